@@ -1,0 +1,19 @@
+# One way to do each thing. Needs only python3 (3.11 or newer), pip, git and make; everything else goes into .venv.
+# PYTHON=python3.12 chooses the interpreter; LAYERS="unit kernel" chooses test layers; LAB_ARGS go to JupyterLab.
+PYTHON ?= python3
+LAYERS ?=
+LAB_ARGS ?=
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lab check format docs benchmark clean
+
+demo: ; @scripts/venv.sh demo && .venv/bin/python scripts/demo.py ## run the tour in a real kernel, show what came out
+test: ; @scripts/venv.sh dev && scripts/system.sh && .venv/bin/python scripts/test.py $(LAYERS) ## run all layers of tests
+lab: ; @scripts/venv.sh dev && .venv/bin/python -m jupyterlab $(LAB_ARGS) notebooks/01-tour.ipynb ## open JupyterLab on the tour
+check: ; @scripts/venv.sh dev && scripts/check.sh ## format, lint, types, import contracts, spelling
+format: ; @scripts/venv.sh dev && .venv/bin/ruff check --fix-only -q . ; .venv/bin/ruff format . ## let ruff rewrite the code
+docs: ; @scripts/venv.sh docs && .venv/bin/python -m sphinx -W --keep-going -b html docs build/docs ## build the documentation
+benchmark: ; @scripts/venv.sh demo && .venv/bin/python benchmarks/overhead.py ## measure the overhead per task
+clean: ; rm -rf .venv build ## remove .venv and everything built
+help: ; @sed -n 's/^\([a-z]*\): ;.*## /  make \1\t/p' Makefile | expand -t 18 ## list these targets

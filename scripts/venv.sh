@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Makes or mends .venv and installs nbflow into it with one extra: `scripts/venv.sh demo`. Done in no time when
+# nothing has changed: a stamp in .venv remembers pyproject.toml, the interpreter and the folder it was made for.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+extra=$1 python=${PYTHON:-python3} venv=$PWD/.venv
+
+version=$("$python" -c 'import sys; print(*sys.version_info[:3], sep=".") if sys.version_info >= (3, 11) else sys.exit(1)') ||
+  { echo "nbflow needs Python 3.11 or newer, and $python is not; say make PYTHON=/path/to/python" >&2; exit 1; }
+stamp=$venv/.nbflow-$extra
+now="$version $PWD $(git hash-object pyproject.toml)"
+[ "$(cat "$stamp" 2>/dev/null)" != "$now" ] || [ ! -x "$venv/bin/python" ] || exit 0
+
+# Stale: its interpreter is gone or another one, it has no pip, or its folder was moved here.
+if [ -d "$venv" ] && ! { "$venv/bin/python" -c "import pip, platform, sys; sys.exit(platform.python_version() != '$version')" &&
+  head -c 512 "$venv/bin/pip" | grep -qF "$venv/bin/"; } 2>/dev/null; then
+  echo "making .venv anew: the one here does not belong to Python $version in this folder"
+  rm -rf "$venv"
+fi
+if [ ! -d "$venv" ]; then
+  if ! "$python" -c 'import ensurepip' 2>/dev/null; then # Debian packs it apart
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+      apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv
+    else
+      echo "this Python cannot make virtual environments; on Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1
+    fi
+  fi
+  "$python" -m venv "$venv"
+fi
+echo "installing nbflow with the extra '$extra' into .venv (some minutes the first time)"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[$extra]"
+echo "$now" >"$stamp"
