@@ -6,13 +6,16 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 TOUR = ROOT / "notebooks" / "01-tour.ipynb"
@@ -73,7 +76,7 @@ def find_drawing(notebook: nbformat.NotebookNode) -> str | None:
 
 
 def outputs(notebook: nbformat.NotebookNode, *, tag: str | None) -> Iterator[tuple[int, dict[str, str]]]:
-    """Give the mime bundles of the outputs of all code cells, or of those with a tag; streams count as text."""
+    """Give the mime bundles of the outputs of all code cells, or of those with a tag; streams are text."""
     for index, cell in enumerate(notebook.cells):
         if cell.cell_type != "code" or (tag is not None and tag not in cell.metadata.get("tags", [])):
             continue

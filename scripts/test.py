@@ -1,7 +1,7 @@
 """Run the layers of the test suite one after the other and close with a table of them.
 
-`scripts/test.py` runs all, `scripts/test.py unit kernel` some. A layer whose tests could not run (no Chromium, say)
-is reported as NOT RUN, which is a failure when NBFLOW_REQUIRE_ALL is set.
+`scripts/test.py` runs all, `scripts/test.py unit kernel` some. A layer whose tests could not run (no Chromium,
+say) is reported as NOT RUN, which is a failure when NBFLOW_REQUIRE_ALL is set.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class Outcome:
 
     @property
     def word(self) -> str:
+        """The result in a word or two."""
         if self.failed or self.note.startswith("exit"):
             return "FAILED"
         if self.passed:
@@ -128,10 +129,10 @@ def table(outcomes: list[Outcome]) -> str:
         "-" * 56,
     ]
     lines += [
-        f"{o.layer:<12}{o.word:<10}{o.passed:>8}{o.failed:>8}{o.skipped:>9}{o.seconds:>9.1f}  {o.note}".rstrip()
+        f"{o.layer:<12}{o.word:<10}{o.passed:>8}{o.failed:>8}{o.skipped:>9}{o.seconds:>9.1f}  {o.note}"
         for o in outcomes
     ]
-    return "\n".join([*lines, ""])
+    return "\n".join(line.rstrip() for line in [*lines, ""])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,100 @@
+"""Shared by all layers: what must be installed for which mark, and isolation from the user's own things."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+# No deadline: how fast one example is says nothing on a busy machine. Derandomised by default, so that a failure
+# is the change's and not the day's; `thorough` looks for new ones.
+settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile(
+    "thorough", deadline=None, max_examples=2_000, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def find_chromium() -> str | None:
+    """Return the browser that the browser tests drive, or None."""
+    return os.environ.get("NBFLOW_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def missing_for(marks: set[str]) -> str | None:
+    """Return why tests with these marks cannot run here, or None when they can."""
+    if "browser" in marks and find_chromium() is None:
+        return "NO BROWSER: install chromium, or set NBFLOW_CHROMIUM to one"
+    if "exe" in marks and shutil.which("dot") is None:
+        return "NO `dot`: install graphviz"
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if reason := missing_for({mark.name for mark in item.iter_markers()}):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _private_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep Jupyter, IPython and Dask, also in child processes, away from the user's own folders."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NBFLOW_HOME", str(home / "nbflow"))
+        for name in (
+            "IPYTHONDIR",
+            "JUPYTER_CONFIG_DIR",
+            "JUPYTER_DATA_DIR",
+            "JUPYTER_RUNTIME_DIR",
+            "DASK_CONFIG",
+        ):
+            folder = home / name.lower()
+            folder.mkdir()
+            patch.setenv(name, str(folder))
+        patch.setenv("JUPYTER_PLATFORM_DIRS", "1")
+        yield
+
+
+@pytest.fixture(autouse=True)
+def nbflow_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data directory of nbflow for this test alone; it is made by whoever writes to it first."""
+    home = tmp_path / "nbflow-home"
+    monkeypatch.setenv("NBFLOW_HOME", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def _session_shell() -> Iterator[InteractiveShell]:
+    """One shell for the session: a second one would leave broken atexit hooks."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.HistoryManager.hist_file = ":memory:"
+    config.InteractiveShell.colors = "nocolor"
+    config.InteractiveShell.term_title = False
+    yield InteractiveShell.instance(config=config)
+    InteractiveShell.clear_instance()  # it ends itself at the end of the process
+
+
+@pytest.fixture
+def shell(_session_shell: InteractiveShell) -> Iterator[InteractiveShell]:
+    """A clean IPython shell: `shell.run_cell(code)`, `shell.run_line_magic(name, line)`, `shell.user_ns`."""
+    shell = _session_shell
+    shell.reset(new_session=True)
+    yield shell
+    if "nbflow" in (shell.extension_manager.loaded or ()):
+        shell.extension_manager.unload_extension("nbflow")
+    shell.reset(new_session=True)
