@@ -1,0 +1,133 @@
+"""What the running code may know: the run's parameters, names, counts and dates, kept apart for each thread.
+
+The engine puts a whole dictionary in place for each attempt (`Context.swap`); users read it through
+`nbflow.context` and add to it with ``with context(...)``. Nothing here knows what the keys mean, but for two
+that are made when asked for: ``logger`` and ``caches``.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from typing import Any
+
+CACHES: dict[str, list[Any]] = {}
+"""Cached states by cache key: shared by all threads, and what ``context.caches`` is unless replaced."""
+
+
+class PerThread(threading.local):
+    """Holds each thread's own values; `data` is looked up directly where every nanosecond counts."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, Any] = {}
+
+
+thread = PerThread()
+
+
+def _logger(data: dict[str, Any]) -> logging.Logger:
+    name = data.get("task_name")
+    return logging.getLogger("nbflow" if name is None else f"nbflow.{name}")
+
+
+# Made on access instead of stored: a logger for each attempt would cost more than the attempt, and the caches
+# must not travel with every copy of the context.
+_MADE_ON_ACCESS = {"caches": lambda data: CACHES, "logger": _logger}
+
+
+class Context(MutableMapping[str, Any]):
+    """A dictionary of the calling thread whose items are attributes too.
+
+    ``context.x``, ``context["x"]`` and ``context.get("x")`` read the same value. ``with context(x=1):`` and
+    ``with context({"x": 1}):`` add values for the time of the block; on leaving, everything is as it was before,
+    including what the block set or deleted by other means.
+    """
+
+    __slots__ = ()
+
+    @contextmanager
+    def __call__(self, *args: Mapping[str, Any], **values: Any) -> Iterator[Context]:
+        """Add values until the block ends; accepts what `dict` accepts."""
+        before = thread.data
+        thread.data = before | dict(*args, **values)
+        try:
+            yield self
+        finally:
+            thread.data = before
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"context has no value {name!r} here") from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        thread.data[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        try:
+            del thread.data[name]
+        except KeyError:
+            raise AttributeError(f"context has no value {name!r} here") from None
+
+    def __getitem__(self, key: str) -> Any:
+        data = thread.data
+        if key in data:
+            return data[key]
+        return _MADE_ON_ACCESS[key](data)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        thread.data[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del thread.data[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in thread.data or key in _MADE_ON_ACCESS
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(thread.data)
+
+    def __len__(self) -> int:
+        return len(thread.data)
+
+    def __repr__(self) -> str:
+        return f"<Context: {', '.join(sorted(map(str, thread.data)))}>" if thread.data else "<Context>"
+
+    def __reduce__(self) -> str:
+        # By name: a function that uses the context and is shipped elsewhere finds the context of that place.
+        return "context"
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of `key` in this thread, or `default`."""
+        data = thread.data
+        if key in data:
+            return data[key]
+        made = _MADE_ON_ACCESS.get(key)
+        return default if made is None else made(data)
+
+    def clear(self) -> None:
+        """Forget every value of this thread."""
+        thread.data.clear()
+
+    def copy(self) -> dict[str, Any]:
+        """Return this thread's values as a dictionary of their own; what is made on access is left out."""
+        return thread.data.copy()
+
+    to_dict = copy
+
+    def swap(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Install `values` itself as this thread's context and return the dictionary it replaces."""
+        before = thread.data
+        thread.data = values
+        return before
+
+    def cancelled(self) -> bool:
+        """Tell whether the run asked the calling task to stop; long tasks look now and then."""
+        flag = thread.data.get("_cancel_flag")
+        return flag is not None and bool(flag())
+
+
+context = Context()
