@@ -1,0 +1,492 @@
+"""Where a task or a run is: a tree of small value classes.
+
+::
+
+    State
+    ├── Pending ── Scheduled ── Paused, Resume, Retrying
+    ├── (meta) ClientFailed, Submitted, Queued      wrap the state they delay
+    ├── Running ── Cancelling
+    └── Finished
+        ├── Looped, Cancelled                       neither successful nor failed
+        ├── Success ── Cached, Mapped, Skipped
+        └── Failed ── TimedOut, TriggerFailed, ValidationFailed
+
+Nothing here decides which state follows which. Several states are made for every task of a run, so making one
+does little more than setting four attributes.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from nbflow.core.context import thread
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NOT_COMPARED = frozenset({"message", "context", "result"})
+
+
+class State:
+    """A state with a message for the reader, the task's value and details of how it came to be.
+
+    States are equal when type, result and what a subclass adds are; message and context do not count. They hash
+    by identity.
+
+    Attributes:
+        message: Says what happened, or None.
+        result: The value: what the task returned, the exception it raised, the states of a flow's tasks.
+        context: Details about the attempt, such as the task's ``tags``.
+        cached_inputs: The inputs of the attempt, where they were kept.
+    """
+
+    color = "#000000"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        result: Any = None,
+        context: dict[str, Any] | None = None,
+        cached_inputs: dict[str, Any] | None = None,
+    ) -> None:
+        self.message = message
+        self.result = result
+        self.context = dict(context) if context else {}
+        self.cached_inputs = cached_inputs or {}
+        tags = thread.data.get("task_tags")
+        if tags is not None:
+            self.context.setdefault("tags", list(tags))
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        return f'<{name}: "{self.message}">' if self.message else f"<{name}>"
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, State) or type(self) is not type(other):
+            return NotImplemented
+        if not _same(self.result, other.result):
+            return False
+        mine, theirs = _compared(self), _compared(other)
+        return mine.keys() == theirs.keys() and all(_same(mine[key], theirs[key]) for key in mine)
+
+    __hash__ = object.__hash__
+
+    @overload
+    @classmethod
+    def children(cls, include_self: bool = True, names_only: Literal[False] = False) -> list[type[State]]: ...
+    @overload
+    @classmethod
+    def children(cls, include_self: bool = True, *, names_only: Literal[True]) -> list[str]: ...
+    @overload
+    @classmethod
+    def children(
+        cls, include_self: bool = True, names_only: bool = False
+    ) -> list[type[State]] | list[str]: ...
+    @classmethod
+    def children(cls, include_self: bool = True, names_only: bool = False) -> list[type[State]] | list[str]:
+        """List the classes below this one (private ones left out), or their names."""
+        found: dict[type[State], None] = {cls: None} if include_self else {}
+        for child in cls.__subclasses__():
+            found |= dict.fromkeys(child.children())
+        return _listed(list(found), names_only)
+
+    @overload
+    @classmethod
+    def parents(cls, include_self: bool = True, names_only: Literal[False] = False) -> list[type[State]]: ...
+    @overload
+    @classmethod
+    def parents(cls, include_self: bool = True, *, names_only: Literal[True]) -> list[str]: ...
+    @overload
+    @classmethod
+    def parents(
+        cls, include_self: bool = True, names_only: bool = False
+    ) -> list[type[State]] | list[str]: ...
+    @classmethod
+    def parents(cls, include_self: bool = True, names_only: bool = False) -> list[type[State]] | list[str]:
+        """List the classes this one descends from, nearest first (private ones left out), or their names."""
+        line = [parent for parent in cls.mro() if issubclass(parent, State)]
+        return _listed(line if include_self else line[1:], names_only)
+
+    def is_pending(self) -> bool:
+        """Whether it has not started yet."""
+        return isinstance(self, Pending)
+
+    def is_queued(self) -> bool:
+        """Whether it waits for a free place."""
+        return isinstance(self, Queued)
+
+    def is_retrying(self) -> bool:
+        """Whether it failed and will be tried again."""
+        return isinstance(self, Retrying)
+
+    def is_running(self) -> bool:
+        """Whether it is being executed."""
+        return isinstance(self, Running)
+
+    def is_cached(self) -> bool:
+        """Whether its result may be used again by a later run."""
+        return isinstance(self, Cached)
+
+    def is_finished(self) -> bool:
+        """Whether it has come to an end, good or bad."""
+        return isinstance(self, Finished)
+
+    def is_looped(self) -> bool:
+        """Whether it ended one iteration of a loop."""
+        return isinstance(self, Looped)
+
+    def is_scheduled(self) -> bool:
+        """Whether it has a time to start at."""
+        return isinstance(self, (Scheduled, Queued))
+
+    def is_submitted(self) -> bool:
+        """Whether it was handed to an executor."""
+        return isinstance(self, Submitted)
+
+    def is_skipped(self) -> bool:
+        """Whether it was left out on purpose; this counts as a success."""
+        return isinstance(self, Skipped)
+
+    def is_successful(self) -> bool:
+        """Whether it ended well."""
+        return isinstance(self, Success)
+
+    def is_failed(self) -> bool:
+        """Whether it ended badly."""
+        return isinstance(self, Failed)
+
+    def is_mapped(self) -> bool:
+        """Whether it stands for the children of a mapped task."""
+        return isinstance(self, Mapped)
+
+    def is_meta_state(self) -> bool:
+        """Whether it only wraps another state."""
+        return isinstance(self, _MetaState)
+
+
+def _listed(classes: list[type[State]], names_only: bool) -> list[type[State]] | list[str]:
+    public = [cls for cls in classes if not cls.__name__.startswith("_")]
+    return [cls.__name__ for cls in public] if names_only else public
+
+
+def _compared(state: State) -> dict[str, Any]:
+    return {k: v for k, v in vars(state).items() if k not in _NOT_COMPARED and not k.startswith("_")}
+
+
+def _same(mine: Any, theirs: Any) -> bool:
+    if mine is theirs:
+        return True
+    try:
+        return bool(mine == theirs)
+    except (TypeError, ValueError):
+        return False  # arrays and tables refuse to say whether they are equal
+
+
+def _in_utc_if_naive(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.utcoffset() is None else moment
+
+
+# ---------------------------------------------------------------------------------------------- not started yet
+
+
+class Pending(State):
+    """Not started yet."""
+
+    color = "#d3d3d3"
+
+
+class Scheduled(Pending):
+    """Will start at `start_time`, at once unless given; a naive time is taken as UTC.
+
+    The number of the attempt that made it, where there is one, is in ``context["task_run_count"]``.
+    """
+
+    color = "#ffab00"
+
+    start_time: datetime | None
+
+    def __init__(
+        self,
+        message: str | None = None,
+        result: Any = None,
+        start_time: datetime | None = None,
+        context: dict[str, Any] | None = None,
+        cached_inputs: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message, result, context, cached_inputs)
+        self.start_time = datetime.now(UTC) if start_time is None else _in_utc_if_naive(start_time)
+        run_count = thread.data.get("task_run_count")
+        if run_count is not None:
+            self.context.setdefault("task_run_count", run_count)
+
+
+class Paused(Scheduled):
+    """Waits to be resumed; without a `start_time` it waits for as long as that takes."""
+
+    color = "#99a8e8"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        result: Any = None,
+        start_time: datetime | None = None,
+        context: dict[str, Any] | None = None,
+        cached_inputs: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message, result, start_time, context, cached_inputs)
+        if start_time is None:
+            self.start_time = None
+
+
+class Resume(Scheduled):
+    """Goes on after a pause."""
+
+    color = "#fb8c00"
+
+
+class Retrying(Scheduled):
+    """Failed and will be tried again; `run_count` attempts have been made."""
+
+    color = "#ffff00"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        result: Any = None,
+        start_time: datetime | None = None,
+        context: dict[str, Any] | None = None,
+        cached_inputs: dict[str, Any] | None = None,
+        run_count: int | None = None,
+    ) -> None:
+        super().__init__(message, result, start_time, context, cached_inputs)
+        self.run_count: int = run_count or thread.data.get("task_run_count") or 1
+
+
+# ---------------------------------------------------------------------------------------------- wrappers
+
+
+class _MetaState(State):
+    """Wraps a `state` that takes effect later; a wrapper given to a wrapper is taken off first."""
+
+    def __init__(
+        self,
+        message: str | None = None,
+        result: Any = None,
+        state: State | None = None,
+        context: dict[str, Any] | None = None,
+        cached_inputs: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message, result, context, cached_inputs)
+        self.state: State | None = state
+        while isinstance(self.state, _MetaState):
+            self.state = self.state.state
+
+
+class ClientFailed(_MetaState):
+    """Could not be reported; `state` is what should have been."""
+
+    color = "#f5a65b"
+
+
+class Submitted(_MetaState):
+    """Handed to an executor and not started there yet."""
+
+    color = "#ffd54f"
+
+
+class Queued(_MetaState):
+    """Waits for a free place, to be looked at again at `start_time`."""
+
+    color = "#ffd700"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        result: Any = None,
+        state: State | None = None,
+        start_time: datetime | None = None,
+        context: dict[str, Any] | None = None,
+        cached_inputs: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message, result, state, context, cached_inputs)
+        self.start_time = datetime.now(UTC) if start_time is None else _in_utc_if_naive(start_time)
+
+
+# ---------------------------------------------------------------------------------------------- under way
+
+
+class Running(State):
+    """Being executed."""
+
+    color = "#3666e8"
+
+
+class Cancelling(Running):
+    """Asked to stop, and not stopped yet."""
+
+    color = "#bdbdbd"
+
+
+# ---------------------------------------------------------------------------------------------- ended
+
+
+class Finished(State):
+    """Came to an end; the subclasses say which."""
+
+    color = "#ba55d3"
+
+
+class Looped(Finished):
+    """Ended iteration `loop_count` of a loop, with the value for the next one as its result."""
+
+    color = "#003ccb"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        result: Any = None,
+        loop_count: int | None = None,
+        context: dict[str, Any] | None = None,
+        cached_inputs: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message, result, context, cached_inputs)
+        self.loop_count: int = loop_count or thread.data.get("task_loop_count") or 1
+
+
+class Success(Finished):
+    """Ended well."""
+
+    color = "#28a745"
+
+
+class Cached(Success):
+    """Ended well, with a result that later runs may use.
+
+    Attributes:
+        hashed_inputs: The fingerprints of the inputs that led to the result, by argument.
+        cached_parameters: The parameters of the run that computed it.
+        cached_result_expiration: The moment from which it no longer counts; None is never.
+    """
+
+    color = "#34d058"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        result: Any = None,
+        hashed_inputs: Mapping[str, str] | None = None,
+        cached_inputs: dict[str, Any] | None = None,
+        cached_parameters: dict[str, Any] | None = None,
+        cached_result_expiration: datetime | None = None,
+        context: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message, result, context, cached_inputs)
+        self.hashed_inputs = hashed_inputs
+        self.cached_parameters = cached_parameters
+        self.cached_result_expiration = (
+            None if cached_result_expiration is None else _in_utc_if_naive(cached_result_expiration)
+        )
+
+
+class Mapped(Success):
+    """Stands for the children of a mapped task, whose states are in `map_states` (the list given, not a copy).
+
+    Unless a result was given, it is the list of the children's results as they are at that moment.
+    """
+
+    color = "#97ffff"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        result: Any = None,
+        map_states: list[State] | None = None,
+        context: dict[str, Any] | None = None,
+        cached_inputs: dict[str, Any] | None = None,
+        n_map_states: int | None = None,
+    ) -> None:
+        super().__init__(message, result, context, cached_inputs)
+        self._expanded = map_states is not None or n_map_states is not None
+        self.map_states: list[State] = [] if map_states is None else map_states
+        self._n_map_states = n_map_states
+
+    @property
+    def n_map_states(self) -> int:
+        """How many children there are or, before they were made, will be."""
+        return len(self.map_states) if self._n_map_states is None else self._n_map_states
+
+    @property
+    def result(self) -> Any:
+        """The result given, else the children's; None before there were any children to speak of."""
+        if self._result is None and (self._expanded or self.map_states):
+            return [getattr(state, "result", None) for state in self.map_states]
+        return self._result
+
+    @result.setter
+    def result(self, value: Any) -> None:
+        self._result = value
+
+
+class Skipped(Success):
+    """Left out on purpose; counts as a success without a result."""
+
+    color = "#62757f"
+
+
+class Failed(Finished):
+    """Ended badly; the result is the exception where there was one."""
+
+    color = "#eb0000"
+
+
+class TimedOut(Failed):
+    """Took longer than it was allowed to."""
+
+    color = "#ff4e33"
+
+
+class TriggerFailed(Failed):
+    """Was not started, because of how the tasks upstream ended."""
+
+    color = "#ff5131"
+
+
+class ValidationFailed(Failed):
+    """Gave a value that was found wanting."""
+
+    color = "#ff8c7a"
+
+
+class Cancelled(Finished):
+    """Was stopped on request; neither failed nor successful."""
+
+    color = "#bdbdbd"
+
+
+__all__ = [
+    "Cached",
+    "Cancelled",
+    "Cancelling",
+    "ClientFailed",
+    "Failed",
+    "Finished",
+    "Looped",
+    "Mapped",
+    "Paused",
+    "Pending",
+    "Queued",
+    "Resume",
+    "Retrying",
+    "Running",
+    "Scheduled",
+    "Skipped",
+    "State",
+    "Submitted",
+    "Success",
+    "TimedOut",
+    "TriggerFailed",
+    "ValidationFailed",
+]
