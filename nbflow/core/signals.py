@@ -1,0 +1,133 @@
+"""Exceptions that a task, trigger or handler raises to say which state comes next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nbflow.core.states import (
+    Failed,
+    Looped,
+    Paused,
+    Retrying,
+    Skipped,
+    State,
+    Success,
+    TriggerFailed,
+    ValidationFailed,
+)
+
+
+class StateSignal(Exception):
+    """Base of the signals that stand for a state; only its subclasses are raised.
+
+    Arguments beyond the message go to the state. Unless one of them is a result, the result is the signal.
+
+    Attributes:
+        state: The state it stands for.
+    """
+
+    _state_cls: type[State] = State
+
+    def __init__(self, message: str | None = None, *args: Any, **kwargs: Any) -> None:
+        # Raw arguments only: what else there is travels in `__dict__`, so that pickling works.
+        super().__init__(*(() if message is None else (message,)))
+        if not args:
+            kwargs.setdefault("result", self)
+        self.state = self._state_cls(message, *args, **kwargs)
+
+
+class FAIL(StateSignal):
+    """Ends the task as Failed."""
+
+    _state_cls = Failed
+
+
+class TRIGGERFAIL(FAIL):
+    """Ends the task as TriggerFailed: the tasks upstream did not end as they should."""
+
+    _state_cls = TriggerFailed
+
+
+class VALIDATIONFAIL(FAIL):
+    """Ends the task as ValidationFailed: its value was found wanting."""
+
+    _state_cls = ValidationFailed
+
+
+class SUCCESS(StateSignal):
+    """Ends the task as Success."""
+
+    _state_cls = Success
+
+
+class RETRY(StateSignal):
+    """Asks for another attempt, at `start_time` (now by default), whatever the task's `max_retries`."""
+
+    _state_cls = Retrying
+
+
+class SKIP(StateSignal):
+    """Ends the task as Skipped; by default the tasks below are skipped too."""
+
+    _state_cls = Skipped
+
+
+class PAUSE(StateSignal):
+    """Holds the task until it is resumed, or until `start_time`."""
+
+    _state_cls = Paused
+
+
+class LOOP(StateSignal):
+    """Runs the task again at once, with `result` as ``context.task_loop_result``."""
+
+    _state_cls = Looped
+
+
+class ENDRUN(Exception):
+    """Leaves the run of a task or flow at once, in the given state."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__(state)
+        self.state = state
+
+    def __str__(self) -> str:
+        return self.state.message or repr(self.state)
+
+
+class TaskTimeoutSignal(TimeoutError):
+    """The task took longer than its `timeout`; the result of a TimedOut state."""
+
+    def __str__(self) -> str:
+        return super().__str__() or "the task timed out"
+
+
+def signal_from_state(state: State) -> type[StateSignal]:
+    """Return the signal that stands for exactly the class of `state`.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    waiting: list[type[StateSignal]] = [StateSignal]
+    while waiting:
+        signal = waiting.pop()
+        if signal._state_cls is type(state) and signal is not StateSignal:
+            return signal
+        waiting += signal.__subclasses__()
+    raise ValueError(f"no signal stands for a state like {state!r}; raise ENDRUN(state) instead")
+
+
+__all__ = [
+    "ENDRUN",
+    "FAIL",
+    "LOOP",
+    "PAUSE",
+    "RETRY",
+    "SKIP",
+    "SUCCESS",
+    "TRIGGERFAIL",
+    "VALIDATIONFAIL",
+    "StateSignal",
+    "TaskTimeoutSignal",
+    "signal_from_state",
+]
