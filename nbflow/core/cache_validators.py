@@ -1,0 +1,100 @@
+"""Whether a result of an earlier run still counts: functions of ``(state, inputs, parameters)``.
+
+All but `never_use` look at the expiration first; a result without one does not expire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from nbflow.core.states import Cached
+
+Values = Mapping[str, Any] | None
+Validator = Callable[["Cached", Values, Values], bool]
+
+
+def hash_inputs(inputs: Values) -> dict[str, str]:
+    """Return the fingerprints of `inputs`, as a Cached state keeps them in place of the inputs themselves."""
+    return {key: fingerprint(value) for key, value in (inputs or {}).items()}
+
+
+def never_use(state: Cached, inputs: Values, parameters: Values) -> bool:
+    """Refuse every cached result."""
+    return False
+
+
+def duration_only(state: Cached, inputs: Values, parameters: Values) -> bool:
+    """Accept a cached result until it expires."""
+    expiration = state.cached_result_expiration
+    return expiration is None or expiration > datetime.now(UTC)
+
+
+def all_inputs(state: Cached, inputs: Values, parameters: Values) -> bool:
+    """Accept a cached result that was computed from the same inputs."""
+    return duration_only(state, inputs, parameters) and _same_inputs(state, inputs or {}, None)
+
+
+def all_parameters(state: Cached, inputs: Values, parameters: Values) -> bool:
+    """Accept a cached result of a run with the same parameters."""
+    return duration_only(state, inputs, parameters) and (state.cached_parameters or {}) == (parameters or {})
+
+
+def partial_inputs_only(validate_on: Iterable[str] | None = None) -> Validator:
+    """Return a validator that compares the inputs named in `validate_on` only; None compares none."""
+    return _PartialInputs(validate_on)
+
+
+def partial_parameters_only(validate_on: Iterable[str] | None = None) -> Validator:
+    """Return a validator that compares the parameters named in `validate_on` only; None compares none."""
+    return _PartialParameters(validate_on)
+
+
+class _Partial:
+    """Compares some names only. A class, not a closure: tasks that carry one can be pickled."""
+
+    def __init__(self, validate_on: Iterable[str] | None) -> None:
+        names = (validate_on,) if isinstance(validate_on, str) else validate_on
+        self.validate_on = None if names is None else frozenset(names)
+
+    def __repr__(self) -> str:
+        names = "" if self.validate_on is None else str(sorted(self.validate_on))
+        return f"{self.__name__}({names})"
+
+    @property
+    def __name__(self) -> str:
+        raise NotImplementedError
+
+
+class _PartialInputs(_Partial):
+    __name__ = "partial_inputs_only"
+
+    def __call__(self, state: Cached, inputs: Values, parameters: Values) -> bool:
+        if not duration_only(state, inputs, parameters):
+            return False
+        return self.validate_on is None or _same_inputs(state, inputs or {}, self.validate_on)
+
+
+class _PartialParameters(_Partial):
+    __name__ = "partial_parameters_only"
+
+    def __call__(self, state: Cached, inputs: Values, parameters: Values) -> bool:
+        if not duration_only(state, inputs, parameters):
+            return False
+        names = self.validate_on
+        return names is None or _only(state.cached_parameters, names) == _only(parameters, names)
+
+
+def _only(values: Values, names: frozenset[str] | None) -> dict[str, Any]:
+    return {key: value for key, value in (values or {}).items() if names is None or key in names}
+
+
+def _same_inputs(state: Cached, inputs: Mapping[str, Any], names: frozenset[str] | None) -> bool:
+    given = _only(inputs, names)
+    if state.hashed_inputs is not None:
+        return _only(state.hashed_inputs, names) == hash_inputs(given)
+    return _only(state.cached_inputs, names) == given
