@@ -1,0 +1,112 @@
+"""What holds for the project as a whole: its packaging, its public names, its imports and its texts."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import nbflow
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+# What conda-forge calls them. Its `graphviz` is the engine itself, which graphviz-pure stands for on PyPI.
+CONDA_NAMES = {"graphviz": "python-graphviz", "graphviz-pure": "graphviz", "jupyter-client": "jupyter_client"}
+EXTRAS_IN_CONDA = ("dask", "lab", "demo")
+
+
+def in_pyproject() -> set[str]:
+    """The requirements as conda would write them, without those of nbflow on itself."""
+    extras = PROJECT["project"]["optional-dependencies"]
+    found = [
+        *PROJECT["project"]["dependencies"],
+        *(line for extra in EXTRAS_IN_CONDA for line in extras[extra]),
+    ]
+    found = [line for line in found if not line.startswith("jupyter-nbflow")]
+    names_and_bounds = [re.fullmatch(r"([\w-]+)(.*)", line).groups() for line in found]
+    return {
+        "graphviz" if name == "graphviz-pure" else f"{CONDA_NAMES.get(name, name)}{bound}"
+        for name, bound in names_and_bounds
+    }
+
+
+def test_environment_yml_keeps_step_with_pyproject():
+    lines = (ROOT / "environment.yml").read_text().splitlines()
+    listed = {
+        line.strip()[2:] for line in lines[lines.index("dependencies:") + 1 :] if line.strip().startswith("-")
+    }
+
+    python = f"python{PROJECT['project']['requires-python']}"
+    assert listed - {"pip", "pip:"} == in_pyproject() | {python}
+
+
+def test_the_version_is_the_one_of_the_distribution():
+    written = re.search(r'"(.+)"$', (ROOT / "nbflow" / "_version.py").read_text(), re.MULTILINE).group(1)
+
+    assert nbflow.__version__ == written
+
+
+def test_public_names_are_sorted_and_there():
+    assert list(nbflow.__all__) == sorted(nbflow.__all__)
+    assert [name for name in nbflow.__all__ if not hasattr(nbflow, name)] == []
+
+
+@pytest.mark.parametrize("name", [name for name in nbflow.__all__ if not name.startswith("__")])
+def test_a_public_name_is_documented(name):
+    reference = (ROOT / "docs" / "reference.md").read_text()
+
+    assert inspect.getdoc(getattr(nbflow, name)), f"nbflow.{name} has no docstring"
+    assert re.search(rf"\bnbflow\.{name}\b", reference), f"docs/reference.md does not mention nbflow.{name}"
+
+
+def test_import_nbflow_loads_no_front_end():
+    foreign = ["IPython", "ipywidgets", "anywidget", "traitlets", "graphviz", "dask", "distributed"]
+    code = f"import sys, nbflow; print([name for name in {foreign} if name in sys.modules])"
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_imports_go_down_only():
+    lint_imports = Path(sys.executable).with_name("lint-imports")
+
+    done = subprocess.run([lint_imports, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_file_of_the_package_that_is_not_python_is_shipped():
+    known = {".py", ".typed", ".js", ".css"}
+    files = [
+        path for path in (ROOT / "nbflow").rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    ]
+
+    assert (ROOT / "nbflow" / "py.typed").exists()
+    assert [path for path in files if path.suffix not in known and path.name != "py.typed"] == []
+
+
+def test_no_tracked_file_names_a_machine():
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("not a git clone")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    # In pieces, or this file would name them.
+    folders = r"(?<![\w.*-])/(?:ro" + r"ot|wo" + r"rk|opt/py" + r"pi|home/\w+|Users/\w+)/"
+    hosts = r"py" + r"pi\.org|pythonho" + r"sted\.org|npm" + r"js\.(?:org|com)|anaconda\.(?:org|com)"
+    private = re.compile(f"{folders}|{hosts}")
+
+    found = {}
+    for name in filter(None, listed.stdout.split("\0")):
+        path = ROOT / name
+        if path.is_file() and (hit := private.search(path.read_text(encoding="utf-8", errors="ignore"))):
+            found[name] = hit.group()
+
+    assert found == {}
