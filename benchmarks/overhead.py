@@ -33,6 +33,7 @@ class Shape:
 
     @property
     def last(self) -> list[int]:
+        """The tasks that no other takes a value from."""
         used = {number for numbers in self.upstream for number in numbers}
         return [number for number in range(len(self.upstream)) if number not in used]
 
