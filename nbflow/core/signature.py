@@ -1,0 +1,147 @@
+"""What a task's `run` takes: checked once, when the task is defined, and bound quickly at every call.
+
+Every argument of a task travels by name along an edge, so a `run` must have names for all of them. `RunSignature` keeps
+what a call needs to know; the standard library's own binding is asked only when a call is unusual or wrong.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from typing import TYPE_CHECKING, Any
+
+from nbflow.errors import PositionalOnlyError, RunSignatureError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RESERVED_ARGUMENTS = ("flow", "mapped", "task_args", "upstream_tasks")
+
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+class RunSignature:
+    """The arguments of one `run`.
+
+    Attributes:
+        function: The function the signature was taken from, to notice when a task gets another one.
+        signature: The full signature, without `self`.
+        nout: The number of results, if the return annotation is a tuple of fixed length.
+    """
+
+    __slots__ = ("_accepted", "_positional", "_required", "_variable", "function", "nout", "signature")
+
+    def __init__(self, function: Callable[..., Any], signature: inspect.Signature) -> None:
+        """Prepare for binding calls of `function`."""
+        parameters = signature.parameters.values()
+        self.function = function
+        self.signature = signature
+        self.nout = _number_of_results(function, signature.return_annotation)
+        self._positional = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
+        self._accepted = frozenset(p.name for p in parameters if p.kind in _NAMED)
+        self._required = frozenset(p.name for p in parameters if p.kind in _NAMED and p.default is p.empty)
+        self._variable = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None)
+
+    def bind(self, args: tuple[object, ...], kwargs: dict[str, object]) -> dict[str, object]:
+        """Return the arguments by name, variable keywords included and defaults left out.
+
+        Raises:
+            TypeError: If the function could not be called with these arguments.
+        """
+        positional = self._positional
+        if len(args) <= len(positional):
+            bound: dict[str, object] = dict(zip(positional, args, strict=False))
+            if not kwargs:
+                if len(args) == len(positional) == len(self._accepted) or self._required <= bound.keys():
+                    return bound
+            elif bound.keys().isdisjoint(kwargs) and (
+                self._variable is not None or kwargs.keys() <= self._accepted
+            ):
+                bound.update(kwargs)
+                if self._required <= bound.keys():
+                    return bound
+        found = dict(self.signature.bind(*args, **kwargs).arguments)
+        if self._variable is not None:
+            found.update(found.pop(self._variable, {}))
+        return found
+
+    def refuses(self, key: str) -> bool:
+        """Tell whether no argument can be called `key`."""
+        return self._variable is None and key not in self._accepted
+
+
+def of_function(function: Callable[..., Any]) -> RunSignature:
+    """Return the signature of a function that becomes a task, refusing what can not be one.
+
+    Raises:
+        RunSignatureError: If it can not be inspected, has `*args`, or an argument with a reserved name.
+        PositionalOnlyError: If it has positional-only arguments.
+    """
+    name = getattr(function, "__name__", type(function).__name__)
+    return RunSignature(function, _checked(name, function))
+
+
+def of_method(cls: type, run: Any) -> RunSignature:
+    """Return the signature of a `run` found in the body of the class `cls`, without its `self`.
+
+    Raises:
+        RunSignatureError: If it can not be inspected, has `*args`, or an argument with a reserved name.
+        PositionalOnlyError: If it has positional-only arguments beside `self`.
+    """
+    name = f"{cls.__qualname__}.run"
+    if isinstance(run, staticmethod | classmethod):
+        return RunSignature(run.__get__(None, cls), _checked(name, run.__get__(None, cls)))
+    return RunSignature(run, _checked(name, run, has_self=inspect.isroutine(run)))
+
+
+def of_instance(run: Callable[..., Any]) -> RunSignature:
+    """Return the signature of a `run` that was set on a task after its definition; nothing is refused."""
+    return RunSignature(run, inspect.signature(run))
+
+
+def _checked(name: str, function: Callable[..., Any], has_self: bool = False) -> inspect.Signature:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError) as error:
+        raise RunSignatureError(
+            f"This function can not be inspected (this is common with builtins): {name}; "
+            "in order to use it as a task, wrap it in a Python function with named arguments"
+        ) from error
+    if has_self:
+        signature = signature.replace(parameters=list(signature.parameters.values())[1:])
+    parameters = signature.parameters.values()
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        raise RunSignatureError(
+            f"Tasks with variable positional arguments (*args) are not supported, because all arguments "
+            f"are passed by name: {name}; let it take a list, or **kwargs"
+        )
+    reserved = [key for key in RESERVED_ARGUMENTS if key in signature.parameters]
+    if reserved:
+        raise RunSignatureError(
+            f"Tasks cannot have the following argument names: {', '.join(reserved)}; they are keywords of "
+            f"every task call, rename them in {name}"
+        )
+    positional_only = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
+    if positional_only:
+        raise PositionalOnlyError(name, positional_only)
+    return signature
+
+
+def _number_of_results(function: Callable[..., Any], annotation: Any) -> int | None:
+    """Return the length that a return annotation promises, None unless it is a tuple of fixed length."""
+    if annotation is inspect.Signature.empty or annotation is None:
+        return None
+    if isinstance(annotation, str):
+        if "uple" not in annotation:
+            return None
+        try:
+            inner = inspect.unwrap(function)
+            annotation = eval(annotation, getattr(inner, "__globals__", {}))
+        except Exception:  # noqa: BLE001 - an annotation may refer to names that exist for type checkers only
+            return None
+    if typing.get_origin(annotation) is not tuple or annotation is typing.Tuple:  # noqa: UP006
+        return None
+    items = typing.get_args(annotation)
+    if any(item is ... or typing.get_origin(item) is typing.Unpack for item in items):
+        return None
+    return len(items)

@@ -1,0 +1,123 @@
+"""A set that tells its owner when somebody changes it directly, and that is iterated in the owner's order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from typing import Any, TypeVar
+
+__all__ = ["WatchedSet"]
+
+T = TypeVar("T", bound=Hashable)
+
+
+class WatchedSet(set[T]):
+    """A set with a watcher.
+
+    The owner adds members with `set.add`, about which nobody is told. Everybody else's changes call the owner.
+    A set that nobody watches, such as a copy, is an ordinary one.
+    """
+
+    _changed: Callable[[], None] | None = None
+    _in_order: Callable[[], list[T]] | None = None
+    _added: list[T] | None = None
+
+    def __init__(self, members: Iterable[T] = ()) -> None:
+        # The order of arrival is kept for the owner, who will ask for it.
+        self._added = list(members)
+        super().__init__(self._added)
+
+    def watch(self, changed: Callable[[], None], in_order: Callable[[], list[T]]) -> None:
+        """Call `changed` after each direct change, and `in_order` for the members."""
+        self._changed = changed
+        self._in_order = in_order
+
+    def has(self, member: T) -> bool:
+        """Tell whether `member` is in the set."""
+        return set.__contains__(self, member)
+
+    def take_added(self) -> list[T]:
+        """Return, once, the members added directly since the last call, in the order of their arrival."""
+        found = [member for member in self._added or () if member in self]
+        self._added = []
+        return found
+
+    def __iter__(self) -> Iterator[T]:
+        return set.__iter__(self) if self._in_order is None else iter(self._in_order())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (list(self),)
+
+    def _did_change(self, added: Iterable[T] = ()) -> None:
+        if self._changed is not None:
+            if self._added is not None:
+                self._added.extend(added)
+            self._changed()
+
+    def add(self, member: T) -> None:
+        """Add a member."""
+        super().add(member)
+        self._did_change([member])
+
+    def discard(self, member: Any) -> None:
+        """Remove a member if it is there."""
+        super().discard(member)
+        self._did_change()
+
+    def remove(self, member: T) -> None:
+        """Remove a member that must be there."""
+        super().remove(member)
+        self._did_change()
+
+    def pop(self) -> T:
+        """Remove any member and return it."""
+        member = super().pop()
+        self._did_change()
+        return member
+
+    def clear(self) -> None:
+        """Remove all members."""
+        super().clear()
+        self._did_change()
+
+    def update(self, *others: Iterable[Any]) -> None:
+        """Add the members of all of them."""
+        added = [member for other in others for member in other]
+        super().update(added)
+        self._did_change(added)
+
+    def intersection_update(self, *others: Iterable[Any]) -> None:
+        """Keep the members that are in all of them."""
+        super().intersection_update(*others)
+        self._did_change()
+
+    def difference_update(self, *others: Iterable[Any]) -> None:
+        """Remove the members of all of them."""
+        super().difference_update(*others)
+        self._did_change()
+
+    def symmetric_difference_update(self, other: Iterable[T]) -> None:
+        """Keep what is in one of the two only."""
+        added = [member for member in other if member not in self]
+        super().symmetric_difference_update(other)
+        self._did_change(added)
+
+    def __ior__(self, other: AbstractSet[T]) -> WatchedSet[T]:  # type: ignore[override,misc]
+        self.update(other)
+        return self
+
+    def __iand__(self, other: AbstractSet[object]) -> WatchedSet[T]:
+        self.intersection_update(other)
+        return self
+
+    def __isub__(self, other: AbstractSet[object]) -> WatchedSet[T]:
+        self.difference_update(other)
+        return self
+
+    def __ixor__(self, other: AbstractSet[T]) -> WatchedSet[T]:  # type: ignore[override,misc]
+        self.symmetric_difference_update(other)
+        return self
+
+    def copy(self) -> set[T]:
+        """Return an ordinary set of the members."""
+        return set(self)

@@ -1,0 +1,345 @@
+"""Every exception that nbflow raises on its own account.
+
+Each one derives from `NbflowError` and from the built-in that a caller would expect::
+
+    NbflowError
+    ├── FlowNameError (ValueError)             a flow without a name
+    ├── NotATaskError (TypeError)              something that is no task where a task is needed
+    ├── DuplicateSlugError (ValueError)        two tasks of a flow with one slug
+    ├── UnknownTaskError (ValueError)          a task that the flow does not have
+    ├── CycleError (ValueError)                tasks that wait for each other in a circle
+    ├── StrayEdgeError (ValueError)            an edge from or to a task outside the flow
+    ├── ReferenceTaskError (ValueError)        a reference task outside the flow
+    ├── EdgeError (ValueError)                 an edge that can not exist
+    │   ├── EdgeKeyError                       its key is no argument name
+    │   ├── SelfEdgeError                      it leads back to its own task
+    │   ├── ParameterUpstreamError             it leads to a parameter
+    │   └── ArgumentTakenError                 its argument has a value already
+    ├── MappedContextError (ValueError)        mapping inside of `apply_map`
+    ├── NoFlowError (ValueError)               no flow given and none active
+    ├── ApplyMapError (TypeError)              `apply_map` over something that has no items
+    ├── MultipleFlowsError (ValueError)        one block used with tasks of several flows
+    ├── CaseValueError (TypeError)             a case whose value is a task
+    ├── MergeSkipError (ValueError)            a merge that would be skipped with its branches
+    ├── ManagerError (TypeError)               a resource manager without `cleanup`
+    ├── OptionError (ValueError)               an option with an impossible value
+    ├── OptionTypeError (TypeError)            an option of the wrong type
+    ├── TaskAttributeError (AttributeError)    an attribute that a task does not have
+    ├── NotIterableError (TypeError)           iterating a task of unknown length, mapping a scalar
+    ├── RunSignatureError (ValueError)         a `run` whose arguments can not be bound by name
+    ├── PositionalOnlyError (TypeError)        a `run` with positional-only arguments
+    ├── ResourceScopeError (ValueError)        a task outside of a block takes its resource
+    ├── ParameterError (ValueError)            parameters of a run that do not fit the flow
+    ├── RunInsideFlowError (RuntimeError)      a flow run inside of its own `with`
+    ├── NothingToStepError (RuntimeError)      a step on a run that is over
+    ├── RenderError (RuntimeError)             a drawing that can not be made here
+    └── InternalError (RuntimeError)           a bug of nbflow
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class NbflowError(Exception):
+    """The root of everything nbflow raises on its own account; catch this to catch them all."""
+
+
+class FlowNameError(NbflowError, ValueError):
+    """A flow needs a name."""
+
+    def __str__(self) -> str:
+        return 'A name must be provided for the flow, as in Flow("example")'
+
+
+class NotATaskError(NbflowError, TypeError):
+    """Something that is no task was given where a task is needed."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__(value)
+        self.value = value
+
+    def __str__(self) -> str:
+        return f"Tasks must be Task instances (received {type(self.value).__name__}: {self.value!r})"
+
+
+class DuplicateSlugError(NbflowError, ValueError):
+    """A flow has another task with this slug."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(slug)
+        self.slug = slug
+
+    def __str__(self) -> str:
+        return (
+            f'A task with the slug "{self.slug}" already exists in this flow. '
+            "Give one of the two another slug (for a parameter: another name)"
+        )
+
+
+class UnknownTaskError(NbflowError, ValueError):
+    """The flow does not have this task."""
+
+    def __init__(self, task: object, flow: str) -> None:
+        super().__init__(task, flow)
+        self.task = task
+        self.flow = flow
+
+    def __str__(self) -> str:
+        return f"Task {self.task!r} was not found in Flow {self.flow!r}; add it with flow.add_task(task)"
+
+
+class CycleError(NbflowError, ValueError):
+    """The tasks depend on each other in a circle."""
+
+    def __init__(self, path: tuple[str, ...]) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"Cycle found; flows must be acyclic: {' -> '.join(self.path)}; remove one of these edges"
+
+
+class StrayEdgeError(NbflowError, ValueError):
+    """Edges of a flow lead from or to tasks that it does not have."""
+
+    def __init__(self, edges: tuple[str, ...]) -> None:
+        super().__init__(edges)
+        self.edges = edges
+
+    def __str__(self) -> str:
+        return f"Some edges refer to tasks not contained in this flow: {', '.join(self.edges)}"
+
+
+class ReferenceTaskError(NbflowError, ValueError):
+    """Reference tasks are not part of their flow."""
+
+    def __init__(self, tasks: tuple[str, ...], problem: str) -> None:
+        super().__init__(tasks, problem)
+        self.tasks = tasks
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.problem}: {', '.join(self.tasks)}"
+
+
+class EdgeError(NbflowError, ValueError):
+    """An edge that can not exist."""
+
+
+class EdgeKeyError(EdgeError):
+    """The key of an edge can not be the name of an argument."""
+
+    def __init__(self, key: object) -> None:
+        super().__init__(key)
+        self.key = key
+
+    def __str__(self) -> str:
+        return f'Edge key ("{self.key}") must be a valid identifier and no Python keyword'
+
+
+class SelfEdgeError(EdgeError):
+    """An edge leads from a task to itself."""
+
+    def __init__(self, task: object) -> None:
+        super().__init__(task)
+        self.task = task
+
+    def __str__(self) -> str:
+        return (
+            f"Edges can not connect a task to itself: {self.task!r}; call the task again to get a copy of it"
+        )
+
+
+class ParameterUpstreamError(EdgeError):
+    """An edge leads to a parameter."""
+
+    def __init__(self, parameter: object) -> None:
+        super().__init__(parameter)
+        self.parameter = parameter
+
+    def __str__(self) -> str:
+        return f"Parameters must be root tasks and can not have upstream dependencies: {self.parameter!r}"
+
+
+class ArgumentTakenError(EdgeError):
+    """The argument that an edge would fill has a value already."""
+
+    def __init__(self, key: str, task: object) -> None:
+        super().__init__(key, task)
+        self.key = key
+        self.task = task
+
+    def __str__(self) -> str:
+        return (
+            f'Argument "{self.key}" for task {self.task!r} has already been assigned in this flow. '
+            "To call the task again with other arguments, make a copy of it first: task.copy()"
+        )
+
+
+class MappedContextError(NbflowError, ValueError):
+    """`mapped=True` was asked for by a function that is mapped as a whole."""
+
+    def __str__(self) -> str:
+        return (
+            "Cannot set `mapped=True` when running from inside a mapped context; "
+            "everything made inside `apply_map` is mapped already, mark the exceptions with unmapped(...)"
+        )
+
+
+class NoFlowError(NbflowError, ValueError):
+    """No flow was given and none is being built.
+
+    Args:
+        where: What was being done, to follow the words "an active Flow".
+        remedy: What helps.
+    """
+
+    def __init__(self, where: str, remedy: str = "pass `flow=`, or do it inside `with Flow(...)`") -> None:
+        super().__init__(where, remedy)
+        self.where = where
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return (
+            f"Could not infer an active Flow {self.where}. No Flow was passed and there is no "
+            f"flow in the current context; {self.remedy}"
+        )
+
+
+class ApplyMapError(NbflowError, TypeError):
+    """`apply_map` was given something that can not be mapped over."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+    def __str__(self) -> str:
+        return (
+            f"apply_map cannot map over a non-sequence object of type {self.kind!r}; "
+            "give a task or a sequence, or mark it with unmapped(...)"
+        )
+
+
+class MultipleFlowsError(NbflowError, ValueError):
+    """One block was used with tasks of several flows."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(kind, name)
+        self.kind = kind
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"Multiple flows cannot be used with the same {self.kind} block ({self.name}); open one in each flow"
+
+
+class CaseValueError(NbflowError, TypeError):
+    """The value of a `case` is a task."""
+
+    def __init__(self, task: str) -> None:
+        super().__init__(task)
+        self.task = task
+
+    def __str__(self) -> str:
+        return (
+            f"`value` cannot be a task, but {self.task!r} is one; compare inside a task "
+            "and use `case(that_task, True)`"
+        )
+
+
+class MergeSkipError(NbflowError, ValueError):
+    """A merge was told to be skipped with its upstream tasks."""
+
+    def __str__(self) -> str:
+        return (
+            "a merge task cannot have `skip_on_upstream_skip=True`: all branches but one are skipped, always"
+        )
+
+
+class ManagerError(NbflowError, TypeError):
+    """A resource manager can not clean up."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return (
+            f"resource manager {self.name!r} has no method `cleanup`; add `def cleanup(self, resource)` to it"
+        )
+
+
+class OptionError(NbflowError, ValueError):
+    """An option has an impossible value, or does not go with another one."""
+
+
+class OptionTypeError(NbflowError, TypeError):
+    """An option has the wrong type."""
+
+
+class TaskAttributeError(NbflowError, AttributeError):
+    """A task does not have this attribute."""
+
+
+class NotIterableError(NbflowError, TypeError):
+    """Something was iterated or mapped over that has no items."""
+
+
+class RunSignatureError(NbflowError, ValueError):
+    """The arguments of a `run` can not be bound by name."""
+
+
+class PositionalOnlyError(NbflowError, TypeError):
+    """A `run` has positional-only arguments."""
+
+    def __init__(self, function: str, arguments: Iterable[str]) -> None:
+        self.function = function
+        self.arguments = tuple(arguments)
+        super().__init__(function, self.arguments)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.function} has positional-only arguments ({', '.join(self.arguments)}), "
+            "but a task passes all arguments by name; remove the `/` or wrap it in a function"
+        )
+
+
+class ResourceScopeError(NbflowError, ValueError):
+    """A task outside of a block takes the block's resource."""
+
+    def __init__(self, task: str, block: str) -> None:
+        super().__init__(task, block)
+        self.task = task
+        self.block = block
+
+    def __str__(self) -> str:
+        return (
+            f"task {self.task!r} takes the resource of block {self.block!r} but is outside of it, so it could run "
+            f"after the cleanup; move the call into the `with` of {self.block!r}, or pass a value derived from it"
+        )
+
+
+class ParameterError(NbflowError, ValueError):
+    """The parameters of a run do not fit its flow."""
+
+
+class RunInsideFlowError(NbflowError, RuntimeError):
+    """A flow was run inside of its own `with`."""
+
+    def __str__(self) -> str:
+        return "flow.run() was called inside the `with` block of the flow itself; call it after the block"
+
+
+class NothingToStepError(NbflowError, RuntimeError):
+    """A step was asked of a run that is over."""
+
+
+class RenderError(NbflowError, RuntimeError):
+    """A drawing can not be made here: no layout engine was found, or it failed."""
+
+
+class InternalError(NbflowError, RuntimeError):
+    """A bug of nbflow; please report it."""
