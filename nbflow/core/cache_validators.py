@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.fingerprint import fingerprint
+from nbflow.core.sameness import same_values
 
 if TYPE_CHECKING:
     from nbflow.core.states import Cached
@@ -41,7 +42,9 @@ def all_inputs(state: Cached, inputs: Values, parameters: Values) -> bool:
 
 def all_parameters(state: Cached, inputs: Values, parameters: Values) -> bool:
     """Accept a cached result of a run with the same parameters."""
-    return duration_only(state, inputs, parameters) and (state.cached_parameters or {}) == (parameters or {})
+    if not duration_only(state, inputs, parameters):
+        return False
+    return same_values(_only(state.cached_parameters, None), _only(parameters, None))
 
 
 def partial_inputs_only(validate_on: Iterable[str] | None = None) -> Validator:
@@ -86,7 +89,7 @@ class _PartialParameters(_Partial):
         if not duration_only(state, inputs, parameters):
             return False
         names = self.validate_on
-        return names is None or _only(state.cached_parameters, names) == _only(parameters, names)
+        return names is None or same_values(_only(state.cached_parameters, names), _only(parameters, names))
 
 
 def _only(values: Values, names: frozenset[str] | None) -> dict[str, Any]:
@@ -97,4 +100,4 @@ def _same_inputs(state: Cached, inputs: Mapping[str, Any], names: frozenset[str]
     given = _only(inputs, names)
     if state.hashed_inputs is not None:
         return _only(state.hashed_inputs, names) == hash_inputs(given)
-    return _only(state.cached_inputs, names) == given
+    return same_values(_only(state.cached_inputs, names), given)

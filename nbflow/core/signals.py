@@ -115,19 +115,3 @@ def signal_from_state(state: State) -> type[StateSignal]:
             return signal
         waiting += signal.__subclasses__()
     raise ValueError(f"no signal stands for a state like {state!r}; raise ENDRUN(state) instead")
-
-
-__all__ = [
-    "ENDRUN",
-    "FAIL",
-    "LOOP",
-    "PAUSE",
-    "RETRY",
-    "SKIP",
-    "SUCCESS",
-    "TRIGGERFAIL",
-    "VALIDATIONFAIL",
-    "StateSignal",
-    "TaskTimeoutSignal",
-    "signal_from_state",
-]

@@ -18,14 +18,12 @@ does little more than setting four attributes.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any
 
 from nbflow.core.context import thread
+from nbflow.core.sameness import same_values
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-_NOT_COMPARED = frozenset({"message", "context", "result"})
+_NOT_COMPARED = ("message", "context")
 
 
 class State:
@@ -35,10 +33,8 @@ class State:
     by identity.
 
     Attributes:
-        message: Says what happened, or None.
-        result: The value: what the task returned, the exception it raised, the states of a flow's tasks.
+        result: What the task returned, the exception it raised, or the states of a flow's tasks.
         context: Details about the attempt, such as the task's ``tags``.
-        cached_inputs: The inputs of the attempt, where they were kept.
     """
 
     color = "#000000"
@@ -63,52 +59,23 @@ class State:
         return f'<{name}: "{self.message}">' if self.message else f"<{name}>"
 
     def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        if not isinstance(other, State) or type(self) is not type(other):
+        if type(self) is not type(other):
             return NotImplemented
-        if not _same(self.result, other.result):
-            return False
-        mine, theirs = _compared(self), _compared(other)
-        return mine.keys() == theirs.keys() and all(_same(mine[key], theirs[key]) for key in mine)
+        return same_values(_compared(self), _compared(other))
 
     __hash__ = object.__hash__
 
-    @overload
     @classmethod
-    def children(cls, include_self: bool = True, names_only: Literal[False] = False) -> list[type[State]]: ...
-    @overload
-    @classmethod
-    def children(cls, include_self: bool = True, *, names_only: Literal[True]) -> list[str]: ...
-    @overload
-    @classmethod
-    def children(
-        cls, include_self: bool = True, names_only: bool = False
-    ) -> list[type[State]] | list[str]: ...
-    @classmethod
-    def children(cls, include_self: bool = True, names_only: bool = False) -> list[type[State]] | list[str]:
-        """List the classes below this one (private ones left out), or their names."""
-        found: dict[type[State], None] = {cls: None} if include_self else {}
-        for child in cls.__subclasses__():
-            found |= dict.fromkeys(child.children())
-        return _listed(list(found), names_only)
+    def children(cls, include_self: bool = True, names_only: bool = False) -> list[Any]:
+        """List the classes below this one, private ones left out, or their names."""
+        below = [child for direct in cls.__subclasses__() for child in direct.children()]
+        return _listed([cls] * include_self + below, names_only)
 
-    @overload
     @classmethod
-    def parents(cls, include_self: bool = True, names_only: Literal[False] = False) -> list[type[State]]: ...
-    @overload
-    @classmethod
-    def parents(cls, include_self: bool = True, *, names_only: Literal[True]) -> list[str]: ...
-    @overload
-    @classmethod
-    def parents(
-        cls, include_self: bool = True, names_only: bool = False
-    ) -> list[type[State]] | list[str]: ...
-    @classmethod
-    def parents(cls, include_self: bool = True, names_only: bool = False) -> list[type[State]] | list[str]:
-        """List the classes this one descends from, nearest first (private ones left out), or their names."""
-        line = [parent for parent in cls.mro() if issubclass(parent, State)]
-        return _listed(line if include_self else line[1:], names_only)
+    def parents(cls, include_self: bool = True, names_only: bool = False) -> list[Any]:
+        """List the classes this one descends from, nearest first, private ones left out, or their names."""
+        above = [parent for parent in cls.mro()[1:] if issubclass(parent, State)]
+        return _listed([cls] * include_self + above, names_only)
 
     def is_pending(self) -> bool:
         """Whether it has not started yet."""
@@ -167,29 +134,19 @@ class State:
         return isinstance(self, _MetaState)
 
 
-def _listed(classes: list[type[State]], names_only: bool) -> list[type[State]] | list[str]:
+def _listed(classes: list[type[State]], names_only: bool) -> list[Any]:
     public = [cls for cls in classes if not cls.__name__.startswith("_")]
     return [cls.__name__ for cls in public] if names_only else public
 
 
-def _compared(state: State) -> dict[str, Any]:
-    return {k: v for k, v in vars(state).items() if k not in _NOT_COMPARED and not k.startswith("_")}
+def _compared(state: object) -> dict[str, Any]:
+    return {k: v for k, v in vars(state).items() if k == "_result" or not (k[0] == "_" or k in _NOT_COMPARED)}
 
 
-def _same(mine: Any, theirs: Any) -> bool:
-    if mine is theirs:
-        return True
-    try:
-        return bool(mine == theirs)
-    except (TypeError, ValueError):
-        return False  # arrays and tables refuse to say whether they are equal
-
-
-def _in_utc_if_naive(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.utcoffset() is None else moment
-
-
-# ---------------------------------------------------------------------------------------------- not started yet
+def _moment(given: datetime | None, *, or_now: bool = False) -> datetime | None:
+    if given is None:
+        return datetime.now(UTC) if or_now else None
+    return given.replace(tzinfo=UTC) if given.utcoffset() is None else given
 
 
 class Pending(State):
@@ -205,8 +162,7 @@ class Scheduled(Pending):
     """
 
     color = "#ffab00"
-
-    start_time: datetime | None
+    _starts_now = True
 
     def __init__(
         self,
@@ -217,7 +173,7 @@ class Scheduled(Pending):
         cached_inputs: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message, result, context, cached_inputs)
-        self.start_time = datetime.now(UTC) if start_time is None else _in_utc_if_naive(start_time)
+        self.start_time = _moment(start_time, or_now=self._starts_now)
         run_count = thread.data.get("task_run_count")
         if run_count is not None:
             self.context.setdefault("task_run_count", run_count)
@@ -227,18 +183,7 @@ class Paused(Scheduled):
     """Waits to be resumed; without a `start_time` it waits for as long as that takes."""
 
     color = "#99a8e8"
-
-    def __init__(
-        self,
-        message: str | None = None,
-        result: Any = None,
-        start_time: datetime | None = None,
-        context: dict[str, Any] | None = None,
-        cached_inputs: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(message, result, start_time, context, cached_inputs)
-        if start_time is None:
-            self.start_time = None
+    _starts_now = False
 
 
 class Resume(Scheduled):
@@ -263,9 +208,6 @@ class Retrying(Scheduled):
     ) -> None:
         super().__init__(message, result, start_time, context, cached_inputs)
         self.run_count: int = run_count or thread.data.get("task_run_count") or 1
-
-
-# ---------------------------------------------------------------------------------------------- wrappers
 
 
 class _MetaState(State):
@@ -312,10 +254,7 @@ class Queued(_MetaState):
         cached_inputs: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message, result, state, context, cached_inputs)
-        self.start_time = datetime.now(UTC) if start_time is None else _in_utc_if_naive(start_time)
-
-
-# ---------------------------------------------------------------------------------------------- under way
+        self.start_time = _moment(start_time, or_now=True)
 
 
 class Running(State):
@@ -328,9 +267,6 @@ class Cancelling(Running):
     """Asked to stop, and not stopped yet."""
 
     color = "#bdbdbd"
-
-
-# ---------------------------------------------------------------------------------------------- ended
 
 
 class Finished(State):
@@ -377,7 +313,7 @@ class Cached(Success):
         self,
         message: str | None = None,
         result: Any = None,
-        hashed_inputs: Mapping[str, str] | None = None,
+        hashed_inputs: dict[str, str] | None = None,
         cached_inputs: dict[str, Any] | None = None,
         cached_parameters: dict[str, Any] | None = None,
         cached_result_expiration: datetime | None = None,
@@ -386,9 +322,7 @@ class Cached(Success):
         super().__init__(message, result, context, cached_inputs)
         self.hashed_inputs = hashed_inputs
         self.cached_parameters = cached_parameters
-        self.cached_result_expiration = (
-            None if cached_result_expiration is None else _in_utc_if_naive(cached_result_expiration)
-        )
+        self.cached_result_expiration = _moment(cached_result_expiration)
 
 
 class Mapped(Success):
@@ -464,29 +398,3 @@ class Cancelled(Finished):
     """Was stopped on request; neither failed nor successful."""
 
     color = "#bdbdbd"
-
-
-__all__ = [
-    "Cached",
-    "Cancelled",
-    "Cancelling",
-    "ClientFailed",
-    "Failed",
-    "Finished",
-    "Looped",
-    "Mapped",
-    "Paused",
-    "Pending",
-    "Queued",
-    "Resume",
-    "Retrying",
-    "Running",
-    "Scheduled",
-    "Skipped",
-    "State",
-    "Submitted",
-    "Success",
-    "TimedOut",
-    "TriggerFailed",
-    "ValidationFailed",
-]

@@ -221,3 +221,16 @@ def test_what_cannot_be_pickled_never_has_the_same_fingerprint_twice():
 
     assert fingerprint(lock) != fingerprint(lock)
     assert fingerprint(endless) != fingerprint(endless)
+
+
+def test_values_that_refuse_to_be_compared_do_not_break_a_validator():
+    class Array:
+        def __eq__(self, other):
+            raise ValueError("the truth value of an array is ambiguous")
+
+        __hash__ = None
+
+    array = Array()
+
+    assert all_parameters(computed_from(parameters={"p": array}), None, {"p": array}) is True
+    assert all_parameters(computed_from(parameters={"p": array}), None, {"p": Array()}) is False
