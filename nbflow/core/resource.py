@@ -1,0 +1,169 @@
+"""Resource managers: the decorator, and the object that makes a block when it is called in a flow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, overload
+
+from nbflow.core.block import Block, check_scope
+from nbflow.core.context import context
+from nbflow.core.resource_tasks import (
+    ResourceCleanupTask,
+    ResourceInitTask,
+    ResourceSetupTask,
+    check_manager,
+    resource_cleanup_trigger,
+)
+from nbflow.errors import NoFlowError, OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nbflow.core.graph import Graph
+
+__all__ = [
+    "Block",
+    "ResourceCleanupTask",
+    "ResourceInitTask",
+    "ResourceManager",
+    "ResourceSetupTask",
+    "check_scope",
+    "resource_cleanup_trigger",
+    "resource_manager",
+]
+
+_CLEANUP_FAILURE = ("ignore", "fail")
+
+
+class ResourceManager:
+    """A class that sets a resource up and cleans it up, ready to be called in a flow.
+
+    Usually made by the decorator `resource_manager`.
+
+    Args:
+        resource_class: The class, or any callable that returns an object with `setup` (optional) and
+            `cleanup(resource)`.
+        name: What the block is called; by default the class's name.
+        init_task_kwargs: Options of the task that calls `resource_class`.
+        setup_task_kwargs: Options of the task that calls `setup`.
+        cleanup_task_kwargs: Options of the task that calls `cleanup`.
+        cleanup_failure: Whether a failed cleanup leaves the run's state alone (`"ignore"`; it is reported
+            all the same) or makes the run fail (`"fail"`).
+        grace_s: How long cleanup waits for a task of the block that cannot be stopped.
+        cleanup_timeout_s: How long cleanup may take when the run is cancelled.
+
+    Raises:
+        ManagerError: If `resource_class` is a class without `cleanup`.
+        OptionError: If `cleanup_failure` is neither of the two, or a time is negative.
+    """
+
+    def __init__(
+        self,
+        resource_class: Callable[..., Any],
+        name: str | None = None,
+        init_task_kwargs: Mapping[str, Any] | None = None,
+        setup_task_kwargs: Mapping[str, Any] | None = None,
+        cleanup_task_kwargs: Mapping[str, Any] | None = None,
+        *,
+        cleanup_failure: str = "ignore",
+        grace_s: float = 30,
+        cleanup_timeout_s: float = 60,
+    ) -> None:
+        self.resource_class = resource_class
+        self.name = name or str(getattr(resource_class, "__name__", "resource"))
+        if isinstance(resource_class, type):
+            check_manager(resource_class, self.name)
+        if cleanup_failure not in _CLEANUP_FAILURE:
+            raise OptionError(f"cleanup_failure is {cleanup_failure!r}; give 'ignore' or 'fail'")
+        if grace_s < 0 or cleanup_timeout_s < 0:
+            raise OptionError(
+                f"grace_s={grace_s!r} and cleanup_timeout_s={cleanup_timeout_s!r} must not be negative"
+            )
+        self.init_task_kwargs: dict[str, Any] = {"name": self.name, **(init_task_kwargs or {})}
+        self.setup_task_kwargs: dict[str, Any] = {
+            "name": f"{self.name}.setup",
+            "checkpoint": False,
+            **(setup_task_kwargs or {}),
+        }
+        self.cleanup_task_kwargs: dict[str, Any] = {
+            "name": f"{self.name}.cleanup",
+            "trigger": resource_cleanup_trigger,
+            "skip_on_upstream_skip": False,
+            "checkpoint": False,
+            **(cleanup_task_kwargs or {}),
+        }
+        self.cleanup_failure = cleanup_failure
+        self.grace_s = grace_s
+        self.cleanup_timeout_s = cleanup_timeout_s
+
+    def __repr__(self) -> str:
+        return f"<ResourceManager: {self.name}>"
+
+    def __call__(self, *args: Any, flow: Graph | None = None, **kwargs: Any) -> Block:
+        """Add a block's tasks to the flow and return the block, to be entered with `with`.
+
+        Args:
+            *args: Arguments of the class: tasks, parameters or plain values.
+            flow: The flow; by default the one being built.
+            **kwargs: Keyword arguments of the class.
+
+        Raises:
+            NoFlowError: If no flow is given and none is being built.
+        """
+        flow = flow if flow is not None else context.get("flow")
+        if flow is None:
+            raise NoFlowError(f"while creating a resource block of {self.name}")
+        init = ResourceInitTask(self.resource_class, **self.init_task_kwargs)
+        init.bind(*args, flow=flow, **kwargs)
+        setup = None
+        if hasattr(self.resource_class, "setup"):
+            setup = ResourceSetupTask(**self.setup_task_kwargs)
+            setup.bind(init, flow=flow)
+        cleanup = ResourceCleanupTask(**self.cleanup_task_kwargs)
+        cleanup.bind(init, setup, flow=flow)
+        return Block(self, init, setup, cleanup, flow)
+
+
+@overload
+def resource_manager(resource_class: Callable[..., Any]) -> ResourceManager: ...
+
+
+@overload
+def resource_manager(
+    *,
+    name: str | None = None,
+    init_task_kwargs: Mapping[str, Any] | None = None,
+    setup_task_kwargs: Mapping[str, Any] | None = None,
+    cleanup_task_kwargs: Mapping[str, Any] | None = None,
+    cleanup_failure: str = "ignore",
+    grace_s: float = 30,
+    cleanup_timeout_s: float = 60,
+) -> Callable[[Callable[..., Any]], ResourceManager]: ...
+
+
+def resource_manager(
+    resource_class: Callable[..., Any] | None = None, **options: Any
+) -> ResourceManager | Callable[[Callable[..., Any]], ResourceManager]:
+    """Turn a class with `setup` and `cleanup` into a resource manager.
+
+    Use it bare, or with the options of `ResourceManager`::
+
+        @resource_manager
+        class TempFile:
+            def __init__(self, name):
+                self.name = name
+            def setup(self):
+                return open(self.name, "w")
+            def cleanup(self, file):
+                file.close()
+
+        with Flow("example"):
+            with TempFile("a.txt") as file:
+                write(file)
+    """
+    if resource_class is not None:
+        return ResourceManager(resource_class, **options)
+
+    def decorate(resource_class: Callable[..., Any]) -> ResourceManager:
+        return ResourceManager(resource_class, **options)
+
+    return decorate

@@ -1,0 +1,110 @@
+"""The three tasks a resource block is made of, and the trigger of its cleanup.
+
+They only call the user's manager. When they run, and that cleanup runs once, is the engine's business.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core import signals
+from nbflow.core.task import Task
+from nbflow.errors import ManagerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nbflow.core.block import Block
+    from nbflow.core.edge import Edge
+    from nbflow.core.states import State
+
+__all__ = [
+    "ResourceCleanupTask",
+    "ResourceInitTask",
+    "ResourceSetupTask",
+    "check_manager",
+    "resource_cleanup_trigger",
+]
+
+
+def resource_cleanup_trigger(upstream_states: Mapping[Edge, State]) -> bool:
+    """Let cleanup run if there is something to clean up, however the other upstream tasks ended.
+
+    Raises:
+        TRIGGERFAIL: If an upstream task has not finished.
+        SKIP: If init or setup was skipped or failed, so that no resource exists.
+    """
+    made: dict[str | None, State] = {}
+    for edge, state in upstream_states.items():
+        if not state.is_finished():
+            raise signals.TRIGGERFAIL(
+                f"cleanup has to wait: task {edge.upstream_task.name!r} is {type(state).__name__}, not finished"
+            )
+        made[edge.key] = state
+    # Init before setup: a failed init fails setup too, and the first cause is the one to name.
+    for key, step in (("mgr", "init"), ("resource", "setup")):
+        if key in made and (made[key].is_skipped() or not made[key].is_successful()):
+            end = "skipped" if made[key].is_skipped() else "failed"
+            raise signals.SKIP(f"nothing to clean up: {step} {end}")
+    return True
+
+
+def check_manager(manager: object, name: str) -> None:
+    """Refuse a manager, or the class of one, that could not clean up what it sets up.
+
+    Raises:
+        ManagerError: If it has no callable `cleanup`.
+    """
+    if not callable(getattr(manager, "cleanup", None)):
+        raise ManagerError(name)
+
+
+def _checked(factory: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap `factory` so that what it returns is checked before anything is set up with it."""
+
+    @functools.wraps(factory, updated=())
+    def make(*args: Any, **kwargs: Any) -> Any:
+        manager = factory(*args, **kwargs)
+        check_manager(manager, type(manager).__name__)
+        return manager
+
+    make.__signature__ = inspect.signature(factory)  # type: ignore[attr-defined]
+    return make
+
+
+class ResourceInitTask(Task):
+    """Call the manager's class with the arguments of the block; the result is the manager.
+
+    `block` is set on this and its two siblings as soon as the block exists.
+    """
+
+    block: Block | None = None
+
+    def __init__(self, resource_class: Callable[..., Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.resource_class = resource_class
+        # A class was checked when it was decorated; what any other callable returns is known only now.
+        is_class = isinstance(resource_class, type)
+        self.run = resource_class if is_class else _checked(resource_class)  # type: ignore[method-assign]
+
+
+class ResourceSetupTask(Task):
+    """Let the manager set up the resource, which is the result."""
+
+    block: Block | None = None
+
+    def run(self, mgr: Any) -> Any:  # type: ignore[override]
+        """Return what `mgr.setup()` returns."""
+        return mgr.setup()
+
+
+class ResourceCleanupTask(Task):
+    """Let the manager clean up the resource."""
+
+    block: Block | None = None
+
+    def run(self, mgr: Any, resource: Any) -> None:  # type: ignore[override]
+        """Call `mgr.cleanup(resource)`; what it returns is dropped."""
+        mgr.cleanup(resource)
