@@ -1,0 +1,156 @@
+"""`apply_map`: run a function that builds tasks once, and map everything it built.
+
+The function builds on a scratch graph, so that its tasks can be told from those that were there before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from nbflow.core.annotations import EdgeAnnotation
+from nbflow.core.block import Block
+from nbflow.core.collections import Constant, as_task
+from nbflow.core.context import context
+from nbflow.core.graph import Graph
+from nbflow.core.parameter import Parameter
+from nbflow.core.task import Task
+from nbflow.errors import ApplyMapError, NoFlowError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbflow.core.edge import Edge
+
+__all__ = ["apply_map"]
+
+T = TypeVar("T")
+
+
+class _Argument(NamedTuple):
+    """How an argument of the function is to be used: one value a child, or all of it for each child."""
+
+    mapped: bool
+    flattened: bool
+
+
+_PLAIN = _Argument(mapped=True, flattened=False)
+_OUTSIDE = _Argument(mapped=False, flattened=False)
+
+
+def apply_map(func: Callable[..., T], *args: Any, flow: Graph | None = None, **kwargs: Any) -> T:
+    """Map all the tasks that `func` creates, as if `func` were called for each item of the arguments.
+
+    `func` is called once, with tasks in place of the arguments. Tasks it uses that are in the flow already are
+    not mapped: each child gets their whole result.
+
+    Args:
+        func: Builds tasks, cases and resource blocks from its arguments.
+        *args: What to map over: tasks or sequences; `unmapped(x)` is given whole to each child.
+        flow: The flow; by default the one being built.
+        **kwargs: Keyword arguments for `func`, treated in the same way.
+
+    Returns:
+        What `func` returned.
+
+    Raises:
+        NoFlowError: If no flow is given and none is being built.
+        ApplyMapError: If an argument is not a task, an annotation or a sequence.
+    """
+    flow = flow if flow is not None else context.get("flow")
+    if flow is None:
+        raise NoFlowError("for `apply_map`")
+    for value in (*args, *kwargs.values()):
+        if not isinstance(value, (Task, EdgeAnnotation)) and not hasattr(value, "__getitem__"):
+            raise ApplyMapError(type(value).__name__)
+
+    scratch = _Scratch(flow)
+    tasks = [scratch.take(value) for value in args]
+    keyed = {name: scratch.take(value) for name, value in kwargs.items()}
+    # What the caller's case and block are to contain is added to them when it is copied.
+    with scratch.graph, context(mapped=True, case=None, resource=None):
+        result = func(*tasks, **keyed)
+    scratch.copy()
+    return result
+
+
+class _Scratch:
+    """The graph `func` builds on, and the way from there into the flow."""
+
+    def __init__(self, flow: Graph) -> None:
+        self.flow = flow
+        self.graph = Graph("temporary flow")
+        self.arguments: dict[Task, _Argument] = {}
+        self._made: dict[Task, None] = {}
+        self._edges: dict[Edge, Edge] = {}
+
+    def take(self, value: Any) -> Task:
+        """Convert an argument of `apply_map` to the task that `func` gets for it."""
+        task = as_task(value, flow=self.flow)
+        self.arguments[task] = _PLAIN
+        if isinstance(value, EdgeAnnotation):
+            _, mapped, flattened = value.unwrap(mapped=True)
+            self.arguments[task] = _Argument(mapped, flattened)
+        if not isinstance(task, Constant):
+            self.flow.add_task(task)
+        # A constant too: one that the graph has keeps its edges, instead of becoming a value of its users.
+        with context(case=None, resource=None):
+            self.graph.add_task(task)
+        return task
+
+    def copy(self) -> None:
+        """Bring everything that `func` built into the flow, mapped."""
+        known = self.arguments.keys() | self.flow.tasks
+        self._made = {task: None for task in self.graph.tasks if task not in known}
+        self._copy_tasks()
+        self._copy_edges()
+        self._copy_constants()
+        self._tie_roots()
+        self._move_blocks()
+
+    def _copy_tasks(self) -> None:
+        inside = {task for block in self.graph.blocks for task in block.members}
+        for task in self._made:
+            if task in inside:
+                # It has its block, so the caller's block does not get it too.
+                with context(resource=None):
+                    self.flow.add_task(task)
+            else:
+                self.flow.add_task(task)
+
+    def _use(self, upstream: Task) -> _Argument:
+        if upstream in self.arguments:
+            return self.arguments[upstream]
+        return _PLAIN if upstream in self._made and not isinstance(upstream, Parameter) else _OUTSIDE
+
+    def _copy_edges(self) -> None:
+        for task in self.graph.tasks:
+            for edge in self.graph.edges_in(task):
+                use = self._use(edge.upstream_task)
+                self._edges[edge] = self.flow.add_edge(
+                    edge.upstream_task,
+                    task,
+                    key=edge.key,
+                    mapped=use.mapped,
+                    flattened=use.flattened or edge.flattened,
+                )
+
+    def _copy_constants(self) -> None:
+        for task, values in self.graph.constants.items():
+            self.flow.constants[task].update(values)
+
+    def _tie_roots(self) -> None:
+        """Make each root wait for the arguments it does not use, so that it gets as many children as the rest."""
+        for task in self._made:
+            above = self.flow.upstream_tasks(task)
+            if isinstance(task, Parameter) or not self._made.keys().isdisjoint(above):
+                continue
+            for argument, use in self.arguments.items():
+                if argument not in above and (use.mapped or not isinstance(argument, Constant)):
+                    self.flow.add_edge(argument, task, mapped=use.mapped, flattened=use.flattened)
+
+    def _move_blocks(self) -> None:
+        outer = context.get("resource")
+        for block in self.graph.blocks:
+            if block.parent is None and isinstance(outer, Block):
+                block.parent = outer
+            block.move(self.flow, self._edges)
