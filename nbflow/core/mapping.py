@@ -41,7 +41,7 @@ def apply_map(func: Callable[..., T], *args: Any, flow: Graph | None = None, **k
     """Map all the tasks that `func` creates, as if `func` were called for each item of the arguments.
 
     `func` is called once, with tasks in place of the arguments. Tasks it uses that are in the flow already are
-    not mapped: each child gets their whole result.
+    not mapped: each child gets their whole result, unless they are marked `mapped(x)`.
 
     Args:
         func: Builds tasks, cases and resource blocks from its arguments.
@@ -130,7 +130,7 @@ class _Scratch:
                     edge.upstream_task,
                     task,
                     key=edge.key,
-                    mapped=use.mapped,
+                    mapped=use.mapped or edge.mapped,
                     flattened=use.flattened or edge.flattened,
                 )
 

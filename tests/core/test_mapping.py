@@ -243,6 +243,14 @@ def test_a_task_of_the_flow_used_inside_is_given_whole():
     assert flow.edges_to(outside) == above
 
 
+def test_a_task_of_the_flow_can_be_marked_as_mapped_inside():
+    with Graph("f") as flow:
+        outside, x = numbers(), numbers()
+        made = apply_map(lambda x: add(x, mapped(outside)), x)
+
+    assert edges_to(flow, made) == {(x, "x", True, False), (outside, "y", True, False)}
+
+
 def test_a_parameter_made_inside_is_given_whole():
     with Graph("f") as flow:
         made = apply_map(lambda x: add(x, Parameter("p")), numbers())
