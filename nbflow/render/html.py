@@ -1,0 +1,114 @@
+"""The drawing as a piece of HTML for a cell's output: a heading, the picture, and a table folded away.
+
+It is the same for the same flow and states, every time: no addresses, and no times.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from html import escape as html_escape
+from typing import TYPE_CHECKING
+
+from nbflow.errors import RenderError
+from nbflow.render.build import Fold, GraphLike, draw
+from nbflow.render.marks import BlockStatuses, Marks, States, marks, state_name, summary
+from nbflow.render.names import escape
+from nbflow.render.palette import palette_css
+from nbflow.render.svg import svg
+from nbflow.render.text import message, nodes_with_blocks
+from nbflow.render.text import text as plain_text
+
+if TYPE_CHECKING:
+    from nbflow.render.drawing import Drawing
+
+_CSS = """\
+.nbflow-html{font:13px/1.45 system-ui,-apple-system,"Segoe UI",Helvetica,"DejaVu Sans",sans-serif;\
+color:var(--nbflow-text);background:var(--nbflow-fill);padding:8px 10px;border-radius:6px;max-width:100%}
+.nbflow-html .nbflow-head{display:flex;gap:.8em;align-items:baseline;flex-wrap:wrap;margin:0 0 6px}
+.nbflow-html .nbflow-head b{font-size:14px}
+.nbflow-html .nbflow-picture{overflow:auto}
+.nbflow-html details{margin-top:6px}
+.nbflow-html summary{cursor:pointer}
+.nbflow-html table.nbflow-table{border-collapse:collapse;margin:6px 0 0;font-size:12px;color:inherit;border:0}
+.nbflow-html .nbflow-table th,.nbflow-html .nbflow-table td{text-align:left;padding:2px 10px 2px 0;\
+background:none;border:0;border-bottom:1px solid var(--nbflow-stroke);color:inherit;\
+vertical-align:top;white-space:pre-wrap}
+.nbflow-html .nbflow-badge{display:inline-block;white-space:nowrap;color:var(--nbflow-text);\
+background:var(--nbflow-fill);border:1px solid var(--nbflow-stroke);border-radius:9px;padding:0 7px}
+.nbflow-html pre{white-space:pre;overflow:auto;margin:0;color:inherit;background:none}"""
+
+
+def html(
+    graph: GraphLike | Drawing,
+    states: States | None = None,
+    block_status: BlockStatuses | None = None,
+    *,
+    title: str | None = None,
+    note: str | None = None,
+    prefix: str | None = None,
+    horizontal: bool = False,
+    fold: Fold = "auto",
+    with_table: bool | None = None,
+) -> str:
+    """Return one `<div>` with the picture, or the text listing where nothing can draw.
+
+    Args:
+        graph: A flow, a run's frozen graph, or the `Drawing` of one.
+        states: The tasks' states; None shows the structure alone.
+        block_status: What the blocks' resources are doing.
+        title: The heading; the flow's name by default.
+        note: What stands beside the heading; by default how many tasks are in which state.
+        prefix: The start of every id; by default made from the contents, so the same picture has the same ids.
+        horizontal: From left to right instead of from top to bottom.
+        fold: See `nbflow.render.draw`.
+        with_table: Whether a table of the tasks follows; by default if there are states.
+    """
+    drawing = draw(graph, fold=fold)
+    shown = marks(drawing, states or {}, block_status)
+    prefix = prefix or _prefix(drawing, shown)
+    try:
+        picture = svg(drawing, states, block_status, prefix=prefix, horizontal=horizontal)
+    except RenderError as error:
+        listing = plain_text(drawing, states, block_status)
+        picture = f"<pre>{html_escape(listing)}</pre>\n<div>{escape(error, 400)}</div>"
+    if note is None:
+        note = summary(states) if states else f"{sum(1 for _ in _tasks(drawing))} tasks"
+    folded = "<div>folded, for its size</div>" if drawing.folded and fold == "auto" else ""
+    parts = [
+        '<div class="nbflow-html nbflow-page">',
+        f"<style>\n{palette_css(_names(states, shown), ())}\n{_CSS}\n</style>",
+        f'<div class="nbflow-head"><b>{escape(drawing.name if title is None else title)}</b>'
+        f"<span>{escape(note)}</span></div>",
+        f'<div class="nbflow-picture">{picture}</div>{folded}',
+    ]
+    if states is not None if with_table is None else with_table:
+        parts.append(_table(drawing, shown, states))
+    return "\n".join([*parts, "</div>"])
+
+
+def _table(drawing: Drawing, shown: Marks, states: States | None) -> str:
+    rows = [
+        f"<tr><td>{escape(node.name, 80)}</td><td>{escape(box, 120)}</td>"
+        f'<td><span class="nbflow-badge nbflow-state-{mark.name}">{escape(mark.line)}</span></td>'
+        f"<td>{escape(message(node, states))}</td></tr>"
+        for node, box in nodes_with_blocks(drawing)
+        for mark in [shown.nodes[node.key]]
+    ]
+    return (
+        "<details><summary>Tasks</summary>"
+        '<table class="nbflow-table"><thead><tr><th>task</th><th>block</th><th>state</th><th>message</th></tr>'
+        f"</thead><tbody>{''.join(rows)}</tbody></table></details>"
+    )
+
+
+def _tasks(drawing: Drawing) -> set[object]:
+    return {task for node in drawing.nodes.values() for task in node.tasks}
+
+
+def _names(states: States | None, shown: Marks) -> set[str]:
+    return {state_name(s) for s in (states or {}).values()} | {mark.name for mark in shown.nodes.values()}
+
+
+def _prefix(drawing: Drawing, shown: Marks) -> str:
+    content = repr((drawing.name, drawing.edges, shown))
+    return "nbflow-" + hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:8]

@@ -1,0 +1,155 @@
+"""What states and block statuses look like: the one table that every picture, badge and style sheet comes from.
+
+A look is an icon, a word and a border besides its colours, so that nothing rests on colour alone. The icons are
+plain characters that DejaVu Sans has and that no system turns into emoji.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+NOT_RUN = "NotRun"
+
+# Border -> (width, stroke-dasharray).
+BORDERS: Mapping[str, tuple[float, str]] = MappingProxyType(
+    {
+        "thin": (0.8, "none"),
+        "solid": (1.3, "none"),
+        "thick": (2.4, "none"),
+        "heavy": (3.4, "none"),
+        "dashed": (1.5, "5 3"),
+        "thick dashed": (2.4, "7 3"),
+        "dotted": (1.5, "1.5 3"),
+        "dash-dot": (1.5, "7 3 1.5 3"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """Fill, outline and text."""
+
+    fill: str
+    stroke: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How one state or block status is shown."""
+
+    icon: str
+    word: str
+    border: str
+    light: Colours
+    dark: Colours
+
+    @property
+    def label(self) -> str:
+        """Icon and word, as they stand on a task's second line."""
+        return f"{self.icon} {self.word}"
+
+
+def _look(icon: str, word: str, border: str, light: str, dark: str) -> Look:
+    return Look(icon, word, border, Colours(*light.split()), Colours(*dark.split()))
+
+
+# fill, outline, text: first on a light page, then on a dark one.
+_GREY = ("#f6f8fa #818b98 #3d444d", "#1c2128 #7d8590 #c9d1d9")
+_BLUE = ("#d6ebff #0860ca #06315f", "#0d2d52 #58a6ff #cae6ff")
+_AMBER = ("#fff1b8 #9a6700 #573a00", "#3b2c05 #d9a318 #f8e3a1")
+_VIOLET = ("#dcc6ff #5a1fb8 #38127a", "#3d2a66 #d9c2ff #f0e6ff")
+_GREEN = ("#d3f4e4 #0b7a55 #064330", "#0b3326 #3ec795 #c5f2df")
+_TEAL = ("#d2f1f4 #0b7285 #073f4a", "#0a3038 #3fbccf #c8eff5")
+_SLATE = ("#dfe5e9 #5a6c76 #3b4951", "#2b333a #93a5b0 #c3d0d8")
+_RED = ("#ffcfc7 #b3130a #650a05", "#5c1510 #ff8a7a #ffd9d3")
+_ROSE = ("#ffebe8 #b3130a #7a1008", "#32110e #ff8a7a #ffd9d3")
+_ORANGE = ("#ffe0c2 #b34700 #642800", "#4a2204 #ff9e4f #ffddbf")
+_BROWN = ("#d8cabd #4d3b2f #3a2b21", "#42372d #a08a76 #eadfd4")
+
+STATES: Mapping[str, Look] = MappingProxyType(
+    {
+        NOT_RUN: _look("·", "Not run", "dotted", "#ffffff #818b98 #57606a", "#161b22 #6e7681 #a5afb9"),
+        "Pending": _look("○", "Pending", "thin", *_GREY),
+        "Scheduled": _look("◷", "Scheduled", "dashed", *_GREY),
+        "Retrying": _look("↻", "Retrying", "dashed", *_AMBER),
+        "Paused": _look("‖", "Paused", "thick dashed", *_VIOLET),
+        "Resume": _look("▷", "Resume", "dashed", *_VIOLET),
+        "Queued": _look("≡", "Queued", "dotted", *_GREY),
+        "Submitted": _look("⇢", "Submitted", "dash-dot", *_GREY),
+        "Running": _look("◐", "Running", "thick", *_BLUE),
+        "Cancelling": _look("◌", "Cancelling", "thick dashed", *_BROWN),
+        "Looped": _look("∞", "Looped", "dashed", *_BLUE),
+        "Success": _look("✓", "Success", "solid", *_GREEN),
+        "Cached": _look("◉", "Cached", "dashed", *_TEAL),
+        "Mapped": _look("⊞", "Mapped", "solid", *_GREEN),
+        "Skipped": _look("»", "Skipped", "dotted", *_SLATE),
+        "Failed": _look("✗", "Failed", "heavy", *_RED),
+        "TimedOut": _look("◴", "Timed out", "thick dashed", *_ORANGE),
+        "TriggerFailed": _look("⊗", "Trigger failed", "dashed", *_ROSE),
+        "ValidationFailed": _look("≠", "Validation failed", "thick", *_ORANGE),
+        "Cancelled": _look("⊘", "Cancelled", "dash-dot", *_BROWN),
+    }
+)
+
+BLOCKS: Mapping[str, Look] = MappingProxyType(
+    {
+        "closed": _look("○", "closed", "dashed", "#fafbfc #818b98 #57606a", "#14191f #6e7681 #a5afb9"),
+        "opening": _look(
+            "◔", "opening", "thick dashed", "#eef6ff #0860ca #06315f", "#0c1c2f #58a6ff #cae6ff"
+        ),
+        "open": _look("●", "open", "thick", "#eef6ff #0860ca #06315f", "#0c1c2f #58a6ff #cae6ff"),
+        "closing": _look(
+            "◕", "closing", "thick dashed", "#f6f0e9 #6a5442 #453528", "#211c17 #b59c86 #e3d5c8"
+        ),
+        "cleaned": _look("✓", "cleaned", "solid", "#f1fbf6 #0b7a55 #064330", "#0b1f18 #3ec795 #c5f2df"),
+        "leaked": _look("▲", "leaked", "heavy", "#fff4f2 #b3130a #650a05", "#240f0d #ff8a7a #ffd9d3"),
+        "skipped": _look("»", "skipped", "dotted", "#f4f6f7 #62757f #43525a", "#1b2024 #8a9ba5 #b9c6ce"),
+    }
+)
+
+LIGHT_PAGE = Colours("#ffffff", "#6e7781", "#24292f")
+DARK_PAGE = Colours("#0f1317", "#8b949e", "#d7dde3")
+
+
+def state_look(name: str) -> Look:
+    """Return the look of a state by its class name; a user's own state looks like Pending, named as it is."""
+    if name in STATES:
+        return STATES[name]
+    plain = STATES["Pending"]
+    return Look(plain.icon, name, plain.border, plain.light, plain.dark)
+
+
+def palette_css(states: Iterable[str] | None = None, blocks: Iterable[str] | None = None) -> str:
+    """Return the rules of `.nbflow-page`, `.nbflow-state-NAME` and `.nbflow-block-STATUS`.
+
+    Each sets the custom properties `--nbflow-fill`, `--nbflow-stroke`, `--nbflow-text`, `--nbflow-width` and
+    `--nbflow-dash`, for whoever draws. Dark colours hold where Jupyter's theme is dark and, where no theme is
+    named, where the reader prefers dark.
+
+    Args:
+        states: The state names to include; all by default.
+        blocks: The block statuses to include; all by default.
+    """
+    looks = {f".nbflow-state-{n}": STATES[n] for n in STATES if states is None or n in set(states)}
+    looks |= {f".nbflow-block-{n}": BLOCKS[n] for n in BLOCKS if blocks is None or n in set(blocks)}
+    light = [f".nbflow-page{{{_colours(LIGHT_PAGE)}}}"]
+    light += [f"{name}{{{_colours(look.light)};{_border(look.border)}}}" for name, look in looks.items()]
+    dark = {".nbflow-page": DARK_PAGE} | {name: look.dark for name, look in looks.items()}
+    themed = [f'[data-jp-theme-light="false"] {name}{{{_colours(c)}}}' for name, c in dark.items()]
+    preferred = [f"body:not([data-jp-theme-light]) {name}{{{_colours(c)}}}" for name, c in dark.items()]
+    return "\n".join([*light, *themed, "@media (prefers-color-scheme: dark){", *preferred, "}"])
+
+
+def _colours(colours: Colours) -> str:
+    return f"--nbflow-fill:{colours.fill};--nbflow-stroke:{colours.stroke};--nbflow-text:{colours.text}"
+
+
+def _border(border: str) -> str:
+    width, dash = BORDERS[border]
+    return f"--nbflow-width:{width}px;--nbflow-dash:{dash}"
