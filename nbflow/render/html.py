@@ -6,6 +6,7 @@ It is the same for the same flow and states, every time: no addresses, and no ti
 from __future__ import annotations
 
 import hashlib
+import itertools
 from html import escape as html_escape
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ from nbflow.render.text import text as plain_text
 
 if TYPE_CHECKING:
     from nbflow.render.drawing import Drawing
+
+# Beyond these, laying out takes seconds and nobody finds anything in the result.
+_MOST_NODES, _MOST_LINES = 1_500, 500
 
 _CSS = """\
 .nbflow-html{font:13px/1.45 system-ui,-apple-system,"Segoe UI",Helvetica,"DejaVu Sans",sans-serif;\
@@ -67,9 +71,14 @@ def html(
     shown = marks(drawing, states or {}, block_status)
     prefix = prefix or _prefix(drawing, shown)
     try:
+        if len(drawing.nodes) > _MOST_NODES:
+            raise RenderError(
+                f"a picture of {len(drawing.nodes)} nodes would be too large, so they are listed"
+            )
         picture = svg(drawing, states, block_status, prefix=prefix, horizontal=horizontal)
     except RenderError as error:
-        listing = plain_text(drawing, states, block_status)
+        lines = plain_text(drawing, states, block_status).split("\n")
+        listing = "\n".join(lines[:_MOST_LINES]) + _more(len(lines))
         picture = f"<pre>{html_escape(listing)}</pre>\n<div>{escape(error, 400)}</div>"
     if note is None:
         note = summary(states) if states else f"{sum(1 for _ in _tasks(drawing))} tasks"
@@ -91,14 +100,18 @@ def _table(drawing: Drawing, shown: Marks, states: States | None) -> str:
         f"<tr><td>{escape(node.name, 80)}</td><td>{escape(box, 120)}</td>"
         f'<td><span class="nbflow-badge nbflow-state-{mark.name}">{escape(mark.line)}</span></td>'
         f"<td>{escape(message(node, states))}</td></tr>"
-        for node, box in nodes_with_blocks(drawing)
+        for node, box in itertools.islice(nodes_with_blocks(drawing), _MOST_LINES)
         for mark in [shown.nodes[node.key]]
     ]
     return (
         "<details><summary>Tasks</summary>"
         '<table class="nbflow-table"><thead><tr><th>task</th><th>block</th><th>state</th><th>message</th></tr>'
-        f"</thead><tbody>{''.join(rows)}</tbody></table></details>"
+        f"</thead><tbody>{''.join(rows)}</tbody></table>{_more(len(drawing.nodes))}</details>"
     )
+
+
+def _more(count: int) -> str:
+    return f"\n... and {count - _MOST_LINES} more" if count > _MOST_LINES else ""
 
 
 def _tasks(drawing: Drawing) -> set[object]:

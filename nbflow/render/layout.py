@@ -57,7 +57,7 @@ class Layout:
 
 def shown_name(node: Node) -> str:
     """Return the name as it stands on the node: one line, not too long, and no block's name within its own box."""
-    name = one_line(node.name, 2_000)
+    name = one_line(node.name, 2_000) or "(blank)"
     if node.block is not None and node.kind in ("init", "setup", "cleanup"):
         block = one_line(node.block.name, 2_000)
         if name == block:

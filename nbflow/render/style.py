@@ -1,6 +1,6 @@
 """The style sheet of a drawing apart from the palette: what is thick, dashed or dimmed.
 
-Every rule starts at `.nbflow-drawing`: a style sheet inside an SVG holds for the whole page.
+Every rule starts at a class of the drawing itself: a style sheet inside an SVG holds for the whole page.
 """
 
 from __future__ import annotations
@@ -18,5 +18,6 @@ stroke-width:var(--nbflow-width);stroke-dasharray:var(--nbflow-dash)}
 .nbflow-drawing .nbflow-edge.nbflow-lifecycle{opacity:.45}
 .nbflow-drawing .nbflow-cluster>.nbflow-shape{stroke-width:max(1.4px,var(--nbflow-width))}
 .nbflow-drawing .nbflow-behind{stroke-dasharray:none;stroke-width:1px}
+.nbflow-structure .nbflow-node>.nbflow-shape{stroke-dasharray:none;stroke-width:1.3px}
 .nbflow-drawing .nbflow-empty{fill:var(--nbflow-text)}
 .nbflow-drawing text{pointer-events:none}"""

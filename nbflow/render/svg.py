@@ -100,8 +100,10 @@ class _Pen:
         height = self.layout.height + 2 * _MARGIN
         name = escape(self.drawing.name, 80)
         count = len({task for node in self.drawing.nodes.values() for task in node.tasks})
+        # Where nothing can be told of states, dots and dashes would only look as if they told something.
+        plain = "" if self.with_lines else " nbflow-structure"
         parts = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" class="nbflow-drawing nbflow-page" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="nbflow-drawing nbflow-page{plain}" '
             f'id="{self.prefix}-drawing" role="img" aria-label="flow {name}, {count} tasks" '
             f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" '
             f'style="max-width:100%;min-width:{width * 0.55:.0f}px;height:auto" '

@@ -85,7 +85,7 @@ def test_no_two_share_icon_or_word(table) -> None:
 
 @pytest.mark.parametrize(("name", "look"), LOOKS)
 def test_icons_are_single_plain_characters(name, look) -> None:
-    emoji = "▶◀▪▫◻◼◽◾☑☀☁☎☠♀♂♠♣♥♦♨♻♾♿⚒⚓⚔⚠⚡⚪⚫✂✅✈✉✔✖✨✳✴❄❇❌❎❓❗❤➕➖➗➡⤴⤵⬅⬆⬇⬛⬜⭐⭕‼⁉™ℹ↔↕↖↗↘↙↩↪⌚⌛⏏⏩⏳⏸⏹⏺"
+    emoji = "▶◀▪▫◻◼◽◾☑☀☁☎☠♀♂♠♣♥♦♨♻♾♿⚒⚓⚔⚠⚡⚪⚫✂✅✈✉✔✖✨✳✴❄❇❌❎❓❗❤➕➖➗➡⤴⤵⬅⬆⬇⬛⬜⭐⭕‼⁉™ℹ↔↕↖↗↘↙↩↪⌚⌛⏏⏩⏳⏸⏹⏺"  # noqa: RUF001
 
     assert len(look.icon) == 1
     assert ord(look.icon) < 0x2800

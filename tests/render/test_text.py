@@ -113,6 +113,19 @@ def test_html_falls_back_to_text_and_names_the_remedy(scene, no_engine) -> None:
     assert "pip install graphviz-pure" in page
 
 
+def test_html_lists_what_is_too_large_to_draw() -> None:
+    with Graph("huge") as graph:
+        for i in range(1_501):
+            step(task_args={"name": f"step {i}"})
+
+    page = html(graph, {})
+
+    assert "<svg" not in page
+    assert "too large" in page
+    assert "... and 1001 more" in page
+    assert "step 1000" not in page
+
+
 def test_html_escapes_names_titles_and_messages() -> None:
     graph = hostile("<img src=x onerror=alert(1)>")
     states = dict.fromkeys(graph.tasks, Success("<script>alert(1)</script>"))
