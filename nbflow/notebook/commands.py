@@ -1,0 +1,183 @@
+"""What `%flow` can do, one function for each subcommand: read, call one library function, display."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.display import display
+
+from nbflow.notebook.lookup import find_task, going_run, newest_run, unfinished_run
+from nbflow.notebook.options import parameters
+from nbflow.registry import flows
+
+if TYPE_CHECKING:
+    from nbflow.core.task import Task
+    from nbflow.engine.handle import Run
+    from nbflow.flow import Flow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One use of the magic: the flow, the options as given, and the user's names."""
+
+    flow: Flow
+    options: Any
+    namespace: Mapping[str, object]
+    magic: str
+
+    def start_options(self) -> dict[str, Any]:
+        """Return the keyword arguments of `flow.run` and `flow.start`."""
+        given: dict[str, Any] = {"parameters": parameters(self.options.parameters, self.magic)}
+        if self.options.executor is not None:
+            given["executor"] = self.options.executor
+        return given
+
+    def task(self) -> Task:
+        """Return the task that `--task`, or the word after the name, names."""
+        text = self.options.task or self.options.target
+        if text is None:
+            raise UsageError(f"{self.magic}: which task? add --task NAME")
+        run = newest_run(self.flow)
+        return find_task(self.flow if run is None else run.graph, text, self.namespace, self.magic)
+
+
+def show(call: Call) -> None:
+    """Draw the flow."""
+    display(call.flow)
+
+
+def run(call: Call) -> None:
+    """Run the flow and draw how it ended; the cell takes as long as the run."""
+    _refuse_second_run(call)
+    before = newest_run(call.flow)
+    try:
+        call.flow.run(**call.start_options())
+    finally:
+        # Also after the stop button: the picture says what was done and what was cleaned up.
+        done = newest_run(call.flow)
+        if done is not None and done is not before:
+            display(done)
+
+
+def start(call: Call) -> None:
+    """Start a run in the background; the cell ends at once."""
+    _refuse_second_run(call)
+    begun = call.flow.start(paused=call.options.paused, **call.start_options())
+    _say(f"run {begun.number} of {call.flow.name} has started; %flow panel {call.flow.name} shows it live")
+
+
+def step(call: Call) -> None:
+    """Run one task and draw the run, which stands still again; begins a run if none is going."""
+    going = unfinished_run(call.flow)
+    if going is None:
+        if not call.flow.tasks:
+            raise UsageError(f"{call.magic}: flow {call.flow.name!r} has no tasks, so there is nothing to step")
+        going = call.flow.start(paused=True, **call.start_options())
+    elif call.options.parameters:
+        raise UsageError(
+            f"{call.magic}: run {going.number} is going with its own parameters; "
+            f"leave out -p, or %flow cancel {call.flow.name} first"
+        )
+    _command(going, going.step)
+
+
+def block(call: Call) -> None:
+    """Run to the end of the current block and draw the run."""
+    going = going_run(call.flow, call.magic)
+    _command(going, going.step_block)
+
+
+def until(call: Call) -> None:
+    """Run up to and including a task and draw the run; begins a run if none is going."""
+    task = call.task()
+    going = unfinished_run(call.flow) or call.flow.start(paused=True, **call.start_options())
+    _command(going, lambda: going.until(task))
+
+
+def resume(call: Call) -> None:
+    """Let the run go on in the background, or one paused task of it."""
+    going = going_run(call.flow, call.magic)
+    if call.options.task or call.options.target:
+        going.resume(call.task())
+    else:
+        going.resume()
+    _say(f"run {going.number} of {call.flow.name} goes on")
+
+
+def pause(call: Call) -> None:
+    """Let the run stand still after the tasks that are running."""
+    going = going_run(call.flow, call.magic)
+    going.pause()
+    _say(f"run {going.number} of {call.flow.name} stands still after what is running now; its resources stay open")
+
+
+def cancel(call: Call) -> None:
+    """Cancel the run, wait until it has cleaned up, and draw it."""
+    going = going_run(call.flow, call.magic)
+    going.cancel()
+    going.wait()
+    display(going)
+
+
+def panel(call: Call) -> None:
+    """Open the live panel."""
+    from nbflow.panel import panel as make_panel
+
+    options = call.start_options()
+    display(make_panel(call.flow, options.pop("parameters"), **options))
+
+
+def reset(call: Call) -> None:
+    """Forget the flow, so that its cells build it anew."""
+    going = unfinished_run(call.flow)
+    if going is not None:
+        raise UsageError(
+            f"{call.magic}: run {going.number} of {call.flow.name!r} is going; %flow cancel {call.flow.name} first"
+        )
+    del flows[call.flow.name]
+    _say(f"{call.flow.name} is forgotten; execute its %%flow cells to build it anew")
+
+
+COMMANDS: Mapping[str, Callable[[Call], None]] = {
+    command.__name__: command
+    for command in (show, run, start, step, block, until, resume, pause, cancel, panel, reset)
+}
+
+
+def list_flows() -> None:
+    """Display all flows: tasks, runs, and how the newest run stands."""
+    if not len(flows):
+        _say("no flows yet; make one with %%flow NAME")
+        return
+    rows = []
+    for name in flows:
+        flow = flows[name]
+        last = newest_run(flow)
+        state = "not run yet" if last is None else f"run {last.number}: {type(last.state).__name__}"
+        rows.append((name, f"{len(flow.tasks)} tasks", state))
+    widths = [max(len(row[i]) for row in rows) for i in range(2)]
+    _say("\n".join(f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]}" for row in rows))
+
+
+def _command(going: Run, command: Callable[[], object]) -> None:
+    try:
+        command()
+    finally:
+        display(going)
+
+
+def _refuse_second_run(call: Call) -> None:
+    going = unfinished_run(call.flow)
+    if going is not None:
+        name = call.flow.name
+        raise UsageError(
+            f"{call.magic}: run {going.number} of {name!r} is not over; %flow resume {name} lets it go on, "
+            f"%flow cancel {name} ends it and cleans up"
+        )
+
+
+def _say(text: str) -> None:
+    display({"text/plain": text}, raw=True)

@@ -1,0 +1,97 @@
+"""Finds what a magic's line names: a flow, a run, a task, a block. What is not found is a `UsageError`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from IPython.core.error import UsageError
+
+from nbflow.core.block import Block
+from nbflow.core.task import Task
+from nbflow.registry import flows
+
+if TYPE_CHECKING:
+    from nbflow.core.graph import Graph
+    from nbflow.engine.handle import Run
+    from nbflow.flow import Flow
+
+
+def find_flow(name: str | None, magic: str) -> Flow:
+    """Return the flow of this name; without a name, the only one there is."""
+    if name is not None and name in flows:
+        return flows[name]
+    if name is not None:
+        raise UsageError(
+            f"{magic}: there is no flow {name!r}; {_instead(name, flows)}make it with %%flow {name}"
+        )
+    if not len(flows):
+        raise UsageError(f"{magic}: there is no flow yet; make one with %%flow NAME")
+    if len(flows) > 1:
+        raise UsageError(f"{magic}: which flow? there are {', '.join(map(repr, flows))}; add its name")
+    return flows[next(iter(flows))]
+
+
+def newest_run(flow: Flow) -> Run | None:
+    """Return the flow's newest run."""
+    return flow.runs[-1] if flow.runs else None
+
+
+def unfinished_run(flow: Flow) -> Run | None:
+    """Return the newest run if it is not over."""
+    run = newest_run(flow)
+    return None if run is None or run.is_finished else run
+
+
+def going_run(flow: Flow, magic: str) -> Run:
+    """Return the newest run, which must not be over."""
+    run = unfinished_run(flow)
+    if run is None:
+        what = "has not run yet" if not flow.runs else f"has finished: run {flow.runs[-1].number} is over"
+        raise UsageError(
+            f"{magic}: flow {flow.name!r} {what}; %flow start {flow.name} begins a run, "
+            f"%flow step {flow.name} one that stands still after each task"
+        )
+    return run
+
+
+def find_task(graph: Graph, text: str, namespace: Mapping[str, object], magic: str) -> Task:
+    """Return the task that `text` names: by slug, by name if only one has it, or by the variable that holds it."""
+    by_slug = {slug: task for task, slug in graph.slugs.items()}
+    if text in by_slug:
+        return by_slug[text]
+    held = namespace.get(text)
+    if isinstance(held, Task) and held in graph.tasks:
+        return held
+    named = [task for task in by_slug.values() if task.name == text]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        slugs = ", ".join(repr(graph.slugs[task]) for task in named)
+        raise UsageError(f"{magic}: flow {graph.name!r} has several tasks {text!r}; say which: {slugs}")
+    raise UsageError(f"{magic}: flow {graph.name!r} has no task {text!r}; {_instead(text, by_slug)}see %flow show")
+
+
+def find_block(graph: Graph, text: str, namespace: Mapping[str, object], magic: str) -> Block:
+    """Return the block that `text` names: by the variable that holds it or its resource, else by its name."""
+    held = namespace.get(text)
+    block = held if isinstance(held, Block) else getattr(held, "block", None) if isinstance(held, Task) else None
+    if isinstance(block, Block) and any(block is known for known in graph.blocks):
+        return block
+    named = [known for known in graph.blocks if known.name == text]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise UsageError(
+            f"{magic}: flow {graph.name!r} has {len(named)} blocks {text!r}; "
+            "name the variable after `as` in its `with` instead"
+        )
+    known = ", ".join(repr(known.name) for known in graph.blocks)
+    remedy = f"it has {known}" if known else "open one first: with SomeManager() as resource"
+    raise UsageError(f"{magic}: flow {graph.name!r} has no block {text!r}; {remedy}")
+
+
+def _instead(text: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(text, list(known), n=1)
+    return f"do you mean {close[0]!r}? or " if close else ""

@@ -1,0 +1,153 @@
+"""The magics `%flow` and `%%flow`: they parse the line, call the library and display. No more than Python can do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.display import display
+
+from nbflow.errors import NbflowError
+from nbflow.notebook import commands
+from nbflow.notebook.cellcode import execute
+from nbflow.notebook.contributions import cells_of
+from nbflow.notebook.identity import cell_key, names_in
+from nbflow.notebook.lookup import find_block, find_flow
+from nbflow.notebook.options import parse
+from nbflow.registry import flows
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
+
+    from nbflow.flow import Flow
+
+
+_PARAMETER = argument(
+    "-p",
+    "--param",
+    dest="parameters",
+    action="append",
+    default=[],
+    metavar="K=V",
+    help="a parameter of the run: a Python literal, anything else is text; may be given several times",
+)
+
+
+@magics_class
+class FlowMagics(Magics):
+    """`%%flow NAME` adds a cell to a flow; `%flow COMMAND NAME` runs it, steps through it and draws it."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self._cell: ExecutionInfo | None = None
+
+    def remember_cell(self, info: ExecutionInfo) -> None:
+        """Note which cell is about to be executed; IPython calls it."""
+        self._cell = info
+
+    @magic_arguments("%flow")
+    @argument("command", nargs="?", help=f"one of {', '.join(commands.COMMANDS)}; lists the flows if left out")
+    @argument("name", nargs="?", help="the flow; may be left out when there is only one")
+    @argument("target", nargs="?", help="the task, for until and resume: its name, id or variable")
+    @_PARAMETER
+    @argument("--executor", help="where the tasks run: inline or threads")
+    @argument("--task", help="the same as the third word")
+    @argument("--paused", action="store_true", help="for start: stand still before the first task")
+    @line_magic("flow")
+    def line(self, line: str) -> None:
+        """Show and command the flows of this notebook."""
+        options = parse(FlowMagics.line.parser, line, "%flow")
+        if options.command in (None, "list"):
+            commands.list_flows()
+            return
+        if options.command not in commands.COMMANDS:
+            raise UsageError(f"%flow: no command {options.command!r}; it knows {', '.join(commands.COMMANDS)}")
+        magic = f"%flow {options.command}"
+        flow = _flow_and_target(options, magic)
+        call = commands.Call(flow=flow, options=options, namespace=self.shell.user_ns, magic=magic)
+        with _usage_errors(magic):
+            commands.COMMANDS[options.command](call)
+
+    @magic_arguments("%%flow")
+    @argument("name", help="the flow; made if there is none of this name")
+    @argument("--in", dest="block", metavar="BLOCK", help="add to a block of an earlier cell: its resource's name")
+    @argument("--run", action="store_true", help="run the flow afterwards")
+    @argument("--step", action="store_true", help="run one task afterwards and stand still")
+    @argument("--no-show", action="store_true", help="do not draw the flow")
+    @_PARAMETER
+    @cell_magic("flow")
+    def cell(self, line: str, cell: str) -> None:
+        """Execute a cell as usual, with the tasks it calls added to a flow.
+
+        Executed again, the cell replaces what it added before. If it raises, the flow stays as it was.
+        """
+        options = parse(FlowMagics.cell.parser, line, "%%flow")
+        magic = f"%%flow {options.name}"
+        _check(options, magic)
+        is_new = options.name not in flows
+        flow = flows.get_or_create(options.name)
+        try:
+            self._add(flow, cell, options.block, magic)
+        except BaseException:
+            if is_new:
+                flows.pop(options.name, None)
+            raise
+        if not options.no_show and not (options.run or options.step):
+            display(flow)
+        if options.run or options.step:
+            self._proceed(flow, options, magic)
+
+    def _add(self, flow: Flow, body: str, block: str | None, magic: str) -> None:
+        shell = self.shell
+        info = self._cell
+        raw_cell = body if info is None else info.raw_cell
+        cell_id = None if info is None else info.cell_id
+        key = cell_key(cell_id, body, names_in(shell.transform_cell(body)))
+        label = f"cell In [{shell.execution_count}]"
+        inside = nullcontext() if block is None else find_block(flow, block, shell.user_ns, magic)
+        was_executed = False
+        try:
+            with flow, cells_of(flow).executing(key, label, shell.user_ns):
+                with inside:
+                    execute(shell, body, raw_cell=raw_cell, magic=magic)
+                was_executed = True
+        except NbflowError as error:
+            if not was_executed:  # raised by a line of the cell: its traceback shows which
+                raise
+            raise UsageError(f"{magic}: {error}. The flow is as it was before this cell") from error
+
+    def _proceed(self, flow: Flow, options: Any, magic: str) -> None:
+        command = commands.run if options.run else commands.step
+        options.executor = options.task = options.target = None
+        call = commands.Call(flow=flow, options=options, namespace=self.shell.user_ns, magic=magic)
+        with _usage_errors(magic):
+            command(call)
+
+
+def _check(options: Any, magic: str) -> None:
+    if options.run and options.step:
+        raise UsageError(f"{magic}: --run and --step exclude each other; keep one")
+    if options.parameters and not (options.run or options.step):
+        raise UsageError(f"{magic}: -p is for a run; add --run, or give it to %flow run {options.name}")
+
+
+def _flow_and_target(options: Any, magic: str) -> Flow:
+    """Find the flow; with only one flow, the word after the command may be the task."""
+    if options.target is None and options.name is not None and options.name not in flows:
+        takes_task = options.command in ("until", "resume") and not options.task
+        if takes_task and len(flows) == 1:
+            options.name, options.target = None, options.name
+    return find_flow(options.name, magic)
+
+
+@contextmanager
+def _usage_errors(magic: str) -> Iterator[None]:
+    """Say what the library refuses as a usage error: one line that names the magic, no traceback of our insides."""
+    try:
+        yield
+    except NbflowError as error:
+        raise UsageError(f"{magic}: {error}") from error

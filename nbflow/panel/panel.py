@@ -1,0 +1,185 @@
+"""The panel: buttons that command runs of one flow, and a live view of the newest of them.
+
+All that a callback does is put a command on a run, so it does not matter on which thread the front end's messages
+arrive, or how busy the kernel is.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from nbflow.panel.coalesce import Coalescer
+from nbflow.panel.controls import CONTROLS, enabled
+from nbflow.panel.picture import Picture
+from nbflow.panel.static_copy import StaticCopies
+from nbflow.panel.view import Body, Head, picture_json
+from nbflow.render.names import one_line
+
+if TYPE_CHECKING:
+    from nbflow.engine.events import Event
+    from nbflow.engine.handle import Run
+    from nbflow.flow import Flow
+
+_RUN = "run"  # the key of a change that belongs to no task and no block
+
+
+class Panel(ipywidgets.VBox):
+    """A live view of a flow and its newest run, with buttons.
+
+    Args:
+        flow: The flow that Run and Step start.
+        run: The run to show; None shows the flow before its first run.
+        parameters: The parameters of the runs started here.
+        options: More keyword arguments of `flow.start`, such as `executor`.
+        on_error: Called with whatever a callback raised, after the panel has shown it; for tests.
+        make_coalescer: Makes what limits the messages to the browser; for tests.
+    """
+
+    def __init__(
+        self,
+        flow: Flow,
+        run: Run | None = None,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+        on_error: Callable[[BaseException], None] | None = None,
+        make_coalescer: Callable[..., Coalescer] = Coalescer,
+    ) -> None:
+        self.flow = flow
+        self.run: Run | None = None
+        self.on_error = on_error
+        self._parameters = dict(parameters or {})
+        self._options = dict(options or {})
+        self._make_coalescer = make_coalescer
+        self._changing = threading.Lock()
+        self._changes: Coalescer | None = None
+        self._unlisten: Callable[[], None] = lambda: None
+        self._copies = StaticCopies()
+        self._body = Body()
+        self._head = Head(body=f"anywidget:{self._body.model_id}")
+        self.buttons = {control.command: self._button(control) for control in CONTROLS}
+        bar = ipywidgets.HBox(list(self.buttons.values()))
+        bar.add_class("nbflow-controls")
+        super().__init__([self._head, bar, self._body])
+        self.add_class("nbflow-panel")
+        self.add_class("nbflow-page")
+        self.follow(run)
+
+    def follow(self, run: Run | None) -> None:
+        """Show `run` from now on, whole, whether it is new, going or over; None shows the flow."""
+        with self._changing:
+            self._leave()
+            graph = self.flow if run is None else run.graph
+            self._picture = Picture(graph)
+            drawn = picture_json(self._picture, graph, f"nbflow-{self._body.model_id[:8]}")
+            seen = 0 if run is None else len(run.events)
+            self._body.show(drawn, self._picture.snapshot(run))
+            self.run = run
+            if run is not None:
+                self._changes = self._make_coalescer(lambda keys: self._flush(run, keys))
+                listener = self._listener(self._changes)
+                self._unlisten = run.listen(listener)
+                # What happened while the snapshot was made may be in it or not: told again, it is.
+                for event in run.events[seen:]:
+                    listener(event)
+            self._set_buttons()
+        if run is not None and run.is_finished:
+            self._end(run)
+
+    def close(self) -> None:
+        """Let go of the run and of the browser; the run itself goes on."""
+        with self._changing:
+            self._leave()
+        for widget in (*self.buttons.values(), self.children[1], self._head, self._body):
+            widget.close()
+        super().close()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        self._copies.show(self.flow, self.run)
+        return super()._repr_mimebundle_(**kwargs)
+
+    # Commands
+
+    def _button(self, control: Any) -> Any:
+        button = ipywidgets.Button(
+            description=control.label,
+            icon=control.icon,
+            tooltip=control.hint,
+            button_style=control.style,
+            layout=ipywidgets.Layout(width="auto"),
+        )
+        button.add_class("nbflow-button")
+        button.on_click(lambda _: self._guarded(lambda: self._command(control.command)))
+        return button
+
+    def _command(self, command: str) -> None:
+        self._head.error = ""
+        run = self.run
+        if command == "run":
+            self.follow(self._start(paused=False))
+        elif command == "rerun" and run is not None:
+            self.follow(run.rerun())
+        elif command == "step":
+            if run is None or run.is_finished:
+                run = self._start(paused=True)
+                self.follow(run)
+            run.step()
+        elif run is not None:
+            {"resume": run.resume, "pause": run.pause, "cancel": run.cancel}[command]()
+
+    def _start(self, *, paused: bool) -> Run:
+        return self.flow.start(self._parameters, paused=paused, **self._options)
+
+    def _guarded(self, call: Callable[[], None]) -> None:
+        """Call, and show an error in the panel: the widget library would swallow it."""
+        try:
+            call()
+        except Exception as error:
+            self._head.error = one_line(f"{type(error).__name__}: {error}", 500)
+            if self.on_error is not None:
+                self.on_error(error)
+
+    # The run's side
+
+    @staticmethod
+    def _listener(changes: Coalescer) -> Callable[[Event], None]:
+        def listen(event: Event) -> None:
+            changes.mark(event.task or event.block or _RUN)
+
+        return listen
+
+    def _flush(self, run: Run, keys: tuple[object, ...]) -> None:
+        # After the run has been left for another one, a late flush has nothing to say.
+        if run is not self.run:
+            return
+        self._guarded(lambda: self._tell(run, keys))
+
+    def _tell(self, run: Run, keys: tuple[object, ...]) -> None:
+        over = run.is_finished
+        self._body.patch(self._picture.patch(run, keys))
+        self._set_buttons()
+        if over:
+            self._end(run)
+
+    def _end(self, run: Run) -> None:
+        """Show the end of a run, whole, and keep nothing that belongs to it alive."""
+        self._unlisten()
+        self._copies.update(self.flow, run)
+
+    def _leave(self) -> None:
+        self._unlisten()
+        self._unlisten = lambda: None
+        self.run = None
+        if self._changes is not None:
+            self._changes.close()
+            self._changes = None
+
+    def _set_buttons(self) -> None:
+        for command, possible in enabled(self.run).items():
+            button = self.buttons[command]
+            if button.disabled is possible:
+                button.disabled = not possible

@@ -1,0 +1,187 @@
+"""What a panel shows of a run, as plain data: a `Picture` once, then patches with what changed.
+
+Nothing here knows widgets or threads. States are read from the run when a patch is made, so a patch always tells
+the latest state of each task it names. A task's value never gets in; its message does, cut to one line.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.states import Mapped
+from nbflow.render import draw, marks
+from nbflow.render.names import one_line
+from nbflow.render.palette import BLOCKS, state_look
+
+if TYPE_CHECKING:
+    from nbflow.core.resource import Block
+    from nbflow.core.task import Task
+    from nbflow.engine.handle import Run
+    from nbflow.render.build import GraphLike
+    from nbflow.render.drawing import Cluster, Drawing, Node
+
+Json = dict[str, Any]
+
+# They take no time and cannot be stepped to: the graph shows them, the table and the counts leave them out.
+_SILENT = frozenset({"parameter", "collection"})
+# What the progress bar is made of, in this order; every other state counts as waiting.
+_SEGMENTS = {
+    "Failed": "Failed",
+    "TimedOut": "Failed",
+    "TriggerFailed": "TriggerFailed",
+    "ValidationFailed": "Failed",
+    "Cancelled": "Cancelled",
+    "Success": "Success",
+    "Cached": "Success",
+    "Mapped": "Success",
+    "Skipped": "Skipped",
+    "Running": "Running",
+    "Paused": "Paused",
+    "Retrying": "Retrying",
+}
+_DONE = frozenset({"Failed", "TriggerFailed", "Cancelled", "Success", "Skipped"})
+
+
+class Picture:
+    """The drawing of one graph, its rows, and how they look in a run of it.
+
+    Args:
+        graph: A flow, or the frozen graph of a run.
+        clock: Gives seconds since the epoch, as the run's timings do.
+    """
+
+    def __init__(self, graph: GraphLike, *, clock: Any = time.time) -> None:
+        self.name = graph.name
+        self.drawing: Drawing = draw(graph)
+        whole = draw(graph, fold=None) if self.drawing.folded else self.drawing
+        self._rows = {n.tasks[0]: n for n in whole.nodes.values() if n.kind not in _SILENT}
+        self._shown: dict[Task, list[Node]] = {}
+        for node in self.drawing.nodes.values():
+            for task in node.tasks:
+                self._shown.setdefault(task, []).append(node)
+        self._boxes = {cluster.block: cluster for cluster in self.drawing.clusters.values()}
+        self._state_of: dict[Task, str] = {}
+        self._counts: Counter[str] = Counter()
+        self._clock = clock
+
+    def rows(self) -> list[Json]:
+        """Describe the table's rows, in start order."""
+        return [
+            {
+                "key": node.key,
+                "name": one_line(node.name, 120),
+                "kind": node.kind,
+                "box": one_line(node.block.name, 60) if node.block is not None else "",
+                "depth": _depth(node.block),
+            }
+            for node in self._rows.values()
+        ]
+
+    def snapshot(self, run: Run | None) -> Json:
+        """Describe how everything looks now; without a run, how it looks before the first."""
+        return self.patch(run, self.everything())
+
+    def everything(self) -> list[Task | Block]:
+        """Return the keys of all there is to show."""
+        return [*self._shown, *self._boxes]
+
+    def patch(self, run: Run | None, changed: Iterable[object]) -> Json:
+        """Describe how the tasks and blocks in `changed` look now; whatever else it holds is passed over."""
+        nodes: dict[str, Node] = {}
+        clusters: dict[str, Cluster] = {}
+        rows: dict[str, Json] = {}
+        for key in changed:
+            if (cluster := self._boxes.get(key)) is not None:  # type: ignore[call-overload]
+                clusters[cluster.key] = cluster
+            for node in self._shown.get(key, ()):  # type: ignore[call-overload]
+                nodes[node.key] = node
+            if (row := self._rows.get(key)) is not None:  # type: ignore[call-overload]
+                rows[row.key] = self._row(row, run)
+        look = marks(
+            replace(self.drawing, nodes=nodes, clusters=clusters),
+            run.states if run is not None else {},
+            run.block_status if run is not None else {},
+        )
+        return {
+            "head": self._head(run),
+            "nodes": {key: list(mark) for key, mark in look.nodes.items()},
+            "clusters": {key: list(mark) for key, mark in look.clusters.items()},
+            "rows": rows,
+        }
+
+    def _row(self, node: Node, run: Run | None) -> Json:
+        task = node.tasks[0]
+        one = replace(self.drawing, nodes={node.key: node}, clusters={})
+        mark = marks(one, run.states if run is not None else {}).nodes[node.key]
+        self._count(task, mark.name)
+        row: Json = {"state": mark.name, "line": mark.line, "note": "", "seconds": None, "going": False}
+        if run is None:
+            return row
+        state = run.states.get(task)
+        if state is not None and not state.is_successful():
+            row["note"] = one_line(state.message or "", 200)
+        if isinstance(state, Mapped):
+            row["line"] = f"{mark.line} {state_look(mark.name).word.lower()}"
+        start, end = run.timings.get(task, (None, None))
+        if start is not None:
+            row["seconds"] = round((self._clock() if end is None else end) - start, 3)
+            row["going"] = end is None
+        return row
+
+    def _count(self, task: Task, name: str) -> None:
+        before = self._state_of.get(task)
+        if before is not None:
+            self._counts[before] -= 1
+        self._state_of[task] = segment = _SEGMENTS.get(name, "Pending")
+        self._counts[segment] += 1
+
+    def _head(self, run: Run | None) -> Json:
+        counts = {name: self._counts[name] for name in dict.fromkeys(_SEGMENTS.values()) if self._counts[name]}
+        head: Json = {
+            "flow": one_line(self.name, 120),
+            "number": None,
+            "state": "NotRun",
+            "line": state_look("NotRun").label,
+            "note": "",
+            "seconds": None,
+            "going": False,
+            "total": len(self._rows),
+            "done": sum(counts.get(name, 0) for name in _DONE),
+            "counts": [[name, state_look(name).word.lower(), n] for name, n in counts.items()],
+            "open": [],
+            "leaks": [],
+        }
+        if run is not None:
+            self._tell(head, run)
+        return head
+
+    def _tell(self, head: Json, run: Run) -> None:
+        name = type(run.state).__name__
+        head["number"] = run.number
+        head["state"], head["line"] = name, state_look(name).label
+        head["note"] = one_line(run.state.message or "", 300)
+        started, ended = run.started_at, run.ended_at
+        if started is not None:
+            head["seconds"] = round((self._clock() if ended is None else ended) - started, 3)
+            head["going"] = ended is None
+        head["open"] = [
+            [BLOCKS[status].icon, one_line(block.name, 60), status]
+            for block, status in _statuses(run)
+            if status in ("opening", "open", "closing")
+        ]
+        head["leaks"] = [
+            f"{one_line(block.name, 60)}: {one_line(repr(error), 200)}"
+            for block, error in list(run.cleanup_failures.items())
+        ]
+
+
+def _statuses(run: Run) -> list[tuple[Block, str]]:
+    return [(block, str(getattr(s, "value", s))) for block, s in list(run.block_status.items())]
+
+
+def _depth(block: Block | None) -> int:
+    return 0 if block is None else block.depth + 1

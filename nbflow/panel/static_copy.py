@@ -1,0 +1,56 @@
+"""The panel's copy for saved notebooks: an output of its own, shown wherever no live widget hides it.
+
+In JupyterLab a widget wins over any HTML in the same output, and a reopened notebook only says that the model was
+not found. So the copy stands before the widget, is replaced by the final picture when the run ends, and the
+widget's script hides it for as long as it lives.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nbflow.render import html, text
+from nbflow.render.palette import state_look
+
+if TYPE_CHECKING:
+    from nbflow.engine.handle import Run
+    from nbflow.flow import Flow
+
+
+def bundle(flow: Flow, run: Run | None) -> dict[str, str]:
+    """Return the picture and table as HTML and text: of `run`, else of the flow alone."""
+    if run is None:
+        return {"text/html": _static(html(flow)), "text/plain": text(flow)}
+    look = state_look(type(run.state).__name__)
+    title = f"{run.graph.name}, run {run.number}"
+    page = html(run.graph, run.states, run.block_status, title=title, note=look.label)
+    return {
+        "text/html": _static(page),
+        "text/plain": text(run.graph, run.states, run.block_status),
+    }
+
+
+class StaticCopies:
+    """The outputs in which copies of one panel stand; does nothing outside of IPython."""
+
+    def __init__(self) -> None:
+        self._handles: list[Any] = []
+
+    def show(self, flow: Flow, run: Run | None) -> None:
+        """Put a copy into the current cell's output."""
+        from IPython import get_ipython
+        from IPython.display import display
+
+        if get_ipython() is not None:  # type: ignore[no-untyped-call]
+            self._handles.append(display(bundle(flow, run), raw=True, display_id=True))
+
+    def update(self, flow: Flow, run: Run | None) -> None:
+        """Replace all copies; from any thread."""
+        if self._handles:
+            shown = bundle(flow, run)
+            for handle in self._handles:
+                handle.update(shown, raw=True)
+
+
+def _static(page: str) -> str:
+    return f'<div class="nbflow-static">{page}</div>'

@@ -1,0 +1,65 @@
+// What the panel's script decides, without a browser: `node --test tests/js/*.test.mjs`.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+const path = new URL("../../nbflow/panel/static/panel.js", import.meta.url);
+// Imported as the widget manager does it: from its text, so that it cannot import a sibling.
+const source = readFileSync(path, "utf8");
+const panel = await import(`data:text/javascript;base64,${Buffer.from(source).toString("base64")}`);
+
+const head = {
+  flow: "example", number: 1, state: "Running", line: "◐ Running", note: "", seconds: 1, going: true,
+  total: 12, done: 7, counts: [["Failed", "failed", 1], ["Success", "success", 6], ["Pending", "pending", 5]],
+  open: [], leaks: [],
+};
+
+test("the script exports no name that the widget manager takes for a view", () => {
+  assert.equal(panel.render, undefined);
+  assert.equal(typeof panel.default.render, "function");
+  assert.equal(typeof panel.default.initialize, "function");
+});
+
+test("the script imports nothing and sets no markup but the drawing", () => {
+  assert.doesNotMatch(source, /^\s*import[\s{*]/m);
+  assert.equal(source.match(/innerHTML/g).length, 1);
+  assert.doesNotMatch(source, /insertAdjacentHTML|outerHTML|document\.write|\beval\(/);
+});
+
+for (const [seconds, text] of [
+  [null, ""], [0, "0.00 s"], [0.2449, "0.24 s"], [9.994, "9.99 s"], [9.996, "10.0 s"], [59.94, "59.9 s"],
+  [59.96, "1 min 00 s"], [125, "2 min 05 s"], [3599.7, "1 h 00 min"], [3725, "1 h 02 min"], [-3, "0.00 s"],
+  [Number.NaN, ""],
+]) {
+  test(`${seconds} seconds read as "${text}"`, () => assert.equal(panel.formatSeconds(seconds), text));
+}
+
+test("a time goes on by this page's clock only while the task does", () => {
+  assert.equal(panel.elapsed(2, true, 1000, 4500), 5.5);
+  assert.equal(panel.elapsed(2, false, 1000, 4500), 2);
+  assert.equal(panel.elapsed(null, true, 1000, 4500), null);
+  assert.equal(panel.elapsed(2, true, 4500, 1000), 2);
+});
+
+test("one class is swapped and the others stay", () => {
+  const classes = "nbflow-node nbflow-task nbflow-state-Pending";
+  assert.equal(panel.withClass(classes, "nbflow-state-", "Failed"), "nbflow-node nbflow-task nbflow-state-Failed");
+  assert.equal(panel.withClass("", "nbflow-state-", "Failed"), "nbflow-state-Failed");
+});
+
+test("a patch goes into the snapshot in place and leaves the rest alone", () => {
+  const snapshot = { head: {}, nodes: { a: ["Pending", "○"], b: ["Pending", "○"] }, clusters: {}, rows: { a: 1 } };
+  const patch = { head, nodes: { a: ["Success", "✓"] }, clusters: { c: ["open", "●"] }, rows: { a: 2 } };
+
+  assert.equal(panel.merge(snapshot, patch), snapshot);
+
+  assert.deepEqual(snapshot.nodes, { a: ["Success", "✓"], b: ["Pending", "○"] });
+  assert.deepEqual(snapshot.clusters, { c: ["open", "●"] });
+  assert.deepEqual(snapshot.rows, { a: 2 });
+  assert.equal(snapshot.head, head);
+});
+
+test("the progress is told in words", () => {
+  assert.equal(panel.progressText(head), "7 of 12 done: 1 failed, 6 success");
+  assert.equal(panel.progressText({ ...head, done: 0, counts: [["Pending", "pending", 12]] }), "0 of 12 done");
+});
