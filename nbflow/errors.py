@@ -329,8 +329,55 @@ class ParameterError(NbflowError, ValueError):
 class RunInsideFlowError(NbflowError, RuntimeError):
     """A flow was run inside of its own `with`."""
 
+    def __init__(self, flow: str) -> None:
+        super().__init__(flow)
+        self.flow = flow
+
     def __str__(self) -> str:
-        return "flow.run() was called inside the `with` block of the flow itself; call it after the block"
+        return f"`flow.run()` was called inside the `with` block of flow {self.flow!r} itself; call it after the block"
+
+
+class RunOptionError(NbflowError, ValueError):
+    """A run was given an option that it does not take."""
+
+
+class UnexpectedArgumentError(NbflowError, TypeError):
+    """A run was given a keyword that is neither an option nor a parameter of the flow."""
+
+    def __init__(self, names: tuple[str, ...], parameters: tuple[str, ...]) -> None:
+        super().__init__(names, parameters)
+        self.names = names
+        self.parameters = parameters
+
+    def __str__(self) -> str:
+        known = ", ".join(self.parameters) or "none"
+        return f"flow.run() got unexpected keywords: {', '.join(self.names)}; the parameters of the flow are: {known}"
+
+
+class ExecutorError(NbflowError, ValueError):
+    """A run was given something else than an executor."""
+
+    def __init__(self, executor: object, known: tuple[str, ...]) -> None:
+        super().__init__(executor, known)
+        self.executor = executor
+        self.known = known
+
+    def __str__(self) -> str:
+        names = ", ".join(map(repr, self.known))
+        return f"unknown executor {self.executor!r}; use one of {names}, or an instance from nbflow.executors"
+
+
+class UnknownFlowError(NbflowError, KeyError):
+    """There is no flow of this name."""
+
+    def __init__(self, name: str, similar: tuple[str, ...] = ()) -> None:
+        super().__init__(name, similar)
+        self.name = name
+        self.similar = similar
+
+    def __str__(self) -> str:
+        hint = f"; did you mean {' or '.join(map(repr, self.similar))}?" if self.similar else ""
+        return f"there is no flow {self.name!r}{hint}"
 
 
 class NothingToStepError(NbflowError, RuntimeError):

@@ -25,7 +25,7 @@ class EdgeAnnotation:
         if isinstance(task, EdgeAnnotation):
             inner = task.annotations
             task = task.task
-        self.task = task
+        self.task: object = task
         self.annotations: dict[str, bool] = {**inner, **self._sets}
 
     def unwrap(self, mapped: bool = False, flattened: bool = False) -> tuple[object, bool, bool]:

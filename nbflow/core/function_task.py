@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FunctionTask", "task"]
 
+_SHOWN = ("__name__", "__qualname__", "__annotations__", "__type_params__")
+
 
 class FunctionTask(Task):
     """A task whose `run` is a function.
@@ -41,15 +43,19 @@ class FunctionTask(Task):
         super().__init__(name=name, **kwargs)
         self.run = fn  # type: ignore[method-assign]
         self._own_signature = found
-        for attribute in functools.WRAPPER_ASSIGNMENTS:
-            if hasattr(fn, attribute):
-                setattr(self, attribute, getattr(fn, attribute))
-        self.__wrapped__ = fn
+        self.__doc__ = getattr(fn, "__doc__", None)
+        self.__module__ = getattr(fn, "__module__", None) or type(self).__module__
 
     def _call_name(self) -> str:
         return self.name
 
     def __getattr__(self, name: str) -> Any:
+        # Asked for only where the usual way finds nothing: what a decorated function shows of the one inside.
+        fn = self.__dict__.get("run")
+        if name == "__wrapped__" and fn is not None:
+            return fn
+        if name in _SHOWN and hasattr(fn, name):
+            return getattr(fn, name)
         raise TaskAttributeError(
             f"'FunctionTask' object has no attribute {name!r}. It stands for a result that exists only when the "
             "flow runs: did you mean to use it inside of a function decorated with @task?"

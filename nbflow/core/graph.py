@@ -1,36 +1,28 @@
-"""The graph: the tasks of a flow, the edges between them, and the questions one can ask about both.
-
-`tasks` and `edges` are sets that a user may change directly. Each change made by the methods here updates the lists
-of edges into and out of a task on the spot; a direct change only marks them as stale, and the next question puts
-them right. Everything is kept in declaration order, so that equal programs give equal answers.
-"""
+"""The graph: a topology that is built up by `with`, by calls of tasks and by its own methods, and is checked."""
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import warnings
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Self
 
-from nbflow.core.annotations import EdgeAnnotation
 from nbflow.core.collections import Constant, as_task, contains_task
 from nbflow.core.context import thread
 from nbflow.core.edge import Edge
 from nbflow.core.parameter import Parameter
 from nbflow.core.task import Task
+from nbflow.core.topology import Topology
 from nbflow.core.watched import WatchedSet
 from nbflow.errors import (
     ArgumentTakenError,
     CycleError,
-    DuplicateSlugError,
     FlowNameError,
     MappedContextError,
     NotATaskError,
+    OptionTypeError,
     ParameterUpstreamError,
     ReferenceTaskError,
-    StrayEdgeError,
-    UnknownTaskError,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Graph"]
 
 
-class Graph:
+class Graph(Topology):
     """Tasks and the edges between them, under a name.
 
     Args:
@@ -74,27 +66,13 @@ class Graph:
     ) -> None:
         if not name:
             raise FlowNameError
-        self.name = name
+        super().__init__(name)
         self.constants: defaultdict[Task, dict[str, Any]] = defaultdict(dict)
-        self.slugs: dict[Task, str] = {}
         self.blocks: list[Block] = []
         self._reference_tasks: set[Task] = set()
-        self._tasks: WatchedSet[Task] = WatchedSet()
-        self._edges: WatchedSet[Edge] = WatchedSet()
-        self._declared: dict[Task, int] = {}
-        self._edge_list: list[Edge] = []
-        self._in: dict[Task, list[Edge]] = {}
-        self._out: dict[Task, list[Edge]] = {}
-        self._number = 0
-        self._slug_numbers: dict[str, int] = {}
-        self._slugs_taken: set[str] = set()
-        self._version = 0
-        self._stale = False
-        self._answers: dict[str, Any] = {}
         # While the graph is entered: what was made inside, and what to restore on leaving, innermost last.
         self._made: dict[Task, None] | None = None
         self._entered: list[tuple[Any, dict[Task, None] | None]] = []
-        self._watch()
 
         for task in tasks or ():
             self.add_task(task)
@@ -104,73 +82,6 @@ class Graph:
             )
         if reference_tasks is not None:
             self.set_reference_tasks(reference_tasks)
-
-    # Watching the sets
-
-    def _watch(self) -> None:
-        self._tasks.watch(self._mark_stale, self._tasks_in_order)
-        self._edges.watch(self._mark_stale, self._edges_in_order)
-
-    def _mark_stale(self) -> None:
-        self._stale = True
-        self._changed()
-
-    def _changed(self) -> None:
-        self._version += 1
-        if self._answers:
-            self._answers.clear()
-
-    def _tasks_in_order(self) -> list[Task]:
-        if self._stale:
-            self._refresh()
-        return list(self._declared)
-
-    def _edges_in_order(self) -> list[Edge]:
-        if self._stale:
-            self._refresh()
-        return list(self._edge_list)
-
-    def _refresh(self) -> None:
-        """Bring everything that is derived from the two sets up to date, after one was changed directly."""
-        self._stale = False
-        tasks, edges = self._tasks, self._edges
-        self._declared = {task: n for task, n in self._declared.items() if tasks.has(task)}
-        for task in tasks.take_added():
-            if task not in self._declared:
-                self._declare(task)
-        for task in self.slugs.keys() - self._declared.keys():
-            self._slugs_taken.discard(self.slugs.pop(task))
-        kept = [edge for edge in self._edge_list if edges.has(edge)]
-        known = set(kept)
-        kept += [edge for edge in edges.take_added() if edge not in known]
-        self._edge_list = kept
-        self._in = {task: [] for task in self._declared}
-        self._out = {task: [] for task in self._declared}
-        for edge in kept:
-            self._out.setdefault(edge.upstream_task, []).append(edge)
-            self._in.setdefault(edge.downstream_task, []).append(edge)
-
-    @property
-    def tasks(self) -> WatchedSet[Task]:
-        """The set of tasks, iterated in declaration order; changing it directly is noticed."""
-        return self._tasks
-
-    @tasks.setter
-    def tasks(self, tasks: Iterable[Task]) -> None:
-        self._tasks = WatchedSet(tasks)
-        self._watch()
-        self._mark_stale()
-
-    @property
-    def edges(self) -> WatchedSet[Edge]:
-        """The set of edges, iterated in declaration order; changing it directly is noticed."""
-        return self._edges
-
-    @edges.setter
-    def edges(self, edges: Iterable[Edge]) -> None:
-        self._edges = WatchedSet(edges)
-        self._watch()
-        self._mark_stale()
 
     # Being a value
 
@@ -268,12 +179,6 @@ class Graph:
         if not isinstance(task, Constant):
             made[task] = None
 
-    def _is_used(self, task: Task) -> bool:
-        """Tell whether `task` has edges here."""
-        if self._stale:
-            self._refresh()
-        return bool(self._in.get(task) or self._out.get(task))
-
     def add_task(self, task: Task) -> Task:
         """Add a task and return it; adding it again changes nothing.
 
@@ -293,27 +198,11 @@ class Graph:
         self._out[task] = []
         self._changed()
         data = thread.data
-        for key in ("case", "resource"):
-            block = data.get(key)
-            if block is not None:
-                block.add_task(task, self)
+        if "case" in data and data["case"] is not None:
+            data["case"].add_task(task, self)
+        if "resource" in data and data["resource"] is not None:
+            data["resource"].add_task(task, self)
         return task
-
-    def _declare(self, task: Task) -> None:
-        """Give `task` its slug and its place in the order."""
-        slug = task.slug
-        if not slug:
-            stem = "-".join((task.name, *sorted(task.tags))) if task.tags else task.name
-            number = self._slug_numbers.get(stem, 0) + 1
-            while (slug := f"{stem}-{number}") in self._slugs_taken:
-                number += 1
-            self._slug_numbers[stem] = number
-        elif slug in self._slugs_taken:
-            raise DuplicateSlugError(slug)
-        self._slugs_taken.add(slug)
-        self.slugs[task] = slug
-        self._declared[task] = self._number
-        self._number += 1
 
     def add_edge(
         self,
@@ -362,16 +251,6 @@ class Graph:
         self._insert(edge)
         return edge
 
-    def _insert(self, edge: Edge) -> None:
-        edges = self._edges
-        before = len(edges)
-        set.add(edges, edge)
-        if len(edges) != before:
-            self._edge_list.append(edge)
-            self._out[edge.upstream_task].append(edge)
-            self._in[edge.downstream_task].append(edge)
-            self._changed()
-
     def _check(self, edge: Edge) -> None:
         if self._stale:
             self._refresh()
@@ -384,25 +263,6 @@ class Graph:
         path = self._path(downstream, upstream)
         if path:
             raise CycleError((*(task.name for task in path), downstream.name))
-
-    def _path(self, start: Task, goal: Task) -> list[Task]:
-        """Return the tasks on a way downstream from `start` to `goal`, both included; empty if there is none."""
-        came_from: dict[Task, Task | None] = {start: None}
-        pending = [start]
-        while pending:
-            task = pending.pop()
-            if task is goal:
-                path: list[Task] = []
-                step: Task | None = task
-                while step is not None:
-                    path.append(step)
-                    step = came_from[step]
-                return path[::-1]
-            for edge in self._out.get(task, ()):
-                if edge.downstream_task not in came_from:
-                    came_from[edge.downstream_task] = task
-                    pending.append(edge.downstream_task)
-        return []
 
     def chain(self, *tasks: Any, validate: bool | None = None) -> list[Edge]:
         """Let each task come after the one before it, and return the edges."""
@@ -439,126 +299,28 @@ class Graph:
         if not isinstance(task, Task):
             task = as_task(task, flow=self)
         self.add_task(task)
-        for upstream in upstream_tasks or ():
-            self.add_edge(upstream, task, mapped=mapped, validate=validate)
-        for downstream in downstream_tasks or ():
-            self.add_edge(task, downstream, validate=validate)
-        if not keyword_tasks:
-            return
-        if validate or mapped or isinstance(task, Parameter):
-            for key, value in keyword_tasks.items():
-                self.add_edge(value, task, key, mapped, validate=validate)
-            return
-        declared = self._declared
-        for key, value in keyword_tasks.items():
-            if isinstance(value, Task) and value in declared:
+        if upstream_tasks:
+            for upstream in upstream_tasks:
+                self.add_edge(upstream, task, mapped=mapped, validate=validate)
+        if downstream_tasks:
+            for downstream in downstream_tasks:
+                self.add_edge(task, downstream, validate=validate)
+        if keyword_tasks:
+            self._set_arguments(task, keyword_tasks, mapped, validate)
+
+    def _set_arguments(
+        self, task: Task, arguments: Mapping[str, Any], mapped: bool, validate: bool | None
+    ) -> None:
+        plain = not (mapped or validate or isinstance(task, Parameter))
+        for key, value in arguments.items():
+            if plain and isinstance(value, Task) and value in self._declared:
                 self._insert(Edge(value, task, key))
-            elif isinstance(value, (Task, EdgeAnnotation)) or contains_task(value):
-                self.add_edge(value, task, key)
-            else:
+            elif plain and not contains_task(value):
+                # No edge and no Constant is made, only to be taken apart again.
                 self.constants[task][key] = value
                 self._changed()
-
-    # Questions
-
-    def _known(self, task: Task) -> None:
-        if self._stale:
-            self._refresh()
-        if task not in self._declared:
-            raise UnknownTaskError(task, self.name)
-
-    def edges_in(self, task: Task) -> list[Edge]:
-        """Return the edges into a task in declaration order: the graph's own list, not to be changed."""
-        if self._stale:
-            self._refresh()
-        return self._in[task]
-
-    def edges_out(self, task: Task) -> list[Edge]:
-        """Return the edges out of a task in declaration order: the graph's own list, not to be changed."""
-        if self._stale:
-            self._refresh()
-        return self._out[task]
-
-    def edges_to(self, task: Task) -> set[Edge]:
-        """Return the edges into a task.
-
-        Raises:
-            UnknownTaskError: If the graph does not have it.
-        """
-        self._known(task)
-        return set(self._in[task])
-
-    def edges_from(self, task: Task) -> set[Edge]:
-        """Return the edges out of a task.
-
-        Raises:
-            UnknownTaskError: If the graph does not have it.
-        """
-        self._known(task)
-        return set(self._out[task])
-
-    def upstream_tasks(self, task: Task) -> set[Task]:
-        """Return the tasks right before a task.
-
-        Raises:
-            UnknownTaskError: If the graph does not have it.
-        """
-        self._known(task)
-        return {edge.upstream_task for edge in self._in[task]}
-
-    def downstream_tasks(self, task: Task) -> set[Task]:
-        """Return the tasks right after a task.
-
-        Raises:
-            UnknownTaskError: If the graph does not have it.
-        """
-        self._known(task)
-        return {edge.downstream_task for edge in self._out[task]}
-
-    def all_upstream_edges(self) -> dict[Task, set[Edge]]:
-        """Return the edges into each task."""
-        return {task: set(self.edges_in(task)) for task in self._tasks}
-
-    def all_downstream_edges(self) -> dict[Task, set[Edge]]:
-        """Return the edges out of each task."""
-        return {task: set(self.edges_out(task)) for task in self._tasks}
-
-    def root_tasks(self) -> set[Task]:
-        """Return the tasks with nothing before them."""
-        return {task for task in self._tasks if not self._in[task]}
-
-    def terminal_tasks(self) -> set[Task]:
-        """Return the tasks with nothing after them."""
-        return {task for task in self._tasks if not self._out[task]}
-
-    def parameters(self) -> set[Parameter]:
-        """Return the parameters."""
-        return {task for task in self._tasks if isinstance(task, Parameter)}
-
-    def get_tasks(
-        self,
-        name: str | None = None,
-        slug: str | None = None,
-        tags: Iterable[str] | None = None,
-        task_type: type[Task] | None = None,
-    ) -> list[Task]:
-        """Return the tasks that meet all criteria given, in declaration order.
-
-        Args:
-            name: The name.
-            slug: The slug in this graph.
-            tags: Tags that it has, perhaps among others.
-            task_type: Its class, or one above.
-        """
-        wanted = set(tags or ())
-        return [
-            task
-            for task in self._tasks
-            if (name is None or task.name == name)
-            and (slug is None or self.slugs[task] == slug)
-            and wanted <= task.tags
-            and (task_type is None or isinstance(task, task_type))
-        ]
+            else:
+                self.add_edge(value, task, key, mapped, validate=validate)
 
     def reference_tasks(self) -> set[Task]:
         """Return the tasks whose states decide the state of a run.
@@ -567,19 +329,17 @@ class Graph:
         """
         if self._reference_tasks:
             return set(self._reference_tasks)
-        if "reference_tasks" not in self._answers:
-            self._answers["reference_tasks"] = self._default_reference_tasks()
-        return set(self._answers["reference_tasks"])
+        return set(self._answer("reference_tasks", self._default_reference_tasks))
 
-    def _default_reference_tasks(self) -> frozenset[Task]:
+    def _default_reference_tasks(self) -> set[Task]:
         from nbflow.core.resource_tasks import ResourceCleanupTask, ResourceInitTask
 
-        return frozenset(
+        return {
             task
             for task in self._tasks
             if not isinstance(task, (ResourceInitTask, ResourceCleanupTask))
             and all(isinstance(edge.downstream_task, ResourceCleanupTask) for edge in self._out[task])
-        )
+        }
 
     def set_reference_tasks(self, tasks: Iterable[Task]) -> None:
         """Say which tasks decide the state of a run; none restores the default.
@@ -589,75 +349,13 @@ class Graph:
             ReferenceTaskError: If one of them is not in the graph.
         """
         if isinstance(tasks, Task):
-            raise NotATaskError([tasks])
+            raise OptionTypeError(f"reference tasks are given as a collection: [{tasks!r}]")
         found = list(tasks)
         strangers = tuple(repr(task) for task in found if task not in self._tasks)
         if strangers:
             raise ReferenceTaskError(strangers, "reference tasks must be part of the flow")
         self._reference_tasks = set(found)
         self._changed()
-
-    def sorted_tasks(self, root_tasks: Iterable[Task] | None = None) -> tuple[Task, ...]:
-        """Return the tasks in topological order, ties by declaration.
-
-        Args:
-            root_tasks: Where to begin: only these and what is downstream of them is returned.
-
-        Raises:
-            UnknownTaskError: If a root task is not in the graph.
-            CycleError: If tasks wait for each other.
-        """
-        if self._stale:
-            self._refresh()
-        answer: tuple[Task, ...] | None = self._answers.get("sorted_tasks")
-        if answer is None:
-            answer = self._answers["sorted_tasks"] = self._sort()
-        if root_tasks is None:
-            return answer
-        below = self._below(root_tasks)
-        return tuple(task for task in answer if task in below) if below else answer
-
-    def _below(self, root_tasks: Iterable[Task]) -> set[Task]:
-        pending = list(root_tasks)
-        below = set(pending)
-        for task in pending:
-            self._known(task)
-        while pending:
-            for edge in self._out[pending.pop()]:
-                if edge.downstream_task not in below:
-                    below.add(edge.downstream_task)
-                    pending.append(edge.downstream_task)
-        return below
-
-    def _sort(self) -> tuple[Task, ...]:
-        declared, out = self._declared, self._out
-        tasks = {number: task for task, number in declared.items()}
-        waits_for = {task: len(edges) for task, edges in self._in.items()}
-        ready = [number for task, number in declared.items() if not waits_for[task]]
-        found = []
-        while ready:
-            task = tasks[heapq.heappop(ready)]
-            found.append(task)
-            for edge in out[task]:
-                below = edge.downstream_task
-                waits_for[below] -= 1
-                if not waits_for[below]:
-                    heapq.heappush(ready, declared[below])
-        if len(found) < len(declared):
-            raise CycleError(self._cycle({task for task in declared if waits_for[task]}))
-        return tuple(found)
-
-    def _cycle(self, waiting: set[Task]) -> tuple[str, ...]:
-        """Return the names on a cycle among tasks that all wait for one of each other."""
-        # Going upstream from task to waiting task must come back to where it was.
-        task = next(task for task in self._declared if task in waiting)
-        path: dict[Task, None] = {}
-        while task not in path:
-            path[task] = None
-            task = next(e.upstream_task for e in self._in[task] if e.upstream_task in waiting)
-        names = [step.name for step in path]
-        circle = names[list(path).index(task) :][::-1]
-        return (*circle, circle[0])
 
     def validate(self) -> None:
         """Check that the graph can be run.
@@ -668,13 +366,6 @@ class Graph:
             ReferenceTaskError: If a reference task is not in the graph.
             ResourceScopeError: If a task takes the resource of a block that it is outside of.
         """
-        strays = tuple(
-            repr(edge)
-            for edge in self._edges
-            if edge.upstream_task not in self._declared or edge.downstream_task not in self._declared
-        )
-        if strays:
-            raise StrayEdgeError(strays)
         self.sorted_tasks()
         outside = tuple(repr(task) for task in self._reference_tasks if task not in self._declared)
         if outside:

@@ -29,7 +29,16 @@ class RunSignature:
         nout: The number of results, if the return annotation is a tuple of fixed length.
     """
 
-    __slots__ = ("_accepted", "_positional", "_required", "_variable", "function", "nout", "signature")
+    __slots__ = (
+        "_accepted",
+        "_all_positional",
+        "_positional",
+        "_required",
+        "_variable",
+        "function",
+        "nout",
+        "signature",
+    )
 
     def __init__(self, function: Callable[..., Any], signature: inspect.Signature) -> None:
         """Prepare for binding calls of `function`."""
@@ -40,6 +49,7 @@ class RunSignature:
         self._positional = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
         self._accepted = frozenset(p.name for p in parameters if p.kind in _NAMED)
         self._required = frozenset(p.name for p in parameters if p.kind in _NAMED and p.default is p.empty)
+        self._all_positional = len(self._positional) if len(self._positional) == len(self._accepted) else -1
         self._variable = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None)
 
     def bind(self, args: tuple[object, ...], kwargs: dict[str, object]) -> dict[str, object]:
@@ -49,10 +59,12 @@ class RunSignature:
             TypeError: If the function could not be called with these arguments.
         """
         positional = self._positional
+        if not kwargs and len(args) == self._all_positional:
+            return dict(zip(positional, args))  # noqa: B905 - they are of one length, and a keyword costs time
         if len(args) <= len(positional):
             bound: dict[str, object] = dict(zip(positional, args, strict=False))
             if not kwargs:
-                if len(args) == len(positional) == len(self._accepted) or self._required <= bound.keys():
+                if self._required <= bound.keys():
                     return bound
             elif bound.keys().isdisjoint(kwargs) and (
                 self._variable is not None or kwargs.keys() <= self._accepted

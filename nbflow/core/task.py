@@ -9,54 +9,24 @@ import copy
 import inspect
 import logging
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from nbflow.core import signature
 from nbflow.core.annotations import EdgeAnnotation
 from nbflow.core.cache_validators import duration_only, never_use
 from nbflow.core.context import thread
+from nbflow.core.expression import Expression
+from nbflow.core.options import checked_handlers, checked_retries, whole_seconds
 from nbflow.core.triggers import all_successful
 from nbflow.errors import NoFlowError, NotIterableError, OptionError, OptionTypeError, TaskAttributeError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import timedelta
+
     from nbflow.core.graph import Graph
 
-__all__ = ["OnFailure", "Task", "checked_handlers"]
-
-
-class OnFailure:
-    """A state handler that calls `function(obj, state)` when a task or flow fails."""
-
-    __slots__ = ("function",)
-
-    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
-        self.function = function
-
-    def __call__(self, obj: Any, old: Any, new: Any) -> Any:
-        """Call the function if the new state is a failed one; the state stays as it is."""
-        if new.is_failed():
-            self.function(obj, new)
-        return new
-
-
-def checked_handlers(
-    handlers: object, on_failure: Callable[[Any, Any], Any] | None
-) -> list[Callable[..., Any]]:
-    """Return the state handlers as a new list, `on_failure` among them.
-
-    Raises:
-        OptionTypeError: If `handlers` is not a sequence.
-    """
-    if handlers is not None and (not isinstance(handlers, Sequence) or isinstance(handlers, str)):
-        raise OptionTypeError(
-            f"state_handlers should be iterable: give a list of functions, not {handlers!r}"
-        )
-    found = list(handlers) if handlers else []
-    if on_failure is not None:
-        found.append(OnFailure(on_failure))
-    return found
+__all__ = ["Task"]
 
 
 class _SignatureOf:
@@ -84,7 +54,7 @@ class _LoggerOf:
         return logging.getLogger("nbflow" if task is None else f"nbflow.{task.name}")
 
 
-class Task:
+class Task(Expression):
     """One step of a flow; subclass it and define `run`, or decorate a function with `@task`.
 
     Args:
@@ -113,6 +83,23 @@ class Task:
         OptionError: If options do not go together.
         OptionTypeError: If an option has the wrong type.
     """
+
+    # Most tasks leave most options alone: kept here, they cost a task neither time nor memory.
+    slug: str | None = None
+    max_retries: int = 0
+    retry_delay: timedelta | None = None
+    retry_on: set[type[BaseException]] | None = None
+    timeout: int | None = None
+    skip_on_upstream_skip: bool = True
+    cache_for: timedelta | None = None
+    cache_key: str | None = None
+    checkpoint: bool | None = None
+    log_stdout: bool = False
+    result: Any = None
+    target: Any = None
+    task_run_name: Any = None
+    nout: int | None = None
+    auto_generated: bool = False
 
     logger: Any = _LoggerOf()
     __signature__: Any = _SignatureOf()
@@ -171,46 +158,42 @@ class Task:
     ) -> None:
         if self.__dict__ or self._overwritten:
             self._warn_of_overwritten()
+        data = thread.data
         self.name = name or type(self).__name__
-        self.slug = slug
         if isinstance(tags, str):
             raise OptionTypeError(f"Tags should be a set of tags, not a string: give {{{tags!r}}}")
         self.tags: set[str] = set(tags) if tags else set()
-        data = thread.data
         if "tags" in data:
             self.tags.update(data["tags"])
-
-        self.max_retries = max_retries or 0
-        self.retry_delay = retry_delay
-        self.retry_on: set[type[BaseException]] | None = None
-        if max_retries or retry_delay is not None or retry_on is not None:
-            self.retry_on = _checked_retries(self.max_retries, retry_delay, retry_on)
-        self.timeout: int | None = None if timeout is None else _whole_seconds(timeout)
-        self.trigger = trigger or all_successful
-        self.skip_on_upstream_skip = skip_on_upstream_skip
-
+        self.trigger: Callable[..., bool] = trigger or all_successful
+        self.state_handlers: list[Callable[..., Any]] = (
+            checked_handlers(state_handlers, on_failure) if state_handlers is not None or on_failure else []
+        )
         if cache_for is None and cache_validator is not None and cache_validator is not never_use:
             warnings.warn(
                 "cache_validator was given without cache_for (how long results count); this Task will not be cached",
                 stacklevel=2,
             )
-        self.cache_for = cache_for
-        self.cache_key = cache_key
-        self.cache_validator = cache_validator or (never_use if cache_for is None else duration_only)
-        self.checkpoint = checkpoint
-        self.result = result
-        self.target = target
-        self.task_run_name = task_run_name
-
-        self.state_handlers: list[Callable[..., Any]] = (
-            []
-            if state_handlers is None and on_failure is None
-            else checked_handlers(state_handlers, on_failure)
+        self.cache_validator: Callable[..., bool] = cache_validator or (
+            never_use if cache_for is None else duration_only
         )
-        self.log_stdout = log_stdout
-        self.auto_generated = False
-        self.nout = self._run_signature().nout if nout is None else nout
-
+        if max_retries or retry_delay is not None or retry_on is not None:
+            self.max_retries = max_retries or 0
+            self.retry_delay = retry_delay
+            self.retry_on = checked_retries(self.max_retries, retry_delay, retry_on)
+        if timeout is not None:
+            self.timeout = whole_seconds(timeout)
+        if not skip_on_upstream_skip:
+            self.skip_on_upstream_skip = skip_on_upstream_skip
+        if log_stdout:
+            self.log_stdout = log_stdout
+        if nout is None:
+            nout = self._run_signature().nout
+        options = (slug, cache_for, cache_key, checkpoint, result, target, task_run_name, nout)
+        if options.count(None) < len(options):
+            self.__dict__.update(
+                (n, v) for n, v in zip(_PLAIN_OPTIONS, options, strict=True) if v is not None
+            )
         flow = data.get("flow")
         if flow is not None:
             flow._note_made(self, None)
@@ -218,6 +201,7 @@ class Task:
     def _warn_of_overwritten(self) -> None:
         for name in dict.fromkeys((*self._overwritten, *self.__dict__)):
             if name in _OPTIONS:
+                self.__dict__[name] = getattr(Task, name, None)
                 warnings.warn(
                     f"`{type(self).__name__}` sets a `{name}` attribute, which is overwritten by `Task`; "
                     "call `super().__init__` first, or choose another name",
@@ -279,7 +263,11 @@ class Task:
         **kwargs: Any,
     ) -> Self:
         """Add the task itself to the flow, with an edge for each argument; see `__call__`."""
-        arguments = self._run_signature().bind(args, kwargs)
+        try:
+            arguments = self._run_signature().bind(args, kwargs)
+        except TypeError as error:
+            error.add_note(f"in a call of {self!r}")
+            raise
         data = thread.data
         if flow is None:
             flow = data.get("flow")
@@ -346,24 +334,25 @@ class Task:
             )
         if self._is_plain:
             new = object.__new__(type(self))
-            new.__dict__.update(self.__dict__)
+            new.__dict__ = self.__dict__.copy()
         else:
             new = copy.copy(self)
-        tags = set(self.tags)
+        new.tags = set(self.tags)
         if new.slug and "slug" not in task_args:
             new.slug = f"{new.slug}-copy"
-        for name, value in task_args.items():
-            if not hasattr(new, name):
-                raise TaskAttributeError(f"{self!r} does not have {name} as an attribute")
-            setattr(new, name, value)
-        if "tags" in task_args:
-            tags.update(new.tags)
+        if task_args:
+            new._set_attributes(task_args)
         if "tags" in data:
-            tags.update(data["tags"])
-        new.tags = tags
+            new.tags.update(data["tags"])
         if flow is not None:
             flow._note_made(new, self)
         return new
+
+    def _set_attributes(self, values: Mapping[str, Any]) -> None:
+        for name, value in values.items():
+            if not hasattr(self, name):
+                raise TaskAttributeError(f"{self!r} does not have {name} as an attribute")
+            setattr(self, name, self.tags.union(value) if name == "tags" else value)
 
     # Dependencies
 
@@ -409,7 +398,7 @@ class Task:
         )
         return self
 
-    def _flow_for_edges(self, flow: Graph | None) -> Graph:
+    def _flow_for_edges(self, flow: Graph | None = None) -> Graph:
         found: Graph | None = thread.data.get("flow") if flow is None else flow
         if found is None:
             raise NoFlowError(f"context while setting dependencies of {self!r}")
@@ -432,111 +421,18 @@ class Task:
         found = self._run_signature().signature.return_annotation
         return Any if found is inspect.Signature.empty else found
 
-    # Operators: each makes a task; comparison for equality and truth stay Python's.
-
-    def __iter__(self) -> Iterator[Task]:
-        if self.nout is None:
-            raise NotIterableError(
-                f"Task is not iterable: {self!r}. If it returns several results, tell their number with `nout`, "
-                "as in @task(nout=2), or with a return annotation such as tuple[int, str]"
-            )
-        return map(self.__getitem__, range(self.nout))
-
-    def __getitem__(self, key: Any) -> Task:
-        label = key.name if isinstance(key, Task) else repr(key)
-        return self._operate("GetItem", self, key, name=f"{self.name}[{label}]")
-
-    def __or__(self, other: Any) -> Task:
-        return self._flow_for_edges(None).add_edge(self, other).downstream_task
-
-    def __ror__(self, other: Any) -> Task:
-        return self._flow_for_edges(None).add_edge(other, self).downstream_task
-
-    @staticmethod
-    def _operate(operator: str, *operands: Any, **task_args: Any) -> Task:
-        from nbflow.core import operators
-
-        cls: type[Task] = getattr(operators, operator)
-        return cls(**task_args).bind(*operands)
-
-    def is_equal(self, other: Any) -> Task:
-        """Return a task that compares the results: `self == other`."""
-        return self._operate("Equal", self, other)
-
-    def is_not_equal(self, other: Any) -> Task:
-        """Return a task that compares the results: `self != other`."""
-        return self._operate("NotEqual", self, other)
-
-    def not_(self) -> Task:
-        """Return a task that negates the result: `not self`."""
-        return self._operate("Not", self)
-
-    def or_(self, other: Any) -> Task:
-        """Return a task for the truth of `self or other`."""
-        return self._operate("Or", self, other)
-
-    def __add__(self, other: Any) -> Task:
-        return self._operate("Add", self, other)
-
-    def __radd__(self, other: Any) -> Task:
-        return self._operate("Add", other, self)
-
-    def __sub__(self, other: Any) -> Task:
-        return self._operate("Sub", self, other)
-
-    def __rsub__(self, other: Any) -> Task:
-        return self._operate("Sub", other, self)
-
-    def __mul__(self, other: Any) -> Task:
-        return self._operate("Mul", self, other)
-
-    def __rmul__(self, other: Any) -> Task:
-        return self._operate("Mul", other, self)
-
-    def __truediv__(self, other: Any) -> Task:
-        return self._operate("Div", self, other)
-
-    def __rtruediv__(self, other: Any) -> Task:
-        return self._operate("Div", other, self)
-
-    def __floordiv__(self, other: Any) -> Task:
-        return self._operate("FloorDiv", self, other)
-
-    def __rfloordiv__(self, other: Any) -> Task:
-        return self._operate("FloorDiv", other, self)
-
-    def __mod__(self, other: Any) -> Task:
-        return self._operate("Mod", self, other)
-
-    def __rmod__(self, other: Any) -> Task:
-        return self._operate("Mod", other, self)
-
-    def __pow__(self, other: Any) -> Task:
-        return self._operate("Pow", self, other)
-
-    def __rpow__(self, other: Any) -> Task:
-        return self._operate("Pow", other, self)
-
-    def __and__(self, other: Any) -> Task:
-        return self._operate("And", self, other)
-
-    def __rand__(self, other: Any) -> Task:
-        return self._operate("And", other, self)
-
-    def __lt__(self, other: Any) -> Task:
-        return self._operate("LessThan", self, other)
-
-    def __le__(self, other: Any) -> Task:
-        return self._operate("LessThanOrEqual", self, other)
-
-    def __gt__(self, other: Any) -> Task:
-        return self._operate("GreaterThan", self, other)
-
-    def __ge__(self, other: Any) -> Task:
-        return self._operate("GreaterThanOrEqual", self, other)
-
 
 _OPTIONS = frozenset(inspect.signature(Task.__init__).parameters) - {"self"}
+_PLAIN_OPTIONS = (
+    "slug",
+    "cache_for",
+    "cache_key",
+    "checkpoint",
+    "result",
+    "target",
+    "task_run_name",
+    "nout",
+)
 _COPY_HOOKS = ("__copy__", "__getstate__", "__reduce__", "__reduce_ex__", "__slots__", "__getnewargs_ex__")
 _CALL_KEYWORDS = tuple(
     p
@@ -549,42 +445,3 @@ Task._class_signature = signature.of_method(Task, Task.run)
 def _own_bases(cls: type[Task]) -> list[type]:
     """Return the classes whose attributes are not Task's own."""
     return [base for base in cls.__mro__ if base not in (Task, object)]
-
-
-def _checked_retries(
-    max_retries: int,
-    retry_delay: timedelta | None,
-    retry_on: type[BaseException] | Iterable[type[BaseException]] | None,
-) -> set[type[BaseException]] | None:
-    if max_retries > 0 and retry_delay is None:
-        raise OptionError("A datetime.timedelta `retry_delay` must be provided if max_retries > 0")
-    if retry_delay is not None and not max_retries:
-        raise OptionError(
-            "A `max_retries` argument greater than 0 must be provided if specifying a retry delay"
-        )
-    if retry_on is None:
-        return None
-    if not max_retries:
-        raise OptionError("A `max_retries` argument greater than 0 must be provided if specifying `retry_on`")
-    kinds = {retry_on} if isinstance(retry_on, type) else set(retry_on)
-    for kind in kinds:
-        if not isinstance(kind, type):
-            raise OptionTypeError(
-                f"`retry_on` should be an exception type or several: expected an exception type but got an "
-                f"instance of {type(kind).__name__}"
-            )
-        if not issubclass(kind, BaseException):
-            raise OptionTypeError(f"`retry_on` should hold exception types, but {kind.__name__} is not one")
-    return kinds
-
-
-def _whole_seconds(timeout: object) -> int:
-    if isinstance(timeout, timedelta):
-        if timeout.microseconds > 0:
-            warnings.warn("Task timeouts do not support a sub-second component; it is dropped", stacklevel=3)
-        return int(timeout.total_seconds())
-    if not isinstance(timeout, int):
-        raise OptionTypeError(
-            f"Only integer timeouts (representing seconds) and timedeltas are supported, not {timeout!r}"
-        )
-    return timeout

@@ -1,0 +1,99 @@
+"""The options of tasks and flows that need a check or a conversion before they are kept."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from nbflow.errors import OptionError, OptionTypeError
+
+__all__ = ["OnFailure", "checked_handlers", "checked_retries", "whole_seconds"]
+
+Handler = Callable[..., Any]
+ExceptionType = type[BaseException]
+
+
+class OnFailure:
+    """A state handler that calls `function(obj, state)` when a task or flow fails."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
+        self.function = function
+
+    def __call__(self, obj: Any, old: Any, new: Any) -> Any:
+        """Call the function if the new state is a failed one; the state stays as it is."""
+        if new.is_failed():
+            self.function(obj, new)
+        return new
+
+
+def checked_handlers(handlers: object, on_failure: Callable[[Any, Any], Any] | None) -> list[Handler]:
+    """Return the state handlers as a new list, with `on_failure` as the last one.
+
+    Raises:
+        OptionTypeError: If `handlers` is not a sequence.
+    """
+    if handlers is None:
+        found: list[Handler] = []
+    elif isinstance(handlers, Sequence) and not isinstance(handlers, str):
+        found = list(handlers)
+    else:
+        raise OptionTypeError(
+            f"state_handlers should be iterable: give a list of functions, not {handlers!r}"
+        )
+    if on_failure is not None:
+        found.append(OnFailure(on_failure))
+    return found
+
+
+def checked_retries(
+    max_retries: int,
+    retry_delay: timedelta | None,
+    retry_on: ExceptionType | Iterable[ExceptionType] | None,
+) -> set[ExceptionType] | None:
+    """Return `retry_on` as a set, None for every exception.
+
+    Raises:
+        OptionError: If the options do not go together.
+        OptionTypeError: If `retry_on` holds something else than exception types.
+    """
+    if max_retries > 0 and retry_delay is None:
+        raise OptionError("A datetime.timedelta `retry_delay` must be provided if max_retries > 0")
+    if retry_delay is not None and not max_retries:
+        raise OptionError(
+            "A `max_retries` argument greater than 0 must be provided if specifying a retry delay"
+        )
+    if retry_on is None:
+        return None
+    if not max_retries:
+        raise OptionError("A `max_retries` argument greater than 0 must be provided if specifying `retry_on`")
+    kinds = {retry_on} if isinstance(retry_on, type) else set(retry_on)
+    for kind in kinds:
+        if not isinstance(kind, type):
+            raise OptionTypeError(
+                "`retry_on` should be an exception type or several: expected an exception type but got an "
+                f"instance of {type(kind).__name__}"
+            )
+        if not issubclass(kind, BaseException):
+            raise OptionTypeError(f"`retry_on` should hold exception types, but {kind.__name__} is none")
+    return kinds
+
+
+def whole_seconds(timeout: object) -> int:
+    """Return a timeout in seconds.
+
+    Raises:
+        OptionTypeError: If it is neither a whole number nor a timedelta.
+    """
+    if isinstance(timeout, timedelta):
+        if timeout.microseconds > 0:
+            warnings.warn("Task timeouts do not support a sub-second component; it is dropped", stacklevel=4)
+        return int(timeout.total_seconds())
+    if not isinstance(timeout, int):
+        raise OptionTypeError(
+            f"Only integer timeouts (representing seconds) and timedeltas are supported, not {timeout!r}"
+        )
+    return timeout
