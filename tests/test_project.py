@@ -47,7 +47,9 @@ def test_environment_yml_keeps_step_with_pyproject():
 
 
 def test_the_version_is_the_one_of_the_distribution():
-    written = re.search(r'"(.+)"$', (ROOT / "nbflow" / "_version.py").read_text(), re.MULTILINE).group(1)
+    written = re.search(
+        r'^__version__ = "(.+)"$', (ROOT / "nbflow" / "_version.py").read_text(), re.MULTILINE
+    ).group(1)
 
     assert nbflow.__version__ == written
 
