@@ -31,6 +31,10 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     ├── ResourceScopeError (ValueError)        a task outside of a block takes its resource
     ├── ParameterError (ValueError)            parameters of a run that do not fit the flow
     ├── RunInsideFlowError (RuntimeError)      a flow run inside of its own `with`
+    ├── RunOptionError (ValueError)            an option that a run can not have
+    ├── UnexpectedArgumentError (TypeError)    an argument that is neither an option nor a parameter
+    ├── ExecutorError (ValueError)             an executor that does not exist
+    ├── UnknownFlowError (KeyError)            a name that no flow has
     ├── NothingToStepError (RuntimeError)      a step on a run that is over
     ├── RenderError (RuntimeError)             a drawing that can not be made here
     └── InternalError (RuntimeError)           a bug of nbflow

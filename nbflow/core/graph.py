@@ -238,22 +238,23 @@ class Graph(Topology):
             raise MappedContextError
         edge = Edge(upstream_task, downstream_task, key, mapped, flattened, self)
         upstream, downstream = edge.upstream_task, edge.downstream_task
+        if self._stale:
+            self._refresh()
         if validate:
             self._check(edge)
-        self.add_task(downstream)
         is_value = not (edge.mapped or edge.flattened)
         # A constant that was added on purpose may have tasks before it, for which the edge makes us wait.
         if key is not None and is_value and isinstance(upstream, Constant) and upstream not in self._declared:
+            self.add_task(downstream)
             self.constants[downstream][key] = upstream.value
             self._changed()
             return edge
         self.add_task(upstream)
+        self.add_task(downstream)
         self._insert(edge)
         return edge
 
     def _check(self, edge: Edge) -> None:
-        if self._stale:
-            self._refresh()
         upstream, downstream, key = edge.upstream_task, edge.downstream_task, edge.key
         into = self._in.get(downstream, ())
         if key is not None:

@@ -90,7 +90,7 @@ def whole_seconds(timeout: object) -> int:
     """
     if isinstance(timeout, timedelta):
         if timeout.microseconds > 0:
-            warnings.warn("Task timeouts do not support a sub-second component; it is dropped", stacklevel=4)
+            warnings.warn("Task timeouts do not support a sub-second component; it is dropped", stacklevel=3)
         return int(timeout.total_seconds())
     if not isinstance(timeout, int):
         raise OptionTypeError(

@@ -139,21 +139,27 @@ def _checked(name: str, function: Callable[..., Any], has_self: bool = False) ->
     return signature
 
 
+def resolved(annotation: Any, function: Callable[..., Any]) -> Any:
+    """Return an annotation of `function`, evaluated if it is text; text that can not be evaluated stays text."""
+    if not isinstance(annotation, str):
+        return annotation
+    try:
+        return eval(annotation, getattr(inspect.unwrap(function), "__globals__", {}))
+    except Exception:  # noqa: BLE001 - it may be made of names that exist for type checkers only
+        return annotation
+
+
 def _number_of_results(function: Callable[..., Any], annotation: Any) -> int | None:
     """Return the length that a return annotation promises, None unless it is a tuple of fixed length."""
     if annotation is inspect.Signature.empty or annotation is None:
         return None
-    if isinstance(annotation, str):
-        if "uple" not in annotation:
-            return None
-        try:
-            inner = inspect.unwrap(function)
-            annotation = eval(annotation, getattr(inner, "__globals__", {}))
-        except Exception:  # noqa: BLE001 - an annotation may refer to names that exist for type checkers only
-            return None
+    if isinstance(annotation, str) and "uple" in annotation:
+        annotation = resolved(annotation, function)
     if typing.get_origin(annotation) is not tuple or annotation is typing.Tuple:  # noqa: UP006
         return None
     items = typing.get_args(annotation)
-    if any(item is ... or typing.get_origin(item) is typing.Unpack for item in items):
-        return None
-    return len(items)
+    return None if any(map(_is_of_any_length, items)) else len(items)
+
+
+def _is_of_any_length(item: Any) -> bool:
+    return item is ... or typing.get_origin(item) is typing.Unpack or getattr(item, "__unpacked__", False)

@@ -406,11 +406,12 @@ class Task(Expression):
 
     def inputs(self) -> dict[str, dict[str, Any]]:
         """Return `{argument: {"type", "default", "required"}}` for the arguments of `run`."""
+        run = self._run_signature()
         found = {}
-        for name, parameter in self._run_signature().signature.parameters.items():
+        for name, parameter in run.signature.parameters.items():
             required = parameter.default is parameter.empty
             found[name] = {
-                "type": Any if parameter.annotation is parameter.empty else parameter.annotation,
+                "type": _type_or_any(parameter.annotation, run.function),
                 "default": None if required else parameter.default,
                 "required": required,
             }
@@ -418,8 +419,8 @@ class Task(Expression):
 
     def outputs(self) -> Any:
         """Return the return annotation of `run`, Any if there is none."""
-        found = self._run_signature().signature.return_annotation
-        return Any if found is inspect.Signature.empty else found
+        run = self._run_signature()
+        return _type_or_any(run.signature.return_annotation, run.function)
 
 
 _OPTIONS = frozenset(inspect.signature(Task.__init__).parameters) - {"self"}
@@ -445,3 +446,7 @@ Task._class_signature = signature.of_method(Task, Task.run)
 def _own_bases(cls: type[Task]) -> list[type]:
     """Return the classes whose attributes are not Task's own."""
     return [base for base in cls.__mro__ if base not in (Task, object)]
+
+
+def _type_or_any(annotation: Any, function: Callable[..., Any]) -> Any:
+    return Any if annotation is inspect.Signature.empty else signature.resolved(annotation, function)

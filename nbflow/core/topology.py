@@ -342,6 +342,8 @@ class Topology:
         while task not in path:
             path[task] = None
             task = next(e.upstream_task for e in self._in[task] if e.upstream_task in waiting)
-        names = [step.name for step in path]
-        circle = names[list(path).index(task) :][::-1]
-        return (*circle, circle[0])
+        steps = list(path)
+        circle = steps[steps.index(task) :][::-1]
+        first = circle.index(min(circle, key=self._declared.__getitem__))
+        names = [step.name for step in circle[first:] + circle[:first]]
+        return (*names, names[0])
