@@ -50,7 +50,7 @@ class Edge:
         flattened: bool | None = None,
         flow: Graph | None = None,
     ) -> None:
-        mapped, flattened = bool(mapped), bool(flattened)
+        mapped, flattened = mapped or False, flattened or False
         if not isinstance(upstream_task, Task):
             if isinstance(upstream_task, EdgeAnnotation):
                 upstream_task, mapped, flattened = upstream_task.unwrap(mapped, flattened)

@@ -70,7 +70,8 @@ class Graph(Topology):
         self.constants: defaultdict[Task, dict[str, Any]] = defaultdict(dict)
         self.blocks: list[Block] = []
         self._reference_tasks: set[Task] = set()
-        # While the graph is entered: what was made inside, and what to restore on leaving, innermost last.
+        # While the graph is entered: what was made inside (less the templates of copies; told by the tasks
+        # themselves), and what to restore on leaving, innermost last.
         self._made: dict[Task, None] | None = None
         self._entered: list[tuple[Any, dict[Task, None] | None]] = []
 
@@ -161,23 +162,13 @@ class Graph(Topology):
             thread.data.pop("flow", None)
         else:
             thread.data["flow"] = outer
-        unused = [task for task in made if task not in self._tasks]
+        unused = [task for task in made if task not in self._tasks and not isinstance(task, Constant)]
         if unused and kind is None:
             warnings.warn(
                 f"Tasks were created but not added to the flow: {', '.join(map(repr, unused))}. Call a task, "
                 "use it as an argument of another one, or add it with flow.add_task(task)",
                 stacklevel=2,
             )
-
-    def _note_made(self, task: Task, original: Task | None) -> None:
-        """Remember that `task` was made inside the `with` of this graph; `original` has served as a template."""
-        made = self._made
-        if made is None:
-            return
-        if original is not None:
-            made.pop(original, None)
-        if not isinstance(task, Constant):
-            made[task] = None
 
     def add_task(self, task: Task) -> Task:
         """Add a task and return it; adding it again changes nothing.
@@ -196,7 +187,9 @@ class Graph(Topology):
         set.add(self._tasks, task)
         self._in[task] = []
         self._out[task] = []
-        self._changed()
+        self._version += 1
+        if self._answers:
+            self._answers.clear()
         data = thread.data
         if "case" in data and data["case"] is not None:
             data["case"].add_task(task, self)

@@ -60,6 +60,8 @@ class RunSignature:
         """
         positional = self._positional
         if not kwargs and len(args) == self._all_positional:
+            if len(args) == 1:
+                return {positional[0]: args[0]}
             return dict(zip(positional, args))  # noqa: B905 - they are of one length, and a keyword costs time
         if len(args) <= len(positional):
             bound: dict[str, object] = dict(zip(positional, args, strict=False))

@@ -195,8 +195,8 @@ class Task(Expression):
                 (n, v) for n, v in zip(_PLAIN_OPTIONS, options, strict=True) if v is not None
             )
         flow = data.get("flow")
-        if flow is not None:
-            flow._note_made(self, None)
+        if flow is not None and flow._made is not None:
+            flow._made[self] = None
 
     def _warn_of_overwritten(self) -> None:
         for name in dict.fromkeys((*self._overwritten, *self.__dict__)):
@@ -326,7 +326,7 @@ class Task(Expression):
         """
         data = thread.data
         flow = data.get("flow")
-        if flow is not None and flow._is_used(self):
+        if flow is not None and self in flow._declared and flow._is_used(self):
             warnings.warn(
                 f"You are making a copy of a task that has dependencies on or to other tasks in the active flow "
                 f"context: {self!r}. The copy will not retain those dependencies.",
@@ -334,18 +334,21 @@ class Task(Expression):
             )
         if self._is_plain:
             new = object.__new__(type(self))
-            new.__dict__ = self.__dict__.copy()
+            own = self.__dict__.copy()
+            own["tags"] = set(self.tags)
+            new.__dict__ = own
         else:
             new = copy.copy(self)
-        new.tags = set(self.tags)
+            new.tags = set(self.tags)
         if new.slug and "slug" not in task_args:
             new.slug = f"{new.slug}-copy"
         if task_args:
             new._set_attributes(task_args)
         if "tags" in data:
             new.tags.update(data["tags"])
-        if flow is not None:
-            flow._note_made(new, self)
+        if flow is not None and flow._made is not None:
+            flow._made.pop(self, None)
+            flow._made[new] = None
         return new
 
     def _set_attributes(self, values: Mapping[str, Any]) -> None:

@@ -147,7 +147,9 @@ class Topology:
             self._edge_list.append(edge)
             self._out[edge.upstream_task].append(edge)
             self._in[edge.downstream_task].append(edge)
-            self._changed()
+            self._version += 1
+            if self._answers:
+                self._answers.clear()
 
     def _is_used(self, task: Task) -> bool:
         """Tell whether `task` has edges here."""
