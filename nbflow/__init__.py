@@ -1,0 +1,75 @@
+"""nbflow: flows of tasks in a notebook, drawn, run live, stepped through, and always cleaned up.
+
+Example:
+    >>> from nbflow import Flow, task
+    >>> @task
+    ... def add(x, y):
+    ...     return x + y
+    >>> with Flow("sum") as flow:
+    ...     total = add(1, 2)
+    >>> flow.run().result[total].result
+    3
+"""
+
+from typing import Any
+
+from nbflow import cache_validators, executors, signals, states, triggers
+from nbflow._version import __version__
+from nbflow.core.annotations import flatten, mapped, unmapped
+from nbflow.core.context import context
+from nbflow.core.control import case, ifelse, merge, switch
+from nbflow.core.edge import Edge
+from nbflow.core.filter import FilterTask
+from nbflow.core.function_task import task
+from nbflow.core.mapping import apply_map
+from nbflow.core.parameter import Parameter
+from nbflow.core.resource import ResourceManager, resource_cleanup_trigger, resource_manager
+from nbflow.core.tags import tags
+from nbflow.core.task import Task
+from nbflow.engine.handle import Run
+from nbflow.flow import Flow
+from nbflow.registry import flows
+
+__all__ = [
+    "Edge",
+    "FilterTask",
+    "Flow",
+    "Parameter",
+    "ResourceManager",
+    "Run",
+    "Task",
+    "__version__",
+    "apply_map",
+    "cache_validators",
+    "case",
+    "context",
+    "executors",
+    "flatten",
+    "flows",
+    "ifelse",
+    "mapped",
+    "merge",
+    "resource_cleanup_trigger",
+    "resource_manager",
+    "signals",
+    "states",
+    "switch",
+    "tags",
+    "task",
+    "triggers",
+    "unmapped",
+]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Register the magics; called by ``%load_ext nbflow``."""
+    from nbflow.notebook import load_ipython_extension as load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take the magics back; called by ``%unload_ext nbflow``."""
+    from nbflow.notebook import unload_ipython_extension as unload
+
+    unload(shell)

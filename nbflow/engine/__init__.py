@@ -1,0 +1,1 @@
+"""How a run proceeds: the pure scheduler, one attempt of one task, block lifetimes, the run loop and its handle."""

@@ -1,0 +1,97 @@
+"""The resources a run holds: what setup gave, where each is in its life, and what its cleanup came to."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbflow.core.resource import Block
+
+
+class BlockStatus(StrEnum):
+    """Where a block's resource is in its life."""
+
+    CLOSED = "closed"
+    OPENING = "opening"
+    OPEN = "open"
+    CLOSING = "closing"
+    CLEANED = "cleaned"
+    LEAKED = "leaked"
+    SKIPPED = "skipped"
+
+
+# Of a mapped block with many resources, the status that matters most to a reader is shown.
+_LOUDEST = (
+    BlockStatus.LEAKED,
+    BlockStatus.CLOSING,
+    BlockStatus.OPEN,
+    BlockStatus.OPENING,
+    BlockStatus.CLOSED,
+    BlockStatus.CLEANED,
+    BlockStatus.SKIPPED,
+)
+
+
+class Holding:
+    """One resource of a run. It owes a cleanup from the moment `owes_cleanup` is set until it is cleared.
+
+    The manager and the resource are kept here, apart from the tasks' states: a state handler may turn a state
+    into another, the resource is alive all the same.
+    """
+
+    __slots__ = ("block", "error", "index", "manager", "owes_cleanup", "resource", "status")
+
+    def __init__(self, block: Block, index: int) -> None:
+        self.block = block
+        self.index = index
+        self.status = BlockStatus.CLOSED
+        self.manager: Any = None
+        self.resource: Any = None
+        self.owes_cleanup = False
+        self.error: BaseException | None = None
+
+    @property
+    def name(self) -> str:
+        """The block's name, with the element's number in a mapped block."""
+        return self.block.name if self.index < 0 else f"{self.block.name}[{self.index}]"
+
+
+class Holdings:
+    """All resources of a run, by shape number and element; changed by the run's thread only."""
+
+    def __init__(self, blocks: tuple[Block, ...]) -> None:
+        self._blocks = blocks
+        self._all: dict[tuple[int, int], Holding] = {}
+        self._open: dict[Holding, None] = {}
+
+    def get(self, shape: int, index: int) -> Holding:
+        """Return the holding of one resource, made when first asked for."""
+        held = self._all.get((shape, index))
+        if held is None:
+            held = self._all[shape, index] = Holding(self._blocks[shape], index)
+        return held
+
+    def opened(self, held: Holding, resource: object) -> None:
+        """Note that setup gave a resource, which owes a cleanup from now on."""
+        held.resource = resource
+        held.owes_cleanup = True
+        self._open[held] = None
+
+    def closed(self, held: Holding) -> None:
+        """Note that the cleanup was made, or that it failed for good."""
+        held.owes_cleanup = False
+        self._open.pop(held, None)
+
+    def owing(self) -> list[Holding]:
+        """Return what is open and has not been cleaned up, opened last first."""
+        return list(reversed(tuple(self._open)))
+
+    def failures(self) -> dict[Block, BaseException]:
+        """Return the errors of failed cleanups by block."""
+        return {held.block: held.error for held in tuple(self._all.values()) if held.error is not None}
+
+    def status(self, block: Block) -> BlockStatus:
+        """Return the status of a block; of a mapped one, the loudest of its elements."""
+        found = {held.status for held in tuple(self._all.values()) if held.block is block}
+        return next((status for status in _LOUDEST if status in found), BlockStatus.CLOSED)

@@ -1,0 +1,105 @@
+"""The one ordered stream of events from which everything outside learns about a run."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from nbflow.core.resource import Block
+    from nbflow.core.states import State
+    from nbflow.core.task import Task
+
+Listener = Callable[["Event"], None]
+
+
+class Event(NamedTuple):
+    """One change in a run.
+
+    `kind` is ``"run"`` (the run's state), ``"task"`` (a task's or mapped child's state), ``"block"`` (a
+    block's status, in `note`) or ``"note"`` (text for the reader). `seq` counts from 0 without gaps;
+    `time` is seconds since the epoch.
+    """
+
+    run_id: str
+    seq: int
+    time: float
+    kind: str
+    task: Task | None = None
+    map_index: int | None = None
+    block: Block | None = None
+    old: State | None = None
+    state: State | None = None
+    attempt: int = 0
+    note: str = ""
+
+
+class EventLog:
+    """Keeps a run's events in order and hands each to the listeners, on the thread that emits it.
+
+    Only the run's own thread emits. Listeners may be added and removed from any thread; one that raises is
+    dropped with a warning and never harms the run.
+    """
+
+    __slots__ = ("_listeners", "events", "run_id")
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self.events: list[Event] = []
+        self._listeners: tuple[Listener, ...] = ()
+
+    def emit(
+        self,
+        kind: str,
+        task: Task | None = None,
+        map_index: int | None = None,
+        block: Block | None = None,
+        old: State | None = None,
+        state: State | None = None,
+        attempt: int = 0,
+        note: str = "",
+    ) -> None:
+        """Append one event and tell every listener."""
+        events = self.events
+        event = Event(
+            self.run_id, len(events), time.time(), kind, task, map_index, block, old, state, attempt, note
+        )
+        events.append(event)
+        for listener in self._listeners:
+            self._tell(listener, event)
+
+    def listen(self, listener: Listener, *, replay: bool = False) -> Callable[[], None]:
+        """Add a listener; returns a function that removes it (calling it twice is harmless).
+
+        With `replay` the events so far are told first, on the caller's thread. None is missed; one that happens
+        meanwhile may be told twice or out of order, which `seq` shows.
+        """
+        self._listeners = (*self._listeners, listener)
+        if replay:
+            for event in tuple(self.events):
+                if not self._tell(listener, event):
+                    break
+        return lambda: self._drop(listener)
+
+    def _drop(self, listener: Listener) -> None:
+        self._listeners = tuple(kept for kept in self._listeners if kept is not listener)
+
+    def _tell(self, listener: Listener, event: Event) -> bool:
+        try:
+            listener(event)
+        except Exception as error:
+            self._drop(listener)
+            warn_safely(f"a listener of the run was dropped, it raised {error!r}")
+            return False
+        return True
+
+
+def warn_safely(message: str) -> None:
+    """Warn without ever raising: under ``-W error`` a warning must not break a run that holds resources."""
+    try:
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
+    except RuntimeWarning:
+        logging.getLogger("nbflow").warning(message)

@@ -1,0 +1,27 @@
+"""Calling the state handlers of tasks and flows, whatever they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nbflow.core import signals
+from nbflow.core.context import context
+from nbflow.core.states import Failed, State
+
+
+def call_handlers(handlers: Sequence[Callable[..., State | None]], subject: Any, old: State, new: State) -> State:
+    """Tell `handlers` of a change and return the state that they leave: each gets what the one before returned.
+
+    A raised signal sets its state; any other error makes the state Failed, unless ``context.raise_on_exception``.
+    """
+    try:
+        for handler in handlers:
+            new = handler(subject, old, new) or new
+    except (signals.StateSignal, signals.ENDRUN) as signal:
+        return signal.state
+    except Exception as error:
+        if context.get("raise_on_exception"):
+            raise
+        return Failed(f"Exception raised while calling state handlers: {error!r}", result=error)
+    return new

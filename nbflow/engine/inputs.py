@@ -1,0 +1,112 @@
+"""What a task gets from upstream: its arguments, and the states its trigger sees. Mapping and flattening are here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.collections import Constant
+from nbflow.core.edge import Edge
+from nbflow.core.states import Failed, Mapped, State, Success
+
+if TYPE_CHECKING:
+    from nbflow.core.task import Task
+    from nbflow.engine.frozen import FrozenGraph
+
+NOTHING_TO_MAP = "No upstream states can be mapped over."
+UNMAPPABLE = "At least one upstream state has an unmappable result."
+
+
+class Inputs:
+    """Reads the states of a run on behalf of its tasks; keeps flattened lists so that they are made once."""
+
+    def __init__(self, graph: FrozenGraph, states: dict[Task, State]) -> None:
+        self._graph = graph
+        self._states = states
+        self._flat: dict[Edge, list[State]] = {}
+        self._constant_states: dict[Task, dict[Edge, State]] = {}
+
+    def values(self, node: int, child: int = -1) -> dict[str, Any]:
+        """Return the arguments of a task, or of one child of a mapped task."""
+        states = self._states
+        task = self._graph.tasks[node]
+        constants = self._graph.constants.get(task)
+        found = dict(constants) if constants else {}
+        for edge in self._graph.edges_in[node]:
+            if edge.key is None:
+                continue
+            if edge.mapped or edge.flattened:
+                found[edge.key] = self._state(edge, child).result
+            else:
+                found[edge.key] = states[edge.upstream_task].result
+        return found
+
+    def states(self, node: int, child: int = -1) -> dict[Edge, State]:
+        """Return the upstream states of a task by edge, those of its constants included."""
+        found = {edge: self._state(edge, child) for edge in self._graph.edges_in[node]}
+        task = self._graph.tasks[node]
+        constants = self._graph.constants.get(task)
+        if constants:
+            if task not in self._constant_states:
+                self._constant_states[task] = {
+                    Edge(Constant(value), task, key=key): Success(result=value) for key, value in constants.items()
+                }
+            found.update(self._constant_states[task])
+        return found
+
+    def plan_map(self, node: int) -> int | State:
+        """Return how many children a mapped task gets, or the state it ends in because it cannot be mapped."""
+        lengths = []
+        for edge in self._graph.edges_in[node]:
+            state = self._states[edge.upstream_task]
+            if not edge.mapped or not state.is_successful():
+                continue
+            if isinstance(state, Mapped):
+                lengths.append(len(self._flattened(edge)) if edge.flattened else len(state.map_states))
+            elif not hasattr(state.result, "__getitem__"):
+                return Failed(UNMAPPABLE)
+            else:
+                lengths.append(len(self._flattened(edge)) if edge.flattened else len(state.result))
+        return min(lengths) if lengths else Failed(NOTHING_TO_MAP)
+
+    def _state(self, edge: Edge, child: int) -> State:
+        state = self._states[edge.upstream_task]
+        if edge.mapped and child >= 0:
+            if edge.flattened:
+                return self._flattened(edge)[child] if state.is_successful() else state
+            if isinstance(state, Mapped):
+                return state.map_states[child]
+            return Success(result=state.result[child]) if state.is_successful() else state
+        if edge.flattened and state.is_successful():
+            return Success(state.message, result=_joined(state))
+        return state
+
+    def _flattened(self, edge: Edge) -> list[State]:
+        flat = self._flat.get(edge)
+        if flat is None:
+            flat = self._flat[edge] = list(_flatten(self._states[edge.upstream_task]))
+        return flat
+
+
+def _flatten(state: State) -> list[State]:
+    if not isinstance(state, Mapped):
+        return [Success(result=value) for value in _joined(state)]
+    flat: list[State] = []
+    for child in state.map_states:
+        if child.is_successful() and not child.is_skipped() and _is_nested(child.result):
+            flat.extend(Success(result=value) for value in child.result)
+        else:
+            flat.append(child)
+    return flat
+
+
+def _joined(state: State) -> Any:
+    if isinstance(state, Mapped):
+        return [s.result for s in _flatten(state)]
+    try:
+        return [value for inner in state.result for value in inner]
+    except TypeError:  # not nested: it stays as it is
+        return state.result
+
+
+def _is_nested(value: object) -> bool:
+    return hasattr(value, "__iter__")

@@ -1,0 +1,107 @@
+"""Ctrl-C and the stop button: they reach the user's code at once, and never the lines of a run that hold resources.
+
+While a run blocks the main thread, a handler of ours takes SIGINT. If it interrupts code of the user, it raises there;
+if it interrupts code of nbflow, it only counts, and the run loop reads the count when it is safe. So a run is never
+torn between the end of a setup and the note that a resource exists.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbflow.engine.attempt import Call
+
+SHIELDED_INTERRUPTS = 3  # a cleanup is left alone until somebody has asked this often
+
+
+class Guard:
+    """Takes the interrupts of the main thread while a run blocks it.
+
+    Attributes:
+        count: How often the user has asked to stop.
+        call: The attempt that runs in this thread now, or None.
+        error: What to raise in which call instead of KeyboardInterrupt (a time-out, a cancel), or None.
+    """
+
+    def __init__(self, on_interrupt: Callable[[int], None]) -> None:
+        self.count = 0
+        self.call: Call | None = None
+        self.in_user_code = False
+        self.error: tuple[Call, type[BaseException]] | None = None
+        self.is_installed = False
+        self._main = threading.main_thread().ident
+        self._before: dict[int, Any] = {}
+        self._signal = int(signal.SIGINT)
+        self._on_interrupt = on_interrupt
+
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        asked, self.error = self.error, None
+        if asked is not None:
+            if asked[0] is not self.call:  # it ended before the signal came
+                return
+            error = asked[1]
+        else:
+            self.count += 1
+            self._signal = signum
+            self._on_interrupt(self.count)
+            if self.call is not None and self.call.shielded and self.count < SHIELDED_INTERRUPTS:
+                return
+            error = KeyboardInterrupt
+        if self._is_user_code(frame):
+            raise error
+
+    def _is_user_code(self, frame: FrameType | None) -> bool:
+        if frame is None or not (self.in_user_code or self.call is not None):
+            return False
+        return not str(frame.f_globals.get("__name__", "")).startswith(("nbflow.engine", "nbflow.core", "nbflow.exec"))
+
+    def interrupt(self, call: Call, error: type[BaseException]) -> bool:
+        """Raise `error` in `call` if that is what the guarded thread runs now; from any thread."""
+        if not self.is_installed or self.call is not call or self._main is None:
+            return False
+        self.error = (call, error)
+        signal.pthread_kill(self._main, signal.SIGINT)
+        return True
+
+    @contextmanager
+    def installed(self) -> Iterator[Guard]:
+        """Take SIGINT and SIGTERM for the time of the block, if this is the main thread; else do nothing."""
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
+        before = self._before
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handler = signal.getsignal(number)
+            if handler is not signal.SIG_IGN and handler is not None:
+                before[number] = handler
+        for number in before:
+            signal.signal(number, self._handle)
+        self.is_installed = signal.SIGINT in before
+        try:
+            yield self
+        finally:
+            self.is_installed = False
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def pass_on(self) -> None:
+        """Let the signal that was taken have its usual effect, now that nothing is open any more.
+
+        Raises:
+            KeyboardInterrupt: After Ctrl-C or the stop button, unless the user has a handler of their own.
+        """
+        if not self.count:
+            return
+        handler = self._before.get(self._signal, signal.default_int_handler)
+        if self._signal == signal.SIGTERM and handler is signal.SIG_DFL:
+            signal.raise_signal(signal.SIGTERM)
+        elif callable(handler):
+            handler(self._signal, None)
+        else:
+            raise KeyboardInterrupt

@@ -1,0 +1,383 @@
+"""The way of one task through a run: refused, reused, mapped, or attempted; and what follows from the attempt.
+
+Everything here happens on the run's thread. The order of the checks is the flow model's: skip, trigger, mapping,
+cache, Running, attempt, caching, retry, loop.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.signals import TaskTimeoutSignal
+from nbflow.core.states import (
+    Cached,
+    Cancelled,
+    Failed,
+    Looped,
+    Mapped,
+    Pending,
+    Resume,
+    Retrying,
+    Running,
+    Scheduled,
+    Skipped,
+    State,
+    Success,
+    TimedOut,
+    _MetaState,
+)
+from nbflow.engine.attempt import Call, Outcome
+from nbflow.engine.blocks import BlockStatus, Holding
+from nbflow.engine.events import warn_safely
+from nbflow.engine.frozen import CLEANUP, INIT, SETUP
+from nbflow.engine.handlers import call_handlers
+from nbflow.engine.inputs import Inputs
+from nbflow.engine.schedule import CANCELLED
+from nbflow.engine.transitions import (
+    cached_of,
+    from_cache,
+    refusal,
+    retry_of,
+    state_of_outcome,
+    verdict_of,
+)
+
+if TYPE_CHECKING:
+    from nbflow.core.task import Task
+    from nbflow.engine.run import RunLoop
+
+_ASSUMED = Success("Not set up yet; assumed to succeed.")
+
+
+class Pipeline:
+    """Takes the nodes that the scheduler gives from state to state."""
+
+    def __init__(self, loop: RunLoop) -> None:
+        self._loop = loop
+        self._record = loop.record
+        self._graph = loop.graph
+        self._schedule = loop.schedule
+        self._inputs = Inputs(loop.graph, loop.record.states)
+        self._attempts: dict[int, int] = {}
+        self._loops: dict[int, tuple[int, Any]] = {}  # node: (loop count, result so far)
+        self._resumed: set[int] = set()
+
+    # -- before the attempt -----------------------------------------------------------------------------------
+
+    def look_at(self, node: int) -> None:
+        """Decide what becomes of a node that may start."""
+        schedule, graph = self._schedule, self._graph
+        number, child = schedule.task_of[node], schedule.child_index[node]
+        task = graph.tasks[number]
+        old = self._record.current(node)
+        if type(old) is not Pending and not self._may_go_on(node, old):
+            return
+        role = graph.role[number]
+        if role:
+            held = self.holding(node)
+            if role == CLEANUP:
+                if held is None or not held.owes_cleanup:
+                    self._end(node, old, self._without_cleanup(number, child))
+                else:
+                    inputs = self._inputs.values(number, child)
+                    inputs.update(mgr=held.manager, resource=held.resource)
+                    self._start(node, task, old, inputs)
+                return
+            if node in schedule.unneeded:
+                self._end(node, old, Skipped("No task of the block will run."))
+                return
+        if schedule.bad[node] or not graph.is_plain[number]:
+            refused = self._refused(node, number, child, task)
+            if refused is not None:
+                self._change(node, task, old, refused)
+                return
+        if child < 0 and graph.is_map[number]:
+            self._expand(node, task, old)
+            return
+        inputs = self._inputs.values(number, child)
+        if task.cache_for is not None or isinstance(old, Cached):
+            kept = self._kept(node, task, old, inputs)
+            if kept is not None:
+                self._change(node, task, old, kept)
+                return
+        self._start(node, task, old, inputs)
+
+    def resume(self, node: int) -> None:
+        """Let a paused node go on; its task sees ``context.resume``."""
+        self._resumed.add(node)
+        self._schedule.release(node)
+
+    def holding(self, node: int) -> Holding | None:
+        """Return the resource that an init, setup or cleanup belongs to."""
+        gate = self._schedule.own[node]
+        return None if gate is None else self._record.holdings.get(gate.shape, gate.index)
+
+    def _may_go_on(self, node: int, state: State) -> bool:
+        """Whether a node with a state that was given, or left by a former attempt, is to be looked at further."""
+        while isinstance(state, _MetaState) and state.state is not None:
+            state = state.state
+        if isinstance(state, Cached) or (isinstance(state, Mapped) and self._schedule.child_index[node] < 0):
+            return True
+        if state.is_finished():
+            self._schedule.ended(node, verdict_of(state))
+            return False
+        if isinstance(state, Resume):
+            self._resumed.add(node)
+        elif isinstance(state, Scheduled) and node not in self._resumed and not _is_due(state):
+            self._wait_for(node, state)
+            return False
+        elif isinstance(state, Running):
+            self._leave(node)
+            return False
+        return True
+
+    def _wait_for(self, node: int, state: State) -> None:
+        start_time = getattr(state, "start_time", None)
+        if start_time is None:
+            self._schedule.hold(node)
+        else:
+            delay_s = (start_time - datetime.now(UTC)).total_seconds()
+            self._schedule.retry_at(node, time.monotonic() + max(0.0, delay_s))
+
+    def _refused(self, node: int, number: int, child: int, task: Task) -> State | None:
+        is_parent = child < 0 and self._graph.is_map[number]
+        if is_parent:
+            upstream = {edge: self._record.states[edge.upstream_task] for edge in self._graph.edges_in[number]}
+        else:
+            upstream = self._inputs.states(number, child)
+        gates = self._loop.gate_setups(node)
+        for edge, state in upstream.items():
+            if not state.is_finished():
+                if edge.upstream_task not in gates:
+                    return Pending(state.message)
+                upstream[edge] = _ASSUMED  # rule 8 asks before setup has run, as if it had succeeded
+        if is_parent and not (task.skip_on_upstream_skip and any(s.is_skipped() for s in upstream.values())):
+            return None
+        values = self._values(node, task)
+        if node in self._resumed:
+            values["resume"] = True
+        return self._loop.in_user_code(values, refusal, task, upstream)
+
+    def _without_cleanup(self, number: int, child: int) -> State:
+        """Return the state of a cleanup that has nothing to clean up; its trigger knows the reason best."""
+        upstream = self._inputs.states(number, child) if child >= 0 or not self._graph.is_map[number] else {}
+        reason = refusal(self._graph.tasks[number], upstream) if upstream else None
+        return reason if isinstance(reason, Skipped) else Skipped("There is nothing to clean up.")
+
+    def _expand(self, node: int, task: Task, old: State) -> None:
+        plan = self._inputs.plan_map(node)
+        if isinstance(plan, State):
+            self._change(node, task, old, plan)
+            return
+        children: list[State] = [Pending() for _ in range(plan)]
+        if isinstance(old, Mapped):
+            children[: len(old.map_states)] = [s or Pending() for s in old.map_states[:plan]]
+        state = self._told(node, task, old, Mapped("Ready to proceed with mapping.", map_states=children))
+        if not isinstance(state, Mapped):
+            self._end(node, old, state)
+            return
+        self._record.timings[task] = (time.time(), None)
+        self._record.set_task(node, old, state)
+        shape = self._graph.shape_of[node]
+        if self._graph.role[node] == INIT:  # the scheduler gives each element its place for a cleanup at once
+            cleanup = self._graph.shapes[shape].cleanup
+            mapped = Mapped("One cleanup for each resource.", map_states=[Pending() for _ in range(plan)])
+            self._record.set_task(cleanup, self._record.current(cleanup), mapped)
+        self._schedule.expanded(node, plan)
+
+    def _kept(self, node: int, task: Task, old: State, inputs: dict[str, Any]) -> State | None:
+        values = self._values(node, task)
+        return self._loop.in_user_code(values, from_cache, task, old, inputs, values["parameters"])
+
+    # -- the attempt ------------------------------------------------------------------------------------------
+
+    def _start(self, node: int, task: Task, old: State, inputs: dict[str, Any]) -> None:
+        if isinstance(old, Retrying):
+            self._attempts[node] = old.run_count + 1
+            if "task_loop_count" in old.context:
+                self._loops[node] = (old.context["task_loop_count"], old.context["task_loop_result"])
+        values = self._values(node, task)
+        running = Running("Starting task run.")
+        role = self._graph.role[self._schedule.task_of[node]]
+        if task.state_handlers:
+            state = self._told(node, task, old, running)
+            # What was set up is cleaned up, whatever a handler of the cleanup says.
+            if type(state) is not Running and role != CLEANUP:
+                self._settle(node, task, old, state)
+                return
+        self._record.set_task(node, old, running, self._attempts.get(node, 1))
+        if role:
+            held = self.holding(node)
+            if held is not None and role == CLEANUP:
+                self._record.set_block(held, BlockStatus.CLOSING)
+            elif held is not None and (role == SETUP or held.block.setup_task is None):
+                self._record.set_block(held, BlockStatus.OPENING)
+        call = Call(node, task, task.run, inputs, values)
+        call.shielded = role == CLEANUP
+        self._schedule.started(node)
+        self._loop.call(call, lifecycle=role != 0)
+
+    def _values(self, node: int, task: Task) -> dict[str, Any]:
+        child = self._schedule.child_index[node]
+        slug = self._graph.slugs.get(task, task.name)
+        values = self._loop.values.copy()
+        values["task_name"] = task.name
+        values["task_full_name"] = task.name if child < 0 else f"{task.name}[{child}]"
+        values["task_slug"] = slug
+        values["task_id"] = slug
+        values["task_tags"] = task.tags
+        values["task_run_id"] = f"{self._record.id}-{slug}" if child < 0 else f"{self._record.id}-{slug}[{child}]"
+        values["task_run_count"] = self._attempts.get(node, 1)
+        values["map_index"] = None if child < 0 else child
+        loop = self._loops.get(node)
+        if loop is not None:
+            values["task_loop_count"], values["task_loop_result"] = loop
+        if node in self._resumed:
+            values["resume"] = True
+        return values
+
+    # -- after the attempt ------------------------------------------------------------------------------------
+
+    def attempted(self, call: Call, outcome: Outcome) -> None:
+        """Take in the outcome of an attempt."""
+        node, task = call.node, call.task
+        role = self._graph.role[self._schedule.task_of[node]]
+        if role:
+            self.keep_resource(node, role, outcome)
+        if outcome.error is not None:
+            self._loop.task_raised(outcome.error)
+        state = state_of_outcome(outcome)
+        self.finish(node, task, call, state)
+
+    def finish(self, node: int, task: Task, call: Call, state: State) -> None:
+        """Take a node from Running to the state its attempt came to: kept, retried, looped or ended."""
+        old = self._record.current(node)
+        attempt = self._attempts.get(node, 1)
+        if isinstance(state, Looped) and not self._loop.cancelling:
+            self._change_to_loop(node, task, call, old, state)
+            return
+        if task.cache_for is not None:
+            state = self._loop.in_user_code(
+                call.context, cached_of, task, state, call.inputs, call.context["parameters"]
+            )
+        state = self._told(node, task, old, state, call.context)
+        is_cleanup = self._graph.role[self._schedule.task_of[node]] == CLEANUP
+        if isinstance(state, Failed) and task.max_retries and (is_cleanup or not self._loop.cancelling):
+            retrying = retry_of(task, state, attempt=attempt, loop=self._loops.get(node))
+            if retrying is not state:
+                self._record.set_task(node, old, state, attempt)
+                old, state = state, self._told(node, task, state, retrying, call.context)
+        self._settle(node, task, old, state)
+
+    def keep_resource(self, node: int, role: int, outcome: Outcome) -> None:
+        """Note what a lifecycle task did to its resource; nothing may come between its end and this."""
+        held = self.holding(node)
+        gate = self._schedule.own[node]
+        if held is None or gate is None:
+            return
+        is_setup = role == SETUP or (role == INIT and held.block.setup_task is None)
+        state = state_of_outcome(outcome)  # a setup may also give its resource by raising SUCCESS
+        if isinstance(state, Success) and not isinstance(state, Skipped) and (role != CLEANUP or not outcome.error):
+            if role == INIT:
+                held.manager = state.result
+            if is_setup:
+                self._record.holdings.opened(held, state.result if role == SETUP else None)
+                self._schedule.opened(gate)
+                self._record.set_block(held, BlockStatus.OPEN)
+            elif role == CLEANUP:
+                held.error = None
+                self._record.holdings.closed(held)
+                self._record.set_block(held, BlockStatus.CLEANED)
+        elif is_setup:
+            self._record.set_block(held, BlockStatus.CLOSED)
+
+    def _change_to_loop(self, node: int, task: Task, call: Call, old: State, state: Looped) -> None:
+        told = self._told(node, task, old, state, call.context)
+        if not isinstance(told, Looped):
+            self._settle(node, task, old, told)
+            return
+        self._record.set_task(node, old, told)
+        self._loops[node] = (told.loop_count + 1, told.result)
+        self._attempts.pop(node, None)
+        self._schedule.again(node)
+        self._start(node, task, told, call.inputs)
+
+    def _told(self, node: int, task: Task, old: State, state: State, values: dict[str, Any] | None = None) -> State:
+        """Tell the task's handlers of a change and return the state they leave."""
+        if not task.state_handlers:
+            return state
+        values = values or self._values(node, task)
+        return self._loop.in_user_code(values, call_handlers, task.state_handlers, task, old, state, fallback=state)
+
+    def _change(self, node: int, task: Task, old: State, state: State) -> None:
+        if isinstance(state, Pending) and not isinstance(state, Scheduled):
+            self._leave(node)
+            return
+        self._settle(node, task, old, self._told(node, task, old, state))
+
+    def _settle(self, node: int, task: Task, old: State, state: State) -> None:
+        """Record a state and tell the scheduler what it means."""
+        while isinstance(state, _MetaState) and state.state is not None:
+            state = state.state
+        if state.is_finished():
+            self._end(node, old, state)
+            return
+        self._record.set_task(node, old, state, self._attempts.get(node, 1))
+        if isinstance(state, Retrying):
+            self._attempts[node] = state.run_count + 1
+        if isinstance(state, Resume):
+            self._resumed.add(node)
+            self._schedule.retry_at(node, time.monotonic())
+        elif self._loop.cancelling and self._graph.role[self._schedule.task_of[node]] != CLEANUP:
+            self._end_unended(node, state)
+        elif isinstance(state, Scheduled):
+            self._wait_for(node, state)
+        else:
+            self._leave(node)
+
+    def _end(self, node: int, old: State, state: State) -> None:
+        role = self._graph.role[self._schedule.task_of[node]]
+        self._record.set_task(node, old, state, self._attempts.get(node, 1))
+        if role:
+            self._end_lifecycle(node, role, state)
+        self._schedule.ended(node, verdict_of(state))
+
+    def _end_lifecycle(self, node: int, role: int, state: State) -> None:
+        held = self.holding(node)
+        if held is None:
+            return
+        if role == CLEANUP:
+            if held.owes_cleanup:  # it was tried and failed for good: never silent (rule 7)
+                self.leak(held, state.result if isinstance(state.result, BaseException) else None, state.message)
+            elif held.status is BlockStatus.CLOSED:
+                self._record.set_block(held, BlockStatus.SKIPPED)
+
+    def leak(self, held: Holding, error: BaseException | None, message: str | None) -> None:
+        """Note that a resource was not cleaned up, and say so wherever the run is shown."""
+        held.error = error or RuntimeError(message or "the cleanup did not succeed")
+        self._record.holdings.closed(held)
+        self._record.set_block(held, BlockStatus.LEAKED)
+        text = f"cleanup of {held.name!r} failed, its resource may be left: {held.error!r}"
+        self._record.note(text, held.block.cleanup_task)
+        warn_safely(text)
+
+    def _end_unended(self, node: int, old: State) -> None:
+        self._record.set_task(node, old, Cancelled("The run was cancelled."))
+        self._schedule.ended(node, CANCELLED)
+
+    def _leave(self, node: int) -> None:
+        """Leave a node unended for good: what is below it stays Pending, as in the flow model."""
+        self._schedule.ended(node, CANCELLED)
+
+
+def timed_out(task: Task) -> State:
+    """Return the state of a task that took too long."""
+    message = f"Execution timed out: task {task.name!r} timed out after {task.timeout} s."
+    return TimedOut(message, result=TaskTimeoutSignal(message))
+
+
+def _is_due(state: State) -> bool:
+    start_time = getattr(state, "start_time", None)
+    return start_time is not None and start_time <= datetime.now(UTC)

@@ -1,0 +1,88 @@
+"""What is known of a run: the states of its tasks, the status of its resources, times. Changes are told as events."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from nbflow.core.states import Mapped, Pending, Running, State
+from nbflow.engine.blocks import BlockStatus, Holding, Holdings
+from nbflow.engine.events import EventLog
+
+if TYPE_CHECKING:
+    from nbflow.core.task import Task
+    from nbflow.engine.frozen import FrozenGraph
+    from nbflow.engine.schedule import Schedule
+
+NOT_RUN = "Task not run."
+
+
+class Record:
+    """The state of one run. Read from any thread; changed by the run's thread only, each change told as an event.
+
+    Attributes:
+        state: The state of the run.
+        states: The state of each task; children of a mapped task are in its state's `map_states`.
+        timings: When each task was first started and when it ended (None: not yet), seconds since the epoch.
+        holdings: The resources.
+    """
+
+    def __init__(self, run_id: str, graph: FrozenGraph, schedule: Schedule) -> None:
+        self.id = run_id
+        self.graph = graph
+        self.schedule = schedule
+        self.log = EventLog(run_id)
+        self.state: State = Pending()
+        self.states: dict[Task, State] = dict.fromkeys(graph.tasks, Pending(NOT_RUN))
+        self.holdings = Holdings(graph.blocks)
+        self.timings: dict[Task, tuple[float, float | None]] = {}
+        self.started_at: float | None = None
+        self.ended_at: float | None = None
+
+    def current(self, node: int) -> State:
+        """Return the state of a task or child."""
+        schedule = self.schedule
+        state = self.states[self.graph.tasks[schedule.task_of[node]]]
+        child = schedule.child_index[node]
+        return state.map_states[child] if child >= 0 and isinstance(state, Mapped) else state
+
+    def set_task(self, node: int, old: State, state: State, attempt: int = 0) -> None:
+        """Give a task or child a state."""
+        task = self.graph.tasks[self.schedule.task_of[node]]
+        child = self.schedule.child_index[node]
+        if child < 0:
+            self.states[task] = state
+            now = time.time()
+            if type(state) is Running:
+                self.timings.setdefault(task, (now, None))
+            elif state.is_finished() and not isinstance(state, Mapped):
+                self.timings[task] = (self.timings.get(task, (now, None))[0], now)
+        else:
+            parent = self.states[task]
+            if isinstance(parent, Mapped):
+                parent.map_states[child] = state
+        self.log.emit("task", task, child if child >= 0 else None, None, old, state, attempt)
+
+    def map_ended(self, node: int) -> None:
+        """Note that the last child of a mapped task has ended."""
+        task = self.graph.tasks[node]
+        now = time.time()
+        self.timings[task] = (self.timings.get(task, (now, None))[0], now)
+        state = self.states[task]
+        self.log.emit("task", task, None, None, state, state, note="all children ended")
+
+    def set_run(self, state: State) -> None:
+        """Give the run a state."""
+        old, self.state = self.state, state
+        self.log.emit("run", old=old, state=state)
+
+    def set_block(self, held: Holding, status: BlockStatus) -> None:
+        """Give a resource a status."""
+        if held.status is not status:
+            held.status = status
+            index = held.index if held.index >= 0 else None
+            self.log.emit("block", map_index=index, block=held.block, note=status.value)
+
+    def note(self, text: str, task: Task | None = None) -> None:
+        """Tell the reader something that is no change of state."""
+        self.log.emit("note", task, note=text)

@@ -1,0 +1,473 @@
+"""The run loop: performs what the scheduler decides, and is the only thread that changes the state of a run.
+
+Everybody else (workers, buttons, magics, signal handlers) puts a message on one queue. A blocking run with the inline
+executor calls the tasks in its own thread; every other run hands them to threads and stays responsive.
+
+The cleanup guarantee: the moment a setup gives a resource, its `Holding` owes a cleanup, before anything else is done
+with the value. The loop does not end while one owes (but for the third interrupt, which gives the resources up by
+name), and if the loop itself fails, what owes is cleaned up on the way out.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.context import context
+from nbflow.core.signals import ENDRUN, StateSignal, TaskTimeoutSignal
+from nbflow.core.states import Cached, Cancelled, Cancelling, Failed, Mapped, Paused, Running, State
+from nbflow.engine.attempt import Call, Outcome, TaskCancelled, close_loop, perform, perform_on_worker
+from nbflow.engine.blocks import BlockStatus
+from nbflow.engine.events import warn_safely
+from nbflow.engine.frozen import CLEANUP, INIT, ORDINARY, SETUP, FrozenGraph
+from nbflow.engine.handlers import call_handlers
+from nbflow.engine.interrupts import Guard
+from nbflow.engine.pipeline import Pipeline, timed_out
+from nbflow.engine.record import Record
+from nbflow.engine.schedule import Schedule
+from nbflow.engine.transitions import final_state, state_of_error, verdict_of
+from nbflow.errors import InternalError
+
+if TYPE_CHECKING:
+    from nbflow.core.task import Task
+    from nbflow.engine.executor import Executor, Session
+
+HIT_AFTER_S = 0.5  # a cancelled task has this long to see the flag before an exception is raised in it
+LINGER_AFTER_S = 2.0  # then its task counts as ended; its block's cleanup goes on waiting for its thread
+HURRIED_CLEANUP_S = 5.0  # what a second interrupt leaves a cleanup
+CLOSE_TIMEOUT_S = 2.0
+
+
+class RunLoop:
+    """One run of a frozen graph. `work` performs it; all else here runs on the same thread, or says otherwise.
+
+    Args:
+        flow: Whose handlers are told; anything with `state_handlers` and `terminal_state_handler`.
+        values: The context of the run, given to every task.
+        blocking: Whether the caller's own thread does the work, and waits for nobody to resume it.
+        task_states: States to start from.
+    """
+
+    def __init__(
+        self,
+        flow: Any,
+        graph: FrozenGraph,
+        executor: Executor,
+        values: dict[str, Any],
+        *,
+        run_id: str,
+        paused: bool = False,
+        blocking: bool = False,
+        task_states: dict[Task, State] | None = None,
+    ) -> None:
+        self.flow = flow
+        self.graph = graph
+        self.values = values
+        self.executor = executor
+        self.schedule = Schedule(graph, capacity=executor.capacity, serial=executor.serial, paused=paused)
+        self.record = Record(run_id, graph, self.schedule)
+        self.guard = Guard(self.note_interrupt)
+        self.is_over = threading.Event()
+        self.cancelling = False
+        self.failure: BaseException | None = None  # what the caller is told when everything is cleaned up
+        self._given = task_states or {}
+        self._blocking = blocking
+        self._direct = blocking and executor.serial
+        self._session: Session | None = None
+        self._inbox: SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]]] = SimpleQueue()
+        self._closing = threading.Lock()
+        self._closed = False
+        self._giving_up = False
+        self._calls: dict[int, Call] = {}
+        self._lingering: set[Call] = set()
+        self._performed: deque[tuple[Call, Outcome]] = deque()
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._timer_number = itertools.count()
+        self._waiters: list[threading.Event] = []
+        self._pipeline = Pipeline(self)
+
+    # -- from any thread --------------------------------------------------------------------------------------
+
+    def post(self, action: Callable[..., None], *args: Any) -> None:
+        """Have `action` called by the run's thread."""
+        self._inbox.put((action, args))
+
+    def note_interrupt(self, count: int) -> None:
+        """Tell the run that the user asked it to stop for the `count`-th time (safe in a signal handler)."""
+        self._inbox.put((self._interrupted, (count,)))
+
+    def request_cancel(self, reason: str) -> None:
+        """Cancel the run, also when its thread is busy with a task."""
+        self.post(self.cancel, reason)
+        if self._direct:
+            for call in tuple(self._calls.values()):
+                call.stop_requested = True
+                if not call.shielded:
+                    self._start_timer(HIT_AFTER_S, call, TaskCancelled)
+
+    def _start_timer(self, delay_s: float, call: Call, error: type[BaseException]) -> threading.Timer:
+        timer = threading.Timer(delay_s, self._hit, (call, error))
+        timer.daemon = True
+        timer.start()
+        return timer
+
+    def _hit(self, call: Call, error: type[BaseException]) -> None:
+        if not call.is_over and not self.guard.interrupt(call, error):
+            call.hit(error)
+
+    def _report(self, call: Call, outcome: Outcome) -> None:
+        """Take an outcome from a worker's thread."""
+        with self._closing:
+            if not self._closed:
+                self._inbox.put((self._ended, (call, outcome)))
+                return
+        self._came_too_late(call, outcome)
+
+    def _came_too_late(self, call: Call, outcome: Outcome) -> None:
+        """Rule 1 to the last: a setup that nobody waits for any more has given a resource; clean it up here."""
+        number = self.schedule.task_of[call.node]
+        held = self._pipeline.holding(call.node)
+        if outcome.error is None and self.graph.role[number] == SETUP and held is not None:
+            try:
+                held.manager.cleanup(outcome.value)
+            except Exception as error:
+                warn_safely(f"cleanup of {held.name!r} failed after its setup came too late: {error!r}")
+
+    # -- the loop ---------------------------------------------------------------------------------------------
+
+    def work(self) -> None:
+        """Perform the run to its end. Never raises: see `failure`, and `Guard.pass_on` for interrupts."""
+        try:
+            with self.guard.installed():
+                try:
+                    self._begin()
+                    self._loop()
+                except BaseException as error:
+                    self.failure = self.failure or error
+                self._end()
+        finally:
+            self.is_over.set()
+            self._wake_waiters()
+
+    def _begin(self) -> None:
+        self.record.started_at = time.time()
+        if not self._direct:
+            self._session = self.executor.open(self._report, name=f"nbflow-{self.graph.name}")
+        self._change_run(Running("Running flow."))
+        given: dict[int, int] = {}
+        for task, state in self._given.items():
+            node = self.graph.index.get(task)
+            if node is None:
+                continue
+            is_resource = self.graph.role[node] in (SETUP, CLEANUP)
+            if is_resource and state.is_finished() and not isinstance(state, Cached):
+                continue  # resources are set up anew
+            self.record.states[task] = state
+            if state.is_finished() and not isinstance(state, (Cached, Mapped)):
+                given[node] = verdict_of(state)
+                held = self._pipeline.holding(node) if self.graph.role[node] == INIT else None
+                if held is not None:
+                    held.manager = state.result
+        self.schedule.now = time.monotonic()
+        if self.record.state.is_finished():  # a state handler ended the run before it began
+            self.cancelling = True
+            for node in self.schedule.cancel():
+                self.record.set_task(node, self.record.current(node), Cancelled("The run was ended by a handler."))
+        self.schedule.begin(given)
+
+    def _loop(self) -> None:
+        schedule, inbox, performed = self.schedule, self._inbox, self._performed
+        look_at, pop = self._pipeline.look_at, schedule.pop
+        while not (schedule.is_done or self._giving_up):
+            while performed:
+                self._ended(*performed.popleft())
+            while not inbox.empty():
+                self._take(0)
+            if schedule.finished_maps:
+                self._note_maps()
+            node = pop()
+            if node is not None:
+                look_at(node)
+            elif not (schedule.is_done or performed):
+                self._wait()
+        self._note_maps()
+
+    def _note_maps(self) -> None:
+        maps, self.schedule.finished_maps = self.schedule.finished_maps, []
+        for node in maps:
+            self.record.map_ended(node)
+
+    def _take(self, timeout_s: float | None) -> None:
+        try:
+            action, args = self._inbox.get(timeout_s != 0, timeout_s)
+        except Empty:
+            return
+        action(*args)
+
+    def _wait(self) -> None:
+        if self.schedule.is_idle and not self._lingering:
+            held = self.schedule.held()
+            if not held and self.schedule.budget != 0:
+                raise InternalError(f"run of {self.graph.name!r} cannot go on, although nothing holds it")
+            if self._blocking and held:
+                self._ask_person(held)
+                return
+            if not isinstance(self.record.state, (Paused, Cancelling)):
+                self._change_run(Paused("The run stands still."))
+            self._wake_waiters()
+        wake = self.schedule.next_wake
+        if self._timers and (wake is None or self._timers[0][0] < wake):
+            wake = self._timers[0][0]
+        self._take(None if wake is None else max(0.0, wake - time.monotonic()))
+        now = time.monotonic()
+        self.schedule.tick(now)
+        while self._timers and self._timers[0][0] <= now:
+            heapq.heappop(self._timers)[2]()
+
+    def _wake_waiters(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            waiter.set()
+
+    def _ask_person(self, held: list[int]) -> None:
+        names = ", ".join(repr(self.graph.tasks[self.schedule.task_of[node]].name) for node in held)
+        self.guard.in_user_code = True
+        try:
+            answer = input(f"task {names} is paused; press Enter to resume it, or type c to cancel the run: ")
+        except (EOFError, OSError, RuntimeError, KeyboardInterrupt):
+            answer = "c"
+        finally:
+            self.guard.in_user_code = False
+        if answer.strip().lower().startswith("c"):
+            self.cancel(f"Task {names} is paused, and nobody resumed it.")
+        else:
+            for node in held:
+                self.release(node)
+
+    # -- commands ---------------------------------------------------------------------------------------------
+
+    def go(
+        self, command: Callable[..., None], args: tuple[Any, ...] = (), waiter: threading.Event | None = None
+    ) -> None:
+        """Carry out a command of the scheduler; `waiter` is set when the run next stands still or is over."""
+        command(*args)
+        if waiter is not None:
+            self._waiters.append(waiter)
+        if isinstance(self.record.state, Paused) and self.schedule.budget != 0:
+            self._change_run(Running("Running flow."))
+
+    def release(self, node: int) -> None:
+        """Let a paused task go on."""
+        self._pipeline.resume(node)
+        if isinstance(self.record.state, Paused):
+            self._change_run(Running("Running flow."))
+
+    def cancel(self, reason: str) -> None:
+        """Start nothing but cleanups from now on, and ask what runs to stop. Twice is once."""
+        if self.cancelling:
+            return
+        self.cancelling = True
+        self._change_run(Cancelling(reason))
+        for node in self.schedule.cancel():
+            self.record.set_task(node, self.record.current(node), Cancelled("The run was cancelled."))
+        for call in tuple(self._calls.values()):
+            call.stop_requested = True
+            self._set_deadlines(call)
+
+    def _interrupted(self, count: int) -> None:
+        """Rule 6: the first interrupt cancels, the second shortens every deadline, the third gives up by name."""
+        self.cancel("Interrupted by the user.")
+        if count == 2:
+            self.schedule.shorten_graces()
+            for call in tuple(self._calls.values()):
+                self._set_deadlines(call, hurry=True)
+        elif count > 2:
+            self._giving_up = True
+
+    def _set_deadlines(self, call: Call, *, hurry: bool = False) -> None:
+        """A running call of a cancelled run: when it gets an exception, when nobody waits for it any more."""
+        role = self.graph.role[self.schedule.task_of[call.node]]
+        if role == CLEANUP:
+            held = self._pipeline.holding(call.node)
+            limit_s = held.block.cleanup_timeout_s if held is not None else 0.0
+            self._after(min(limit_s, HURRIED_CLEANUP_S) if hurry else limit_s, self._give_up_on, call)
+            return
+        # A setup is left alone at first: an exception could hit it between the resource and our note of it.
+        if role == ORDINARY or hurry:
+            self._after(0.0 if hurry else HIT_AFTER_S, self._hit, call, TaskCancelled)
+        self._after(0.1 if hurry else LINGER_AFTER_S, self._give_up_on, call)
+
+    def _after(self, delay_s: float, action: Callable[..., None], *args: Any) -> None:
+        at = time.monotonic() + delay_s
+        heapq.heappush(self._timers, (at, next(self._timer_number), lambda: action(*args)))
+
+    # -- calls ------------------------------------------------------------------------------------------------
+
+    def call(self, call: Call, *, lifecycle: bool) -> None:
+        """Make a call: here in a blocking inline run (and for parameters and constants always), else on a thread."""
+        self._calls[call.node] = call
+        if self._session is not None and not self.graph.free[self.schedule.task_of[call.node]]:
+            if call.task.timeout is not None:
+                self._after(call.task.timeout, self._time_out, call)
+            if self.cancelling:
+                self._set_deadlines(call)
+            self._session.submit(call, lifecycle=lifecycle)
+            return
+        timers = []
+        if call.task.timeout is not None:
+            timers.append(self._start_timer(call.task.timeout, call, TaskTimeoutSignal))
+        if self.cancelling and call.shielded:
+            held = self._pipeline.holding(call.node)
+            limit_s = held.block.cleanup_timeout_s if held is not None else 0.0
+            timers.append(self._start_timer(limit_s, call, TaskTimeoutSignal))
+        self.guard.call = call
+        # Away from the main thread a call of a blocking run is stopped as on a worker: by an exception sent to it.
+        needs_hits = self._direct and not self.guard.is_installed
+        outcome = perform_on_worker(call) if needs_hits else perform(call)
+        call.is_over = True
+        self.guard.call = None
+        for timer in timers:
+            timer.cancel()
+        self._performed.append((call, outcome))
+
+    def _ended(self, call: Call, outcome: Outcome) -> None:
+        role = self.graph.role[self.schedule.task_of[call.node]]
+        if self._session is not None and call.thread_id is not None:
+            self._session.free(lifecycle=role != ORDINARY)
+        if call in self._lingering:
+            self._lingering.discard(call)
+            if role in (SETUP, CLEANUP):  # late, but what it did counts
+                self._pipeline.keep_resource(call.node, role, outcome)
+            self.schedule.let_go(call.node)
+            return
+        del self._calls[call.node]
+        self._pipeline.attempted(call, outcome)
+
+    def task_raised(self, error: BaseException) -> None:
+        """Look at what a task raised: some errors are meant for the caller of the run, once all is cleaned up."""
+        if isinstance(error, (TaskCancelled, StateSignal, ENDRUN)):
+            return
+        if isinstance(error, Exception):
+            if self.values.get("raise_on_exception"):
+                self._fail(error)
+        elif not (isinstance(error, KeyboardInterrupt) and self.guard.count):
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self.failure = self.failure or error
+        self.cancel(f"The run was ended by {error!r}.")
+
+    def _time_out(self, call: Call) -> None:
+        if self._calls.get(call.node) is call:
+            self._let_linger(call, "timed out")
+            call.stop_requested = True
+            if self.graph.role[self.schedule.task_of[call.node]] == ORDINARY:
+                call.hit(TaskTimeoutSignal)
+            self._pipeline.finish(call.node, call.task, call, timed_out(call.task))
+
+    def _give_up_on(self, call: Call) -> None:
+        """End a task whose thread has not: only its block's cleanup goes on waiting for it (rule 3)."""
+        if self._calls.get(call.node) is call:
+            self._let_linger(call, "was cancelled")
+            if self.graph.role[self.schedule.task_of[call.node]] == CLEANUP:
+                late = TimeoutError(f"the cleanup task {call.task.name!r} did not end in time")
+                self._pipeline.finish(call.node, call.task, call, Failed(str(late), result=late))
+            else:
+                self._pipeline.finish(call.node, call.task, call, Cancelled("The run was cancelled."))
+
+    def _let_linger(self, call: Call, why: str) -> None:
+        del self._calls[call.node]
+        self._lingering.add(call)
+        self.schedule.lingers(call.node)
+        self.record.note(f"task {call.task.name!r} {why}, but its thread has not let go", call.task)
+
+    # -- user code on the run's thread ------------------------------------------------------------------------
+
+    def in_user_code(
+        self, values: dict[str, Any], fn: Callable[..., Any], *args: Any, fallback: State | None = None
+    ) -> Any:
+        """Call a trigger, handler or validator; what gets out of it ends the run, and stands as a state here."""
+        before = context.swap(values)
+        self.guard.in_user_code = True
+        try:
+            return fn(*args)
+        except BaseException as error:
+            self.guard.in_user_code = False
+            if not (isinstance(error, KeyboardInterrupt) and self.guard.count):
+                self._fail(error)
+            return fallback if fallback is not None else state_of_error(error)
+        finally:
+            self.guard.in_user_code = False
+            context.swap(before)
+
+    def gate_setups(self, node: int) -> set[Task]:
+        """Return the setup tasks around a node that have not ended, although it may be looked at already."""
+        gate = self.schedule.home[node]
+        found = set()
+        while gate is not None:
+            if not gate.resolved and gate.setup >= 0:
+                found.add(self.graph.tasks[self.schedule.task_of[gate.setup]])
+            gate = gate.outer
+        return found
+
+    def _change_run(self, state: State) -> None:
+        old = self.record.state
+        handlers = self.flow.state_handlers
+        if handlers:
+            state = self.in_user_code(
+                self.values.copy(), call_handlers, handlers, self.flow, old, state, fallback=state
+            )
+        self.record.set_run(state)
+
+    # -- the end ----------------------------------------------------------------------------------------------
+
+    def _end(self) -> None:
+        """Whatever happened: nothing stays open unnamed, and the run gets its final state."""
+        for held in self.record.holdings.owing():
+            if self._giving_up:
+                self._pipeline.leak(held, None, "given up by the user's third interrupt")
+                continue
+            try:  # only after a failure of the loop itself
+                self.record.set_block(held, BlockStatus.CLOSING)
+                held.manager.cleanup(held.resource)
+            except BaseException as error:
+                self._pipeline.leak(held, error, None)
+            else:
+                self.record.holdings.closed(held)
+                self.record.set_block(held, BlockStatus.CLEANED)
+        with self._closing:
+            self._closed = True
+        if self._session is not None:
+            self._session.close(CLOSE_TIMEOUT_S)
+        else:
+            close_loop()
+        self.record.ended_at = time.time()
+        self._change_run(self._final_state())
+
+    def _final_state(self) -> State:
+        states, graph = self.record.states, self.graph
+        if isinstance(self.failure, Exception) and not self.values.get("raise_on_exception"):
+            return Failed(f"The run itself failed: {self.failure!r}", result=self.failure)
+        if self.record.state.is_finished():
+            state = self.record.state
+        elif self.cancelling:
+            state = Cancelled(self.record.state.message or "The run was cancelled.")
+        else:
+            state = final_state(
+                {task: states[task] for task in graph.reference}, {task: states[task] for task in graph.terminal}
+            )
+        must_clean = [block for block in self.record.holdings.failures() if block.cleanup_failure == "fail"]
+        if must_clean and not state.is_failed():
+            state = Failed(f"The cleanup of {must_clean[0].name!r} failed.")
+        handler = getattr(self.flow, "terminal_state_handler", None)
+        if handler is not None:
+            reference = {states[task] for task in graph.reference}
+            state = self.in_user_code(self.values.copy(), handler, self.flow, state, reference, fallback=state) or state
+        state.result = dict(states)
+        return state

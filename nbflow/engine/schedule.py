@@ -1,0 +1,609 @@
+"""The pure scheduler: what may start now, given what has ended. No thread, clock, file or random number.
+
+The run loop tells it what happened (`ended`, `expanded`, `retry_at`, `hold`, `let_go`, `tick`, the commands) and asks
+`pop` for the next node to look at. Nodes are numbers: task *i* of the frozen graph is node *i*, the children of
+mapped tasks are numbered on from there. Its state, all of it:
+
+* `phase[node]`: WAITING for upstream, demand or its block; READY in a heap; CLAIMED by the loop; RUNNING; ASLEEP until
+  a retry; HELD for a person; EXPANDED (a mapped task whose children are under way); DONE.
+* `left[node]`: how many upstream nodes have not ended. An edge from an enclosing block's setup is not counted: the
+  block's gate stands for it.
+* `bad[node]`, `skipped[node]`, `failed[node]`: how many upstream nodes ended otherwise than in plain success.
+* a `Gate` for each resource: one for each block, one for each element of a mapped block.
+* `budget`: how many more tasks may start (0: standing still, -1: no limit).
+
+Of the cleanup rules it decides 3 (last out closes), 4 (order, through the graph), 6 (cancel) and 8 (lazy).
+"""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
+
+from nbflow.engine.frozen import CLEANUP, INIT, ORDINARY, SETUP
+from nbflow.engine.gate import Gate
+
+if TYPE_CHECKING:
+    from nbflow.engine.frozen import FrozenGraph
+
+SUCCEEDED, SKIPPED, FAILED, CANCELLED = range(4)
+WAITING, READY, CLAIMED, RUNNING, ASLEEP, HELD, EXPANDED, DONE = range(8)
+UNLIMITED = -1
+_SHIFT = 31
+_MASK = (1 << _SHIFT) - 1
+_LATER = 1 << (2 * _SHIFT)  # added to the key of what is in no open block
+
+
+class Schedule:
+    """Decides the order of a run; see the module for its state.
+
+    Args:
+        graph: The frozen graph of the run.
+        capacity: How many ordinary tasks may run at once.
+        serial: Whether init, setup and cleanup share the one thread of the tasks (inline executor).
+        paused: Whether to start nothing until a step or a resume.
+    """
+
+    def __init__(self, graph: FrozenGraph, *, capacity: int = 1, serial: bool = True, paused: bool = False) -> None:
+        count = len(graph.tasks)
+        self.graph = graph
+        self.capacity = capacity
+        self.serial = serial
+        self.cancelled = False
+        self.now = 0.0
+        self.budget = 0 if paused else UNLIMITED
+        self.unfinished = count
+        self.running = 0
+        self.running_lifecycle = 0
+        self.phase = [WAITING] * count
+        self.left = [0] * count
+        self.bad = [0] * count
+        self.skipped = [0] * count
+        self.failed = [0] * count
+        self.verdict = [SUCCEEDED] * count
+        self.task_of = list(range(count))  # a child's task; a task is its own
+        self.child_index = [-1] * count
+        self.children: dict[int, range] = {}
+        self.unneeded: set[int] = set()  # init and setup of blocks none of whose tasks will run
+        self.finished_maps: list[int] = []  # for the loop to read and clear
+        self.gates: list[list[Gate]] = [[] for _ in graph.shapes]
+        self.own: list[Gate | None] = [None] * count  # the gate an init, setup or cleanup makes
+        self.home: list[Gate | None] = [None] * count  # the gate a node is a member of
+        self.open_gates: list[Gate] = []
+        self._down: list[list[int]] = [[] for _ in range(count)]
+        self._pair_down: dict[int, list[int]] = {}
+        self._ready: list[int] = []
+        self._ready_lifecycle: list[int] = []
+        self._ready_free: list[int] = []
+        self._asleep: list[tuple[float, int]] = []
+        self._graces: list[tuple[float, int, int]] = []
+        self._children_left: dict[int, int] = {}
+        self._children_verdict: dict[int, int] = {}
+        self._step_map = -1
+        self._stop_node = -1
+        self._stop_gate: Gate | None = None
+        self._link()
+
+    def _link(self) -> None:
+        graph = self.graph
+        for k, shape in enumerate(graph.shapes):
+            if shape.mapped:
+                if shape.setup < 0:  # no edge makes its members wait: its elements must be known before theirs
+                    for node in shape.members:
+                        self._pair_down.setdefault(shape.init, []).append(node)
+                        self.left[node] += 1
+                continue
+            outer = self._enclosing_gate(shape.parent, -1)
+            gate = Gate(k, -1, outer, shape.init, shape.setup, shape.cleanup, len(shape.members), shape.grace_s)
+            self.gates[k].append(gate)
+            for node in (shape.init, shape.setup, shape.cleanup):
+                if node >= 0:
+                    self.own[node] = gate
+        for node, upstream in enumerate(graph.upstream):
+            around = self._shape_around(node)
+            gated: set[int] = set()
+            if around >= 0:
+                if not graph.shapes[around].mapped:
+                    self.home[node] = self.gates[around][0]
+                gated = {graph.shapes[k].setup for k in graph.enclosing(around) if not graph.shapes[k].mapped}
+            if not upstream:
+                continue
+            pairs = graph.pairs[node]
+            for up in upstream:
+                if up in gated:
+                    continue
+                if up in pairs:
+                    self._pair_down.setdefault(up, []).append(node)
+                else:
+                    self._down[up].append(node)
+                self.left[node] += 1
+
+    def _shape_around(self, node: int) -> int:
+        shape = self.graph.shape_of[node]
+        if shape >= 0 and self.graph.role[node] != ORDINARY:
+            return self.graph.shapes[shape].parent
+        return shape
+
+    def _enclosing_gate(self, shape: int, index: int) -> Gate | None:
+        """Return the gate of `shape` (or of the nearest around it that has one), for child `index`."""
+        for k in self.graph.enclosing(shape):
+            if not self.graph.shapes[k].mapped:
+                return self.gates[k][0]
+            if 0 <= index < len(self.gates[k]):
+                return self.gates[k][index]
+        return None
+
+    # -- what happened ----------------------------------------------------------------------------------------
+
+    def begin(self, given: dict[int, int] | None = None) -> None:
+        """Start the run; the nodes in `given` ended before it, with these verdicts."""
+        given = given or {}
+        for gates in self.gates:
+            for gate in gates:
+                gate.demanded = gate.members_left == 0
+        for node in given:
+            self.phase[node] = CLAIMED
+        for node, verdict in given.items():
+            self._finish(node, verdict)
+        for node in range(len(self.graph.tasks)):
+            if self.left[node] == 0 and self.phase[node] == WAITING:
+                self._consider(node)
+
+    def started(self, node: int) -> None:
+        """The loop starts an attempt of a node that `pop` gave."""
+        self.phase[node] = RUNNING
+        if self.budget > 0:
+            self._spend(node)
+        if self.graph.role[self.task_of[node]] == ORDINARY:
+            self.running += 1
+        else:
+            self.running_lifecycle += 1
+
+    def ended(self, node: int, verdict: int) -> None:
+        """A node ended with `verdict`."""
+        self._stop(node)
+        self._finish(node, verdict)
+
+    def lingers(self, node: int) -> None:
+        """A node is about to end, but its thread goes on with it (see `let_go`); its resource is in use."""
+        gate = self.gate_of(node)
+        if gate is not None:
+            gate.busy += 1
+
+    def let_go(self, node: int) -> None:
+        """The thread of a lingering node is done with it."""
+        gate = self.gate_of(node)
+        if gate is not None:
+            gate.busy -= 1
+            self._consider_cleanup(gate)
+
+    def opened(self, gate: Gate) -> None:
+        """The setup of `gate` gave a resource (told before the setup's end, and also when it comes late)."""
+        gate.open = True
+        self.open_gates.append(gate)
+
+    def expanded(self, node: int, count: int) -> None:
+        """A mapped task has `count` children; they are numbered on, in order."""
+        if self.budget > 0:
+            self._spend(node)
+        children = self._add_children(node, count)
+        shape = self.graph.shape_of[node]
+        if self.graph.role[node] == INIT and self.graph.shapes[shape].mapped:
+            self._add_gates(shape, children)
+        elif self.graph.role[node] == SETUP and self.graph.shapes[shape].mapped:
+            for gate, child in zip(self.gates[shape], children, strict=False):
+                gate.setup, self.own[child] = child, gate
+            for gate in self.gates[shape][count:]:
+                self._resolve(gate)
+        around = self._shape_around(node)
+        if around >= 0 and self.graph.shapes[around].mapped:
+            for gate, child in zip(self.gates[around], children, strict=False):
+                self.home[child] = gate
+            for gate in self.gates[around][count:]:
+                self._member_done(gate)
+        for child in children:
+            if self.left[child] == 0:
+                self._consider(child)
+        for down in self._pair_down.get(node, ()):
+            self._arrive(down)
+        if count == 0:
+            self._finish_map(node)
+
+    def retry_at(self, node: int, time: float) -> None:
+        """An attempt is over and the node is to be started again at `time`; its block stays open."""
+        self._stop(node)
+        if self.cancelled and self.graph.role[self.task_of[node]] != CLEANUP:
+            self._finish(node, FAILED)
+            return
+        self.phase[node] = ASLEEP
+        heappush(self._asleep, (time, node))
+
+    def again(self, node: int) -> None:
+        """An attempt is over and the next one follows at once (a loop)."""
+        self._stop(node)
+
+    def hold(self, node: int) -> None:
+        """The node waits for `release`; its block stays open."""
+        self._stop(node)
+        self.phase[node] = HELD
+
+    def release(self, node: int) -> None:
+        """Let a held node go on."""
+        if self.phase[node] == HELD:
+            self._push(node)
+
+    def tick(self, now: float) -> None:
+        """The time is `now`, in seconds of any clock that does not go back."""
+        self.now = now
+        while self._asleep and self._asleep[0][0] <= now:
+            _, node = heappop(self._asleep)
+            if self.phase[node] == ASLEEP:
+                self._push(node)
+        while self._graces and self._graces[0][0] <= now:
+            _, shape, index = heappop(self._graces)
+            self._consider_cleanup(self.gates[shape][index])
+
+    # -- commands ---------------------------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Start nothing more; what is running goes on."""
+        self._go(0)
+
+    def resume(self) -> None:
+        """Go on to the end."""
+        self._go(UNLIMITED)
+
+    def step(self) -> None:
+        """Start one more task (a whole map counts as one)."""
+        self._go(1)
+
+    def run_until(self, node: int) -> None:
+        """Go on up to and including `node`."""
+        self._go(UNLIMITED)
+        self._stop_node = node
+
+    def step_block(self) -> None:
+        """Go on to the end of the current block: the one opened last, else the one that opens next."""
+        gate = self.open_gates[-1] if self.open_gates else None
+        if gate is None:
+            node = self.peek()
+            gate = None if node is None else self.own[node]
+        if gate is None:
+            self.step()
+        else:
+            self._go(UNLIMITED)
+            self._stop_gate = gate
+
+    def cancel(self) -> list[int]:
+        """Start nothing but cleanups from now on; returns the nodes that this ended. Twice is once."""
+        if self.cancelled:
+            return []
+        self.cancelled = True
+        self._go(UNLIMITED)
+        ended = []
+        for node in range(len(self.phase)):
+            if self.phase[node] in (WAITING, READY, ASLEEP, HELD):
+                if self.graph.role[self.task_of[node]] == CLEANUP and self.own[node] is not None:
+                    continue
+                ended.append(node)
+                self._finish(node, CANCELLED)
+        return ended
+
+    def shorten_graces(self) -> None:
+        """Wait no longer for threads that do not let go."""
+        for gates in self.gates:
+            for gate in gates:
+                gate.grace_s = 0.0
+                if gate.grace_until is not None and gate.busy:
+                    gate.grace_until = self.now
+                    self._consider_cleanup(gate)
+
+    # -- questions --------------------------------------------------------------------------------------------
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every node has ended."""
+        return self.unfinished == 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is running or asleep."""
+        return not (self.running or self.running_lifecycle or self._asleep)
+
+    @property
+    def next_wake(self) -> float | None:
+        """When `tick` should next be called, or None."""
+        times = [heap[0][0] for heap in (self._asleep, self._graces) if heap]
+        return min(times, default=None)
+
+    def gate_of(self, node: int) -> Gate | None:
+        """Return the innermost resource that `node` makes, uses or cleans up."""
+        return self.own[node] or self.home[node] or self.home[self.task_of[node]]
+
+    def pop(self) -> int | None:
+        """Return the next node to look at, in start order, or None if none may start now."""
+        if self.serial and (self.running or self.running_lifecycle):
+            return None
+        limited = self.budget == 0 and not self.cancelled
+        best: list[int] | None = None
+        for heap in (self._ready_free, self._ready_lifecycle, self._ready):
+            if not heap or not self._trim(heap):
+                continue
+            if limited and heap is not self._ready_free:
+                continue
+            if heap is self._ready and self.running >= self.capacity:
+                continue
+            if best is None or heap[0] < best[0]:
+                best = heap
+        if best is None:
+            return None
+        node = self._decode(heappop(best))
+        self.phase[node] = CLAIMED
+        return node
+
+    def held(self) -> list[int]:
+        """Return the nodes that wait for `release`."""
+        return [node for node, phase in enumerate(self.phase) if phase == HELD]
+
+    def peek(self) -> int | None:
+        """Return the node that a step would start first, as far as is known now."""
+        keys = [heap[0] for heap in (self._ready_lifecycle, self._ready) if self._trim(heap)]
+        return self._decode(min(keys)) if keys else None
+
+    # -- inside -----------------------------------------------------------------------------------------------
+
+    def _go(self, budget: int) -> None:
+        self.budget = budget
+        self._stop_node = -1
+        self._stop_gate = None
+        self._step_map = -1
+
+    def _spend(self, node: int) -> None:
+        task = self.task_of[node]
+        if self.graph.free[task] or task == self._step_map:
+            return
+        self.budget -= 1
+        if self.graph.is_map[task]:  # the whole map is the step: its children go with it
+            self._step_map = task
+            for heap in (self._ready, self._ready_lifecycle):
+                for key in heap:
+                    if key & _MASK and (key >> _SHIFT) & _MASK == task:
+                        heappush(self._ready_free, key)
+                heap[:] = [key for key in heap if not key & _MASK or (key >> _SHIFT) & _MASK != task]
+                heapify(heap)
+
+    def _stop(self, node: int) -> None:
+        if self.phase[node] == RUNNING:
+            self.phase[node] = CLAIMED
+            if self.graph.role[self.task_of[node]] == ORDINARY:
+                self.running -= 1
+            else:
+                self.running_lifecycle -= 1
+
+    def _push(self, node: int) -> None:
+        self.phase[node] = READY
+        task = self.task_of[node]
+        key = (task << _SHIFT) | (self.child_index[node] + 1)
+        role = self.graph.role[task]
+        gate = self.own[node] if role == CLEANUP else self.home[node] or self.home[task]
+        if gate is None or not gate.open:
+            key += _LATER
+        if self.graph.free[task] or (task == self._step_map and self.child_index[node] >= 0):
+            heappush(self._ready_free, key)
+        elif role == ORDINARY:
+            heappush(self._ready, key)
+        else:
+            heappush(self._ready_lifecycle, key)
+
+    def _decode(self, key: int) -> int:
+        task = (key >> _SHIFT) & _MASK
+        child = key & _MASK
+        return self.children[task][child - 1] if child else task
+
+    def _trim(self, heap: list[int]) -> bool:
+        while heap and self.phase[self._decode(heap[0])] != READY:
+            heappop(heap)
+        return bool(heap)
+
+    def _arrive(self, node: int) -> None:
+        self.left[node] -= 1
+        if self.left[node] == 0 and self.phase[node] == WAITING:
+            self._consider(node)
+
+    def _consider(self, node: int) -> None:
+        """Everything upstream of a waiting node has ended: may it be looked at, or does it wait for a block?"""
+        role = self.graph.role[self.task_of[node]]
+        own, home = self.own[node], self.home[node]
+        if role == CLEANUP:
+            if own is None:
+                self._push(node)
+            else:
+                self._consider_cleanup(own)
+            return
+        if own is not None and not own.demanded and (role == SETUP or own.lazy_init) and not self._is_doomed(node):
+            if own.members_left == 0 or self.cancelled:
+                self.unneeded.add(node)
+                self._push(node)
+            return
+        if home is not None and not home.resolved and not self._is_doomed(node):
+            home.waiting.append(node)
+            self._demand(home)
+            return
+        if home is not None and home.setup_bad:
+            self.bad[node] += 1
+        self._push(node)
+
+    def _consider_cleanup(self, gate: Gate) -> None:
+        node = gate.cleanup
+        if self.phase[node] != WAITING or self.left[node] or gate.members_left or gate.lifecycle_left:
+            return
+        if gate.busy:
+            if gate.grace_until is None:
+                gate.grace_until = self.now + gate.grace_s
+                heappush(self._graces, (gate.grace_until, gate.shape, max(gate.index, 0)))
+            if self.now < gate.grace_until:
+                return
+            gate.overdue = True
+        self._push(node)
+
+    def _demand(self, gate: Gate) -> None:
+        if not gate.demanded:
+            gate.demanded = True
+            for node in (gate.init, gate.setup):
+                if node >= 0 and self.phase[node] == WAITING and self.left[node] == 0:
+                    self._consider(node)
+
+    def _is_doomed(self, node: int) -> bool:
+        """Whether a node will not run, whatever its block's setup gives (rule 8 needs to know beforehand)."""
+        if not self.bad[node]:
+            return False
+        task = self.task_of[node]
+        skipped, failed = self.skipped[node], self.failed[node]
+        if skipped and self.graph.skips[task]:
+            return True
+        rule = self.graph.count_rules[task]
+        if rule is None or (self.graph.is_map[task] and self.child_index[node] < 0):
+            return False
+        count = len(self.graph.upstream[task])
+        return rule(count, count - self.bad[node], skipped, failed) != "run"
+
+    def _finish(self, node: int, verdict: int) -> None:
+        self.phase[node] = DONE
+        self.verdict[node] = verdict
+        if node == self._stop_node:
+            self._go(0)
+        own, home = self.own[node], self.home[node]
+        if own is not None:
+            self._lifecycle_done(node, own, verdict)
+        if home is not None:
+            self._member_done(home)
+        for down in self._down[node]:
+            if verdict:
+                self._mark(down, verdict)
+            self._arrive(down)
+        if self.child_index[node] >= 0:
+            self._child_done(self.task_of[node], verdict)
+            return
+        self.unfinished -= 1
+        if node not in self.children:
+            self._unexpanded_done(node, verdict)
+
+    def _mark(self, node: int, verdict: int) -> None:
+        self.bad[node] += 1
+        if verdict == SKIPPED:
+            self.skipped[node] += 1
+        elif verdict == FAILED:
+            self.failed[node] += 1
+
+    def _unexpanded_done(self, node: int, verdict: int) -> None:
+        """A task ended without children: what is paired with it, or is an element's share of it, ended too."""
+        for down in self._pair_down.get(node, ()):
+            if verdict and node in self.graph.pairs[down]:
+                self._mark(down, verdict)
+            self._arrive(down)
+        shape, around = self.graph.shape_of[node], self._shape_around(node)
+        if shape >= 0 and self.graph.role[node] == SETUP and self.graph.shapes[shape].mapped:
+            for gate in self.gates[shape]:
+                self._resolve(gate, bad=True)
+        if around >= 0 and self.graph.shapes[around].mapped:
+            for gate in self.gates[around]:
+                self._member_done(gate)
+
+    def _child_done(self, task: int, verdict: int) -> None:
+        if verdict in (FAILED, CANCELLED) and self._children_verdict[task] != FAILED:
+            self._children_verdict[task] = verdict
+        self._children_left[task] -= 1
+        if self._children_left[task] == 0:
+            self._finish_map(task)
+
+    def _finish_map(self, task: int) -> None:
+        self.finished_maps.append(task)
+        self._finish(task, self._children_verdict[task])
+
+    def _lifecycle_done(self, node: int, gate: Gate, verdict: int) -> None:
+        if node == gate.cleanup:
+            if gate in self.open_gates:
+                self.open_gates.remove(gate)
+            if gate is self._stop_gate:
+                self._go(0)
+        elif node == gate.setup or gate.setup < 0:
+            self._resolve(gate, bad=verdict != SUCCEEDED)
+        else:
+            gate.lifecycle_left -= 1
+
+    def _resolve(self, gate: Gate, *, bad: bool = True) -> None:
+        if gate.resolved:
+            return
+        gate.resolved = True
+        gate.setup_bad = bad
+        gate.lifecycle_left -= 1
+        waiting, gate.waiting = gate.waiting, []
+        for node in waiting:
+            if self.phase[node] == WAITING:
+                self._consider(node)
+        self._consider_cleanup(gate)
+
+    def _member_done(self, gate: Gate) -> None:
+        gate.members_left -= 1
+        if gate.members_left:
+            return
+        if not gate.demanded:
+            for node in (gate.init, gate.setup):
+                if node >= 0 and self.phase[node] == WAITING and self.left[node] == 0:
+                    self._consider(node)
+        self._consider_cleanup(gate)
+
+    def _add_children(self, node: int, count: int) -> range:
+        first = len(self.phase)
+        children = range(first, first + count)
+        self.phase[node] = EXPANDED
+        self.children[node] = children
+        self._children_left[node] = count
+        self._children_verdict[node] = SUCCEEDED
+        self.phase.extend([WAITING] * count)
+        self.left.extend([0] * count)
+        self.bad.extend([self.bad[node]] * count)
+        self.skipped.extend([self.skipped[node]] * count)
+        self.failed.extend([self.failed[node]] * count)
+        self.verdict.extend([SUCCEEDED] * count)
+        self.task_of.extend([node] * count)
+        self.child_index.extend(range(count))
+        self.own.extend([None] * count)
+        self.home.extend([None] * count)
+        self._down.extend([] for _ in range(count))
+        gated = {self.graph.shapes[k].setup for k in self.graph.enclosing(self._shape_around(node))}
+        for up in self.graph.pairs[node]:
+            if up in gated or up not in self.children:
+                continue
+            for child, upper in zip(children, self.children[up], strict=False):
+                if self.phase[upper] != DONE:
+                    self._down[upper].append(child)
+                    self.left[child] += 1
+                elif self.verdict[upper]:
+                    self._mark(child, self.verdict[upper])
+        return children
+
+    def _add_gates(self, shape: int, children: range) -> None:
+        """A mapped block's elements are known: each gets a gate, and its cleanup a place, before anything opens."""
+        _, _, cleanup, members, parent, _, grace_s, _ = self.graph.shapes[shape]
+        gone = sum(self.phase[m] == DONE for m in members)
+        self.phase[cleanup] = EXPANDED
+        cleanups = self._add_children(cleanup, len(children))
+        has_setup = self.graph.shapes[shape].setup >= 0
+        for k, (init, clean) in enumerate(zip(children, cleanups, strict=True)):
+            gate = Gate(shape, k, self._enclosing_gate(parent, k), init, -1, clean, len(members) - gone, grace_s)
+            if has_setup:
+                gate.lifecycle_left, gate.setup = 2, self.graph.shapes[shape].setup
+            gate.demanded = gate.members_left == 0
+            self.gates[shape].append(gate)
+            self.own[init] = self.own[clean] = gate
+        around = self._shape_around(cleanup)
+        if around >= 0 and self.graph.shapes[around].mapped:
+            for gate, clean in zip(self.gates[around], cleanups, strict=False):
+                self.home[clean] = gate
+            for gate in self.gates[around][len(cleanups) :]:
+                self._member_done(gate)
+        for down in self._pair_down.get(cleanup, ()):
+            self._arrive(down)
+        if not cleanups:
+            self._finish_map(cleanup)

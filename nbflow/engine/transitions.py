@@ -1,0 +1,137 @@
+"""From what happened to the state that follows: outcomes, retries, caching, refusals. Decides; changes nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core import signals
+from nbflow.core.cache_validators import hash_inputs
+from nbflow.core.context import context
+from nbflow.core.states import (
+    Cached,
+    Cancelled,
+    Failed,
+    Mapped,
+    Retrying,
+    Running,
+    Skipped,
+    State,
+    Success,
+    TimedOut,
+    TriggerFailed,
+)
+from nbflow.engine.attempt import TaskCancelled
+from nbflow.engine.schedule import CANCELLED, FAILED, SKIPPED, SUCCEEDED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbflow.core.edge import Edge
+    from nbflow.core.task import Task
+    from nbflow.engine.attempt import Outcome
+
+UPSTREAM_SKIPPED = (
+    "Upstream task was skipped; if this was not the intended behavior, consider changing "
+    "`skip_on_upstream_skip=False` for this task."
+)
+
+
+def verdict_of(state: State) -> int:
+    """Return how the scheduler counts a finished state."""
+    if isinstance(state, Success):
+        return SKIPPED if isinstance(state, Skipped) else SUCCEEDED
+    return FAILED if isinstance(state, Failed) else CANCELLED
+
+
+def state_of_outcome(outcome: Outcome) -> State:
+    """Return the state that an attempt's value, signal or error stands for."""
+    error = outcome.error
+    if error is None:
+        return Success("Task run succeeded.", result=outcome.value)
+    return state_of_error(error)
+
+
+def state_of_error(error: BaseException) -> State:
+    """Return the state that an error raised by a task stands for."""
+    if isinstance(error, (signals.StateSignal, signals.ENDRUN)):
+        return error.state
+    if isinstance(error, signals.TaskTimeoutSignal):
+        return TimedOut("Execution timed out: the task timed out.", result=error)
+    if isinstance(error, (TaskCancelled, KeyboardInterrupt)):
+        return Cancelled("The task was interrupted.", result=error)
+    return Failed(f"Error during execution of task: {error!r}", result=error)
+
+
+def refusal(task: Task, upstream: Mapping[Edge, State]) -> State | None:
+    """Return the state of a task that is not to run, because of a skip upstream or its trigger; else None."""
+    if task.skip_on_upstream_skip and any(state.is_skipped() for state in upstream.values()):
+        return Skipped(UPSTREAM_SKIPPED)
+    try:
+        if task.trigger(upstream):
+            return None
+    except (signals.StateSignal, signals.ENDRUN) as signal:
+        return signal.state
+    except Exception as error:
+        if context.get("raise_on_exception"):
+            raise
+        return TriggerFailed(f"Unexpected error while checking task trigger: {error!r}", result=error)
+    return TriggerFailed("Trigger failed.")
+
+
+def retry_of(task: Task, state: State, *, attempt: int, loop: tuple[int, Any] | None) -> State:
+    """Return Retrying in place of a failure that the task wants to try again; else the state itself."""
+    if not isinstance(state, Failed) or isinstance(state, TriggerFailed) or attempt > task.max_retries:
+        return state
+    if task.retry_on and not isinstance(state.result, tuple(task.retry_on)):
+        return state
+    delay = task.retry_delay
+    return Retrying(
+        f"Retrying Task (after attempt {attempt} of {task.max_retries + 1})",
+        start_time=datetime.now(UTC) + delay if delay else datetime.now(UTC),
+        context={} if loop is None else {"task_loop_count": loop[0], "task_loop_result": loop[1]},
+        result=state.result,
+        run_count=attempt,
+    )
+
+
+def cached_of(task: Task, state: State, inputs: dict[str, Any], parameters: dict[str, Any]) -> State:
+    """Return Cached in place of the success of a task with `cache_for`, and keep it for later runs."""
+    if task.cache_for is None or type(state) is not Success:
+        return state
+    cached = Cached(
+        state.message,
+        result=state.result,
+        hashed_inputs=hash_inputs(inputs),
+        cached_parameters=dict(parameters),
+        cached_result_expiration=datetime.now(UTC) + task.cache_for,
+    )
+    context.caches.setdefault(task.cache_key or task.name, []).append(cached)
+    return cached
+
+
+def from_cache(task: Task, old: State, inputs: dict[str, Any], parameters: dict[str, Any]) -> State | None:
+    """Return the kept state that the task's validator accepts, the given state first; else None."""
+    kept = [old] if isinstance(old, Cached) else []
+    if task.cache_for is not None:
+        kept += context.caches.get(task.cache_key or task.name, [])
+    for state in kept:
+        if task.cache_validator(state, inputs, parameters):
+            return state
+    return None
+
+
+def final_state(reference: dict[Task, State], terminal: dict[Task, State]) -> State:
+    """Return the state of a run from the states of its reference and terminal tasks."""
+    if not all(state.is_finished() for one in terminal.values() for state in _unmapped(one)):
+        return Running("Flow run in progress.")
+    states = [state for one in reference.values() for state in _unmapped(one)]
+    if any(state.is_failed() for state in states):
+        return Failed("Some reference tasks failed.")
+    if any(isinstance(state, Cancelled) for state in states):
+        return Cancelled("Some reference tasks were cancelled.")
+    return Success("All reference tasks succeeded.")
+
+
+def _unmapped(state: State) -> list[State]:
+    return [state, *state.map_states] if isinstance(state, Mapped) else [state]

@@ -1,0 +1,294 @@
+"""The flow as users meet it: a graph of tasks that can be run, drawn and shown. The place where all rooms meet."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import uuid
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from nbflow.core.context import context as current_context
+from nbflow.core.context import thread
+from nbflow.core.graph import Graph
+from nbflow.core.states import State
+from nbflow.engine.frozen import FrozenGraph
+from nbflow.engine.handle import Run
+from nbflow.engine.run import RunLoop
+from nbflow.engine.values import run_values
+from nbflow.errors import (
+    ExecutorError,
+    OptionTypeError,
+    ParameterError,
+    RunInsideFlowError,
+    RunOptionError,
+    UnexpectedArgumentError,
+)
+from nbflow.executors import InlineExecutor, ThreadExecutor
+
+if TYPE_CHECKING:
+    import os
+
+    from graphviz import Digraph
+
+    from nbflow.core.edge import Edge
+    from nbflow.core.task import Task
+    from nbflow.engine.executor import Executor
+
+EXECUTORS: dict[str, Callable[[], Executor]] = {"inline": InlineExecutor, "threads": ThreadExecutor}
+KEPT_RUNS = 20
+_BUILDING = ("flow", "case", "resource", "mapped", "tags")
+_WITHOUT_MEANING = ("schedule", "run_config", "storage", "result")
+
+
+class Flow(Graph):
+    """Tasks, the edges between them, and the blocks that hold their resources; made in a ``with``.
+
+    Args:
+        name: What it is called.
+        executor: Where its tasks run unless a run says otherwise: ``"inline"`` (default), ``"threads"``, or an
+            executor such as `nbflow.executors.ThreadExecutor(8)`.
+        tasks: Tasks to begin with.
+        edges: Edges to begin with; their tasks are added.
+        reference_tasks: The tasks whose states decide the state of a run; by default the last ones.
+        state_handlers: Functions ``handler(flow, old, new)``, told of every change of a run's state.
+        on_failure: A function ``on_failure(flow, state)``, called when a run fails.
+        validate: Whether each edge is checked at once.
+        terminal_state_handler: A function ``handler(flow, state, reference_states)`` that may return another
+            final state.
+        schedule, run_config, storage, result: Arguments of Prefect 1 that have no meaning here; a warning says so.
+
+    Attributes:
+        runs: The newest runs, the last one last; the newest 20 are kept.
+
+    Raises:
+        FlowNameError: If the name is empty.
+        OptionTypeError: If `state_handlers` is not a sequence.
+        ReferenceTaskError: If a reference task is not among the tasks.
+
+    Example:
+        >>> from nbflow import Flow, Parameter, task
+        >>> @task
+        ... def add(x, y):
+        ...     return x + y
+        >>> with Flow("sum") as flow:
+        ...     total = add(Parameter("x", default=1), 2)
+        >>> state = flow.run(x=40)
+        >>> state.result[total].result
+        42
+    """
+
+    def __init__(
+        self,
+        name: str,
+        schedule: Any = None,
+        executor: Executor | str | None = None,
+        run_config: Any = None,
+        storage: Any = None,
+        tasks: Iterable[Task] | None = None,
+        edges: Iterable[Edge] | None = None,
+        reference_tasks: Iterable[Task] | None = None,
+        state_handlers: Sequence[Callable[..., State | None]] | None = None,
+        on_failure: Callable[[Flow, State], Any] | None = None,
+        validate: bool | None = None,
+        result: Any = None,
+        terminal_state_handler: Callable[..., State | None] | None = None,
+    ) -> None:
+        super().__init__(name, tasks=tasks, edges=edges, reference_tasks=reference_tasks, validate=validate)
+        if state_handlers is not None and (
+            isinstance(state_handlers, str) or not isinstance(state_handlers, Sequence)
+        ):
+            raise OptionTypeError(f"state_handlers must be a list of functions, got {state_handlers!r}")
+        self.state_handlers: list[Callable[..., State | None]] = list(state_handlers or ())
+        if on_failure is not None:
+            self.state_handlers.append(_OnFailure(on_failure))
+        self.terminal_state_handler = terminal_state_handler
+        self.executor = executor
+        self.runs: deque[Run] = deque(maxlen=KEPT_RUNS)
+        self._run_numbers = itertools.count(1)
+        given = {"schedule": schedule, "run_config": run_config, "storage": storage, "result": result}
+        for argument in (name for name in _WITHOUT_MEANING if given[name] is not None):
+            warnings.warn(f"Flow({argument}=...) has no meaning in nbflow and is ignored", stacklevel=2)
+
+    def copy(self) -> Self:
+        """Return an equal flow of the same tasks, with collections and a run history of its own."""
+        new = super().copy()
+        new.state_handlers = list(self.state_handlers)
+        new.runs = deque(maxlen=KEPT_RUNS)
+        new._run_numbers = itertools.count(1)
+        return new
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"runs": deque(maxlen=KEPT_RUNS)}
+
+    # -- running ----------------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        parameters: dict[str, Any] | None = None,
+        run_on_schedule: bool | None = None,
+        runner_cls: Any = None,
+        **kwargs: Any,
+    ) -> State:
+        """Run the flow to its end in this thread and return its final state.
+
+        The state's `result` maps every task to its state. Whatever happens, what was set up is cleaned up before
+        this returns or raises.
+
+        Args:
+            parameters: Values of parameters by name; keywords of the same names do as well.
+            run_on_schedule: Accepted for Prefect 1 flows; there are no schedules.
+            runner_cls: Accepted for Prefect 1 flows; there are no runner classes.
+            **kwargs: Parameters, and `state`, `task_states`, `context`, `executor`, `flow_run_name`, `flow_run_id`.
+
+        Raises:
+            RunInsideFlowError: If called inside the flow's own ``with``.
+            ParameterError: If a required parameter is missing or an unknown one is given.
+            ValueError: If the flow has a cycle, or a task outside a block takes its resource.
+            KeyboardInterrupt: If interrupted, after everything is cleaned up.
+
+        Example:
+            >>> from nbflow import Flow, Parameter
+            >>> Flow("ask", tasks=[Parameter("x")]).run(x=1)
+            <Success: "All reference tasks succeeded.">
+        """
+        state = kwargs.pop("state", None)
+        run = self._prepare(parameters, kwargs, blocking=True)
+        if state is not None and state.is_finished():
+            return state  # type: ignore[no-any-return]
+        self.runs.append(run)
+        return run.work()
+
+    def start(self, parameters: dict[str, Any] | None = None, *, paused: bool = False, **kwargs: Any) -> Run:
+        """Start a run in the background and return its handle at once.
+
+        Args:
+            parameters: Values of parameters by name; keywords of the same names do as well.
+            paused: Whether to stand still before the first task, to be stepped through.
+            **kwargs: As for `run`.
+
+        Raises:
+            RunInsideFlowError, ParameterError, ValueError: As for `run`, before anything starts.
+
+        Example:
+            >>> from nbflow import Flow, Parameter
+            >>> Flow("ask", tasks=[Parameter("x")]).start(x=1).wait()
+            <Success: "All reference tasks succeeded.">
+        """
+        kwargs.pop("state", None)
+        run = self._prepare(parameters, kwargs, paused=paused)
+        self.runs.append(run)
+        run.begin()
+        return run
+
+    def _prepare(
+        self, parameters: dict[str, Any] | None, kwargs: dict[str, Any], *, blocking: bool = False, paused: bool = False
+    ) -> Run:
+        if current_context.get("flow") is self:
+            raise RunInsideFlowError(self.name)
+        if "return_tasks" in kwargs:
+            raise RunOptionError("The `return_tasks` keyword cannot be provided to `flow.run()`.")
+        values = self._parameter_values(parameters, kwargs)
+        task_states = kwargs.pop("task_states", None)
+        extra = kwargs.pop("context", None) or {}
+        executor = self._executor(kwargs.pop("executor", None))
+        run_id = kwargs.pop("flow_run_id", None) or uuid.uuid4().hex[:12]
+        number = next(self._run_numbers)
+        run_name = kwargs.pop("flow_run_name", None) or f"{self.name}-{number}"
+        if kwargs:
+            raise UnexpectedArgumentError(tuple(kwargs), tuple(sorted(p.name for p in self.parameters())))
+        self.validate()
+        outer = {key: value for key, value in thread.data.items() if key not in _BUILDING}
+        loop = RunLoop(
+            self,
+            FrozenGraph(self),
+            executor,
+            run_values(
+                {**outer, **extra}, flow_name=self.name, run_id=run_id, run_name=run_name, parameters=values
+            ),
+            run_id=run_id,
+            paused=paused,
+            blocking=blocking,
+            task_states=task_states,
+        )
+        return Run(loop, self, number, values)
+
+    def _parameter_values(self, parameters: dict[str, Any] | None, kwargs: dict[str, Any]) -> dict[str, Any]:
+        known = {parameter.name: parameter for parameter in self.parameters()}
+        given = dict(parameters or {})
+        given |= {name: kwargs.pop(name) for name in tuple(kwargs) if name in known}
+        unknown = sorted(given.keys() - known.keys())
+        if unknown:
+            names = ", ".join(sorted(known)) or "none"
+            raise ParameterError(
+                f"Flow.run received the following unexpected parameters: {', '.join(unknown)} "
+                f"(flow {self.name!r} has: {names})"
+            )
+        missing = sorted(name for name, parameter in known.items() if parameter.required and name not in given)
+        if missing:
+            raise ParameterError(
+                f"Flow.run did not receive the following required parameters: {', '.join(missing)}"
+            )
+        return {name: parameter.default for name, parameter in known.items() if not parameter.required} | given
+
+    def _executor(self, wanted: Executor | str | None) -> Executor:
+        wanted = wanted or self.executor or "inline"
+        if isinstance(wanted, str):
+            if wanted not in EXECUTORS:
+                raise ExecutorError(wanted, tuple(EXECUTORS))
+            return EXECUTORS[wanted]()
+        if inspect.isclass(wanted) or not hasattr(wanted, "open"):
+            raise ExecutorError(wanted, tuple(EXECUTORS))
+        return wanted
+
+    # -- showing ----------------------------------------------------------------------------------------------
+
+    def visualize(
+        self,
+        flow_state: State | None = None,
+        filename: str | os.PathLike[str] | None = None,
+        format: str | None = None,
+        horizontal: bool = False,
+        expand_maps: bool = False,
+    ) -> Digraph:
+        """Return the drawing of the graph, filled with the colours of a run's states; see `nbflow.render.dot.visualize`."""
+        from nbflow.render.dot import visualize
+
+        return visualize(self, flow_state, filename, format, horizontal, expand_maps)
+
+    def panel(self) -> Any:
+        """Return the live panel of the flow: its graph, its newest run, and buttons to run and step it."""
+        from nbflow.panel import panel
+
+        return panel(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from nbflow.render.mimebundle import flow_bundle
+
+        return flow_bundle(self)
+
+    def bundle_of(self, run: Run) -> dict[str, Any]:
+        """Return what a notebook shows for a run of this flow, by mime type."""
+        from nbflow.render.mimebundle import run_bundle
+
+        return run_bundle(run)
+
+    def table_of(self, run: Run) -> str:
+        """Return the tasks of a run and their states as a plain table."""
+        from nbflow.render.text import table
+
+        return table(run.graph, run.states)
+
+
+class _OnFailure:
+    """A state handler that calls a function at failures only; a class, so that flows can be pickled."""
+
+    def __init__(self, function: Callable[[Flow, State], Any]) -> None:
+        self.function = function
+
+    def __call__(self, flow: Flow, old: State, new: State) -> State | None:
+        if new.is_failed():
+            self.function(flow, new)
+        return None
