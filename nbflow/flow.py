@@ -7,20 +7,18 @@ import itertools
 import uuid
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from nbflow.core.context import context as current_context
 from nbflow.core.context import thread
 from nbflow.core.graph import Graph
-from nbflow.core.states import State
+from nbflow.core.options import checked_handlers
 from nbflow.engine.frozen import FrozenGraph
 from nbflow.engine.handle import Run
 from nbflow.engine.run import RunLoop
 from nbflow.engine.values import run_values
 from nbflow.errors import (
     ExecutorError,
-    OptionTypeError,
     ParameterError,
     RunInsideFlowError,
     RunOptionError,
@@ -30,10 +28,12 @@ from nbflow.executors import InlineExecutor, ThreadExecutor
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable, Iterable, Sequence
 
     from graphviz import Digraph
 
     from nbflow.core.edge import Edge
+    from nbflow.core.states import State
     from nbflow.core.task import Task
     from nbflow.engine.executor import Executor
 
@@ -97,13 +97,7 @@ class Flow(Graph):
         terminal_state_handler: Callable[..., State | None] | None = None,
     ) -> None:
         super().__init__(name, tasks=tasks, edges=edges, reference_tasks=reference_tasks, validate=validate)
-        if state_handlers is not None and (
-            isinstance(state_handlers, str) or not isinstance(state_handlers, Sequence)
-        ):
-            raise OptionTypeError(f"state_handlers must be a list of functions, got {state_handlers!r}")
-        self.state_handlers: list[Callable[..., State | None]] = list(state_handlers or ())
-        if on_failure is not None:
-            self.state_handlers.append(_OnFailure(on_failure))
+        self.state_handlers = checked_handlers(state_handlers, on_failure)
         self.terminal_state_handler = terminal_state_handler
         self.executor = executor
         self.runs: deque[Run] = deque(maxlen=KEPT_RUNS)
@@ -184,7 +178,12 @@ class Flow(Graph):
         return run
 
     def _prepare(
-        self, parameters: dict[str, Any] | None, kwargs: dict[str, Any], *, blocking: bool = False, paused: bool = False
+        self,
+        parameters: dict[str, Any] | None,
+        kwargs: dict[str, Any],
+        *,
+        blocking: bool = False,
+        paused: bool = False,
     ) -> Run:
         if current_context.get("flow") is self:
             raise RunInsideFlowError(self.name)
@@ -226,12 +225,16 @@ class Flow(Graph):
                 f"Flow.run received the following unexpected parameters: {', '.join(unknown)} "
                 f"(flow {self.name!r} has: {names})"
             )
-        missing = sorted(name for name, parameter in known.items() if parameter.required and name not in given)
+        missing = sorted(
+            name for name, parameter in known.items() if parameter.required and name not in given
+        )
         if missing:
             raise ParameterError(
                 f"Flow.run did not receive the following required parameters: {', '.join(missing)}"
             )
-        return {name: parameter.default for name, parameter in known.items() if not parameter.required} | given
+        return {
+            name: parameter.default for name, parameter in known.items() if not parameter.required
+        } | given
 
     def _executor(self, wanted: Executor | str | None) -> Executor:
         wanted = wanted or self.executor or "inline"
@@ -253,7 +256,18 @@ class Flow(Graph):
         horizontal: bool = False,
         expand_maps: bool = False,
     ) -> Digraph:
-        """Return the drawing of the graph, filled with the colours of a run's states; see `nbflow.render.dot.visualize`."""
+        """Return the graph as a `graphviz.Digraph`, filled with the colours of a run's states.
+
+        Args:
+            flow_state: The final state of a run.
+            filename: Where to write the picture, without the ending, which is the format.
+            format: ``"svg"``, ``"png"`` ...
+            horizontal: Draw from left to right.
+            expand_maps: Draw the children of mapped tasks one by one.
+
+        Raises:
+            RenderError: If a file is asked for and there is no layout engine.
+        """
         from nbflow.render.dot import visualize
 
         return visualize(self, flow_state, filename, format, horizontal, expand_maps)
@@ -280,15 +294,3 @@ class Flow(Graph):
         from nbflow.render.text import table
 
         return table(run.graph, run.states)
-
-
-class _OnFailure:
-    """A state handler that calls a function at failures only; a class, so that flows can be pickled."""
-
-    def __init__(self, function: Callable[[Flow, State], Any]) -> None:
-        self.function = function
-
-    def __call__(self, flow: Flow, old: State, new: State) -> State | None:
-        if new.is_failed():
-            self.function(flow, new)
-        return None

@@ -6,6 +6,6 @@ run() { echo "--- $*"; .venv/bin/"$@" || failed+=("$1"); }
 run ruff format --check .
 run ruff check .
 run mypy
-run lint-imports
+run lint-imports --no-cache
 run codespell
 [ ${#failed[@]} = 0 ] && echo "all checks passed" || { echo "failed: ${failed[*]}"; exit 1; }

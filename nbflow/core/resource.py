@@ -52,7 +52,6 @@ class ResourceManager:
         cleanup_timeout_s: How long cleanup may take when the run is cancelled.
 
     Raises:
-        ManagerError: If `resource_class` is a class without `cleanup`.
         OptionError: If `cleanup_failure` is neither of the two, or a time is negative.
     """
 
@@ -70,8 +69,6 @@ class ResourceManager:
     ) -> None:
         self.resource_class = resource_class
         self.name = name or str(getattr(resource_class, "__name__", "resource"))
-        if isinstance(resource_class, type):
-            check_manager(resource_class, self.name)
         if cleanup_failure not in _CLEANUP_FAILURE:
             raise OptionError(f"cleanup_failure is {cleanup_failure!r}; give 'ignore' or 'fail'")
         if grace_s < 0 or cleanup_timeout_s < 0:
@@ -108,7 +105,10 @@ class ResourceManager:
 
         Raises:
             NoFlowError: If no flow is given and none is being built.
+            ManagerError: If the manager is a class without `cleanup`.
         """
+        if isinstance(self.resource_class, type):
+            check_manager(self.resource_class, self.name)
         flow = flow if flow is not None else context.get("flow")
         if flow is None:
             raise NoFlowError(f"while creating a resource block of {self.name}")

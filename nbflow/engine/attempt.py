@@ -7,12 +7,13 @@ import ctypes
 import inspect
 import threading
 import time
-from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.core.context import context
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from nbflow.core.task import Task
 
 
@@ -109,7 +110,7 @@ def perform(call: Call) -> Outcome:
         value = call.fn(**call.inputs)
         if inspect.iscoroutine(value):
             value = _await(value)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
         return Outcome(None, error, started, time.time())
     finally:
         context.swap(before)
@@ -132,7 +133,7 @@ def perform_on_worker(call: Call) -> Outcome:
             if call.was_hit:
                 _raise_in_thread(call.thread_id, None)
             return outcome
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - an exception sent to this thread may be any
             if outcome is None:
                 now = time.time()
                 outcome = Outcome(None, error, now, now)

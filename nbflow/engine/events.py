@@ -90,7 +90,7 @@ class EventLog:
     def _tell(self, listener: Listener, event: Event) -> bool:
         try:
             listener(event)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a listener never harms the run
             self._drop(listener)
             warn_safely(f"a listener of the run was dropped, it raised {error!r}")
             return False

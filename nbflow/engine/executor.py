@@ -33,10 +33,12 @@ class Executor(Protocol):
     """
 
     @property
-    def capacity(self) -> int: ...
+    def capacity(self) -> int:
+        """How many tasks may run at once."""
 
     @property
-    def serial(self) -> bool: ...
+    def serial(self) -> bool:
+        """Whether one thread calls everything."""
 
     def open(self, report: Report, *, name: str) -> Session:
         """Begin to serve a run, which is told outcomes through `report` (from any thread)."""

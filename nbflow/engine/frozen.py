@@ -88,7 +88,9 @@ class FrozenGraph:
         self.reference: frozenset[Task] = frozenset(graph.reference_tasks())
         self.terminal: frozenset[Task] = frozenset(graph.terminal_tasks())
         self.role = [ORDINARY] * len(tasks)
-        self.shape_of = [-1] * len(tasks)  # the shape a lifecycle task belongs to, else the innermost around it
+        self.shape_of = [-1] * len(
+            tasks
+        )  # the shape a lifecycle task belongs to, else the innermost around it
         self.blocks: tuple[Block, ...] = tuple(b for b in graph.blocks if b.cleanup_task in index)
         self.shapes: list[Shape] = []
         self._add_shapes()

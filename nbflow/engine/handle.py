@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextvars
 import threading
 import weakref
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Paused, State
-from nbflow.engine.blocks import BlockStatus
 from nbflow.engine.interrupts import Guard
 from nbflow.errors import NothingToStepError, UnknownTaskError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
+    from nbflow.engine.blocks import BlockStatus
     from nbflow.engine.events import Event, Listener
     from nbflow.engine.frozen import FrozenGraph
     from nbflow.engine.run import RunLoop
@@ -176,7 +177,9 @@ class Run:
         """
         node = self._node(task)
         if self.states[task].is_finished():
-            raise NothingToStepError(f"task {task.name!r} has ended already ({type(self.states[task]).__name__})")
+            raise NothingToStepError(
+                f"task {task.name!r} has ended already ({type(self.states[task]).__name__})"
+            )
         self._step(self._loop.schedule.run_until, node)
         return self.states[task]
 
@@ -238,7 +241,9 @@ class Run:
         waiter = threading.Event()
         self._loop.post(self._loop.go, command, args, waiter)
         self._wait(waiter)
-        ended = [event.state for event in self._record.log.events[seen:] if event.kind == "task" and event.state]
+        ended = [
+            event.state for event in self._record.log.events[seen:] if event.kind == "task" and event.state
+        ]
         return ended[-1] if ended else self.state
 
     def _wait(self, event: threading.Event, timeout_s: float | None = None) -> None:
@@ -280,4 +285,3 @@ class Run:
 def live_runs() -> list[Run]:
     """Return the background runs that are not over."""
     return [run for run in _live if not run.is_finished]
-

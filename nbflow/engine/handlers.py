@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbflow.core import signals
 from nbflow.core.context import context
 from nbflow.core.states import Failed, State
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
-def call_handlers(handlers: Sequence[Callable[..., State | None]], subject: Any, old: State, new: State) -> State:
+
+def call_handlers(
+    handlers: Sequence[Callable[..., State | None]], subject: Any, old: State, new: State
+) -> State:
     """Tell `handlers` of a change and return the state that they leave: each gets what the one before returned.
 
     A raised signal sets its state; any other error makes the state Failed, unless ``context.raise_on_exception``.

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
     from nbflow.engine.attempt import Call
 
 SHIELDED_INTERRUPTS = 3  # a cleanup is left alone until somebody has asked this often
@@ -59,7 +60,9 @@ class Guard:
     def _is_user_code(self, frame: FrameType | None) -> bool:
         if frame is None or not (self.in_user_code or self.call is not None):
             return False
-        return not str(frame.f_globals.get("__name__", "")).startswith(("nbflow.engine", "nbflow.core", "nbflow.exec"))
+        return not str(frame.f_globals.get("__name__", "")).startswith(
+            ("nbflow.engine", "nbflow.core", "nbflow.exec")
+        )
 
     def interrupt(self, call: Call, error: type[BaseException]) -> bool:
         """Raise `error` in `call` if that is what the guarded thread runs now; from any thread."""
@@ -80,15 +83,15 @@ class Guard:
             handler = signal.getsignal(number)
             if handler is not signal.SIG_IGN and handler is not None:
                 before[number] = handler
-        for number in before:
-            signal.signal(number, self._handle)
+        for taken in before:
+            signal.signal(taken, self._handle)
         self.is_installed = signal.SIGINT in before
         try:
             yield self
         finally:
             self.is_installed = False
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for taken, handler in before.items():
+                signal.signal(taken, handler)
 
     def pass_on(self) -> None:
         """Let the signal that was taken have its usual effect, now that nothing is open any more.

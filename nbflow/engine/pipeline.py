@@ -144,7 +144,9 @@ class Pipeline:
     def _refused(self, node: int, number: int, child: int, task: Task) -> State | None:
         is_parent = child < 0 and self._graph.is_map[number]
         if is_parent:
-            upstream = {edge: self._record.states[edge.upstream_task] for edge in self._graph.edges_in[number]}
+            upstream = {
+                edge: self._record.states[edge.upstream_task] for edge in self._graph.edges_in[number]
+            }
         else:
             upstream = self._inputs.states(number, child)
         gates = self._loop.gate_setups(node)
@@ -228,7 +230,9 @@ class Pipeline:
         values["task_slug"] = slug
         values["task_id"] = slug
         values["task_tags"] = task.tags
-        values["task_run_id"] = f"{self._record.id}-{slug}" if child < 0 else f"{self._record.id}-{slug}[{child}]"
+        values["task_run_id"] = (
+            f"{self._record.id}-{slug}" if child < 0 else f"{self._record.id}-{slug}[{child}]"
+        )
         values["task_run_count"] = self._attempts.get(node, 1)
         values["map_index"] = None if child < 0 else child
         loop = self._loops.get(node)
@@ -279,7 +283,11 @@ class Pipeline:
             return
         is_setup = role == SETUP or (role == INIT and held.block.setup_task is None)
         state = state_of_outcome(outcome)  # a setup may also give its resource by raising SUCCESS
-        if isinstance(state, Success) and not isinstance(state, Skipped) and (role != CLEANUP or not outcome.error):
+        if (
+            isinstance(state, Success)
+            and not isinstance(state, Skipped)
+            and (role != CLEANUP or not outcome.error)
+        ):
             if role == INIT:
                 held.manager = state.result
             if is_setup:
@@ -304,12 +312,16 @@ class Pipeline:
         self._schedule.again(node)
         self._start(node, task, told, call.inputs)
 
-    def _told(self, node: int, task: Task, old: State, state: State, values: dict[str, Any] | None = None) -> State:
+    def _told(
+        self, node: int, task: Task, old: State, state: State, values: dict[str, Any] | None = None
+    ) -> State:
         """Tell the task's handlers of a change and return the state they leave."""
         if not task.state_handlers:
             return state
         values = values or self._values(node, task)
-        return self._loop.in_user_code(values, call_handlers, task.state_handlers, task, old, state, fallback=state)
+        return self._loop.in_user_code(
+            values, call_handlers, task.state_handlers, task, old, state, fallback=state
+        )
 
     def _change(self, node: int, task: Task, old: State, state: State) -> None:
         if isinstance(state, Pending) and not isinstance(state, Scheduled):
@@ -350,7 +362,9 @@ class Pipeline:
             return
         if role == CLEANUP:
             if held.owes_cleanup:  # it was tried and failed for good: never silent (rule 7)
-                self.leak(held, state.result if isinstance(state.result, BaseException) else None, state.message)
+                self.leak(
+                    held, state.result if isinstance(state.result, BaseException) else None, state.message
+                )
             elif held.status is BlockStatus.CLOSED:
                 self._record.set_block(held, BlockStatus.SKIPPED)
 

@@ -15,7 +15,6 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +34,8 @@ from nbflow.engine.transitions import final_state, state_of_error, verdict_of
 from nbflow.errors import InternalError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbflow.core.task import Task
     from nbflow.engine.executor import Executor, Session
 
@@ -136,7 +137,7 @@ class RunLoop:
         if outcome.error is None and self.graph.role[number] == SETUP and held is not None:
             try:
                 held.manager.cleanup(outcome.value)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the last to see it
                 warn_safely(f"cleanup of {held.name!r} failed after its setup came too late: {error!r}")
 
     # -- the loop ---------------------------------------------------------------------------------------------
@@ -148,7 +149,7 @@ class RunLoop:
                 try:
                     self._begin()
                     self._loop()
-                except BaseException as error:
+                except BaseException as error:  # noqa: BLE001 - raised to the caller, after cleanup
                     self.failure = self.failure or error
                 self._end()
         finally:
@@ -178,7 +179,9 @@ class RunLoop:
         if self.record.state.is_finished():  # a state handler ended the run before it began
             self.cancelling = True
             for node in self.schedule.cancel():
-                self.record.set_task(node, self.record.current(node), Cancelled("The run was ended by a handler."))
+                self.record.set_task(
+                    node, self.record.current(node), Cancelled("The run was ended by a handler.")
+                )
         self.schedule.begin(given)
 
     def _loop(self) -> None:
@@ -397,7 +400,7 @@ class RunLoop:
         self.guard.in_user_code = True
         try:
             return fn(*args)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised to the caller, after cleanup
             self.guard.in_user_code = False
             if not (isinstance(error, KeyboardInterrupt) and self.guard.count):
                 self._fail(error)
@@ -436,7 +439,7 @@ class RunLoop:
             try:  # only after a failure of the loop itself
                 self.record.set_block(held, BlockStatus.CLOSING)
                 held.manager.cleanup(held.resource)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - every other resource is still to be cleaned
                 self._pipeline.leak(held, error, None)
             else:
                 self.record.holdings.closed(held)
@@ -460,7 +463,8 @@ class RunLoop:
             state = Cancelled(self.record.state.message or "The run was cancelled.")
         else:
             state = final_state(
-                {task: states[task] for task in graph.reference}, {task: states[task] for task in graph.terminal}
+                {task: states[task] for task in graph.reference},
+                {task: states[task] for task in graph.terminal},
             )
         must_clean = [block for block in self.record.holdings.failures() if block.cleanup_failure == "fail"]
         if must_clean and not state.is_failed():
@@ -468,6 +472,9 @@ class RunLoop:
         handler = getattr(self.flow, "terminal_state_handler", None)
         if handler is not None:
             reference = {states[task] for task in graph.reference}
-            state = self.in_user_code(self.values.copy(), handler, self.flow, state, reference, fallback=state) or state
+            state = (
+                self.in_user_code(self.values.copy(), handler, self.flow, state, reference, fallback=state)
+                or state
+            )
         state.result = dict(states)
         return state

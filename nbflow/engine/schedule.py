@@ -44,7 +44,9 @@ class Schedule:
         paused: Whether to start nothing until a step or a resume.
     """
 
-    def __init__(self, graph: FrozenGraph, *, capacity: int = 1, serial: bool = True, paused: bool = False) -> None:
+    def __init__(
+        self, graph: FrozenGraph, *, capacity: int = 1, serial: bool = True, paused: bool = False
+    ) -> None:
         count = len(graph.tasks)
         self.graph = graph
         self.capacity = capacity
@@ -88,13 +90,17 @@ class Schedule:
         graph = self.graph
         for k, shape in enumerate(graph.shapes):
             if shape.mapped:
-                if shape.setup < 0:  # no edge makes its members wait: its elements must be known before theirs
+                if (
+                    shape.setup < 0
+                ):  # no edge makes its members wait: its elements must be known before theirs
                     for node in shape.members:
                         self._pair_down.setdefault(shape.init, []).append(node)
                         self.left[node] += 1
                 continue
             outer = self._enclosing_gate(shape.parent, -1)
-            gate = Gate(k, -1, outer, shape.init, shape.setup, shape.cleanup, len(shape.members), shape.grace_s)
+            gate = Gate(
+                k, -1, outer, shape.init, shape.setup, shape.cleanup, len(shape.members), shape.grace_s
+            )
             self.gates[k].append(gate)
             for node in (shape.init, shape.setup, shape.cleanup):
                 if node >= 0:
@@ -420,7 +426,12 @@ class Schedule:
             else:
                 self._consider_cleanup(own)
             return
-        if own is not None and not own.demanded and (role == SETUP or own.lazy_init) and not self._is_doomed(node):
+        if (
+            own is not None
+            and not own.demanded
+            and (role == SETUP or own.lazy_init)
+            and not self._is_doomed(node)
+        ):
             if own.members_left == 0 or self.cancelled:
                 self.unneeded.add(node)
                 self._push(node)
@@ -591,7 +602,9 @@ class Schedule:
         cleanups = self._add_children(cleanup, len(children))
         has_setup = self.graph.shapes[shape].setup >= 0
         for k, (init, clean) in enumerate(zip(children, cleanups, strict=True)):
-            gate = Gate(shape, k, self._enclosing_gate(parent, k), init, -1, clean, len(members) - gone, grace_s)
+            gate = Gate(
+                shape, k, self._enclosing_gate(parent, k), init, -1, clean, len(members) - gone, grace_s
+            )
             if has_setup:
                 gate.lifecycle_left, gate.setup = 2, self.graph.shapes[shape].setup
             gate.demanded = gate.members_left == 0

@@ -36,4 +36,6 @@ def _as_date(value: object) -> date:
     try:
         return datetime.fromisoformat(str(value)).date()
     except ValueError:
-        raise ParameterError(f"context date {value!r} is not a date; give a date, a datetime or ISO text") from None
+        raise ParameterError(
+            f"context date {value!r} is not a date; give a date, a datetime or ISO text"
+        ) from None

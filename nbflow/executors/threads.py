@@ -21,7 +21,8 @@ class ThreadExecutor:
 
     Args:
         max_workers: How many tasks may run at once; by default as `concurrent.futures.ThreadPoolExecutor`.
-        num_workers: The same, by its Prefect 1 name.
+        scheduler: ``"threads"``, or for Prefect 1 flows ``"synchronous"``, which is one worker.
+        num_workers: The same as `max_workers`, by its Prefect 1 name.
 
     Raises:
         ValueError: If fewer than one worker is asked for.
@@ -33,12 +34,16 @@ class ThreadExecutor:
 
     serial = False
 
-    def __init__(self, max_workers: int | None = None, *, scheduler: str = "threads", num_workers: int | None = None):
+    def __init__(
+        self, max_workers: int | None = None, *, scheduler: str = "threads", num_workers: int | None = None
+    ) -> None:
         wanted = max_workers if max_workers is not None else num_workers
         if wanted is not None and wanted < 1:
             raise ValueError(f"max_workers must be at least 1, got {wanted!r}")
         if scheduler not in ("threads", "sync", "synchronous", "single-threaded"):
-            raise ValueError(f"unknown scheduler {scheduler!r}; use 'threads', or executor='inline' for one thread")
+            raise ValueError(
+                f"unknown scheduler {scheduler!r}; use 'threads', or executor='inline' for one thread"
+            )
         if scheduler != "threads":
             wanted = 1
         self.capacity = wanted or min(32, (os.cpu_count() or 1) + 4)

@@ -135,13 +135,14 @@ def test_impossible_options_are_refused(options):
         resource_manager(**options)(Plain)
 
 
-def test_a_class_without_cleanup_is_refused_when_decorated():
+def test_a_class_without_cleanup_is_refused_when_it_is_called_in_a_flow():
     class Leaky:
         def setup(self):
             return 1
 
-    with pytest.raises(ManagerError, match=r"'Leaky' has no method `cleanup`; add") as info:
-        resource_manager(Leaky)
+    with pytest.raises(ManagerError, match=r"'Leaky' has no method `cleanup`; add") as info, Graph("f") as graph:
+        resource_manager(Leaky)()
+    assert not graph.tasks
     assert isinstance(info.value, TypeError)
     assert isinstance(info.value, NbflowError)
     assert str(pickle.loads(pickle.dumps(info.value))) == str(info.value)
