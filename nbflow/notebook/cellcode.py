@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import ast
 import inspect
-from types import CodeType, TracebackType
 from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
 if TYPE_CHECKING:
+    from types import CodeType, TracebackType
+
     from IPython.core.interactiveshell import InteractiveShell
 
 
@@ -66,7 +67,8 @@ def _compile(shell: InteractiveShell, body: str, raw_cell: str, magic: str) -> l
 
 def _aligned(shell: InteractiveShell, body: str, raw_cell: str) -> str:
     """Return the transformed body, its lines numbered as in the whole cell."""
-    above = raw_cell[: -len(body)].splitlines() if body and raw_cell.endswith(body) else []
+    whole, part = raw_cell.rstrip(), body.rstrip()  # IPython ends the body with a line break
+    above = whole[: -len(part)].splitlines() if part and whole.endswith(part) else []
     lines = body.splitlines()
     blank = next((i for i, line in enumerate(lines) if line.strip()), 0)  # IPython drops these
     head = [f"# {line}" for line in above] + [""] * blank
@@ -114,7 +116,9 @@ def _show_without_stack(shell: InteractiveShell, error: SyntaxError) -> None:
     """Make IPython show `error` as it shows any cell's syntax error: the line, without the frames of the magic."""
     before = shell.custom_exceptions, shell.CustomTB
 
-    def show(shell: InteractiveShell, kind: type, value: BaseException, tb: object, tb_offset: object = None) -> None:
+    def show(
+        shell: InteractiveShell, kind: type, value: BaseException, tb: object, tb_offset: object = None
+    ) -> None:
         shell.custom_exceptions, shell.CustomTB = before
         if value is error:
             shell.showsyntaxerror()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,8 @@ from nbflow.notebook.options import parameters
 from nbflow.registry import flows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from nbflow.core.task import Task
     from nbflow.engine.handle import Run
     from nbflow.flow import Flow
@@ -74,7 +75,9 @@ def step(call: Call) -> None:
     going = unfinished_run(call.flow)
     if going is None:
         if not call.flow.tasks:
-            raise UsageError(f"{call.magic}: flow {call.flow.name!r} has no tasks, so there is nothing to step")
+            raise UsageError(
+                f"{call.magic}: flow {call.flow.name!r} has no tasks, so there is nothing to step"
+            )
         going = call.flow.start(paused=True, **call.start_options())
     elif call.options.parameters:
         raise UsageError(
@@ -111,7 +114,9 @@ def pause(call: Call) -> None:
     """Let the run stand still after the tasks that are running."""
     going = going_run(call.flow, call.magic)
     going.pause()
-    _say(f"run {going.number} of {call.flow.name} stands still after what is running now; its resources stay open")
+    _say(
+        f"run {going.number} of {call.flow.name} stands still after what is running now; its resources stay open"
+    )
 
 
 def cancel(call: Call) -> None:

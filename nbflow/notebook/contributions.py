@@ -232,8 +232,9 @@ class _Change:
         moved: dict[Edge, Edge] = {}
         for edge in self.foreign:
             owner = owners.get(edge)
-            ends = [self._now(t, task_of, owner, others) for t in (edge.upstream_task, edge.downstream_task)]
-            moved[edge] = Edge(*ends, key=edge.key, mapped=edge.mapped, flattened=edge.flattened)
+            upstream = self._now(edge.upstream_task, task_of, owner, others)
+            downstream = self._now(edge.downstream_task, task_of, owner, others)
+            moved[edge] = Edge(upstream, downstream, edge.key, edge.mapped, edge.flattened)
         graph.edges.update(moved.values())
         loosened = set(self.loosened) | {b for b in graph.blocks if _touches(b, moved.values())}
         for block, guests in self.guests.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
@@ -13,6 +12,8 @@ from nbflow.core.task import Task
 from nbflow.registry import flows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from nbflow.core.graph import Graph
     from nbflow.engine.handle import Run
     from nbflow.flow import Flow
@@ -70,13 +71,17 @@ def find_task(graph: Graph, text: str, namespace: Mapping[str, object], magic: s
     if named:
         slugs = ", ".join(repr(graph.slugs[task]) for task in named)
         raise UsageError(f"{magic}: flow {graph.name!r} has several tasks {text!r}; say which: {slugs}")
-    raise UsageError(f"{magic}: flow {graph.name!r} has no task {text!r}; {_instead(text, by_slug)}see %flow show")
+    raise UsageError(
+        f"{magic}: flow {graph.name!r} has no task {text!r}; {_instead(text, by_slug)}see %flow show"
+    )
 
 
 def find_block(graph: Graph, text: str, namespace: Mapping[str, object], magic: str) -> Block:
     """Return the block that `text` names: by the variable that holds it or its resource, else by its name."""
     held = namespace.get(text)
-    block = held if isinstance(held, Block) else getattr(held, "block", None) if isinstance(held, Task) else None
+    block = (
+        held if isinstance(held, Block) else getattr(held, "block", None) if isinstance(held, Task) else None
+    )
     if isinstance(block, Block) and any(block is known for known in graph.blocks):
         return block
     named = [known for known in graph.blocks if known.name == text]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +16,12 @@ from nbflow.notebook.cellcode import execute
 from nbflow.notebook.contributions import cells_of
 from nbflow.notebook.identity import cell_key, names_in
 from nbflow.notebook.lookup import find_block, find_flow
-from nbflow.notebook.options import parse
+from nbflow.notebook.options import parameters, parse
 from nbflow.registry import flows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
 
     from nbflow.flow import Flow
@@ -50,7 +51,9 @@ class FlowMagics(Magics):
         self._cell = info
 
     @magic_arguments("%flow")
-    @argument("command", nargs="?", help=f"one of {', '.join(commands.COMMANDS)}; lists the flows if left out")
+    @argument(
+        "command", nargs="?", help=f"one of {', '.join(commands.COMMANDS)}; lists the flows if left out"
+    )
     @argument("name", nargs="?", help="the flow; may be left out when there is only one")
     @argument("target", nargs="?", help="the task, for until and resume: its name, id or variable")
     @_PARAMETER
@@ -65,7 +68,9 @@ class FlowMagics(Magics):
             commands.list_flows()
             return
         if options.command not in commands.COMMANDS:
-            raise UsageError(f"%flow: no command {options.command!r}; it knows {', '.join(commands.COMMANDS)}")
+            raise UsageError(
+                f"%flow: no command {options.command!r}; it knows {', '.join(commands.COMMANDS)}"
+            )
         magic = f"%flow {options.command}"
         flow = _flow_and_target(options, magic)
         call = commands.Call(flow=flow, options=options, namespace=self.shell.user_ns, magic=magic)
@@ -74,7 +79,9 @@ class FlowMagics(Magics):
 
     @magic_arguments("%%flow")
     @argument("name", help="the flow; made if there is none of this name")
-    @argument("--in", dest="block", metavar="BLOCK", help="add to a block of an earlier cell: its resource's name")
+    @argument(
+        "--in", dest="block", metavar="BLOCK", help="add to a block of an earlier cell: its resource's name"
+    )
     @argument("--run", action="store_true", help="run the flow afterwards")
     @argument("--step", action="store_true", help="run one task afterwards and stand still")
     @argument("--no-show", action="store_true", help="do not draw the flow")
@@ -129,6 +136,8 @@ class FlowMagics(Magics):
 
 
 def _check(options: Any, magic: str) -> None:
+    """Refuse a bad line before the cell is executed."""
+    parameters(options.parameters, magic)
     if options.run and options.step:
         raise UsageError(f"{magic}: --run and --step exclude each other; keep one")
     if options.parameters and not (options.run or options.step):

@@ -5,12 +5,13 @@ Only this module of the notebook knows how a graph and its blocks keep their boo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.graph import Graph
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
     from nbflow.core.block import Block
     from nbflow.core.edge import Edge
     from nbflow.core.task import Task
@@ -49,7 +50,9 @@ def automatic_edges(graph: Graph) -> set[Edge]:
     return {edge for block in graph.blocks for edge in block._made_edges}
 
 
-def take_out(graph: Graph, tasks: Collection[Task], edges: Iterable[Edge], blocks: Collection[Block]) -> set[Block]:
+def take_out(
+    graph: Graph, tasks: Collection[Task], edges: Iterable[Edge], blocks: Collection[Block]
+) -> set[Block]:
     """Take tasks, edges and blocks out of the graph, with all edges of the tasks.
 
     Returns:

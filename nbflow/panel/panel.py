@@ -7,7 +7,6 @@ arrive, or how busy the kernel is.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -20,6 +19,8 @@ from nbflow.panel.view import Body, Head, picture_json
 from nbflow.render.names import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from nbflow.engine.events import Event
     from nbflow.engine.handle import Run
     from nbflow.flow import Flow

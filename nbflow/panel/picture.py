@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Mapped
-from nbflow.render import draw, marks
+from nbflow.render.build import draw
+from nbflow.render.marks import marks
 from nbflow.render.names import one_line
 from nbflow.render.palette import BLOCKS, state_look
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
     from nbflow.engine.handle import Run
@@ -95,11 +97,11 @@ class Picture:
         clusters: dict[str, Cluster] = {}
         rows: dict[str, Json] = {}
         for key in changed:
-            if (cluster := self._boxes.get(key)) is not None:  # type: ignore[call-overload]
+            if (cluster := self._boxes.get(key)) is not None:
                 clusters[cluster.key] = cluster
-            for node in self._shown.get(key, ()):  # type: ignore[call-overload]
+            for node in self._shown.get(key, ()):
                 nodes[node.key] = node
-            if (row := self._rows.get(key)) is not None:  # type: ignore[call-overload]
+            if (row := self._rows.get(key)) is not None:
                 rows[row.key] = self._row(row, run)
         look = marks(
             replace(self.drawing, nodes=nodes, clusters=clusters),
@@ -140,7 +142,9 @@ class Picture:
         self._counts[segment] += 1
 
     def _head(self, run: Run | None) -> Json:
-        counts = {name: self._counts[name] for name in dict.fromkeys(_SEGMENTS.values()) if self._counts[name]}
+        counts = {
+            name: self._counts[name] for name in dict.fromkeys(_SEGMENTS.values()) if self._counts[name]
+        }
         head: Json = {
             "flow": one_line(self.name, 120),
             "number": None,

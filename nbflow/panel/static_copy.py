@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbflow.render import html, text
+from nbflow.render.html import html
 from nbflow.render.palette import state_look
+from nbflow.render.text import text
 
 if TYPE_CHECKING:
     from nbflow.engine.handle import Run
@@ -41,7 +42,7 @@ class StaticCopies:
         from IPython import get_ipython
         from IPython.display import display
 
-        if get_ipython() is not None:  # type: ignore[no-untyped-call]
+        if get_ipython() is not None:
             self._handles.append(display(bundle(flow, run), raw=True, display_id=True))
 
     def update(self, flow: Flow, run: Run | None) -> None:

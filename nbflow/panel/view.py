@@ -13,11 +13,11 @@ import anywidget
 import traitlets
 
 from nbflow.errors import RenderError
-from nbflow.panel.picture import Json, Picture
-from nbflow.render import svg, text
-from nbflow.render.svg import drawing_css
+from nbflow.render.svg import drawing_css, svg
+from nbflow.render.text import text
 
 if TYPE_CHECKING:
+    from nbflow.panel.picture import Json, Picture
     from nbflow.render.build import GraphLike
 
 _STATIC = Path(__file__).parent / "static"

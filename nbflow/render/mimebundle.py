@@ -1,0 +1,55 @@
+"""What a cell shows for a flow, a run and a state: the same bundle for the same thing, without importing IPython."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbflow.render.html import html
+from nbflow.render.names import escape, one_line
+from nbflow.render.palette import palette_css, state_look
+from nbflow.render.text import table, text
+
+if TYPE_CHECKING:
+    from nbflow.core.graph import Graph
+    from nbflow.core.states import State
+    from nbflow.engine.handle import Run
+
+Bundle = dict[str, str]
+
+_BADGE_CSS = """\
+.nbflow-one{font:13px/1.6 system-ui,-apple-system,"Segoe UI",Helvetica,"DejaVu Sans",sans-serif}
+.nbflow-one .nbflow-badge{display:inline-block;color:var(--nbflow-text);background:var(--nbflow-fill);\
+border:1px solid var(--nbflow-stroke);border-radius:9px;padding:0 8px;margin-right:8px}"""
+
+
+def flow_bundle(flow: Graph) -> Bundle:
+    """Draw the structure of a flow."""
+    return {"text/html": html(flow), "text/plain": text(flow)}
+
+
+def run_bundle(run: Run) -> Bundle:
+    """Draw a run as it stands now, with how it ended and what failed to be cleaned up."""
+    name = type(run.state).__name__
+    look = state_look(name)
+    failures = "; ".join(f"{block.name}: {error!r}" for block, error in run.cleanup_failures.items())
+    note = look.label
+    if failures:
+        note += f" · cleanup failed, the resource may be left: {failures}"
+    title = f"{run.graph.name}, run {run.number}"
+    states, status = dict(run.states), run.block_status
+    plain = f"{title}: {one_line(note, 400)}\n{table(run.graph, states)}"
+    return {
+        "text/html": html(run.graph, states, status, title=title, note=note),
+        "text/plain": plain,
+    }
+
+
+def state_bundle(state: State) -> Bundle:
+    """Show a state as its badge and message."""
+    name = type(state).__name__
+    page = (
+        f'<div class="nbflow-one"><style>{palette_css([name], [])}\n{_BADGE_CSS}</style>'
+        f'<span class="nbflow-badge nbflow-state-{escape(name)}">{escape(state_look(name).label)}</span>'
+        f"{escape(state.message or '', 1_000)}</div>"
+    )
+    return {"text/html": page, "text/plain": repr(state)}

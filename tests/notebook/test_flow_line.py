@@ -1,0 +1,289 @@
+"""`%flow` in a real shell: every subcommand against the real engine, and what bad input says."""
+
+from __future__ import annotations
+
+import pytest
+from IPython.core.completer import provisionalcompleter
+from IPython.core.error import UsageError
+
+from nbflow import flows
+
+FLOW = """%%flow example --no-show
+n = Parameter("n", default=2)
+with Cluster() as client:
+    first = use(client, n)
+    total = double(first)
+"""
+FAILING = """%%flow broken --no-show
+@task
+def fail():
+    raise ValueError("no data")
+bad = fail()
+"""
+
+
+def newest(name="example"):
+    return flows[name].runs[-1]
+
+
+@pytest.fixture
+def example(notebook):
+    notebook(FLOW)
+    return notebook
+
+
+def test_without_a_command_the_flows_are_listed(example):
+    example("%flow run example")
+
+    listed = example("%flow").outputs[-1]["text/plain"]
+
+    assert "example" in listed
+    assert "run 1: Success" in listed
+
+
+def test_without_flows_the_list_says_how_to_make_one(notebook):
+    assert "%%flow NAME" in notebook("%flow").outputs[-1]["text/plain"]
+
+
+def test_show_draws_the_flow(example):
+    assert "<svg" in example("%flow show example").outputs[-1]["text/html"]
+
+
+def test_run_runs_to_the_end_and_shows_the_final_state(example):
+    cell = example("%flow run example")
+
+    assert newest().state.is_successful()
+    assert "Success" in cell.outputs[-1]["text/plain"]
+    assert "<svg" in cell.outputs[-1]["text/html"]
+    assert example.names["log"] == ["setup", "use cluster", "double 2", "cleanup"]
+
+
+def test_the_name_may_be_left_out_when_there_is_one_flow(example):
+    example("%flow run")
+
+    assert newest().state.is_successful()
+
+
+def test_parameters_are_literals_or_else_text(example):
+    example("%flow run example -p n=21")
+    assert newest().parameters == {"n": 21}
+
+    example("""%flow run example -p 'n=[1, "a b"]'""")
+    assert newest().parameters == {"n": [1, "a b"]}
+
+    example("%flow run example -p n=__import__('os')")
+    assert newest().parameters == {"n": "__import__(os)"}
+
+
+def test_run_takes_an_executor(example):
+    example("%flow run example --executor threads")
+
+    assert newest().state.is_successful()
+
+
+def test_a_run_that_fails_shows_it_and_the_cell_does_not_raise(notebook):
+    notebook(FAILING)
+
+    cell = notebook("%flow run broken")
+
+    assert cell.error is None
+    assert "Failed" in cell.outputs[-1]["text/plain"]
+    assert "no data" in cell.outputs[-1]["text/plain"]
+
+
+def test_start_returns_at_once_and_the_run_goes_on(example):
+    cell = example("%flow start example -p n=3")
+
+    assert newest().wait(timeout_s=10).is_successful()
+    assert "run 1 of example" in cell.outputs[-1]["text/plain"]
+
+
+def test_step_begins_a_run_that_stands_still_and_goes_on_task_by_task(example):
+    example("%flow step example")
+    example("%flow step example")
+    assert example.names["log"] == ["setup"]
+    assert newest().open_resources == ["Cluster"]
+
+    example("%flow step")
+
+    assert example.names["log"] == ["setup", "use cluster"]
+    assert len(flows["example"].runs) == 1
+
+
+def test_block_goes_to_the_end_of_the_block(example):
+    example("%flow step example")
+
+    example("%flow block example")
+
+    assert example.names["log"][-1] == "cleanup"
+    assert newest().open_resources == []
+
+
+@pytest.mark.parametrize("words", ["example first", "first", "example use-1", "--task use"])
+def test_until_runs_up_to_a_task_named_by_variable_name_or_id(example, words):
+    cell = example(f"%flow until {words}")
+
+    assert cell.error is None
+    assert example.names["log"] == ["setup", "use cluster"]
+
+
+def test_resume_goes_on_to_the_end(example):
+    example("%flow step example")
+
+    example("%flow resume example")
+
+    assert newest().wait(timeout_s=10).is_successful()
+
+
+def test_pause_makes_a_started_run_stand_still(example):
+    example("%flow start example --paused")
+
+    assert example("%flow pause example").error is None
+    assert not newest().is_finished
+
+
+def test_cancel_cleans_up_and_shows_it(example):
+    example("%flow until example first")
+
+    cell = example("%flow cancel example")
+
+    assert newest().is_finished
+    assert example.names["log"][-1] == "cleanup"
+    assert "Cancelled" in cell.outputs[-1]["text/plain"]
+
+
+def test_panel_shows_a_widget_and_a_static_copy(example):
+    cell = example("%flow panel example -p n=5")
+
+    static, widget = cell.outputs
+    assert "nbflow-static" in static["text/html"]
+    assert "application/vnd.jupyter.widget-view+json" in widget
+
+
+def test_reset_forgets_the_flow(example):
+    example("%flow reset example")
+
+    assert "example" not in flows
+    example(FLOW)
+    assert example("%flow run").error is None
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("stop example", ["'stop'", "cancel"]),
+        ("run exmaple", ["%flow run", "'exmaple'", "'example'"]),
+        ("run example -p m=1", ["%flow run", "m", "n"]),
+        ("run example -p 7=1", ["'7=1'", "name=value"]),
+        ("run example -p n=1 -p n=2", ["'n'", "twice"]),
+        ("run example --executor moon", ["moon", "threads"]),
+        ("run example --frist", ["--frist"]),
+        ("until example", ["which task"]),
+        ("until example nothing", ["'nothing'"]),
+        ("block example", ["has not run yet", "%flow step example"]),
+        ("resume example", ["has not run yet"]),
+        ("pause example", ["has not run yet"]),
+        ("cancel example", ["has not run yet"]),
+    ],
+)
+def test_bad_input_is_a_usage_error_naming_culprit_and_remedy(example, line, words):
+    cell = example(f"%flow {line}")
+
+    assert isinstance(cell.error, UsageError)
+    assert [word for word in words if word not in cell.err] == []
+    assert len(flows["example"].runs) == 0
+
+
+def test_with_several_flows_the_name_is_asked_for(example):
+    example("%%flow other --no-show\nload(1);")
+
+    cell = example("%flow run")
+
+    assert isinstance(cell.error, UsageError)
+    assert "'example', 'other'" in cell.err
+
+
+def test_step_with_nothing_to_step_is_a_usage_error(notebook):
+    notebook("%%flow empty\npass")
+
+    cell = notebook("%flow step empty")
+
+    assert isinstance(cell.error, UsageError)
+    assert "nothing to step" in cell.err
+
+
+def test_stepping_without_any_flow_says_how_to_make_one(notebook):
+    cell = notebook("%flow step")
+
+    assert isinstance(cell.error, UsageError)
+    assert "%%flow NAME" in cell.err
+
+
+def test_a_second_run_is_refused_while_one_is_not_over(example):
+    example("%flow step example")
+
+    cell = example("%flow run example")
+
+    assert isinstance(cell.error, UsageError)
+    assert "%flow cancel example" in cell.err
+    assert len(flows["example"].runs) == 1
+
+
+def test_reset_is_refused_while_a_run_is_not_over(example):
+    example("%flow step example")
+
+    assert isinstance(example("%flow reset example").error, UsageError)
+    assert "example" in flows
+
+
+def test_a_usage_error_stops_the_cell(example):
+    cell = example("%flow run nothing\nafter = 1")
+
+    assert isinstance(cell.error, UsageError)
+    assert "after" not in example.names
+
+
+# the extension
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("%flow st", ["start", "step"]),
+        ("%flow run e", ["example"]),
+        ("%flow run example --e", ["--executor"]),
+        ("%flow run example --executor t", ["threads"]),
+        ("%flow run example -p ", ["n="]),
+        ("%flow until example dou", ["double-1"]),
+        ("%%flow ex", ["example"]),
+        ("%%flow example --in C", ["Cluster"]),
+        ("%%flow example --n", ["--no-show"]),
+    ],
+)
+def test_tab_completes_commands_flows_tasks_and_options(example, line, expected):
+    with provisionalcompleter():
+        found = [done.text for done in example.shell.Completer.completions(line, len(line))]
+
+    assert found == expected
+
+
+def test_help_lists_the_commands(example):
+    assert "until" in example("%flow?").out + str(example("%flow?").outputs)
+
+
+def test_unloading_removes_everything(example):
+    shell = example.shell
+    example("%unload_ext nbflow")
+
+    assert "flow" not in shell.magics_manager.magics["line"]
+    assert "flow" not in shell.magics_manager.magics["cell"]
+    assert not any("flow" in str(key) for key in shell.strdispatchers["complete_command"].strs)
+    assert not [c for c in shell.events.callbacks["pre_run_cell"] if "remember_cell" in repr(c)]
+    example("%load_ext nbflow")
+
+
+def test_flows_survive_loading_the_extension_again(example):
+    example("%reload_ext nbflow")
+    example(FLOW)
+
+    assert len(flows["example"].tasks) == 6
