@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import inspect
 import threading
 import time
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.core.context import context
@@ -107,8 +107,10 @@ def perform(call: Call) -> Outcome:
     before = context.swap(call.context)
     started = time.time()
     try:
+        if call.stop_requested and not call.shielded:
+            raise TaskCancelled
         value = call.fn(**call.inputs)
-        if inspect.iscoroutine(value):
+        if type(value) is CoroutineType:
             value = _await(value)
     except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
         return Outcome(None, error, started, time.time())

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
 
 Listener = Callable[["Event"], None]
+_new = tuple.__new__
 
 
 class Event(NamedTuple):
@@ -64,8 +65,10 @@ class EventLog:
     ) -> None:
         """Append one event and tell every listener."""
         events = self.events
-        event = Event(
-            self.run_id, len(events), time.time(), kind, task, map_index, block, old, state, attempt, note
+        # Past the named tuple's own constructor: this is made for every change of every task.
+        event = _new(
+            Event,
+            (self.run_id, len(events), time.time(), kind, task, map_index, block, old, state, attempt, note),
         )
         events.append(event)
         for listener in self._listeners:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import contextvars
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from nbflow.engine.events import Event, Listener
     from nbflow.engine.frozen import FrozenGraph
     from nbflow.engine.run import RunLoop
+
+_SLICE_S = 0.25
+_PATIENCE = 3  # the third interrupt gives the resources up; the fourth does not even wait for that
+_EXIT_BUDGET_S = 2.0  # a kernel manager leaves 2.5 s before it kills
 
 _live: weakref.WeakSet[Run] = weakref.WeakSet()
 
@@ -250,11 +256,16 @@ class Run:
         if event.is_set() or threading.current_thread() is self._thread:
             return
         guard = Guard(self._loop.note_interrupt)
+        until = None if timeout_s is None else time.monotonic() + timeout_s
         with guard.installed():
-            # Our handler only counts, so it must also end this wait: it sets the event that is waited for.
-            event.wait(timeout_s)
-            if guard.count:
-                self._loop.is_over.wait()
+            # In slices: our handler only counts, and a run whose own thread hangs must not hold the user for ever.
+            while not event.wait(
+                _SLICE_S if until is None else min(_SLICE_S, max(0.0, until - time.monotonic()))
+            ):
+                if guard.count:
+                    event, until = self._loop.is_over, None
+                if guard.count > _PATIENCE or (until is not None and time.monotonic() >= until):
+                    break
         guard.pass_on()
 
     def begin(self) -> None:
@@ -265,6 +276,8 @@ class Run:
             name=f"nbflow-run-{self.graph.name}-{self.number}",
             daemon=True,
         )
+        if not _live:
+            atexit.register(_finish_live_runs)
         _live.add(self)
         self._thread.start()
 
@@ -285,3 +298,14 @@ class Run:
 def live_runs() -> list[Run]:
     """Return the background runs that are not over."""
     return [run for run in _live if not run.is_finished]
+
+
+def _finish_live_runs() -> None:
+    """Cancel what still runs when the interpreter ends, and give its cleanups the time there is."""
+    atexit.unregister(_finish_live_runs)
+    until = time.monotonic() + _EXIT_BUDGET_S
+    runs = live_runs()
+    for run in runs:
+        run.cancel("The kernel ended.")
+    for run in runs:
+        run.wait(max(0.0, until - time.monotonic()))

@@ -53,6 +53,10 @@ class Guard:
             self._on_interrupt(self.count)
             if self.call is not None and self.call.shielded and self.count < SHIELDED_INTERRUPTS:
                 return
+            if self.call is not None:
+                self.call.stop_requested = (
+                    True  # if it is not raised below: the call has not begun, or is over
+                )
             error = KeyboardInterrupt
         if self._is_user_code(frame):
             raise error

@@ -388,7 +388,13 @@ class RunLoop:
         del self._calls[call.node]
         self._lingering.add(call)
         self.schedule.lingers(call.node)
-        self.record.note(f"task {call.task.name!r} {why}, but its thread has not let go", call.task)
+        text = f"task {call.task.name!r} {why}, but its thread has not let go"
+        self.record.note(text, call.task)
+        gate = self.schedule.gate_of(call.node)
+        if self.cancelling and gate is not None and gate.grace_s:
+            warn_safely(
+                f"{text}; its block's cleanup waits up to {gate.grace_s:g} s, or until the next interrupt"
+            )
 
     # -- user code on the run's thread ------------------------------------------------------------------------
 

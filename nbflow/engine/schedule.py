@@ -330,6 +330,26 @@ class Schedule:
         """Return the next node to look at, in start order, or None if none may start now."""
         if self.serial and (self.running or self.running_lifecycle):
             return None
+        best = self._ready
+        if self._ready_lifecycle or self._ready_free or self.budget == 0 or self.running >= self.capacity:
+            found = self._best()
+            if found is None:
+                return None
+            best = found
+        # A key says which node: what was cancelled in the meantime is passed over.
+        while best:
+            key = heappop(best)
+            child = key & _MASK
+            node = (key >> _SHIFT) & _MASK
+            if child:
+                node = self.children[node][child - 1]
+            if self.phase[node] == READY:
+                self.phase[node] = CLAIMED
+                return node
+        return None
+
+    def _best(self) -> list[int] | None:
+        """Return the heap with the next node that may start, in the less common cases."""
         limited = self.budget == 0 and not self.cancelled
         best: list[int] | None = None
         for heap in (self._ready_free, self._ready_lifecycle, self._ready):
@@ -341,11 +361,7 @@ class Schedule:
                 continue
             if best is None or heap[0] < best[0]:
                 best = heap
-        if best is None:
-            return None
-        node = self._decode(heappop(best))
-        self.phase[node] = CLAIMED
-        return node
+        return best
 
     def held(self) -> list[int]:
         """Return the nodes that wait for `release`."""
