@@ -29,7 +29,7 @@ from nbflow.engine.handlers import call_handlers
 from nbflow.engine.interrupts import Guard
 from nbflow.engine.pipeline import Pipeline, timed_out
 from nbflow.engine.record import Record
-from nbflow.engine.schedule import Schedule
+from nbflow.engine.schedule import DONE, EXPANDED, Schedule
 from nbflow.engine.transitions import final_state, state_of_error, verdict_of
 from nbflow.errors import InternalError
 
@@ -450,6 +450,8 @@ class RunLoop:
             else:
                 self.record.holdings.closed(held)
                 self.record.set_block(held, BlockStatus.CLEANED)
+        if self.failure is not None or self._giving_up:
+            self._name_unended()
         with self._closing:
             self._closed = True
         if self._session is not None:
@@ -458,6 +460,12 @@ class RunLoop:
             close_loop()
         self.record.ended_at = time.time()
         self._change_run(self._final_state())
+
+    def _name_unended(self) -> None:
+        """Leave no task that seems to run in a run that is over (it failed itself, or was given up)."""
+        for node, phase in enumerate(self.schedule.phase):
+            if phase not in (DONE, EXPANDED):
+                self.record.set_task(node, self.record.current(node), Cancelled("The run ended before this task."))
 
     def _final_state(self) -> State:
         states, graph = self.record.states, self.graph
