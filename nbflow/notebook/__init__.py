@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 __all__ = ["load_ipython_extension", "unload_ipython_extension"]
 
-_COMPLETED = ("%flow", "%%flow")
-
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register the magics and their completion; `%load_ext nbflow` calls it."""
@@ -24,18 +22,18 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     magics = FlowMagics(shell)
     shell.register_magics(magics)
     shell.events.register("pre_run_cell", magics.remember_cell)
-    for start in _COMPLETED:
-        shell.set_hook("complete_command", complete_flow, str_key=start)
+    shell.Completer.custom_matchers.append(complete_flow)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take everything back; `%unload_ext nbflow` calls it. The flows themselves stay."""
+    from nbflow.notebook.completion import complete_flow
+
     manager = shell.magics_manager
     magics = manager.registry.pop("FlowMagics", None)
     if magics is not None:
         shell.events.unregister("pre_run_cell", magics.remember_cell)
     for kind in ("line", "cell"):
         manager.magics[kind].pop("flow", None)
-    hooks = shell.strdispatchers.get("complete_command")
-    for start in _COMPLETED if hooks is not None else ():
-        hooks.strs.pop(start, None)  # the dispatcher has no public way to forget
+    if complete_flow in shell.Completer.custom_matchers:
+        shell.Completer.custom_matchers.remove(complete_flow)

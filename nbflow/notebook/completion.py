@@ -4,28 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
+
 from nbflow.notebook.commands import COMMANDS
 from nbflow.registry import flows
 
 if TYPE_CHECKING:
-    from types import SimpleNamespace
+    from IPython.core.completer import SimpleMatcherResult
 
 _CELL_OPTIONS = ("--in", "--run", "--step", "--no-show", "-p")
 _LINE_OPTIONS = ("-p", "--executor", "--task", "--paused")
 
 
-def complete_flow(shell: object, event: SimpleNamespace) -> list[str]:
-    """Return what may stand at the cursor; IPython calls it for lines that start with the magic."""
-    line: str = event.line
-    symbol: str = event.symbol
-    words = line.split()
-    if words and not line.endswith((" ", "\t")):
-        words.pop()  # the word at the cursor is not there yet
-    return [word for word in _candidates(words) if word.startswith(symbol)]
+@context_matcher(identifier="nbflow")
+def complete_flow(context: CompletionContext) -> SimpleMatcherResult:
+    """Return what may stand at the cursor on a line of one of the two magics, and nothing on any other line."""
+    line = context.line_with_cursor[: context.cursor_position].lstrip()
+    magic, _, rest = line.partition(" ")
+    found: list[str] = []
+    word = ""
+    if magic in ("%flow", "%%flow") and " " in line:
+        *given, word = rest.split(" ")
+        found = [one for one in _candidates(magic, [w for w in given if w]) if one.startswith(word)]
+    return {
+        "completions": [SimpleCompletion(one, type="magic") for one in found],
+        "matched_fragment": word,
+        "suppress": bool(found),
+    }
 
 
-def _candidates(words: list[str]) -> list[str]:
-    magic, *given = words or ["%flow"]
+def _candidates(magic: str, given: list[str]) -> list[str]:
     last = given[-1] if given else ""
     names = list(flows)
     flow = next((flows[word] for word in given if word in flows), None)
@@ -42,8 +50,6 @@ def _candidates(words: list[str]) -> list[str]:
     if last == "-p":
         return [f"{p.name}=" for p in flow.parameters()] if flow is not None else []
     tasks = list(flow.slugs.values()) if flow is not None else []
-    if last == "--task":
+    if last == "--task" or (given[0] in ("until", "resume") and last in names):
         return tasks
-    if given[0] == "until" and len(given) > 1:
-        return [*tasks, *_LINE_OPTIONS]
     return [*(names if len(given) == 1 else []), *_LINE_OPTIONS]

@@ -81,8 +81,8 @@ class Panel(ipywidgets.VBox):
             self._body.show(drawn, self._picture.snapshot(run))
             self.run = run
             if run is not None:
-                self._changes = self._make_coalescer(lambda keys: self._flush(run, keys))
-                listener = self._listener(self._changes)
+                self._changes = changes = self._make_coalescer(lambda keys: self._flush(run, changes, keys))
+                listener = _listener(changes)
                 self._unlisten = run.listen(listener)
                 # What happened while the snapshot was made may be in it or not: told again, it is.
                 for event in run.events[seen:]:
@@ -128,43 +128,43 @@ class Panel(ipywidgets.VBox):
             if run is None or run.is_finished:
                 run = self._start(paused=True)
                 self.follow(run)
-            run.step()
+            self._step(run)
         elif run is not None:
             {"resume": run.resume, "pause": run.pause, "cancel": run.cancel}[command]()
+
+    def _step(self, run: Run) -> None:
+        # A step waits for its task, a callback must not: it would keep the kernel from handling the next click.
+        threading.Thread(
+            target=self._guarded, args=(run.step,), name="nbflow-panel-step", daemon=True
+        ).start()
 
     def _start(self, *, paused: bool) -> Run:
         return self.flow.start(self._parameters, paused=paused, **self._options)
 
-    def _guarded(self, call: Callable[[], None]) -> None:
+    def _guarded(self, call: Callable[[], object]) -> None:
         """Call, and show an error in the panel: the widget library would swallow it."""
         try:
             call()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the user must see it
             self._head.error = one_line(f"{type(error).__name__}: {error}", 500)
             if self.on_error is not None:
                 self.on_error(error)
 
     # The run's side
 
-    @staticmethod
-    def _listener(changes: Coalescer) -> Callable[[Event], None]:
-        def listen(event: Event) -> None:
-            changes.mark(event.task or event.block or _RUN)
-
-        return listen
-
-    def _flush(self, run: Run, keys: tuple[object, ...]) -> None:
+    def _flush(self, run: Run, changes: Coalescer, keys: tuple[object, ...]) -> None:
         # After the run has been left for another one, a late flush has nothing to say.
-        if run is not self.run:
-            return
-        self._guarded(lambda: self._tell(run, keys))
+        if run is self.run:
+            self._guarded(lambda: self._tell(run, changes, keys))
 
-    def _tell(self, run: Run, keys: tuple[object, ...]) -> None:
+    def _tell(self, run: Run, changes: Coalescer, keys: tuple[object, ...]) -> None:
         over = run.is_finished
         self._body.patch(self._picture.patch(run, keys))
         self._set_buttons()
         if over:
             self._end(run)
+        elif run.state.is_finished():
+            changes.mark(_RUN)  # its last event is a moment older than its end: look again
 
     def _end(self, run: Run) -> None:
         """Show the end of a run, whole, and keep nothing that belongs to it alive."""
@@ -184,3 +184,10 @@ class Panel(ipywidgets.VBox):
             button = self.buttons[command]
             if button.disabled is possible:
                 button.disabled = not possible
+
+
+def _listener(changes: Coalescer) -> Callable[[Event], None]:
+    def listen(event: Event) -> None:
+        changes.mark(event.task or event.block or _RUN)
+
+    return listen

@@ -277,7 +277,7 @@ def test_unloading_removes_everything(example):
 
     assert "flow" not in shell.magics_manager.magics["line"]
     assert "flow" not in shell.magics_manager.magics["cell"]
-    assert not any("flow" in str(key) for key in shell.strdispatchers["complete_command"].strs)
+    assert shell.Completer.custom_matchers == []
     assert not [c for c in shell.events.callbacks["pre_run_cell"] if "remember_cell" in repr(c)]
     example("%load_ext nbflow")
 

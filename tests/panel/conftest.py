@@ -1,0 +1,88 @@
+"""Flows to look at, and a panel whose messages to the browser are recorded instead of sent."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+import comm
+import pytest
+from comm.base_comm import BaseComm
+
+from nbflow import Flow, resource_manager, task
+from nbflow.panel import Panel
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """Every comm message of every widget: `(comm_id, data)`."""
+    messages = []
+
+    class Recorded(BaseComm):
+        def publish_msg(self, msg_type, data=None, metadata=None, buffers=None, **keys):
+            messages.append((self.comm_id, data or {}))
+
+    monkeypatch.setattr(comm, "create_comm", lambda *args, **kwargs: Recorded(*args, **kwargs))
+    return messages
+
+
+@pytest.fixture
+def gate():
+    """An event that tasks of the flow wait for; open at the end in any case."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def flow(gate):
+    @resource_manager
+    class Cluster:
+        def setup(self):
+            return "cluster"
+
+        def cleanup(self, resource):
+            pass
+
+    @task
+    def first(resource):
+        return 1
+
+    @task
+    def wait(x):
+        assert gate.wait(20)
+        return x
+
+    @task
+    def last(x):
+        return x
+
+    with Flow("example") as flow:
+        with Cluster() as client:
+            a = first(client)
+            b = wait(a)
+        c = last(b)
+    flow.test = SimpleNamespace(first=a, wait=b, last=c)
+    return flow
+
+
+@pytest.fixture
+def make_panel(sent):
+    """Make panels that are closed at the end; what their callbacks raised is raised then."""
+    panels, errors = [], []
+
+    def make(source, run=None, **options):
+        options.setdefault("on_error", errors.append)
+        panels.append(Panel(source, run, **options))
+        return panels[-1]
+
+    make.errors = errors
+    yield make
+    for panel in panels:
+        run = panel.run
+        panel.close()
+        if run is not None and not run.is_finished:
+            run.cancel()
+            run.wait(timeout_s=20)
+    if errors:
+        raise errors[0]

@@ -1,0 +1,361 @@
+"""The panel against real runs: what its buttons do, and what it sends to the browser."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+import weakref
+
+import pytest
+
+from nbflow import Flow, Parameter, task
+from nbflow.panel import panel
+
+PARTS = ("nodes", "clusters", "rows")
+
+
+def until(condition, timeout_s=10):
+    """Wait for something that happens on another thread."""
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "did not happen in time"
+        time.sleep(0.01)
+
+
+def patches(sent, panel):
+    body = panel._body.model_id
+    return [
+        data["content"]["patch"]
+        for comm_id, data in sent
+        if comm_id == body and data.get("method") == "custom" and data["content"]["kind"] == "patch"
+    ]
+
+
+def head(panel):
+    return panel._body.snapshot["head"]
+
+
+def enabled(panel):
+    return {name for name, button in panel.buttons.items() if not button.disabled}
+
+
+def test_before_any_run_the_flow_is_shown_and_can_be_run_or_stepped(make_panel, flow):
+    panel = make_panel(flow)
+
+    assert "<svg" in panel._body.picture["svg"]
+    assert [row["name"] for row in panel._body.picture["rows"]] == [
+        "Cluster", "Cluster.setup", "first", "wait", "Cluster.cleanup", "last",
+    ]  # fmt: skip
+    assert head(panel)["number"] is None
+    assert enabled(panel) == {"run", "step"}
+
+
+def test_run_starts_in_the_background_and_the_panel_follows(make_panel, flow, gate):
+    panel = make_panel(flow)
+
+    panel.buttons["run"].click()
+    until(lambda: panel._body.snapshot["rows"]["wait-1"]["state"] == "Running")
+
+    assert enabled(panel) == {"pause", "cancel"}
+    assert head(panel)["open"] == [["●", "Cluster", "open"]]
+    assert head(panel)["going"]
+
+    gate.set()
+    until(lambda: head(panel)["state"] == "Success" and panel.run.is_finished)
+    until(lambda: "rerun" in enabled(panel))
+    assert head(panel)["done"] == head(panel)["total"] == 6
+    assert head(panel)["open"] == []
+    assert enabled(panel) == {"run", "step", "rerun"}
+
+
+def test_the_messages_in_order_give_the_final_states(make_panel, sent, flow, gate):
+    panel = make_panel(flow)
+    panel.buttons["run"].click()
+    gate.set()
+    until(lambda: "rerun" in enabled(panel))
+
+    shown = {}
+    for comm_id, data in sent:
+        if comm_id == panel._body.model_id:
+            whole = data.get("state", {}).get("snapshot", {})
+            patch = data["content"]["patch"] if data.get("method") == "custom" else {}
+            shown = dict(whole) or {**shown, **{p: {**shown[p], **patch[p]} for p in PARTS if patch}}
+    assert {name for name, _ in shown["nodes"].values()} == {"Success"}
+    assert {name for name, _ in shown["clusters"].values()} == {"cleaned"}
+    assert {row["state"] for row in shown["rows"].values()} == {"Success"}
+
+
+def test_step_begins_a_run_that_stands_still_with_its_resource_open(make_panel, flow):
+    panel = make_panel(flow)
+
+    panel.buttons["step"].click()
+    until(lambda: panel._body.snapshot["rows"]["Cluster-1"]["state"] == "Success")
+    until(lambda: enabled(panel) == {"step", "resume", "cancel"})
+    panel.buttons["step"].click()
+    until(lambda: head(panel)["open"] != [])
+
+    assert panel.run.open_resources == ["Cluster"]
+    assert not panel.run.is_finished
+
+
+def test_a_click_on_step_returns_while_the_task_still_runs(make_panel, flow, gate):
+    panel = make_panel(flow, flow.start(paused=True))
+    panel.run.until(flow.test.first)
+
+    panel.buttons["step"].click()
+
+    until(lambda: panel._body.snapshot["rows"]["wait-1"]["state"] == "Running")
+    assert not gate.is_set()
+
+
+def test_cancel_ends_the_run_and_cleans_up(make_panel, flow):
+    panel = make_panel(flow, flow.start(paused=True))
+    panel.run.until(flow.test.first)
+
+    panel.buttons["cancel"].click()
+    until(lambda: head(panel)["state"] == "Cancelled")
+
+    assert panel.run.wait(timeout_s=10).is_finished()
+    until(lambda: "cleaned" in {name for name, _ in panel._body.snapshot["clusters"].values()})
+
+
+def test_pause_and_resume_are_put_to_the_run(make_panel, flow, gate):
+    panel = make_panel(flow)
+    panel.buttons["run"].click()
+    until(lambda: panel._body.snapshot["rows"]["wait-1"]["state"] == "Running")
+
+    panel.buttons["pause"].click()
+    gate.set()
+    until(lambda: "resume" in enabled(panel))
+    assert head(panel)["state"] == "Paused"
+
+    panel.buttons["resume"].click()
+    until(lambda: head(panel)["state"] == "Success")
+
+
+def test_rerun_shows_the_new_run(make_panel, flow, gate):
+    gate.set()
+    panel = make_panel(flow)
+    panel.buttons["run"].click()
+    until(lambda: "rerun" in enabled(panel))
+
+    panel.buttons["rerun"].click()
+    until(lambda: head(panel)["number"] == 2 and head(panel)["state"] == "Success")
+
+    assert panel.run is flow.runs[-1]
+
+
+def test_runs_get_the_parameters_given_to_the_panel(make_panel):
+    with Flow("example") as flow:
+        task(lambda n: n, name="keep")(Parameter("n", default=1))
+    panel = make_panel(flow, parameters={"n": 7})
+
+    panel.buttons["run"].click()
+    until(lambda: "rerun" in enabled(panel))
+
+    assert panel.run.parameters == {"n": 7}
+
+
+def test_a_failing_callback_shows_its_error_in_the_panel(make_panel):
+    with Flow("example") as flow:
+        task(lambda n: n, name="keep")(Parameter("n"))
+    panel = make_panel(flow)
+
+    panel.buttons["run"].click()
+
+    assert "required parameters: n" in panel._head.error
+    assert len(make_panel.errors) == 1
+    make_panel.errors.clear()
+
+
+def test_the_next_command_takes_the_error_away(make_panel, flow, gate, monkeypatch):
+    gate.set()
+    panel = make_panel(flow)
+    panel._head.error = "an old error"
+
+    panel.buttons["run"].click()
+
+    assert panel._head.error == ""
+    until(lambda: "rerun" in enabled(panel))
+
+
+def test_many_changes_make_few_messages(make_panel, sent):
+    @task
+    def nothing(i):
+        return i
+
+    with Flow("wide") as flow:
+        for i in range(300):
+            nothing(i)
+    panel = make_panel(flow)
+
+    began = time.monotonic()
+    panel.buttons["run"].click()
+    until(lambda: "rerun" in enabled(panel))
+    took = time.monotonic() - began
+
+    assert len(patches(sent, panel)) <= took * 10 + 2
+    assert len(panel.run.events) > 600
+
+
+def test_messages_of_a_failed_task_are_cut_and_on_one_line(make_panel):
+    @task
+    def fail():
+        raise ValueError("<b>bad</b>\n" * 10_000)
+
+    with Flow("example") as flow:
+        fail()
+    panel = make_panel(flow)
+    panel.buttons["run"].click()
+    until(lambda: head(panel)["state"] == "Failed")
+
+    note = panel._body.snapshot["rows"]["fail-1"]["note"]
+    assert "<b>bad</b>" in note
+    assert len(note) <= 200
+    assert "\n" not in note
+
+
+def test_no_value_of_a_task_gets_into_the_widget(make_panel, sent):
+    with Flow("example") as flow:
+        task(lambda: "a secret value" * 3, name="secret")()
+    panel = make_panel(flow)
+    panel.buttons["run"].click()
+    until(lambda: "rerun" in enabled(panel))
+
+    assert "a secret value" not in repr(sent)
+    assert "a secret value" not in repr(panel._body.get_state())
+
+
+def test_a_panel_made_after_the_run_shows_it_whole(make_panel, flow, gate):
+    gate.set()
+    flow.run()
+
+    shown = make_panel(flow, flow.runs[-1])
+
+    assert head(shown)["state"] == "Success"
+    assert {row["state"] for row in shown._body.snapshot["rows"].values()} == {"Success"}
+    assert enabled(shown) == {"run", "step", "rerun"}
+
+
+def test_a_page_that_asks_again_gets_the_latest(make_panel, flow, gate):
+    gate.set()
+    panel = make_panel(flow)
+    panel.buttons["run"].click()
+    until(lambda: "rerun" in enabled(panel))
+
+    state = panel._body.get_state()["snapshot"]
+
+    assert {row["state"] for row in state["rows"].values()} == {"Success"}
+
+
+def test_a_mapped_task_is_one_row_that_counts(make_panel):
+    @task
+    def half(x):
+        if x == 2:
+            raise ValueError("two")
+        return x / 2
+
+    with Flow("example") as flow:
+        half.map([1, 2, 3])
+    panel = make_panel(flow)
+    panel.buttons["run"].click()
+    until(lambda: "rerun" in enabled(panel))
+
+    assert "3/3, 1 failed" in panel._body.snapshot["rows"]["half-1"]["line"]
+
+
+def test_two_panels_of_one_run_show_the_same(make_panel, flow, gate):
+    gate.set()
+    one, two = make_panel(flow), make_panel(flow)
+    one.buttons["run"].click()
+    two.follow(one.run)
+    until(lambda: "rerun" in enabled(one) and "rerun" in enabled(two))
+
+    assert one._body.snapshot["nodes"] == two._body.snapshot["nodes"]
+
+
+def test_clicks_from_other_threads_are_safe(make_panel, flow, gate):
+    panel = make_panel(flow)
+    panel.buttons["run"].click()
+    threads = [
+        threading.Thread(target=panel.buttons[name].click)
+        for name in ("pause", "resume", "pause", "resume", "cancel", "cancel")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    gate.set()
+
+    until(lambda: panel.run.is_finished and "rerun" in enabled(panel))
+
+
+def test_after_the_run_no_listener_and_no_thread_is_left(make_panel, flow, gate):
+    gate.set()
+    panel = make_panel(flow)
+    panel.buttons["run"].click()
+    until(lambda: "rerun" in enabled(panel))
+
+    until(lambda: panel.run._record.log._listeners == ())
+    until(lambda: not [t for t in threading.enumerate() if t.name.startswith("nbflow")])
+
+
+def test_a_closed_panel_lets_go_of_a_run_that_goes_on(make_panel, flow, gate):
+    panel = make_panel(flow)
+    panel.buttons["run"].click()
+    run = panel.run
+
+    panel.close()
+
+    assert run._record.log._listeners == ()
+    gate.set()
+    assert run.wait(timeout_s=10).is_successful()
+
+
+def test_a_closed_panel_is_freed(sent, flow):
+    from nbflow.panel import Panel
+
+    shown = Panel(flow)
+    gone = weakref.ref(shown)
+
+    shown.close()
+    del shown
+    gc.collect()
+
+    assert gone() is None
+
+
+def test_the_panel_of_a_flow_shows_its_newest_run(sent, flow, gate):
+    gate.set()
+    flow.run()
+    flow.run()
+
+    shown = panel(flow)
+
+    assert shown.run is flow.runs[-1]
+    shown.close()
+
+
+def test_the_panel_of_a_run_shows_that_run(sent, flow, gate):
+    gate.set()
+    flow.run()
+    flow.run()
+
+    shown = panel(flow.runs[0])
+
+    assert shown.run.number == 1
+    shown.close()
+
+
+@pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>", "a" * 10_000, "\x00\x1b[31m\u202e"])
+def test_hostile_names_arrive_as_short_plain_text(make_panel, name):
+    with Flow(name) as flow:
+        task(lambda: 1, name=name)()
+
+    panel = make_panel(flow)
+
+    row = panel._body.picture["rows"][0]
+    assert len(row["name"]) <= 120
+    assert row["name"].isprintable()
+    assert "<img" not in panel._body.picture["svg"]
