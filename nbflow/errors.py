@@ -36,6 +36,7 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     ├── ExecutorError (ValueError)             an executor that does not exist
     ├── UnknownFlowError (KeyError)            a name that no flow has
     ├── NothingToStepError (RuntimeError)      a step on a run that is over
+    ├── RunNotFinishedError (RuntimeError)     something that only a run that is over can do
     ├── RenderError (RuntimeError)             a drawing that can not be made here
     └── InternalError (RuntimeError)           a bug of nbflow
 """
@@ -386,6 +387,18 @@ class UnknownFlowError(NbflowError, KeyError):
 
 class NothingToStepError(NbflowError, RuntimeError):
     """A step was asked of a run that is over."""
+
+
+class RunNotFinishedError(NbflowError, RuntimeError):
+    """Something was asked of a run that makes sense only when it is over."""
+
+    def __init__(self, number: int, flow: str) -> None:
+        super().__init__(number, flow)
+        self.number = number
+        self.flow = flow
+
+    def __str__(self) -> str:
+        return f"run {self.number} of {self.flow!r} is not over; wait for it with run.wait(), or end it with run.cancel()"
 
 
 class RenderError(NbflowError, RuntimeError):

@@ -87,9 +87,22 @@ class Holdings:
         """Return what is open and has not been cleaned up, opened last first."""
         return list(reversed(tuple(self._open)))
 
+    def failed(self) -> list[Holding]:
+        """Return the resources whose cleanup failed, which may be left, opened last first."""
+        return [held for held in reversed(tuple(self._all.values())) if held.error is not None]
+
     def failures(self) -> dict[Block, BaseException]:
-        """Return the errors of failed cleanups by block."""
-        return {held.block: held.error for held in tuple(self._all.values()) if held.error is not None}
+        """Return the errors of failed cleanups by block; those of a mapped block's elements as a group."""
+        errors: dict[Block, list[BaseException]] = {}
+        for held in self.failed():
+            if held.error is not None:
+                errors.setdefault(held.block, []).append(held.error)
+        return {
+            block: found[0]
+            if len(found) == 1
+            else BaseExceptionGroup(f"cleanups of {block.name!r} failed", found)
+            for block, found in errors.items()
+        }
 
     def status(self, block: Block) -> BlockStatus:
         """Return the status of a block; of a mapped one, the loudest of its elements."""

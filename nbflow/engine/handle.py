@@ -10,15 +10,15 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Paused, State
+from nbflow.engine.blocks import BlockStatus
 from nbflow.engine.interrupts import Guard
-from nbflow.errors import NothingToStepError, UnknownTaskError
+from nbflow.errors import NothingToStepError, RunNotFinishedError, UnknownTaskError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
-    from nbflow.engine.blocks import BlockStatus
     from nbflow.engine.events import Event, Listener
     from nbflow.engine.frozen import FrozenGraph
     from nbflow.engine.run import RunLoop
@@ -63,6 +63,7 @@ class Run:
         self._loop = loop
         self._record = loop.record
         self._thread: threading.Thread | None = None
+        self._retrying = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<Run {self.number} of {self.graph.name!r}: {type(self.state).__name__}>"
@@ -224,6 +225,27 @@ class Run:
             self.cancel("Replaced by a rerun.")
             self.wait()
         return self.flow.start(executor=self._loop.executor, **{**self.parameters, **parameters})  # type: ignore[no-any-return]
+
+    def retry_cleanup(self) -> dict[Block, BaseException]:
+        """Try again, in the caller's thread, each cleanup that failed; returns the errors that are left (rule 7).
+
+        What was cleaned up is not touched. The run's state stays as it is.
+
+        Raises:
+            RunNotFinishedError: If the run is not over.
+        """
+        if not self.is_finished:
+            raise RunNotFinishedError(self.number, self.graph.name)
+        with self._retrying:
+            for held in self._record.holdings.failed():
+                try:
+                    held.manager.cleanup(held.resource)
+                except Exception as error:  # noqa: BLE001 - it is what is returned
+                    held.error = error
+                else:
+                    held.error = None
+                    self._record.set_block(held, BlockStatus.CLEANED)
+        return self.cleanup_failures
 
     # -- inside -----------------------------------------------------------------------------------------------
 

@@ -465,7 +465,9 @@ class RunLoop:
         """Leave no task that seems to run in a run that is over (it failed itself, or was given up)."""
         for node, phase in enumerate(self.schedule.phase):
             if phase not in (DONE, EXPANDED):
-                self.record.set_task(node, self.record.current(node), Cancelled("The run ended before this task."))
+                self.record.set_task(
+                    node, self.record.current(node), Cancelled("The run ended before this task.")
+                )
 
     def _final_state(self) -> State:
         states, graph = self.record.states, self.graph
