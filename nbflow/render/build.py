@@ -103,9 +103,11 @@ class _Builder:
         clusters: dict[str, Cluster] = {}
         of_task: dict[Task, list[str]] = {}
         members: dict[str, list[Task]] = {}
-        for task in self.order:
+        # Parameters stand before the boxes that take them, wherever they were first used.
+        order = sorted(self.order, key=lambda t: not isinstance(t, Parameter) or t in self.home)
+        for task in order:
             members.setdefault(self._place(task)[0], []).append(task)
-        for task in self.order:
+        for task in order:
             key, block = self._place(task)
             if key not in nodes and f"{key}--0" not in nodes:
                 box = self._box(block, items, clusters)

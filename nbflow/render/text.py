@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _INDENT = "  "
+_SAYS_NOTHING = {"Task run succeeded.", "Task not run."}  # what the states' own words say already
 
 
 def text(
@@ -38,7 +39,7 @@ def text(
 
 
 def table(graph: GraphLike | Drawing, states: States | None = None, *, fold: Fold = None) -> str:
-    """Return a plain table of the tasks: name, block, state and the state's message."""
+    """Return a plain table of the tasks: name, block, state and, if any state has more to say, its message."""
     drawing = draw(graph, fold=fold)
     shown = marks(drawing, states or {})
     rows = [("task", "block", "state", "message")]
@@ -46,8 +47,10 @@ def table(graph: GraphLike | Drawing, states: States | None = None, *, fold: Fol
         (_name(node), box, shown.nodes[node.key].line, message(node, states))
         for node, box in nodes_with_blocks(drawing)
     ]
+    if not any(row[3] for row in rows[1:]):
+        rows = [(*row[:3], "") for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
-    rows.insert(1, ("-" * widths[0], "-" * widths[1], "-" * widths[2], "-" * 7))
+    rows.insert(1, ("-" * widths[0], "-" * widths[1], "-" * widths[2], "-" * len(rows[0][3])))
     return "\n".join(
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]).rstrip()
         for row in rows
@@ -73,7 +76,9 @@ def nodes_with_blocks(drawing: Drawing) -> Iterator[tuple[Node, str]]:
 def message(node: Node, states: States | None) -> str:
     """Return the message of a single task's state, if it says more than the state itself."""
     state = (states or {}).get(node.tasks[0]) if len(node.tasks) == 1 else None
-    return one_line(state.message or "", 100) if state is not None else ""
+    if state is None or state.message in _SAYS_NOTHING:
+        return ""
+    return one_line(state.message or "", 100)
 
 
 def _inputs(drawing: Drawing) -> dict[str, str]:
