@@ -55,7 +55,8 @@ def _compile(shell: InteractiveShell, body: str, raw_cell: str, magic: str) -> l
     for node in nodes:
         wrapped: ast.mod = ast.Interactive([node]) if node in displayed else ast.Module([node], [])
         with shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
-            code = shell.compile(wrapped, name, "single" if node in displayed else "exec")
+            # Typed as if it took text only, as codeop's does.
+            code = shell.compile(wrapped, name, "single" if node in displayed else "exec")  # type: ignore[arg-type]
         if code.co_flags & inspect.CO_COROUTINE:
             raise UsageError(
                 f"{magic}: line {node.lineno} awaits at top level, which a cell magic cannot do; "
@@ -72,7 +73,8 @@ def _aligned(shell: InteractiveShell, body: str, raw_cell: str) -> str:
     lines = body.splitlines()
     blank = next((i for i, line in enumerate(lines) if line.strip()), 0)  # IPython drops these
     head = [f"# {line}" for line in above] + [""] * blank
-    return "".join(line + "\n" for line in head) + shell.transform_cell(body)
+    transformed: str = shell.transform_cell(body)
+    return "".join(line + "\n" for line in head) + transformed
 
 
 def _displayed(shell: InteractiveShell, nodes: list[ast.stmt], body: str) -> list[ast.stmt]:

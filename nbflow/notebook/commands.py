@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,8 @@ class Call:
         if text is None:
             raise UsageError(f"{self.magic}: which task? add --task NAME")
         run = newest_run(self.flow)
-        return find_task(self.flow if run is None else run.graph, text, self.namespace, self.magic)
+        slugs = self.flow.slugs if run is None else run.graph.slugs
+        return find_task(self.flow.name, slugs, text, self.namespace, self.magic)
 
 
 def show(call: Call) -> None:
@@ -60,13 +62,14 @@ def run(call: Call) -> None:
         # Also after the stop button: the picture says what was done and what was cleaned up.
         done = newest_run(call.flow)
         if done is not None and done is not before:
+            _show_in_panels(done)
             display(done)
 
 
 def start(call: Call) -> None:
     """Start a run in the background; the cell ends at once."""
     _refuse_second_run(call)
-    begun = call.flow.start(paused=call.options.paused, **call.start_options())
+    begun = _begin(call, paused=call.options.paused)
     _say(f"run {begun.number} of {call.flow.name} has started; %flow panel {call.flow.name} shows it live")
 
 
@@ -78,7 +81,7 @@ def step(call: Call) -> None:
             raise UsageError(
                 f"{call.magic}: flow {call.flow.name!r} has no tasks, so there is nothing to step"
             )
-        going = call.flow.start(paused=True, **call.start_options())
+        going = _begin(call, paused=True)
     elif call.options.parameters:
         raise UsageError(
             f"{call.magic}: run {going.number} is going with its own parameters; "
@@ -96,7 +99,7 @@ def block(call: Call) -> None:
 def until(call: Call) -> None:
     """Run up to and including a task and draw the run; begins a run if none is going."""
     task = call.task()
-    going = unfinished_run(call.flow) or call.flow.start(paused=True, **call.start_options())
+    going = unfinished_run(call.flow) or _begin(call, paused=True)
     _command(going, lambda: going.until(task))
 
 
@@ -165,6 +168,19 @@ def list_flows() -> None:
         rows.append((name, f"{len(flow.tasks)} tasks", state))
     widths = [max(len(row[i]) for row in rows) for i in range(2)]
     _say("\n".join(f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]}" for row in rows))
+
+
+def _begin(call: Call, *, paused: bool) -> Run:
+    begun = call.flow.start(paused=paused, **call.start_options())
+    _show_in_panels(begun)
+    return begun
+
+
+def _show_in_panels(run: Run) -> None:
+    """Let the open panels of the flow follow its new run; without a panel, none is loaded."""
+    panels = sys.modules.get("nbflow.panel")
+    if panels is not None:
+        panels.show_in_open_panels(run)
 
 
 def _command(going: Run, command: Callable[[], object]) -> None:

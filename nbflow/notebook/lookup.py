@@ -57,23 +57,23 @@ def going_run(flow: Flow, magic: str) -> Run:
     return run
 
 
-def find_task(graph: Graph, text: str, namespace: Mapping[str, object], magic: str) -> Task:
+def find_task(
+    flow: str, slugs: Mapping[Task, str], text: str, namespace: Mapping[str, object], magic: str
+) -> Task:
     """Return the task that `text` names: by slug, by name if only one has it, or by the variable that holds it."""
-    by_slug = {slug: task for task, slug in graph.slugs.items()}
+    by_slug = {slug: task for task, slug in slugs.items()}
     if text in by_slug:
         return by_slug[text]
     held = namespace.get(text)
-    if isinstance(held, Task) and held in graph.tasks:
+    if isinstance(held, Task) and held in slugs:
         return held
     named = [task for task in by_slug.values() if task.name == text]
     if len(named) == 1:
         return named[0]
     if named:
-        slugs = ", ".join(repr(graph.slugs[task]) for task in named)
-        raise UsageError(f"{magic}: flow {graph.name!r} has several tasks {text!r}; say which: {slugs}")
-    raise UsageError(
-        f"{magic}: flow {graph.name!r} has no task {text!r}; {_instead(text, by_slug)}see %flow show"
-    )
+        which = ", ".join(repr(slugs[task]) for task in named)
+        raise UsageError(f"{magic}: flow {flow!r} has several tasks {text!r}; say which: {which}")
+    raise UsageError(f"{magic}: flow {flow!r} has no task {text!r}; {_instead(text, by_slug)}see %flow show")
 
 
 def find_block(graph: Graph, text: str, namespace: Mapping[str, object], magic: str) -> Block:

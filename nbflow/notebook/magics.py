@@ -44,6 +44,7 @@ class FlowMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
+        self._shell = shell
         self._cell: ExecutionInfo | None = None
 
     def remember_cell(self, info: ExecutionInfo) -> None:
@@ -60,7 +61,7 @@ class FlowMagics(Magics):
     @argument("--executor", help="where the tasks run: inline or threads")
     @argument("--task", help="the same as the third word")
     @argument("--paused", action="store_true", help="for start: stand still before the first task")
-    @line_magic("flow")
+    @line_magic("flow")  # type: ignore[arg-type]  # IPython's types know the decorator without a name only
     def line(self, line: str) -> None:
         """Show and command the flows of this notebook."""
         options = parse(FlowMagics.line.parser, line, "%flow")
@@ -73,7 +74,7 @@ class FlowMagics(Magics):
             )
         magic = f"%flow {options.command}"
         flow = _flow_and_target(options, magic)
-        call = commands.Call(flow=flow, options=options, namespace=self.shell.user_ns, magic=magic)
+        call = commands.Call(flow=flow, options=options, namespace=self._shell.user_ns, magic=magic)
         with _usage_errors(magic):
             commands.COMMANDS[options.command](call)
 
@@ -86,7 +87,7 @@ class FlowMagics(Magics):
     @argument("--step", action="store_true", help="run one task afterwards and stand still")
     @argument("--no-show", action="store_true", help="do not draw the flow")
     @_PARAMETER
-    @cell_magic("flow")
+    @cell_magic("flow")  # type: ignore[arg-type]
     def cell(self, line: str, cell: str) -> None:
         """Execute a cell as usual, with the tasks it calls added to a flow.
 
@@ -109,9 +110,9 @@ class FlowMagics(Magics):
             self._proceed(flow, options, magic)
 
     def _add(self, flow: Flow, body: str, block: str | None, magic: str) -> None:
-        shell = self.shell
+        shell = self._shell
         info = self._cell
-        raw_cell = body if info is None else info.raw_cell
+        raw_cell = body if info is None else str(info.raw_cell)
         cell_id = None if info is None else info.cell_id
         key = cell_key(cell_id, body, names_in(shell.transform_cell(body)))
         label = f"cell In [{shell.execution_count}]"
@@ -130,7 +131,7 @@ class FlowMagics(Magics):
     def _proceed(self, flow: Flow, options: Any, magic: str) -> None:
         command = commands.run if options.run else commands.step
         options.executor = options.task = options.target = None
-        call = commands.Call(flow=flow, options=options, namespace=self.shell.user_ns, magic=magic)
+        call = commands.Call(flow=flow, options=options, namespace=self._shell.user_ns, magic=magic)
         with _usage_errors(magic):
             command(call)
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nbflow.engine.handle import Run
 from nbflow.panel.panel import Panel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nbflow.engine.handle import Run
     from nbflow.flow import Flow
 
-__all__ = ["Panel", "panel"]
+__all__ = ["Panel", "panel", "show_in_open_panels"]
 
 
 def panel(source: Flow | Run, parameters: Mapping[str, Any] | None = None, **options: Any) -> Panel:
@@ -26,9 +26,13 @@ def panel(source: Flow | Run, parameters: Mapping[str, Any] | None = None, **opt
         parameters: The parameters of the runs that its Run and Step buttons start.
         options: More keyword arguments of `flow.start`, such as `executor`.
     """
-    run: Run | None
-    if hasattr(source, "runs"):
-        flow, run = source, next(reversed(source.runs), None)
-    else:
-        flow, run = source.flow, source
-    return Panel(flow, run, parameters=parameters, options=options)
+    if isinstance(source, Run):
+        return Panel(source.flow, source, follows_flow=False, parameters=parameters, options=options)
+    return Panel(source, source.runs[-1] if source.runs else None, parameters=parameters, options=options)
+
+
+def show_in_open_panels(run: Run) -> None:
+    """Let every open panel of the run's flow follow `run`; a panel made for one run stays with it."""
+    for one in tuple(Panel.open_ones):
+        if one.flow is run.flow and one.follows_flow and one.run is not run:
+            one.follow(run)

@@ -7,7 +7,8 @@ arrive, or how busy the kernel is.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+import weakref
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import ipywidgets
 
@@ -34,23 +35,28 @@ class Panel(ipywidgets.VBox):
     Args:
         flow: The flow that Run and Step start.
         run: The run to show; None shows the flow before its first run.
+        follows_flow: Whether runs of the flow that are started elsewhere are shown as well.
         parameters: The parameters of the runs started here.
         options: More keyword arguments of `flow.start`, such as `executor`.
         on_error: Called with whatever a callback raised, after the panel has shown it; for tests.
         make_coalescer: Makes what limits the messages to the browser; for tests.
     """
 
+    open_ones: ClassVar[weakref.WeakSet[Panel]] = weakref.WeakSet()
+
     def __init__(
         self,
         flow: Flow,
         run: Run | None = None,
         *,
+        follows_flow: bool = True,
         parameters: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
         on_error: Callable[[BaseException], None] | None = None,
         make_coalescer: Callable[..., Coalescer] = Coalescer,
     ) -> None:
         self.flow = flow
+        self.follows_flow = follows_flow
         self.run: Run | None = None
         self.on_error = on_error
         self._parameters = dict(parameters or {})
@@ -69,6 +75,7 @@ class Panel(ipywidgets.VBox):
         self.add_class("nbflow-panel")
         self.add_class("nbflow-page")
         self.follow(run)
+        Panel.open_ones.add(self)
 
     def follow(self, run: Run | None) -> None:
         """Show `run` from now on, whole, whether it is new, going or over; None shows the flow."""
@@ -81,7 +88,8 @@ class Panel(ipywidgets.VBox):
             self._body.show(drawn, self._picture.snapshot(run))
             self.run = run
             if run is not None:
-                self._changes = changes = self._make_coalescer(lambda keys: self._flush(run, changes, keys))
+                changes: Coalescer = self._make_coalescer(lambda keys: self._flush(run, changes, keys))
+                self._changes = changes
                 listener = _listener(changes)
                 self._unlisten = run.listen(listener)
                 # What happened while the snapshot was made may be in it or not: told again, it is.
@@ -93,6 +101,7 @@ class Panel(ipywidgets.VBox):
 
     def close(self) -> None:
         """Let go of the run and of the browser; the run itself goes on."""
+        Panel.open_ones.discard(self)
         with self._changing:
             self._leave()
         for widget in (*self.buttons.values(), self.children[1], self._head, self._body):
@@ -101,7 +110,10 @@ class Panel(ipywidgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         self._copies.show(self.flow, self.run)
-        return super()._repr_mimebundle_(**kwargs)
+        shown = super()._repr_mimebundle_(**kwargs)
+        if shown is not None:  # what is left of the widget in a saved notebook; the copy stands above it
+            shown["text/plain"] = f"live panel of {one_line(self.flow.name)}: execute the cell to use it"
+        return shown
 
     # Commands
 

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.states import Mapped
+from nbflow.core.states import Cancelled, Mapped, Paused, Retrying, Skipped, State
 from nbflow.render.build import draw
 from nbflow.render.marks import marks
 from nbflow.render.names import one_line
@@ -30,7 +30,7 @@ Json = dict[str, Any]
 
 # They take no time and cannot be stepped to: the graph shows them, the table and the counts leave them out.
 _SILENT = frozenset({"parameter", "collection"})
-# What the progress bar is made of, in this order; every other state counts as waiting.
+# What the progress bar is made of, in this order; every other state counts as pending.
 _SEGMENTS = {
     "Failed": "Failed",
     "TimedOut": "Failed",
@@ -44,6 +44,7 @@ _SEGMENTS = {
     "Running": "Running",
     "Paused": "Paused",
     "Retrying": "Retrying",
+    "Pending": "Pending",
 }
 _DONE = frozenset({"Failed", "TriggerFailed", "Cancelled", "Success", "Skipped"})
 
@@ -91,7 +92,7 @@ class Picture:
         """Return the keys of all there is to show."""
         return [*self._shown, *self._boxes]
 
-    def patch(self, run: Run | None, changed: Iterable[object]) -> Json:
+    def patch(self, run: Run | None, changed: Iterable[Any]) -> Json:
         """Describe how the tasks and blocks in `changed` look now; whatever else it holds is passed over."""
         nodes: dict[str, Node] = {}
         clusters: dict[str, Cluster] = {}
@@ -124,12 +125,10 @@ class Picture:
         if run is None:
             return row
         state = run.states.get(task)
-        if state is not None and not state.is_successful():
+        if state is not None and _needs_a_word(state):
             row["note"] = one_line(state.message or "", 200)
-        if isinstance(state, Mapped):
-            row["line"] = f"{mark.line} {state_look(mark.name).word.lower()}"
         start, end = run.timings.get(task, (None, None))
-        if start is not None:
+        if start is not None and start != end:  # what never ran began and ended at once
             row["seconds"] = round((self._clock() if end is None else end) - start, 3)
             row["going"] = end is None
         return row
@@ -181,6 +180,15 @@ class Picture:
             f"{one_line(block.name, 60)}: {one_line(repr(error), 200)}"
             for block, error in list(run.cleanup_failures.items())
         ]
+
+
+def _needs_a_word(state: State) -> bool:
+    """Tell whether a state's message says more than its word does."""
+    if isinstance(state, (Retrying, Paused, Cancelled, Skipped)):
+        return True
+    if isinstance(state, Mapped):
+        return False
+    return state.is_failed()
 
 
 def _statuses(run: Run) -> list[tuple[Block, str]]:

@@ -10,7 +10,7 @@ import weakref
 import pytest
 
 from nbflow import Flow, Parameter, task
-from nbflow.panel import panel
+from nbflow.panel import panel, show_in_open_panels
 
 PARTS = ("nodes", "clusters", "rows")
 
@@ -359,3 +359,16 @@ def test_hostile_names_arrive_as_short_plain_text(make_panel, name):
     assert len(row["name"]) <= 120
     assert row["name"].isprintable()
     assert "<img" not in panel._body.picture["svg"]
+
+
+def test_an_open_panel_of_the_flow_shows_runs_started_elsewhere(make_panel, flow, gate):
+    of_flow = make_panel(flow)
+    of_run = make_panel(flow, flow.start(paused=True), follows_flow=False)
+    new = flow.start()
+
+    show_in_open_panels(new)
+
+    assert of_flow.run is new
+    assert of_run.run is not new
+    gate.set()
+    until(lambda: head(of_flow)["state"] == "Success")

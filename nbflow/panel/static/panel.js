@@ -249,7 +249,7 @@ function paintGroup(group, start, [name, line]) {
   if (!group) return;
   const classes = withClass(group.getAttribute("class") ?? "", start, name);
   if (group.getAttribute("class") !== classes) group.setAttribute("class", classes);
-  const text = group.querySelector(":scope > text.nbflow-line");
+  const text = group.querySelector(".nbflow-line");
   if (text) say(text, line);
   const title = group.querySelector(":scope > title");
   if (title && start === "nbflow-state-") {
@@ -266,7 +266,7 @@ function makeTable() {
   element.setAttribute("aria-label", "tasks");
   const table = make("table");
   const head = make("tr");
-  for (const name of ["Task", "State", "Time", "Message"]) {
+  for (const name of ["Task", "State", "Time"]) {
     const cell = make("th", `nbflow-${name.toLowerCase()}`, name);
     cell.setAttribute("scope", "col");
     head.append(cell);
@@ -291,14 +291,14 @@ function makeTable() {
       const task = make("th", "nbflow-task");
       task.setAttribute("scope", "row");
       task.style.setProperty("--nbflow-depth", String(name.depth));
-      task.append(make("span", `nbflow-name nbflow-${name.kind}`, name.name));
+      const note = make("div", "nbflow-note");
+      task.append(make("div", `nbflow-name nbflow-${name.kind}`, name.name), note);
       task.title = name.box ? `${name.name} (in ${name.box})` : name.name;
       const state = make("td", "nbflow-state");
       const badge = make("span", "nbflow-badge");
       state.append(badge);
       const time = make("td", "nbflow-time");
-      const note = make("td", "nbflow-message");
-      row.append(task, state, time, note);
+      row.append(task, state, time);
       cells.set(name.key, { row, badge, time, note });
       return row;
     }));
