@@ -12,7 +12,8 @@ stroke-width:var(--nbflow-width);stroke-dasharray:var(--nbflow-dash)}
 .nbflow-drawing .nbflow-node text,.nbflow-drawing .nbflow-cluster text{fill:var(--nbflow-text)}
 .nbflow-drawing .nbflow-edge path{fill:none;stroke:var(--nbflow-stroke);stroke-width:1.2px}
 .nbflow-drawing .nbflow-edge polygon{fill:var(--nbflow-stroke)}
-.nbflow-drawing .nbflow-edge text{fill:var(--nbflow-text)}
+.nbflow-drawing .nbflow-edge text{fill:var(--nbflow-text);paint-order:stroke;stroke:var(--nbflow-fill);\
+stroke-width:3px;stroke-opacity:.85;stroke-linejoin:round}
 .nbflow-drawing .nbflow-edge.nbflow-mapped path{stroke-dasharray:5 3}
 .nbflow-drawing .nbflow-edge.nbflow-order path{stroke-dasharray:1.5 3}
 .nbflow-drawing .nbflow-edge.nbflow-lifecycle{opacity:.45}
