@@ -34,7 +34,8 @@ from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import CLEANUP, INIT, SETUP
 from nbflow.engine.handlers import call_handlers
 from nbflow.engine.inputs import Inputs
-from nbflow.engine.schedule import CANCELLED
+from nbflow.engine.schedule import CANCELLED, SUCCEEDED
+from nbflow.engine.stdout import Logged
 from nbflow.engine.transitions import (
     cached_of,
     from_cache,
@@ -216,7 +217,8 @@ class Pipeline:
                 self._record.set_block(held, BlockStatus.CLOSING)
             elif held is not None and (role == SETUP or held.block.setup_task is None):
                 self._record.set_block(held, BlockStatus.OPENING)
-        call = Call(node, task, task.run, inputs, values)
+        run = task.run if not task.log_stdout else Logged(task.run, task.logger.name)
+        call = Call(node, task, run, inputs, values)
         call.shielded = role == CLEANUP
         self._schedule.started(node)
         self._loop.call(call, lifecycle=role != 0)
@@ -224,17 +226,17 @@ class Pipeline:
     def _values(self, node: int, task: Task) -> dict[str, Any]:
         child = self._schedule.child_index[node]
         slug = self._graph.slugs.get(task, task.name)
-        values = self._loop.values.copy()
-        values["task_name"] = task.name
-        values["task_full_name"] = task.name if child < 0 else f"{task.name}[{child}]"
-        values["task_slug"] = slug
-        values["task_id"] = slug
-        values["task_tags"] = task.tags
-        values["task_run_id"] = (
-            f"{self._record.id}-{slug}" if child < 0 else f"{self._record.id}-{slug}[{child}]"
-        )
-        values["task_run_count"] = self._attempts.get(node, 1)
-        values["map_index"] = None if child < 0 else child
+        values = {
+            **self._loop.values,
+            "task_name": task.name,
+            "task_full_name": task.name if child < 0 else f"{task.name}[{child}]",
+            "task_slug": slug,
+            "task_id": slug,
+            "task_tags": task.tags,
+            "task_run_id": f"{self._record.id}-{slug}" if child < 0 else f"{self._record.id}-{slug}[{child}]",
+            "task_run_count": self._attempts.get(node, 1),
+            "map_index": None if child < 0 else child,
+        }
         loop = self._loops.get(node)
         if loop is not None:
             values["task_loop_count"], values["task_loop_result"] = loop
@@ -248,6 +250,12 @@ class Pipeline:
         """Take in the outcome of an attempt."""
         node, task = call.node, call.task
         role = self._graph.role[self._schedule.task_of[node]]
+        if outcome.error is None and not role and task.cache_for is None and not task.state_handlers:
+            # Nothing can turn this success into anything else: the same end as below, without the questions.
+            state = Success("Task run succeeded.", result=outcome.value)
+            self._record.set_task(node, self._record.current(node), state, self._attempts.get(node, 1))
+            self._schedule.ended(node, SUCCEEDED)
+            return
         if role:
             self.keep_resource(node, role, outcome)
         if outcome.error is not None:
