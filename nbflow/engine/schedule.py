@@ -143,7 +143,7 @@ class Schedule:
 
     def begin(self, given: dict[int, int] | None = None) -> None:
         """Start the run; the nodes in `given` ended before it, with these verdicts."""
-        given = given or {}
+        given = {} if given is None or self.cancelled else given  # a cancel has ended them
         for gates in self.gates:
             for gate in gates:
                 gate.demanded = gate.members_left == 0
@@ -171,17 +171,19 @@ class Schedule:
         self._finish(node, verdict)
 
     def lingers(self, node: int) -> None:
-        """A node is about to end, but its thread goes on with it (see `let_go`); its resource is in use."""
+        """A node is about to end, but its thread goes on with it (see `let_go`); the resources around it are in use."""
         gate = self.gate_of(node)
-        if gate is not None:
+        while gate is not None:
             gate.busy += 1
+            gate = gate.outer
 
     def let_go(self, node: int) -> None:
         """The thread of a lingering node is done with it."""
         gate = self.gate_of(node)
-        if gate is not None:
+        while gate is not None:
             gate.busy -= 1
             self._consider_cleanup(gate)
+            gate = gate.outer
 
     def opened(self, gate: Gate) -> None:
         """The setup of `gate` gave a resource (told before the setup's end, and also when it comes late)."""
@@ -231,6 +233,9 @@ class Schedule:
     def hold(self, node: int) -> None:
         """The node waits for `release`; its block stays open."""
         self._stop(node)
+        if self.cancelled and self.graph.role[self.task_of[node]] != CLEANUP:
+            self._finish(node, CANCELLED)
+            return
         self.phase[node] = HELD
 
     def release(self, node: int) -> None:
@@ -290,6 +295,8 @@ class Schedule:
         for node in range(len(self.phase)):
             if self.phase[node] in (WAITING, READY, ASLEEP, HELD):
                 if self.graph.role[self.task_of[node]] == CLEANUP and self.own[node] is not None:
+                    if self.phase[node] in (ASLEEP, HELD):  # nobody waits for a second try any more
+                        self._push(node)
                     continue
                 ended.append(node)
                 self._finish(node, CANCELLED)
@@ -369,8 +376,10 @@ class Schedule:
 
     def peek(self) -> int | None:
         """Return the node that a step would start first, as far as is known now."""
-        keys = [heap[0] for heap in (self._ready_lifecycle, self._ready) if self._trim(heap)]
-        return self._decode(min(keys)) if keys else None
+        # Asked from any thread, so it only looks, at copies: see `_trim` for what else may be in a heap.
+        keys = [*self._ready_lifecycle.copy(), *self._ready.copy()]
+        nodes = ((key, self._decode(key)) for key in keys)
+        return min(((key, node) for key, node in nodes if self.phase[node] == READY), default=(0, None))[1]
 
     # -- inside -----------------------------------------------------------------------------------------------
 
