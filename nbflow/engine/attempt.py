@@ -37,24 +37,13 @@ class Call:
     calls (cleanups) never see it.
     """
 
-    __slots__ = (
-        "abandoned",
-        "attempt",
-        "context",
-        "fn",
-        "inputs",
-        "is_over",
-        "lingering",
-        "lock",
-        "node",
-        "number",
-        "on_late",
-        "shielded",
-        "stop_requested",
-        "task",
-        "thread_id",
-        "was_hit",
-    )
+    attempt = 1
+    shielded = False
+    stop_requested = False
+    is_over = False
+    was_hit = False
+    thread_id: int | None = None
+    lock: threading.Lock | None = None
 
     def __init__(
         self, node: int, task: Task, fn: Callable[..., Any], inputs: dict[str, Any], values: dict[str, Any]
@@ -65,17 +54,6 @@ class Call:
         self.inputs = inputs
         self.context = values
         values["_cancel_flag"] = self.is_asked_to_stop
-        self.attempt = 1
-        self.number = 0
-        self.shielded = False
-        self.stop_requested = False
-        self.lingering = False  # its task has ended, its thread has not
-        self.abandoned = False  # nobody waits for it any more
-        self.on_late: Callable[[Outcome], None] | None = None
-        self.is_over = False
-        self.was_hit = False
-        self.thread_id: int | None = None
-        self.lock: threading.Lock | None = None
 
     def is_asked_to_stop(self) -> bool:
         """Tell whether the task should stop."""

@@ -62,13 +62,26 @@ class EventLog:
         state: State | None = None,
         attempt: int = 0,
         note: str = "",
+        at: float | None = None,
     ) -> None:
-        """Append one event and tell every listener."""
+        """Append one event, of now or of the time `at`, and tell every listener."""
         events = self.events
         # Past the named tuple's own constructor: this is made for every change of every task.
         event = _new(
             Event,
-            (self.run_id, len(events), time.time(), kind, task, map_index, block, old, state, attempt, note),
+            (
+                self.run_id,
+                len(events),
+                at or time.time(),
+                kind,
+                task,
+                map_index,
+                block,
+                old,
+                state,
+                attempt,
+                note,
+            ),
         )
         events.append(event)
         for listener in self._listeners:

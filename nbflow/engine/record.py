@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from nbflow.core.states import Mapped, Pending, Running, State
+from nbflow.core.states import Finished, Mapped, Pending, Running, State
 from nbflow.engine.blocks import BlockStatus, Holding, Holdings
 from nbflow.engine.events import EventLog
 
@@ -48,20 +48,23 @@ class Record:
 
     def set_task(self, node: int, old: State, state: State, attempt: int = 0) -> None:
         """Give a task or child a state."""
-        task = self.graph.tasks[self.schedule.task_of[node]]
-        child = self.schedule.child_index[node]
+        schedule = self.schedule
+        task = self.graph.tasks[schedule.task_of[node]]
+        child = schedule.child_index[node]
+        now = time.time()
         if child < 0:
             self.states[task] = state
-            now = time.time()
             if type(state) is Running:
                 self.timings.setdefault(task, (now, None))
-            elif state.is_finished() and not isinstance(state, Mapped):
-                self.timings[task] = (self.timings.get(task, (now, None))[0], now)
-        else:
-            parent = self.states[task]
-            if isinstance(parent, Mapped):
-                parent.map_states[child] = state
-        self.log.emit("task", task, child if child >= 0 else None, None, old, state, attempt)
+            elif isinstance(state, Finished) and not isinstance(state, Mapped):
+                begun = self.timings.get(task)
+                self.timings[task] = (now if begun is None else begun[0], now)
+            self.log.emit("task", task, None, None, old, state, attempt, "", now)
+            return
+        parent = self.states[task]
+        if isinstance(parent, Mapped):
+            parent.map_states[child] = state
+        self.log.emit("task", task, child, None, old, state, attempt, "", now)
 
     def map_ended(self, node: int) -> None:
         """Note that the last child of a mapped task has ended."""

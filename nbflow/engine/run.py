@@ -322,7 +322,7 @@ class RunLoop:
                 self._set_deadlines(call)
             self._session.submit(call, lifecycle=lifecycle)
             return
-        timers = []
+        timers: list[threading.Timer] = []
         if call.task.timeout is not None:
             timers.append(self._start_timer(call.task.timeout, call, TaskTimeoutSignal))
         if self.cancelling and call.shielded:
