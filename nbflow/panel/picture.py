@@ -125,8 +125,8 @@ class Picture:
         if run is None:
             return row
         state = run.states.get(task)
-        if state is not None and _needs_a_word(state):
-            row["note"] = one_line(state.message or "", 200)
+        if state is not None:
+            row["note"] = _note(state)
         start, end = run.timings.get(task, (None, None))
         if start is not None and start != end:  # what never ran began and ended at once
             row["seconds"] = round((self._clock() if end is None else end) - start, 3)
@@ -182,13 +182,16 @@ class Picture:
         ]
 
 
-def _needs_a_word(state: State) -> bool:
-    """Tell whether a state's message says more than its word does."""
-    if isinstance(state, (Retrying, Paused, Cancelled, Skipped)):
-        return True
+def _note(state: State) -> str:
+    """Return a state's message where it says more than its word does; of a map, that of the first failed child."""
     if isinstance(state, Mapped):
-        return False
-    return state.is_failed()
+        for index, child in enumerate(tuple(state.map_states or ())):
+            if child is not None and child.is_failed():
+                return one_line(f"[{index}] {child.message or ''}", 200)
+        return ""
+    if state.is_failed() or isinstance(state, (Retrying, Paused, Cancelled, Skipped)):
+        return one_line(state.message or "", 200)
+    return ""
 
 
 def _statuses(run: Run) -> list[tuple[Block, str]]:

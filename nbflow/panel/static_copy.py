@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from nbflow.engine.handle import Run
     from nbflow.flow import Flow
 
+# The output after the copy is the widget. Where it could not come to life it holds no panel, only an error text.
+_WIDGET_CSS = (
+    ".jp-OutputArea-child:has(.nbflow-static)+.jp-OutputArea-child:not(:has(.nbflow-panel)){display:none}"
+)
+
 
 def bundle(flow: Flow, run: Run | None) -> dict[str, str]:
     """Return the picture and table as HTML and text: of `run`, else of the flow alone."""
@@ -54,4 +59,4 @@ class StaticCopies:
 
 
 def _static(page: str) -> str:
-    return f'<div class="nbflow-static">{page}</div>'
+    return f'<div class="nbflow-static"><style>{_WIDGET_CSS}</style>{page}</div>'

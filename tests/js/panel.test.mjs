@@ -63,3 +63,9 @@ test("the progress is told in words", () => {
   assert.equal(panel.progressText(head), "7 of 12 done: 1 failed, 6 success");
   assert.equal(panel.progressText({ ...head, done: 0, counts: [["Pending", "pending", 12]] }), "0 of 12 done");
 });
+
+test("setup and cleanup are named without their block, other tasks whole", () => {
+  assert.equal(panel.shortName({ name: "Cluster.setup", kind: "setup", box: "Cluster" }), "setup");
+  assert.equal(panel.shortName({ name: "my cleanup", kind: "cleanup", box: "Cluster" }), "my cleanup");
+  assert.equal(panel.shortName({ name: "Cluster.x", kind: "task", box: "Cluster" }), "Cluster.x");
+});

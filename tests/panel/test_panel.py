@@ -262,7 +262,10 @@ def test_a_mapped_task_is_one_row_that_counts(make_panel):
     panel.buttons["run"].click()
     until(lambda: "rerun" in enabled(panel))
 
-    assert "3/3, 1 failed" in panel._body.snapshot["rows"]["half-1"]["line"]
+    row = panel._body.snapshot["rows"]["half-1"]
+    assert "3/3, 1 failed" in row["line"]
+    assert row["note"].startswith("[1] ")
+    assert "two" in row["note"]
 
 
 def test_two_panels_of_one_run_show_the_same(make_panel, flow, gate):

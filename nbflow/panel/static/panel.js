@@ -84,6 +84,15 @@ export function progressText(head) {
   return `${head.done} of ${head.total} done` + (parts.length ? `: ${parts.join(", ")}` : "");
 }
 
+/**
+ * What a task is called in the table: setup and cleanup stand below their block's name already.
+ * @param {RowName} row
+ */
+export function shortName({ name, kind, box }) {
+  const within = kind === "setup" || kind === "cleanup";
+  return within && name.startsWith(`${box}.`) ? name.slice(box.length + 1) : name;
+}
+
 // --- small DOM helpers ---
 
 /**
@@ -285,22 +294,28 @@ function makeTable() {
   const fill = (names) => {
     cells.clear();
     going.clear();
-    rows.replaceChildren(...names.map((name) => {
+    rows.replaceChildren(...names.flatMap((name) => {
       const row = make("tr");
       row.dataset.key = name.key;
       const task = make("th", "nbflow-task");
       task.setAttribute("scope", "row");
       task.style.setProperty("--nbflow-depth", String(name.depth));
-      const note = make("div", "nbflow-note");
-      task.append(make("div", `nbflow-name nbflow-${name.kind}`, name.name), note);
+      task.append(make("div", `nbflow-name nbflow-${name.kind}`, shortName(name)));
       task.title = name.box ? `${name.name} (in ${name.box})` : name.name;
       const state = make("td", "nbflow-state");
       const badge = make("span", "nbflow-badge");
       state.append(badge);
       const time = make("td", "nbflow-time");
       row.append(task, state, time);
+      // A message gets a row of its own, as wide as the table.
+      const below = make("tr", "nbflow-below");
+      const note = make("td", "nbflow-note");
+      note.setAttribute("colspan", "3");
+      note.style.setProperty("--nbflow-depth", String(name.depth));
+      below.append(note);
+      below.hidden = true;
       cells.set(name.key, { row, badge, time, note });
-      return row;
+      return [row, below];
     }));
   };
   /** @param {Record<string, Row>} changed */
@@ -313,7 +328,8 @@ function makeTable() {
       cell.badge.className = withClass(cell.badge.className, "nbflow-state-", data.state);
       say(cell.badge, data.line);
       say(cell.note, data.note);
-      cell.note.title = data.note;
+      cell.row.classList.toggle("nbflow-noted", data.note !== "");
+      /** @type {HTMLElement} */ (cell.note.parentElement).hidden = data.note === "";
       say(cell.time, formatSeconds(data.seconds));
       if (data.going) going.set(key, { data, toldAt: now });
       else going.delete(key);
