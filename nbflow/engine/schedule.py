@@ -77,6 +77,8 @@ class Schedule:
         self._ready: list[int] = []
         self._ready_lifecycle: list[int] = []
         self._ready_free: list[int] = []
+        self._stepped: list[int] = []  # children of the map that is the step: whatever the budget
+        self._stepped_lifecycle: list[int] = []
         self._asleep: list[tuple[float, int]] = []
         self._graces: list[tuple[float, int, int]] = []
         self._children_left: dict[int, int] = {}
@@ -359,12 +361,12 @@ class Schedule:
         """Return the heap with the next node that may start, in the less common cases."""
         limited = self.budget == 0 and not self.cancelled
         best: list[int] | None = None
-        for heap in (self._ready_free, self._ready_lifecycle, self._ready):
+        for heap in (self._ready_free, self._ready_lifecycle, self._ready, self._stepped, self._stepped_lifecycle):
             if not heap or not self._trim(heap):
                 continue
-            if limited and heap is not self._ready_free:
+            if limited and (heap is self._ready or heap is self._ready_lifecycle):
                 continue
-            if heap is self._ready and self.running >= self.capacity:
+            if self.running >= self.capacity and (heap is self._ready or heap is self._stepped):
                 continue
             if best is None or heap[0] < best[0]:
                 best = heap
@@ -387,7 +389,16 @@ class Schedule:
         self.budget = budget
         self._stop_node = -1
         self._stop_gate = None
-        self._step_map = -1
+        if self._step_map >= 0:
+            self._step_map = -1
+            for stepped, heap in self._step_heaps:
+                heap += stepped
+                heapify(heap)
+                stepped.clear()
+
+    @property
+    def _step_heaps(self) -> tuple[tuple[list[int], list[int]], ...]:
+        return (self._stepped, self._ready), (self._stepped_lifecycle, self._ready_lifecycle)
 
     def _spend(self, node: int) -> None:
         task = self.task_of[node]
@@ -396,10 +407,10 @@ class Schedule:
         self.budget -= 1
         if self.graph.is_map[task]:  # the whole map is the step: its children go with it
             self._step_map = task
-            for heap in (self._ready, self._ready_lifecycle):
+            for stepped, heap in self._step_heaps:
                 for key in heap:
                     if key & _MASK and (key >> _SHIFT) & _MASK == task:
-                        heappush(self._ready_free, key)
+                        heappush(stepped, key)
                 heap[:] = [key for key in heap if not key & _MASK or (key >> _SHIFT) & _MASK != task]
                 heapify(heap)
 
@@ -419,12 +430,13 @@ class Schedule:
         gate = self.own[node] if role == CLEANUP else self.home[node] or self.home[task]
         if gate is None or not gate.open:
             key += _LATER
-        if self.graph.free[task] or (task == self._step_map and self.child_index[node] >= 0):
+        is_stepped = task == self._step_map and self.child_index[node] >= 0
+        if self.graph.free[task]:
             heappush(self._ready_free, key)
         elif role == ORDINARY:
-            heappush(self._ready, key)
+            heappush(self._stepped if is_stepped else self._ready, key)
         else:
-            heappush(self._ready_lifecycle, key)
+            heappush(self._stepped_lifecycle if is_stepped else self._ready_lifecycle, key)
 
     def _decode(self, key: int) -> int:
         task = (key >> _SHIFT) & _MASK
@@ -461,9 +473,12 @@ class Schedule:
                 self.unneeded.add(node)
                 self._push(node)
             return
-        if home is not None and not home.resolved and not self._is_doomed(node):
-            home.waiting.append(node)
-            self._demand(home)
+        gate = home
+        while gate is not None and gate.resolved:  # one inside may be resolved first, when its init fails early
+            gate = gate.outer
+        if gate is not None and not self._is_doomed(node):
+            gate.waiting.append(node)
+            self._demand(gate)
             return
         if home is not None and home.setup_bad:
             self.bad[node] += 1
