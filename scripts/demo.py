@@ -36,6 +36,7 @@ def main() -> int:
             timeout=300,
             resources={"metadata": {"path": str(TOUR.parent)}},
             store_widget_state=False,
+            extra_arguments=["--log-level=ERROR"],  # the kernel's word on its sockets would only puzzle
         ).execute()
     except CellExecutionError as error:
         print(error, file=sys.stderr)
@@ -48,7 +49,7 @@ def main() -> int:
     (BUILD / "01-tour.html").write_text(page, encoding="utf-8")
     if drawing := find_drawing(notebook):
         (BUILD / "01-tour.svg").write_text(drawing, encoding="utf-8")
-    print(find_table(notebook) or "(no cell of the notebook shows a run's table)")
+    print((find_table(notebook) or "(no cell of the notebook shows a run's table)").rstrip())
     print("\nto look at:")
     for path in sorted(BUILD.glob("01-tour.*")):
         print(f"  {path.relative_to(ROOT)}")
