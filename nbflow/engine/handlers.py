@@ -29,3 +29,14 @@ def call_handlers(
             raise
         return Failed(f"Exception raised while calling state handlers: {error!r}", result=error)
     return new
+
+
+def call_terminal_handler(
+    handler: Callable[..., State | None], flow: Any, state: State, reference_states: set[State]
+) -> State:
+    """Return the final state of a run that `handler` leaves; what it raises is treated as by `call_handlers`."""
+
+    def judge(flow: Any, old: State, new: State) -> State | None:
+        return handler(flow, new, reference_states)
+
+    return call_handlers((judge,), flow, state, state)

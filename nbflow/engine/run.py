@@ -25,7 +25,7 @@ from nbflow.engine.attempt import Call, Outcome, TaskCancelled, close_loop, perf
 from nbflow.engine.blocks import BlockStatus
 from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import CLEANUP, INIT, ORDINARY, SETUP, FrozenGraph
-from nbflow.engine.handlers import call_handlers
+from nbflow.engine.handlers import call_handlers, call_terminal_handler
 from nbflow.engine.interrupts import Guard
 from nbflow.engine.pipeline import Pipeline, timed_out
 from nbflow.engine.record import Record
@@ -432,6 +432,8 @@ class RunLoop:
             state = self.in_user_code(
                 self.values.copy(), call_handlers, handlers, self.flow, old, state, fallback=state
             )
+        if state.is_finished():  # whoever made it: the final state of a run has the states of its tasks
+            state.result = dict(self.record.states)
         self.record.set_run(state)
 
     # -- the end ----------------------------------------------------------------------------------------------
@@ -485,12 +487,17 @@ class RunLoop:
         must_clean = [block for block in self.record.holdings.failures() if block.cleanup_failure == "fail"]
         if must_clean and not state.is_failed():
             state = Failed(f"The cleanup of {must_clean[0].name!r} failed.")
+        state.result = dict(states)
         handler = getattr(self.flow, "terminal_state_handler", None)
         if handler is not None:
             reference = {states[task] for task in graph.reference}
-            state = (
-                self.in_user_code(self.values.copy(), handler, self.flow, state, reference, fallback=state)
-                or state
+            state = self.in_user_code(
+                self.values.copy(),
+                call_terminal_handler,
+                handler,
+                self.flow,
+                state,
+                reference,
+                fallback=state,
             )
-        state.result = dict(states)
         return state

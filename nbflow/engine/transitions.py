@@ -115,10 +115,14 @@ def from_cache(task: Task, old: State, inputs: dict[str, Any], parameters: dict[
     kept = [old] if isinstance(old, Cached) else []
     if task.cache_for is not None:
         kept += context.caches.get(task.cache_key or task.name, [])
-    for state in kept:
-        if task.cache_validator(state, inputs, parameters):
-            return state
-    return None
+    try:
+        return next((state for state in kept if task.cache_validator(state, inputs, parameters)), None)
+    except (signals.StateSignal, signals.ENDRUN) as signal:
+        return signal.state
+    except Exception as error:
+        if context.get("raise_on_exception"):
+            raise
+        return Failed(f"Error while asking the cache validator: {error!r}", result=error)
 
 
 def final_state(reference: dict[Task, State], terminal: dict[Task, State]) -> State:

@@ -72,13 +72,22 @@ def test_the_dates_are_those_of_the_scheduled_start(executor):
     assert found["today_nodash"] == found["today"].replace("-", "")
 
 
-@pytest.mark.parametrize("given", [datetime(2019, 1, 1, tzinfo=UTC), date(2019, 1, 1), "2019-01-01", "2019-01-01T10:00:00Z"])
+@pytest.mark.parametrize(
+    "given", [datetime(2019, 1, 1, tzinfo=UTC), date(2019, 1, 1), "2019-01-01", "2019-01-01T10:00:00Z"]
+)
 def test_a_given_date_drives_the_derived_dates(given):
     """4.12"""
     found = run_everything("inline", context={"date": given})
 
     assert found["date"] == given
-    assert [found[key] for key in DATES] == ["2019-01-01", "2018-12-31", "2019-01-02", "20190101", "20181231", "20190102"]
+    assert [found[key] for key in DATES] == [
+        "2019-01-01",
+        "2018-12-31",
+        "2019-01-02",
+        "20190101",
+        "20181231",
+        "20190102",
+    ]
 
 
 def test_a_derived_date_may_be_given_itself():

@@ -73,7 +73,10 @@ def test_a_skip_is_not_tried_again():
     assert counts == [1]
 
 
-@pytest.mark.parametrize(("retry_on", "attempts"), [(ValueError, 3), (Exception, 3), (KeyError, 1), ({KeyError, OSError}, 1), ({KeyError, ValueError}, 3)])
+@pytest.mark.parametrize(
+    ("retry_on", "attempts"),
+    [(ValueError, 3), (Exception, 3), (KeyError, 1), ({KeyError, OSError}, 1), ({KeyError, ValueError}, 3)],
+)
 def test_only_the_errors_asked_for_are_tried_again(retry_on, attempts):
     """4.7"""
     t, counts = failing(10, max_retries=2, retry_delay=NOW, retry_on=retry_on)
@@ -132,7 +135,9 @@ def test_other_tasks_go_on_while_one_waits_to_be_tried_again():
 def test_the_handlers_see_the_retries():
     """4.7, 4.11"""
     seen = []
-    t, _ = failing(1, max_retries=1, retry_delay=NOW, state_handlers=[lambda task, old, new: seen.append(new)])
+    t, _ = failing(
+        1, max_retries=1, retry_delay=NOW, state_handlers=[lambda task, old, new: seen.append(new)]
+    )
     with Flow("f") as flow:
         t()
 
@@ -218,7 +223,7 @@ def test_a_given_retrying_state_counts_on():
 def test_a_given_state_scheduled_in_the_future_waits_for_its_time():
     """4.2, 4.5"""
     with Flow("f") as flow:
-        a = task(time.monotonic, name="a")()
+        a = task(lambda: time.monotonic(), name="a")()
 
     start = time.monotonic()
     state = flow.run(task_states={a: Scheduled(start_time=datetime.now(UTC) + timedelta(seconds=0.15))})
