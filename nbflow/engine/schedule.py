@@ -267,8 +267,10 @@ class Schedule:
         self._go(UNLIMITED)
 
     def step(self) -> None:
-        """Start one more task (a whole map counts as one)."""
-        self._go(1)
+        """Start one more task (a whole map counts as one); steps asked for before they are made add up."""
+        step_map = self._step_map
+        self._go(max(self.budget, 0) + 1)
+        self._step_map = step_map
 
     def run_until(self, node: int) -> None:
         """Go on up to and including `node`."""
@@ -515,6 +517,11 @@ class Schedule:
         rule = self.graph.count_rules[task]
         if rule is None or (self.graph.is_map[task] and self.child_index[node] < 0):
             return False
+        gate = self.home[node]
+        while gate is not None:  # the counts know nothing of setups, and one around has failed
+            if gate.setup_bad:
+                return False
+            gate = gate.outer
         count = len(self.graph.upstream[task])
         return rule(count, count - self.bad[node], skipped, failed) != "run"
 

@@ -1,0 +1,625 @@
+"""The scheduler alone, driven by a fake run loop that ends tasks in any order and gives any command at any moment.
+
+The numbers are those of the rules of the cleanup guarantee in the design.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import networkx as nx
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbflow.engine.frozen import CLEANUP, INIT, ORDINARY, SETUP, FrozenGraph
+from nbflow.engine.schedule import (
+    CANCELLED,
+    DONE,
+    EXPANDED,
+    FAILED,
+    READY,
+    SKIPPED,
+    SUCCEEDED,
+    UNLIMITED,
+    WAITING,
+    Schedule,
+)
+from tests.properties.strategies import BlockPlan, Built, FlowPlan, TaskPlan, budget, flow_plans
+
+if TYPE_CHECKING:
+    from nbflow.engine.gate import Gate
+
+SEEDS = st.integers(0, 2**32)
+COMMANDS = ("step", "step_block", "run_until", "pause", "resume", "resume")
+
+
+class FakeLoop:
+    """Does what the run loop may do to a schedule, chosen at random, and checks the rules at every start.
+
+    Args:
+        graph: The graph to run.
+        seed: Of all choices.
+        mood: How often attempts end otherwise than well, between 0 and 1.
+        commands: Whether commands other than cancel are given.
+        cancel: How likely a cancel is, at each turn.
+        lingering: Whether threads may fail to let go when their task ends.
+        retrying: Whether attempts may be followed by others.
+    """
+
+    def __init__(
+        self,
+        graph: FrozenGraph,
+        seed: int,
+        *,
+        capacity: int = 1,
+        serial: bool = True,
+        mood: float = 0.0,
+        commands: bool = False,
+        cancel: float = 0.0,
+        lingering: bool = False,
+        retrying: bool = False,
+        given: dict[int, int] | None = None,
+    ) -> None:
+        self.graph = graph
+        self.random = random.Random(seed)
+        self.paused = commands and self.random.random() < 0.5
+        self.schedule = Schedule(graph, capacity=capacity, serial=serial, paused=self.paused)
+        self.capacity, self.serial = capacity, serial
+        self.mood, self.commands, self.cancel = mood, commands, cancel
+        self.lingering, self.retrying = lingering, retrying
+        self.given = given or {}
+        self.running: list[int] = []
+        self.lingerers: dict[int, tuple[float, bool]] = {}  # node: since when, and whether it is a setup
+        self.now = 0.0
+        self.allowed: int | None = 0 if self.paused else None  # counted starts that a step still allows
+        self.step_map = -1
+        self.in_block = False
+        self.attempts: Counter[int] = Counter()
+        self.endings: Counter[int] = Counter()
+        self.order: list[int] = []
+        self.opened: list[Gate] = []
+        self.cleaning: set[Gate] = set()
+        self.asked: list[Gate] = []  # gates whose cleanup was looked at while it owed
+        self.hurried = False
+
+    # -- the turn of events ------------------------------------------------------------------------------------
+
+    def run(self) -> FakeLoop:
+        if self.random.random() < self.cancel:  # even before it began
+            self._cancel()
+        for node in self.given:
+            self.endings[node] += self.schedule.phase[node] != DONE
+        self.schedule.begin(self.given)
+        turns = 0
+        while not self.schedule.is_done:
+            turns += 1
+            assert turns < 20_000, "the run does not end"
+            self._turn()
+        assert not self.running
+        self._check_end()
+        return self
+
+    def _turn(self) -> None:
+        schedule = self.schedule
+        self._count_maps()
+        moves = ["pop"] * 6 + ["end"] * (3 * bool(self.running))
+        if self.commands:
+            moves.append("command")
+        if self.lingerers:
+            moves.append("let go")
+        if schedule.next_wake is not None:
+            moves.append("tick")
+        if self.random.random() < self.cancel:
+            moves = ["cancel"]
+        move = self.random.choice(moves)
+        if move == "pop":
+            node = schedule.pop()
+            if node is not None:
+                self._look_at(node)
+            else:
+                self._stand_still()
+        elif move == "end":
+            self._end(self.running.pop(self.random.randrange(len(self.running))))
+        elif move == "command":
+            self._command(self.random.choice(COMMANDS))
+        elif move == "let go":
+            self._let_go(self.random.choice(list(self.lingerers)))
+        elif move == "tick":
+            self.now = max(self.now, schedule.next_wake or 0.0)
+            schedule.tick(self.now)
+        else:
+            self._cancel()
+
+    def _stand_still(self) -> None:
+        """Nothing may start now: something must be under way, or a person is waited for."""
+        schedule = self.schedule
+        if schedule.is_done:
+            return
+        self._check_eagerness()
+        if self.running or self.lingerers or schedule.next_wake is not None:
+            return
+        held = schedule.held()
+        if held:
+            schedule.release(self.random.choice(held))
+        else:
+            assert schedule.budget == 0, "the run cannot go on, although nothing holds it"
+            self._command("resume" if self.random.random() < 0.3 else "step")
+
+    def _look_at(self, node: int) -> None:
+        schedule, graph = self.schedule, self.graph
+        assert node not in self.running
+        assert self.endings[node] == 0, "a node was given after it had ended"
+        task, child = schedule.task_of[node], schedule.child_index[node]
+        role = graph.role[task]
+        assert not schedule.cancelled or role == CLEANUP, (
+            "something else than a cleanup after cancel (rule 6)"
+        )
+        if role == CLEANUP:
+            gate = schedule.own[node]
+            self._check_cleanup(node, gate)
+            if gate is None or gate not in self.opened:
+                self._finish(node, SKIPPED)
+            else:
+                self.asked += [] if self.attempts[node] else [gate]
+                self._start(node)
+            return
+        self._check_upstream(node)
+        if node in schedule.unneeded:
+            gate = schedule.own[node]
+            assert gate is not None
+            assert gate.members_left == 0 or schedule.cancelled
+            self._finish(node, SKIPPED)
+            return
+        refused = self._refused(node)
+        if refused is not None:
+            self._finish(node, refused)
+        elif child < 0 and graph.is_map[task]:
+            self._expand(node)
+        elif self.commands and self.random.random() < 0.05:
+            schedule.hold(node)
+        else:
+            self._start(node)
+
+    def _expand(self, node: int) -> None:
+        schedule = self.schedule
+        lengths = [len(schedule.children[up]) for up in self.graph.pairs[node] if up in schedule.children]
+        if len(lengths) < len(self.graph.pairs[node]):
+            self._finish(node, FAILED)  # nothing to map over
+            return
+        self._spend(node)
+        schedule.expanded(node, min(lengths) if lengths else self.random.randrange(4))
+
+    def _refused(self, node: int) -> int | None:
+        """What the pipeline would say, from the verdicts; setups that have not ended count as good."""
+        schedule, graph = self.schedule, self.graph
+        task, child = schedule.task_of[node], schedule.child_index[node]
+        found: list[int] = []
+        plain: list[int] = []
+        for up in graph.upstream[task]:
+            if child >= 0 and up in graph.pairs[task] and up in schedule.children:
+                found.append(schedule.verdict[schedule.children[up][child]])
+                plain.append(found[-1])
+            elif up in schedule.children:
+                found += [schedule.verdict[c] for c in schedule.children[up]]
+            else:
+                done = schedule.phase[up] == DONE
+                found.append(schedule.verdict[up] if done else SUCCEEDED)
+                plain.append(found[-1])
+        if SKIPPED in plain and graph.skips[task]:
+            return SKIPPED
+        rule = graph.count_rules[task]
+        if rule is None or (graph.is_map[task] and child < 0):
+            return None
+        counts = Counter(found)
+        said = rule(len(found), counts[SUCCEEDED], counts[SKIPPED], counts[FAILED])
+        return {"run": None, "fail": FAILED, "skip": SKIPPED}[said]
+
+    def _start(self, node: int) -> None:
+        schedule = self.schedule
+        role = self.graph.role[schedule.task_of[node]]
+        if role == CLEANUP:
+            gate = schedule.own[node]
+            assert gate is not None
+            self.cleaning.add(gate)
+        else:
+            for gate in self._gates(node):
+                assert gate not in self.cleaning, "a start in a block whose cleanup has begun (rule 3)"
+                assert gate.resolved or gate is schedule.own[node], "a start before the setup around it"
+            if self.attempts[node] == 0:
+                self._check_demand(node)
+        self._spend(node)
+        schedule.started(node)
+        self.attempts[node] += 1
+        self.order.append(node)
+        self.running.append(node)
+        ordinary = [n for n in self.running if self.graph.role[schedule.task_of[n]] == ORDINARY]
+        counted = [n for n in ordinary if not self.graph.free[schedule.task_of[n]]]
+        assert len(counted) <= self.capacity, "more tasks at once than the capacity"
+        assert not self.serial or len(self.running) == 1
+
+    def _end(self, node: int) -> None:
+        schedule = self.schedule
+        role = self.graph.role[schedule.task_of[node]]
+        luck = self.random.random() if self.random.random() < self.mood else 1.0
+        if self.retrying and luck < 0.3 and self.attempts[node] < 4:
+            if luck < 0.15 and not schedule.cancelled and role == ORDINARY:
+                schedule.again(node)
+                schedule.started(node)
+                self.attempts[node] += 1
+                self.running.append(node)
+            else:
+                ends = schedule.cancelled and role != CLEANUP
+                schedule.retry_at(node, self.now + self.random.random())
+                self.endings[node] += ends
+            return
+        if self.commands and luck < 0.4 and not schedule.cancelled:
+            schedule.hold(node)
+            return
+        if self.lingering and not self.serial and luck < 0.6 and node not in self.lingerers:
+            self.lingerers[node] = (self.now, role == SETUP)
+            schedule.lingers(node)
+            self._finish(node, FAILED)
+            return
+        verdict = SUCCEEDED if luck == 1.0 else FAILED if luck < 0.85 else SKIPPED
+        gate = schedule.own[node]
+        if gate is not None and verdict == SUCCEEDED and self._opens(node, gate):
+            assert gate not in self.opened, "set up twice (rule 1)"
+            self.opened.append(gate)
+            schedule.opened(gate)
+        self._finish(node, verdict)
+
+    def _opens(self, node: int, gate: Gate) -> bool:
+        role = self.graph.role[self.schedule.task_of[node]]
+        return role == SETUP or (role == INIT and self.graph.shapes[gate.shape].setup < 0)
+
+    def _let_go(self, node: int) -> None:
+        self.lingerers.pop(node)
+        self.schedule.let_go(node)
+
+    def _finish(self, node: int, verdict: int) -> None:
+        self.endings[node] += 1
+        self.schedule.ended(node, verdict)
+
+    def _cancel(self) -> None:
+        was = self.schedule.cancelled
+        ended = self.schedule.cancel()
+        assert not was or not ended, "cancelling twice is cancelling once (rule 6)"
+        for node in ended:
+            self.endings[node] += 1
+        self.allowed = None
+        if self.random.random() < 0.2:
+            self.hurried = True
+            self.schedule.shorten_graces()
+
+    # -- commands ----------------------------------------------------------------------------------------------
+
+    def _command(self, name: str) -> None:
+        schedule = self.schedule
+        self.step_map = -1
+        self.in_block = False
+        if name == "step":
+            schedule.step()
+            self.allowed = 1
+        elif name == "pause":
+            schedule.pause()
+            self.allowed = 0
+        elif name == "resume":
+            schedule.resume()
+            self.allowed = None
+        elif name == "run_until":
+            schedule.run_until(self.random.randrange(len(self.graph.tasks)))
+            self.in_block, self.allowed = True, None
+        else:
+            schedule.step_block()
+            self.in_block = schedule.budget == UNLIMITED
+            self.allowed = None if self.in_block else schedule.budget
+        if schedule.cancelled:
+            self.allowed = None
+
+    def _spend(self, node: int) -> None:
+        """A start or expansion that counts: there must have been leave for it."""
+        task = self.schedule.task_of[node]
+        if self.schedule.cancelled:
+            return
+        if self.in_block and self.schedule.budget == 0:  # stopped by itself, at its end
+            self.in_block, self.allowed = False, 0
+        if self.allowed is None or self.graph.free[task] or task == self.step_map:
+            return
+        assert self.allowed > 0, "a start while the run stands still"
+        self.allowed -= 1
+        if self.graph.is_map[task]:
+            self.step_map = task
+
+    # -- checks ------------------------------------------------------------------------------------------------
+
+    def _gates(self, node: int) -> list[Gate]:
+        """The resources that a running node may use: that of its block and those around it."""
+        schedule = self.schedule
+        gate = schedule.own[node] or schedule.home[node] or schedule.home[schedule.task_of[node]]
+        found = []
+        while gate is not None:
+            found.append(gate)
+            gate = gate.outer
+        return found
+
+    def _check_upstream(self, node: int) -> None:
+        """A node is looked at only after its upstreams ended; a setup around it may still be to come."""
+        schedule, graph = self.schedule, self.graph
+        task, child = schedule.task_of[node], schedule.child_index[node]
+        around = {gate.setup for gate in self._gates(node)}
+        around |= {graph.shapes[gate.shape].setup for gate in self._gates(node)}
+        for up in graph.upstream[task]:
+            if up in around:
+                continue
+            if child >= 0 and up in graph.pairs[task] and up in schedule.children:
+                assert schedule.phase[schedule.children[up][child]] == DONE
+            elif child < 0 and up in graph.pairs[task]:
+                assert schedule.phase[up] in (EXPANDED, DONE)
+            else:
+                assert schedule.phase[up] == DONE
+
+    def _check_cleanup(self, node: int, gate: Gate | None) -> None:
+        """Rules 3 and 4: nobody uses the resource, nobody will, and what was opened inside it is closed."""
+        schedule = self.schedule
+        if gate is None:
+            return
+        for other in self.running:
+            assert other == node or gate not in self._gates(other), (
+                "cleanup while a task of the block runs (rule 3)"
+            )
+        for other, (since, _) in self.lingerers.items():
+            if gate in self._gates(other) and not self.hurried:
+                assert self.now >= since + gate.grace_s, "cleanup before a thread's grace is over (rule 3)"
+        for inner in self.opened:
+            outer = inner.outer
+            while outer is not None:
+                if outer is gate:
+                    done = schedule.phase[inner.cleanup] == DONE
+                    assert done, "outer cleanup before the inner one (rule 4)"
+                outer = outer.outer
+        assert self._is_used_up(gate), "cleanup before the last task of the block (rule 3)"
+
+    def _check_demand(self, node: int) -> None:
+        """Rule 8: a block is set up for a task that is otherwise ready, or because it is empty."""
+        schedule, graph = self.schedule, self.graph
+        gate = schedule.own[node]
+        if gate is None or (gate.setup != node and graph.shapes[gate.shape].setup >= 0):
+            return
+        shape = graph.shapes[gate.shape]
+        if not shape.members:
+            return
+        assert any(self._may_run_inside(m, gate) for m in range(len(schedule.phase))), (
+            "set up for nobody (rule 8)"
+        )
+
+    def _may_run_inside(self, node: int, gate: Gate) -> bool:
+        schedule = self.schedule
+        home = schedule.home[node] or schedule.home[schedule.task_of[node]]
+        while home is not None and home is not gate:
+            home = home.outer
+        return home is gate and schedule.phase[node] in (WAITING, READY, EXPANDED)
+
+    def _check_eagerness(self) -> None:
+        """Rule 8: a block is closed as soon as its last task is done."""
+        schedule = self.schedule
+        if schedule.budget == 0 or (self.serial and self.running):
+            return
+        for gate in self.opened:
+            cleanup = gate.cleanup
+            if schedule.phase[cleanup] != WAITING or gate.busy:
+                continue
+            assert not self._is_used_up(gate), "a block stays open after its last task (rule 8)"
+
+    def _is_used_up(self, gate: Gate) -> bool:
+        """Whether all tasks of a gate have ended; a map has when its children have."""
+        schedule = self.schedule
+        for node, phase in enumerate(schedule.phase):
+            if gate in self._gates(node) and schedule.own[node] is not gate and phase not in (DONE, EXPANDED):
+                return False
+        return all(schedule.phase[m] in (DONE, EXPANDED) for m in self.graph.shapes[gate.shape].members)
+
+    def _count_maps(self) -> None:
+        for node in self.schedule.finished_maps:
+            self.endings[node] += 1
+        self.schedule.finished_maps.clear()
+
+    def _check_end(self) -> None:
+        """Rules 1 and 6: everything ended once, and every resource was cleaned up once."""
+        schedule = self.schedule
+        self._count_maps()
+        assert all(phase == DONE for phase in schedule.phase)
+        assert {n: self.endings[n] for n in range(len(schedule.phase)) if self.endings[n] != 1} == {}
+        assert Counter(self.asked) == Counter(self.opened), (
+            "a resource was not cleaned up exactly once (rule 1)"
+        )
+        assert not schedule.open_gates
+
+
+def graph_of(plan: FlowPlan) -> FrozenGraph:
+    flow = Built(plan).flow
+    flow.validate()
+    return FrozenGraph(flow)
+
+
+@budget(120)
+@given(flow_plans(size=14), SEEDS, st.integers(1, 4), st.booleans())
+def test_every_task_of_a_run_in_which_all_goes_well_starts_after_what_is_above_it(
+    plan, seed, capacity, serial
+):
+    FakeLoop(graph_of(plan), seed, capacity=1 if serial else capacity, serial=serial).run()
+
+
+@budget(250)
+@given(flow_plans(size=14), SEEDS, st.integers(1, 4), st.booleans())
+def test_whatever_fails_every_resource_is_cleaned_up_once_after_its_last_user(plan, seed, capacity, serial):
+    FakeLoop(
+        graph_of(plan),
+        seed,
+        capacity=1 if serial else capacity,
+        serial=serial,
+        mood=0.4,
+        lingering=True,
+        retrying=True,
+    ).run()
+
+
+@budget(250)
+@given(flow_plans(size=14), SEEDS, st.integers(1, 4), st.booleans())
+def test_cancelling_at_any_moment_cleans_up_once(plan, seed, capacity, serial):
+    FakeLoop(
+        graph_of(plan),
+        seed,
+        capacity=1 if serial else capacity,
+        serial=serial,
+        mood=0.3,
+        cancel=0.05,
+        lingering=True,
+        retrying=True,
+    ).run()
+
+
+@budget(250)
+@given(flow_plans(size=14), SEEDS, st.integers(1, 4), st.booleans(), st.sampled_from((0.0, 0.01)))
+def test_any_commands_at_any_moment_leave_the_guarantee_alone(plan, seed, capacity, serial, cancel):
+    FakeLoop(
+        graph_of(plan),
+        seed,
+        capacity=1 if serial else capacity,
+        serial=serial,
+        mood=0.3,
+        cancel=cancel,
+        commands=True,
+        lingering=True,
+        retrying=True,
+    ).run()
+
+
+@budget(120)
+@given(flow_plans(size=14), SEEDS, st.data())
+def test_a_run_may_begin_with_any_tasks_ended_already(plan, seed, data):
+    graph = graph_of(plan)
+    ordinary = [n for n in range(len(graph.tasks)) if graph.role[n] in (ORDINARY, INIT)]
+    given = {
+        node: data.draw(st.sampled_from((SUCCEEDED, SKIPPED, FAILED, CANCELLED)))
+        for node in data.draw(st.lists(st.sampled_from(ordinary), unique=True, max_size=5))
+    }
+
+    FakeLoop(graph, seed, mood=0.2, cancel=0.01, given=given).run()
+
+
+@budget(60)
+@given(flow_plans(size=14), SEEDS)
+def test_the_same_seed_gives_the_same_order(plan, seed):
+    first = FakeLoop(graph_of(plan), seed, mood=0.3, capacity=3, serial=False, retrying=True).run()
+    second = FakeLoop(graph_of(plan), seed, mood=0.3, capacity=3, serial=False, retrying=True).run()
+
+    assert first.order == second.order
+
+
+@budget(100)
+@given(flow_plans(size=16))
+def test_tasks_are_numbered_in_topological_order_with_ties_by_declaration(plan):
+    flow = Built(plan).flow
+    declared = {task: number for number, task in enumerate(flow._declared)}
+    oracle = nx.DiGraph()
+    oracle.add_nodes_from(flow.tasks)
+    oracle.add_edges_from((edge.upstream_task, edge.downstream_task) for edge in flow.edges)
+
+    assert list(FrozenGraph(flow).tasks) == list(
+        nx.lexicographical_topological_sort(oracle, key=declared.get)
+    )
+
+
+# -- what the properties found, as plain examples -----------------------------------------------------------------
+
+
+def test_a_thread_that_lingers_in_an_inner_block_holds_the_outer_one_too():
+    plan = FlowPlan(
+        items=(BlockPlan(key="outer", body=(BlockPlan(key="inner", body=(TaskPlan(key="t"),)),)),)
+    )
+    graph = graph_of(plan)
+    schedule = Schedule(graph, capacity=2, serial=False)
+    schedule.begin()
+    outer, inner = (gates[0] for gates in schedule.gates)
+    for node in iter(schedule.pop, None):
+        schedule.started(node)
+        gate = schedule.own[node]
+        if gate is None:
+            schedule.lingers(node)
+        elif node == gate.setup:
+            schedule.opened(gate)
+        schedule.ended(node, SUCCEEDED)
+
+    assert inner.busy == outer.busy == 1
+    schedule.tick(inner.grace_s)
+    assert schedule.pop() == inner.cleanup
+    schedule.ended(inner.cleanup, SUCCEEDED)
+    assert schedule.pop() is None
+    schedule.let_go(graph.shapes[1].members[0])
+    assert schedule.pop() == outer.cleanup
+
+
+def test_the_children_of_a_stepped_map_keep_to_the_capacity():
+    graph = graph_of(FlowPlan(items=(TaskPlan(key="t", size=3),)))
+    schedule = Schedule(graph, capacity=1, serial=False, paused=True)
+    schedule.begin()
+    for node in iter(schedule.pop, None):  # the constant that is mapped over
+        schedule.ended(node, SUCCEEDED)
+    schedule.step()
+    schedule.expanded(schedule.pop(), 3)
+
+    schedule.started(schedule.pop())
+
+    assert schedule.pop() is None
+
+
+def test_a_task_whose_own_block_failed_early_waits_for_the_block_around_all_the_same():
+    inner = BlockPlan(key="inner", upstream=("t",), has_setup=False, body=(TaskPlan(key="u"),))
+    graph = graph_of(FlowPlan(items=(TaskPlan(key="t"), BlockPlan(key="outer", body=(inner,)))))
+
+    loop = FakeLoop(graph, 0, given={0: FAILED}).run()
+
+    outer = loop.schedule.gates[0][0]
+    names = [graph.tasks[node].name for node in loop.order]
+    assert names.index("outer.setup") < names.index("u")
+    assert outer in loop.opened
+
+
+def test_asking_for_the_next_task_changes_nothing():
+    schedule = Schedule(graph_of(FlowPlan(items=(TaskPlan(key="t"), TaskPlan(key="u")))), paused=True)
+    schedule.begin()
+    heap = schedule._ready
+    schedule.phase[0] = DONE  # as a cancel leaves it
+    before = heap.copy()
+
+    assert schedule.peek() == 1
+    assert heap == before
+
+
+def test_a_cancel_before_the_beginning_ends_given_tasks_once():
+    graph = graph_of(FlowPlan(items=(TaskPlan(key="t"), TaskPlan(key="u", upstream=("t",)))))
+    schedule = Schedule(graph)
+    schedule.cancel()
+
+    schedule.begin({0: SUCCEEDED})
+
+    assert schedule.is_done
+
+
+def test_a_cleanup_that_waits_for_a_person_is_tried_again_by_a_cancel():
+    graph = graph_of(FlowPlan(items=(BlockPlan(key="b", body=(TaskPlan(key="t"),)),)))
+    schedule = Schedule(graph)
+    schedule.begin()
+    cleanup = schedule.gates[0][0].cleanup
+    for node in iter(schedule.pop, None):
+        schedule.started(node)
+        if node == cleanup:
+            schedule.hold(node)
+        else:
+            schedule.ended(node, SUCCEEDED)
+
+    schedule.cancel()
+
+    assert schedule.pop() == cleanup
