@@ -13,6 +13,8 @@ from nbflow.core.context import context as current_context
 from nbflow.core.context import thread
 from nbflow.core.graph import Graph
 from nbflow.core.options import checked_handlers
+from nbflow.core.states import State
+from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import FrozenGraph
 from nbflow.engine.handle import Run
 from nbflow.engine.run import RunLoop
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from graphviz import Digraph
 
     from nbflow.core.edge import Edge
-    from nbflow.core.states import State
     from nbflow.core.task import Task
     from nbflow.engine.executor import Executor
 
@@ -102,6 +103,7 @@ class Flow(Graph):
         self.executor = executor
         self.runs: deque[Run] = deque(maxlen=KEPT_RUNS)
         self._run_numbers = itertools.count(1)
+        self._start_listeners: tuple[Callable[[Run], object], ...] = ()
         given = {"schedule": schedule, "run_config": run_config, "storage": storage, "result": result}
         for argument in (name for name in _WITHOUT_MEANING if given[name] is not None):
             warnings.warn(f"Flow({argument}=...) has no meaning in nbflow and is ignored", stacklevel=2)
@@ -112,10 +114,11 @@ class Flow(Graph):
         new.state_handlers = list(self.state_handlers)
         new.runs = deque(maxlen=KEPT_RUNS)
         new._run_numbers = itertools.count(1)
+        new._start_listeners = ()
         return new
 
     def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {"runs": deque(maxlen=KEPT_RUNS)}
+        return super().__getstate__() | {"runs": deque(maxlen=KEPT_RUNS), "_start_listeners": ()}
 
     # -- running ----------------------------------------------------------------------------------------------
 
@@ -152,7 +155,7 @@ class Flow(Graph):
         run = self._prepare(parameters, kwargs, blocking=True)
         if state is not None and state.is_finished():
             return state  # type: ignore[no-any-return]
-        self.runs.append(run)
+        self._tell_start(run)
         return run.work()
 
     def start(self, parameters: dict[str, Any] | None = None, *, paused: bool = False, **kwargs: Any) -> Run:
@@ -173,9 +176,29 @@ class Flow(Graph):
         """
         kwargs.pop("state", None)
         run = self._prepare(parameters, kwargs, paused=paused)
-        self.runs.append(run)
+        self._tell_start(run)
         run.begin()
         return run
+
+    def on_start(self, listener: Callable[[Run], object]) -> Callable[[], None]:
+        """Call `listener(run)` for each new run just before it begins; returns a function that ends this.
+
+        It is called on the thread that starts the run. If it raises it is dropped with a warning.
+        """
+        self._start_listeners = (*self._start_listeners, listener)
+        return lambda: self._drop_listener(listener)
+
+    def _drop_listener(self, listener: Callable[[Run], object]) -> None:
+        self._start_listeners = tuple(kept for kept in self._start_listeners if kept is not listener)
+
+    def _tell_start(self, run: Run) -> None:
+        self.runs.append(run)
+        for listener in self._start_listeners:
+            try:
+                listener(run)
+            except Exception as error:  # noqa: BLE001 - a listener never harms the run
+                self._drop_listener(listener)
+                warn_safely(f"a listener of flow {self.name!r} was dropped, it raised {error!r}")
 
     def _prepare(
         self,
@@ -283,6 +306,12 @@ class Flow(Graph):
 
         return flow_bundle(self)
 
+    def panel_of(self, run: Run) -> Any:
+        """Return a live panel of one run of this flow."""
+        from nbflow.panel import panel
+
+        return panel(run)
+
     def bundle_of(self, run: Run) -> dict[str, Any]:
         """Return what a notebook shows for a run of this flow, by mime type."""
         from nbflow.render.mimebundle import run_bundle
@@ -294,3 +323,12 @@ class Flow(Graph):
         from nbflow.render.text import table
 
         return table(run.graph, run.states)
+
+
+def _state_bundle(state: State) -> dict[str, Any]:
+    from nbflow.render.mimebundle import state_bundle
+
+    return state_bundle(state)
+
+
+State.bundle_of = _state_bundle

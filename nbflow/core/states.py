@@ -18,10 +18,13 @@ does little more than setting four attributes.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbflow.core.context import thread
 from nbflow.core.sameness import same_values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _NOT_COMPARED = ("message", "context")
 
@@ -38,6 +41,7 @@ class State:
     """
 
     color = "#000000"
+    bundle_of: ClassVar[Callable[[Any], dict[str, Any]] | None] = None  # how notebooks show one; set by `nbflow.flow`
 
     def __init__(
         self,
@@ -57,6 +61,10 @@ class State:
     def __repr__(self) -> str:
         name = type(self).__name__
         return f'<{name}: "{self.message}">' if self.message else f"<{name}>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        make = State.bundle_of
+        return {"text/plain": repr(self)} if make is None else make(self)
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):

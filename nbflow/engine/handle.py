@@ -146,6 +146,10 @@ class Run:
         """Return a plain table of the tasks and their states."""
         return self.flow.table_of(self)  # type: ignore[no-any-return]
 
+    def panel(self) -> Any:
+        """Return a live panel of this run, which stays with it."""
+        return self.flow.panel_of(self)
+
     def listen(self, listener: Listener, *, replay: bool = False) -> Callable[[], None]:
         """Call `listener(event)` for each event, on the run's thread; returns a function that ends this.
 
@@ -164,6 +168,15 @@ class Run:
             NothingToStepError: If the run is over.
         """
         return self._step(self._loop.schedule.step)
+
+    def step_nowait(self) -> None:
+        """Ask for one more step and return at once; each call counts.
+
+        Raises:
+            NothingToStepError: If the run is over.
+        """
+        self._refuse_if_over()
+        self._loop.post(self._loop.go, self._loop.schedule.step)
 
     def step_block(self) -> State:
         """Run to the end of the current block, its cleanup included; returns the state of the task ended last.
@@ -259,12 +272,15 @@ class Run:
             self._loop.release(node)
         self._loop.go(self._loop.schedule.resume)
 
-    def _step(self, command: Callable[..., None], *args: Any) -> State:
+    def _refuse_if_over(self) -> None:
         if self.is_finished:
             raise NothingToStepError(
                 f"run {self.number} of {self.graph.name!r} is over ({type(self.state).__name__}); "
                 "start another one to step through it"
             )
+
+    def _step(self, command: Callable[..., None], *args: Any) -> State:
+        self._refuse_if_over()
         seen = len(self._record.log.events)
         waiter = threading.Event()
         self._loop.post(self._loop.go, command, args, waiter)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +61,6 @@ def run(call: Call) -> None:
         # Also after the stop button: the picture says what was done and what was cleaned up.
         done = newest_run(call.flow)
         if done is not None and done is not before:
-            _show_in_panels(done)
             display(done)
 
 
@@ -171,16 +169,7 @@ def list_flows() -> None:
 
 
 def _begin(call: Call, *, paused: bool) -> Run:
-    begun = call.flow.start(paused=paused, **call.start_options())
-    _show_in_panels(begun)
-    return begun
-
-
-def _show_in_panels(run: Run) -> None:
-    """Let the open panels of the flow follow its new run; without a panel, none is loaded."""
-    panels = sys.modules.get("nbflow.panel")
-    if panels is not None:
-        panels.show_in_open_panels(run)
+    return call.flow.start(paused=paused, **call.start_options())
 
 
 def _command(going: Run, command: Callable[[], object]) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nbflow.flow import Flow
 
-__all__ = ["Panel", "panel", "show_in_open_panels"]
+__all__ = ["Panel", "panel"]
 
 
 def panel(source: Flow | Run, parameters: Mapping[str, Any] | None = None, **options: Any) -> Panel:
@@ -30,9 +30,3 @@ def panel(source: Flow | Run, parameters: Mapping[str, Any] | None = None, **opt
         return Panel(source.flow, source, follows_flow=False, parameters=parameters, options=options)
     return Panel(source, source.runs[-1] if source.runs else None, parameters=parameters, options=options)
 
-
-def show_in_open_panels(run: Run) -> None:
-    """Let every open panel of the run's flow follow `run`; a panel made for one run stays with it."""
-    for one in tuple(Panel.open_ones):
-        if one.flow is run.flow and one.follows_flow and one.run is not run:
-            one.follow(run)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
@@ -42,8 +42,6 @@ class Panel(ipywidgets.VBox):
         make_coalescer: Makes what limits the messages to the browser; for tests.
     """
 
-    open_ones: ClassVar[weakref.WeakSet[Panel]] = weakref.WeakSet()
-
     def __init__(
         self,
         flow: Flow,
@@ -56,7 +54,6 @@ class Panel(ipywidgets.VBox):
         make_coalescer: Callable[..., Coalescer] = Coalescer,
     ) -> None:
         self.flow = flow
-        self.follows_flow = follows_flow
         self.run: Run | None = None
         self.on_error = on_error
         self._parameters = dict(parameters or {})
@@ -75,7 +72,9 @@ class Panel(ipywidgets.VBox):
         self.add_class("nbflow-panel")
         self.add_class("nbflow-page")
         self.follow(run)
-        Panel.open_ones.add(self)
+        # Through a weak reference: a panel that nobody shows any more is not kept alive by its flow.
+        weak = weakref.ref(self)
+        self._unfollow = flow.on_start(lambda new: _show_new_run(weak(), new)) if follows_flow else lambda: None
 
     def follow(self, run: Run | None) -> None:
         """Show `run` from now on, whole, whether it is new, going or over; None shows the flow."""
@@ -101,7 +100,7 @@ class Panel(ipywidgets.VBox):
 
     def close(self) -> None:
         """Let go of the run and of the browser; the run itself goes on."""
-        Panel.open_ones.discard(self)
+        self._unfollow()
         with self._changing:
             self._leave()
         for widget in (*self.buttons.values(), self.children[1], self._head, self._body):
@@ -133,22 +132,20 @@ class Panel(ipywidgets.VBox):
         self._head.error = ""
         run = self.run
         if command == "run":
-            self.follow(self._start(paused=False))
+            self._show(self._start(paused=False))
         elif command == "rerun" and run is not None:
-            self.follow(run.rerun())
+            self._show(run.rerun())
         elif command == "step":
             if run is None or run.is_finished:
                 run = self._start(paused=True)
-                self.follow(run)
-            self._step(run)
+                self._show(run)
+            run.step_nowait()
         elif run is not None:
             {"resume": run.resume, "pause": run.pause, "cancel": run.cancel}[command]()
 
-    def _step(self, run: Run) -> None:
-        # A step waits for its task, a callback must not: it would keep the kernel from handling the next click.
-        threading.Thread(
-            target=self._guarded, args=(run.step,), name="nbflow-panel-step", daemon=True
-        ).start()
+    def _show(self, run: Run) -> None:
+        if run is not self.run:  # a panel of the flow was told already
+            self.follow(run)
 
     def _start(self, *, paused: bool) -> Run:
         return self.flow.start(self._parameters, paused=paused, **self._options)
@@ -196,6 +193,11 @@ class Panel(ipywidgets.VBox):
             button = self.buttons[command]
             if button.disabled is possible:
                 button.disabled = not possible
+
+
+def _show_new_run(panel: Panel | None, run: Run) -> None:
+    if panel is not None:
+        panel.follow(run)
 
 
 def _listener(changes: Coalescer) -> Callable[[Event], None]:

@@ -10,7 +10,7 @@ import weakref
 import pytest
 
 from nbflow import Flow, Parameter, task
-from nbflow.panel import panel, show_in_open_panels
+from nbflow.panel import panel
 
 PARTS = ("nodes", "clusters", "rows")
 
@@ -368,8 +368,6 @@ def test_an_open_panel_of_the_flow_shows_runs_started_elsewhere(make_panel, flow
     of_flow = make_panel(flow)
     of_run = make_panel(flow, flow.start(paused=True), follows_flow=False)
     new = flow.start()
-
-    show_in_open_panels(new)
 
     assert of_flow.run is new
     assert of_run.run is not new
