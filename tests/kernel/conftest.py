@@ -115,6 +115,14 @@ class Kernel:
                 return bool(content["execution_state"] == "idle")
         return False
 
+    def reply_only(self, message_id: str, *, timeout_s: float = 60) -> tuple[str, str]:
+        """The outcome of one execution whose output somebody has already taken: its status and error's name."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            message = self._next(self.client.get_shell_msg, deadline)
+            if message["parent_header"].get("msg_id") == message_id:
+                return message["content"]["status"], message["content"].get("ename", "")
+
     def interrupt(self) -> None:
         """Press the stop button."""
         self.manager.interrupt_kernel()
@@ -182,3 +190,10 @@ def wait_until() -> Callable[..., None]:
             time.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Callable[[], list[str]]:
+    """The lines that cells have written to the file `log` so far."""
+    path = tmp_path / "log"
+    return lambda: path.read_text().splitlines() if path.exists() else []
