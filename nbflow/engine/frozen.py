@@ -83,7 +83,11 @@ class FrozenGraph:
             self._link(edges, index)
         self.skips = [bool(task.skip_on_upstream_skip) for task in tasks]
         self.count_rules: list[CountRule | None] = [getattr(task.trigger, "counts", None) for task in tasks]
-        self.is_plain = [task.trigger is all_successful for task in tasks]
+        # Which elements a flattened edge gives is known only when it is mapped: not from the states above alone.
+        self.is_plain = [
+            task.trigger is all_successful and not any(e.mapped and e.flattened for e in edges)
+            for task, edges in zip(tasks, self.edges_in, strict=True)
+        ]
         self.free = [isinstance(task, (Parameter, Constant)) or task.auto_generated for task in tasks]
         self.reference: frozenset[Task] = frozenset(graph.reference_tasks())
         self.terminal: frozenset[Task] = frozenset(graph.terminal_tasks())

@@ -9,6 +9,8 @@ from nbflow.core.edge import Edge
 from nbflow.core.states import Failed, Mapped, State, Success
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nbflow.core.task import Task
     from nbflow.engine.frozen import FrozenGraph
 
@@ -23,6 +25,7 @@ class Inputs:
         self._graph = graph
         self._states = states
         self._flat: dict[Edge, list[State]] = {}
+        self._items: dict[Edge, Sequence[Any]] = {}  # what is mapped over, element by element
         self._constant_states: dict[Task, dict[Edge, State]] = {}
 
     def values(self, node: int, child: int = -1) -> dict[str, Any]:
@@ -56,18 +59,34 @@ class Inputs:
 
     def plan_map(self, node: int) -> int | State:
         """Return how many children a mapped task gets, or the state it ends in because it cannot be mapped."""
-        lengths = []
+        lengths = {}
         for edge in self._graph.edges_in[node]:
             state = self._states[edge.upstream_task]
             if not edge.mapped or not state.is_successful():
                 continue
-            if isinstance(state, Mapped):
-                lengths.append(len(self._flattened(edge)) if edge.flattened else len(state.map_states))
-            elif not hasattr(state.result, "__getitem__"):
+            if not isinstance(state, Mapped) and not hasattr(state.result, "__getitem__"):
                 return Failed(UNMAPPABLE)
-            else:
-                lengths.append(len(self._flattened(edge)) if edge.flattened else len(state.result))
-        return min(lengths) if lengths else Failed(NOTHING_TO_MAP)
+            try:
+                lengths[edge] = self._length(edge, state)
+            except Exception as error:  # it has no length, or breaks while it is flattened
+                return Failed(UNMAPPABLE, result=error)
+        if not lengths:
+            return Failed(NOTHING_TO_MAP)
+        count = min(lengths.values())
+        for edge in lengths:
+            state = self._states[edge.upstream_task]
+            if edge.flattened or isinstance(state, Mapped):
+                continue
+            try:  # here and not child by child, which might take the same element twice
+                self._items[edge] = _items(state.result, count)
+            except Exception as error:  # a dictionary, perhaps, that has no such keys
+                return Failed(UNMAPPABLE, result=error)
+        return count
+
+    def _length(self, edge: Edge, state: State) -> int:
+        if edge.flattened:
+            return len(self._flattened(edge))
+        return len(state.map_states if isinstance(state, Mapped) else state.result)
 
     def _state(self, edge: Edge, child: int) -> State:
         state = self._states[edge.upstream_task]
@@ -76,7 +95,10 @@ class Inputs:
                 return self._flattened(edge)[child] if state.is_successful() else state
             if isinstance(state, Mapped):
                 return state.map_states[child]
-            return Success(result=state.result[child]) if state.is_successful() else state
+            if not state.is_successful():
+                return state
+            items = self._items.get(edge)
+            return Success(result=(state.result if items is None else items)[child])
         if edge.flattened and state.is_successful():
             return Success(state.message, result=_joined(state))
         return state
@@ -86,6 +108,10 @@ class Inputs:
         if flat is None:
             flat = self._flat[edge] = list(_flatten(self._states[edge.upstream_task]))
         return flat
+
+
+def _items(value: Any, count: int) -> Sequence[Any]:
+    return value if type(value) in (list, tuple) else [value[i] for i in range(count)]
 
 
 def _flatten(state: State) -> list[State]:
@@ -105,7 +131,7 @@ def _joined(state: State) -> Any:
         return [s.result for s in _flatten(state)]
     try:
         return [value for inner in state.result for value in inner]
-    except TypeError:  # not nested: it stays as it is
+    except Exception:  # not nested, whatever it says about that: it stays as it is
         return state.result
 
 
