@@ -315,7 +315,7 @@ class Run:
             daemon=True,
         )
         if not _live:
-            atexit.register(_finish_live_runs)
+            atexit.register(finish_live_runs)
         _live.add(self)
         self._thread.start()
 
@@ -338,9 +338,9 @@ def live_runs() -> list[Run]:
     return [run for run in _live if not run.is_finished]
 
 
-def _finish_live_runs() -> None:
-    """Cancel what still runs when the interpreter ends, and give its cleanups the time there is."""
-    atexit.unregister(_finish_live_runs)
+def finish_live_runs() -> None:
+    """Cancel what still runs when the interpreter or its kernel ends, and give the cleanups the time there is."""
+    atexit.unregister(finish_live_runs)
     until = time.monotonic() + _EXIT_BUDGET_S
     runs = live_runs()
     for run in runs:
