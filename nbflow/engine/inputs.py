@@ -68,7 +68,7 @@ class Inputs:
                 return Failed(UNMAPPABLE)
             try:
                 lengths[edge] = self._length(edge, state)
-            except Exception as error:  # it has no length, or breaks while it is flattened
+            except Exception as error:  # noqa: BLE001 - it has no length, or breaks while it is flattened
                 return Failed(UNMAPPABLE, result=error)
         if not lengths:
             return Failed(NOTHING_TO_MAP)
@@ -79,7 +79,7 @@ class Inputs:
                 continue
             try:  # here and not child by child, which might take the same element twice
                 self._items[edge] = _items(state.result, count)
-            except Exception as error:  # a dictionary, perhaps, that has no such keys
+            except Exception as error:  # noqa: BLE001 - a dictionary, perhaps, that has no such keys
                 return Failed(UNMAPPABLE, result=error)
         return count
 
@@ -131,7 +131,7 @@ def _joined(state: State) -> Any:
         return [s.result for s in _flatten(state)]
     try:
         return [value for inner in state.result for value in inner]
-    except Exception:  # not nested, whatever it says about that: it stays as it is
+    except Exception:  # noqa: BLE001 - not nested, whatever it says about that: it stays as it is
         return state.result
 
 

@@ -161,7 +161,8 @@ class Pipeline:
         values = self._values(node, task)
         if node in self._resumed:
             values["resume"] = True
-        return self._loop.in_user_code(values, refusal, task, upstream)
+        refused: State | None = self._loop.in_user_code(values, refusal, task, upstream)
+        return refused
 
     def _without_cleanup(self, number: int, child: int) -> State:
         """Return the state of a cleanup that has nothing to clean up; its trigger knows the reason best."""
@@ -176,7 +177,9 @@ class Pipeline:
             return
         children: list[State] = [Pending() for _ in range(plan)]
         if isinstance(old, Mapped):
-            children[: len(old.map_states)] = [s or Pending() for s in old.map_states[:plan]]
+            children[: len(old.map_states)] = [
+                Pending() if child is None else child for child in old.map_states[:plan]
+            ]
         state = self._told(node, task, old, Mapped("Ready to proceed with mapping.", map_states=children))
         if not isinstance(state, Mapped):
             self._end(node, old, state)
@@ -192,7 +195,10 @@ class Pipeline:
 
     def _kept(self, node: int, task: Task, old: State, inputs: dict[str, Any]) -> State | None:
         values = self._values(node, task)
-        return self._loop.in_user_code(values, from_cache, task, old, inputs, values["parameters"])
+        kept: State | None = self._loop.in_user_code(
+            values, from_cache, task, old, inputs, values["parameters"]
+        )
+        return kept
 
     # -- the attempt ------------------------------------------------------------------------------------------
 
@@ -252,8 +258,8 @@ class Pipeline:
         role = self._graph.role[self._schedule.task_of[node]]
         if outcome.error is None and not role and task.cache_for is None and not task.state_handlers:
             # Nothing can turn this success into anything else: the same end as below, without the questions.
-            state = Success("Task run succeeded.", result=outcome.value)
-            self._record.set_task(node, self._record.current(node), state, self._attempts.get(node, 1))
+            success = Success("Task run succeeded.", result=outcome.value)
+            self._record.set_task(node, self._record.current(node), success, self._attempts.get(node, 1))
             self._schedule.ended(node, SUCCEEDED)
             return
         if role:
@@ -327,9 +333,10 @@ class Pipeline:
         if not task.state_handlers:
             return state
         values = values or self._values(node, task)
-        return self._loop.in_user_code(
+        told: State = self._loop.in_user_code(
             values, call_handlers, task.state_handlers, task, old, state, fallback=state
         )
+        return told
 
     def _change(self, node: int, task: Task, old: State, state: State) -> None:
         if isinstance(state, Pending) and not isinstance(state, Scheduled):

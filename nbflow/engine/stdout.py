@@ -71,7 +71,7 @@ class _StandIn:
         self.users = 0
 
     def write(self, text: str) -> int:
-        return (_thread.lines or self.stream).write(text)  # type: ignore[no-any-return]
+        return (_thread.lines or self.stream).write(text)
 
     def writelines(self, lines: Any) -> None:
         for line in lines:

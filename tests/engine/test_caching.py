@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +17,9 @@ from nbflow.cache_validators import (
     partial_parameters_only,
 )
 from nbflow.states import Cached, Mapped, Pending, Success
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HOUR = timedelta(hours=1)
 
@@ -92,7 +95,8 @@ def test_a_key_of_its_own_keeps_results_apart_or_shares_them():
     flow_of(other)[0].run()
 
     assert list(context.caches) == ["mine"]
-    assert calls and not other_calls
+    assert calls
+    assert not other_calls
 
 
 def test_a_result_is_not_used_once_it_has_expired():

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from nbflow import Flow, Parameter, Task, case, context, task, triggers
-from nbflow.errors import NbflowError
+from nbflow import Flow, Parameter, Task, context, task, triggers
 from nbflow.signals import ENDRUN, FAIL, SKIP, SUCCESS
 from nbflow.states import (
-    Cancelled,
     Failed,
     Mapped,
     Pending,
     Running,
     Skipped,
-    State,
     Success,
     TriggerFailed,
     ValidationFailed,
@@ -413,7 +410,7 @@ def test_tasks_run_in_declaration_order_where_the_edges_leave_it_open():
         ran.append(name)
 
     with Flow("f") as flow:
-        c, a, b = note("c"), note("a"), note("b")
+        c, a, _b = note("c"), note("a"), note("b")
         a.set_downstream(c)
 
     flow.run()
@@ -471,7 +468,7 @@ def test_a_cycle_is_found_before_anything_runs():
     flow.add_edge(b, c)
     flow.add_edge(c, b)
 
-    with pytest.raises(ValueError, match="[Cc]ycle"):
+    with pytest.raises(ValueError, match=r"[Cc]ycle"):
         flow.run()
     assert not ran
 

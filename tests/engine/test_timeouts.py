@@ -166,9 +166,8 @@ def test_a_task_that_times_out_in_a_block_is_cleaned_up_after(run):
         def cleanup(self, resource):
             closed.append(resource)
 
-    with Flow("f") as flow:
-        with Resource() as r:
-            a = task(lambda r: nap(20), name="a", timeout=1)(r)
+    with Flow("f") as flow, Resource() as r:
+        a = task(lambda r: nap(20), name="a", timeout=1)(r)
 
     state = run(flow)
 
@@ -188,9 +187,8 @@ def test_a_setup_that_takes_too_long_is_timed_out(run):
         def cleanup(self, resource):
             closed.append(resource)
 
-    with Flow("f") as flow:
-        with Resource() as r:
-            a = task(lambda r: r, name="a")(r)
+    with Flow("f") as flow, Resource() as r:
+        a = task(lambda r: r, name="a")(r)
 
     state = run(flow)
 
