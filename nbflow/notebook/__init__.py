@@ -18,17 +18,21 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register the magics and their completion; `%load_ext nbflow` calls it."""
     from nbflow.notebook.completion import complete_flow
     from nbflow.notebook.magics import FlowMagics
+    from nbflow.notebook.shutdown import watch_shutdown
 
     magics = FlowMagics(shell)
     shell.register_magics(magics)
     shell.events.register("pre_run_cell", magics.remember_cell)
     shell.Completer.custom_matchers.append(complete_flow)
+    watch_shutdown(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take everything back; `%unload_ext nbflow` calls it. The flows themselves stay."""
     from nbflow.notebook.completion import complete_flow
+    from nbflow.notebook.shutdown import unwatch_shutdown
 
+    unwatch_shutdown(shell)
     manager = shell.magics_manager
     magics = manager.registry.pop("FlowMagics", None)
     if magics is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psutil
 import pytest
 
-from tests.kernel.cells import RUN
+from tests.kernel.cells import RUN, STATE
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
@@ -61,11 +61,10 @@ def workers(kernel):
     return found
 
 
-@pytest.mark.parametrize("command", ["%flow run cluster", "%flow start cluster"], ids=["run", "start and wait"])
-def test_after_the_stop_button_no_process_of_a_cluster_is_left(kernel, wait_until, tmp_path, command):
+def test_after_the_stop_button_no_process_of_a_cluster_is_left(kernel, wait_until, tmp_path):
     kernel.run(CLUSTER)
     kernel.run(FLOW)
-    cell = kernel.execute(f"{command}\nnbflow.flows['cluster'].runs[-1].wait()", wait=False)
+    cell = kernel.execute("%flow run cluster", wait=False)
     wait_until((tmp_path / "held").exists, what="the cluster to work")
     busy = workers(kernel)
 
@@ -76,5 +75,19 @@ def test_after_the_stop_button_no_process_of_a_cluster_is_left(kernel, wait_unti
     assert reply.ename == "KeyboardInterrupt"
     assert workers(kernel) == []
     assert (tmp_path / "cleaned").read_text() == "once\n"
-    told = kernel.run(f"{RUN.replace('work', 'cluster')}; print(type(run.state).__name__, run.results[squared])")
-    assert told.stdout == "Cancelled 49\n"
+    assert kernel.run(STATE.replace("work", "cluster")).stdout == "Cancelled\n"
+
+
+def test_a_cluster_held_between_steps_is_gone_when_its_kernel_is_shut_down(kernel, tmp_path):
+    kernel.run(CLUSTER)
+    kernel.run(FLOW)
+    kernel.run(f"%flow until cluster square\n{RUN.replace('work', 'cluster')}")
+    held = workers(kernel)
+    used = kernel.run("print(run.results[client].submit(sum, [1, 2]).result(), run.results[squared])")
+
+    kernel.shutdown()
+
+    _, left = psutil.wait_procs(held, timeout=5)
+    assert (len(held), used.stdout) == (2, "3 49\n")
+    assert left == []
+    assert (tmp_path / "cleaned").read_text() == "once\n"
