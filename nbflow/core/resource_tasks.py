@@ -14,7 +14,7 @@ from nbflow.core.task import Task
 from nbflow.errors import ManagerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from nbflow.core.block import Block
     from nbflow.core.edge import Edge
@@ -105,6 +105,11 @@ class ResourceCleanupTask(Task):
 
     block: Block | None = None
 
-    def run(self, mgr: Any, resource: Any) -> None:  # type: ignore[override]
-        """Call `mgr.cleanup(resource)`; what it returns is dropped."""
-        mgr.cleanup(resource)
+    def run(self, mgr: Any, resource: Any) -> Any:  # type: ignore[override]
+        """Call `mgr.cleanup(resource)`; what it returns is dropped, or awaited if it is a coroutine."""
+        ended = mgr.cleanup(resource)
+        return _nothing_of(ended) if inspect.iscoroutine(ended) else None
+
+
+async def _nothing_of(coroutine: Coroutine[Any, Any, Any]) -> None:
+    await coroutine

@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from nbflow.engine.describe import describe
+
 if TYPE_CHECKING:
     from nbflow.core.resource import Block
     from nbflow.core.states import State
@@ -106,9 +108,9 @@ class EventLog:
     def _tell(self, listener: Listener, event: Event) -> bool:
         try:
             listener(event)
-        except Exception as error:  # noqa: BLE001 - a listener never harms the run
+        except BaseException as error:  # noqa: BLE001 - a listener never harms the run
             self._drop(listener)
-            warn_safely(f"a listener of the run was dropped, it raised {error!r}")
+            warn_safely(f"a listener of the run was dropped, it raised {describe(error)}")
             return False
         return True
 
@@ -117,5 +119,5 @@ def warn_safely(message: str) -> None:
     """Warn without ever raising: under ``-W error`` a warning must not break a run that holds resources."""
     try:
         warnings.warn(message, RuntimeWarning, stacklevel=3)
-    except RuntimeWarning:
+    except Exception:  # noqa: BLE001 - as an error, or what a hook of the user's raises
         logging.getLogger("nbflow").warning(message)

@@ -300,6 +300,8 @@ class Run:
             while not event.wait(
                 _SLICE_S if until is None else min(_SLICE_S, max(0.0, until - time.monotonic()))
             ):
+                if self.is_finished:  # the run ended without reading the command whose end is waited for
+                    break
                 if guard.count:
                     event, until = self._loop.is_over, None
                 if guard.count > _PATIENCE or (until is not None and time.monotonic() >= until):

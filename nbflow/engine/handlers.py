@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core import signals
 from nbflow.core.context import context
 from nbflow.core.states import Failed, State
+from nbflow.engine.describe import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +28,7 @@ def call_handlers(
     except Exception as error:
         if context.get("raise_on_exception"):
             raise
-        return Failed(f"Exception raised while calling state handlers: {error!r}", result=error)
+        return Failed(f"Exception raised while calling state handlers: {describe(error)}", result=error)
     return new
 
 

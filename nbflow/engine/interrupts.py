@@ -30,16 +30,23 @@ class Guard:
         error: What to raise in which call instead of KeyboardInterrupt (a time-out, a cancel), or None.
     """
 
-    def __init__(self, on_interrupt: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        on_interrupt: Callable[[int], None],
+        on_missed: Callable[[Call, type[BaseException]], None] | None = None,
+    ) -> None:
         self.count = 0
         self.call: Call | None = None
         self.in_user_code = False
+        self.raises_anywhere = False
         self.error: tuple[Call, type[BaseException]] | None = None
         self.is_installed = False
         self._main = threading.main_thread().ident
         self._before: dict[int, Any] = {}
         self._signal = int(signal.SIGINT)
         self._on_interrupt = on_interrupt
+        self._on_missed = on_missed
+        self._sending = threading.Lock()
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         asked, self.error = self.error, None
@@ -58,23 +65,28 @@ class Guard:
                     True  # if it is not raised below: the call has not begun, or is over
                 )
             error = KeyboardInterrupt
-        if self._is_user_code(frame):
+        if self.raises_anywhere or self._is_user_code(frame):
             raise error
+        if self.call is not None and self._on_missed is not None:
+            self._on_missed(self.call, error)
 
     def _is_user_code(self, frame: FrameType | None) -> bool:
         if frame is None or not (self.in_user_code or self.call is not None):
             return False
+        if frame.f_globals.get("__name__") == "contextlib" and frame.f_back is not None:
+            frame = frame.f_back  # the `with` of one of our lines is ours
         return not str(frame.f_globals.get("__name__", "")).startswith(
             ("nbflow.engine", "nbflow.core", "nbflow.exec")
         )
 
     def interrupt(self, call: Call, error: type[BaseException]) -> bool:
         """Raise `error` in `call` if that is what the guarded thread runs now; from any thread."""
-        if not self.is_installed or self.call is not call or self._main is None:
-            return False
-        self.error = (call, error)
-        signal.pthread_kill(self._main, signal.SIGINT)
-        return True
+        with self._sending:  # never once the handler is gone: it would hit what the user does next
+            if not self.is_installed or self.call is not call or self._main is None:
+                return False
+            self.error = (call, error)
+            signal.pthread_kill(self._main, signal.SIGINT)
+            return True
 
     @contextmanager
     def installed(self) -> Iterator[Guard]:
@@ -93,9 +105,11 @@ class Guard:
         try:
             yield self
         finally:
-            self.is_installed = False
+            with self._sending:
+                self.is_installed = False
             for taken, handler in before.items():
-                signal.signal(taken, handler)
+                if signal.getsignal(taken) == self._handle:  # else a task has set one of its own, to stay
+                    signal.signal(taken, handler)
 
     def pass_on(self) -> None:
         """Let the signal that was taken have its usual effect, now that nothing is open any more.

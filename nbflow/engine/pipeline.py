@@ -30,6 +30,7 @@ from nbflow.core.states import (
 )
 from nbflow.engine.attempt import Call, Outcome
 from nbflow.engine.blocks import BlockStatus, Holding
+from nbflow.engine.describe import describe
 from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import CLEANUP, INIT, SETUP
 from nbflow.engine.handlers import call_handlers
@@ -82,12 +83,16 @@ class Pipeline:
                 if held is None or not held.owes_cleanup:
                     self._end(node, old, self._without_cleanup(number, child))
                 else:
-                    inputs = self._inputs.values(number, child)
-                    inputs.update(mgr=held.manager, resource=held.resource)
-                    self._start(node, task, old, inputs)
+                    self._note_overdue(node, task)
+                    self._start(node, task, old, {"mgr": held.manager, "resource": held.resource})
                 return
             if node in schedule.unneeded:
                 self._end(node, old, Skipped("No task of the block will run."))
+                return
+            if held is not None and held.owes_cleanup and (role == SETUP or held.block.setup_task is None):
+                # A handler wants another try of a setup that went well: a second resource would be one too many.
+                kept = held.resource if role == SETUP else held.manager
+                self._end(node, old, Success("The resource is set up already.", result=kept))
                 return
         if schedule.bad[node] or not graph.is_plain[number]:
             refused = self._refused(node, number, child, task)
@@ -97,7 +102,12 @@ class Pipeline:
         if child < 0 and graph.is_map[number]:
             self._expand(node, task, old)
             return
-        inputs = self._inputs.values(number, child)
+        try:
+            inputs = self._inputs.values(number, child)
+        except Exception as error:  # noqa: BLE001 - users' values, such as a dict that is mapped over
+            state = Failed(f"The inputs could not be had: {describe(error)}", result=error)
+            self._change(node, task, old, state)
+            return
         if task.cache_for is not None or isinstance(old, Cached):
             kept = self._kept(node, task, old, inputs)
             if kept is not None:
@@ -122,6 +132,9 @@ class Pipeline:
         if isinstance(state, Cached) or (isinstance(state, Mapped) and self._schedule.child_index[node] < 0):
             return True
         if state.is_finished():
+            held = self.holding(node)
+            if held is not None and self._graph.role[self._schedule.task_of[node]] == INIT:
+                held.manager = state.result
             self._schedule.ended(node, verdict_of(state))
             return False
         if isinstance(state, Resume):
@@ -164,10 +177,19 @@ class Pipeline:
         refused: State | None = self._loop.in_user_code(values, refusal, task, upstream)
         return refused
 
+    def _note_overdue(self, node: int, task: Task) -> None:
+        """Rule 3: say that a thread of the block has not let go, although its time is up."""
+        gate = self._schedule.own[node]
+        if gate is not None and gate.busy:
+            text = f"{task.name!r} goes ahead: after {gate.grace_s:g} s of grace a thread of the block has not let go"
+            self._record.note(text, task)
+
     def _without_cleanup(self, number: int, child: int) -> State:
         """Return the state of a cleanup that has nothing to clean up; its trigger knows the reason best."""
         upstream = self._inputs.states(number, child) if child >= 0 or not self._graph.is_map[number] else {}
-        reason = refusal(self._graph.tasks[number], upstream) if upstream else None
+        reason = self._loop.in_user_code(
+            self._loop.values.copy(), refusal, self._graph.tasks[number], upstream
+        )
         return reason if isinstance(reason, Skipped) else Skipped("There is nothing to clean up.")
 
     def _expand(self, node: int, task: Task, old: State) -> None:
@@ -181,6 +203,9 @@ class Pipeline:
                 Pending() if child is None else child for child in old.map_states[:plan]
             ]
         state = self._told(node, task, old, Mapped("Ready to proceed with mapping.", map_states=children))
+        if self._loop.cancelling:  # by what the handler raised
+            self._end_unended(node, old)
+            return
         if not isinstance(state, Mapped):
             self._end(node, old, state)
             return
@@ -212,6 +237,9 @@ class Pipeline:
         role = self._graph.role[self._schedule.task_of[node]]
         if task.state_handlers:
             state = self._told(node, task, old, running)
+            if self._loop.cancelling and role != CLEANUP:  # by what the handler raised
+                self._end_unended(node, old)
+                return
             # What was set up is cleaned up, whatever a handler of the cleanup says.
             if type(state) is not Running and role != CLEANUP:
                 self._settle(node, task, old, state)
@@ -281,8 +309,14 @@ class Pipeline:
                 call.context, cached_of, task, state, call.inputs, call.context["parameters"]
             )
         state = self._told(node, task, old, state, call.context)
-        is_cleanup = self._graph.role[self._schedule.task_of[node]] == CLEANUP
-        if isinstance(state, Failed) and task.max_retries and (is_cleanup or not self._loop.cancelling):
+        role = self._graph.role[self._schedule.task_of[node]]
+        if role and self._loop.is_lingering(call):
+            # Its thread may still set up or clean up: never a second one beside it.
+            if not state.is_finished():
+                state = timed_out(task)
+            self._settle(node, task, old, state)
+            return
+        if isinstance(state, Failed) and task.max_retries and (role == CLEANUP or not self._loop.cancelling):
             retrying = retry_of(task, state, attempt=attempt, loop=self._loops.get(node))
             if retrying is not state:
                 self._record.set_task(node, old, state, attempt)
@@ -351,13 +385,21 @@ class Pipeline:
         if state.is_finished():
             self._end(node, old, state)
             return
+        cancelling, is_cleanup = (
+            self._loop.cancelling,
+            self._graph.role[self._schedule.task_of[node]] == CLEANUP,
+        )
+        if is_cleanup and (not isinstance(state, Scheduled) or (cancelling and _waits_for_person(state))):
+            # Nobody will come back to it, and it is never left silently (rule 7).
+            self._end(node, old, Failed(f"The cleanup was left {type(state).__name__}.", result=state.result))
+            return
         self._record.set_task(node, old, state, self._attempts.get(node, 1))
         if isinstance(state, Retrying):
             self._attempts[node] = state.run_count + 1
         if isinstance(state, Resume):
             self._resumed.add(node)
             self._schedule.retry_at(node, time.monotonic())
-        elif self._loop.cancelling and self._graph.role[self._schedule.task_of[node]] != CLEANUP:
+        elif cancelling and not is_cleanup:
             self._end_unended(node, state)
         elif isinstance(state, Scheduled):
             self._wait_for(node, state)
@@ -388,7 +430,7 @@ class Pipeline:
         held.error = error or RuntimeError(message or "the cleanup did not succeed")
         self._record.holdings.closed(held)
         self._record.set_block(held, BlockStatus.LEAKED)
-        text = f"cleanup of {held.name!r} failed, its resource may be left: {held.error!r}"
+        text = f"cleanup of {held.name!r} failed, its resource may be left: {describe(held.error)}"
         self._record.note(text, held.block.cleanup_task)
         warn_safely(text)
 
@@ -405,6 +447,10 @@ def timed_out(task: Task) -> State:
     """Return the state of a task that took too long."""
     message = f"Execution timed out: task {task.name!r} timed out after {task.timeout} s."
     return TimedOut(message, result=TaskTimeoutSignal(message))
+
+
+def _waits_for_person(state: State) -> bool:
+    return getattr(state, "start_time", None) is None
 
 
 def _is_due(state: State) -> bool:

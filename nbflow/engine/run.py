@@ -20,9 +20,21 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.context import context
 from nbflow.core.signals import ENDRUN, StateSignal, TaskTimeoutSignal
-from nbflow.core.states import Cached, Cancelled, Cancelling, Failed, Mapped, Paused, Running, State
+from nbflow.core.states import (
+    Cached,
+    Cancelled,
+    Cancelling,
+    Failed,
+    Mapped,
+    Paused,
+    Running,
+    Skipped,
+    State,
+    Success,
+)
 from nbflow.engine.attempt import Call, Outcome, TaskCancelled, close_loop, perform, perform_on_worker
-from nbflow.engine.blocks import BlockStatus
+from nbflow.engine.blocks import BlockStatus, Holding
+from nbflow.engine.describe import describe
 from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import CLEANUP, INIT, ORDINARY, SETUP, FrozenGraph
 from nbflow.engine.handlers import call_handlers, call_terminal_handler
@@ -30,7 +42,7 @@ from nbflow.engine.interrupts import Guard
 from nbflow.engine.pipeline import Pipeline, timed_out
 from nbflow.engine.record import Record
 from nbflow.engine.schedule import DONE, EXPANDED, Schedule
-from nbflow.engine.transitions import final_state, state_of_error, verdict_of
+from nbflow.engine.transitions import final_state, state_of_error, state_of_outcome, verdict_of
 from nbflow.errors import InternalError
 
 if TYPE_CHECKING:
@@ -43,6 +55,7 @@ HIT_AFTER_S = 0.5  # a cancelled task has this long to see the flag before an ex
 LINGER_AFTER_S = 2.0  # then its task counts as ended; its block's cleanup goes on waiting for its thread
 HURRIED_CLEANUP_S = 5.0  # what a second interrupt leaves a cleanup
 CLOSE_TIMEOUT_S = 2.0
+MISSED_S = 0.05  # until an interrupt that met code of nbflow's tries again to meet the user's
 
 
 class RunLoop:
@@ -73,7 +86,7 @@ class RunLoop:
         self.executor = executor
         self.schedule = Schedule(graph, capacity=executor.capacity, serial=executor.serial, paused=paused)
         self.record = Record(run_id, graph, self.schedule)
-        self.guard = Guard(self.note_interrupt)
+        self.guard = Guard(self.note_interrupt, self._missed)
         self.is_over = threading.Event()
         self.cancelling = False
         self.failure: BaseException | None = None  # what the caller is told when everything is cleaned up
@@ -85,6 +98,8 @@ class RunLoop:
         self._closing = threading.Lock()
         self._closed = False
         self._giving_up = False
+        self._hurried = False
+        self._cancel_wanted = False  # set from any thread, before the message that says so is read
         self._calls: dict[int, Call] = {}
         self._lingering: set[Call] = set()
         self._performed: deque[tuple[Call, Outcome]] = deque()
@@ -101,15 +116,23 @@ class RunLoop:
 
     def note_interrupt(self, count: int) -> None:
         """Tell the run that the user asked it to stop for the `count`-th time (safe in a signal handler)."""
+        self._cancel_wanted = True
         self._inbox.put((self._interrupted, (count,)))
+        if self._direct and count <= 2:  # the message is not read before the call that runs now has ended
+            for call in tuple(self._calls.values()):
+                if call.shielded:
+                    self._start_timer(self._cleanup_limit_s(call, hurry=count == 2), call, TaskTimeoutSignal)
 
     def request_cancel(self, reason: str) -> None:
         """Cancel the run, also when its thread is busy with a task."""
+        self._cancel_wanted = True
         self.post(self.cancel, reason)
         if self._direct:
             for call in tuple(self._calls.values()):
                 call.stop_requested = True
-                if not call.shielded:
+                if call.shielded:
+                    self._start_timer(self._cleanup_limit_s(call), call, TaskTimeoutSignal)
+                else:
                     self._start_timer(HIT_AFTER_S, call, TaskCancelled)
 
     def _start_timer(self, delay_s: float, call: Call, error: type[BaseException]) -> threading.Timer:
@@ -119,8 +142,16 @@ class RunLoop:
         return timer
 
     def _hit(self, call: Call, error: type[BaseException]) -> None:
-        if not call.is_over and not self.guard.interrupt(call, error):
+        if call.is_over or self.guard.interrupt(call, error):
+            return
+        # Sent to a thread, an exception could hit a setup between the end of its work and our note of it.
+        if self.graph.role[self.schedule.task_of[call.node]] in (ORDINARY, CLEANUP):
             call.hit(error)
+
+    def _missed(self, call: Call, error: type[BaseException]) -> None:
+        """An interrupt met code of nbflow's while the call was made: try again in a moment, at the user's code."""
+        if not call.is_over:
+            self._start_timer(MISSED_S, call, error)
 
     def _report(self, call: Call, outcome: Outcome) -> None:
         """Take an outcome from a worker's thread."""
@@ -134,11 +165,24 @@ class RunLoop:
         """Rule 1 to the last: a setup that nobody waits for any more has given a resource; clean it up here."""
         number = self.schedule.task_of[call.node]
         held = self._pipeline.holding(call.node)
-        if outcome.error is None and self.graph.role[number] == SETUP and held is not None:
-            try:
-                held.manager.cleanup(outcome.value)
-            except Exception as error:  # noqa: BLE001 - the last to see it
-                warn_safely(f"cleanup of {held.name!r} failed after its setup came too late: {error!r}")
+        state = state_of_outcome(outcome)
+        if held is None or not isinstance(state, Success) or isinstance(state, Skipped):
+            return
+        if self.graph.role[number] == SETUP:
+            error = self._clean_up(held, held.manager, state.result)
+        elif self.graph.role[number] == INIT and held.block.setup_task is None:
+            error = self._clean_up(held, state.result, None)
+        else:
+            return
+        if error is not None:
+            warn_safely(f"cleanup of {held.name!r} failed after its setup came too late: {describe(error)}")
+
+    def _clean_up(self, held: Holding, manager: Any, resource: Any) -> BaseException | None:
+        """Make a cleanup outside of the schedule, in this thread; returns its error."""
+        task = held.block.cleanup_task
+        call = Call(-1, task, task.run, {"mgr": manager, "resource": resource}, self.values.copy())
+        call.shielded = True
+        return perform(call).error
 
     # -- the loop ---------------------------------------------------------------------------------------------
 
@@ -154,7 +198,7 @@ class RunLoop:
                 self._end()
         finally:
             self.is_over.set()
-            self._wake_waiters()
+            self._wake_waiters()  # who comes later sees that it is over
 
     def _begin(self) -> None:
         self.record.started_at = time.time()
@@ -166,8 +210,8 @@ class RunLoop:
             node = self.graph.index.get(task)
             if node is None:
                 continue
-            is_resource = self.graph.role[node] in (SETUP, CLEANUP)
-            if is_resource and state.is_finished() and not isinstance(state, Cached):
+            role = self.graph.role[node]
+            if role == CLEANUP or (role == SETUP and not isinstance(state, Cached)):
                 continue  # resources are set up anew
             self.record.states[task] = state
             if state.is_finished() and not isinstance(state, (Cached, Mapped)):
@@ -211,6 +255,7 @@ class RunLoop:
             action, args = self._inbox.get(timeout_s != 0, timeout_s)
         except Empty:
             return
+        self.schedule.now = time.monotonic()  # a grace that begins now is counted from now
         action(*args)
 
     def _wait(self) -> None:
@@ -218,7 +263,7 @@ class RunLoop:
             held = self.schedule.held()
             if not held and self.schedule.budget != 0:
                 raise InternalError(f"run of {self.graph.name!r} cannot go on, although nothing holds it")
-            if self._blocking and held:
+            if self._blocking and held and not self.cancelling:
                 self._ask_person(held)
                 return
             if not isinstance(self.record.state, (Paused, Cancelling)):
@@ -240,13 +285,13 @@ class RunLoop:
 
     def _ask_person(self, held: list[int]) -> None:
         names = ", ".join(repr(self.graph.tasks[self.schedule.task_of[node]].name) for node in held)
-        self.guard.in_user_code = True
         try:
+            self.guard.raises_anywhere = True  # `input` is called by a line of ours
             answer = input(f"task {names} is paused; press Enter to resume it, or type c to cancel the run: ")
         except (EOFError, OSError, RuntimeError, KeyboardInterrupt):
             answer = "c"
         finally:
-            self.guard.in_user_code = False
+            self.guard.raises_anywhere = False
         if answer.strip().lower().startswith("c"):
             self.cancel(f"Task {names} is paused, and nobody resumed it.")
         else:
@@ -287,22 +332,25 @@ class RunLoop:
         """Rule 6: the first interrupt cancels, the second shortens every deadline, the third gives up by name."""
         self.cancel("Interrupted by the user.")
         if count == 2:
+            self._hurried = True
             self.schedule.shorten_graces()
             for call in tuple(self._calls.values()):
-                self._set_deadlines(call, hurry=True)
+                self._set_deadlines(call)
         elif count > 2:
             self._giving_up = True
 
-    def _set_deadlines(self, call: Call, *, hurry: bool = False) -> None:
+    def _cleanup_limit_s(self, call: Call, *, hurry: bool = False) -> float:
+        held = self._pipeline.holding(call.node)
+        limit_s = held.block.cleanup_timeout_s if held is not None else 0.0
+        return min(limit_s, HURRIED_CLEANUP_S) if hurry or self._hurried else limit_s
+
+    def _set_deadlines(self, call: Call) -> None:
         """A running call of a cancelled run: when it gets an exception, when nobody waits for it any more."""
-        role = self.graph.role[self.schedule.task_of[call.node]]
+        role, hurry = self.graph.role[self.schedule.task_of[call.node]], self._hurried
         if role == CLEANUP:
-            held = self._pipeline.holding(call.node)
-            limit_s = held.block.cleanup_timeout_s if held is not None else 0.0
-            self._after(min(limit_s, HURRIED_CLEANUP_S) if hurry else limit_s, self._give_up_on, call)
+            self._after(self._cleanup_limit_s(call), self._give_up_on, call)
             return
-        # A setup is left alone at first: an exception could hit it between the resource and our note of it.
-        if role == ORDINARY or hurry:
+        if role == ORDINARY:
             self._after(0.0 if hurry else HIT_AFTER_S, self._hit, call, TaskCancelled)
         self._after(0.1 if hurry else LINGER_AFTER_S, self._give_up_on, call)
 
@@ -326,10 +374,10 @@ class RunLoop:
         if call.task.timeout is not None:
             timers.append(self._start_timer(call.task.timeout, call, TaskTimeoutSignal))
         if self.cancelling and call.shielded:
-            held = self._pipeline.holding(call.node)
-            limit_s = held.block.cleanup_timeout_s if held is not None else 0.0
-            timers.append(self._start_timer(limit_s, call, TaskTimeoutSignal))
+            timers.append(self._start_timer(self._cleanup_limit_s(call), call, TaskTimeoutSignal))
         self.guard.call = call
+        if self._cancel_wanted and not call.shielded:  # asked for since the inbox was looked at
+            call.stop_requested = True
         # Away from the main thread a call of a blocking run is stopped as on a worker: by an exception sent to it.
         needs_hits = self._direct and not self.guard.is_installed
         outcome = perform_on_worker(call) if needs_hits else perform(call)
@@ -345,7 +393,7 @@ class RunLoop:
             self._session.free(lifecycle=role != ORDINARY)
         if call in self._lingering:
             self._lingering.discard(call)
-            if role in (SETUP, CLEANUP):  # late, but what it did counts
+            if role:  # late, but what it did counts
                 self._pipeline.keep_resource(call.node, role, outcome)
             self.schedule.let_go(call.node)
             return
@@ -364,7 +412,7 @@ class RunLoop:
 
     def _fail(self, error: BaseException) -> None:
         self.failure = self.failure or error
-        self.cancel(f"The run was ended by {error!r}.")
+        self.cancel(f"The run was ended by {describe(error)}.")
 
     def _time_out(self, call: Call) -> None:
         if self._calls.get(call.node) is call:
@@ -395,6 +443,10 @@ class RunLoop:
             warn_safely(
                 f"{text}; its block's cleanup waits up to {gate.grace_s:g} s, or until the next interrupt"
             )
+
+    def is_lingering(self, call: Call) -> bool:
+        """Whether a call's task has ended but its thread has not."""
+        return call in self._lingering
 
     # -- user code on the run's thread ------------------------------------------------------------------------
 
@@ -440,28 +492,54 @@ class RunLoop:
 
     def _end(self) -> None:
         """Whatever happened: nothing stays open unnamed, and the run gets its final state."""
+        self._take_late_outcomes()
         for held in self.record.holdings.owing():
             if self._giving_up:
                 self._pipeline.leak(held, None, "given up by the user's third interrupt")
                 continue
-            try:  # only after a failure of the loop itself
-                self.record.set_block(held, BlockStatus.CLOSING)
-                held.manager.cleanup(held.resource)
-            except BaseException as error:  # noqa: BLE001 - every other resource is still to be cleaned
+            # Only for a setup that came at the last moment, or after a failure of the loop itself.
+            self.record.set_block(held, BlockStatus.CLOSING)
+            error = self._clean_up(held, held.manager, held.resource)
+            if error is not None:
                 self._pipeline.leak(held, error, None)
             else:
                 self.record.holdings.closed(held)
                 self.record.set_block(held, BlockStatus.CLEANED)
         if self.failure is not None or self._giving_up:
             self._name_unended()
-        with self._closing:
-            self._closed = True
         if self._session is not None:
             self._session.close(CLOSE_TIMEOUT_S)
         else:
             close_loop()
         self.record.ended_at = time.time()
         self._change_run(self._final_state())
+
+    def _take_late_outcomes(self) -> None:
+        """Take what threads have reported since the loop ended; what comes later goes to `_came_too_late`.
+
+        After a failure of the loop itself, the threads are first given a moment to let go of the resources.
+        """
+        until = time.monotonic() + (0.0 if self.schedule.is_done or self._giving_up else LINGER_AFTER_S)
+        for call in self._calls.values():
+            call.stop_requested = True
+        while True:
+            wait_s = until - time.monotonic() if self._session is not None and self._calls else 0.0
+            with self._closing:
+                if wait_s <= 0:
+                    self._closed = True
+            try:
+                action, args = self._inbox.get(wait_s > 0, max(wait_s, 0.0))
+            except Empty:
+                if self._closed:
+                    return
+                continue
+            if action == self._ended:
+                call, outcome = args
+                if self._calls.get(call.node) is call:
+                    del self._calls[call.node]
+                role = self.graph.role[self.schedule.task_of[call.node]]
+                if role:
+                    self._pipeline.keep_resource(call.node, role, outcome)
 
     def _name_unended(self) -> None:
         """Leave no task that seems to run in a run that is over (it failed itself, or was given up)."""
@@ -474,7 +552,7 @@ class RunLoop:
     def _final_state(self) -> State:
         states, graph = self.record.states, self.graph
         if isinstance(self.failure, Exception) and not self.values.get("raise_on_exception"):
-            return Failed(f"The run itself failed: {self.failure!r}", result=self.failure)
+            return Failed(f"The run itself failed: {describe(self.failure)}", result=self.failure)
         if self.record.state.is_finished():
             state = self.record.state
         elif self.cancelling:

@@ -363,7 +363,13 @@ class Schedule:
         """Return the heap with the next node that may start, in the less common cases."""
         limited = self.budget == 0 and not self.cancelled
         best: list[int] | None = None
-        for heap in (self._ready_free, self._ready_lifecycle, self._ready, self._stepped, self._stepped_lifecycle):
+        for heap in (
+            self._ready_free,
+            self._ready_lifecycle,
+            self._ready,
+            self._stepped,
+            self._stepped_lifecycle,
+        ):
             if not heap or not self._trim(heap):
                 continue
             if limited and (heap is self._ready or heap is self._ready_lifecycle):
@@ -476,7 +482,9 @@ class Schedule:
                 self._push(node)
             return
         gate = home
-        while gate is not None and gate.resolved:  # one inside may be resolved first, when its init fails early
+        while (
+            gate is not None and gate.resolved
+        ):  # one inside may be resolved first, when its init fails early
             gate = gate.outer
         if gate is not None and not self._is_doomed(node):
             gate.waiting.append(node)

@@ -22,6 +22,7 @@ from nbflow.core.states import (
     TriggerFailed,
 )
 from nbflow.engine.attempt import TaskCancelled
+from nbflow.engine.describe import describe
 from nbflow.engine.schedule import CANCELLED, FAILED, SKIPPED, SUCCEEDED
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def state_of_error(error: BaseException) -> State:
         return TimedOut("Execution timed out: the task timed out.", result=error)
     if isinstance(error, (TaskCancelled, KeyboardInterrupt)):
         return Cancelled("The task was interrupted.", result=error)
-    return Failed(f"Error during execution of task: {error!r}", result=error)
+    return Failed(f"Error during execution of task: {describe(error)}", result=error)
 
 
 def refusal(task: Task, upstream: Mapping[Edge, State]) -> State | None:
@@ -75,7 +76,7 @@ def refusal(task: Task, upstream: Mapping[Edge, State]) -> State | None:
     except Exception as error:
         if context.get("raise_on_exception"):
             raise
-        return TriggerFailed(f"Unexpected error while checking task trigger: {error!r}", result=error)
+        return TriggerFailed(f"Unexpected error while checking task trigger: {describe(error)}", result=error)
     return TriggerFailed("Trigger failed.")
 
 
@@ -122,7 +123,7 @@ def from_cache(task: Task, old: State, inputs: dict[str, Any], parameters: dict[
     except Exception as error:
         if context.get("raise_on_exception"):
             raise
-        return Failed(f"Error while asking the cache validator: {error!r}", result=error)
+        return Failed(f"Error while asking the cache validator: {describe(error)}", result=error)
 
 
 def final_state(reference: dict[Task, State], terminal: dict[Task, State]) -> State:
