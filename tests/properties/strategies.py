@@ -85,6 +85,8 @@ class BlockPlan:
     body: tuple[Item, ...] = ()
     size: int = -1
     retries: int = 0  # of the cleanup
+    setup_retries: int = 0
+    handler: tuple[str, str] | None = None  # which of the three tasks has which handler
     fail: bool = False
 
     __repr__ = _brief
@@ -121,6 +123,11 @@ class FlowPlan:
     does: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     __repr__ = _brief
+
+    @property
+    def does_of_cleanup(self) -> set[str]:
+        """The blocks whose cleanup is to fail."""
+        return {key.removesuffix(".cleanup") for key in self.does if key.endswith(".cleanup")}
 
 
 # -- drawing plans --------------------------------------------------------------------------------------------
@@ -237,6 +244,8 @@ def _item(
             body=body,
             size=draw(st.integers(0, 3)) if mapped else -1,
             retries=draw(st.sampled_from((0, 0, 0, 1))),
+            setup_retries=draw(st.sampled_from((0, 0, 0, 1, 2))),
+            handler=_lifecycle_handler(draw, handlers),
         )
     key = names.new("t")
     size, over = -1, None
@@ -259,6 +268,12 @@ def _item(
     if kind == "map":
         names.maps.append(key)
     return plan
+
+
+def _lifecycle_handler(draw: st.DrawFn, handlers: tuple[str, ...]) -> tuple[str, str] | None:
+    if not handlers or draw(st.integers(0, 3)):
+        return None
+    return draw(st.sampled_from(("init", "setup", "cleanup"))), draw(st.sampled_from(handlers))
 
 
 def _mapped_body(draw: st.DrawFn, names: _Names, block: str | None, *, depth: int) -> tuple[Item, ...]:
@@ -380,7 +395,7 @@ class Probe(Task):
                         self.world.wrong.append(f"{name} used {resource.key} while it was cleaned up")
 
 
-def manager_of(world: World, plan: BlockPlan) -> ResourceManager:
+def manager_of(world: World, plan: BlockPlan, handlers: dict[str, Callable[..., Any]]) -> ResourceManager:
     """Return a manager that does what the plan says and counts what it did."""
 
     class Manager:
@@ -423,11 +438,17 @@ def manager_of(world: World, plan: BlockPlan) -> ResourceManager:
 
         Manager.setup = setup  # type: ignore[attr-defined]
 
+    kwargs: dict[str, dict[str, Any]] = {"init": {}, "setup": {}, "cleanup": {}}
+    for name, retries in (("setup", plan.setup_retries), ("cleanup", plan.retries)):
+        if retries:
+            kwargs[name].update(max_retries=retries, retry_delay=timedelta(0))
+    if plan.handler is not None:
+        kwargs[plan.handler[0]]["state_handlers"] = [handlers[plan.handler[1]]]
     return resource_manager(
         name=plan.key,
-        cleanup_task_kwargs={"max_retries": plan.retries, "retry_delay": timedelta(0)}
-        if plan.retries
-        else None,
+        init_task_kwargs=kwargs["init"],
+        setup_task_kwargs=kwargs["setup"],
+        cleanup_task_kwargs=kwargs["cleanup"],
         cleanup_failure="fail" if plan.fail else "ignore",
     )(Manager)
 
@@ -489,7 +510,7 @@ class Built:
             self.tasks[plan.key] = probe.bind(upstream_tasks=upstream, **inputs)
 
     def _add_block(self, plan: BlockPlan, item: Any) -> None:
-        manager = manager_of(self.world, plan)
+        manager = manager_of(self.world, plan, self.handlers)
         if plan.size >= 0:
 
             def make(item: Any) -> None:

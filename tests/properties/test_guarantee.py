@@ -1,0 +1,364 @@
+"""The cleanup guarantee in real runs: random flows, random failures, interrupts and cancels, real managers that count.
+
+The numbers are those of the rules of the cleanup guarantee in the design.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbflow import signals, states
+from nbflow.engine.blocks import BlockStatus
+from nbflow.executors import ThreadExecutor
+from tests.properties.strategies import (
+    BlockPlan,
+    Boom,
+    Built,
+    FlowPlan,
+    World,
+    act_plainly,
+    budget,
+    flow_plans,
+)
+
+if TYPE_CHECKING:
+    from nbflow.engine.handle import Run
+
+ORDINARY = ("raise", "raise", "skip", "fail", "retry", "loop", "false", "success")
+ENDING = ("interrupt", "exit")
+LIFECYCLE = ("raise", "raise", "skip", "fail")
+SEEDS = st.integers(0, 2**32)
+TIMEOUT_S = 20
+
+
+def _leave_alone(task: Any, old: Any, new: Any) -> None:
+    return None
+
+
+def _raise(task: Any, old: Any, new: Any) -> None:
+    raise Boom("handler")
+
+
+def _fail_success(task: Any, old: Any, new: Any) -> Any:
+    return states.Failed("by a handler") if isinstance(new, states.Success) else None
+
+
+def _succeed(task: Any, old: Any, new: Any) -> Any:
+    return states.Success("by a handler") if new.is_failed() else None
+
+
+def _skip_start(task: Any, old: Any, new: Any) -> Any:
+    if new.is_running():
+        raise signals.SKIP("by a handler")
+
+
+def _exit(task: Any, old: Any, new: Any) -> None:
+    raise SystemExit("handler")
+
+
+def _interrupt(task: Any, old: Any, new: Any) -> None:
+    raise KeyboardInterrupt("handler")
+
+
+def _retry(task: Any, old: Any, new: Any) -> Any:
+    # Only once: the state it makes says so.
+    if isinstance(new, states.Success) and not isinstance(new, states.Mapped) and not old.is_retrying():
+        if getattr(task, "_retried", False):
+            return None
+        task._retried = True
+        return states.Retrying("by a handler")
+    return None
+
+
+HANDLERS = {
+    "plain": _leave_alone,
+    "raise": _raise,
+    "fail": _fail_success,
+    "succeed": _succeed,
+    "skip": _skip_start,
+    "retry": _retry,
+    "exit": _exit,
+    "interrupt": _interrupt,
+}
+PLANS = flow_plans(
+    size=12,
+    outcomes=ORDINARY,
+    lifecycle=LIFECYCLE,
+    handlers=("plain", "raise", "fail", "succeed", "skip", "retry"),
+)
+ROUGH_PLANS = flow_plans(
+    size=12, outcomes=ORDINARY + ENDING, lifecycle=LIFECYCLE + ENDING, handlers=tuple(HANDLERS)
+)
+
+
+@contextmanager
+def quiet():
+    """Failed cleanups warn; here they are meant to fail."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield
+
+
+def run_blocking(built: Built, **kwargs: Any) -> tuple[Run, BaseException | None]:
+    error = None
+    with quiet():
+        try:
+            built.flow.run(**kwargs)
+        except (KeyboardInterrupt, SystemExit) as raised:
+            error = raised
+    return built.flow.runs[-1], error
+
+
+def check(run: Run, world: World) -> None:
+    """What holds of every run that is over."""
+    assert run.is_finished
+    assert run.state.is_finished() or run.state.is_running(), run.state  # Running: a task was left unfinished
+    assert world.wrong == []
+    assert run.open_resources == []
+    failed = {block.name for block in run.cleanup_failures}
+    for resource in world.resources:
+        tries = 1 + retries_of(world.plan, resource.key)
+        assert 1 <= resource.cleaned <= tries, f"{resource} was not cleaned up exactly once (rule 1)"
+        assert resource.cleaned == 1 or resource.key in world.plan.does_of_cleanup
+        assert resource.cleaned_well == 1 or resource.key in failed, f"{resource} failed silently (rule 7)"
+        assert resource.users == 0
+    for block in failed:
+        assert any(r.key == block and not r.cleaned_well for r in world.resources)
+    check_order(world)
+    check_events(run)
+    for block, status in run.block_status.items():
+        if not block.mapped:
+            mine = [r for r in world.resources if r.key == block.name]
+            assert (status in (BlockStatus.CLEANED, BlockStatus.LEAKED)) == bool(mine), (block.name, status)
+
+
+def check_order(world: World) -> None:
+    """Rule 4: cleaned up inside out. Names of the log carry the element's number, if there is one."""
+    begun = {}
+    for at, name in enumerate(world.log):
+        begun.setdefault(name, at)
+    for inner, outer in nested(world.plan.items):
+        for name, at in begun.items():
+            if name.startswith(f"{inner}.cleanup"):
+                outer_name = name.replace(inner, outer, 1)
+                around = begun.get(outer_name, begun.get(f"{outer}.cleanup"))
+                assert around is None or at < around, f"{outer} was cleaned up before {inner} (rule 4)"
+
+
+def nested(items: tuple[Any, ...], around: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+    found = []
+    for item in items:
+        inside = around
+        if isinstance(item, BlockPlan):
+            found += [(item.key, outer) for outer in around]
+            inside = (*around, item.key)
+        if hasattr(item, "body") and not hasattr(item, "block"):
+            found += nested(item.body, inside)
+    return found
+
+
+def retries_of(plan: FlowPlan, key: str) -> int:
+    def find(items: tuple[Any, ...]) -> int:
+        for item in items:
+            if isinstance(item, BlockPlan) and item.key == key:
+                return item.retries
+            found = find(getattr(item, "body", ()))
+            if found:
+                return found
+        return 0
+
+    return find(plan.items)
+
+
+def check_events(run: Run) -> None:
+    """Replaying the events gives the final states."""
+    seen: dict[Any, states.State] = dict.fromkeys(run.graph.tasks, None)
+    children: dict[tuple[Any, int], states.State] = {}
+    last: states.State | None = None
+    for number, event in enumerate(run.events):
+        assert event.seq == number
+        if event.kind == "task" and event.map_index is None:
+            seen[event.task] = event.state
+        elif event.kind == "task":
+            children[event.task, event.map_index] = event.state
+        elif event.kind == "run":
+            last = event.state
+    assert last is run.state
+    for task, state in run.states.items():
+        assert seen[task] is state or (seen[task] is None and type(state) in (states.Pending,)), task
+        if isinstance(state, states.Mapped):
+            for index, child in enumerate(state.map_states):
+                assert children.get((task, index), child) is child
+
+
+@budget(150)
+@given(PLANS)
+def test_whatever_fails_everything_set_up_is_cleaned_up_once(plan):
+    built = Built(plan, handlers=HANDLERS)
+
+    run, error = run_blocking(built)
+
+    assert error is None
+    check(run, built.world)
+
+
+@budget(100)
+@given(ROUGH_PLANS)
+def test_an_exit_or_interrupt_raised_anywhere_reaches_the_caller_after_cleanup(plan):
+    built = Built(plan, handlers=HANDLERS)
+
+    run, _ = run_blocking(built)
+
+    check(run, built.world)
+
+
+@budget(60)
+@given(ROUGH_PLANS, st.integers(1, 4))
+def test_threads_keep_the_guarantee(plan, workers):
+    built = Built(plan, handlers=HANDLERS)
+
+    run, _ = run_blocking(built, executor=ThreadExecutor(workers))
+
+    check(run, built.world)
+
+
+@budget(60)
+@given(ROUGH_PLANS, st.sampled_from((None, 1, 3)))
+def test_background_runs_keep_the_guarantee(plan, workers):
+    built = Built(plan, handlers=HANDLERS)
+
+    with quiet():
+        run = built.flow.start(executor=ThreadExecutor(workers) if workers else "inline")
+        run.wait(TIMEOUT_S)
+
+    check(run, built.world)
+
+
+@budget(120)
+@given(PLANS, st.integers(0, 60), st.booleans())
+def test_a_cancel_at_any_event_cleans_up_once(plan, at, twice):
+    built = Built(plan, handlers=HANDLERS)
+    run = built.flow._prepare(None, {}, blocking=True)
+
+    def cancel(event: Any) -> None:
+        if event.seq == at or (twice and event.seq == at + 3):
+            run.cancel()
+
+    run.listen(cancel)
+    with quiet():
+        run.work()
+
+    check(run, built.world)
+    starts_after(run, at)
+
+
+@budget(60)
+@given(PLANS, st.integers(0, 60), st.sampled_from((None, 1, 3)))
+def test_a_cancel_of_a_background_run_at_any_event_cleans_up_once(plan, at, workers):
+    built = Built(plan, handlers=HANDLERS)
+    run = built.flow._prepare(None, {"executor": ThreadExecutor(workers) if workers else "inline"})
+    run.listen(lambda event: run.cancel() if event.seq == at else None)
+
+    with quiet():
+        run.begin()
+        run.wait(TIMEOUT_S)
+
+    check(run, built.world)
+
+
+def starts_after(run: Run, at: int) -> None:
+    """Nothing but cleanups starts once a cancel was asked for."""
+    if not any(isinstance(event.state, states.Cancelling) for event in run.events):
+        return
+    for event in run.events[at + 2 :]:
+        if event.kind == "task" and type(event.state) is states.Running:
+            assert event.task.name.endswith(".cleanup"), (
+                f"{event.task.name} started after the cancel (rule 6)"
+            )
+
+
+@budget(80)
+@given(PLANS, st.integers(1, 25))
+def test_a_real_interrupt_in_the_middle_of_any_call_cleans_up_once(plan, at):
+    count = 0
+
+    def act(action: str, name: str) -> Any:
+        nonlocal count
+        count += 1
+        if count == at:
+            signal.raise_signal(signal.SIGINT)
+        return act_plainly(action, name)
+
+    built = Built(plan, World(plan, act), handlers=HANDLERS)
+
+    run, error = run_blocking(built)
+
+    check(run, built.world)
+    assert isinstance(error, KeyboardInterrupt) == (count >= at)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@budget(80)
+@given(PLANS, SEEDS, st.sampled_from((None, 2)))
+def test_any_sequence_of_steps_keeps_the_guarantee(plan, seed, workers):
+    built = Built(plan, handlers=HANDLERS)
+    chosen = random.Random(seed)
+
+    with quiet():
+        run = built.flow.start(paused=True, executor=ThreadExecutor(workers) if workers else "inline")
+        for _ in range(200):
+            if run.is_finished:
+                break
+            move = chosen.choice(("step", "step", "step", "step_block", "until", "resume", "cancel"))
+            if move == "step":
+                run.step_nowait() if chosen.random() < 0.3 else step(run)
+            elif move == "step_block":
+                step(run, "step_block")
+            elif move == "until":
+                step(run, "until", chosen.choice(run.graph.tasks))
+            elif move == "resume" and chosen.random() < 0.3:
+                run.resume()
+            elif move == "cancel" and chosen.random() < 0.1:
+                run.cancel()
+        run.resume()
+        run.wait(TIMEOUT_S)
+
+    check(run, built.world)
+
+
+def step(run: Run, command: str = "step", *args: Any) -> None:
+    from nbflow.errors import NothingToStepError
+
+    try:
+        getattr(run, command)(*args)
+    except NothingToStepError:
+        return
+
+
+@budget(60)
+@given(PLANS, st.data())
+def test_a_run_from_given_states_sets_up_and_cleans_up_anew(plan, data):
+    built = Built(plan, handlers=HANDLERS)
+    first, _ = run_blocking(built)
+    given = {
+        task: state
+        for task, state in first.states.items()
+        if state.is_finished() and data.draw(st.booleans())
+    }
+    world = built.world
+    world.calls.clear()
+    world.log.clear()
+    world.resources.clear()
+
+    run, _ = run_blocking(built, task_states=given)
+
+    assert run.is_finished
+    assert run.open_resources == []
+    assert [r for r in world.resources if r.cleaned == 0] == []
