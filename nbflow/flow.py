@@ -13,10 +13,11 @@ from nbflow.core.context import context as current_context
 from nbflow.core.context import thread
 from nbflow.core.graph import Graph
 from nbflow.core.options import checked_handlers
-from nbflow.core.states import State
+from nbflow.core.states import Pending, State
 from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import FrozenGraph
 from nbflow.engine.handle import Run
+from nbflow.engine.record import NOT_RUN
 from nbflow.engine.run import RunLoop
 from nbflow.engine.values import run_values
 from nbflow.errors import (
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
 EXECUTORS: dict[str, Callable[[], Executor]] = {"inline": InlineExecutor, "threads": ThreadExecutor}
 KEPT_RUNS = 20
 _BUILDING = ("flow", "case", "resource", "mapped", "tags")
+_OF_AN_ATTEMPT = (
+    "task_loop_result",
+    "resume",
+)  # of a task that runs this flow, and nothing to do with its tasks
 _WITHOUT_MEANING = ("schedule", "run_config", "storage", "result")
 
 
@@ -154,9 +159,13 @@ class Flow(Graph):
         state = kwargs.pop("state", None)
         run = self._prepare(parameters, kwargs, blocking=True)
         if state is not None and state.is_finished():
-            return state  # type: ignore[no-any-return]
+            return self._with_all_tasks(state)
         self._tell_start(run)
-        return run.work()
+        before = current_context.swap({})  # of a task, perhaps, whose tags are not those of the tasks here
+        try:
+            return run.work()
+        finally:
+            current_context.swap(before)
 
     def start(self, parameters: dict[str, Any] | None = None, *, paused: bool = False, **kwargs: Any) -> Run:
         """Start a run in the background and return its handle at once.
@@ -222,7 +231,8 @@ class Flow(Graph):
         if kwargs:
             raise UnexpectedArgumentError(tuple(kwargs), tuple(sorted(p.name for p in self.parameters())))
         self.validate()
-        outer = {key: value for key, value in thread.data.items() if key not in _BUILDING}
+        left_out = _BUILDING + _OF_AN_ATTEMPT if "_cancel_flag" in thread.data else _BUILDING
+        outer = {key: value for key, value in thread.data.items() if key not in left_out}
         loop = RunLoop(
             self,
             FrozenGraph(self),
@@ -236,6 +246,11 @@ class Flow(Graph):
             task_states=task_states,
         )
         return Run(loop, self, number, values)
+
+    def _with_all_tasks(self, state: State) -> State:
+        if state.result is None or isinstance(state.result, dict):
+            state.result = dict.fromkeys(self.sorted_tasks(), Pending(NOT_RUN)) | (state.result or {})
+        return state
 
     def _parameter_values(self, parameters: dict[str, Any] | None, kwargs: dict[str, Any]) -> dict[str, Any]:
         known = {parameter.name: parameter for parameter in self.parameters()}

@@ -68,6 +68,17 @@ class Pipeline:
 
     # -- before the attempt -----------------------------------------------------------------------------------
 
+    def taken_over(self, node: int, state: State) -> State:
+        """Return the state to start from for one that was given: what a meta state wraps; attempts and loops go on."""
+        while isinstance(state, _MetaState) and state.state is not None:
+            state = state.state
+        if isinstance(state, Pending):
+            if state.context.get("task_run_count") and not isinstance(state, Retrying):
+                self._attempts[node] = state.context["task_run_count"]
+            if "task_loop_count" in state.context:
+                self._loops[node] = (state.context["task_loop_count"], state.context.get("task_loop_result"))
+        return state
+
     def look_at(self, node: int) -> None:
         """Decide what becomes of a node that may start."""
         schedule, graph = self._schedule, self._graph
@@ -231,7 +242,7 @@ class Pipeline:
         if isinstance(old, Retrying):
             self._attempts[node] = old.run_count + 1
             if "task_loop_count" in old.context:
-                self._loops[node] = (old.context["task_loop_count"], old.context["task_loop_result"])
+                self._loops[node] = (old.context["task_loop_count"], old.context.get("task_loop_result"))
         values = self._values(node, task)
         running = Running("Starting task run.")
         role = self._graph.role[self._schedule.task_of[node]]

@@ -52,6 +52,8 @@ class Record:
         task = self.graph.tasks[schedule.task_of[node]]
         child = schedule.child_index[node]
         now = time.time()
+        if task.tags:
+            state.context.setdefault("tags", list(task.tags))
         if child < 0:
             self.states[task] = state
             if type(state) is Running:

@@ -213,7 +213,7 @@ class RunLoop:
             role = self.graph.role[node]
             if role == CLEANUP or (role == SETUP and not isinstance(state, Cached)):
                 continue  # resources are set up anew
-            self.record.states[task] = state
+            self.record.states[task] = state = self._pipeline.taken_over(node, state)
             if state.is_finished() and not isinstance(state, (Cached, Mapped)):
                 given[node] = verdict_of(state)
                 held = self._pipeline.holding(node) if self.graph.role[node] == INIT else None

@@ -87,10 +87,11 @@ def retry_of(task: Task, state: State, *, attempt: int, loop: tuple[int, Any] | 
     if task.retry_on and not isinstance(state.result, tuple(task.retry_on)):
         return state
     delay = task.retry_delay
+    carried = {} if loop is None else {"task_loop_count": loop[0], "task_loop_result": loop[1]}
     return Retrying(
         f"Retrying Task (after attempt {attempt} of {task.max_retries + 1})",
         start_time=datetime.now(UTC) + delay if delay else datetime.now(UTC),
-        context={} if loop is None else {"task_loop_count": loop[0], "task_loop_result": loop[1]},
+        context={"task_run_count": attempt} | carried,
         result=state.result,
         run_count=attempt,
     )

@@ -22,6 +22,7 @@ def run_values(
         values.setdefault(name, text)
         values.setdefault(f"{name}_nodash", text.replace("-", ""))
     values["parameters"] = parameters
+    values["task_loop_count"] = 1  # here once, so that it costs the attempts nothing
     values["flow_name"] = flow_name
     values["flow_run_id"] = run_id
     values["flow_run_name"] = run_name

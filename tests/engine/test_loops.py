@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from nbflow import Flow, Parameter, context, task
 from nbflow.signals import LOOP, RETRY
-from nbflow.states import Looped, Running, Success
+from nbflow.states import Looped, Pending, Retrying, Running, Scheduled, Success
 
 NOW = timedelta(0)
 
@@ -232,3 +234,23 @@ def test_a_loop_result_may_be_none_or_the_signal():
     flow.run()
 
     assert isinstance(seen[1], LOOP)
+
+
+@pytest.mark.parametrize("make", [Pending, Scheduled, Retrying])
+def test_a_given_state_may_start_in_the_middle_of_a_loop(make):
+    """4.3, 4.8"""
+    with Flow("f") as flow:
+        t = count_to_three()
+
+    state = flow.run(task_states={t: make(context={"task_loop_count": 3, "task_loop_result": "given"})})
+
+    assert state.result[t].result == (3, "given")
+
+
+def test_a_loop_is_nobody_elses():
+    """4.8"""
+    with Flow("f") as flow:
+        t = count_to_three()
+        below = task(lambda x: (context.task_loop_count, context.get("task_loop_result")), name="below")(t)
+
+    assert flow.run().result[below].result == (1, None)

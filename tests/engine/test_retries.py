@@ -279,3 +279,16 @@ def test_a_run_that_is_run_again_counts_from_one():
     flow.run()
 
     assert counts == [1, 2, 1]
+
+
+def test_the_state_that_waits_says_which_attempt_it_was():
+    """6.4"""
+    seen = []
+    t, _ = failing(1, max_retries=1, retry_delay=NOW, state_handlers=[lambda t, old, new: seen.append(new)])
+    with Flow("f") as flow:
+        t()
+
+    flow.run()
+
+    (retrying,) = [state for state in seen if state.is_retrying()]
+    assert retrying.context["task_run_count"] == 1

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from nbflow import Flow, Parameter, Task, context, task, triggers
-from nbflow.signals import ENDRUN, FAIL, SKIP, SUCCESS
+from nbflow import Flow, Parameter, Task, context, tags, task, triggers
+from nbflow.signals import ENDRUN, FAIL, LOOP, SKIP, SUCCESS
 from nbflow.states import (
     Failed,
     Mapped,
     Pending,
+    Queued,
     Running,
     Skipped,
+    Submitted,
     Success,
     TriggerFailed,
     ValidationFailed,
@@ -486,3 +488,58 @@ def test_a_flow_may_be_run_by_a_task_of_another_flow(executor):
         t = run_it()
 
     assert outer.run(executor=executor).result[t].result == ("inner", "outer")
+
+
+def test_a_finished_state_that_was_given_for_the_flow_still_maps_every_task():
+    """4.2, 4.3"""
+    with Flow("f") as flow:
+        a = one()
+
+    state = flow.run(state=Failed("given"))
+
+    assert type(state.result[a]) is Pending
+    assert state.result[a].message == "Task not run."
+
+
+@pytest.mark.parametrize("wrap", [Submitted, Queued])
+def test_a_given_state_that_is_wrapped_counts_as_what_it_wraps(wrap):
+    """4.5, 6.1"""
+    with Flow("f") as flow:
+        a = one()
+        b = add(a)
+
+    assert flow.run(task_states={a: wrap(state=Success(result=4))}).result[b].result == 5
+    assert flow.run(task_states={a: wrap(state=Pending())}).result[b].result == 2
+
+
+def test_the_states_of_tagged_tasks_name_the_tags(executor):
+    """6.4"""
+    with Flow("f") as flow, tags("a", "b"):
+        x = one()
+        m = add.map([1])
+
+    state = flow.run(executor=executor)
+
+    assert set(state.result[x].context["tags"]) == {"a", "b"}
+    assert set(state.result[m].map_states[0].context["tags"]) == {"a", "b"}
+    assert set(state.result[x].context["tags"]) == {"a", "b"}
+
+
+def test_a_flow_run_by_a_task_takes_nothing_of_that_task_over(executor):
+    """4.3, 4.8, 6.4"""
+    with Flow("inner") as inner:
+        look = task(
+            lambda: (context.get("task_loop_result"), context.task_loop_count, context.get("resume"))
+        )()
+
+    @task(tags={"outer"})
+    def run_it():
+        if context.task_loop_count == 1:
+            raise LOOP(result="outer's")
+        state = inner.run()
+        return state.result[look].result, state.result[look].context.get("tags"), context.task_loop_result
+
+    with Flow("outer") as outer:
+        t = run_it()
+
+    assert outer.run(executor=executor).result[t].result == ((None, 1, None), None, "outer's")
