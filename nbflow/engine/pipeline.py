@@ -6,10 +6,13 @@ cache, Running, attempt, caching, retry, loop.
 
 from __future__ import annotations
 
+import functools
+import operator
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.resource_tasks import ResourceSetupTask
 from nbflow.core.signals import TaskTimeoutSignal
 from nbflow.core.states import (
     Cached,
@@ -265,6 +268,18 @@ class Pipeline:
         run = task.run if not task.log_stdout else Logged(task.run, task.logger.name)
         call = Call(node, task, run, inputs, values)
         call.shielded = role == CLEANUP
+        if role == INIT:
+            call.keep(functools.partial(run, **inputs))
+        elif role == SETUP:
+            if (
+                isinstance(task, ResourceSetupTask)
+                and run == task.run
+                and type(task).run is ResourceSetupTask.run
+                and "run" not in vars(task)
+            ):
+                call.keep(operator.methodcaller("setup"), inputs["mgr"])  # with no line of ours in between
+            else:
+                call.keep(functools.partial(run, **inputs))
         self._schedule.started(node)
         self._loop.call(call, lifecycle=role != 0)
 

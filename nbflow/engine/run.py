@@ -144,9 +144,7 @@ class RunLoop:
     def _hit(self, call: Call, error: type[BaseException]) -> None:
         if call.is_over or self.guard.interrupt(call, error):
             return
-        # Sent to a thread, an exception could hit a setup between the end of its work and our note of it.
-        if self.graph.role[self.schedule.task_of[call.node]] in (ORDINARY, CLEANUP):
-            call.hit(error)
+        call.hit(error)
 
     def _missed(self, call: Call, error: type[BaseException]) -> None:
         """An interrupt met code of nbflow's while the call was made: try again in a moment, at the user's code."""
@@ -350,7 +348,9 @@ class RunLoop:
         if role == CLEANUP:
             self._after(self._cleanup_limit_s(call), self._give_up_on, call)
             return
-        if role == ORDINARY:
+        if (
+            role == ORDINARY or hurry
+        ):  # a setup is left alone at first: the sooner it ends by itself the better
             self._after(0.0 if hurry else HIT_AFTER_S, self._hit, call, TaskCancelled)
         self._after(0.1 if hurry else LINGER_AFTER_S, self._give_up_on, call)
 
