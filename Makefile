@@ -1,8 +1,10 @@
 # One way to do each thing. Needs only python3 (3.11 or newer), pip, git and make; everything else goes into .venv.
-# PYTHON=python3.12 chooses the interpreter; LAYERS="unit kernel" chooses test layers; LAB_ARGS go to JupyterLab.
+# PYTHON=python3.12 chooses the interpreter; LAYERS="unit kernel" chooses test layers; LAB_ARGS go to JupyterLab,
+# BENCH_ARGS to the benchmark ("--only chain", "--quick", "--docs").
 PYTHON ?= python3
 LAYERS ?=
 LAB_ARGS ?=
+BENCH_ARGS ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
@@ -14,6 +16,6 @@ lab: ; @scripts/venv.sh dev && .venv/bin/python -m jupyterlab $(LAB_ARGS) notebo
 check: ; @scripts/venv.sh dev && scripts/check.sh ## format, lint, types, import contracts, spelling
 format: ; @scripts/venv.sh dev && .venv/bin/ruff check --fix-only -q . ; .venv/bin/ruff format . ## let ruff rewrite the code
 docs: ; @scripts/venv.sh docs && .venv/bin/python -m sphinx -W --keep-going -b html docs build/docs ## build the documentation
-benchmark: ; @scripts/venv.sh demo && .venv/bin/python benchmarks/overhead.py ## measure the overhead per task
+benchmark: ; @scripts/venv.sh demo && .venv/bin/python -m benchmarks.compare $(BENCH_ARGS) ## compare with a plain loop, dask and others
 clean: ; rm -rf .venv build ## remove .venv and everything built
 help: ; @sed -n 's/^\([a-z]*\): ;.*## /  make \1\t/p' Makefile | expand -t 18 ## list these targets

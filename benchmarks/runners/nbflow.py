@@ -1,0 +1,115 @@
+"""nbflow as users get it: states, timings, events and capture are on."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.shapes import add, map_values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from benchmarks.shapes import Shape
+    from nbflow import Flow, Task
+
+IMPORT = "import nbflow"
+DISTRIBUTION = "jupyter-nbflow"
+
+
+def build(shape: Shape) -> tuple[Flow, list[Task]]:
+    """The flow, and its tasks by number."""
+    from nbflow import Flow, task
+
+    work = shape.work
+    zero = task(lambda: work(), name="zero")
+    one = task(lambda a: work(a), name="one")
+    two = task(lambda a, b: work(a, b), name="two")
+    three = task(lambda a, b, c: work(a, b, c), name="three")
+    many = task(lambda values: work(*values), name="many")
+    makers = (zero, one, two, three)
+    made: list[Any] = []
+    with Flow(shape.name) as flow:
+        if shape.mapped:
+            source = task(map_values, name="source")(len(shape.upstream) - 2)
+            total = many(one.map(source))
+            return flow, [source, *[None] * (len(shape.upstream) - 2), total]
+        if shape.blocks:
+            return flow, _build_blocks(shape, makers)
+        for upstream in shape.upstream:
+            values = [made[number] for number in upstream]
+            made.append(many(values) if len(values) > 3 else makers[len(values)](*values))
+    return flow, made
+
+
+def _build_blocks(shape: Shape, makers: tuple[Task, ...]) -> list[Any]:
+    from nbflow import resource_manager
+
+    @resource_manager
+    class Opened:
+        def setup(self) -> int:
+            return add()
+
+        def cleanup(self, resource: int) -> None:
+            pass
+
+    made: list[Any] = []
+    for opening, closing in shape.blocks:
+        with Opened() as resource:
+            made.append(resource)
+            for upstream in shape.upstream[opening + 1 : closing]:
+                made.append(makers[len(upstream)](*(made[number] for number in upstream)))
+        made.append(None)
+    return made
+
+
+def prepare(shape: Shape, threads: int) -> Callable[[], int]:
+    from nbflow.executors import InlineExecutor, ThreadExecutor
+
+    flow, made = build(shape)
+    last = [made[number] for number in shape.last]
+    executor = ThreadExecutor(threads) if threads else InlineExecutor()
+
+    def run() -> int:
+        state = flow.run(executor=executor)
+        assert state.is_successful(), state
+        return sum(state.result[one].result for one in last)
+
+    return run
+
+
+def draw(shape: Shape) -> Callable[[], float]:
+    """Draw what a cell shows, with nothing folded: the others draw every task as well."""
+    from nbflow.render.html import html
+
+    flow, _ = build(shape)
+
+    def run() -> float:
+        with _layout_seconds() as seconds:
+            page = html(flow, fold=None)
+        assert page.count('class="nbflow-node') == shape.count
+        return sum(seconds)
+
+    return run
+
+
+@contextmanager
+def _layout_seconds() -> Iterator[list[float]]:
+    from nbflow.render import layout
+
+    seconds: list[float] = []
+    original = layout.run_engine
+
+    def timed(*args: Any, **kwargs: Any) -> str:
+        began = time.perf_counter()
+        try:
+            return original(*args, **kwargs)
+        finally:
+            seconds.append(time.perf_counter() - began)
+
+    layout.run_engine = timed
+    try:
+        yield seconds
+    finally:
+        layout.run_engine = original
