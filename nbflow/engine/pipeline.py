@@ -153,6 +153,8 @@ class Pipeline:
             return False
         if isinstance(state, Resume):
             self._resumed.add(node)
+        elif self._loop.cancelling:  # a cleanup, which is tried now
+            return True
         elif isinstance(state, Scheduled) and node not in self._resumed and not _is_due(state):
             self._wait_for(node, state)
             return False
@@ -271,12 +273,7 @@ class Pipeline:
         if role == INIT:
             call.keep(functools.partial(run, **inputs))
         elif role == SETUP:
-            if (
-                isinstance(task, ResourceSetupTask)
-                and run == task.run
-                and type(task).run is ResourceSetupTask.run
-                and "run" not in vars(task)
-            ):
+            if type(task) is ResourceSetupTask and "run" not in vars(task) and not task.log_stdout:
                 call.keep(operator.methodcaller("setup"), inputs["mgr"])  # with no line of ours in between
             else:
                 call.keep(functools.partial(run, **inputs))

@@ -7,13 +7,14 @@ managers ask a `World` what to do, and tell it what they did.
 from __future__ import annotations
 
 import os
+import random
 import threading
 from collections import defaultdict
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 
 from nbflow import Flow, Task, apply_map, case, context, resource_manager, signals, triggers, unmapped
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from nbflow.core.resource import Block, ResourceManager
 
 CAMPAIGN = int(os.environ.get("NBFLOW_CAMPAIGN", "0"))
+SEED = int(os.environ.get("NBFLOW_SEED", "0")) or random.randrange(1, 2**32)
 
 TRIGGERS = {
     "all_successful": triggers.all_successful,
@@ -38,13 +40,14 @@ OFTEN = ("all_successful",) * 6
 
 
 def budget(examples: int) -> Callable[[Any], Any]:
-    """Settings of a property: so many examples, or ``NBFLOW_CAMPAIGN=N`` fresh ones (with a seed to print)."""
-    return settings(
+    """Settings of a property: so many examples, or ``NBFLOW_CAMPAIGN=N`` fresh ones from a seed that is printed."""
+    chosen = settings(
         max_examples=CAMPAIGN or examples,
         derandomize=not CAMPAIGN,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     )
+    return (lambda test: chosen(seed(SEED)(test))) if CAMPAIGN else chosen
 
 
 def _brief(plan: Any) -> str:
