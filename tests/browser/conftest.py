@@ -20,6 +20,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import nbformat
+import psutil
 import pytest
 from playwright.sync_api import sync_playwright
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Locator, Page
 
 FLAGS = [
     "--no-sandbox",
@@ -135,12 +136,13 @@ class JupyterServer:
 
 
 class NotebookPage:
-    """An open notebook. `errors` keeps what the page's scripts threw since its kernel was ready."""
+    """An open notebook. `errors` keeps what the page's scripts threw or complained about since its kernel was ready."""
 
     def __init__(self, page: Page, server: JupyterServer, shots: Path) -> None:
         self.page, self.server, self.shots = page, server, shots
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", self._heard)
 
     def open(self, notebook: str, *, theme: str = "light") -> NotebookPage:
         self.page.goto(self.server.page_url(notebook))
@@ -148,6 +150,10 @@ class NotebookPage:
         self.set_theme(theme)
         self.errors.clear()  # Notebook 7 itself throws one while it starts
         return self
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
 
     def wait_idle(self, timeout_s: float = 60) -> None:
         """Wait until the kernel is connected and has nothing to do."""
@@ -177,6 +183,17 @@ class NotebookPage:
             done = "([cell, before]) => /\\d/.test(cell.innerText) && cell.innerText !== before"
             self.page.wait_for_function(done, arg=[prompt.element_handle(), before], timeout=timeout_s * 1000)
             self.wait_idle(timeout_s)
+
+    def run_all(self, *, timeout_s: float = 60) -> None:
+        """Run all cells, as the menu does, and wait for the last."""
+        self.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
+        done = (
+            "() => [...document.querySelectorAll('.jp-Notebook .jp-CodeCell')].every(cell => {"
+            "const prompt = cell.querySelector('.jp-InputPrompt').innerText;"
+            "return /\\d/.test(prompt) || !cell.querySelector('.cm-content').innerText.trim(); })"
+        )
+        self.page.wait_for_function(done, timeout=timeout_s * 1000)
+        self.wait_idle(timeout_s)
 
     def outputs(self, index: int) -> Locator:
         """The output area of a cell, to look into with `.get_by_role(...)` and the like."""
@@ -279,6 +296,27 @@ def open_notebook(
 def lab_page(open_notebook: Callable[..., NotebookPage]) -> Callable[..., NotebookPage]:
     """Open a notebook in JupyterLab: `lab_page(path_or_node, theme="light")`."""
     return lambda notebook, **options: open_notebook(notebook, app="lab", **options)
+
+
+@pytest.fixture
+def kernel_children(
+    jupyter_server: Callable[[str], JupyterServer],
+) -> Callable[..., list[psutil.Process]]:
+    """Give the processes that the kernel of an app's one open notebook has started and that are still there."""
+
+    def find(app: str = "lab") -> list[psutil.Process]:
+        found = []
+        for child in psutil.Process(jupyter_server(app).process.pid).children(recursive=True):
+            try:
+                command = " ".join(child.cmdline())
+            except psutil.NoSuchProcess:
+                continue
+            # Not the kernel itself, and not Python's own helper, which it starts once and keeps.
+            if "ipykernel_launcher" not in command and "resource_tracker" not in command:
+                found.append(child)
+        return found
+
+    return find
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ button.on_click(lambda _: setattr(label, "value", "pressed"))
 ipywidgets.VBox([button, label])"""
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("app", ["lab", "notebook"])
+@pytest.mark.parametrize(("app", "theme"), [("lab", "dark"), ("notebook", "light")])
 def test_cells_run_and_widgets_answer_clicks(open_notebook, notebook_of, app, theme):
     page = open_notebook(notebook_of("print('hello')", BUTTON), app=app, theme=theme)
 

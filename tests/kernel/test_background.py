@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kernel.cells import FLOW, RUN, STATE, WORKSHOP
+from tests.cells import FLOW, RUN, STATE, WORKSHOP
 
 pytestmark = pytest.mark.kernel
 

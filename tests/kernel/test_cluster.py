@@ -5,7 +5,7 @@ from __future__ import annotations
 import psutil
 import pytest
 
-from tests.kernel.cells import RUN, STATE
+from tests.cells import RUN, STATE
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 

@@ -7,7 +7,7 @@ from queue import Empty
 
 import pytest
 
-from tests.kernel.cells import FLOW, RUN, STATE, WORKSHOP
+from tests.cells import FLOW, RUN, STATE, WORKSHOP
 
 pytestmark = pytest.mark.kernel
 

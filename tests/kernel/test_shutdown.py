@@ -5,7 +5,7 @@ from __future__ import annotations
 import psutil
 import pytest
 
-from tests.kernel.cells import FLOW, WORKSHOP
+from tests.cells import FLOW, WORKSHOP
 
 pytestmark = pytest.mark.kernel
 

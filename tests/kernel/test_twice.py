@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.kernel.cells import WORKSHOP
+from tests.cells import WORKSHOP
 
 pytestmark = pytest.mark.kernel
 

@@ -1,0 +1,85 @@
+"""A panel in a page, as a person sees it: its buttons, what it says, and the classes its nodes have had."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
+    from tests.browser.conftest import NotebookPage
+
+# Notes every class that says a state, at the moment the browser applies it: nothing is polled, nothing missed.
+RECORD = """panel => {
+  const seen = window.nbflowSeen = {};
+  const note = (key, name) => {
+    const all = seen[key] ??= [];
+    if (name && all.at(-1) !== name) all.push(name);
+  };
+  const look = () => {
+    for (const group of panel.querySelectorAll("g[data-key]")) {
+      const name = [...group.classList].find((c) => /^nbflow-(state|block)-/.test(c));
+      note(group.dataset.key, name?.replace(/^nbflow-(state|block)-/, ""));
+    }
+    note("badge", panel.querySelector(".nbflow-head .nbflow-badge").textContent);
+    note("open", panel.querySelector(".nbflow-open").innerText);
+  };
+  look();
+  window.nbflowObserver?.disconnect();
+  window.nbflowObserver = new MutationObserver(look);
+  window.nbflowObserver.observe(panel, {subtree: true, childList: true, characterData: true, attributes: true});
+}"""
+
+
+class LivePanel:
+    """The panel in the output of a cell."""
+
+    def __init__(self, page: NotebookPage, cell: int) -> None:
+        self.page = page
+        self.element: Locator = page.outputs(cell).locator(".nbflow-panel")
+        expect(self.element.locator(".nbflow-graph svg")).to_be_visible(timeout=20_000)
+
+    def button(self, name: str) -> Locator:
+        return self.element.get_by_role("button", name=name, exact=True)
+
+    def click(self, name: str) -> None:
+        self.button(name).click()
+
+    def expect_state(self, word: str, *, timeout_s: float = 20) -> None:
+        """Wait until the panel's head says how the run stands."""
+        expect(self.element.locator(".nbflow-head .nbflow-badge")).to_contain_text(
+            word, timeout=timeout_s * 1000
+        )
+
+    def expect_open(self, *texts: str) -> None:
+        """Wait until the panel names these open resources and no others."""
+        chips = self.element.locator(".nbflow-open .nbflow-chip")
+        expect(chips).to_have_count(len(texts), timeout=20_000)
+        for number, text in enumerate(texts):
+            expect(chips.nth(number)).to_contain_text(text, timeout=20_000)
+
+    def expect_row(self, task: str, word: str, *, timeout_s: float = 20) -> None:
+        """Wait until the table's row of a task says this word."""
+        row = self.element.locator(f".nbflow-tasks tr[data-key='{task}']")
+        expect(row).to_contain_text(word, timeout=timeout_s * 1000)
+
+    def settle(self) -> None:
+        """Wait until no colour is on its way to another one."""
+        self.element.evaluate(
+            "panel => Promise.all(panel.getAnimations({subtree: true}).map(each => each.finished.catch(() => {})))"
+        )
+
+    def screenshot(self, name: str) -> None:
+        self.element.evaluate("panel => panel.scrollIntoView()")
+        self.page.screenshot(name)
+
+    def record(self) -> None:
+        """Note from now on which states nodes, boxes and the head show."""
+        self.element.evaluate(RECORD)
+
+    def seen(self) -> dict[str, list[str]]:
+        """All that was shown since `record`: for each node or box its states, in order, changes only."""
+        seen: dict[str, list[str]] = self.page.page.evaluate("() => window.nbflowSeen")
+        return seen
