@@ -137,6 +137,21 @@ function everySecond(signal, call) {
   signal.addEventListener("abort", () => clearInterval(timer));
 }
 
+/**
+ * Look for an element once a frame, for a while: a view is not in the page yet when it renders.
+ * @param {() => Element | null | undefined} find  @param {AbortSignal} signal  @param {(found: Element) => void} call
+ */
+function whenThere(find, signal, call) {
+  let tries = 0;
+  const attempt = () => {
+    if (signal.aborted) return;
+    const found = find();
+    if (found) call(found);
+    else if (++tries < ATTACH_TRIES) requestAnimationFrame(attempt);
+  };
+  attempt();
+}
+
 // --- head ---
 
 /** @param {View} view */
@@ -186,6 +201,35 @@ async function renderHead({ model, el, signal, host }) {
   listen(model, signal, "change:error", () => paintProblem(problem, head.leaks, model.get("error")));
   everySecond(signal, () => head.going && tick());
   paint(body.get("snapshot"));
+  const find = () => el.closest(".nbflow-panel")?.querySelector(".nbflow-controls");
+  whenThere(find, signal, (controls) => tendButtons(controls, signal));
+}
+
+/**
+ * A button is disabled while its command is carried out, and so loses the focus: give it back, that the next step
+ * is one more press of the same key. And let nobody read out the icons.
+ * @param {Element} controls  @param {AbortSignal} signal
+ */
+function tendButtons(controls, signal) {
+  /** @type {HTMLButtonElement | null} */
+  let pressed = null;
+  const tend = () => {
+    for (const icon of controls.querySelectorAll("i:not([aria-hidden])")) icon.setAttribute("aria-hidden", "true");
+    const isFree = !document.activeElement || document.activeElement === document.body;
+    if (isFree && pressed && !pressed.disabled) pressed.focus({ preventScroll: true });
+  };
+  controls.addEventListener("focusin", (event) => {
+    pressed = /** @type {Element} */ (event.target).closest("button");
+  }, { signal });
+  // Who has gone elsewhere, by key or by mouse, stays there.
+  document.addEventListener("focusin", (event) => {
+    if (!controls.contains(/** @type {Node} */ (event.target))) pressed = null;
+  }, { signal });
+  document.addEventListener("pointerdown", () => { pressed = null; }, { signal, capture: true });
+  const observer = new MutationObserver(tend);
+  observer.observe(controls, { subtree: true, childList: true, attributeFilter: ["disabled"] });
+  signal.addEventListener("abort", () => observer.disconnect());
+  tend();
 }
 
 /** @param {HTMLElement} bar @param {Head} head */
@@ -345,25 +389,18 @@ function makeTable() {
 }
 
 /**
- * Hide the copy for saved notebooks for as long as this view lives. `el` is not in the page yet when it renders.
+ * Hide the copy for saved notebooks for as long as this view lives.
  * @param {HTMLElement} el  @param {AbortSignal} signal
  */
 function hideStaticCopy(el, signal) {
-  let tries = 0;
-  const attempt = () => {
-    if (signal.aborted) return;
-    const area = el.closest(".jp-OutputArea, .output_area, .output");
-    if (!area) {
-      if (++tries < ATTACH_TRIES) requestAnimationFrame(attempt);
-      return;
-    }
+  const find = () => el.closest(".jp-OutputArea, .output_area, .output");
+  whenThere(find, signal, (area) => {
     area.classList.add("nbflow-live");
     signal.addEventListener("abort", () => {
       const others = [...area.querySelectorAll(".nbflow-body")].some((other) => other !== el);
       if (!others) area.classList.remove("nbflow-live");
     });
-  };
-  attempt();
+  });
 }
 
 export default {
