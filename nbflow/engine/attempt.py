@@ -111,6 +111,8 @@ def perform(call: Call) -> Outcome:
     except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
         return _outcome_of(call, error, started)
     finally:
+        if call.task.log_stdout:
+            call.context["_voice"].end()
         context.swap(before)
     return Outcome(value, None, started, time.time())
 

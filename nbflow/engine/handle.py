@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
+    from nbflow.engine.capture import TaskLog
     from nbflow.engine.events import Event, Listener
     from nbflow.engine.frozen import FrozenGraph
     from nbflow.engine.run import RunLoop
@@ -75,7 +76,7 @@ class Run:
 
     @property
     def state(self) -> State:
-        """The state of the run: Running, Paused when it stands still, and so on to the final one."""
+        """The state of the run, from Running (Paused when it stands still) to the final one."""
         return self._record.state
 
     @property
@@ -115,13 +116,18 @@ class Run:
 
     @property
     def cleanup_failures(self) -> dict[Block, BaseException]:
-        """The error of each block whose cleanup failed: its resource may be left."""
+        """The error of each block whose cleanup failed, so that its resource may be left."""
         return self._record.holdings.failures()
 
     @property
     def timings(self) -> dict[Task, tuple[float, float | None]]:
         """When each task was first started and when it ended, in seconds since the epoch."""
         return self._record.timings
+
+    @property
+    def logs(self) -> dict[Task, TaskLog]:
+        """What each task printed, logged and warned, as `LogLine` tuples in order; empty for one that was silent."""
+        return self._record.logs
 
     @property
     def started_at(self) -> float | None:

@@ -33,13 +33,13 @@ from nbflow.core.states import (
 )
 from nbflow.engine.attempt import Call, Outcome
 from nbflow.engine.blocks import BlockStatus, Holding
+from nbflow.engine.capture import Voice
 from nbflow.engine.describe import describe
 from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import CLEANUP, INIT, SETUP
 from nbflow.engine.handlers import call_handlers
 from nbflow.engine.inputs import Inputs
 from nbflow.engine.schedule import CANCELLED, SUCCEEDED
-from nbflow.engine.stdout import Logged
 from nbflow.engine.transitions import (
     cached_of,
     from_cache,
@@ -225,6 +225,8 @@ class Pipeline:
         if not isinstance(state, Mapped):
             self._end(node, old, state)
             return
+        if len(state.map_states) != plan:  # a handler's own
+            state.map_states = children
         self._record.timings[task] = (time.time(), None)
         self._record.set_task(node, old, state)
         shape = self._graph.shape_of[node]
@@ -267,13 +269,14 @@ class Pipeline:
                 self._record.set_block(held, BlockStatus.CLOSING)
             elif held is not None and (role == SETUP or held.block.setup_task is None):
                 self._record.set_block(held, BlockStatus.OPENING)
-        run = task.run if not task.log_stdout else Logged(task.run, task.logger.name)
+        values["_voice"] = Voice(self._record.logs, task)
+        run = task.run
         call = Call(node, task, run, inputs, values)
         call.shielded = role == CLEANUP
         if role == INIT:
             call.keep(functools.partial(run, **inputs))
         elif role == SETUP:
-            if type(task) is ResourceSetupTask and "run" not in vars(task) and not task.log_stdout:
+            if type(task) is ResourceSetupTask and "run" not in vars(task):
                 call.keep(operator.methodcaller("setup"), inputs["mgr"])  # with no line of ours in between
             else:
                 call.keep(functools.partial(run, **inputs))

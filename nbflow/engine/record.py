@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nbflow.core.states import Finished, Mapped, Pending, Running, State
 from nbflow.engine.blocks import BlockStatus, Holding, Holdings
+from nbflow.engine.capture import Logs
 from nbflow.engine.events import EventLog
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Record:
         states: The state of each task; children of a mapped task are in its state's `map_states`.
         timings: When each task was first started and when it ended (None: not yet), seconds since the epoch.
         holdings: The resources.
+        logs: What each task printed and logged.
     """
 
     def __init__(self, run_id: str, graph: FrozenGraph, schedule: Schedule) -> None:
@@ -35,6 +37,7 @@ class Record:
         self.state: State = Pending()
         self.states: dict[Task, State] = dict.fromkeys(graph.tasks, Pending(NOT_RUN))
         self.holdings = Holdings(graph.blocks)
+        self.logs = Logs()
         self.timings: dict[Task, tuple[float, float | None]] = {}
         self.started_at: float | None = None
         self.ended_at: float | None = None

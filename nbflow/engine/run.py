@@ -32,6 +32,7 @@ from nbflow.core.states import (
     State,
     Success,
 )
+from nbflow.engine import capture
 from nbflow.engine.attempt import Call, Outcome, TaskCancelled, close_loop, perform, perform_on_worker
 from nbflow.engine.blocks import BlockStatus, Holding
 from nbflow.engine.describe import describe
@@ -186,6 +187,7 @@ class RunLoop:
 
     def work(self) -> None:
         """Perform the run to its end. Never raises: see `failure`, and `Guard.pass_on` for interrupts."""
+        capture.begin()
         try:
             with self.guard.installed():
                 try:
@@ -195,6 +197,7 @@ class RunLoop:
                     self.failure = self.failure or error
                 self._end()
         finally:
+            capture.end()
             self.is_over.set()
             self._wake_waiters()  # who comes later sees that it is over
 

@@ -1,0 +1,185 @@
+"""What tasks print and log, kept with the run that ran them, and shown where it would have been shown.
+
+`sys.stdout`, `sys.stderr` and the root logger are one for all threads. While a run goes on, stand-ins take their place
+that ask which task the calling thread is busy with; what no task says passes through untouched. With `log_stdout` a
+task's prints go to its logger instead of the stream.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nbflow.core.context import thread
+
+if TYPE_CHECKING:
+    from nbflow.core.task import Task
+
+KEPT_CHARACTERS = 100_000  # of each task, all its children and attempts together
+
+
+class LogLine(NamedTuple):
+    """Something a task said: `stream` is ``"stdout"``, ``"stderr"`` (warnings too) or a logging level's name.
+
+    `time` is seconds since the epoch; `map_index` is None for a task that is not mapped. `text` is as it was written: it
+    may be half a line, or several.
+    """
+
+    time: float
+    stream: str
+    text: str
+    map_index: int | None
+    attempt: int
+
+
+class TaskLog(list[LogLine]):
+    """What one task said, in order; cut with a note after `KEPT_CHARACTERS`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._room = KEPT_CHARACTERS
+
+    def keep(self, stream: str, text: str, values: dict[str, Any]) -> None:
+        """Keep `text`, as far as there is room; called from the thread of the task."""
+        if self._room <= 0 or not text:
+            return
+        if len(text) > self._room:
+            text = (
+                text[: self._room] + f"\n... cut here: only the first {KEPT_CHARACTERS} characters are kept"
+            )
+        self._room -= len(text)
+        self.append(
+            LogLine(time.time(), stream, text, values.get("map_index"), values.get("task_run_count", 1))
+        )
+
+
+class Logs(dict["Task", TaskLog]):
+    """What the tasks of a run said; a task that said nothing has an empty log."""
+
+    def __missing__(self, task: Task) -> TaskLog:
+        return self.setdefault(task, TaskLog())
+
+
+class Voice:
+    """Where an attempt's words go: into the log of its task, and with `logger` line by line to that logger."""
+
+    __slots__ = ("_logs", "_rest", "_task", "logger")
+
+    def __init__(self, logs: Logs, task: Task) -> None:
+        self._logs = logs
+        self._task = task
+        self._rest = ""
+        self.logger = task.logger if task.log_stdout else None
+
+    def keep(self, stream: str, text: str) -> None:
+        """Keep what the calling thread said."""
+        self._logs[self._task].keep(stream, text, thread.data)
+
+    def log_lines(self, logger: logging.Logger, text: str) -> None:
+        """Log each whole line that is not blank; half a line waits for its other half."""
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            if line.strip():
+                logger.info("%s", line)
+
+    def end(self) -> None:
+        """Log the half line that is left; called when the attempt is over, in its thread."""
+        if self.logger is not None and self._rest:
+            self.log_lines(self.logger, "\n")
+
+
+class _StandIn:
+    """Stands in for a standard stream while runs go on."""
+
+    def __init__(self, stream: Any, name: str) -> None:
+        self.stream = stream
+        self.name_of_stream = name
+
+    def write(self, text: str) -> int:
+        voice = thread.data.get("_voice")
+        if voice is None:
+            return self.stream.write(text)  # type: ignore[no-any-return]
+        if voice.logger is not None and self.name_of_stream == "stdout":
+            voice.log_lines(voice.logger, text)
+            return len(text)
+        voice.keep(self.name_of_stream, text)
+        return self.stream.write(text)  # type: ignore[no-any-return]
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+class _Handler(logging.Handler):
+    """Keeps the records that a task's thread logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        values = thread.data
+        voice = values.get("_voice")
+        if voice is not None:
+            try:
+                voice.keep(record.levelname, self.format(record))
+            except Exception:  # noqa: BLE001 - as every logging handler: report, never break the caller
+                self.handleError(record)
+        # Our being there must not silence what Python prints when nobody has set up logging.
+        last = logging.lastResort
+        if (
+            last is not None
+            and record.levelno >= last.level
+            and not _is_handled(logging.getLogger(record.name))
+        ):
+            values["_voice"] = None
+            try:
+                last.handle(record)
+            finally:
+                values["_voice"] = voice
+
+
+def _is_handled(logger: logging.Logger | None) -> bool:
+    while logger is not None:
+        if any(handler is not _handler for handler in logger.handlers):
+            return True
+        logger = logger.parent if logger.propagate else None
+    return False
+
+
+_lock = threading.Lock()
+_users = 0
+_handler = _Handler()
+_ours = logging.getLogger("nbflow")
+
+
+def begin() -> None:
+    """Take the place of the standard streams, if no other run has; to be paired with `end`."""
+    global _users  # noqa: PLW0603 - the streams are global too
+    with _lock:
+        _users += 1
+        # Not only for the first: a test or a tool may have put streams of its own there meanwhile.
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name)
+            if stream is not None and not isinstance(stream, _StandIn):
+                setattr(sys, name, _StandIn(stream, name))
+        if _handler not in logging.root.handlers:
+            logging.root.addHandler(_handler)
+        if not _ours.level:  # tasks log to loggers below it, and want their INFO to be kept
+            _ours.setLevel(logging.INFO)
+
+
+def end() -> None:
+    """Give the streams back when the last run is over; a stream that somebody else put there stays."""
+    global _users  # noqa: PLW0603
+    with _lock:
+        _users -= 1
+        if _users:
+            return
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name)
+            if isinstance(stream, _StandIn):
+                setattr(sys, name, stream.stream)
+        logging.root.removeHandler(_handler)
