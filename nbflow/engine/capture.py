@@ -24,8 +24,8 @@ KEPT_CHARACTERS = 100_000  # of each task, all its children and attempts togethe
 class LogLine(NamedTuple):
     """Something a task said: `stream` is ``"stdout"``, ``"stderr"`` (warnings too) or a logging level's name.
 
-    `time` is seconds since the epoch; `map_index` is None for a task that is not mapped. `text` is as it was written: it
-    may be half a line, or several.
+    `time` is seconds since the epoch; `map_index` is None for a task that is not mapped. `text` is as it was written,
+    half a line or several.
     """
 
     time: float
@@ -157,7 +157,7 @@ _ours = logging.getLogger("nbflow")
 
 def begin() -> None:
     """Take the place of the standard streams, if no other run has; to be paired with `end`."""
-    global _users  # noqa: PLW0603 - the streams are global too
+    global _users
     with _lock:
         _users += 1
         # Not only for the first: a test or a tool may have put streams of its own there meanwhile.
@@ -173,7 +173,7 @@ def begin() -> None:
 
 def end() -> None:
     """Give the streams back when the last run is over; a stream that somebody else put there stays."""
-    global _users  # noqa: PLW0603
+    global _users
     with _lock:
         _users -= 1
         if _users:
