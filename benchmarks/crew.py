@@ -41,10 +41,11 @@ def python_for(engine: str, *, install: bool) -> str | None:
     print(f"installing {engine} into {folder.relative_to(ROOT)}", flush=True)
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PEERS[engine]]
     try:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        subprocess.run(pip, check=True, timeout=900)
+        for command in ([sys.executable, "-m", "venv", "--clear", str(folder)], pip):
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)
     except (subprocess.SubprocessError, OSError) as error:
-        print(f"{engine} could not be installed: {error}", flush=True)
+        said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
+        print(f"{engine} could not be installed: {said[-1] if said else error!r}", flush=True)
         return None
     stamp.write_text(wanted)
     return str(python)
