@@ -168,6 +168,7 @@ class NotebookPage:
             "name => jupyterapp.commands.execute('apputils:change-theme', {theme: name})", name
         )
         self.page.wait_for_selector(f"body[data-jp-theme-name='{name}']", state="attached")
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def cell(self, index: int) -> Locator:
         """The cell with this number, counted from 0, Markdown cells included."""

@@ -53,6 +53,10 @@ class LivePanel:
             word, timeout=timeout_s * 1000
         )
 
+    def expect_number(self, number: int) -> None:
+        """Wait until the panel shows this run of its flow."""
+        expect(self.element.locator(".nbflow-number")).to_have_text(f"run {number}")
+
     def expect_open(self, *texts: str) -> None:
         """Wait until the panel names these open resources and no others."""
         chips = self.element.locator(".nbflow-open .nbflow-chip")

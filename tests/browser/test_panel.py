@@ -139,7 +139,7 @@ def test_pause_resume_and_rerun_are_clicked(work):
     panel.expect_state("Success")
     panel.click("Rerun")
 
-    expect(panel.element.locator(".nbflow-number")).to_have_text("run 2")
+    panel.expect_number(2)
     panel.expect_state("Success")
     assert page.errors == []
 

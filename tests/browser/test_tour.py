@@ -60,6 +60,7 @@ def test_the_tour_is_run_watched_stepped_and_cancelled_and_no_process_of_its_clu
 
     for task in ("DaskCluster-1", "DaskCluster.setup-1", "load-1"):
         panel.click("Step")
+        panel.expect_number(5)
         panel.expect_row(task, "Success")
     panel.expect_state("Paused")
     panel.expect_open("DaskCluster open")
