@@ -268,9 +268,9 @@ class Schedule:
 
     def step(self) -> None:
         """Start one more task (a whole map counts as one); steps asked for before they are made add up."""
-        step_map = self._step_map
-        self._go(max(self.budget, 0) + 1)
-        self._step_map = step_map
+        self.budget = max(self.budget, 0) + 1
+        self._stop_node = -1
+        self._stop_gate = None
 
     def run_until(self, node: int) -> None:
         """Go on up to and including `node`."""
@@ -342,7 +342,13 @@ class Schedule:
         if self.serial and (self.running or self.running_lifecycle):
             return None
         best = self._ready
-        if self._ready_lifecycle or self._ready_free or self.budget == 0 or self.running >= self.capacity:
+        if (
+            self._ready_lifecycle
+            or self._ready_free
+            or self.budget == 0
+            or self._step_map >= 0
+            or self.running >= self.capacity
+        ):
             found = self._best()
             if found is None:
                 return None
