@@ -64,7 +64,8 @@ class Kernel:
                 "store_history": True,
                 "user_expressions": {},
                 "allow_stdin": False,
-                "stop_on_error": True,
+                # Else a kernel may for a moment after an error abort the next cell too, although it came later.
+                "stop_on_error": False,
             },
             metadata={"cellId": cell_id} if cell_id else {},
         )

@@ -17,14 +17,21 @@ def work(kernel):
 
 
 # With a child of the kernel's own process group alive, a kernel that shuts down never gets to `atexit`.
-@pytest.mark.parametrize("own_session", [True, False], ids=["own session", "kernel's group"])
-@pytest.mark.parametrize("command", ["%flow start work", "%flow until work first"], ids=["going", "held"])
+@pytest.mark.parametrize(
+    ("command", "begun", "own_session"),
+    [
+        ("%flow start work", "busy", False),
+        ("%flow until work first", "first", False),
+        ("%flow start work", "busy", True),
+    ],
+    ids=["going", "held", "going, own session"],
+)
 def test_shutting_down_cleans_up_what_a_background_run_holds(
-    work, log, wait_until, tmp_path, command, own_session
+    work, log, wait_until, tmp_path, command, begun, own_session
 ):
     work.run(FLOW.replace("Workshop()", f"Workshop(own_session={own_session})"))
     work.run(command)
-    wait_until(lambda: ("busy" if "start" in command else "first") in log(), what="the task")
+    wait_until(lambda: begun in log(), what="the task")
     (server,) = work.children()
 
     work.shutdown()
