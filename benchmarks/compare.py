@@ -101,7 +101,10 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--no-peers", action="store_true", help="install and run no other engine than dask")
     parser.add_argument("--docs", action="store_true", help="write the tables into docs/benchmarks.md")
     parser.add_argument("--out", type=Path, help="the JSON file (build/benchmarks/results.json)")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.docs and (options.quick or options.only):
+        parser.error("--docs needs a whole run: leave out --quick and --only")
+    return options
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

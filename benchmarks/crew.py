@@ -19,7 +19,7 @@ ENGINES = ("loop", "nbflow", "dask", "hamilton", "prefect", "dagster")
 
 # What pip installs for each. Prefect's own server does not start with newer releases of fastapi.
 PEERS = {
-    "hamilton": ["sf-hamilton"],
+    "hamilton": ["sf-hamilton[visualization]"],
     "prefect": ["prefect>=3,<4", "fastapi<0.150"],
     "dagster": ["dagster"],
 }
