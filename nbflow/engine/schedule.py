@@ -668,7 +668,7 @@ class Schedule:
             )
             if has_setup:
                 gate.lifecycle_left, gate.setup = 2, self.graph.shapes[shape].setup
-            gate.demanded = gate.members_left == 0
+            gate.demanded = not members
             self.gates[shape].append(gate)
             self.own[init] = self.own[clean] = gate
         around = self._shape_around(cleanup)
