@@ -74,7 +74,7 @@ class FakeLoop:
         self.lingerers: dict[int, tuple[float, bool]] = {}  # node: since when, and whether it is a setup
         self.now = 0.0
         self.allowed: int | None = 0 if self.paused else None  # counted starts that a step still allows
-        self.step_map = -1
+        self.step_maps: set[int] = set()  # their children go with them
         self.in_block = False
         self.attempts: Counter[int] = Counter()
         self.endings: Counter[int] = Counter()
@@ -297,11 +297,12 @@ class FakeLoop:
 
     def _command(self, name: str) -> None:
         schedule = self.schedule
-        self.step_map = -1
+        step_maps, self.step_maps = self.step_maps, set()
         self.in_block = False
         if name == "step":
             schedule.step()
-            self.allowed = 1
+            self.allowed = (self.allowed or 0) + 1  # steps add up
+            self.step_maps = step_maps
         elif name == "pause":
             schedule.pause()
             self.allowed = 0
@@ -315,6 +316,7 @@ class FakeLoop:
             schedule.step_block()
             self.in_block = schedule.budget == UNLIMITED
             self.allowed = None if self.in_block else schedule.budget
+            self.step_maps = set() if self.in_block else step_maps  # without a block it is a step
         if schedule.cancelled:
             self.allowed = None
 
@@ -325,12 +327,12 @@ class FakeLoop:
             return
         if self.in_block and self.schedule.budget == 0:  # stopped by itself, at its end
             self.in_block, self.allowed = False, 0
-        if self.allowed is None or self.graph.free[task] or task == self.step_map:
+        if self.allowed is None or self.graph.free[task] or task in self.step_maps:
             return
         assert self.allowed > 0, "a start while the run stands still"
         self.allowed -= 1
         if self.graph.is_map[task]:
-            self.step_map = task
+            self.step_maps.add(task)
 
     # -- checks ------------------------------------------------------------------------------------------------
 
@@ -623,3 +625,31 @@ def test_a_cleanup_that_waits_for_a_person_is_tried_again_by_a_cancel():
     schedule.cancel()
 
     assert schedule.pop() == cleanup
+
+
+def test_a_mapped_block_whose_tasks_ended_before_the_run_sets_nothing_up():
+    graph = graph_of(
+        FlowPlan(items=(BlockPlan(key="b", has_setup=False, body=(TaskPlan(key="t"),), size=2),))
+    )
+    member = graph.shapes[0].members[0]
+
+    loop = FakeLoop(graph, 0, given={member: SUCCEEDED}).run()
+
+    assert not loop.opened
+
+
+def test_a_second_step_finds_the_rest_of_a_stepped_map():
+    graph = graph_of(FlowPlan(items=(TaskPlan(key="t", size=2),)))
+    schedule = Schedule(graph, paused=True)
+    schedule.begin()
+    schedule.ended(schedule.pop(), SUCCEEDED)  # the constant that is mapped over
+    schedule.step()
+    schedule.expanded(schedule.pop(), 2)
+
+    schedule.step()
+
+    for _ in range(2):
+        node = schedule.pop()
+        schedule.started(node)
+        schedule.ended(node, SUCCEEDED)
+    assert schedule.is_done
