@@ -312,8 +312,10 @@ def kernel_children(
                 command = " ".join(child.cmdline())
             except psutil.NoSuchProcess:
                 continue
-            # Not the kernel itself, and not Python's own helper, which it starts once and keeps.
-            if "ipykernel_launcher" not in command and "resource_tracker" not in command:
+            # Not the kernel itself, not Python's own helper, which it starts once and keeps, and not who draws.
+            if command and not any(
+                name in command for name in ("ipykernel_launcher", "resource_tracker", "-Kdot")
+            ):
                 found.append(child)
         return found
 

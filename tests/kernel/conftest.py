@@ -152,7 +152,7 @@ class Kernel:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
         self.client.context.destroy(linger=0)
-        _, left = psutil.wait_procs(children, timeout=1)
+        _, left = psutil.wait_procs(children, timeout=3)
         for child in left:
             child.kill()
         psutil.wait_procs(left, timeout=5)
