@@ -398,7 +398,9 @@ class RunNotFinishedError(NbflowError, RuntimeError):
         self.flow = flow
 
     def __str__(self) -> str:
-        return f"run {self.number} of {self.flow!r} is not over; run.wait() waits for it, run.cancel() ends it"
+        return (
+            f"run {self.number} of {self.flow!r} is not over; run.wait() waits for it, run.cancel() ends it"
+        )
 
 
 class RenderError(NbflowError, RuntimeError):

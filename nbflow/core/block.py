@@ -97,6 +97,11 @@ class Block:
         return self.manager.cleanup_timeout_s
 
     @property
+    def max_concurrent(self) -> int | None:
+        """How many resources of a mapped block may be open at once; None for no limit."""
+        return self.manager.max_concurrent
+
+    @property
     def cleanup_failure(self) -> str:
         """What a failed cleanup does to the run: `"ignore"` or `"fail"`."""
         return self.manager.cleanup_failure

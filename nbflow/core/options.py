@@ -82,6 +82,19 @@ def checked_retries(
     return kinds
 
 
+def checked_limit(max_concurrent: int | None) -> int | None:
+    """Return how many may go on at once, None for no limit.
+
+    Raises:
+        OptionError: If it is no whole number of at least 1.
+    """
+    if max_concurrent is not None and (not isinstance(max_concurrent, int) or max_concurrent < 1):
+        raise OptionError(
+            f"max_concurrent must be a whole number of at least 1, or None, not {max_concurrent!r}"
+        )
+    return max_concurrent
+
+
 def whole_seconds(timeout: object) -> int:
     """Return a timeout in seconds.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from nbflow.core.block import Block, check_scope
 from nbflow.core.context import context
+from nbflow.core.options import checked_limit
 from nbflow.core.resource_tasks import (
     ResourceCleanupTask,
     ResourceInitTask,
@@ -50,6 +51,7 @@ class ResourceManager:
             all the same) or makes the run fail (`"fail"`).
         grace_s: How long cleanup waits for a task of the block that cannot be stopped.
         cleanup_timeout_s: How long cleanup may take when the run is cancelled.
+        max_concurrent: How many of its resources may be open at once when it is used inside `apply_map`.
 
     Raises:
         OptionError: If `cleanup_failure` is neither of the two, or a time is negative.
@@ -66,6 +68,7 @@ class ResourceManager:
         cleanup_failure: str = "ignore",
         grace_s: float = 30,
         cleanup_timeout_s: float = 60,
+        max_concurrent: int | None = None,
     ) -> None:
         self.resource_class = resource_class
         self.name = name or str(getattr(resource_class, "__name__", "resource"))
@@ -91,6 +94,7 @@ class ResourceManager:
         self.cleanup_failure = cleanup_failure
         self.grace_s = grace_s
         self.cleanup_timeout_s = cleanup_timeout_s
+        self.max_concurrent = checked_limit(max_concurrent)
 
     def __repr__(self) -> str:
         return f"<ResourceManager: {self.name}>"
@@ -137,6 +141,7 @@ def resource_manager(
     cleanup_failure: str = "ignore",
     grace_s: float = 30,
     cleanup_timeout_s: float = 60,
+    max_concurrent: int | None = None,
 ) -> Callable[[Callable[..., Any]], ResourceManager]: ...
 
 

@@ -41,7 +41,9 @@ class State:
     """
 
     color = "#000000"
-    bundle_of: ClassVar[Callable[[Any], dict[str, Any]] | None] = None  # how notebooks show one; set by `nbflow.flow`
+    bundle_of: ClassVar[Callable[[Any], dict[str, Any]] | None] = (
+        None  # how notebooks show one; set by `nbflow.flow`
+    )
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ from nbflow.core.annotations import EdgeAnnotation
 from nbflow.core.cache_validators import duration_only, never_use
 from nbflow.core.context import thread
 from nbflow.core.expression import Expression
-from nbflow.core.options import checked_handlers, checked_retries, whole_seconds
+from nbflow.core.options import checked_handlers, checked_limit, checked_retries, whole_seconds
 from nbflow.core.triggers import all_successful
 from nbflow.errors import NoFlowError, NotIterableError, OptionError, OptionTypeError, TaskAttributeError
 
@@ -78,6 +78,7 @@ class Task(Expression):
         target: Kept for flows that set it.
         task_run_name: Kept for flows that set it.
         nout: The number of results, so that it can be unpacked; by default read from the return annotation.
+        max_concurrent: How many of its children may run at once when it is mapped; by default no limit of its own.
 
     Raises:
         OptionError: If options do not go together.
@@ -99,6 +100,7 @@ class Task(Expression):
     target: Any = None
     task_run_name: Any = None
     nout: int | None = None
+    max_concurrent: int | None = None
     auto_generated: bool = False
 
     logger: Any = _LoggerOf()
@@ -155,6 +157,7 @@ class Task(Expression):
         target: Any = None,
         task_run_name: Any = None,
         nout: int | None = None,
+        max_concurrent: int | None = None,
     ) -> None:
         if self.__dict__ or self._overwritten:
             self._warn_of_overwritten()
@@ -181,6 +184,8 @@ class Task(Expression):
             self.max_retries = max_retries or 0
             self.retry_delay = retry_delay
             self.retry_on = checked_retries(self.max_retries, retry_delay, retry_on)
+        if max_concurrent is not None:
+            self.max_concurrent = checked_limit(max_concurrent)
         if timeout is not None:
             self.timeout = whole_seconds(timeout)
         if not skip_on_upstream_skip:

@@ -51,6 +51,7 @@ class FrozenGraph:
         "index",
         "is_map",
         "is_plain",
+        "limits",
         "name",
         "pairs",
         "reference",
@@ -84,6 +85,9 @@ class FrozenGraph:
         self.skips = [bool(task.skip_on_upstream_skip) for task in tasks]
         self.count_rules: list[CountRule | None] = [getattr(task.trigger, "counts", None) for task in tasks]
         # Which elements a flattened edge gives is known only when it is mapped: not from the states above alone.
+        self.limits = {
+            i: task.max_concurrent for i, task in enumerate(tasks) if task.max_concurrent is not None
+        }
         self.is_plain = [
             task.trigger is all_successful and not any(e.mapped and e.flattened for e in edges)
             for task, edges in zip(tasks, self.edges_in, strict=True)
@@ -138,7 +142,7 @@ class FrozenGraph:
                     parent,
                     self.is_map[init],
                     block.grace_s,
-                    getattr(block, "max_concurrent", None),
+                    block.max_concurrent,
                 )
             )
         for k, shape in enumerate(self.shapes):

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from nbflow.engine.frozen import CLEANUP, INIT, ORDINARY, SETUP
 from nbflow.engine.gate import Gate
+from nbflow.engine.places import Places
 
 if TYPE_CHECKING:
     from nbflow.engine.frozen import FrozenGraph
@@ -84,6 +85,12 @@ class Schedule:
         self._children_left: dict[int, int] = {}
         self._children_verdict: dict[int, int] = {}
         self._step_map = -1
+        self._map_places: dict[int, Places[int]] = {n: Places(k) for n, k in graph.limits.items()}
+        self._gate_places = {
+            k: Places[Gate](shape.max_concurrent)
+            for k, shape in enumerate(graph.shapes)
+            if shape.max_concurrent
+        }
         self._stop_node = -1
         self._stop_gate: Gate | None = None
         self._link()
@@ -368,6 +375,7 @@ class Schedule:
     def _best(self) -> list[int] | None:
         """Return the heap with the next node that may start, in the less common cases."""
         limited = self.budget == 0 and not self.cancelled
+        is_full = self.running + self.running_lifecycle >= self.capacity
         best: list[int] | None = None
         for heap in (
             self._ready_free,
@@ -382,6 +390,8 @@ class Schedule:
                 continue
             if self.running >= self.capacity and (heap is self._ready or heap is self._stepped):
                 continue
+            if heap is self._ready_lifecycle and heap[0] >= _LATER and is_full:
+                continue  # what would be opened now would only wait for a place
             if best is None or heap[0] < best[0]:
                 best = heap
         return best
@@ -437,12 +447,20 @@ class Schedule:
                 self.running_lifecycle -= 1
 
     def _push(self, node: int) -> None:
-        self.phase[node] = READY
         task = self.task_of[node]
+        if self._map_places and self.child_index[node] >= 0:
+            places = self._map_places.get(task)
+            if places is not None and not places.take(node):
+                self.phase[node] = WAITING
+                return
+        self.phase[node] = READY
         key = (task << _SHIFT) | (self.child_index[node] + 1)
         role = self.graph.role[task]
         gate = self.own[node] if role == CLEANUP else self.home[node] or self.home[task]
-        if gate is None or not gate.open:
+        if (gate is None or not gate.open) and not (
+            # Expanding a map costs nothing, and the blocks of its elements cannot close before it is done.
+            self.graph.is_map[task] and self.child_index[node] < 0 and self.budget < 0
+        ):
             key += _LATER
         is_stepped = task == self._step_map and self.child_index[node] >= 0
         if self.graph.free[task]:
@@ -515,6 +533,9 @@ class Schedule:
 
     def _demand(self, gate: Gate) -> None:
         if not gate.demanded:
+            places = self._gate_places.get(gate.shape)
+            if places is not None and not places.take(gate):
+                return
             gate.demanded = True
             for node in (gate.init, gate.setup):
                 if node >= 0 and self.phase[node] == WAITING and self.left[node] == 0:
@@ -554,7 +575,7 @@ class Schedule:
                 self._mark(down, verdict)
             self._arrive(down)
         if self.child_index[node] >= 0:
-            self._child_done(self.task_of[node], verdict)
+            self._child_done(node, self.task_of[node], verdict)
             return
         self.unfinished -= 1
         if node not in self.children:
@@ -581,7 +602,12 @@ class Schedule:
             for gate in self.gates[around]:
                 self._member_done(gate)
 
-    def _child_done(self, task: int, verdict: int) -> None:
+    def _child_done(self, node: int, task: int, verdict: int) -> None:
+        places = self._map_places.get(task)
+        if places is not None:
+            following = places.leave(node, lambda other: self.phase[other] == WAITING)
+            if following is not None:
+                self._push(following)
         if verdict in (FAILED, CANCELLED) and self._children_verdict[task] != FAILED:
             self._children_verdict[task] = verdict
         self._children_left[task] -= 1
@@ -596,6 +622,11 @@ class Schedule:
         if node == gate.cleanup:
             if gate in self.open_gates:
                 self.open_gates.remove(gate)
+            places = self._gate_places.get(gate.shape)
+            if places is not None:
+                following = places.leave(gate, lambda other: not other.demanded and other.members_left > 0)
+                if following is not None:
+                    self._demand(following)
             if gate is self._stop_gate:
                 self._go(0)
         elif node == gate.setup or gate.setup < 0:

@@ -29,4 +29,3 @@ def panel(source: Flow | Run, parameters: Mapping[str, Any] | None = None, **opt
     if isinstance(source, Run):
         return Panel(source.flow, source, follows_flow=False, parameters=parameters, options=options)
     return Panel(source, source.runs[-1] if source.runs else None, parameters=parameters, options=options)
-
