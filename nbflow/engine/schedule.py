@@ -552,6 +552,11 @@ class Schedule:
         rule = self.graph.count_rules[task]
         if rule is None or (self.graph.is_map[task] and self.child_index[node] < 0):
             return False
+        if not self.graph.is_plain[task] and any(
+            up in self.children and (self.child_index[node] < 0 or up not in self.graph.pairs[task])
+            for up in self.graph.upstream[task]
+        ):
+            return False  # the trigger sees the children, the counts one verdict of them all
         gate = self.home[node]
         while gate is not None:  # the counts know nothing of setups, and one around has failed
             if gate.setup_bad:

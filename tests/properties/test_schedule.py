@@ -653,3 +653,21 @@ def test_a_second_step_finds_the_rest_of_a_stepped_map():
         schedule.started(node)
         schedule.ended(node, SUCCEEDED)
     assert schedule.is_done
+
+
+def test_a_task_that_may_run_for_one_child_of_a_map_waits_for_its_block():
+    reads = TaskPlan(key="reads", upstream=("map",), trigger="any_successful")
+    graph = graph_of(FlowPlan(items=(TaskPlan(key="map", size=2), BlockPlan(key="b", body=(reads,)))))
+    schedule = Schedule(graph)
+    schedule.begin()
+    (gate,) = (gates[0] for gates in schedule.gates)
+    looked_at = []
+    for node in iter(schedule.pop, None):
+        looked_at.append(node)
+        if graph.is_map[schedule.task_of[node]] and schedule.child_index[node] < 0:
+            schedule.expanded(node, 2)
+            continue
+        schedule.started(node)
+        schedule.ended(node, FAILED if schedule.child_index[node] == 0 else SUCCEEDED)
+
+    assert looked_at.index(gate.setup) < looked_at.index(graph.shapes[0].members[0])
