@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import ctypes
-import logging
+import sys
 import threading
 import time
-from contextlib import suppress
 from itertools import starmap
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,9 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from nbflow.core.task import Task
+    from nbflow.engine.awaiting import Awaited
 
 
-LEFT_TASKS_S = 1.0  # for what a task left on the event loop, when it is closed
+AWAITED: dict[int, Awaited] = {}
+"""The coroutines that are being awaited, by thread; see `nbflow.engine.awaiting`, which is loaded when one is."""
 
 
 class TaskCancelled(BaseException):
@@ -83,7 +82,7 @@ class Call:
         with self.lock:
             if self.thread_id is None or self.is_over:
                 return False
-            awaited = _awaited.get(self.thread_id)
+            awaited = AWAITED.get(self.thread_id)
             if awaited is not None:
                 awaited.cancel(error)
                 return True
@@ -93,6 +92,8 @@ class Call:
 
 
 def _raise_in_thread(thread_id: int, error: type[BaseException] | None) -> None:
+    import ctypes  # not at the top: few runs need it
+
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread_id), None if error is None else ctypes.py_object(error)
     )
@@ -107,7 +108,7 @@ def perform(call: Call) -> Outcome:
             raise TaskCancelled
         value = call.fn(**call.inputs) if call.kept is None else _call_and_keep(call, call.kept)
         if type(value) is CoroutineType:
-            value = _await(value, call.kept)
+            value = run_coroutine(value, call.kept)
     except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
         return _outcome_of(call, error, started)
     finally:
@@ -157,93 +158,15 @@ def perform_on_worker(call: Call) -> Outcome:
             continue
 
 
-class _Loops(threading.local):
-    loop: asyncio.AbstractEventLoop | None = None
+def run_coroutine(coroutine: Coroutine[Any, Any, Any], kept: list[Any] | None) -> Any:
+    """Await a coroutine in this thread; asyncio is loaded here, since most flows never need it."""
+    from nbflow.engine.awaiting import await_here
 
-
-class _Awaited:
-    """A coroutine that a thread waits for; it is stopped by cancelling it, as asyncio's own functions do."""
-
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], kept: list[Any]
-    ) -> None:
-        self.loop = loop
-        self.kept = kept
-        self.error: type[BaseException] | None = None
-        self.task = loop.create_task(self._keep(coroutine))
-
-    async def _keep(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        self.kept.append(await coroutine)
-
-    def cancel(self, error: type[BaseException]) -> None:
-        self.error = error
-        with suppress(RuntimeError):  # the loop may be closed just now
-            self.loop.call_soon_threadsafe(self.task.cancel)
-
-    def wait(self) -> Any:
-        try:
-            self.loop.run_until_complete(self.task)
-        except BaseException as error:
-            self._stop()
-            if not self.kept:
-                if isinstance(error, asyncio.CancelledError) and self.error is not None:
-                    raise self.error from None
-                raise
-        return self.kept[0]
-
-    def _stop(self) -> None:
-        """Let the coroutine end before anything else runs on the loop: it may be using a resource."""
-        if not self.task.done():
-            self.task.cancel()
-            with suppress(BaseException):
-                self.loop.run_until_complete(self.task)
-        if self.task.done() and not self.task.cancelled():
-            self.task.exception()  # looked at: it is raised already
-
-
-_loops = _Loops()
-_awaited: dict[int, _Awaited] = {}  # by thread
-
-
-def _await(coroutine: Coroutine[Any, Any, Any], kept: list[Any] | None = None) -> Any:
-    """Run a coroutine on an event loop of this thread's own, even inside a notebook whose loop is running."""
-    if _loops.loop is None or _loops.loop.is_closed():
-        _loops.loop = asyncio.new_event_loop()
-    before, thread_id = _loops.loop, threading.get_ident()
-    if before.is_running():  # a task that awaits runs another flow
-        _loops.loop = asyncio.new_event_loop()
-    outer, around = asyncio._get_running_loop(), _awaited.get(thread_id)
-    asyncio._set_running_loop(None)
-    try:
-        awaited = _awaited[thread_id] = _Awaited(_loops.loop, coroutine, [] if kept is None else kept)
-        return awaited.wait()
-    finally:
-        if around is None:
-            _awaited.pop(thread_id, None)
-        else:
-            _awaited[thread_id] = around
-        if _loops.loop is not before:
-            close_loop()
-            _loops.loop = before
-        asyncio._set_running_loop(outer)
+    return await_here(coroutine, kept)
 
 
 def close_loop() -> None:
     """Close this thread's event loop, if it made one; called when a run is done with the thread."""
-    loop, _loops.loop = _loops.loop, None
-    if loop is None or loop.is_closed() or loop.is_running():
-        return
-    outer = asyncio._get_running_loop()
-    asyncio._set_running_loop(None)
-    try:
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        if left:
-            loop.run_until_complete(asyncio.wait(left, timeout=LEFT_TASKS_S))
-        loop.run_until_complete(loop.shutdown_asyncgens())
-    except Exception:
-        logging.getLogger("nbflow").exception("an event loop did not end well")
-    finally:
-        asyncio._set_running_loop(outer)
-        loop.close()
+    awaiting = sys.modules.get("nbflow.engine.awaiting")
+    if awaiting is not None:
+        awaiting.close_loop()
