@@ -657,7 +657,9 @@ def test_a_second_step_finds_the_rest_of_a_stepped_map():
 
 def test_a_task_that_may_run_for_one_child_of_a_map_waits_for_its_block():
     reads = TaskPlan(key="reads", upstream=("map",), trigger="any_successful")
-    graph = graph_of(FlowPlan(items=(TaskPlan(key="map", size=2), BlockPlan(key="b", body=(reads,)))))
+    graph = graph_of(
+        FlowPlan(items=(TaskPlan(key="map", size=2), BlockPlan(key="b", has_setup=False, body=(reads,))))
+    )
     schedule = Schedule(graph)
     schedule.begin()
     (gate,) = (gates[0] for gates in schedule.gates)
@@ -670,4 +672,4 @@ def test_a_task_that_may_run_for_one_child_of_a_map_waits_for_its_block():
         schedule.started(node)
         schedule.ended(node, FAILED if schedule.child_index[node] == 0 else SUCCEEDED)
 
-    assert looked_at.index(gate.setup) < looked_at.index(graph.shapes[0].members[0])
+    assert looked_at.index(gate.init) < looked_at.index(graph.shapes[0].members[0])
