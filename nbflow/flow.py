@@ -268,7 +268,8 @@ class Flow(Graph):
         )
         if missing:
             raise ParameterError(
-                f"Flow.run did not receive the following required parameters: {', '.join(missing)}"
+                f"Flow.run did not receive the following required parameters: {', '.join(missing)}; "
+                f"give values, as in flow.run({missing[0]}=...)"
             )
         return {
             name: parameter.default for name, parameter in known.items() if not parameter.required

@@ -140,7 +140,10 @@ def test_a_class_without_cleanup_is_refused_when_it_is_called_in_a_flow():
         def setup(self):
             return 1
 
-    with pytest.raises(ManagerError, match=r"'Leaky' has no method `cleanup`; add") as info, Graph("f") as graph:
+    with (
+        pytest.raises(ManagerError, match=r"'Leaky' has no method `cleanup`; add") as info,
+        Graph("f") as graph,
+    ):
         resource_manager(Leaky)()
     assert not graph.tasks
     assert isinstance(info.value, TypeError)
