@@ -7,9 +7,11 @@ import contextvars
 import threading
 import time
 import weakref
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Paused, State
+from nbflow.engine.attempt import close_loop, run_coroutine
 from nbflow.engine.blocks import BlockStatus
 from nbflow.engine.interrupts import Guard
 from nbflow.errors import NothingToStepError, RunNotFinishedError, UnknownTaskError
@@ -258,7 +260,10 @@ class Run:
         with self._retrying:
             for held in self._record.holdings.failed():
                 try:
-                    held.manager.cleanup(held.resource)
+                    outcome = held.manager.cleanup(held.resource)
+                    if isinstance(outcome, CoroutineType):
+                        run_coroutine(outcome, None)
+                        close_loop()
                 except Exception as error:  # noqa: BLE001 - it is what is returned
                     held.error = error
                 else:
