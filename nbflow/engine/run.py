@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 HIT_AFTER_S = 0.5  # a cancelled task has this long to see the flag before an exception is raised in it
 LINGER_AFTER_S = 2.0  # then its task counts as ended; its block's cleanup goes on waiting for its thread
 HURRIED_CLEANUP_S = 5.0  # what a second interrupt leaves a cleanup
+NO_VALUES: dict[str, Any] = {}
 CLOSE_TIMEOUT_S = 2.0
 MISSED_S = 0.05  # until an interrupt that met code of nbflow's tries again to meet the user's
 
@@ -402,6 +403,7 @@ class RunLoop:
             return
         del self._calls[call.node]
         self._pipeline.attempted(call, outcome)
+        call.context = NO_VALUES  # it leads back to the call: what is not a circle is freed at once
 
     def task_raised(self, error: BaseException) -> None:
         """Look at what a task raised: some errors are meant for the caller of the run, once all is cleaned up."""
