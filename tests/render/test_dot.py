@@ -70,10 +70,14 @@ def maps() -> tuple:
 
 
 def test_a_task_is_an_ellipse_labelled_by_its_name() -> None:
+    """Flow-model 9.3."""
+
     assert "label=a_nice_task shape=ellipse" in visualize(one()).source
 
 
 def test_a_mapped_task_is_a_box_with_dashed_edges_labelled_by_argument() -> None:
+    """Flow-model 9.3."""
+
     source = visualize(maps()[0]).source
 
     assert 'label="a_nice_task <map>" shape=box' in source
@@ -86,6 +90,8 @@ def test_a_mapped_task_is_a_box_with_dashed_edges_labelled_by_argument() -> None
     ("state", "colour"), [(Success(), "#28a745"), (Skipped(), "#62757f"), (Failed(), Failed.color)]
 )
 def test_a_state_fills_its_task_with_its_colour(state, colour) -> None:
+    """Flow-model 9.3."""
+
     graph = one()
     (only,) = graph.tasks
 
@@ -96,6 +102,8 @@ def test_a_state_fills_its_task_with_its_colour(state, colour) -> None:
 
 
 def test_a_task_that_the_result_lacks_is_neutral() -> None:
+    """Flow-model 9.3."""
+
     source = visualize(one(), flow_state=Success(result={})).source
 
     assert 'color="#00000080"' in source
@@ -103,6 +111,8 @@ def test_a_task_that_the_result_lacks_is_neutral() -> None:
 
 
 def test_a_map_with_a_state_shows_its_counts() -> None:
+    """Flow-model 9.3."""
+
     graph, numbers, mapped, _ = maps()
 
     source = visualize(
@@ -135,6 +145,8 @@ def test_expanded_maps_draw_each_child_in_its_own_colour() -> None:
 
 
 def test_markup_in_a_name_is_literal() -> None:
+    """Flow-model 9.3."""
+
     assert '"<lambda>"' in visualize(one("<lambda>")).source
     assert 'label="<b>x</b>"' in visualize(one("<b>x</b>")).source
 
@@ -176,6 +188,8 @@ def test_it_is_a_digraph() -> None:
 
 
 def test_a_filename_gets_the_picture_and_no_source(tmp_path) -> None:
+    """Flow-model 9.3."""
+
     visualize(one(), filename=str(tmp_path / "viz"), format="png")
 
     assert [path.name for path in tmp_path.iterdir()] == ["viz.png"]
@@ -207,6 +221,8 @@ def test_without_an_engine_the_error_asks_to_install_one(pure, monkeypatch, tmp_
 
 
 def test_in_a_kernel_nothing_is_opened(monkeypatch) -> None:
+    """Flow-model 9.3."""
+
     monkeypatch.setattr("nbflow.render.dot._view", lambda *args: pytest.fail("opened a viewer"))
 
     visualize(one())
@@ -214,6 +230,8 @@ def test_in_a_kernel_nothing_is_opened(monkeypatch) -> None:
 
 @pytest.mark.parametrize("error", [ImportError("abc"), AttributeError("abc"), None])
 def test_outside_of_ipython_the_picture_is_opened(monkeypatch, error) -> None:
+    """Flow-model 9.3."""
+
     def get_ipython():
         if error:
             raise error
