@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nbflow import Flow, Parameter, Task, apply_map, case, flatten, merge, resource_manager, task, unmapped
+from nbflow.executors import ThreadExecutor
 from nbflow.states import Failed, Mapped, Skipped, Success, TriggerFailed
 
 
@@ -322,3 +323,35 @@ def test_everything_in_it_is_mapped(manager, use, executor):
         assert isinstance(t, Task)
         assert isinstance(state.result[t], Mapped)
         assert len(state.result[t].map_states) == 2
+
+
+@pytest.mark.parametrize(("executor", "most"), [("inline", 1), (ThreadExecutor(2), 4)])
+def test_a_long_map_opens_no_more_resources_than_it_can_use(executor, most):
+    """design 5.3, 5.8"""
+    held, peaks = set(), []
+
+    @resource_manager
+    class Counted:
+        def __init__(self, x):
+            self.x = x
+
+        def setup(self):
+            held.add(self.x)
+            peaks.append(len(held))
+            return self.x
+
+        def cleanup(self, resource):
+            held.remove(resource)
+
+    def func(x):
+        with Counted(x) as r:
+            return inc(inc(r))
+
+    with Flow("f") as flow:
+        a = apply_map(func, list(range(30)))
+
+    state = flow.run(executor=executor)
+
+    assert state.result[a].result == list(range(2, 32))
+    assert not held
+    assert max(peaks) <= most

@@ -353,3 +353,34 @@ def test_a_handler_that_raises_under_raise_on_exception_raises():
 
     with pytest.raises(ZeroDivisionError):
         Flow("f", tasks=[Task("t", state_handlers=[breaks])]).run(context={"raise_on_exception": True})
+
+
+def test_a_handler_may_return_a_mapped_state_of_its_own(executor):
+    """5.5"""
+    with Flow("f") as flow:
+        m = task(
+            lambda x: x,
+            name="m",
+            state_handlers=[lambda t, old, new: Mapped("mine") if new.is_mapped() else None],
+        ).map([1, 2])
+
+    state = flow.run(executor=executor)
+
+    assert state.result[m].message == "mine"
+    assert state.result[m].result == [1, 2]
+
+
+def test_a_handler_may_keep_a_task_from_being_mapped():
+    """5.5"""
+    with Flow("f") as flow:
+        m = task(
+            lambda x: x,
+            name="m",
+            state_handlers=[lambda t, old, new: Failed("no") if new.is_mapped() else None],
+        ).map([1, 2])
+        below = task(lambda x: x, name="below").map(m)
+
+    state = flow.run()
+
+    assert state.result[m].message == "no"
+    assert state.result[below].is_failed()
