@@ -543,3 +543,57 @@ def test_a_flow_run_by_a_task_takes_nothing_of_that_task_over(executor):
         t = run_it()
 
     assert outer.run(executor=executor).result[t].result == ((None, 1, None), None, "outer's")
+
+
+def test_an_error_that_cannot_even_be_shown_is_a_failure_like_any_other(executor):
+    """4.5"""
+
+    class Unspeakable(Exception):
+        def __repr__(self):
+            raise ZeroDivisionError
+
+        __str__ = __repr__
+
+    @task
+    def bad():
+        raise Unspeakable
+
+    with Flow("f") as flow:
+        t = bad()
+
+    assert isinstance(flow.run(executor=executor).result[t].result, Unspeakable)
+
+
+def test_a_chain_may_be_longer_than_the_stack_is_deep(executor):
+    """4.2"""
+    with Flow("f") as flow:
+        t = one()
+        for _ in range(2000):
+            t = add(t)
+
+    assert flow.run(executor=executor).result[t].result == 2001
+
+
+def test_a_run_may_go_on_from_the_states_of_a_former_one(executor):
+    """4.3"""
+    calls = []
+
+    @task
+    def shaky(x):
+        calls.append(x)
+        if calls.count(2) == 1 and x == 2:
+            raise ValueError
+        return x
+
+    with Flow("f") as flow:
+        m = shaky.map([1, 2, 3])
+        total = task(lambda xs: sum(xs), name="total")(m)
+
+    first = flow.run(executor=executor).result
+    children = [child if child.is_successful() else Pending() for child in first[m].map_states]
+    second = flow.run(
+        task_states={**first, m: Mapped(map_states=children), total: Pending()}, executor=executor
+    )
+
+    assert second.result[total].result == 6
+    assert sorted(calls) == [1, 2, 2, 3]
