@@ -84,10 +84,10 @@ class FrozenGraph:
             self._link(edges, index)
         self.skips = [bool(task.skip_on_upstream_skip) for task in tasks]
         self.count_rules: list[CountRule | None] = [getattr(task.trigger, "counts", None) for task in tasks]
-        # Which elements a flattened edge gives is known only when it is mapped: not from the states above alone.
         self.limits = {
             i: task.max_concurrent for i, task in enumerate(tasks) if task.max_concurrent is not None
         }
+        # Which elements a flattened edge gives is known only when it is mapped: not from the states above alone.
         self.is_plain = [
             task.trigger is all_successful and not any(e.mapped and e.flattened for e in edges)
             for task, edges in zip(tasks, self.edges_in, strict=True)
