@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from itertools import starmap
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,12 +26,10 @@ class TaskCancelled(BaseException):
 
 
 class Outcome(NamedTuple):
-    """What an attempt gave: a value, or an error. Times are seconds since the epoch."""
+    """What an attempt gave: a value, or an error."""
 
     value: Any
     error: BaseException | None
-    started: float
-    ended: float
 
 
 class Call:
@@ -102,7 +99,6 @@ def _raise_in_thread(thread_id: int, error: type[BaseException] | None) -> None:
 def perform(call: Call) -> Outcome:
     """Make the call in this thread; never raises, whatever the task does."""
     before = context.swap(call.context)
-    started = time.time()
     try:
         if call.stop_requested and not call.shielded:
             raise TaskCancelled
@@ -110,12 +106,12 @@ def perform(call: Call) -> Outcome:
         if type(value) is CoroutineType:
             value = run_coroutine(value, call.kept)
     except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
-        return _outcome_of(call, error, started)
+        return _outcome_of(call, error)
     finally:
         if call.task.log_stdout:
             call.context["_voice"].end()
         context.swap(before)
-    return Outcome(value, None, started, time.time())
+    return Outcome(value, None)
 
 
 def _call_and_keep(call: Call, kept: list[Any]) -> Any:
@@ -127,10 +123,10 @@ def _call_and_keep(call: Call, kept: list[Any]) -> Any:
     return kept[0]
 
 
-def _outcome_of(call: Call, error: BaseException, started: float) -> Outcome:
+def _outcome_of(call: Call, error: BaseException) -> Outcome:
     if call.kept and type(call.kept[0]) is not CoroutineType:  # it came when the setup was over
-        return Outcome(call.kept[0], None, started, time.time())
-    return Outcome(None, error, started, time.time())
+        return Outcome(call.kept[0], None)
+    return Outcome(None, error)
 
 
 def perform_on_worker(call: Call) -> Outcome:
@@ -148,12 +144,12 @@ def perform_on_worker(call: Call) -> Outcome:
                     begun = True
                     outcome = perform(call)
             except BaseException as error:  # noqa: BLE001 - an exception sent to this thread may be any
-                outcome = outcome or _outcome_of(call, error, time.time())
+                outcome = outcome or _outcome_of(call, error)
             with call.lock:
                 call.is_over = True
             if call.was_hit:
                 _raise_in_thread(call.thread_id, None)
-            return outcome or _outcome_of(call, TaskCancelled(), time.time())
+            return outcome or _outcome_of(call, TaskCancelled())
         except BaseException:  # noqa: BLE001 - a second one, while the first was looked at
             continue
 

@@ -595,10 +595,13 @@ class Schedule:
 
     def _unexpanded_done(self, node: int, verdict: int) -> None:
         """A task ended without children: what is paired with it, or is an element's share of it, ended too."""
-        for down in self._pair_down.get(node, ()):
-            if verdict and node in self.graph.pairs[down]:
-                self._mark(down, verdict)
-            self._arrive(down)
+        if self._pair_down:
+            for down in self._pair_down.get(node, ()):
+                if verdict and node in self.graph.pairs[down]:
+                    self._mark(down, verdict)
+                self._arrive(down)
+        if not self.graph.shapes:
+            return
         shape, around = self.graph.shape_of[node], self._shape_around(node)
         if shape >= 0 and self.graph.role[node] == SETUP and self.graph.shapes[shape].mapped:
             for gate in self.gates[shape]:
