@@ -43,6 +43,9 @@ EXECUTORS: dict[str, Callable[[], Executor]] = {"inline": InlineExecutor, "threa
 KEPT_RUNS = 20
 _BUILDING = ("flow", "case", "resource", "mapped", "tags")
 _OF_AN_ATTEMPT = (
+    "_lines",
+    "_logs",
+    "_task",
     "task_loop_result",
     "resume",
 )  # of a task that runs this flow, and nothing to do with its tasks

@@ -109,7 +109,7 @@ def perform(call: Call) -> Outcome:
         return _outcome_of(call, error)
     finally:
         if call.task.log_stdout:
-            call.context["_voice"].end()
+            call.context["_lines"].end()
         context.swap(before)
     return Outcome(value, None)
 

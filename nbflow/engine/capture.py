@@ -63,32 +63,38 @@ class Logs(dict["Task", TaskLog]):
         return self.setdefault(task, TaskLog())
 
 
-class Voice:
-    """Where an attempt's words go: into the log of its task, and with `logger` line by line to that logger."""
+class Lines:
+    """With `log_stdout`: turns what a task prints into log records, a line each."""
 
-    __slots__ = ("_logs", "_rest", "_task", "logger")
+    __slots__ = ("_logger", "_rest")
 
-    def __init__(self, logs: Logs, task: Task) -> None:
-        self._logs = logs
-        self._task = task
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
         self._rest = ""
-        self.logger = task.logger if task.log_stdout else None
 
-    def keep(self, stream: str, text: str) -> None:
-        """Keep what the calling thread said."""
-        self._logs[self._task].keep(stream, text, thread.data)
-
-    def log_lines(self, logger: logging.Logger, text: str) -> None:
+    def write(self, text: str) -> None:
         """Log each whole line that is not blank; half a line waits for its other half."""
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
             if line.strip():
-                logger.info("%s", line)
+                self._logger.info("%s", line)
 
     def end(self) -> None:
         """Log the half line that is left; called when the attempt is over, in its thread."""
-        if self.logger is not None and self._rest:
-            self.log_lines(self.logger, "\n")
+        if self._rest:
+            self.write("\n")
+
+
+def keep(stream: str, text: str) -> None:
+    """Keep what the calling thread said with the task that it is busy with, if any.
+
+    The attempt's context says which: `_logs` is the run's, `_task` the task. So an attempt pays nothing for it
+    until it says something.
+    """
+    values = thread.data
+    logs = values.get("_logs")
+    if logs is not None and "_task" in values:
+        logs[values["_task"]].keep(stream, text, values)
 
 
 class _StandIn:
@@ -99,13 +105,12 @@ class _StandIn:
         self.name_of_stream = name
 
     def write(self, text: str) -> int:
-        voice = thread.data.get("_voice")
-        if voice is None:
-            return self.stream.write(text)  # type: ignore[no-any-return]
-        if voice.logger is not None and self.name_of_stream == "stdout":
-            voice.log_lines(voice.logger, text)
-            return len(text)
-        voice.keep(self.name_of_stream, text)
+        if self.name_of_stream == "stdout":
+            lines = thread.data.get("_lines")
+            if lines is not None:
+                lines.write(text)
+                return len(text)
+        keep(self.name_of_stream, text)
         return self.stream.write(text)  # type: ignore[no-any-return]
 
     def writelines(self, lines: Any) -> None:
@@ -120,13 +125,10 @@ class _Handler(logging.Handler):
     """Keeps the records that a task's thread logs."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        values = thread.data
-        voice = values.get("_voice")
-        if voice is not None:
-            try:
-                voice.keep(record.levelname, self.format(record))
-            except Exception:  # noqa: BLE001 - as every logging handler: report, never break the caller
-                self.handleError(record)
+        try:
+            keep(record.levelname, self.format(record))
+        except Exception:  # noqa: BLE001 - as every logging handler: report, never break the caller
+            self.handleError(record)
         # Our being there must not silence what Python prints when nobody has set up logging.
         last = logging.lastResort
         if (
@@ -134,11 +136,13 @@ class _Handler(logging.Handler):
             and record.levelno >= last.level
             and not _is_handled(logging.getLogger(record.name))
         ):
-            values["_voice"] = None
+            values = thread.data
+            logs = values.pop("_logs", None)  # it is kept already, and would be again as a line on stderr
             try:
                 last.handle(record)
             finally:
-                values["_voice"] = voice
+                if logs is not None:
+                    values["_logs"] = logs
 
 
 def _is_handled(logger: logging.Logger | None) -> bool:

@@ -33,7 +33,7 @@ from nbflow.core.states import (
 )
 from nbflow.engine.attempt import Call, Outcome
 from nbflow.engine.blocks import BlockStatus, Holding
-from nbflow.engine.capture import Voice
+from nbflow.engine.capture import Lines
 from nbflow.engine.describe import describe
 from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import CLEANUP, INIT, SETUP
@@ -269,7 +269,8 @@ class Pipeline:
                 self._record.set_block(held, BlockStatus.CLOSING)
             elif held is not None and (role == SETUP or held.block.setup_task is None):
                 self._record.set_block(held, BlockStatus.OPENING)
-        values["_voice"] = Voice(self._record.logs, task)
+        if task.log_stdout:
+            values["_lines"] = Lines(task.logger)
         run = task.run
         call = Call(node, task, run, inputs, values)
         call.shielded = role == CLEANUP
@@ -288,6 +289,7 @@ class Pipeline:
         slug = self._graph.slugs.get(task, task.name)
         values = {
             **self._loop.values,
+            "_task": task,
             "task_name": task.name,
             "task_full_name": task.name if child < 0 else f"{task.name}[{child}]",
             "task_slug": slug,

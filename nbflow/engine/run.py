@@ -88,6 +88,7 @@ class RunLoop:
         self.executor = executor
         self.schedule = Schedule(graph, capacity=executor.capacity, serial=executor.serial, paused=paused)
         self.record = Record(run_id, graph, self.schedule)
+        values["_logs"] = self.record.logs
         self.guard = Guard(self.note_interrupt, self._missed)
         self.is_over = threading.Event()
         self.cancelling = False
