@@ -99,7 +99,9 @@ class FrozenGraph:
         self.shape_of = [-1] * len(
             tasks
         )  # the shape a lifecycle task belongs to, else the innermost around it
-        self.blocks: tuple[Block, ...] = tuple(b for b in graph.blocks if b.cleanup_task in index)
+        # Outer ones first: a block made before another may have been entered inside of it.
+        blocks = (block for block in graph.blocks if block.cleanup_task in index)
+        self.blocks: tuple[Block, ...] = tuple(sorted(blocks, key=lambda block: block.depth))
         self.shapes: list[Shape] = []
         self._add_shapes()
 

@@ -520,3 +520,17 @@ def test_two_blocks_one_after_the_other_are_never_open_together(diary):
     flow.run()
 
     assert diary.lines == ["a.init", "a.setup", "x", "a.cleanup", "b.init", "b.setup", "y", "b.cleanup"]
+
+
+@pytest.mark.parametrize("executor", ["inline", "threads"])
+def test_blocks_made_in_one_order_and_entered_in_the_other_nest_as_they_are_entered(diary, executor):
+    """1.7, design 5.4: contexts made first and entered later, one inside the other, are ordered as nested."""
+    with Flow("f") as flow:
+        inner = diary.manager("inner")()
+        outer = diary.manager("outer")()
+        with outer as x, inner:
+            diary.task("use")(x)
+
+    assert flow.run(executor=executor).is_successful()
+    lines = [line for line in diary.lines if not line.endswith("init")]
+    assert lines == ["outer.setup", "inner.setup", "use", "inner.cleanup", "outer.cleanup"]
