@@ -39,7 +39,7 @@ from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import CLEANUP, INIT, SETUP
 from nbflow.engine.handlers import call_handlers
 from nbflow.engine.inputs import Inputs
-from nbflow.engine.schedule import CANCELLED, SUCCEEDED
+from nbflow.engine.nodes import CANCELLED, SUCCEEDED
 from nbflow.engine.transitions import (
     cached_of,
     from_cache,

@@ -40,9 +40,10 @@ from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import CLEANUP, INIT, ORDINARY, SETUP, FrozenGraph
 from nbflow.engine.handlers import call_handlers, call_terminal_handler
 from nbflow.engine.interrupts import Guard
+from nbflow.engine.nodes import DONE, EXPANDED
 from nbflow.engine.pipeline import Pipeline, timed_out
 from nbflow.engine.record import Record
-from nbflow.engine.schedule import DONE, EXPANDED, Schedule
+from nbflow.engine.schedule import Schedule
 from nbflow.engine.transitions import final_state, state_of_error, state_of_outcome, verdict_of
 from nbflow.errors import InternalError
 

@@ -23,7 +23,7 @@ from nbflow.core.states import (
 )
 from nbflow.engine.attempt import TaskCancelled
 from nbflow.engine.describe import describe
-from nbflow.engine.schedule import CANCELLED, FAILED, SKIPPED, SUCCEEDED
+from nbflow.engine.nodes import CANCELLED, FAILED, SKIPPED, SUCCEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbflow.engine.frozen import CLEANUP, INIT, ORDINARY, SETUP, FrozenGraph
-from nbflow.engine.schedule import (
+from nbflow.engine.nodes import (
     CANCELLED,
     DONE,
     EXPANDED,
@@ -22,10 +22,9 @@ from nbflow.engine.schedule import (
     READY,
     SKIPPED,
     SUCCEEDED,
-    UNLIMITED,
     WAITING,
-    Schedule,
 )
+from nbflow.engine.schedule import UNLIMITED, Schedule
 from tests.properties.strategies import BlockPlan, Built, FlowPlan, TaskPlan, budget, flow_plans
 
 if TYPE_CHECKING:
