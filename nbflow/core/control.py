@@ -33,7 +33,7 @@ class CompareValue(Task):
     def run(self, value: Any) -> None:  # type: ignore[override]
         """Raise SKIP if `value` differs."""
         if value != self.value:
-            raise signals.SKIP(f'Value "{value}" is not the expected "{self.value}"')
+            raise signals.SKIP(f'Provided value "{value}" did not match "{self.value}"')
 
 
 class case:

@@ -92,11 +92,11 @@ class And(Task):
 
 
 class Or(Task):
-    """Return `bool(x or y)`."""
+    """Return `x or y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
-        """Return `bool(x or y)`."""
-        return bool(x or y)
+        """Return `x or y`."""
+        return x or y
 
 
 class Equal(Task):

@@ -87,9 +87,9 @@ class FrozenGraph:
         self.limits = {
             i: task.max_concurrent for i, task in enumerate(tasks) if task.max_concurrent is not None
         }
-        # Which elements a flattened edge gives is known only when it is mapped: not from the states above alone.
+        # What a flattened edge gives is known from the children above, not from their parent's state alone.
         self.is_plain = [
-            task.trigger is all_successful and not any(e.mapped and e.flattened for e in edges)
+            task.trigger is all_successful and not any(edge.flattened for edge in edges)
             for task, edges in zip(tasks, self.edges_in, strict=True)
         ]
         self.free = [isinstance(task, (Parameter, Constant)) or task.auto_generated for task in tasks]

@@ -28,7 +28,7 @@ def call_handlers(
     except Exception as error:
         if context.get("raise_on_exception"):
             raise
-        return Failed(f"Exception raised while calling state handlers: {describe(error)}", result=error)
+        return Failed(f"Unexpected error while calling state handlers: {describe(error)}", result=error)
     return new
 
 

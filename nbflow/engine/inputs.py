@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.collections import Constant
 from nbflow.core.edge import Edge
-from nbflow.core.states import Failed, Mapped, State, Success
+from nbflow.core.states import Failed, Mapped, Skipped, State, Success
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,6 +100,9 @@ class Inputs:
             items = self._items.get(edge)
             return Success(result=(state.result if items is None else items)[child])
         if edge.flattened and state.is_successful():
+            # As in the ancestor, one skipped child below a flatten stands for the whole list.
+            if isinstance(state, Mapped) and any(one.is_skipped() for one in state.map_states):
+                return Skipped("A child was skipped.", result=_joined(state))
             return Success(state.message, result=_joined(state))
         return state
 

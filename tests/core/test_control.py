@@ -155,7 +155,7 @@ def test_a_comparison_lets_pass_what_is_equal(value, given):
 
 def test_a_comparison_skips_what_differs():
     """flow-model 8.1"""
-    with pytest.raises(signals.SKIP, match='"b" is not the expected "a"'):
+    with pytest.raises(signals.SKIP, match='Provided value "b" did not match "a"'):
         CompareValue("a").run("b")
 
 

@@ -206,3 +206,18 @@ def test_an_empty_nest_gives_no_children(value, executor):
 
     assert state.is_successful()
     assert state.result[m].map_states == []
+
+
+def test_one_skipped_child_skips_the_task_that_takes_the_flattened_whole():
+    """5.6"""
+
+    @task
+    def listed(x):
+        if x == 2:
+            raise SKIP("two")
+        return [x]
+
+    with Flow("f") as flow:
+        whole = task(lambda x: x)(flatten(listed.map([1, 2, 3])))
+
+    assert flow.run().result[whole].is_skipped()
