@@ -51,6 +51,7 @@ class FrozenGraph:
         "index",
         "is_map",
         "is_plain",
+        "is_simple",
         "limits",
         "name",
         "pairs",
@@ -96,14 +97,24 @@ class FrozenGraph:
         self.reference: frozenset[Task] = frozenset(graph.reference_tasks())
         self.terminal: frozenset[Task] = frozenset(graph.terminal_tasks())
         self.role = [ORDINARY] * len(tasks)
-        self.shape_of = [-1] * len(
-            tasks
-        )  # the shape a lifecycle task belongs to, else the innermost around it
+        # The shape that a lifecycle task belongs to; of any other task the innermost around it.
+        self.shape_of = [-1] * len(tasks)
         # Outer ones first: a block made before another may have been entered inside of it.
         blocks = (block for block in graph.blocks if block.cleanup_task in index)
         self.blocks: tuple[Block, ...] = tuple(sorted(blocks, key=lambda block: block.depth))
         self.shapes: list[Shape] = []
         self._add_shapes()
+        # Of these nothing but upstream ends and the attempt itself decides what becomes of them.
+        self.is_simple = [
+            plain
+            and role == ORDINARY
+            and not is_map
+            and task.cache_for is None
+            and task.timeout is None
+            and not task.state_handlers
+            and not task.log_stdout
+            for task, plain, role, is_map in zip(tasks, self.is_plain, self.role, self.is_map, strict=True)
+        ]
 
     def _link(self, edges: tuple[Edge, ...], index: dict[Task, int]) -> None:
         if not edges:

@@ -88,6 +88,10 @@ class Pipeline:
         number, child = schedule.task_of[node], schedule.child_index[node]
         task = graph.tasks[number]
         old = self._record.current(node)
+        if graph.is_simple[number] and child < 0 and type(old) is Pending and not schedule.bad[node]:
+            # Nothing can refuse, reuse, map or hold such a task: the same way as below, without the questions.
+            self._start_simply(node, task, old, self._inputs.values(number))
+            return
         if type(old) is not Pending and not self._may_go_on(node, old):
             return
         role = graph.role[number]
@@ -283,6 +287,13 @@ class Pipeline:
                 call.keep(functools.partial(run, **inputs))
         self._schedule.started(node)
         self._loop.call(call, lifecycle=role != 0)
+
+    def _start_simply(self, node: int, task: Task, old: State, inputs: dict[str, Any]) -> None:
+        """`_start` for a task that nobody watches and that nothing limits."""
+        self._record.set_task(node, old, Running("Starting task run."), self._attempts.get(node, 1))
+        call = Call(node, task, task.run, inputs, self._values(node, task))
+        self._schedule.started(node)
+        self._loop.call(call, lifecycle=False)
 
     def _values(self, node: int, task: Task) -> dict[str, Any]:
         child = self._schedule.child_index[node]

@@ -376,11 +376,9 @@ class RunLoop:
                 self._set_deadlines(call)
             self._session.submit(call, lifecycle=lifecycle)
             return
-        timers: list[threading.Timer] = []
-        if call.task.timeout is not None:
-            timers.append(self._start_timer(call.task.timeout, call, TaskTimeoutSignal))
-        if self.cancelling and call.shielded:
-            timers.append(self._start_timer(self._cleanup_limit_s(call), call, TaskTimeoutSignal))
+        timers: tuple[threading.Timer, ...] = ()
+        if call.task.timeout is not None or self.cancelling:
+            timers = self._timers_of(call)
         self.guard.call = call
         if self._cancel_wanted and not call.shielded:  # asked for since the inbox was looked at
             call.stop_requested = True
@@ -392,6 +390,15 @@ class RunLoop:
         for timer in timers:
             timer.cancel()
         self._performed.append((call, outcome))
+
+    def _timers_of(self, call: Call) -> tuple[threading.Timer, ...]:
+        """Start what stops a call that the run's own thread makes: nobody else looks at the clock meanwhile."""
+        timers = []
+        if call.task.timeout is not None:
+            timers.append(self._start_timer(call.task.timeout, call, TaskTimeoutSignal))
+        if self.cancelling and call.shielded:
+            timers.append(self._start_timer(self._cleanup_limit_s(call), call, TaskTimeoutSignal))
+        return tuple(timers)
 
     def _ended(self, call: Call, outcome: Outcome) -> None:
         role = self.graph.role[self.schedule.task_of[call.node]]
