@@ -11,11 +11,14 @@ import logging
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.core.context import thread
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nbflow.core.task import Task
 
 KEPT_CHARACTERS = 100_000  # of each task, all its children and attempts together
@@ -159,31 +162,38 @@ _handler = _Handler()
 _ours = logging.getLogger("nbflow")
 
 
-def begin() -> None:
-    """Take the place of the standard streams, if no other run has; to be paired with `end`."""
+@contextmanager
+def installed() -> Iterator[None]:
+    """Take the place of the standard streams for the time of a run; several runs share the stand-ins."""
     global _users
     with _lock:
         _users += 1
-        # Not only for the first: a test or a tool may have put streams of its own there meanwhile.
-        for name in ("stdout", "stderr"):
-            stream = getattr(sys, name)
-            if stream is not None and not isinstance(stream, _StandIn):
-                setattr(sys, name, _StandIn(stream, name))
-        if _handler not in logging.root.handlers:
-            logging.root.addHandler(_handler)
-        if not _ours.level:  # tasks log to loggers below it, and want their INFO to be kept
-            _ours.setLevel(logging.INFO)
+    try:
+        with _lock:
+            _take_streams()
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if not _users:
+                _give_streams_back()
 
 
-def end() -> None:
-    """Give the streams back when the last run is over; a stream that somebody else put there stays."""
-    global _users
-    with _lock:
-        _users -= 1
-        if _users:
-            return
-        for name in ("stdout", "stderr"):
-            stream = getattr(sys, name)
-            if isinstance(stream, _StandIn):
-                setattr(sys, name, stream.stream)
-        logging.root.removeHandler(_handler)
+def _take_streams() -> None:
+    # Also by a run that is not the first: a test or a tool may have put streams of its own there meanwhile.
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not None and not isinstance(stream, _StandIn):
+            setattr(sys, name, _StandIn(stream, name))
+    if _handler not in logging.root.handlers:
+        logging.root.addHandler(_handler)
+    if not _ours.level:  # tasks log to loggers below it, and want their INFO to be kept
+        _ours.setLevel(logging.INFO)
+
+
+def _give_streams_back() -> None:
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, _StandIn):  # a stream that somebody else put there stays
+            setattr(sys, name, stream.stream)
+    logging.root.removeHandler(_handler)

@@ -15,6 +15,7 @@ import itertools
 import threading
 import time
 from collections import deque
+from contextlib import ExitStack
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -190,17 +191,16 @@ class RunLoop:
 
     def work(self) -> None:
         """Perform the run to its end. Never raises: see `failure`, and `Guard.pass_on` for interrupts."""
-        capture.begin()
         try:
-            with self.guard.installed():
+            with self.guard.installed(), ExitStack() as streams:
                 try:
+                    streams.enter_context(capture.installed())
                     self._begin()
                     self._loop()
                 except BaseException as error:  # noqa: BLE001 - raised to the caller, after cleanup
                     self.failure = self.failure or error
                 self._end()
         finally:
-            capture.end()
             self.is_over.set()
             self._wake_waiters()  # who comes later sees that it is over
 
@@ -354,9 +354,8 @@ class RunLoop:
         if role == CLEANUP:
             self._after(self._cleanup_limit_s(call), self._give_up_on, call)
             return
-        if (
-            role == ORDINARY or hurry
-        ):  # a setup is left alone at first: the sooner it ends by itself the better
+        # A setup is left alone at first: the sooner it ends by itself the better.
+        if role == ORDINARY or hurry:
             self._after(0.0 if hurry else HIT_AFTER_S, self._hit, call, TaskCancelled)
         self._after(0.1 if hurry else LINGER_AFTER_S, self._give_up_on, call)
 

@@ -10,6 +10,7 @@ import warnings
 import pytest
 
 from nbflow import Flow, context, task
+from nbflow.engine import capture
 from nbflow.engine.capture import KEPT_CHARACTERS
 
 EXECUTORS = ["inline", "threads"]
@@ -127,3 +128,24 @@ def test_what_libraries_log_is_still_printed_when_nobody_has_set_up_logging(caps
     flow.run()
 
     assert "seen" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("is_blocking", [True, False])
+def test_a_run_whose_streams_cannot_be_had_ends_all_the_same(monkeypatch, is_blocking):
+    def refuse():
+        raise OSError("no streams")
+
+    before = sys.stdout
+    monkeypatch.setattr(capture, "_take_streams", refuse)
+    with Flow("f") as flow:
+        task(lambda: 1)()
+
+    if is_blocking:
+        with pytest.raises(OSError, match="no streams"):
+            flow.run()
+    else:
+        flow.start().wait(10)
+
+    assert flow.runs[-1].is_finished
+    assert flow.runs[-1].state.is_failed()
+    assert sys.stdout is before
