@@ -18,7 +18,7 @@ does little more than setting four attributes.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from nbflow.core.context import thread
 from nbflow.core.sameness import same_values
@@ -27,6 +27,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _NOT_COMPARED = ("message", "context")
+S = TypeVar("S", bound="State")
+
+
+class _OwnDict:
+    """An attribute that is an empty dictionary of the state's own from the moment somebody asks for it."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, state: object, owner: type | None = None) -> Any:
+        if state is None:
+            return self
+        made: dict[str, Any] = {}
+        setattr(state, self._name, made)
+        return made
 
 
 class State:
@@ -44,6 +59,12 @@ class State:
     bundle_of: ClassVar[Callable[[Any], dict[str, Any]] | None] = (
         None  # how notebooks show one; set by `nbflow.flow`
     )
+    if TYPE_CHECKING:
+        context: dict[str, Any]
+        cached_inputs: dict[str, Any]
+    else:
+        context = _OwnDict()
+        cached_inputs = _OwnDict()
 
     def __init__(
         self,
@@ -54,8 +75,10 @@ class State:
     ) -> None:
         self.message = message
         self.result = result
-        self.context = dict(context) if context else {}
-        self.cached_inputs = cached_inputs or {}
+        if context:
+            self.context = dict(context)
+        if cached_inputs:
+            self.cached_inputs = cached_inputs
         tags = thread.data.get("task_tags")
         if tags is not None:
             self.context.setdefault("tags", list(tags))
@@ -149,8 +172,17 @@ def _listed(classes: list[type[State]], names_only: bool) -> list[Any]:
     return [cls.__name__ for cls in public] if names_only else public
 
 
-def _compared(state: object) -> dict[str, Any]:
-    return {k: v for k, v in vars(state).items() if k == "_result" or not (k[0] == "_" or k in _NOT_COMPARED)}
+def plain(cls: type[S], message: str, result: Any = None) -> S:
+    """Make a state of no attempt: what the calling thread is busy with has no say in it."""
+    state: S = object.__new__(cls)
+    state.message = message
+    state.result = result
+    return state
+
+
+def _compared(state: State) -> dict[str, Any]:
+    values = {"cached_inputs": state.cached_inputs, **vars(state)}
+    return {k: v for k, v in values.items() if k == "_result" or not (k[0] == "_" or k in _NOT_COMPARED)}
 
 
 def _moment(given: datetime | None, *, or_now: bool = False) -> datetime | None:

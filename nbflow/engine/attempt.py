@@ -8,7 +8,7 @@ from itertools import starmap
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nbflow.core.context import context
+from nbflow.core.context import thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 AWAITED: dict[int, Awaited] = {}
 """The coroutines that are being awaited, by thread; see `nbflow.engine.awaiting`, which is loaded when one is."""
+
+
+NO_VALUES: dict[str, Any] = {}
+_new = tuple.__new__
 
 
 class TaskCancelled(BaseException):
@@ -48,16 +52,36 @@ class Call:
     lock: threading.Lock | None = None
     args: tuple[Any, ...] = ()
     kept: list[Any] | None = None  # a list for what a setup gives: see `keep`
+    made: dict[str, Any] | None = None
 
     def __init__(
-        self, node: int, task: Task, fn: Callable[..., Any], inputs: dict[str, Any], values: dict[str, Any]
+        self,
+        node: int,
+        task: Task,
+        fn: Callable[..., Any],
+        inputs: dict[str, Any],
+        values: Callable[[int, Task], dict[str, Any]],
     ) -> None:
         self.node = node
         self.task = task
         self.fn = fn
         self.inputs = inputs
-        self.context = values
-        values["_cancel_flag"] = self.is_asked_to_stop
+        self.values = values
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """What the task may know, made when somebody first asks (on the task's thread, as a rule)."""
+        made = self.made
+        if made is None:
+            made = self.values(self.node, self.task)
+            made["_cancel_flag"] = self.is_asked_to_stop
+            self.made = made
+        return made
+
+    def forget(self) -> None:
+        """Let go of the context, which leads back here: what is not a circle is freed at once."""
+        if self.made is not None:
+            self.made = NO_VALUES
 
     def keep(self, fn: Callable[..., Any], *args: Any) -> None:
         """Call `fn(*args)` instead, and keep its value in `kept` whatever is raised in its thread meanwhile."""
@@ -98,7 +122,8 @@ def _raise_in_thread(thread_id: int, error: type[BaseException] | None) -> None:
 
 def perform(call: Call) -> Outcome:
     """Make the call in this thread; never raises, whatever the task does."""
-    before = context.swap(call.context)
+    before = thread.held
+    thread.held = call
     try:
         if call.stop_requested and not call.shielded:
             raise TaskCancelled
@@ -110,8 +135,8 @@ def perform(call: Call) -> Outcome:
     finally:
         if call.task.log_stdout:
             call.context["_lines"].end()
-        context.swap(before)
-    return Outcome(value, None)
+        thread.held = before
+    return _new(Outcome, (value, None))
 
 
 def _call_and_keep(call: Call, kept: list[Any]) -> Any:

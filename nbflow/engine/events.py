@@ -89,6 +89,20 @@ class EventLog:
         for listener in self._listeners:
             self._tell(listener, event)
 
+    def changed(
+        self, task: Task, map_index: int | None, old: State, state: State, attempt: int, at: float
+    ) -> None:
+        """Append the change of a task's state and tell every listener."""
+        events = self.events
+        # Past the named tuple's own constructor: this is made for every change of every task.
+        event = _new(
+            Event,
+            (self.run_id, len(events), at, "task", task, map_index, None, old, state, attempt, ""),
+        )
+        events.append(event)
+        for listener in self._listeners:
+            self._tell(listener, event)
+
     def listen(self, listener: Listener, *, replay: bool = False) -> Callable[[], None]:
         """Add a listener; returns a function that removes it (calling it twice is harmless).
 

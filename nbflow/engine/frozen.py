@@ -76,24 +76,19 @@ class FrozenGraph:
         self.constants: dict[Task, dict[str, Any]] = {
             task: dict(values) for task, values in graph.constants.items() if values
         }
-        self.edges_in: list[tuple[Edge, ...]] = [tuple(graph.edges_in(task)) for task in tasks]
-        self.edges: list[Edge] = [edge for edges in self.edges_in for edge in edges]
+        self.edges: list[Edge] = []
+        self.edges_in: list[list[Edge]] = []
         self.upstream: list[tuple[int, ...]] = []
         self.pairs: list[tuple[int, ...]] = []  # upstream nodes whose children are paired with this node's
         self.is_map: list[bool] = []
-        for edges in self.edges_in:
-            self._link(edges, index)
-        self.skips = [bool(task.skip_on_upstream_skip) for task in tasks]
-        self.count_rules: list[CountRule | None] = [getattr(task.trigger, "counts", None) for task in tasks]
-        self.limits = {
-            i: task.max_concurrent for i, task in enumerate(tasks) if task.max_concurrent is not None
-        }
-        # What a flattened edge gives is known from the children above, not from their parent's state alone.
-        self.is_plain = [
-            task.trigger is all_successful and not any(edge.flattened for edge in edges)
-            for task, edges in zip(tasks, self.edges_in, strict=True)
-        ]
-        self.free = [isinstance(task, (Parameter, Constant)) or task.auto_generated for task in tasks]
+        self.is_plain: list[bool] = []  # whether the counts of upstream ends say all that its trigger wants
+        self.is_simple: list[bool] = []  # whether nothing but those and the attempt decides what becomes of it
+        self.skips: list[bool] = []
+        self.count_rules: list[CountRule | None] = []
+        self.limits: dict[int, int] = {}
+        self.free: list[bool] = []
+        for task in tasks:
+            self._add(task, graph.edges_in(task).copy())
         self.reference: frozenset[Task] = frozenset(graph.reference_tasks())
         self.terminal: frozenset[Task] = frozenset(graph.terminal_tasks())
         self.role = [ORDINARY] * len(tasks)
@@ -104,35 +99,44 @@ class FrozenGraph:
         self.blocks: tuple[Block, ...] = tuple(sorted(blocks, key=lambda block: block.depth))
         self.shapes: list[Shape] = []
         self._add_shapes()
-        # Of these nothing but upstream ends and the attempt itself decides what becomes of them.
-        self.is_simple = [
-            plain
-            and role == ORDINARY
-            and not is_map
+
+    def _add(self, task: Task, edges: list[Edge]) -> None:
+        index, node = self.index, len(self.upstream)
+        upstream: list[int] | dict[int, None] = [index[edge.upstream_task] for edge in edges]
+        pairs: tuple[int, ...] = ()
+        is_map = is_flattened = False
+        for edge in edges:
+            is_map = is_map or edge.mapped
+            is_flattened = is_flattened or edge.flattened
+        if len(edges) > 1:
+            upstream = dict.fromkeys(upstream)
+            if is_map:
+                whole = {index[e.upstream_task] for e in edges if not e.mapped or e.flattened}
+                pairs = tuple(u for u in upstream if u not in whole and self.is_map[u])
+        elif is_map and not is_flattened:
+            pairs = tuple(u for u in upstream if self.is_map[u])
+        self.edges += edges
+        self.edges_in.append(edges)
+        self.upstream.append(tuple(upstream))
+        self.pairs.append(pairs)
+        self.is_map.append(is_map)
+        trigger = task.trigger
+        # What a flattened edge gives is known from the children above, not from their parent's state alone.
+        is_plain = trigger is all_successful and not is_flattened
+        self.is_plain.append(is_plain)
+        self.is_simple.append(
+            is_plain
             and task.cache_for is None
             and task.timeout is None
             and not task.state_handlers
             and not task.log_stdout
-            for task, plain, role, is_map in zip(tasks, self.is_plain, self.role, self.is_map, strict=True)
-        ]
-
-    def _link(self, edges: tuple[Edge, ...], index: dict[Task, int]) -> None:
-        if not edges:
-            self.upstream.append(())
-            self.pairs.append(())
-            self.is_map.append(False)
-            return
-        if len(edges) == 1 and not edges[0].mapped:
-            self.upstream.append((index[edges[0].upstream_task],))
-            self.pairs.append(())
-            self.is_map.append(False)
-            return
-        upstream = dict.fromkeys(index[edge.upstream_task] for edge in edges)
-        paired = {index[e.upstream_task] for e in edges if e.mapped and not e.flattened}
-        whole = {index[e.upstream_task] for e in edges if not e.mapped or e.flattened}
-        self.upstream.append(tuple(upstream))
-        self.pairs.append(tuple(u for u in upstream if u in paired and u not in whole and self.is_map[u]))
-        self.is_map.append(any(edge.mapped for edge in edges))
+            and not task.tags
+        )
+        self.skips.append(bool(task.skip_on_upstream_skip))
+        self.count_rules.append(getattr(trigger, "counts", None))
+        if task.max_concurrent is not None:
+            self.limits[node] = task.max_concurrent
+        self.free.append(task.auto_generated or isinstance(task, (Parameter, Constant)))
 
     def _add_shapes(self) -> None:
         number = {block: k for k, block in enumerate(self.blocks)}
@@ -146,6 +150,7 @@ class FrozenGraph:
                 if node >= 0:
                     self.role[node] = role
                     self.shape_of[node] = k
+                    self.is_simple[node] = False
             self.shapes.append(
                 Shape(
                     init,

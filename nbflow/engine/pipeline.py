@@ -64,8 +64,8 @@ class Pipeline:
         self._record = loop.record
         self._graph = loop.graph
         self._schedule = loop.schedule
-        self._inputs = Inputs(loop.graph, loop.record.states)
-        self._attempts: dict[int, int] = {}
+        self.inputs = Inputs(loop.graph, loop.record.states)
+        self.attempts: dict[int, int] = {}
         self._loops: dict[int, tuple[int, Any]] = {}  # node: (loop count, result so far)
         self._resumed: set[int] = set()
 
@@ -77,7 +77,7 @@ class Pipeline:
             state = state.state
         if isinstance(state, Pending):
             if state.context.get("task_run_count") and not isinstance(state, Retrying):
-                self._attempts[node] = state.context["task_run_count"]
+                self.attempts[node] = state.context["task_run_count"]
             if "task_loop_count" in state.context:
                 self._loops[node] = (state.context["task_loop_count"], state.context.get("task_loop_result"))
         return state
@@ -88,10 +88,6 @@ class Pipeline:
         number, child = schedule.task_of[node], schedule.child_index[node]
         task = graph.tasks[number]
         old = self._record.current(node)
-        if graph.is_simple[number] and child < 0 and type(old) is Pending and not schedule.bad[node]:
-            # Nothing can refuse, reuse, map or hold such a task: the same way as below, without the questions.
-            self._start_simply(node, task, old, self._inputs.values(number))
-            return
         if type(old) is not Pending and not self._may_go_on(node, old):
             return
         role = graph.role[number]
@@ -121,7 +117,7 @@ class Pipeline:
             self._expand(node, task, old)
             return
         try:
-            inputs = self._inputs.values(number, child)
+            inputs = self.inputs.values(number, child)
         except Exception as error:  # noqa: BLE001 - users' values, such as a dict that is mapped over
             state = Failed(f"The inputs could not be had: {describe(error)}", result=error)
             self._change(node, task, old, state)
@@ -182,7 +178,7 @@ class Pipeline:
                 edge: self._record.states[edge.upstream_task] for edge in self._graph.edges_in[number]
             }
         else:
-            upstream = self._inputs.states(number, child)
+            upstream = self.inputs.states(number, child)
         gates = self._loop.gate_setups(node)
         for edge, state in upstream.items():
             if not state.is_finished():
@@ -191,7 +187,7 @@ class Pipeline:
                 upstream[edge] = _ASSUMED  # rule 8 asks before setup has run, as if it had succeeded
         if is_parent and not (task.skip_on_upstream_skip and any(s.is_skipped() for s in upstream.values())):
             return None
-        values = self._values(node, task)
+        values = self.values(node, task)
         if node in self._resumed:
             values["resume"] = True
         refused: State | None = self._loop.in_user_code(values, refusal, task, upstream)
@@ -206,14 +202,14 @@ class Pipeline:
 
     def _without_cleanup(self, number: int, child: int) -> State:
         """Return the state of a cleanup that has nothing to clean up; its trigger knows the reason best."""
-        upstream = self._inputs.states(number, child) if child >= 0 or not self._graph.is_map[number] else {}
+        upstream = self.inputs.states(number, child) if child >= 0 or not self._graph.is_map[number] else {}
         reason = self._loop.in_user_code(
             self._loop.values.copy(), refusal, self._graph.tasks[number], upstream
         )
         return reason if isinstance(reason, Skipped) else Skipped("There is nothing to clean up.")
 
     def _expand(self, node: int, task: Task, old: State) -> None:
-        plan = self._inputs.plan_map(node)
+        plan = self.inputs.plan_map(node)
         if isinstance(plan, State):
             self._change(node, task, old, plan)
             return
@@ -241,7 +237,7 @@ class Pipeline:
         self._schedule.expanded(node, plan)
 
     def _kept(self, node: int, task: Task, old: State, inputs: dict[str, Any]) -> State | None:
-        values = self._values(node, task)
+        values = self.values(node, task)
         kept: State | None = self._loop.in_user_code(
             values, from_cache, task, old, inputs, values["parameters"]
         )
@@ -251,10 +247,9 @@ class Pipeline:
 
     def _start(self, node: int, task: Task, old: State, inputs: dict[str, Any]) -> None:
         if isinstance(old, Retrying):
-            self._attempts[node] = old.run_count + 1
+            self.attempts[node] = old.run_count + 1
             if "task_loop_count" in old.context:
                 self._loops[node] = (old.context["task_loop_count"], old.context.get("task_loop_result"))
-        values = self._values(node, task)
         running = Running("Starting task run.")
         role = self._graph.role[self._schedule.task_of[node]]
         if task.state_handlers:
@@ -266,17 +261,17 @@ class Pipeline:
             if type(state) is not Running and role != CLEANUP:
                 self._settle(node, task, old, state)
                 return
-        self._record.set_task(node, old, running, self._attempts.get(node, 1))
+        self._record.set_task(node, old, running, self.attempts.get(node, 1))
         if role:
             held = self.holding(node)
             if held is not None and role == CLEANUP:
                 self._record.set_block(held, BlockStatus.CLOSING)
             elif held is not None and (role == SETUP or held.block.setup_task is None):
                 self._record.set_block(held, BlockStatus.OPENING)
-        if task.log_stdout:
-            values["_lines"] = Lines(task.logger)
         run = task.run
-        call = Call(node, task, run, inputs, values)
+        call = Call(node, task, run, inputs, self.values)
+        if task.log_stdout:
+            call.context["_lines"] = Lines(task.logger)
         call.shielded = role == CLEANUP
         if role == INIT:
             call.keep(functools.partial(run, **inputs))
@@ -288,14 +283,7 @@ class Pipeline:
         self._schedule.started(node)
         self._loop.call(call, lifecycle=role != 0)
 
-    def _start_simply(self, node: int, task: Task, old: State, inputs: dict[str, Any]) -> None:
-        """`_start` for a task that nobody watches and that nothing limits."""
-        self._record.set_task(node, old, Running("Starting task run."), self._attempts.get(node, 1))
-        call = Call(node, task, task.run, inputs, self._values(node, task))
-        self._schedule.started(node)
-        self._loop.call(call, lifecycle=False)
-
-    def _values(self, node: int, task: Task) -> dict[str, Any]:
+    def values(self, node: int, task: Task) -> dict[str, Any]:
         child = self._schedule.child_index[node]
         slug = self._graph.slugs.get(task, task.name)
         values = {
@@ -307,7 +295,7 @@ class Pipeline:
             "task_id": slug,
             "task_tags": task.tags,
             "task_run_id": f"{self._record.id}-{slug}" if child < 0 else f"{self._record.id}-{slug}[{child}]",
-            "task_run_count": self._attempts.get(node, 1),
+            "task_run_count": self.attempts.get(node, 1),
             "map_index": None if child < 0 else child,
         }
         loop = self._loops.get(node)
@@ -326,7 +314,7 @@ class Pipeline:
         if outcome.error is None and not role and task.cache_for is None and not task.state_handlers:
             # Nothing can turn this success into anything else: the same end as below, without the questions.
             success = Success("Task run succeeded.", result=outcome.value)
-            self._record.set_task(node, self._record.current(node), success, self._attempts.get(node, 1))
+            self._record.set_task(node, self._record.current(node), success, self.attempts.get(node, 1))
             self._schedule.ended(node, SUCCEEDED)
             return
         if role:
@@ -339,7 +327,7 @@ class Pipeline:
     def finish(self, node: int, task: Task, call: Call, state: State) -> None:
         """Take a node from Running to the state its attempt came to: kept, retried, looped or ended."""
         old = self._record.current(node)
-        attempt = self._attempts.get(node, 1)
+        attempt = self.attempts.get(node, 1)
         if isinstance(state, Looped) and not self._loop.cancelling:
             self._change_to_loop(node, task, call, old, state)
             return
@@ -395,7 +383,7 @@ class Pipeline:
             return
         self._record.set_task(node, old, told)
         self._loops[node] = (told.loop_count + 1, told.result)
-        self._attempts.pop(node, None)
+        self.attempts.pop(node, None)
         self._schedule.again(node)
         self._start(node, task, told, call.inputs)
 
@@ -405,7 +393,7 @@ class Pipeline:
         """Tell the task's handlers of a change and return the state they leave."""
         if not task.state_handlers:
             return state
-        values = values or self._values(node, task)
+        values = values or self.values(node, task)
         told: State = self._loop.in_user_code(
             values, call_handlers, task.state_handlers, task, old, state, fallback=state
         )
@@ -432,9 +420,9 @@ class Pipeline:
             # Nobody will come back to it, and it is never left silently (rule 7).
             self._end(node, old, Failed(f"The cleanup was left {type(state).__name__}.", result=state.result))
             return
-        self._record.set_task(node, old, state, self._attempts.get(node, 1))
+        self._record.set_task(node, old, state, self.attempts.get(node, 1))
         if isinstance(state, Retrying):
-            self._attempts[node] = state.run_count + 1
+            self.attempts[node] = state.run_count + 1
         if isinstance(state, Resume):
             self._resumed.add(node)
             self._schedule.retry_at(node, time.monotonic())
@@ -447,7 +435,7 @@ class Pipeline:
 
     def _end(self, node: int, old: State, state: State) -> None:
         role = self._graph.role[self._schedule.task_of[node]]
-        self._record.set_task(node, old, state, self._attempts.get(node, 1))
+        self._record.set_task(node, old, state, self.attempts.get(node, 1))
         if role:
             self._end_lifecycle(node, role, state)
         self._schedule.ended(node, verdict_of(state))

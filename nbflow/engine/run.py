@@ -45,6 +45,7 @@ from nbflow.engine.nodes import DONE, EXPANDED
 from nbflow.engine.pipeline import Pipeline, timed_out
 from nbflow.engine.record import Record
 from nbflow.engine.schedule import Schedule
+from nbflow.engine.shortcut import Shortcut
 from nbflow.engine.transitions import final_state, state_of_error, state_of_outcome, verdict_of
 from nbflow.errors import InternalError
 
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
 HIT_AFTER_S = 0.5  # a cancelled task has this long to see the flag before an exception is raised in it
 LINGER_AFTER_S = 2.0  # then its task counts as ended; its block's cleanup goes on waiting for its thread
 HURRIED_CLEANUP_S = 5.0  # what a second interrupt leaves a cleanup
-NO_VALUES: dict[str, Any] = {}
 CLOSE_TIMEOUT_S = 2.0
 MISSED_S = 0.05  # until an interrupt that met code of nbflow's tries again to meet the user's
 
@@ -104,14 +104,15 @@ class RunLoop:
         self._closed = False
         self._giving_up = False
         self._hurried = False
-        self._cancel_wanted = False  # set from any thread, before the message that says so is read
-        self._calls: dict[int, Call] = {}
+        self.cancel_wanted = False  # set from any thread, before the message that says so is read
+        self.calls: dict[int, Call] = {}
         self._lingering: set[Call] = set()
-        self._performed: deque[tuple[Call, Outcome]] = deque()
+        self.performed: deque[tuple[Call, Outcome]] = deque()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_number = itertools.count()
         self._waiters: list[threading.Event] = []
         self._pipeline = Pipeline(self)
+        self._shortcut = Shortcut(self, self._pipeline)
 
     # -- from any thread --------------------------------------------------------------------------------------
 
@@ -121,19 +122,19 @@ class RunLoop:
 
     def note_interrupt(self, count: int) -> None:
         """Tell the run that the user asked it to stop for the `count`-th time (safe in a signal handler)."""
-        self._cancel_wanted = True
+        self.cancel_wanted = True
         self._inbox.put((self._interrupted, (count,)))
         if self._direct and count <= 2:  # the message is not read before the call that runs now has ended
-            for call in tuple(self._calls.values()):
+            for call in tuple(self.calls.values()):
                 if call.shielded:
                     self._start_timer(self._cleanup_limit_s(call, hurry=count == 2), call, TaskTimeoutSignal)
 
     def request_cancel(self, reason: str) -> None:
         """Cancel the run, also when its thread is busy with a task."""
-        self._cancel_wanted = True
+        self.cancel_wanted = True
         self.post(self.cancel, reason)
         if self._direct:
-            for call in tuple(self._calls.values()):
+            for call in tuple(self.calls.values()):
                 call.stop_requested = True
                 if call.shielded:
                     self._start_timer(self._cleanup_limit_s(call), call, TaskTimeoutSignal)
@@ -183,7 +184,7 @@ class RunLoop:
     def _clean_up(self, held: Holding, manager: Any, resource: Any) -> BaseException | None:
         """Make a cleanup outside of the schedule, in this thread; returns its error."""
         task = held.block.cleanup_task
-        call = Call(-1, task, task.run, {"mgr": manager, "resource": resource}, self.values.copy())
+        call = Call(-1, task, task.run, {"mgr": manager, "resource": resource}, lambda *_: self.values.copy())
         call.shielded = True
         return perform(call).error
 
@@ -233,18 +234,20 @@ class RunLoop:
         self.schedule.begin(given)
 
     def _loop(self) -> None:
-        schedule, inbox, performed = self.schedule, self._inbox, self._performed
-        look_at, pop = self._pipeline.look_at, schedule.pop
+        schedule, performed, nothing_came = self.schedule, self.performed, self._inbox.empty
+        look_at, pop, take = self._pipeline.look_at, schedule.pop, self._shortcut.take
+        is_short = self._direct and self.guard.is_installed
         while not (schedule.is_done or self._giving_up):
             while performed:
                 self._ended(*performed.popleft())
-            while not inbox.empty():
+            while not nothing_came():
                 self._take(0)
             if schedule.finished_maps:
                 self._note_maps()
             node = pop()
             if node is not None:
-                look_at(node)
+                if not (is_short and take(node)):
+                    look_at(node)
             elif not (schedule.is_done or performed):
                 self._wait()
         self._note_maps()
@@ -328,7 +331,7 @@ class RunLoop:
         self._change_run(Cancelling(reason))
         for node in self.schedule.cancel():
             self.record.set_task(node, self.record.current(node), Cancelled("The run was cancelled."))
-        for call in tuple(self._calls.values()):
+        for call in tuple(self.calls.values()):
             call.stop_requested = True
             self._set_deadlines(call)
 
@@ -338,7 +341,7 @@ class RunLoop:
         if count == 2:
             self._hurried = True
             self.schedule.shorten_graces()
-            for call in tuple(self._calls.values()):
+            for call in tuple(self.calls.values()):
                 self._set_deadlines(call)
         elif count > 2:
             self._giving_up = True
@@ -367,7 +370,7 @@ class RunLoop:
 
     def call(self, call: Call, *, lifecycle: bool) -> None:
         """Make a call: here in a blocking inline run (and for parameters and constants always), else on a thread."""
-        self._calls[call.node] = call
+        self.calls[call.node] = call
         if self._session is not None and not self.graph.free[self.schedule.task_of[call.node]]:
             if call.task.timeout is not None:
                 self._after(call.task.timeout, self._time_out, call)
@@ -379,7 +382,7 @@ class RunLoop:
         if call.task.timeout is not None or self.cancelling:
             timers = self._timers_of(call)
         self.guard.call = call
-        if self._cancel_wanted and not call.shielded:  # asked for since the inbox was looked at
+        if self.cancel_wanted and not call.shielded:  # asked for since the inbox was looked at
             call.stop_requested = True
         # Away from the main thread a call of a blocking run is stopped as on a worker: by an exception sent to it.
         needs_hits = self._direct and not self.guard.is_installed
@@ -388,7 +391,7 @@ class RunLoop:
         self.guard.call = None
         for timer in timers:
             timer.cancel()
-        self._performed.append((call, outcome))
+        self.performed.append((call, outcome))
 
     def _timers_of(self, call: Call) -> tuple[threading.Timer, ...]:
         """Start what stops a call that the run's own thread makes: nobody else looks at the clock meanwhile."""
@@ -409,9 +412,9 @@ class RunLoop:
                 self._pipeline.keep_resource(call.node, role, outcome)
             self.schedule.let_go(call.node)
             return
-        del self._calls[call.node]
+        del self.calls[call.node]
         self._pipeline.attempted(call, outcome)
-        call.context = NO_VALUES  # it leads back to the call: what is not a circle is freed at once
+        call.forget()
 
     def task_raised(self, error: BaseException) -> None:
         """Look at what a task raised: some errors are meant for the caller of the run, once all is cleaned up."""
@@ -428,7 +431,7 @@ class RunLoop:
         self.cancel(f"The run was ended by {describe(error)}.")
 
     def _time_out(self, call: Call) -> None:
-        if self._calls.get(call.node) is call:
+        if self.calls.get(call.node) is call:
             self._let_linger(call, "timed out")
             call.stop_requested = True
             if self.graph.role[self.schedule.task_of[call.node]] == ORDINARY:
@@ -437,7 +440,7 @@ class RunLoop:
 
     def _give_up_on(self, call: Call) -> None:
         """End a task whose thread has not: only its block's cleanup goes on waiting for it (rule 3)."""
-        if self._calls.get(call.node) is call:
+        if self.calls.get(call.node) is call:
             self._let_linger(call, "was cancelled")
             if self.graph.role[self.schedule.task_of[call.node]] == CLEANUP:
                 late = TimeoutError(f"the cleanup task {call.task.name!r} did not end in time")
@@ -446,8 +449,9 @@ class RunLoop:
                 self._pipeline.finish(call.node, call.task, call, Cancelled("The run was cancelled."))
 
     def _let_linger(self, call: Call, why: str) -> None:
-        del self._calls[call.node]
+        del self.calls[call.node]
         self._lingering.add(call)
+        _ = call.context  # made now at the latest: a retry that follows counts on
         self.schedule.lingers(call.node)
         text = f"task {call.task.name!r} {why}, but its thread has not let go"
         self.record.note(text, call.task)
@@ -533,10 +537,10 @@ class RunLoop:
         After a failure of the loop itself, the threads are first given a moment to let go of the resources.
         """
         until = time.monotonic() + (0.0 if self.schedule.is_done or self._giving_up else LINGER_AFTER_S)
-        for call in self._calls.values():
+        for call in self.calls.values():
             call.stop_requested = True
         while True:
-            wait_s = until - time.monotonic() if self._session is not None and self._calls else 0.0
+            wait_s = until - time.monotonic() if self._session is not None and self.calls else 0.0
             with self._closing:
                 if wait_s <= 0:
                     self._closed = True
@@ -548,8 +552,8 @@ class RunLoop:
                 continue
             if action == self._ended:
                 call, outcome = args
-                if self._calls.get(call.node) is call:
-                    del self._calls[call.node]
+                if self.calls.get(call.node) is call:
+                    del self.calls[call.node]
                 role = self.graph.role[self.schedule.task_of[call.node]]
                 if role:
                     self._pipeline.keep_resource(call.node, role, outcome)

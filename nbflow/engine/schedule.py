@@ -115,6 +115,26 @@ class Schedule(Nodes):
         self._stop(node)
         self._finish(node, verdict)
 
+    def succeeded(self, node: int) -> None:
+        """A node ended well that was never told `started` (short for both)."""
+        self.phase[node] = DONE
+        if node == self._stop_node:
+            self._go(0)
+        home = self.home[node]
+        if home is not None:
+            self._member_done(home)
+        left, phase = self.left, self.phase
+        for down in self._down[node]:
+            left[down] -= 1
+            if left[down] == 0 and phase[down] == WAITING:
+                self._consider(down)
+        if self.child_index[node] >= 0:
+            self._child_done(node, self.task_of[node], SUCCEEDED)
+            return
+        self.unfinished -= 1
+        if self._pair_down or self.graph.shapes:
+            self._unexpanded_done(node, SUCCEEDED)
+
     def lingers(self, node: int) -> None:
         """A node is about to end, but its thread goes on with it (see `let_go`); the resources around it are in use."""
         gate = self.gate_of(node)
