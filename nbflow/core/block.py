@@ -230,25 +230,21 @@ def check_scope(graph: Graph) -> None:
     Raises:
         ResourceScopeError: If there is such a task; the first in start order is named.
     """
-    if not graph.blocks:
-        return
-    home = {task: block for block in graph.blocks for task in block.members}
-    home |= {block.cleanup_task: block for block in graph.blocks}
+    home: dict[Task, Block] = {}
     for block in graph.blocks:
         if block.setup_task is None or block.setup_task not in graph.tasks:
             continue
-        strangers = {
-            edge.downstream_task
-            for edge in graph.edges_from(block.setup_task)
-            if edge.key is not None and not _is_inside(home.get(edge.downstream_task), block)
-        }
+        taking = {edge.downstream_task for edge in graph.edges_out(block.setup_task) if edge.key is not None}
+        taking -= {*block._members, block.cleanup_task}
+        if not taking:
+            continue
+        if not home:
+            home = {task: one for one in graph.blocks for task in one.members}
+            home |= {one.cleanup_task: one for one in graph.blocks}
+        strangers = {task for task in taking if task not in home or block not in home[task]._around()}
         if strangers:
             first = next(task for task in graph.sorted_tasks() if task in strangers)
             raise ResourceScopeError(first.name, block.name)
-
-
-def _is_inside(home: Block | None, block: Block) -> bool:
-    return home is not None and (home is block or block in home._around())
 
 
 def _with_task(edge: Edge, old: Task, new: Task) -> Edge:

@@ -20,7 +20,9 @@ CACHES: dict[str, list[Any]] = {}
 class Attempt(Protocol):
     """Something whose `context` is made when it is first asked for."""
 
-    context: dict[str, Any]
+    @property
+    def context(self) -> dict[str, Any]:
+        """The values, always the same dictionary."""
 
 
 class PerThread(threading.local):
@@ -35,6 +37,7 @@ class PerThread(threading.local):
 
     @property
     def data(self) -> dict[str, Any]:
+        """The dictionary, of the attempt's making if there is one."""
         held = self.held
         if not isinstance(held, dict):
             held = self.held = held.context

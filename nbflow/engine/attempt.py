@@ -48,6 +48,7 @@ class Call:
     stop_requested = False
     is_over = False
     was_hit = False
+    is_simple = False
     thread_id: int | None = None
     lock: threading.Lock | None = None
     args: tuple[Any, ...] = ()

@@ -64,42 +64,23 @@ class EventLog:
         state: State | None = None,
         attempt: int = 0,
         note: str = "",
-        at: float | None = None,
     ) -> None:
-        """Append one event, of now or of the time `at`, and tell every listener."""
-        events = self.events
-        # Past the named tuple's own constructor: this is made for every change of every task.
-        event = _new(
-            Event,
-            (
-                self.run_id,
-                len(events),
-                at or time.time(),
-                kind,
-                task,
-                map_index,
-                block,
-                old,
-                state,
-                attempt,
-                note,
-            ),
-        )
-        events.append(event)
-        for listener in self._listeners:
-            self._tell(listener, event)
+        """Append one event of now and tell every listener."""
+        now, seq = time.time(), len(self.events)
+        self._append(Event(self.run_id, seq, now, kind, task, map_index, block, old, state, attempt, note))
 
     def changed(
         self, task: Task, map_index: int | None, old: State, state: State, attempt: int, at: float
     ) -> None:
-        """Append the change of a task's state and tell every listener."""
-        events = self.events
+        """Append the change of a task's state at the time `at` and tell every listener."""
+        seq = len(self.events)
         # Past the named tuple's own constructor: this is made for every change of every task.
-        event = _new(
-            Event,
-            (self.run_id, len(events), at, "task", task, map_index, None, old, state, attempt, ""),
+        self._append(
+            _new(Event, (self.run_id, seq, at, "task", task, map_index, None, old, state, attempt, ""))
         )
-        events.append(event)
+
+    def _append(self, event: Event) -> None:
+        self.events.append(event)
         for listener in self._listeners:
             self._tell(listener, event)
 

@@ -82,7 +82,7 @@ class FrozenGraph:
         self.pairs: list[tuple[int, ...]] = []  # upstream nodes whose children are paired with this node's
         self.is_map: list[bool] = []
         self.is_plain: list[bool] = []  # whether the counts of upstream ends say all that its trigger wants
-        self.is_simple: list[bool] = []  # whether nothing but those and the attempt decides what becomes of it
+        self.is_simple: list[bool] = []  # whether nothing but those and the attempt decides about it
         self.skips: list[bool] = []
         self.count_rules: list[CountRule | None] = []
         self.limits: dict[int, int] = {}

@@ -38,7 +38,11 @@ class Inputs:
             if edge.key is None:
                 continue
             if edge.mapped or edge.flattened:
-                found[edge.key] = self._state(edge, child).result
+                items = self._items.get(edge)
+                if items is not None and child >= 0:
+                    found[edge.key] = items[child]
+                else:
+                    found[edge.key] = self._state(edge, child).result
             else:
                 found[edge.key] = states[edge.upstream_task].result
         return found

@@ -66,15 +66,18 @@ class Nodes:
             for node in (shape.init, shape.setup, shape.cleanup):
                 if node >= 0:
                     self.own[node] = gate
+        gated_by = [
+            {graph.shapes[k].setup for k in graph.enclosing(shape) if not graph.shapes[k].mapped}
+            for shape in range(len(graph.shapes))
+        ]
         for node, upstream in enumerate(graph.upstream):
-            around = self._shape_around(node)
-            gated: set[int] = set()
-            if around >= 0:
-                if not graph.shapes[around].mapped:
-                    self.home[node] = self.gates[around][0]
-                gated = {graph.shapes[k].setup for k in graph.enclosing(around) if not graph.shapes[k].mapped}
-            if not upstream:
-                continue
+            gated: set[int] | tuple[()] = ()
+            if graph.shape_of[node] >= 0:
+                around = self._shape_around(node)
+                if around >= 0:
+                    gated = gated_by[around]
+                    if not graph.shapes[around].mapped:
+                        self.home[node] = self.gates[around][0]
             pairs = graph.pairs[node]
             for up in upstream:
                 if up in gated:

@@ -39,7 +39,7 @@ from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import CLEANUP, INIT, SETUP
 from nbflow.engine.handlers import call_handlers
 from nbflow.engine.inputs import Inputs
-from nbflow.engine.nodes import CANCELLED, SUCCEEDED
+from nbflow.engine.nodes import CANCELLED
 from nbflow.engine.transitions import (
     cached_of,
     from_cache,
@@ -213,7 +213,7 @@ class Pipeline:
         if isinstance(plan, State):
             self._change(node, task, old, plan)
             return
-        children: list[State] = [Pending() for _ in range(plan)]
+        children: list[State] = [Pending()] * plan
         if isinstance(old, Mapped):
             children[: len(old.map_states)] = [
                 Pending() if child is None else child for child in old.map_states[:plan]
@@ -232,7 +232,7 @@ class Pipeline:
         shape = self._graph.shape_of[node]
         if self._graph.role[node] == INIT:  # the scheduler gives each element its place for a cleanup at once
             cleanup = self._graph.shapes[shape].cleanup
-            mapped = Mapped("One cleanup for each resource.", map_states=[Pending() for _ in range(plan)])
+            mapped = Mapped("One cleanup for each resource.", map_states=[Pending()] * plan)
             self._record.set_task(cleanup, self._record.current(cleanup), mapped)
         self._schedule.expanded(node, plan)
 
@@ -284,6 +284,7 @@ class Pipeline:
         self._loop.call(call, lifecycle=role != 0)
 
     def values(self, node: int, task: Task) -> dict[str, Any]:
+        """Return the context of an attempt that begins now; asked for on the task's thread, if at all."""
         child = self._schedule.child_index[node]
         slug = self._graph.slugs.get(task, task.name)
         values = {
@@ -311,18 +312,11 @@ class Pipeline:
         """Take in the outcome of an attempt."""
         node, task = call.node, call.task
         role = self._graph.role[self._schedule.task_of[node]]
-        if outcome.error is None and not role and task.cache_for is None and not task.state_handlers:
-            # Nothing can turn this success into anything else: the same end as below, without the questions.
-            success = Success("Task run succeeded.", result=outcome.value)
-            self._record.set_task(node, self._record.current(node), success, self.attempts.get(node, 1))
-            self._schedule.ended(node, SUCCEEDED)
-            return
         if role:
             self.keep_resource(node, role, outcome)
         if outcome.error is not None:
             self._loop.task_raised(outcome.error)
-        state = state_of_outcome(outcome)
-        self.finish(node, task, call, state)
+        self.finish(node, task, call, state_of_outcome(outcome))
 
     def finish(self, node: int, task: Task, call: Call, state: State) -> None:
         """Take a node from Running to the state its attempt came to: kept, retried, looped or ended."""
@@ -335,7 +329,7 @@ class Pipeline:
             state = self._loop.in_user_code(
                 call.context, cached_of, task, state, call.inputs, call.context["parameters"]
             )
-        state = self._told(node, task, old, state, call.context)
+        state = self._told(node, task, old, state, call)
         role = self._graph.role[self._schedule.task_of[node]]
         if role and self._loop.is_lingering(call):
             # Its thread may still set up or clean up: never a second one beside it.
@@ -347,7 +341,7 @@ class Pipeline:
             retrying = retry_of(task, state, attempt=attempt, loop=self._loops.get(node))
             if retrying is not state:
                 self._record.set_task(node, old, state, attempt)
-                old, state = state, self._told(node, task, state, retrying, call.context)
+                old, state = state, self._told(node, task, state, retrying, call)
         self._settle(node, task, old, state)
 
     def keep_resource(self, node: int, role: int, outcome: Outcome) -> None:
@@ -377,7 +371,7 @@ class Pipeline:
             self._record.set_block(held, BlockStatus.CLOSED)
 
     def _change_to_loop(self, node: int, task: Task, call: Call, old: State, state: Looped) -> None:
-        told = self._told(node, task, old, state, call.context)
+        told = self._told(node, task, old, state, call)
         if not isinstance(told, Looped):
             self._settle(node, task, old, told)
             return
@@ -387,13 +381,11 @@ class Pipeline:
         self._schedule.again(node)
         self._start(node, task, told, call.inputs)
 
-    def _told(
-        self, node: int, task: Task, old: State, state: State, values: dict[str, Any] | None = None
-    ) -> State:
+    def _told(self, node: int, task: Task, old: State, state: State, call: Call | None = None) -> State:
         """Tell the task's handlers of a change and return the state they leave."""
         if not task.state_handlers:
             return state
-        values = values or self.values(node, task)
+        values = self.values(node, task) if call is None else call.context
         told: State = self._loop.in_user_code(
             values, call_handlers, task.state_handlers, task, old, state, fallback=state
         )

@@ -64,12 +64,12 @@ class Record:
             elif isinstance(state, Finished) and not isinstance(state, Mapped):
                 begun = self.timings.get(task)
                 self.timings[task] = (now if begun is None else begun[0], now)
-            self.log.emit("task", task, None, None, old, state, attempt, "", now)
+            self.log.changed(task, None, old, state, attempt, now)
             return
         parent = self.states[task]
         if isinstance(parent, Mapped):
             parent.map_states[child] = state
-        self.log.emit("task", task, child, None, old, state, attempt, "", now)
+        self.log.changed(task, child, old, state, attempt, now)
 
     def map_ended(self, node: int) -> None:
         """Note that the last child of a mapped task has ended."""

@@ -235,9 +235,9 @@ class RunLoop:
 
     def _loop(self) -> None:
         schedule, performed, nothing_came = self.schedule, self.performed, self._inbox.empty
-        look_at, pop, take = self._pipeline.look_at, schedule.pop, self._shortcut.take
-        is_short = self._direct and self.guard.is_installed
-        while not (schedule.is_done or self._giving_up):
+        look_at, pop = self._pipeline.look_at, schedule.pop
+        take = self._shortcut.take if self._direct and self.guard.is_installed else self._submit
+        while schedule.unfinished and not self._giving_up:
             while performed:
                 self._ended(*performed.popleft())
             while not nothing_came():
@@ -246,7 +246,7 @@ class RunLoop:
                 self._note_maps()
             node = pop()
             if node is not None:
-                if not (is_short and take(node)):
+                if not take(node):
                     look_at(node)
             elif not (schedule.is_done or performed):
                 self._wait()
@@ -277,6 +277,9 @@ class RunLoop:
                 self._change_run(Paused("The run stands still."))
             self._wake_waiters()
         wake = self.schedule.next_wake
+        if wake is None and not self._timers:
+            self._take(None)
+            return
         if self._timers and (wake is None or self._timers[0][0] < wake):
             wake = self._timers[0][0]
         self._take(None if wake is None else max(0.0, wake - time.monotonic()))
@@ -393,6 +396,16 @@ class RunLoop:
             timer.cancel()
         self.performed.append((call, outcome))
 
+    def _submit(self, node: int) -> bool:
+        """Hand a node that the scheduler gave to the executor, if it is a simple one."""
+        if self._session is None or self.graph.free[self.schedule.task_of[node]]:
+            return False
+        call = self._shortcut.start(node)
+        if call is None:
+            return False
+        self._session.submit(call, lifecycle=False)
+        return True
+
     def _timers_of(self, call: Call) -> tuple[threading.Timer, ...]:
         """Start what stops a call that the run's own thread makes: nobody else looks at the clock meanwhile."""
         timers = []
@@ -413,8 +426,11 @@ class RunLoop:
             self.schedule.let_go(call.node)
             return
         del self.calls[call.node]
-        self._pipeline.attempted(call, outcome)
-        call.forget()
+        if call.is_simple and outcome.error is None:
+            self._shortcut.end(call, outcome.value)
+        else:
+            self._pipeline.attempted(call, outcome)
+            call.forget()
 
     def task_raised(self, error: BaseException) -> None:
         """Look at what a task raised: some errors are meant for the caller of the run, once all is cleaned up."""

@@ -83,6 +83,11 @@ class Schedule(Nodes):
         }
         self._stop_node = -1
         self._stop_gate: Gate | None = None
+        self._has_children = bool(self._pair_down) or any(shape.mapped for shape in graph.shapes)
+        self._is_common = [
+            role == ORDINARY and not is_map and not free
+            for role, is_map, free in zip(graph.role, graph.is_map, graph.free, strict=True)
+        ]
 
     # -- what happened ----------------------------------------------------------------------------------------
 
@@ -132,7 +137,7 @@ class Schedule(Nodes):
             self._child_done(node, self.task_of[node], SUCCEEDED)
             return
         self.unfinished -= 1
-        if self._pair_down or self.graph.shapes:
+        if self._has_children:
             self._unexpanded_done(node, SUCCEEDED)
 
     def lingers(self, node: int) -> None:
@@ -293,25 +298,26 @@ class Schedule(Nodes):
     @property
     def next_wake(self) -> float | None:
         """When `tick` should next be called, or None."""
-        times = [heap[0][0] for heap in (self._asleep, self._graces) if heap]
-        return min(times, default=None)
+        if not (self._asleep or self._graces):
+            return None
+        return min(heap[0][0] for heap in (self._asleep, self._graces) if heap)
 
     def pop(self) -> int | None:
         """Return the next node to look at, in start order, or None if none may start now."""
         if self.serial and (self.running or self.running_lifecycle):
             return None
-        best = self._ready
+        best: list[int] | None = self._ready
         if (
-            self._ready_lifecycle
-            or self._ready_free
-            or self.budget == 0
+            self.budget == 0
+            or self.cancelled
             or self._step_map >= 0
-            or self.running >= self.capacity
+            or self.running + self.running_lifecycle >= self.capacity
         ):
-            found = self._best()
-            if found is None:
-                return None
-            best = found
+            best = self._best()
+        else:
+            for heap in (self._ready_lifecycle, self._ready_free):
+                if heap and (not best or heap[0] < best[0]):
+                    best = heap
         # A key says which node: what was cancelled in the meantime is passed over.
         while best:
             key = heappop(best)
@@ -324,10 +330,13 @@ class Schedule(Nodes):
                 return node
         return None
 
+    @property
+    def _is_full(self) -> bool:
+        return self.running + self.running_lifecycle >= self.capacity
+
     def _best(self) -> list[int] | None:
         """Return the heap with the next node that may start, in the less common cases."""
         limited = self.budget == 0 and not self.cancelled
-        is_full = self.running + self.running_lifecycle >= self.capacity
         best: list[int] | None = None
         for heap in (
             self._ready_free,
@@ -342,7 +351,7 @@ class Schedule(Nodes):
                 continue
             if self.running >= self.capacity and (heap is self._ready or heap is self._stepped):
                 continue
-            if heap is self._ready_lifecycle and heap[0] >= _LATER and is_full:
+            if heap is self._ready_lifecycle and heap[0] >= _LATER and self._is_full:
                 continue  # what would be opened now would only wait for a place
             if best is None or heap[0] < best[0]:
                 best = heap
@@ -400,6 +409,12 @@ class Schedule(Nodes):
 
     def _push(self, node: int) -> None:
         task = self.task_of[node]
+        if self._is_common[task]:  # the same as below for most tasks
+            self.phase[node] = READY
+            gate = self.home[node]
+            key = node << _SHIFT
+            heappush(self._ready, key if gate is not None and gate.open else key + _LATER)
+            return
         if self._map_places and self.child_index[node] >= 0:
             places = self._map_places.get(task)
             if places is not None and not places.take(node):
@@ -441,6 +456,9 @@ class Schedule(Nodes):
         """Everything upstream of a waiting node has ended: may it be looked at, or does it wait for a block?"""
         role = self.graph.role[self.task_of[node]]
         own, home = self.own[node], self.home[node]
+        if own is None and home is None:
+            self._push(node)
+            return
         if role == CLEANUP:
             if own is None:
                 self._push(node)
@@ -535,7 +553,7 @@ class Schedule(Nodes):
             self._child_done(node, self.task_of[node], verdict)
             return
         self.unfinished -= 1
-        if node not in self.children:
+        if self._has_children and node not in self.children:
             self._unexpanded_done(node, verdict)
 
     def _unexpanded_done(self, node: int, verdict: int) -> None:
@@ -545,8 +563,6 @@ class Schedule(Nodes):
                 if verdict and node in self.graph.pairs[down]:
                     self._mark(down, verdict)
                 self._arrive(down)
-        if not self.graph.shapes:
-            return
         shape, around = self.graph.shape_of[node], self._shape_around(node)
         if shape >= 0 and self.graph.role[node] == SETUP and self.graph.shapes[shape].mapped:
             for gate in self.gates[shape]:

@@ -8,9 +8,9 @@ is left to the pipeline before anything was done about it, and so is whatever do
 from __future__ import annotations
 
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from nbflow.core.states import Mapped, Pending, Running, Success, plain
+from nbflow.core.states import Mapped, Pending, Running, State, Success, plain
 from nbflow.engine.attempt import Call, perform
 from nbflow.engine.nodes import RUNNING
 
@@ -20,74 +20,93 @@ if TYPE_CHECKING:
 
 
 class Shortcut:
-    """Takes simple nodes from Pending to their end, in the run's own thread."""
+    """Takes simple nodes from Pending to their end, all but the call itself on the run's thread."""
 
     def __init__(self, loop: RunLoop, pipeline: Pipeline) -> None:
         self._loop = loop
+        self._graph = loop.graph
+        self._record = loop.record
+        self._schedule = loop.schedule
         self._inputs = pipeline.inputs
         self._values = pipeline.values
         self._attempts = pipeline.attempts
         self._running = Running("Starting task run.")  # of all of them: it says nothing about any
 
     def take(self, node: int) -> bool:
-        """Perform a node that the scheduler gave, if it is a simple one, to its end."""
-        loop = self._loop
-        schedule, graph, record, guard = loop.schedule, loop.graph, loop.record, loop.guard
-        number, child = schedule.task_of[node], schedule.child_index[node]
-        if not graph.is_simple[number] or schedule.bad[node] or schedule.budget >= 0:
+        """Perform a node that the scheduler gave in this thread, if it is a simple one."""
+        call = self.start(node)
+        if call is None:
             return False
-        task, states = graph.tasks[number], record.states
-        state = parent = states[task]
-        if child >= 0:
-            if not isinstance(parent, Mapped):
-                return False
-            state = parent.map_states[child]
-            try:
-                inputs = self._inputs.values(number, child)
-            except Exception:  # noqa: BLE001 - the pipeline will meet it again, and say so
-                return False
-        else:
-            if graph.is_map[number]:
-                return False
-            constants = graph.constants.get(task)
-            inputs = dict(constants) if constants else {}
-            for edge in graph.edges_in[number]:
-                if edge.key is not None:
-                    inputs[edge.key] = states[edge.upstream_task].result
-        if type(state) is not Pending:
-            return False
-        attempt = self._attempts.get(node, 1)
-        call = Call(node, task, task.run, inputs, self._values)
-        loop.calls[node] = call
-        running, now = self._running, time()
-        if child < 0:
-            states[task] = running
-            record.timings[task] = (now, None)
-            record.log.changed(task, None, state, running, attempt, now)
-        else:
-            parent.map_states[child] = running
-            record.log.changed(task, child, state, running, attempt, now)
-        schedule.phase[node] = RUNNING
+        loop, guard = self._loop, self._loop.guard
         guard.call = call
         if loop.cancel_wanted:  # asked for since the inbox was looked at
             call.stop_requested = True
         outcome = perform(call)
         call.is_over = True
         guard.call = None
-        if outcome[1] is not None:
-            schedule.running += 1
-            loop.performed.append((call, outcome))
-            return True
-        success, ended = plain(Success, "Task run succeeded.", outcome[0]), time()
-        if child < 0:
-            states[task] = success
-            record.timings[task] = (now, ended)
-            record.log.changed(task, None, running, success, attempt, ended)
+        if outcome[1] is None:
+            del loop.calls[node]
+            self.end(call, outcome[0])
         else:
+            loop.performed.append((call, outcome))
+        return True
+
+    def start(self, node: int) -> Call | None:
+        """Note the start of a node and return the call to be made for it, or None if it is not a simple one."""
+        graph, record, schedule = self._graph, self._record, self._schedule
+        number, child = schedule.task_of[node], schedule.child_index[node]
+        if not graph.is_simple[number] or schedule.bad[node] or schedule.budget >= 0:
+            return None
+        task, states = graph.tasks[number], record.states
+        parent: Any = states[task]
+        state: State = parent
+        if child >= 0:
+            if not isinstance(parent, Mapped):
+                return None
+            state = parent.map_states[child]
+            try:
+                inputs = self._inputs.values(number, child)
+            except Exception:  # noqa: BLE001 - the pipeline will meet it again, and say so
+                return None
+        else:
+            if graph.is_map[number]:
+                return None
+            constants = graph.constants.get(task)
+            inputs = dict(constants) if constants else {}
+            for edge in graph.edges_in[number]:
+                if edge.key is not None:
+                    inputs[edge.key] = states[edge.upstream_task].result
+        if type(state) is not Pending:
+            return None
+        call = Call(node, task, task.run, inputs, self._values)
+        call.is_simple = True
+        self._loop.calls[node] = call
+        running, now = self._running, time()
+        if child < 0:
+            states[task] = running
+            record.timings[task] = (now, None)
+            record.log.changed(task, None, state, running, self._attempts.get(node, 1), now)
+        else:
+            parent.map_states[child] = running
+            record.log.changed(task, child, state, running, self._attempts.get(node, 1), now)
+        schedule.phase[node] = RUNNING
+        schedule.running += 1
+        return call
+
+    def end(self, call: Call, value: object) -> None:
+        """Note that a call that `start` gave has returned `value`."""
+        node, task, record = call.node, call.task, self._record
+        child = self._schedule.child_index[node]
+        success, now = plain(Success, "Task run succeeded.", value), time()
+        if child < 0:
+            record.timings[task] = (record.timings[task][0], now)
+            record.states[task] = success
+            record.log.changed(task, None, self._running, success, self._attempts.get(node, 1), now)
+        else:
+            parent: Any = record.states[task]
             parent.map_states[child] = success
-            record.log.changed(task, child, running, success, attempt, ended)
-        del loop.calls[node]
+            record.log.changed(task, child, self._running, success, self._attempts.get(node, 1), now)
+        self._schedule.running -= 1
+        self._schedule.succeeded(node)
         if call.made is not None:
             call.forget()
-        schedule.succeeded(node)
-        return True

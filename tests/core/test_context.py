@@ -228,3 +228,22 @@ def test_nested_tags_unite():
             assert context.tags == {"a", "b"}
 
         assert context.tags == {"a"}
+
+
+def test_an_attempt_makes_its_values_when_they_are_asked_for():
+    asked = []
+
+    class Attempt:
+        @property
+        def context(self):
+            asked.append(self)
+            return {"x": 1}
+
+    before = context.swap(Attempt())
+
+    assert asked == []
+    assert context.x == 1
+    context.y = 2
+    assert context.get("y") == 2
+    assert len(asked) == 1
+    context.swap(before)

@@ -478,3 +478,14 @@ def test_tags_given_to_a_state_are_kept(cls):
         state = cls(context={"tags": ["mine"]})
 
     assert state.context == {"tags": ["mine"]}
+
+
+def test_context_and_cached_inputs_are_each_state_s_own():
+    one, other = Success(), Success()
+
+    one.context["x"] = 1
+    one.cached_inputs["y"] = 2
+
+    assert (other.context, other.cached_inputs) == ({}, {})
+    assert one.context == {"x": 1}
+    assert one != other

@@ -219,6 +219,32 @@ def test_an_exit_or_interrupt_raised_anywhere_reaches_the_caller_after_cleanup(p
     check(run, built.world)
 
 
+@budget(100)
+@given(PLANS)
+def test_the_shortcut_tells_what_the_long_way_tells(plan):
+    short, long = Built(plan, handlers=HANDLERS), Built(plan, handlers=HANDLERS)
+    for task in long.flow.tasks:
+        task.tags = {"watched"}  # a state has to carry it, so no task of these is a simple one
+
+    told = [
+        [
+            (
+                event.kind,
+                event.task and event.task.name,
+                event.map_index,
+                type(event.old),
+                event.state and (type(event.state), event.state.message),
+                event.attempt,
+                event.note,
+            )
+            for event in run_blocking(built)[0].events
+        ]
+        for built in (short, long)
+    ]
+
+    assert told[0] == told[1]
+
+
 @budget(60)
 @given(ROUGH_PLANS, st.integers(1, 4))
 def test_threads_keep_the_guarantee(plan, workers):
