@@ -169,7 +169,7 @@ class Pipeline:
             self._schedule.hold(node)
         else:
             delay_s = (start_time - datetime.now(UTC)).total_seconds()
-            self._schedule.retry_at(node, time.monotonic() + max(0.0, delay_s))
+            self._schedule.retry_at(node, self._loop.clock() + max(0.0, delay_s))
 
     def _refused(self, node: int, number: int, child: int, task: Task) -> State | None:
         is_parent = child < 0 and self._graph.is_map[number]
@@ -417,7 +417,7 @@ class Pipeline:
             self.attempts[node] = state.run_count + 1
         if isinstance(state, Resume):
             self._resumed.add(node)
-            self._schedule.retry_at(node, time.monotonic())
+            self._schedule.retry_at(node, self._loop.clock())
         elif cancelling and not is_cleanup:
             self._end_unended(node, state)
         elif isinstance(state, Scheduled):

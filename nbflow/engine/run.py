@@ -17,7 +17,7 @@ import time
 from collections import deque
 from contextlib import ExitStack
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nbflow.core.context import context
 from nbflow.core.signals import ENDRUN, StateSignal, TaskTimeoutSignal
@@ -59,7 +59,21 @@ HIT_AFTER_S = 0.5  # a cancelled task has this long to see the flag before an ex
 LINGER_AFTER_S = 2.0  # then its task counts as ended; its block's cleanup goes on waiting for its thread
 HURRIED_CLEANUP_S = 5.0  # what a second interrupt leaves a cleanup
 CLOSE_TIMEOUT_S = 2.0
+Message = tuple["Callable[..., None]", tuple[Any, ...]]
 MISSED_S = 0.05  # until an interrupt that met code of nbflow's tries again to meet the user's
+
+
+class Inbox(Protocol):
+    """What the loop needs of a queue."""
+
+    def put(self, item: Message) -> None:
+        """Add a message; from any thread."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Message:
+        """Take the oldest message, waiting for one at most `timeout` seconds; raises `queue.Empty`."""
+
+    def empty(self) -> bool:
+        """Whether there is none."""
 
 
 class RunLoop:
@@ -70,6 +84,8 @@ class RunLoop:
         values: The context of the run, given to every task.
         blocking: Whether the caller's own thread does the work, and waits for nobody to resume it.
         task_states: States to start from.
+        inbox: The queue of messages, and with `clock` (seconds, never going back) all that the loop waits for; others
+            than the defaults are for simulations.
     """
 
     def __init__(
@@ -83,6 +99,8 @@ class RunLoop:
         paused: bool = False,
         blocking: bool = False,
         task_states: dict[Task, State] | None = None,
+        inbox: Inbox | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.flow = flow
         self.graph = graph
@@ -98,8 +116,9 @@ class RunLoop:
         self._given = task_states or {}
         self._blocking = blocking
         self._direct = blocking and executor.serial
+        self.clock = clock
         self._session: Session | None = None
-        self._inbox: SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]]] = SimpleQueue()
+        self._inbox: Inbox = inbox or SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
         self._giving_up = False
@@ -224,7 +243,7 @@ class RunLoop:
                 held = self._pipeline.holding(node) if self.graph.role[node] == INIT else None
                 if held is not None:
                     held.manager = state.result
-        self.schedule.now = time.monotonic()
+        self.schedule.now = self.clock()
         if self.record.state.is_finished():  # a state handler ended the run before it began
             self.cancelling = True
             for node in self.schedule.cancel():
@@ -262,7 +281,7 @@ class RunLoop:
             action, args = self._inbox.get(timeout_s != 0, timeout_s)
         except Empty:
             return
-        self.schedule.now = time.monotonic()  # a grace that begins now is counted from now
+        self.schedule.now = self.clock()  # a grace that begins now is counted from now
         action(*args)
 
     def _wait(self) -> None:
@@ -282,8 +301,8 @@ class RunLoop:
             return
         if self._timers and (wake is None or self._timers[0][0] < wake):
             wake = self._timers[0][0]
-        self._take(None if wake is None else max(0.0, wake - time.monotonic()))
-        now = time.monotonic()
+        self._take(None if wake is None else max(0.0, wake - self.clock()))
+        now = self.clock()
         self.schedule.tick(now)
         while self._timers and self._timers[0][0] <= now:
             heapq.heappop(self._timers)[2]()
@@ -366,7 +385,7 @@ class RunLoop:
         self._after(0.1 if hurry else LINGER_AFTER_S, self._give_up_on, call)
 
     def _after(self, delay_s: float, action: Callable[..., None], *args: Any) -> None:
-        at = time.monotonic() + delay_s
+        at = self.clock() + delay_s
         heapq.heappush(self._timers, (at, next(self._timer_number), lambda: action(*args)))
 
     # -- calls ------------------------------------------------------------------------------------------------
@@ -552,11 +571,11 @@ class RunLoop:
 
         After a failure of the loop itself, the threads are first given a moment to let go of the resources.
         """
-        until = time.monotonic() + (0.0 if self.schedule.is_done or self._giving_up else LINGER_AFTER_S)
+        until = self.clock() + (0.0 if self.schedule.is_done or self._giving_up else LINGER_AFTER_S)
         for call in self.calls.values():
             call.stop_requested = True
         while True:
-            wait_s = until - time.monotonic() if self._session is not None and self.calls else 0.0
+            wait_s = until - self.clock() if self._session is not None and self.calls else 0.0
             with self._closing:
                 if wait_s <= 0:
                     self._closed = True
