@@ -22,6 +22,7 @@ from nbflow.core.edge import Edge
 from nbflow.core.filter import FilterTask
 from nbflow.core.function_task import task
 from nbflow.core.mapping import apply_map
+from nbflow.core.outcome import BlockOutcome
 from nbflow.core.parameter import Parameter
 from nbflow.core.resource import ResourceManager, resource_cleanup_trigger, resource_manager
 from nbflow.core.tags import tags
@@ -31,6 +32,7 @@ from nbflow.flow import Flow
 from nbflow.registry import flows
 
 __all__ = [
+    "BlockOutcome",
     "Edge",
     "FilterTask",
     "Flow",

@@ -265,13 +265,16 @@ class MergeSkipError(NbflowError, ValueError):
 
 
 class ManagerError(NbflowError, TypeError):
-    """A resource manager can not clean up."""
+    """A resource manager can not clean up, or breaks the protocol of what it is made of."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
+    def __init__(self, name: str, reason: str = "") -> None:
+        super().__init__(name, reason)
         self.name = name
+        self.reason = reason
 
     def __str__(self) -> str:
+        if self.reason:
+            return f"resource manager {self.name!r}: {self.reason}"
         return (
             f"resource manager {self.name!r} has no method `cleanup`; add `def cleanup(self, resource)` to it"
         )

@@ -43,8 +43,10 @@ EXECUTORS: dict[str, Callable[[], Executor]] = {"inline": InlineExecutor, "threa
 KEPT_RUNS = 20
 _BUILDING = ("flow", "case", "resource", "mapped", "tags")
 _OF_AN_ATTEMPT = (
+    "_deferred",
     "_lines",
     "_logs",
+    "_outcome_of",
     "_task",
     "task_loop_result",
     "resume",

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, overload
 
 from nbflow.core.block import Block, check_scope
 from nbflow.core.context import context
+from nbflow.core.manager import check_manager, maker_of
 from nbflow.core.options import checked_limit
 from nbflow.core.resource_tasks import (
     ResourceCleanupTask,
     ResourceInitTask,
     ResourceSetupTask,
-    check_manager,
     resource_cleanup_trigger,
 )
 from nbflow.errors import NoFlowError, OptionError
@@ -41,8 +41,9 @@ class ResourceManager:
     Usually made by the decorator `resource_manager`.
 
     Args:
-        resource_class: The class, or any callable that returns an object with `setup` (optional) and
-            `cleanup(resource)`.
+        resource_class: A class with `setup` (optional) and `cleanup(resource)`, or any callable that returns an object
+            of such a class; a generator function that yields the resource once, asynchronous or not; a class of
+            context managers, or a function decorated with `contextlib.contextmanager`.
         name: What the block is called; by default the class's name.
         init_task_kwargs: Options of the task that calls `resource_class`.
         setup_task_kwargs: Options of the task that calls `setup`.
@@ -111,15 +112,16 @@ class ResourceManager:
             NoFlowError: If no flow is given and none is being built.
             ManagerError: If the manager is a class without `cleanup`.
         """
-        if isinstance(self.resource_class, type):
-            check_manager(self.resource_class, self.name)
+        maker = maker_of(self.resource_class)
+        if isinstance(maker, type):
+            check_manager(maker, self.name)
         flow = flow if flow is not None else context.get("flow")
         if flow is None:
             raise NoFlowError(f"while creating a resource block of {self.name}")
         init = ResourceInitTask(self.resource_class, **self.init_task_kwargs)
         init.bind(*args, flow=flow, **kwargs)
         setup = None
-        if hasattr(self.resource_class, "setup"):
+        if hasattr(maker, "setup"):
             setup = ResourceSetupTask(**self.setup_task_kwargs)
             setup.bind(init, flow=flow)
         cleanup = ResourceCleanupTask(**self.cleanup_task_kwargs)
@@ -164,6 +166,23 @@ def resource_manager(
         with Flow("example"):
             with TempFile("a.txt") as file:
                 write(file)
+
+    or a generator function, whose code behind the `yield` cleans up::
+
+        @resource_manager
+        def temp_file(name):
+            file = open(name, "w")
+            yield file
+            file.close()
+
+    What a manager may have besides `setup` and `cleanup(resource)`:
+
+    * `cleanup(resource, outcome)`, whose `BlockOutcome` says how the block's tasks ended; a generator gets it from its
+      `yield`, a context manager is told the first error.
+    * `on_success(resource)` and `on_failure(resource)`, one of which is called before `cleanup` and cannot prevent it.
+    * `self.defer(fn, *args)`, to be used inside of `setup`: called if the setup fails after all, last in first out.
+    * `handle(resource)` and the static `reclaim(handle)`, with which the resource is found and removed even when the
+      kernel has been killed.
     """
     if resource_class is not None:
         return ResourceManager(resource_class, **options)

@@ -5,13 +5,14 @@ They only call the user's manager. When they run, and that cleanup runs once, is
 
 from __future__ import annotations
 
-import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core import signals
+from nbflow.core.context import thread
+from nbflow.core.manager import maker_of, takes_outcome
+from nbflow.core.outcome import BlockOutcome
 from nbflow.core.task import Task
-from nbflow.errors import ManagerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -24,7 +25,6 @@ __all__ = [
     "ResourceCleanupTask",
     "ResourceInitTask",
     "ResourceSetupTask",
-    "check_manager",
     "resource_cleanup_trigger",
 ]
 
@@ -51,29 +51,6 @@ def resource_cleanup_trigger(upstream_states: Mapping[Edge, State]) -> bool:
     return True
 
 
-def check_manager(manager: object, name: str) -> None:
-    """Refuse a manager, or the class of one, that could not clean up what it sets up.
-
-    Raises:
-        ManagerError: If it has no callable `cleanup`.
-    """
-    if not callable(getattr(manager, "cleanup", None)):
-        raise ManagerError(name)
-
-
-def _checked(factory: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap `factory` so that what it returns is checked before anything is set up with it."""
-
-    @functools.wraps(factory, updated=())
-    def make(*args: Any, **kwargs: Any) -> Any:
-        manager = factory(*args, **kwargs)
-        check_manager(manager, type(manager).__name__)
-        return manager
-
-    make.__signature__ = inspect.signature(factory)  # type: ignore[attr-defined]
-    return make
-
-
 class ResourceInitTask(Task):
     """Call the manager's class with the arguments of the block; the result is the manager.
 
@@ -85,9 +62,7 @@ class ResourceInitTask(Task):
     def __init__(self, resource_class: Callable[..., Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.resource_class = resource_class
-        # A class was checked when it was decorated; what any other callable returns is known only now.
-        is_class = isinstance(resource_class, type)
-        self.run = resource_class if is_class else _checked(resource_class)  # type: ignore[method-assign]
+        self.run = maker_of(resource_class)  # type: ignore[method-assign]
 
 
 class ResourceSetupTask(Task):
@@ -106,8 +81,15 @@ class ResourceCleanupTask(Task):
     block: Block | None = None
 
     def run(self, mgr: Any, resource: Any) -> Any:  # type: ignore[override]
-        """Call `mgr.cleanup(resource)`; what it returns is dropped, or awaited if it is a coroutine."""
-        ended = mgr.cleanup(resource)
+        """Call `mgr.cleanup(resource)`; what it returns is dropped, or awaited if it is a coroutine.
+
+        A `cleanup` with a parameter `outcome` is given the `BlockOutcome`.
+        """
+        if takes_outcome(mgr.cleanup):
+            outcome_of = thread.data.get("_outcome_of")
+            ended = mgr.cleanup(resource, outcome=BlockOutcome() if outcome_of is None else outcome_of())
+        else:
+            ended = mgr.cleanup(resource)
         return _nothing_of(ended) if inspect.iscoroutine(ended) else None
 
 

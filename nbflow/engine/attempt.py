@@ -9,10 +9,12 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.core.context import thread
+from nbflow.core.manager import take_deferred, undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from nbflow.core.manager import Deferred
     from nbflow.core.task import Task
     from nbflow.engine.awaiting import Awaited
 
@@ -53,6 +55,10 @@ class Call:
     lock: threading.Lock | None = None
     args: tuple[Any, ...] = ()
     kept: list[Any] | None = None  # a list for what a setup gives: see `keep`
+    begin: Callable[[], tuple[Callable[..., Any], tuple[Any, ...]]] | None = None  # says what to keep
+    deferred: list[Deferred] = []  # what is still to be undone
+    undone: list[tuple[Deferred, BaseException]] | None = None  # what failed of undoing half a setup
+    hook_error: BaseException | None = None
     made: dict[str, Any] | None = None
 
     def __init__(
@@ -102,7 +108,7 @@ class Call:
         if self.lock is None:
             return False
         with self.lock:
-            if self.thread_id is None or self.is_over:
+            if self.thread_id is None or self.is_over or self.undone is not None:
                 return False
             awaited = AWAITED.get(self.thread_id)
             if awaited is not None:
@@ -132,7 +138,10 @@ def perform(call: Call) -> Outcome:
         if type(value) is CoroutineType:
             value = run_coroutine(value, call.kept)
     except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
-        return _outcome_of(call, error)
+        outcome = _outcome_of(call, error)
+        if call.kept is not None and outcome.error is not None:
+            _undo(call)
+        return outcome
     finally:
         if call.task.log_stdout:
             call.context["_lines"].end()
@@ -140,10 +149,23 @@ def perform(call: Call) -> Outcome:
     return _new(Outcome, (value, None))
 
 
+def _undo(call: Call) -> None:
+    """Rule 9: setup raised, so what it had deferred until then is done, latest first, and left alone meanwhile."""
+    call.shielded = True
+    if call.undone is None:
+        call.undone = []
+        call.deferred = take_deferred(call.inputs.get("mgr"), call.context)
+    undo(call.deferred, call.undone)
+
+
 def _call_and_keep(call: Call, kept: list[Any]) -> Any:
+    if call.begin is not None:
+        call.fn, call.args = call.begin()
     # In one step of the interpreter the resource is in the list: an exception that is sent to this thread comes
     # before, when there is none, or after, when it is kept.
     kept.extend(starmap(call.fn, (call.args,)))
+    if not kept:
+        raise RuntimeError(f"{call.task.name!r} gave no resource: it never yields, or raised StopIteration")
     if type(kept[0]) is CoroutineType:
         return kept.pop()
     return kept[0]
@@ -175,7 +197,10 @@ def perform_on_worker(call: Call) -> Outcome:
                 call.is_over = True
             if call.was_hit:
                 _raise_in_thread(call.thread_id, None)
-            return outcome or _outcome_of(call, TaskCancelled())
+            outcome = outcome or _outcome_of(call, TaskCancelled())
+            if call.kept is not None and outcome.error is not None:
+                _undo(call)  # if it was cut short
+            return outcome
         except BaseException:  # noqa: BLE001 - a second one, while the first was looked at
             continue
 

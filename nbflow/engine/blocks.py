@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nbflow.core.manager import Deferred
     from nbflow.core.resource import Block
 
 
@@ -40,7 +41,7 @@ class Holding:
     into another, the resource is alive all the same.
     """
 
-    __slots__ = ("block", "error", "index", "manager", "owes_cleanup", "resource", "status")
+    __slots__ = ("block", "error", "half", "index", "manager", "owes_cleanup", "resource", "status")
 
     def __init__(self, block: Block, index: int) -> None:
         self.block = block
@@ -50,6 +51,7 @@ class Holding:
         self.resource: Any = None
         self.owes_cleanup = False
         self.error: BaseException | None = None
+        self.half: list[Deferred] = []  # what a setup that raised had deferred, and could not be undone
 
     @property
     def name(self) -> str:
@@ -97,14 +99,14 @@ class Holdings:
         for held in self.failed():
             if held.error is not None:
                 errors.setdefault(held.block, []).append(held.error)
-        return {
-            block: found[0]
-            if len(found) == 1
-            else BaseExceptionGroup(f"cleanups of {block.name!r} failed", found)
-            for block, found in errors.items()
-        }
+        return {block: joined(found, block.name) for block, found in errors.items()}
 
     def status(self, block: Block) -> BlockStatus:
         """Return the status of a block; of a mapped one, the loudest of its elements."""
         found = {held.status for held in tuple(self._all.values()) if held.block is block}
         return next((status for status in _LOUDEST if status in found), BlockStatus.CLOSED)
+
+
+def joined(errors: list[BaseException], name: str) -> BaseException:
+    """Return the one error, or several of them as a group."""
+    return errors[0] if len(errors) == 1 else BaseExceptionGroup(f"cleanups of {name!r} failed", errors)

@@ -7,11 +7,9 @@ import contextvars
 import threading
 import time
 import weakref
-from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Paused, State
-from nbflow.engine.attempt import close_loop, run_coroutine
 from nbflow.engine.blocks import BlockStatus
 from nbflow.engine.interrupts import Guard
 from nbflow.errors import NothingToStepError, RunNotFinishedError, UnknownTaskError
@@ -254,21 +252,17 @@ class Run:
 
         Raises:
             RunNotFinishedError: If the run is not over.
+            KeyboardInterrupt: If interrupted; the resource that it met counts as left.
         """
         if not self.is_finished:
             raise RunNotFinishedError(self.number, self.graph.name)
         with self._retrying:
             for held in self._record.holdings.failed():
-                try:
-                    outcome = held.manager.cleanup(held.resource)
-                    if isinstance(outcome, CoroutineType):
-                        run_coroutine(outcome, None)
-                        close_loop()
-                except Exception as error:  # noqa: BLE001 - it is what is returned
-                    held.error = error
-                else:
-                    held.error = None
+                held.error = self._loop.clean_again(held)
+                if held.error is None:
                     self._record.set_block(held, BlockStatus.CLEANED)
+                elif not isinstance(held.error, Exception):  # the stop button, most likely
+                    raise held.error
         return self.cleanup_failures
 
     # -- inside -----------------------------------------------------------------------------------------------

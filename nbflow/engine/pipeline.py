@@ -12,6 +12,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.manager import DEFERRED, Wrapped
 from nbflow.core.resource_tasks import ResourceSetupTask
 from nbflow.core.signals import TaskTimeoutSignal
 from nbflow.core.states import (
@@ -32,8 +33,9 @@ from nbflow.core.states import (
     _MetaState,
 )
 from nbflow.engine.attempt import Call, Outcome
-from nbflow.engine.blocks import BlockStatus, Holding
+from nbflow.engine.blocks import BlockStatus, Holding, joined
 from nbflow.engine.capture import Lines
+from nbflow.engine.closing import outcome_of, with_hooks
 from nbflow.engine.describe import describe
 from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import CLEANUP, INIT, SETUP
@@ -266,22 +268,37 @@ class Pipeline:
             held = self.holding(node)
             if held is not None and role == CLEANUP:
                 self._record.set_block(held, BlockStatus.CLOSING)
+                self._loop.keeper.closing(held)
             elif held is not None and (role == SETUP or held.block.setup_task is None):
                 self._record.set_block(held, BlockStatus.OPENING)
-        run = task.run
-        call = Call(node, task, run, inputs, self.values)
+                self._loop.keeper.intend(held)
+        call = Call(node, task, task.run, inputs, self.values)
         if task.log_stdout:
             call.context["_lines"] = Lines(task.logger)
-        call.shielded = role == CLEANUP
-        if role == INIT:
-            call.keep(functools.partial(run, **inputs))
-        elif role == SETUP:
-            if type(task) is ResourceSetupTask and "run" not in vars(task):
-                call.keep(operator.methodcaller("setup"), inputs["mgr"])  # with no line of ours in between
-            else:
-                call.keep(functools.partial(run, **inputs))
+        if role:
+            self._prepare_lifecycle(call, role)
         self._schedule.started(node)
         self._loop.call(call, lifecycle=role != 0)
+
+    def _prepare_lifecycle(self, call: Call, role: int) -> None:
+        task, inputs = call.task, call.inputs
+        if role == CLEANUP:
+            call.shielded = True
+            held = self.holding(call.node)
+            if held is not None:
+                told = call.context["_outcome_of"] = functools.partial(outcome_of, self._record, held)
+                with_hooks(call, held.manager, told)
+            return
+        call.context[DEFERRED] = []
+        if role == SETUP and type(task) is ResourceSetupTask and "run" not in vars(task):
+            # With no line of ours between the resource and where it is kept.
+            if isinstance(inputs["mgr"], Wrapped):
+                call.keep(next)
+                call.begin = inputs["mgr"].begin
+            else:
+                call.keep(operator.methodcaller("setup"), inputs["mgr"])
+        else:
+            call.keep(functools.partial(call.fn, **inputs))
 
     def values(self, node: int, task: Task) -> dict[str, Any]:
         """Return the context of an attempt that begins now; asked for on the task's thread, if at all."""
@@ -313,7 +330,7 @@ class Pipeline:
         node, task = call.node, call.task
         role = self._graph.role[self._schedule.task_of[node]]
         if role:
-            self.keep_resource(node, role, outcome)
+            self.keep_resource(call, role, outcome)
         if outcome.error is not None:
             self._loop.task_raised(outcome.error)
         self.finish(node, task, call, state_of_outcome(outcome))
@@ -344,12 +361,13 @@ class Pipeline:
                 old, state = state, self._told(node, task, state, retrying, call)
         self._settle(node, task, old, state)
 
-    def keep_resource(self, node: int, role: int, outcome: Outcome) -> None:
+    def keep_resource(self, call: Call, role: int, outcome: Outcome) -> None:
         """Note what a lifecycle task did to its resource; nothing may come between its end and this."""
-        held = self.holding(node)
-        gate = self._schedule.own[node]
+        held = self.holding(call.node)
+        gate = self._schedule.own[call.node]
         if held is None or gate is None:
             return
+        keeper = self._loop.keeper
         is_setup = role == SETUP or (role == INIT and held.block.setup_task is None)
         state = state_of_outcome(outcome)  # a setup may also give its resource by raising SUCCESS
         if (
@@ -363,12 +381,24 @@ class Pipeline:
                 self._record.holdings.opened(held, state.result if role == SETUP else None)
                 self._schedule.opened(gate)
                 self._record.set_block(held, BlockStatus.OPEN)
+                # It may ask the manager for a handle, which is the user's code.
+                self._loop.in_user_code(self._loop.values.copy(), keeper.opened, held)
             elif role == CLEANUP:
                 held.error = None
                 self._record.holdings.closed(held)
                 self._record.set_block(held, BlockStatus.CLEANED)
+                keeper.closed(held)
         elif is_setup:
             self._record.set_block(held, BlockStatus.CLOSED)
+            if call.undone:
+                held.half = [entry for entry, _ in reversed(call.undone)]
+                self.leak(held, joined([error for _, error in call.undone], held.name), None)
+            else:
+                keeper.closed(held)
+        if call.hook_error is not None:
+            text = f"a hook of {held.name!r} raised {describe(call.hook_error)}; its cleanup was made all the same"
+            self._record.note(text, call.task)
+            warn_safely(text)
 
     def _change_to_loop(self, node: int, task: Task, call: Call, old: State, state: Looped) -> None:
         told = self._told(node, task, old, state, call)
@@ -444,11 +474,17 @@ class Pipeline:
             elif held.status is BlockStatus.CLOSED:
                 self._record.set_block(held, BlockStatus.SKIPPED)
 
-    def leak(self, held: Holding, error: BaseException | None, message: str | None) -> None:
+    def leak(
+        self, held: Holding, error: BaseException | None, message: str | None, *, abandoned: bool = False
+    ) -> None:
         """Note that a resource was not cleaned up, and say so wherever the run is shown."""
         held.error = error or RuntimeError(message or "the cleanup did not succeed")
         self._record.holdings.closed(held)
         self._record.set_block(held, BlockStatus.LEAKED)
+        if abandoned:
+            self._loop.keeper.abandoned(held)
+        else:
+            self._loop.keeper.failed(held, held.error)
         text = f"cleanup of {held.name!r} failed, its resource may be left: {describe(held.error)}"
         self._record.note(text, held.block.cleanup_task)
         warn_safely(text)

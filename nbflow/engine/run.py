@@ -10,6 +10,7 @@ name), and if the loop itself fails, what owes is cleaned up on the way out.
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import threading
@@ -20,6 +21,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbflow.core.context import context
+from nbflow.core.manager import undo
 from nbflow.core.signals import ENDRUN, StateSignal, TaskTimeoutSignal
 from nbflow.core.states import (
     Cached,
@@ -35,12 +37,14 @@ from nbflow.core.states import (
 )
 from nbflow.engine import capture
 from nbflow.engine.attempt import Call, Outcome, TaskCancelled, close_loop, perform, perform_on_worker
-from nbflow.engine.blocks import BlockStatus, Holding
+from nbflow.engine.blocks import BlockStatus, Holding, joined
+from nbflow.engine.closing import outcome_of, with_hooks
 from nbflow.engine.describe import describe
 from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import CLEANUP, INIT, ORDINARY, SETUP, FrozenGraph
 from nbflow.engine.handlers import call_handlers, call_terminal_handler
 from nbflow.engine.interrupts import Guard
+from nbflow.engine.keeper import NoKeeper
 from nbflow.engine.nodes import DONE, EXPANDED
 from nbflow.engine.pipeline import Pipeline, timed_out
 from nbflow.engine.record import Record
@@ -52,8 +56,10 @@ from nbflow.errors import InternalError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nbflow.core.manager import Deferred
     from nbflow.core.task import Task
     from nbflow.engine.executor import Executor, Session
+    from nbflow.engine.keeper import Keeper
 
 HIT_AFTER_S = 0.5  # a cancelled task has this long to see the flag before an exception is raised in it
 LINGER_AFTER_S = 2.0  # then its task counts as ended; its block's cleanup goes on waiting for its thread
@@ -84,6 +90,7 @@ class RunLoop:
         values: The context of the run, given to every task.
         blocking: Whether the caller's own thread does the work, and waits for nobody to resume it.
         task_states: States to start from.
+        keeper: Is told of each resource.
         inbox: The queue of messages, and with `clock` (seconds, never going back) all that the loop waits for; others
             than the defaults are for simulations.
     """
@@ -99,6 +106,7 @@ class RunLoop:
         paused: bool = False,
         blocking: bool = False,
         task_states: dict[Task, State] | None = None,
+        keeper: Keeper | None = None,
         inbox: Inbox | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -117,6 +125,7 @@ class RunLoop:
         self._blocking = blocking
         self._direct = blocking and executor.serial
         self.clock = clock
+        self.keeper: Keeper = keeper or NoKeeper()
         self._session: Session | None = None
         self._inbox: Inbox = inbox or SimpleQueue()
         self._closing = threading.Lock()
@@ -192,20 +201,44 @@ class RunLoop:
         if held is None or not isinstance(state, Success) or isinstance(state, Skipped):
             return
         if self.graph.role[number] == SETUP:
-            error = self._clean_up(held, held.manager, state.result)
+            held.resource = state.result
         elif self.graph.role[number] == INIT and held.block.setup_task is None:
-            error = self._clean_up(held, state.result, None)
+            held.manager = state.result
         else:
             return
+        error = self._clean_up(held)
         if error is not None:
+            self.keeper.failed(held, error)
             warn_safely(f"cleanup of {held.name!r} failed after its setup came too late: {describe(error)}")
 
-    def _clean_up(self, held: Holding, manager: Any, resource: Any) -> BaseException | None:
+    def _clean_up(self, held: Holding) -> BaseException | None:
         """Make a cleanup outside of the schedule, in this thread; returns its error."""
-        task = held.block.cleanup_task
-        call = Call(-1, task, task.run, {"mgr": manager, "resource": resource}, lambda *_: self.values.copy())
+        task, inputs = held.block.cleanup_task, {"mgr": held.manager, "resource": held.resource}
+        told = functools.partial(outcome_of, self.record, held)
+        call = Call(-1, task, task.run, inputs, lambda *_: {**self.values, "_outcome_of": told})
         call.shielded = True
-        return perform(call).error
+        with_hooks(call, held.manager, told)
+        self.keeper.closing(held)
+        error = perform(call).error
+        if error is None:
+            self.keeper.closed(held)
+        return error
+
+    def clean_again(self, held: Holding) -> BaseException | None:
+        """Try a failed cleanup, or what is left of half a setup, once more in the caller's thread."""
+        if not held.half:
+            error = self._clean_up(held)
+            close_loop()
+        else:
+            failed: list[tuple[Deferred, BaseException]] = []
+            undo(held.half, failed)
+            held.half = [entry for entry, _ in reversed(failed)]
+            error = joined([error for _, error in failed], held.name) if failed else None
+            if error is None:
+                self.keeper.closed(held)
+        if error is not None:
+            self.keeper.failed(held, error)
+        return error
 
     # -- the loop ---------------------------------------------------------------------------------------------
 
@@ -441,7 +474,7 @@ class RunLoop:
         if call in self._lingering:
             self._lingering.discard(call)
             if role:  # late, but what it did counts
-                self._pipeline.keep_resource(call.node, role, outcome)
+                self._pipeline.keep_resource(call, role, outcome)
             self.schedule.let_go(call.node)
             return
         del self.calls[call.node]
@@ -547,11 +580,11 @@ class RunLoop:
         self._take_late_outcomes()
         for held in self.record.holdings.owing():
             if self._giving_up:
-                self._pipeline.leak(held, None, "given up by the user's third interrupt")
+                self._pipeline.leak(held, None, "given up by the user's third interrupt", abandoned=True)
                 continue
             # Only for a setup that came at the last moment, or after a failure of the loop itself.
             self.record.set_block(held, BlockStatus.CLOSING)
-            error = self._clean_up(held, held.manager, held.resource)
+            error = self._clean_up(held)
             if error is not None:
                 self._pipeline.leak(held, error, None)
             else:
@@ -563,6 +596,7 @@ class RunLoop:
             self._session.close(CLOSE_TIMEOUT_S)
         else:
             close_loop()
+        self.keeper.flush()
         self.record.ended_at = time.time()
         self._change_run(self._final_state())
 
@@ -591,7 +625,7 @@ class RunLoop:
                     del self.calls[call.node]
                 role = self.graph.role[self.schedule.task_of[call.node]]
                 if role:
-                    self._pipeline.keep_resource(call.node, role, outcome)
+                    self._pipeline.keep_resource(call, role, outcome)
 
     def _name_unended(self) -> None:
         """Leave no task that seems to run in a run that is over (it failed itself, or was given up)."""

@@ -1,0 +1,84 @@
+"""What happens around a cleanup: what it is told of the block's tasks, and the hooks before it (rule 11)."""
+
+from __future__ import annotations
+
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.manager import takes_outcome
+from nbflow.core.outcome import BlockOutcome
+from nbflow.core.states import Failed, Mapped, Skipped, State, Success, TriggerFailed
+from nbflow.engine.attempt import run_coroutine
+from nbflow.engine.frozen import CLEANUP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nbflow.engine.attempt import Call
+    from nbflow.engine.blocks import Holding
+    from nbflow.engine.record import Record
+
+
+def outcome_of(record: Record, held: Holding) -> BlockOutcome:
+    """Return how the tasks inside a block ended, for one element of a mapped block as far as that is concerned."""
+    found: dict[str, list[Any]] = {"succeeded": [], "failed": [], "cancelled": [], "skipped": []}
+    error: BaseException | None = None
+    graph = record.graph
+    for node in sorted(_inside(record, graph.blocks.index(held.block))):
+        task = graph.tasks[node]
+        state = record.states[task]
+        if held.index >= 0 and isinstance(state, Mapped):
+            state = state.map_states[held.index] if held.index < len(state.map_states) else Skipped()
+        for one in state.map_states if isinstance(state, Mapped) else ():
+            error = error or _error_of(one)
+        error = error or _error_of(state)
+        found[_end_of(state)].append(task)
+    return BlockOutcome(**{end: tuple(tasks) for end, tasks in found.items()}, error=error)
+
+
+def _inside(record: Record, shape: int) -> Iterator[int]:
+    graph = record.graph
+    for node in graph.shapes[shape].members:
+        if graph.role[node] != CLEANUP:  # how an inner one closed does not matter here (rule 4)
+            yield node
+    for inner, other in enumerate(graph.shapes):
+        if other.parent == shape:
+            yield from _inside(record, inner)
+
+
+def _end_of(state: State) -> str:
+    if isinstance(state, Mapped):
+        ends = {_end_of(one) for one in state.map_states}
+        return next((end for end in ("failed", "cancelled") if end in ends), "succeeded")
+    if isinstance(state, Success):
+        return "skipped" if isinstance(state, Skipped) else "succeeded"
+    return "failed" if isinstance(state, Failed) else "cancelled"
+
+
+def _error_of(state: State) -> BaseException | None:
+    if isinstance(state, TriggerFailed) or not isinstance(state, Failed):
+        return None
+    return state.result if isinstance(state.result, BaseException) else None
+
+
+def with_hooks(call: Call, manager: Any, outcome: Callable[[], BlockOutcome]) -> None:
+    """Have the manager's `on_success` or `on_failure` called before its cleanup, which they cannot prevent."""
+    hooks = tuple(getattr(manager, name, None) for name in ("on_success", "on_failure"))
+    if not any(callable(hook) for hook in hooks):
+        return
+    clean_up = call.fn
+
+    def run(**inputs: Any) -> Any:
+        told = outcome()
+        hook = hooks[not told.is_successful]
+        if callable(hook):
+            try:
+                more = {"outcome": told} if takes_outcome(hook) else {}
+                ended = hook(inputs["resource"], **more)
+                if type(ended) is CoroutineType:
+                    run_coroutine(ended, None)
+            except BaseException as error:  # noqa: BLE001 - cleanup comes next, whatever it was
+                call.hook_error = error
+        return clean_up(**inputs)
+
+    call.fn = run

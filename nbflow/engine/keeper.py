@@ -1,0 +1,48 @@
+"""The protocol by which a run tells somebody outside what it holds, so that it is found even if the run is lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from nbflow.engine.blocks import Holding
+
+
+class Keeper(Protocol):
+    """Is told of each resource before it is made and after it is gone (rule 10). Never raises; quick; any thread."""
+
+    def intend(self, held: Holding) -> None:
+        """A setup, or an init that is the setup, is about to start."""
+
+    def opened(self, held: Holding) -> None:
+        """Setup gave `held.resource`, and no task has used it yet."""
+
+    def closing(self, held: Holding) -> None:
+        """Cleanup is about to be called."""
+
+    def closed(self, held: Holding) -> None:
+        """Cleanup returned, or setup raised and nothing is left of it."""
+
+    def failed(self, held: Holding, error: BaseException) -> None:
+        """Cleanup failed for good: the resource may be left (rule 7)."""
+
+    def abandoned(self, held: Holding) -> None:
+        """The resource was given up by the user's third interrupt (rule 6)."""
+
+    def flush(self) -> None:
+        """The run is over."""
+
+
+class NoKeeper:
+    """Keeps nothing: for flows without blocks."""
+
+    def intend(self, held: Holding) -> None:
+        """Do nothing."""
+
+    opened = closing = closed = abandoned = intend
+
+    def failed(self, held: Holding, error: BaseException) -> None:
+        """Do nothing."""
+
+    def flush(self) -> None:
+        """Do nothing."""
