@@ -41,7 +41,17 @@ class Holding:
     into another, the resource is alive all the same.
     """
 
-    __slots__ = ("block", "error", "half", "index", "manager", "owes_cleanup", "resource", "status")
+    __slots__ = (
+        "block",
+        "error",
+        "half",
+        "index",
+        "is_told",
+        "manager",
+        "owes_cleanup",
+        "resource",
+        "status",
+    )
 
     def __init__(self, block: Block, index: int) -> None:
         self.block = block
@@ -51,6 +61,7 @@ class Holding:
         self.resource: Any = None
         self.owes_cleanup = False
         self.error: BaseException | None = None
+        self.is_told = False  # of the block's outcome, by a hook
         self.half: list[Deferred] = []  # what a setup that raised had deferred, and could not be undone
 
     @property

@@ -61,11 +61,12 @@ def _error_of(state: State) -> BaseException | None:
     return state.result if isinstance(state.result, BaseException) else None
 
 
-def with_hooks(call: Call, manager: Any, outcome: Callable[[], BlockOutcome]) -> None:
-    """Have the manager's `on_success` or `on_failure` called before its cleanup, which they cannot prevent."""
-    hooks = tuple(getattr(manager, name, None) for name in ("on_success", "on_failure"))
-    if not any(callable(hook) for hook in hooks):
+def with_hooks(call: Call, held: Holding, outcome: Callable[[], BlockOutcome]) -> None:
+    """Have the manager's `on_success` or `on_failure` called, once, before its cleanup, which they cannot prevent."""
+    hooks = tuple(getattr(held.manager, name, None) for name in ("on_success", "on_failure"))
+    if held.is_told or not any(callable(hook) for hook in hooks):
         return
+    held.is_told = True  # another try of the cleanup is no other end of the block
     clean_up = call.fn
 
     def run(**inputs: Any) -> Any:

@@ -287,7 +287,7 @@ class Pipeline:
             held = self.holding(call.node)
             if held is not None:
                 told = call.context["_outcome_of"] = functools.partial(outcome_of, self._record, held)
-                with_hooks(call, held.manager, told)
+                with_hooks(call, held, told)
             return
         call.context[DEFERRED] = []
         if role == SETUP and type(task) is ResourceSetupTask and "run" not in vars(task):

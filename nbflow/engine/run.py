@@ -217,7 +217,7 @@ class RunLoop:
         told = functools.partial(outcome_of, self.record, held)
         call = Call(-1, task, task.run, inputs, lambda *_: {**self.values, "_outcome_of": told})
         call.shielded = True
-        with_hooks(call, held.manager, told)
+        with_hooks(call, held, told)
         self.keeper.closing(held)
         error = perform(call).error
         if error is None:
