@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.states import Paused, State
 from nbflow.engine.blocks import BlockStatus
 from nbflow.engine.interrupts import Guard
+from nbflow.engine.termination import Terminator
 from nbflow.errors import NothingToStepError, RunNotFinishedError, UnknownTaskError
 
 if TYPE_CHECKING:
@@ -323,6 +324,7 @@ class Run:
         )
         if not _live:
             atexit.register(finish_live_runs)
+        _terminator.watch()
         _live.add(self)
         self._thread.start()
 
@@ -343,6 +345,9 @@ class Run:
 def live_runs() -> list[Run]:
     """Return the background runs that are not over."""
     return [run for run in _live if not run.is_finished]
+
+
+_terminator = Terminator(live_runs)
 
 
 def finish_live_runs() -> None:

@@ -1,0 +1,56 @@
+"""SIGTERM in a process with background runs: they are cancelled and cleaned up before it has its usual effect.
+
+A blocked `Flow.run` or `Run.wait` has its own guard. The handler takes no lock, since it may interrupt a line of the
+main thread that holds one.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import FrameType
+
+    from nbflow.engine.handle import Run
+
+BUDGET_S = 4.0  # a kernel manager kills 5 s after SIGTERM
+_SLICE_S = 0.01
+
+
+class Terminator:
+    """Stands before the handler of SIGTERM that was there, and has it called afterwards.
+
+    Args:
+        going: Gives the runs that are to be ended first.
+    """
+
+    def __init__(self, going: Callable[[], Iterable[Run]]) -> None:
+        self._going = going
+        self._before: Any = signal.SIG_DFL
+
+    def watch(self) -> None:
+        """Take SIGTERM from now on, unless it is ignored; does nothing away from the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        handler = signal.getsignal(signal.SIGTERM)
+        if handler is None or handler is signal.SIG_IGN or handler == self._handle:
+            return
+        self._before = handler
+        signal.signal(signal.SIGTERM, self._handle)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        runs = list(self._going())
+        for run in runs:
+            run.cancel("The process was told to end (SIGTERM).")
+        until = time.monotonic() + BUDGET_S
+        while time.monotonic() < until and not all(run.is_finished for run in runs):
+            time.sleep(_SLICE_S)
+        if callable(self._before):
+            self._before(number, frame)
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)

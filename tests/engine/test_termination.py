@@ -1,0 +1,59 @@
+"""SIGTERM to a process whose runs go on in the background (rules 1 and 6 of the cleanup guarantee)."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM to be handled")
+
+SCRIPT = """
+import signal, sys, threading, time
+from nbflow import Flow, context, resource_manager, task
+
+@resource_manager
+class Server:
+    def setup(self):
+        return "server"
+    def cleanup(self, server):
+        print("cleanup", flush=True)
+
+@task
+def work(server):
+    print("working", flush=True)
+    while not context.cancelled():
+        time.sleep(0.01)
+
+with Flow("f") as flow, Server() as server:
+    work(server)
+
+BEFORE
+run = flow.start()
+while True:
+    time.sleep(1)
+"""
+
+
+def output_after_sigterm(before: str) -> tuple[list[str], int]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT.replace("BEFORE", before)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    lines = [process.stdout.readline().strip()]
+    process.send_signal(signal.SIGTERM)
+    rest, _ = process.communicate(timeout=20)
+    return lines + rest.split("\n")[:-1], process.returncode
+
+
+def test_what_a_background_run_holds_is_cleaned_up_before_the_process_ends():
+    """Rules 1 and 6."""
+    assert output_after_sigterm("") == (["working", "cleanup"], -signal.SIGTERM)
+
+
+def test_a_handler_of_the_user_is_called_afterwards():
+    handler = "signal.signal(signal.SIGTERM, lambda *_: (print('mine', flush=True), sys.exit(3)))"
+
+    assert output_after_sigterm(handler) == (["working", "cleanup", "mine"], 3)
