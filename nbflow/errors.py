@@ -38,6 +38,17 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     ├── NothingToStepError (RuntimeError)      a step on a run that is over
     ├── RunNotFinishedError (RuntimeError)     something that only a run that is over can do
     ├── RenderError (RuntimeError)             a drawing that can not be made here
+    ├── LedgerError (RuntimeError)             something about the record of open resources
+    │   ├── LedgerUnavailableError             it can not be opened, read or written
+    │   │   ├── LockedLedgerError              another process holds it for too long
+    │   │   ├── NewerLedgerError               it was written by a newer nbflow
+    │   │   └── DamagedLedgerError             it is no ledger any more
+    │   ├── UnknownResourceError (KeyError)    a row that the ledger does not have
+    │   ├── ResourceInUseError                 a resource of something that is alive
+    │   ├── ForeignResourceError               a resource of another host or user
+    │   ├── NotReclaimableError                a resource that only its own kernel could clean up
+    │   ├── ReclaimError                       a cleanup or reclaim that failed
+    │   └── ReaperError                        the reaper can not be had, or does not answer
     └── InternalError (RuntimeError)           a bug of nbflow
 """
 
@@ -412,3 +423,131 @@ class RenderError(NbflowError, RuntimeError):
 
 class InternalError(NbflowError, RuntimeError):
     """A bug of nbflow; please report it."""
+
+
+# -- the ledger of open resources -----------------------------------------------------------------------------
+
+
+class LedgerError(NbflowError, RuntimeError):
+    """Something about the record of open resources; catch this to catch all of it."""
+
+
+class LedgerUnavailableError(LedgerError):
+    """The ledger can not be opened, read or written.
+
+    Attributes:
+        path: The file.
+        reason: What the system said.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"the ledger {self.path} can not be used: {self.reason}; "
+            "make room or give the rights, or set NBFLOW_HOME to another folder"
+        )
+
+
+class LockedLedgerError(LedgerUnavailableError):
+    """Another process has held the ledger's lock for longer than we wait."""
+
+    def __str__(self) -> str:
+        return f"the ledger {self.path} is locked by another process ({self.reason}); try again when it lets go"
+
+
+class NewerLedgerError(LedgerUnavailableError):
+    """The ledger was written by a newer nbflow, and is left as it is."""
+
+    def __str__(self) -> str:
+        return (
+            f"the ledger {self.path} was written by a newer nbflow ({self.reason}) and is left untouched; "
+            "update nbflow here, or set NBFLOW_HOME to another folder"
+        )
+
+
+class DamagedLedgerError(LedgerUnavailableError):
+    """The file is no ledger any more: truncated, overwritten, or without its tables."""
+
+    def __str__(self) -> str:
+        return f"the ledger {self.path} is damaged: {self.reason}"
+
+
+class UnknownResourceError(LedgerError, KeyError):
+    """The ledger has no row of this number."""
+
+    def __init__(self, row_id: int, path: str) -> None:
+        super().__init__(row_id, path)
+        self.row_id = row_id
+        self.path = path
+
+    def __str__(self) -> str:
+        return (
+            f"the ledger {self.path} has no resource {self.row_id}; nbflow.ledger.resources() lists what is open"
+        )
+
+
+class ResourceInUseError(LedgerError):
+    """A resource belongs to something that is alive: a run of this kernel, another kernel, a reaper."""
+
+    def __init__(self, row_id: int, what: str, owner: str, remedy: str) -> None:
+        super().__init__(row_id, what, owner, remedy)
+        self.row_id = row_id
+        self.what = what
+        self.owner = owner
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"resource {self.row_id} ({self.what}) is {self.owner}; {self.remedy}"
+
+
+class ForeignResourceError(LedgerError):
+    """A resource belongs to another host or user, or its record may be forged; its class is never loaded."""
+
+    def __init__(self, row_id: int, what: str, reason: str, remedy: str) -> None:
+        super().__init__(row_id, what, reason, remedy)
+        self.row_id = row_id
+        self.what = what
+        self.reason = reason
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"resource {self.row_id} ({self.what}) {self.reason}; {self.remedy}"
+
+
+class NotReclaimableError(LedgerError):
+    """The manager of a resource has no `handle` and `reclaim`, or they were of no use."""
+
+    def __init__(self, row_id: int, what: str) -> None:
+        super().__init__(row_id, what)
+        self.row_id = row_id
+        self.what = what
+
+    def __str__(self) -> str:
+        return (
+            f"resource {self.row_id} ({self.what}) can not be reclaimed: its manager gave no handle; "
+            f"see to it by hand, then forget({self.row_id})"
+        )
+
+
+class ReclaimError(LedgerError):
+    """A reclaim, or the cleanup that was called again, raised or took too long."""
+
+    def __init__(self, row_id: int, what: str, reason: str) -> None:
+        super().__init__(row_id, what, reason)
+        self.row_id = row_id
+        self.what = what
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"resource {self.row_id} ({self.what}) may still be alive: {self.reason}; "
+            f"clean({self.row_id}) tries again, forget({self.row_id}) takes it off the list"
+        )
+
+
+class ReaperError(LedgerError):
+    """The reaper can not be started, or does not answer."""
