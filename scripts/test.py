@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "build" / "test"
-APART = "not browser and not dask and not kernel"
+APART = "not browser and not dask and not kernel and not faults"
 
 # What pytest is given for each layer; the quick ones first.
 LAYERS = {
@@ -26,8 +26,9 @@ LAYERS = {
     "doctests": ["nbflow", "--doctest-modules"],
     "properties": ["tests/properties"],
     "javascript": [],
-    "dask": ["tests", "-m", "dask"],
-    "kernel": ["tests", "-m", "kernel and not browser"],
+    "dask": ["tests", "-m", "dask and not faults"],
+    "kernel": ["tests", "-m", "kernel and not browser and not faults"],
+    "faults": ["tests", "-m", "faults"],
     "notebooks": [
         "notebooks",
         "--nbval",

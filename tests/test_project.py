@@ -69,6 +69,7 @@ def test_a_public_name_is_documented(name):
 
 def test_import_nbflow_loads_no_front_end():
     foreign = ["IPython", "ipywidgets", "anywidget", "traitlets", "graphviz", "dask", "distributed"]
+    foreign += ["platformdirs", "cloudpickle", "psutil", "sqlite3", "nbflow.ledger", "nbflow.resources"]
     code = f"import sys, nbflow; print([name for name in {foreign} if name in sys.modules])"
 
     done = subprocess.run(
