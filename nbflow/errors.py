@@ -456,7 +456,9 @@ class LockedLedgerError(LedgerUnavailableError):
     """Another process has held the ledger's lock for longer than we wait."""
 
     def __str__(self) -> str:
-        return f"the ledger {self.path} is locked by another process ({self.reason}); try again when it lets go"
+        return (
+            f"the ledger {self.path} is locked by another process ({self.reason}); try again when it lets go"
+        )
 
 
 class NewerLedgerError(LedgerUnavailableError):
@@ -485,9 +487,7 @@ class UnknownResourceError(LedgerError, KeyError):
         self.path = path
 
     def __str__(self) -> str:
-        return (
-            f"the ledger {self.path} has no resource {self.row_id}; nbflow.ledger.resources() lists what is open"
-        )
+        return f"the ledger {self.path} has no resource {self.row_id}; nbflow.ledger.resources() lists what is open"
 
 
 class ResourceInUseError(LedgerError):
