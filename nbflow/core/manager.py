@@ -199,13 +199,17 @@ async def _leave(manager: Any, told: tuple[Any, Any, Any]) -> None:
     await type(manager).__aexit__(manager, *told)
 
 
-def takes_outcome(method: Callable[..., Any]) -> bool:
+def takes_outcome(method: object) -> bool:
     """Tell whether a method of a manager has a parameter `outcome`."""
-    return _has_outcome(getattr(method, "__func__", method))
+    fn = getattr(method, "__func__", method)
+    try:
+        return _has_outcome(fn)
+    except TypeError:  # something callable that does not hash
+        return _has_outcome.__wrapped__(fn)
 
 
 @functools.lru_cache(maxsize=256)
-def _has_outcome(fn: Callable[..., Any]) -> bool:
+def _has_outcome(fn: Any) -> bool:
     try:
         return "outcome" in inspect.signature(fn).parameters
     except (TypeError, ValueError):
@@ -221,10 +225,10 @@ def defer(self: object, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> No
     When the setup succeeds it is forgotten: from then on `cleanup` is responsible.
     """
     entry: Deferred = (next(_numbers), fn, args, kwargs)
-    kept = thread.data.get(DEFERRED)
-    if kept is None:  # a thread that setup has started: it has no context of the run
-        kept = vars(self).setdefault(DEFERRED, [])
-    kept.append(entry)
+    values = thread.data
+    if "_cancel_flag" not in values:  # a thread that setup has started: it has no context of the run
+        values = vars(self)
+    values.setdefault(DEFERRED, []).append(entry)
 
 
 def _give_defer(cls: type) -> None:

@@ -154,7 +154,7 @@ def _undo(call: Call) -> None:
     call.shielded = True
     if call.undone is None:
         call.undone = []
-        call.deferred = take_deferred(call.inputs.get("mgr"), call.context)
+        call.deferred = take_deferred(call.inputs.get("mgr"), call.made or {})
     undo(call.deferred, call.undone)
 
 

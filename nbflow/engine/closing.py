@@ -61,8 +61,13 @@ def _error_of(state: State) -> BaseException | None:
     return state.result if isinstance(state.result, BaseException) else None
 
 
-def with_hooks(call: Call, held: Holding, outcome: Callable[[], BlockOutcome]) -> None:
-    """Have the manager's `on_success` or `on_failure` called, once, before its cleanup, which they cannot prevent."""
+def tell_outcome(call: Call, held: Holding, outcome: Callable[[], BlockOutcome]) -> None:
+    """Let the call of a cleanup know the outcome if it asks, and have a hook called before it.
+
+    The manager's `on_success` or `on_failure` is called once, and cannot prevent the cleanup.
+    """
+    if takes_outcome(getattr(held.manager, "cleanup", None)):
+        call.context["_outcome_of"] = outcome
     hooks = tuple(getattr(held.manager, name, None) for name in ("on_success", "on_failure"))
     if held.is_told or not any(callable(hook) for hook in hooks):
         return

@@ -67,19 +67,24 @@ class EventLog:
     ) -> None:
         """Append one event of now and tell every listener."""
         now, seq = time.time(), len(self.events)
-        self._append(Event(self.run_id, seq, now, kind, task, map_index, block, old, state, attempt, note))
+        self._tell_all(Event(self.run_id, seq, now, kind, task, map_index, block, old, state, attempt, note))
 
     def changed(
         self, task: Task, map_index: int | None, old: State, state: State, attempt: int, at: float
     ) -> None:
         """Append the change of a task's state at the time `at` and tell every listener."""
-        seq = len(self.events)
+        events = self.events
         # Past the named tuple's own constructor: this is made for every change of every task.
-        self._append(
-            _new(Event, (self.run_id, seq, at, "task", task, map_index, None, old, state, attempt, ""))
+        event = _new(
+            Event,
+            (self.run_id, len(events), at, "task", task, map_index, None, old, state, attempt, ""),
         )
+        if self._listeners:
+            self._tell_all(event)
+        else:
+            events.append(event)
 
-    def _append(self, event: Event) -> None:
+    def _tell_all(self, event: Event) -> None:
         self.events.append(event)
         for listener in self._listeners:
             self._tell(listener, event)

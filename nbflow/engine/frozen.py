@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ORDINARY, INIT, SETUP, CLEANUP = range(4)
 CountRule = Callable[[int, int, int, int], str]
+PLAIN_RULE: CountRule = all_successful.counts
 
 
 class Shape(NamedTuple):
@@ -101,21 +102,22 @@ class FrozenGraph:
         self._add_shapes()
 
     def _add(self, task: Task, edges: list[Edge]) -> None:
-        index, node = self.index, len(self.upstream)
+        index = self.index
         upstream: list[int] | dict[int, None] = [index[edge.upstream_task] for edge in edges]
         pairs: tuple[int, ...] = ()
         is_map = is_flattened = False
         for edge in edges:
-            is_map = is_map or edge.mapped
-            is_flattened = is_flattened or edge.flattened
+            if edge.mapped:
+                is_map = True
+            if edge.flattened:
+                is_flattened = True
         if len(edges) > 1:
             upstream = dict.fromkeys(upstream)
-            if is_map:
-                whole = {index[e.upstream_task] for e in edges if not e.mapped or e.flattened}
-                pairs = tuple(u for u in upstream if u not in whole and self.is_map[u])
-        elif is_map and not is_flattened:
-            pairs = tuple(u for u in upstream if self.is_map[u])
-        self.edges += edges
+        if is_map:
+            whole = {index[e.upstream_task] for e in edges if not e.mapped or e.flattened}
+            pairs = tuple(u for u in upstream if u not in whole and self.is_map[u])
+        if edges:
+            self.edges += edges
         self.edges_in.append(edges)
         self.upstream.append(tuple(upstream))
         self.pairs.append(pairs)
@@ -128,14 +130,12 @@ class FrozenGraph:
             is_plain
             and task.cache_for is None
             and task.timeout is None
-            and not task.state_handlers
-            and not task.log_stdout
-            and not task.tags
+            and not (task.state_handlers or task.log_stdout or task.tags)
         )
         self.skips.append(bool(task.skip_on_upstream_skip))
-        self.count_rules.append(getattr(trigger, "counts", None))
+        self.count_rules.append(PLAIN_RULE if is_plain else getattr(trigger, "counts", None))
         if task.max_concurrent is not None:
-            self.limits[node] = task.max_concurrent
+            self.limits[len(self.free)] = task.max_concurrent
         self.free.append(task.auto_generated or isinstance(task, (Parameter, Constant)))
 
     def _add_shapes(self) -> None:

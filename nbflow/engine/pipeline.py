@@ -12,7 +12,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.manager import DEFERRED, Wrapped
+from nbflow.core.manager import Wrapped
 from nbflow.core.resource_tasks import ResourceSetupTask
 from nbflow.core.signals import TaskTimeoutSignal
 from nbflow.core.states import (
@@ -35,7 +35,7 @@ from nbflow.core.states import (
 from nbflow.engine.attempt import Call, Outcome
 from nbflow.engine.blocks import BlockStatus, Holding, joined
 from nbflow.engine.capture import Lines
-from nbflow.engine.closing import outcome_of, with_hooks
+from nbflow.engine.closing import outcome_of, tell_outcome
 from nbflow.engine.describe import describe
 from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import CLEANUP, INIT, SETUP
@@ -286,10 +286,8 @@ class Pipeline:
             call.shielded = True
             held = self.holding(call.node)
             if held is not None:
-                told = call.context["_outcome_of"] = functools.partial(outcome_of, self._record, held)
-                with_hooks(call, held, told)
+                tell_outcome(call, held, functools.partial(outcome_of, self._record, held))
             return
-        call.context[DEFERRED] = []
         if role == SETUP and type(task) is ResourceSetupTask and "run" not in vars(task):
             # With no line of ours between the resource and where it is kept.
             if isinstance(inputs["mgr"], Wrapped):
@@ -381,8 +379,10 @@ class Pipeline:
                 self._record.holdings.opened(held, state.result if role == SETUP else None)
                 self._schedule.opened(gate)
                 self._record.set_block(held, BlockStatus.OPEN)
-                # It may ask the manager for a handle, which is the user's code.
-                self._loop.in_user_code(self._loop.values.copy(), keeper.opened, held)
+                if hasattr(held.manager, "handle"):  # which is the user's code
+                    self._loop.in_user_code(self._loop.values.copy(), keeper.opened, held)
+                else:
+                    keeper.opened(held)
             elif role == CLEANUP:
                 held.error = None
                 self._record.holdings.closed(held)

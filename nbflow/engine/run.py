@@ -38,7 +38,7 @@ from nbflow.core.states import (
 from nbflow.engine import capture
 from nbflow.engine.attempt import Call, Outcome, TaskCancelled, close_loop, perform, perform_on_worker
 from nbflow.engine.blocks import BlockStatus, Holding, joined
-from nbflow.engine.closing import outcome_of, with_hooks
+from nbflow.engine.closing import outcome_of, tell_outcome
 from nbflow.engine.describe import describe
 from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import CLEANUP, INIT, ORDINARY, SETUP, FrozenGraph
@@ -214,10 +214,9 @@ class RunLoop:
     def _clean_up(self, held: Holding) -> BaseException | None:
         """Make a cleanup outside of the schedule, in this thread; returns its error."""
         task, inputs = held.block.cleanup_task, {"mgr": held.manager, "resource": held.resource}
-        told = functools.partial(outcome_of, self.record, held)
-        call = Call(-1, task, task.run, inputs, lambda *_: {**self.values, "_outcome_of": told})
+        call = Call(-1, task, task.run, inputs, lambda *_: self.values.copy())
         call.shielded = True
-        with_hooks(call, held, told)
+        tell_outcome(call, held, functools.partial(outcome_of, self.record, held))
         self.keeper.closing(held)
         error = perform(call).error
         if error is None:
