@@ -1,0 +1,135 @@
+"""What can go wrong with a ready-made resource.
+
+Each one derives from `NbflowError` and from the built-in that a caller would expect::
+
+    NbflowError
+    ├── CommandNotFoundError (FileNotFoundError)   a command that is not installed
+    ├── PortTakenError (OSError)                   a port that somebody else listens on
+    ├── ProcessEndedError (RuntimeError)           a process that ended before it was ready
+    ├── NotReadyError (TimeoutError)               a process that was not ready in time
+    ├── StillRunningError (RuntimeError)           processes that could not be ended
+    └── NotOurDirectoryError (OSError)             something else where a directory was made
+"""
+
+from __future__ import annotations
+
+from nbflow.errors import NbflowError
+
+__all__ = [
+    "CommandNotFoundError",
+    "NotOurDirectoryError",
+    "NotReadyError",
+    "PortTakenError",
+    "ProcessEndedError",
+    "StillRunningError",
+]
+
+_SHOWN_LINES = 20
+_SHOWN_CHARACTERS = 2_000
+
+
+class CommandNotFoundError(NbflowError, FileNotFoundError):
+    """The program of a command does not exist."""
+
+    def __init__(self, program: str) -> None:
+        super().__init__(program)
+        self.program = program
+
+    def __str__(self) -> str:
+        return f"command {self.program!r} was not found; install it, put it on PATH, or give its full path"
+
+
+class PortTakenError(NbflowError, OSError):
+    """Somebody else listens on the port that tells whether a process is ready."""
+
+    def __init__(self, port: int, holder: str) -> None:
+        super().__init__(port, holder)
+        self.port = port
+        self.holder = holder
+
+    def __str__(self) -> str:
+        return f"port {self.port} is taken by {self.holder}, so nothing was started; end that, or use another port"
+
+
+class ProcessEndedError(NbflowError, RuntimeError):
+    """A process ended before it was ready.
+
+    Args:
+        command: The command, as text.
+        status: Its exit status; the negative number of the signal that ended it.
+        output: What it had printed.
+    """
+
+    def __init__(self, command: str, status: int, output: str) -> None:
+        super().__init__(command, status, output)
+        self.command = command
+        self.status = status
+        self.output = output
+
+    def __str__(self) -> str:
+        end = f"exit status {self.status}" if self.status >= 0 else f"signal {-self.status}"
+        return f"{self.command!r} ended with {end} before it was ready; {_end_of(self.output)}"
+
+
+class NotReadyError(NbflowError, TimeoutError):
+    """A process was not ready in time, and was ended.
+
+    Args:
+        command: The command, as text.
+        waited_for: What did not happen.
+        timeout_s: How long it was waited for.
+        output: What the process had printed.
+    """
+
+    def __init__(self, command: str, waited_for: str, timeout_s: float, output: str) -> None:
+        NbflowError.__init__(self, command, waited_for, timeout_s, output)
+        self.command = command
+        self.waited_for = waited_for
+        self.timeout_s = timeout_s
+        self.output = output
+
+    def __reduce__(self) -> tuple[type[NotReadyError], tuple[str, str, float, str]]:
+        # An OSError keeps no more than two of its arguments.
+        return type(self), (self.command, self.waited_for, self.timeout_s, self.output)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.command!r} was not ready within {self.timeout_s:g} s (waited for {self.waited_for}) "
+            f"and was ended; {_end_of(self.output)}"
+        )
+
+
+class StillRunningError(NbflowError, RuntimeError):
+    """Processes of a resource could not be ended."""
+
+    def __init__(self, what: str, pids: tuple[int, ...]) -> None:
+        super().__init__(what, pids)
+        self.what = what
+        self.pids = pids
+
+    def __str__(self) -> str:
+        pids = ", ".join(map(str, self.pids))
+        return (
+            f"processes of {self.what} are still running, although they were told to end and then killed: {pids}; "
+            "they belong to another user, or hang in the operating system"
+        )
+
+
+class NotOurDirectoryError(NbflowError, OSError):
+    """What is found where a directory was made is not that directory, and is left alone."""
+
+    def __init__(self, path: str, found: str) -> None:
+        super().__init__(path, found)
+        self.path = path
+        self.found = found
+
+    def __str__(self) -> str:
+        return f"{self.path!r} is {self.found}, not the directory that was made there; it is left as it is"
+
+
+def _end_of(output: str) -> str:
+    text = output.rstrip()
+    if not text:
+        return "it printed nothing"
+    shown = "\n".join(text.splitlines()[-_SHOWN_LINES:])[-_SHOWN_CHARACTERS:]
+    return f"the end of its output:\n{shown}"
