@@ -15,9 +15,10 @@ __all__ = ["load_ipython_extension", "unload_ipython_extension"]
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Register the magics and their completion; `%load_ext nbflow` calls it."""
+    """Register the magics and their completion, and say what dead kernels left; `%load_ext nbflow` calls it."""
     from nbflow.notebook.completion import complete_flow
     from nbflow.notebook.magics import FlowMagics
+    from nbflow.notebook.resources import show_left_behind
     from nbflow.notebook.shutdown import watch_shutdown
 
     magics = FlowMagics(shell)
@@ -25,6 +26,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     shell.events.register("pre_run_cell", magics.remember_cell)
     shell.Completer.custom_matchers.append(complete_flow)
     watch_shutdown(shell)
+    show_left_behind()
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:

@@ -68,7 +68,7 @@ def start(call: Call) -> None:
     """Start a run in the background; the cell ends at once."""
     _refuse_second_run(call)
     begun = _begin(call, paused=call.options.paused)
-    _say(f"run {begun.number} of {call.flow.name} has started; %flow panel {call.flow.name} shows it live")
+    say(f"run {begun.number} of {call.flow.name} has started; %flow panel {call.flow.name} shows it live")
 
 
 def step(call: Call) -> None:
@@ -108,14 +108,14 @@ def resume(call: Call) -> None:
         going.resume(call.task())
     else:
         going.resume()
-    _say(f"run {going.number} of {call.flow.name} goes on")
+    say(f"run {going.number} of {call.flow.name} goes on")
 
 
 def pause(call: Call) -> None:
     """Let the run stand still after the tasks that are running."""
     going = going_run(call.flow, call.magic)
     going.pause()
-    _say(
+    say(
         f"run {going.number} of {call.flow.name} stands still after what is running now; its resources stay open"
     )
 
@@ -144,7 +144,7 @@ def reset(call: Call) -> None:
             f"{call.magic}: run {going.number} of {call.flow.name!r} is going; %flow cancel {call.flow.name} first"
         )
     del flows[call.flow.name]
-    _say(f"{call.flow.name} is forgotten; execute its %%flow cells to build it anew")
+    say(f"{call.flow.name} is forgotten; execute its %%flow cells to build it anew")
 
 
 COMMANDS: Mapping[str, Callable[[Call], None]] = {
@@ -156,7 +156,7 @@ COMMANDS: Mapping[str, Callable[[Call], None]] = {
 def list_flows() -> None:
     """Display all flows: tasks, runs, and how the newest run stands."""
     if not len(flows):
-        _say("no flows yet; make one with %%flow NAME")
+        say("no flows yet; make one with %%flow NAME")
         return
     rows = []
     for name in flows:
@@ -165,7 +165,7 @@ def list_flows() -> None:
         state = "not run yet" if last is None else f"run {last.number}: {type(last.state).__name__}"
         rows.append((name, f"{len(flow.tasks)} tasks", state))
     widths = [max(len(row[i]) for row in rows) for i in range(2)]
-    _say("\n".join(f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]}" for row in rows))
+    say("\n".join(f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]}" for row in rows))
 
 
 def _begin(call: Call, *, paused: bool) -> Run:
@@ -189,5 +189,6 @@ def _refuse_second_run(call: Call) -> None:
         )
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Display one text, as it is."""
     display({"text/plain": text}, raw=True)

@@ -1,4 +1,4 @@
-"""Tab completion on the lines of `%flow` and `%%flow`: subcommands, flows, tasks and options."""
+"""Tab completion on the lines of `%flow` and `%%flow`: subcommands, flows, tasks, resources and options."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
 from nbflow.notebook.commands import COMMANDS
+from nbflow.notebook.resources import candidates
 from nbflow.registry import flows
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ def _candidates(magic: str, given: list[str]) -> list[str]:
             return [block.name for block in flow.blocks] if flow is not None else []
         return [*_CELL_OPTIONS] if given else names
     if not given:
-        return list(COMMANDS)
+        return [*COMMANDS, "resources"]
+    if given[0] == "resources":
+        return candidates(given[1:])
     if last == "--executor":
         return ["inline", "threads"]
     if last == "-p":

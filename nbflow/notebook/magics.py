@@ -17,6 +17,7 @@ from nbflow.notebook.contributions import cells_of
 from nbflow.notebook.identity import cell_key, names_in
 from nbflow.notebook.lookup import find_block, find_flow
 from nbflow.notebook.options import parameters, parse
+from nbflow.notebook.resources import USAGE, resources
 from nbflow.registry import flows
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ class FlowMagics(Magics):
 
     @magic_arguments("%flow")
     @argument(
-        "command", nargs="?", help=f"one of {', '.join(commands.COMMANDS)}; lists the flows if left out"
+        "command",
+        nargs="?",
+        help=f"one of {', '.join(commands.COMMANDS)}; lists the flows if left out. "
+        f"What is open, and what dead kernels left: {USAGE.replace('%', '%%')}",
     )
     @argument("name", nargs="?", help="the flow; may be left out when there is only one")
     @argument("target", nargs="?", help="the task, for until and resume: its name, id or variable")
@@ -64,13 +68,17 @@ class FlowMagics(Magics):
     @line_magic("flow")  # type: ignore[arg-type]  # IPython's types know the decorator without a name only
     def line(self, line: str) -> None:
         """Show and command the flows of this notebook."""
+        command, *rest = line.split(maxsplit=1) or [""]
+        if command == "resources":
+            resources("".join(rest))
+            return
         options = parse(FlowMagics.line.parser, line, "%flow")
         if options.command in (None, "list"):
             commands.list_flows()
             return
         if options.command not in commands.COMMANDS:
             raise UsageError(
-                f"%flow: no command {options.command!r}; it knows {', '.join(commands.COMMANDS)}"
+                f"%flow: no command {options.command!r}; it knows {', '.join([*commands.COMMANDS, 'resources'])}"
             )
         magic = f"%flow {options.command}"
         flow = _flow_and_target(options, magic)

@@ -1,0 +1,135 @@
+"""What the ledger's rows look like to a reader: a table of text, the same as HTML, and the notice of what was left.
+
+Rows of this kernel show no times and no process ids, so that a notebook that is executed again shows the same. Those
+of other kernels do: when a resource was left is what helps to recognise it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+from nbflow.render.names import escape, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from nbflow.ledger import Row
+
+_HEAD = ("id", "resource", "manager", "state", "kernel", "since", "cleanup", "handle", "note")
+_ALWAYS = 7  # columns; the others are shown when a row has something to say there
+_NAMED = 3  # resources in the notice; the others are counted
+_CSS = (
+    ".nbflow-resources table{border-collapse:collapse;color:inherit;margin:6px 0}"
+    ".nbflow-resources th,.nbflow-resources td{text-align:left;vertical-align:top;padding:2px 10px 2px 0;"
+    "background:none;color:inherit}"
+)
+
+NOTHING = "no resources are open, and dead kernels have left none"
+
+
+def table(rows: Sequence[Row], run_numbers: Mapping[str, int]) -> dict[str, str]:
+    """Return a mime bundle that lists the rows, oldest first, and says what can be done about them.
+
+    Args:
+        rows: What may be alive.
+        run_numbers: The numbers of this kernel's runs by their ids.
+    """
+    if not rows:
+        return {"text/plain": NOTHING, "text/html": f"<div>{escape(NOTHING)}</div>"}
+    cells = [_HEAD, *(_cells(row, run_numbers) for row in rows)]
+    shown = [i for i in range(len(_HEAD)) if i < _ALWAYS or any(line[i] for line in cells[1:])]
+    cells = [tuple(line[i] for i in shown) for line in cells]
+    hints = _hints(rows)
+    return {"text/plain": "\n".join([*_aligned(cells), *hints]), "text/html": _html(cells, hints)}
+
+
+def what(row: Row) -> str:
+    """Return the resource in words."""
+    return f"resource {row.id} ({one_line(row.block, 60)!r} of flow {one_line(row.flow, 60)!r})"
+
+
+def notice(rows: Sequence[Row]) -> dict[str, str]:
+    """Return a mime bundle of two sentences: what dead kernels have left, and how to look at it."""
+    named = ", ".join(
+        f"{one_line(row.block, 40)!r} of flow {one_line(row.flow, 40)!r}" for row in rows[-_NAMED:]
+    )
+    others = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+    which = "1 resource" if len(rows) == 1 else f"{len(rows)} resources"
+    text = f"nbflow: dead kernels have left {which} that may be alive: {named}{others}."
+    looks = [("%flow resources", " lists them" if len(rows) > 1 else " shows it")]
+    if any(row.is_reclaimable for row in rows):
+        looks.append(("%flow resources clean --all", " removes what can be reclaimed"))
+    plain = f"{text} {', '.join(command + does for command, does in looks)}."
+    page = f"{escape(text, 1_000)} {', '.join(f'<code>{escape(one)}</code>{does}' for one, does in looks)}."
+    return {"text/plain": plain, "text/html": f'<div class="nbflow-resources">{page}</div>'}
+
+
+def _cells(row: Row, run_numbers: Mapping[str, int]) -> tuple[str, ...]:
+    return (
+        str(row.id),
+        f"{one_line(row.block, 40)} of {one_line(row.flow, 40)}",
+        one_line(row.manager, 40),
+        one_line(row.state, 20),
+        _kernel(row, run_numbers),
+        "" if row.owner == "this kernel" else _since(row.since),
+        "reclaimable" if row.is_reclaimable else "best effort",
+        "" if row.handle is None else one_line(json.dumps(row.handle, ensure_ascii=False, default=str), 60),
+        one_line(row.note, 120),
+    )
+
+
+def _kernel(row: Row, run_numbers: Mapping[str, int]) -> str:
+    if row.owner == "this kernel":
+        number = run_numbers.get(row.run)
+        return "this kernel" if number is None else f"this kernel, run {number}"
+    if row.owner == "another kernel":
+        return f"another kernel ({row.pid})"
+    if row.owner == "another host":
+        return f"another host ({one_line(row.host, 40)})"
+    return row.owner
+
+
+def _since(seconds: float) -> str:
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+    except (OverflowError, ValueError, OSError):  # the clock of another machine, or a damaged row
+        return "?"
+
+
+def _hints(rows: Iterable[Row]) -> list[str]:
+    rows = list(rows)
+    dead = [row for row in rows if row.owner == "dead kernel"]
+    own = [row for row in rows if row.owner == "this kernel" and row.state in ("failed", "abandoned")]
+    hints = []
+    if any(row.is_reclaimable for row in dead):
+        hints.append("%flow resources clean --all removes what dead kernels left and what is reclaimable")
+    if own:
+        hints.append(f"%flow resources clean {own[-1].id} tries the cleanup again")
+    by_hand = [row for row in dead if not row.is_reclaimable]
+    if by_hand:
+        hints.append(
+            "best effort: nothing finds such a resource from here; see to it by hand, "
+            f"then %flow resources forget {by_hand[-1].id} takes it off the list"
+        )
+    return hints
+
+
+def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
+    lines = [cells[0], ["-" * width for width in widths], *cells[1:]]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+
+
+def _html(cells: Sequence[Sequence[str]], hints: Iterable[str]) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in cells[0])
+    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in cells[1:])
+    said = "".join(f"<div>{escape(hint)}</div>" for hint in hints)
+    return (
+        f'<div class="nbflow-resources"><style>{_CSS}</style>'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{said}</div>"
+    )

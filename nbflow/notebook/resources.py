@@ -1,0 +1,164 @@
+"""`%flow resources`: lists what may be alive, here and of dead kernels, and cleans, adopts or forgets it.
+
+Unlike the other subcommands it is about no flow of this notebook, so it has a line of its own. All it does is a call
+of `nbflow.ledger`, which is loaded by the first use.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic_arguments import MagicArgumentParser
+from IPython.display import display
+
+from nbflow.errors import LedgerError
+from nbflow.notebook.commands import say
+from nbflow.notebook.options import parse
+from nbflow.notebook.resource_table import notice, table, what
+from nbflow.registry import flows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nbflow.ledger import Row
+
+DONE = {
+    "clean": "is gone",
+    "adopt": "belongs to this kernel now, and is reclaimed when it ends",
+    "forget": "is off the list; nothing was done to it",
+}
+USAGE = "%flow resources [clean ID... | clean --all | adopt ID... | forget ID...]"
+_MAGIC = "%flow resources"
+_LARGEST_ID = 2**63 - 1
+
+_parser = MagicArgumentParser(_MAGIC)
+_parser.add_argument("verb", nargs="?")
+_parser.add_argument("ids", nargs="*")
+_parser.add_argument("--all", action="store_true")
+
+
+def resources(line: str) -> None:
+    """Perform `%flow resources ...`.
+
+    Args:
+        line: What stands behind the word `resources`.
+
+    Raises:
+        UsageError: If the line does not fit, or the ledger refuses; the message says what to do instead.
+    """
+    options = parse(_parser, line, _MAGIC)
+    if options.verb is not None and options.verb not in DONE:
+        raise UsageError(f"{_MAGIC}: no command {options.verb!r}; it is {USAGE}")
+    magic = _MAGIC if options.verb is None else f"{_MAGIC} {options.verb}"
+    try:
+        if options.verb is None:
+            _list(options, magic)
+        elif options.all:
+            _clean_all(options, magic)
+        else:
+            _act(options.verb, _ids(options, magic), magic)
+    except LedgerError as error:
+        raise UsageError(f"{magic}: {_as_magic(error)}") from error
+
+
+def show_left_behind() -> None:
+    """Display a notice if dead kernels have left something, else nothing. Never raises."""
+    try:
+        from nbflow.ledger import left_behind
+
+        rows = left_behind()
+        if rows:
+            display(notice(rows), raw=True)
+    except Exception:  # noqa: BLE001 - a notice is no reason for the extension not to be loaded
+        return
+
+
+def candidates(given: Sequence[str]) -> list[str]:
+    """Return what may follow the words `given` behind `%flow resources`. Never raises."""
+    if not given:
+        return list(DONE)
+    verb, *before = given
+    if verb not in DONE or "--all" in before:
+        return []
+    try:
+        from nbflow import ledger
+
+        rows = ledger.resources()
+    except Exception:  # noqa: BLE001 - Tab is no place to hear of a damaged ledger
+        rows = []
+    ids = [str(row.id) for row in rows if _takes(verb, row) and str(row.id) not in before]
+    return [*ids, "--all"] if verb == "clean" and not before else ids
+
+
+def _takes(verb: str, row: Row) -> bool:
+    is_left = row.owner == "this kernel" and row.state in ("failed", "abandoned")
+    if verb == "forget":
+        return is_left or row.owner in ("dead kernel", "another host")
+    if verb == "clean":
+        return is_left or (row.owner == "dead kernel" and row.is_reclaimable)
+    return row.owner == "dead kernel" and row.is_reclaimable
+
+
+def _list(options: Any, magic: str) -> None:
+    from nbflow import ledger
+
+    if options.all:
+        raise UsageError(f"{magic}: --all goes with clean; {magic} alone lists everything")
+    numbers = {run.id: run.number for flow in flows.values() for run in flow.runs}
+    display(table(ledger.resources(), numbers), raw=True)
+
+
+def _clean_all(options: Any, magic: str) -> None:
+    from nbflow import ledger
+
+    if options.verb != "clean":
+        raise UsageError(f"{magic}: --all goes with clean only; say which ids to {options.verb}")
+    if options.ids:
+        raise UsageError(f"{magic}: --all and {' '.join(options.ids)} exclude each other; keep one")
+    dead = [row for row in ledger.resources() if row.owner == "dead kernel"]
+    by_hand = [row for row in dead if not row.is_reclaimable]
+    if by_hand:
+        names = ", ".join(map(what, by_hand))
+        ids = " ".join(str(row.id) for row in by_hand)
+        say(f"not reclaimable: {names}; see to it by hand, then {_MAGIC} forget {ids}")
+    elif not dead:
+        say("dead kernels have left nothing")
+    # Last in, first out: what was set up inside of something else goes first.
+    _act("clean", [row.id for row in reversed(dead) if row.is_reclaimable], magic)
+
+
+def _act(verb: str, ids: Sequence[int], magic: str) -> None:
+    """Do it to each, whatever becomes of the others."""
+    from nbflow import ledger
+
+    done: list[str] = []
+    refused: list[LedgerError] = []
+    for row_id in ids:
+        try:
+            done.append(f"{what(getattr(ledger, verb)(row_id))} {DONE[verb]}")
+        except LedgerError as error:
+            refused.append(error)
+    if done:
+        say("\n".join(done))
+    if refused:
+        raise UsageError(f"{magic}: {'; '.join(map(_as_magic, refused))}") from refused[0]
+
+
+def _ids(options: Any, magic: str) -> list[int]:
+    if not options.ids:
+        every = ", or --all for all that dead kernels left" if options.verb == "clean" else ""
+        raise UsageError(f"{magic}: which resource? add its id{every}; {_MAGIC} lists them")
+    found: dict[int, None] = {}
+    for text in options.ids:
+        if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= _LARGEST_ID):
+            raise UsageError(f"{magic}: {text!r} is no id of a resource; {_MAGIC} lists them")
+        found[int(text)] = None
+    return list(found)
+
+
+def _as_magic(error: LedgerError) -> str:
+    """Return the message with its remedies as lines of the magic: the library gives them as calls."""
+    text = re.sub(rf"\b({'|'.join(DONE)})\((\d+)\)", rf"{_MAGIC} \1 \2", str(error))
+    return text.replace("nbflow.ledger.resources()", _MAGIC)
