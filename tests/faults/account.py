@@ -1,0 +1,246 @@
+"""Accounts for every resource of a round: what the log says of it, what is there, and what the ledger lists."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from tests.faults.workshop import TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from tests.faults.kernels import MarkedKernel
+
+ANNOUNCED = {"Scratch", "Slow", "Server", "Insider"}
+RECLAIMABLE = ANNOUNCED | {"Late", "Fork"}
+CLOSING_S = 0.5  # from the last line of a cleanup until the reaper must know about it
+NOTICED_S = 0.5  # by so much may the reaper see the kernel's end before we do
+FATES = ("run", "reclaimed", "listed", "left", "twice")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of the log."""
+
+    at: float
+    pid: int
+    word: str
+    token: str
+    more: str = ""
+
+    @classmethod
+    def read(cls, line: str) -> Step:
+        at, pid, word, token, *more = line.split()
+        return cls(float(at), int(pid), word, token, *more)
+
+
+@dataclass(frozen=True)
+class Life:
+    """All that the log says of one resource."""
+
+    token: str
+    steps: tuple[Step, ...]
+
+    @property
+    def kind(self) -> str:
+        return self.token.partition("-")[0]
+
+    @property
+    def began(self) -> bool:
+        """Whether there may ever have been anything."""
+        return self.count("setting-up") > 0
+
+    @property
+    def closings(self) -> int:
+        """How often the run has cleaned it up, or undone half of its setup."""
+        return self.count("cleaned") + self.count("undone")
+
+    @property
+    def reclaims(self) -> int:
+        return self.count("reclaimed")
+
+    def count(self, word: str) -> int:
+        return sum(step.word == word for step in self.steps)
+
+    def last(self, *words: str) -> float:
+        return max((step.at for step in self.steps if step.word in words), default=0.0)
+
+    def first(self, *words: str) -> float:
+        return min((step.at for step in self.steps if step.word in words), default=0.0)
+
+    def __str__(self) -> str:
+        return " ".join(step.word for step in self.steps)
+
+
+def lives(lines: Iterable[str]) -> list[Life]:
+    """Sort the lines of a log by the resource that they speak of, in the order in which they were made."""
+    steps: dict[str, list[Step]] = {}
+    for step in map(Step.read, lines):
+        if step.token != "-":
+            steps.setdefault(step.token, []).append(step)
+    return [Life(token, tuple(found)) for token, found in steps.items()]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a round ended, as far as it matters to what may be left.
+
+    Attributes:
+        alive: Whether the kernel (and its run's end) is what the resources have come to, not the reaper.
+        died_at: When the kernel was gone, in seconds since the epoch; 0 if it is not.
+        cut_off: Whether the run was given no time, or not enough, to clean up all of it.
+        given_up_at: When the third interrupt was sent, or 0.
+        hold_s: How long a line may have been held.
+    """
+
+    alive: bool
+    died_at: float
+    cut_off: bool
+    given_up_at: float = 0.0
+    hold_s: float = 0.0
+
+
+@dataclass
+class Account:
+    """What became of the resources.
+
+    Attributes:
+        fates: How many were cleaned by the run, reclaimed, listed, left or cleaned twice.
+        problems: Each thing that must not be, in words.
+    """
+
+    fates: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def resources(self) -> int:
+        return sum(self.fates.values())
+
+    def add(self, fate: str, what: str = "") -> None:
+        self.fates[fate] += 1
+        if fate in ("left", "twice"):
+            self.problems.append(f"{fate.upper()}: {what}")
+
+
+def take_account(kernel: MarkedKernel, rows: Sequence[Any], ended: Ended) -> Account:
+    """Account for everything that a round has made.
+
+    Args:
+        kernel: In which it was made.
+        rows: The open rows that the ledger has of the round's flow.
+        ended: How it ended.
+    """
+    account = Account()
+    processes = {process.pid: _token_of(process) for process in kernel.left()}
+    listed = Counter(row.manager for row in rows)
+    explained: set[int] = set()
+    for life in lives(kernel.lines()):
+        pids = _pids_of(life, processes)
+        explained.update(pids)
+        is_there = bool(pids) or (kernel.folder / "rooms" / life.token).exists()
+        fate, why = _fate(life, is_there=is_there, can_be_listed=listed[life.kind] > 0, ended=ended)
+        if fate == "listed":
+            listed[life.kind] -= 1
+        if fate:
+            account.add(fate, f"{life.token}: {why} ({life})")
+    _account_for_ready_ones(account, kernel, listed)
+    if not ended.alive:
+        for pid in processes.keys() - explained:
+            with contextlib.suppress(psutil.Error):
+                account.add("left", f"process {pid}: {' '.join(psutil.Process(pid).cmdline())}")
+    _account_for_rows(account, rows, ended)
+    return account
+
+
+def _fate(life: Life, *, is_there: bool, can_be_listed: bool, ended: Ended) -> tuple[str, str]:
+    if not life.began:
+        return ("left", "it was never set up, but it is there") if is_there else ("", "")
+    if life.closings > 1:
+        return "twice", f"closed {life.closings} times by the run"
+    if life.reclaims > 1:
+        return "twice", f"reclaimed {life.reclaims} times"
+    if life.reclaims and not _may_reclaim(life, ended):
+        return "twice", "reclaimed although the run had, or could have, cleaned it up"
+    if life.closings or life.reclaims:
+        if is_there:
+            return "left", "still there after all"
+        return ("run", "") if life.closings else ("reclaimed", "")
+    known = life.kind in (RECLAIMABLE if life.count("handle") else ANNOUNCED)
+    if can_be_listed and (ended.cut_off or ended.given_up_at) and not known:
+        return "listed", ""
+    # Until its handle is registered, which is a moment later than the line about it.
+    if can_be_listed and ended.cut_off and life.kind not in ANNOUNCED and not life.count("reclaiming"):
+        return "listed", ""
+    return "left", "nobody has cleaned it up" + (", and it is there" if is_there else "")
+
+
+def _may_reclaim(life: Life, ended: Ended) -> bool:
+    """Whether the reaper was right to do it: never to the living, and not once the run had done it."""
+    began = life.first("reclaiming")
+    if ended.given_up_at and began >= ended.given_up_at:
+        return not life.closings or life.first("cleaning", "undone") < began
+    if not ended.died_at or began < ended.died_at - NOTICED_S:
+        return False
+    return not life.closings or ended.died_at - life.last("cleaned", "undone") < CLOSING_S + ended.hold_s
+
+
+def _token_of(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.Error):
+        return str(process.environ().get(TOKEN, ""))
+    return ""
+
+
+def _pids_of(life: Life, processes: dict[int, str]) -> set[int]:
+    pids = {pid for pid, token in processes.items() if token == life.token}
+    if life.kind == "Fork":
+        told = {int(step.more) for step in life.steps if step.word == "set-up"}
+        # One that was killed between the fork and the line: its child looks like the kernel.
+        pids |= (
+            told or {pid for pid, token in processes.items() if not token and _is_fork(pid)}
+        ) & processes.keys()
+    return pids
+
+
+def _is_fork(pid: int) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return "ipykernel_launcher" in psutil.Process(pid).cmdline()
+    return False
+
+
+def _account_for_ready_ones(account: Account, kernel: MarkedKernel, listed: Counter[str]) -> None:
+    """Look for what nbflow's own managers, which write no lines, have left in the folder of temporary files."""
+    for path in _entries(kernel.folder / "tmp"):
+        if listed["TemporaryDirectory"]:
+            listed["TemporaryDirectory"] -= 1
+            account.add("listed")
+        else:
+            account.add("left", f"temporary folder {path.name}")
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.exists() else []
+
+
+def _account_for_rows(account: Account, rows: Sequence[Any], ended: Ended) -> None:
+    """No row may be open that somebody could have closed."""
+    for row in rows:
+        if row.is_reclaimable and row.handle is not None and not ended.alive:
+            account.add("left", f"row {row.id} of {row.manager} is {row.state} ({row.note})")
+        elif ended.alive and row.state not in ("failed", "abandoned"):
+            account.add("left", f"row {row.id} of {row.manager} is {row.state} although its run is over")
+        elif not (ended.cut_off or ended.given_up_at or row.state == "failed"):
+            account.add("left", f"row {row.id} of {row.manager} is {row.state} ({row.note})")
+
+
+def remove_listed(kernel: MarkedKernel) -> None:
+    """Remove what was rightly left and listed: the campaign leaves nothing."""
+    for process in kernel.left():
+        with contextlib.suppress(psutil.Error):
+            os.kill(process.pid, 9)

@@ -1,0 +1,116 @@
+"""What one round of the campaign will do, all of it drawn from the seed and the round's number."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from tests.faults.flows import draw_flow
+
+ENDS = (
+    "normal",
+    "interrupt",
+    "interrupt twice",
+    "interrupt thrice",
+    "restart",
+    "shutdown",
+    "shutdown now",
+    "SIGTERM",
+    "SIGKILL",
+    "SIGKILL group",
+)
+STAYS = ("normal", "interrupt", "interrupt twice", "interrupt thrice")  # the kernel is there afterwards
+GRACEFUL = ("restart", "shutdown")
+INTERRUPTS = {"interrupt": 1, "interrupt twice": 2, "interrupt thrice": 3}
+
+FOLDERS = ("Scratch", "Scratch", "Late", "Bare", "written")
+PROCESSES = ("Server", "Server", "Insider", "Stranger")
+READY = ("TemporaryDirectory", "Subprocess")
+SLOW_FOR = ("interrupt twice", "interrupt thrice", "restart", "shutdown", "SIGTERM")
+CELL = """\
+with nbflow.Flow({name!r}) as flow:
+{flow}
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One round.
+
+    Attributes:
+        number: Which round of its campaign; with the seed and the end it makes the same plan again.
+        end: One of `ENDS`.
+        imported: Whether the managers come from a module, not from the notebook.
+        flow: The text inside the flow's ``with``.
+        start: ``"run"`` (a cell blocks), ``"start"`` (in the background) or ``"wait"`` (a cell waits for that).
+        executor: ``"inline"`` or ``"threads"``.
+        line: At which line of the log to end it; 0 if after `delay_s` instead.
+        hold_s: How long the kernel stays at that line.
+        delay_s: How long to wait after the line, or after the start.
+        gaps_s: The times between interrupts.
+        cleans: Whether the user cleans up in the kernel what three interrupts have left.
+    """
+
+    seed: int
+    number: int
+    end: str
+    imported: bool
+    flow: str
+    start: str
+    executor: str
+    line: int
+    hold_s: float
+    delay_s: float
+    gaps_s: tuple[float, ...]
+    cleans: bool
+
+    @property
+    def reproduce(self) -> str:
+        """The command that plays it again."""
+        return f"python scripts/campaign.py --seed {self.seed} --round {self.number} --only {self.end!r}"
+
+    @property
+    def moment(self) -> str:
+        if not self.line:
+            return f"{self.delay_s:.3f} s after the start"
+        return f"{self.delay_s:.3f} s after line {self.line}" + (", held there" if self.hold_s else "")
+
+    def __str__(self) -> str:
+        how = f"flow.{self.start}, {self.executor}, {'imported' if self.imported else 'notebook'} managers"
+        return f"round {self.number}: {self.end}, {self.moment}; {how}\n{self.flow}"
+
+
+def draw(seed: int, number: int, end: str) -> Plan:
+    """Draw a round.
+
+    Args:
+        seed: Of the campaign.
+        number: Of the round.
+        end: One of `ENDS`.
+    """
+    rng = random.Random(f"{seed} {number} {end}")
+    kinds = [*FOLDERS, *PROCESSES]
+    if end != "restart":  # the fork holds the ports that the new kernel needs
+        kinds.append("Fork")
+    if rng.random() < 0.4:
+        kinds += READY * 2
+    if end in SLOW_FOR:
+        kinds += ["Slow"] * (8 if end == "interrupt thrice" else 2)
+    draft = draw_flow(rng, kinds)
+    by_line = rng.random() < 0.7
+    return Plan(
+        seed=seed,
+        number=number,
+        end=end,
+        imported=rng.random() < 0.4,
+        flow=draft.text,
+        start=rng.choice(
+            ["run", "run", "wait", "wait", "start"] if end in INTERRUPTS else ["run", "start", "wait"]
+        ),
+        executor=rng.choice(["inline", "threads"]),
+        line=rng.randint(1, draft.said + 2) if by_line else 0,
+        hold_s=rng.choice([0.0, 0.3]) if by_line else 0.0,
+        delay_s=rng.uniform(0, 0.03) if by_line else rng.uniform(0, draft.seconds * 1.1 + 0.2),
+        gaps_s=tuple(rng.uniform(0.02, 0.6) for _ in range(INTERRUPTS.get(end, 1) - 1)),
+        cleans=rng.random() < 0.5,
+    )

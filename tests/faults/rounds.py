@@ -1,0 +1,236 @@
+"""Plays one round: a real kernel, a flow with real resources, an end at its moment, and the account of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from tests.faults.account import Account, Ended, lives, remove_listed, take_account
+from tests.faults.kernels import HAS_LEDGER, MODULE, WORKSHOP, MarkedKernel, Stable, end
+from tests.faults.plan import CELL, GRACEFUL, STAYS, Plan
+from tests.faults.workshop import ROUND
+from tests.kernel.conftest import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEADLINE_S = 20.0  # for the reaper to be done
+RUN_DEADLINE_S = 45.0  # for a run that was interrupted
+DEATH_DEADLINE_S = 45.0  # for a kernel that was told to end
+MANAGER_LEAVES_S = 5.0  # then a kernel that should shut down is killed
+FINISH = "print(flow.runs[-1].wait(%g).is_finished())"
+CLEAN = """\
+import nbflow.ledger
+for row in nbflow.ledger.resources():
+    if row.flow == flow.name and row.state == "abandoned":
+        print(nbflow.ledger.clean(row.id).state)
+"""
+
+
+@dataclass
+class Result:
+    """What came of a round.
+
+    Attributes:
+        plan: What was planned.
+        account: What became of the resources.
+        log: What they wrote.
+        stderr: What the kernel and the reaper wrote to the terminal.
+        end_s: How long the end took, in seconds: of the kernel, or of the run if the kernel stayed.
+        settle_s: How long the reaper took after that.
+    """
+
+    plan: Plan
+    account: Account = field(default_factory=Account)
+    log: list[str] = field(default_factory=list)
+    stderr: str = ""
+    end_s: float = 0.0
+    settle_s: float = 0.0
+
+    @property
+    def problems(self) -> list[str]:
+        return self.account.problems
+
+    def __str__(self) -> str:
+        lines = [str(self.plan), *self.problems, *self.log, self.stderr, f"reproduce: {self.plan.reproduce}"]
+        return "\n".join(lines)
+
+
+def play(plan: Plan, stable: Stable) -> Result:
+    """Play one round, and leave nothing of it behind."""
+    result = Result(plan)
+    with stable.kernel() as kernel:
+        try:
+            _Round(plan, kernel, stable, result).play()
+        except Exception as error:
+            result.problems.append(f"ODD: {type(error).__name__}: {error}")
+        result.log = kernel.lines()
+        result.stderr = kernel.stderr()
+        remove_listed(kernel)
+    return result
+
+
+class _Round:
+    def __init__(self, plan: Plan, kernel: MarkedKernel, stable: Stable, result: Result) -> None:
+        self.plan = plan
+        self.kernel = kernel
+        self.result = result
+        self.stable = stable
+        self.flow = f"{kernel.mark}-{plan.number}"
+        self.given_up_at = 0.0
+
+    def play(self) -> None:
+        self._prepare()
+        self._start()
+        self._await_moment()
+        if self.plan.end in STAYS:
+            self._end_run()
+        else:
+            self._end_kernel()
+
+    # -- before -----------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        settings = {
+            "log": str(self.kernel.log),
+            "rooms": str(self.kernel.folder / "rooms"),
+            "line": self.plan.line,
+            "hold_s": self.plan.hold_s,
+        }
+        self.kernel.run(
+            f"%load_ext nbflow\nimport os, nbflow\nos.environ[{ROUND!r}] = {json.dumps(json.dumps(settings))}"
+        )
+        self.kernel.run(f"from {MODULE} import *" if self.plan.imported else WORKSHOP.read_text())
+        if "TemporaryDirectory(" in self.plan.flow or "Subprocess(" in self.plan.flow:
+            self.kernel.run("from nbflow.resources import Subprocess, TemporaryDirectory")
+        self.kernel.run(CELL.format(name=self.flow, flow=self.plan.flow))
+
+    def _start(self) -> None:
+        executor = repr(self.plan.executor)
+        if self.plan.start == "run":
+            self.kernel.execute(f"say('run')\nflow.run(executor={executor})", wait=False)
+            return
+        self.kernel.run(f"say('run')\nrun = flow.start(executor={executor})")
+        if self.plan.start == "wait":
+            self.kernel.execute("run.wait()", wait=False)
+
+    def _await_moment(self) -> None:
+        if self.plan.line and self.plan.end != "normal":
+            # A run that ends before it has written so many lines is ended after its end.
+            last_news, seen = time.monotonic(), 0
+            while len(lines := self.kernel.lines()) < self.plan.line and time.monotonic() - last_news < 1.5:
+                if len(lines) > seen:
+                    last_news, seen = time.monotonic(), len(lines)
+                time.sleep(0.002)
+        elif self.plan.end != "normal":
+            _until(self.kernel.lines, 10)
+        if self.plan.end != "normal":
+            time.sleep(self.plan.delay_s)
+
+    # -- the run ends, and the kernel later -------------------------------------------------------------------
+
+    def _end_run(self) -> None:
+        began = time.monotonic()
+        end(self.kernel, self.plan)
+        if self.plan.end == "interrupt thrice":
+            self.given_up_at = time.time()
+        # The blocked cell is not waited for: the reply to one that the interrupt met in the kernel's own code is lost.
+        finished = self.kernel.run(FINISH % RUN_DEADLINE_S, timeout_s=RUN_DEADLINE_S + 15)
+        self.result.end_s = time.monotonic() - began
+        if finished.stdout.strip() != "True":
+            self.result.problems.append(f"ODD: the run has not ended: {finished.stdout}{finished.stderr}")
+        if self.given_up_at:
+            self._clean_abandoned()
+        else:
+            self._check_living()
+        kernel_ended = time.time()
+        self.kernel.manager.shutdown_kernel(now=True)
+        self._settle(
+            Ended(alive=False, died_at=kernel_ended, cut_off=False, given_up_at=self.given_up_at, hold_s=0.0)
+        )
+
+    def _check_living(self) -> None:
+        """Rule 6 and the sentence behind rule 12: a run that is over has nothing open, but for failed cleanups."""
+        rows = self._rows()
+        failed = {row.manager for row in rows if row.state == "failed"}
+        for life in lives(self.kernel.lines()):
+            if life.count("set-up") and not life.closings and life.kind not in failed:
+                self.result.problems.append(f"LEFT: {life.token} is open although the run is over ({life})")
+        self.result.problems.extend(
+            f"LEFT: row {row.id} of {row.manager} is {row.state} although the run is over"
+            for row in rows
+            if row.state != "failed"
+        )
+
+    def _clean_abandoned(self) -> None:
+        """What three interrupts have left is reclaimed while the kernel lives; the rest is the user's to clean."""
+
+        def waits() -> list[Any]:
+            return [
+                row
+                for row in self._rows()
+                if row.state not in ("failed", "abandoned") or row.handle is not None
+            ]
+
+        if not _until(lambda: not waits(), DEADLINE_S):
+            self.result.problems.extend(
+                f"LEFT: row {row.id} of {row.manager} is {row.state} after three interrupts ({row.note})"
+                for row in waits()
+            )
+        if self.plan.cleans and HAS_LEDGER:
+            reply = self.kernel.execute(CLEAN)
+            assert isinstance(reply, Reply)
+            if not reply.ok or set(reply.stdout.split()) - {"closed"}:
+                self.result.problems.append(f"ODD: clean: {reply.stdout} {reply.ename} {reply.evalue}")
+
+    # -- the kernel ends --------------------------------------------------------------------------------------
+
+    def _end_kernel(self) -> None:
+        process, began = self.kernel.process, time.monotonic()
+        slept_before = time.time()
+        end(self.kernel, self.plan)
+        if self.plan.end in ("SIGTERM", "SIGKILL", "SIGKILL group"):
+            try:
+                process.wait(timeout=DEATH_DEADLINE_S)
+            except psutil.TimeoutExpired:
+                self.result.problems.append(f"ODD: the kernel has not ended within {DEATH_DEADLINE_S:g} s")
+                process.kill()
+                process.wait(timeout=10)
+        died_at = time.time() if self.plan.end not in ("SIGKILL", "SIGKILL group") else slept_before
+        if self.plan.end == "restart":
+            self.kernel.process = psutil.Process(self.kernel.manager.provisioner.pid)
+        self.result.end_s = time.monotonic() - began
+        if self.plan.end in GRACEFUL and self.result.end_s > MANAGER_LEAVES_S + 2:
+            self.result.problems.append(f"ODD: the kernel took {self.result.end_s:.1f} s to end")
+        self._settle(Ended(alive=False, died_at=died_at, cut_off=True, hold_s=self.plan.hold_s))
+
+    # -- afterwards -------------------------------------------------------------------------------------------
+
+    def _settle(self, ended: Ended) -> None:
+        """Wait until everything is accounted for, or the deadline is over."""
+        began = time.monotonic()
+        while True:
+            account = take_account(self.kernel, self._rows(), ended)
+            if not account.problems or time.monotonic() - began > DEADLINE_S:
+                break
+            time.sleep(0.1)
+        self.result.settle_s = time.monotonic() - began
+        self.result.account.fates = account.fates
+        self.result.account.problems += account.problems
+
+    def _rows(self) -> list[Any]:
+        """The rows that the ledger lists for this round's flow."""
+        return [row for row in self.stable.rows() if row.flow == self.flow]
+
+
+def _until(condition: Callable[[], object], timeout_s: float) -> bool:
+    until = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
