@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import textwrap
 from dataclasses import dataclass
 
 from tests.faults.flows import draw_flow
@@ -44,11 +45,12 @@ class Plan:
         flow: The text inside the flow's ``with``.
         start: ``"run"`` (a cell blocks), ``"start"`` (in the background) or ``"wait"`` (a cell waits for that).
         executor: ``"inline"`` or ``"threads"``.
-        line: At which line of the log to end it; 0 if after `delay_s` instead.
+        line: At which line of the log to end it; 0 if at the first `word` in it, or after `delay_s` only.
         hold_s: How long the kernel stays at that line.
         delay_s: How long to wait after the line, or after the start.
         gaps_s: The times between interrupts.
         cleans: Whether the user cleans up in the kernel what three interrupts have left.
+        word: At which word of the log to end it.
     """
 
     seed: int
@@ -63,6 +65,7 @@ class Plan:
     delay_s: float
     gaps_s: tuple[float, ...]
     cleans: bool
+    word: str = ""
 
     @property
     def reproduce(self) -> str:
@@ -71,6 +74,8 @@ class Plan:
 
     @property
     def moment(self) -> str:
+        if self.word:
+            return f"{self.delay_s:.3f} s after {self.word!r}"
         if not self.line:
             return f"{self.delay_s:.3f} s after the start"
         return f"{self.delay_s:.3f} s after line {self.line}" + (", held there" if self.hold_s else "")
@@ -113,4 +118,25 @@ def draw(seed: int, number: int, end: str) -> Plan:
         delay_s=rng.uniform(0, 0.03) if by_line else rng.uniform(0, draft.seconds * 1.1 + 0.2),
         gaps_s=tuple(rng.uniform(0.02, 0.6) for _ in range(INTERRUPTS.get(end, 1) - 1)),
         cleans=rng.random() < 0.5,
+    )
+
+
+def scene(
+    end: str, flow: str, word: str, *, start: str = "run", executor: str = "inline", imported: bool = False
+) -> Plan:
+    """Return the plan of a round that is chosen, not drawn: it is ended where the log says `word` first."""
+    return Plan(
+        seed=0,
+        number=0,
+        end=end,
+        imported=imported,
+        flow=textwrap.indent(textwrap.dedent(flow).strip(), "    "),
+        start=start,
+        executor=executor,
+        line=0,
+        hold_s=0.5,
+        delay_s=0.0,
+        gaps_s=(0.2,) * (INTERRUPTS.get(end, 1) - 1),
+        cleans=False,
+        word=word,
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DEADLINE_S = 20.0  # for the reaper to be done
 RUN_DEADLINE_S = 45.0  # for a run that was interrupted
 DEATH_DEADLINE_S = 45.0  # for a kernel that was told to end
+NO_NEWS_S = 1.5  # from a run that has ended
 MANAGER_LEAVES_S = 5.0  # then a kernel that should shut down is killed
 FINISH = "print(flow.runs[-1].wait(%g).is_finished())"
 CLEAN = """\
@@ -99,6 +100,7 @@ class _Round:
             "log": str(self.kernel.log),
             "rooms": str(self.kernel.folder / "rooms"),
             "line": self.plan.line,
+            "word": self.plan.word,
             "hold_s": self.plan.hold_s,
         }
         self.kernel.run(
@@ -119,17 +121,20 @@ class _Round:
             self.kernel.execute("run.wait()", wait=False)
 
     def _await_moment(self) -> None:
-        if self.plan.line and self.plan.end != "normal":
-            # A run that ends before it has written so many lines is ended after its end.
-            last_news, seen = time.monotonic(), 0
-            while len(lines := self.kernel.lines()) < self.plan.line and time.monotonic() - last_news < 1.5:
-                if len(lines) > seen:
-                    last_news, seen = time.monotonic(), len(lines)
-                time.sleep(0.002)
-        elif self.plan.end != "normal":
-            _until(self.kernel.lines, 10)
-        if self.plan.end != "normal":
-            time.sleep(self.plan.delay_s)
+        if self.plan.end == "normal":
+            return
+        # A run that ends before it has written so much is ended after its end.
+        last_news, seen = time.monotonic(), 0
+        while not self._is_moment(lines := self.kernel.lines()) and time.monotonic() - last_news < NO_NEWS_S:
+            if len(lines) > seen:
+                last_news, seen = time.monotonic(), len(lines)
+            time.sleep(0.002)
+        time.sleep(self.plan.delay_s)
+
+    def _is_moment(self, lines: list[str]) -> bool:
+        if self.plan.word:
+            return any(line.split()[2] == self.plan.word for line in lines)
+        return len(lines) >= max(1, self.plan.line)
 
     # -- the run ends, and the kernel later -------------------------------------------------------------------
 

@@ -46,7 +46,7 @@ def say(word, token="-", more=""):
     note(now["log"], word, token, more)
     if now["hold_s"]:
         with open(now["log"], "rb") as file:
-            if sum(1 for _ in file) == now["line"]:
+            if word == now["word"] or sum(1 for _ in file) == now["line"]:
                 pause(now["hold_s"])
 
 
