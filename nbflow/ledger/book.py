@@ -1,0 +1,244 @@
+"""What this process has in one ledger, and the ways on when the file is lost, locked, full or damaged.
+
+A row that could not be written is kept and written with the next one that can be; a resource that is alive is
+written again when its file is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from nbflow.errors import DamagedLedgerError, LedgerUnavailableError, LockedLedgerError
+from nbflow.ledger.store import LOCK_WAIT_S, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nbflow.ledger.entry import Entry
+    from nbflow.ledger.processes import Kernel
+
+    Tell = Callable[[str, str], None]  # the kind, told once, and the message
+
+Result = TypeVar("Result")
+RIDE_S = 0.002  # a change this soon after a commit rides along with the next one
+_WAIT_IN_TROUBLE_S = 0.05  # the full wait was paid once; later ones would add up
+_TRIES = 3
+
+
+class Book:
+    """The rows of this process in one ledger file. Safe to use from several threads.
+
+    Args:
+        path: The file; it is opened, and made, when there is something to write.
+        kernel: This process.
+    """
+
+    def __init__(self, path: Path, kernel: Kernel) -> None:
+        self.path = path
+        self.kernel = kernel
+        self._entries: dict[str, Entry] = {}
+        self._dirty: dict[str, Entry] = {}
+        self._store: Store | None = None
+        self._reaper: tuple[int, float] | None = None
+        self._has_written_reaper = True
+        self._is_in_trouble = False
+        self._committed_at = 0.0
+        self._lock = threading.RLock()
+
+    def entries(self) -> list[Entry]:
+        """Return what may be alive, oldest first."""
+        return list(self._entries.values())
+
+    def find(self, key: str) -> Entry | None:
+        """Return what has this key and may be alive, or None."""
+        return self._entries.get(key)
+
+    def note_reaper(self, reaper: tuple[int, float]) -> None:
+        """Note the pid and start time of this process's reaper, to be written with the next row."""
+        if reaper != self._reaper:
+            self._reaper, self._has_written_reaper = reaper, False
+
+    def save(self, entry: Entry, tell: Tell, *, is_durable: bool = False) -> bool:
+        """Write a row now, with all that still has to be written; tells whether it is on disk.
+
+        Args:
+            entry: The row, new or changed.
+            tell: Called with the kind and the text of a problem. Nothing is raised for one.
+            is_durable: Whether it must survive the machine's death from now on.
+        """
+        with self._lock:
+            self._note(entry)
+            return self._commit(tell, is_durable=is_durable)
+
+    def save_soon(self, entry: Entry, tell: Tell) -> None:
+        """Write a change now if the last commit was a while ago, else with the next one."""
+        with self._lock:
+            self._note(entry)
+            if time.monotonic() - self._committed_at >= RIDE_S:
+                self._commit(tell)
+
+    def flush(self, tell: Tell) -> bool:
+        """Write what still has to be; tells whether all is on disk."""
+        with self._lock:
+            return self._commit(tell)
+
+    def _note(self, entry: Entry) -> None:
+        if entry.until is None:
+            self._entries[entry.key] = entry
+            self._dirty[entry.key] = entry
+        else:
+            self._entries.pop(entry.key, None)
+            if entry.id is None:  # it came and went unwritten
+                self._dirty.pop(entry.key, None)
+            else:
+                self._dirty[entry.key] = entry
+
+    def drop(self, key: str) -> None:
+        """Know a row no longer, as somebody else has closed it or taken it over."""
+        with self._lock:
+            self._entries.pop(key, None)
+            self._dirty.pop(key, None)
+
+    def _commit(self, tell: Tell, *, is_durable: bool = False) -> bool:
+        if not self._dirty and (self._store is None or self._is_current(self._store)):
+            return True
+        try:
+            self.use(lambda store: self._write(store, is_durable), tell)
+        except LedgerUnavailableError as error:
+            tell(type(error).__name__, f"{error}. The run goes on, its resources are not recorded meanwhile")
+            return False
+        return True
+
+    def _write(self, store: Store, is_durable: bool) -> None:
+        reaper = None if self._has_written_reaper else self._reaper
+        if self._dirty:
+            store.write(self.kernel, tuple(self._dirty.values()), reaper=reaper, is_durable=is_durable)
+        self._has_written_reaper = self._has_written_reaper or reaper is not None
+        self._dirty.clear()
+        self._committed_at = time.monotonic()
+
+    def use(self, action: Callable[[Store], Result], tell: Tell) -> Result:
+        """Return what `action` makes of the open store; it is called again with another one if the file was lost.
+
+        Args:
+            action: May be called more than once.
+            tell: Called when the file was lost or damaged, and another one was begun.
+
+        Raises:
+            LedgerUnavailableError: If the ledger cannot be used; the subclass says why.
+        """
+        with self._lock:
+            for _ in range(_TRIES):
+                try:
+                    result = action(self._opened(tell))
+                except DamagedLedgerError as error:
+                    self._move_aside(error, tell)
+                except LockedLedgerError:
+                    self._in_trouble(True)
+                    raise
+                except LedgerUnavailableError:
+                    if self._store is not None and not self._is_current(self._store):
+                        continue
+                    raise
+                else:
+                    self._in_trouble(False)
+                    return result
+            raise LedgerUnavailableError(str(self.path), "it is lost or damaged again and again")
+
+    def close(self) -> None:
+        """Close the file; it is opened again when there is something to write."""
+        with self._lock:
+            if self._store is not None:
+                self._store.close()
+                self._store = None
+
+    def _in_trouble(self, is_in_trouble: bool) -> None:
+        self._is_in_trouble = is_in_trouble
+        if self._store is not None:
+            self._store.wait_for_locks(_WAIT_IN_TROUBLE_S if is_in_trouble else LOCK_WAIT_S)
+
+    def _is_current(self, store: Store) -> bool:
+        try:
+            return store.is_current()
+        except DamagedLedgerError:
+            return False
+
+    def _opened(self, tell: Tell) -> Store:
+        if self._store is not None and not self._store.is_current():
+            self.close()
+            self._write_all_again()
+            tell("lost", f"the ledger {self.path} was removed while it was in use; another one was begun")
+        if self._store is None:
+            wait_s = _WAIT_IN_TROUBLE_S if self._is_in_trouble else LOCK_WAIT_S
+            self._store = Store(self.path, lock_wait_s=wait_s)
+        return self._store
+
+    def _write_all_again(self) -> None:
+        """Forget what the lost file held: what is alive is new to the next one, what has ended does not matter."""
+        self._dirty.clear()
+        for entry in self._entries.values():
+            entry.id = None
+            self._dirty[entry.key] = entry
+        self._has_written_reaper = self._reaper is None
+
+    def _move_aside(self, error: DamagedLedgerError, tell: Tell) -> None:
+        before = None if self._store is None else self._store.identity
+        with _only_one(self.path.parent):
+            if before in (None, _identity(self.path)) and _is_damaged(self.path, before):
+                aside = self._aside()
+                for end in ("", "-wal", "-shm"):
+                    with suppress(FileNotFoundError):
+                        Path(f"{self.path}{end}").rename(f"{aside}{end}")
+                tell(
+                    "damaged",
+                    f"{error}. It was moved aside as {aside.name}, and another one was begun; what earlier "
+                    "kernels left is listed there only",
+                )
+            self.close()  # after the move: SQLite would write into what is still the ledger
+            self._write_all_again()
+
+    def _aside(self) -> Path:
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        return self.path.with_name(f"{self.path.stem}.damaged-{stamp}-{self.kernel.pid}{self.path.suffix}")
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Keep other kernels from moving the file as well; the lock ends with the process."""
+    import fcntl
+
+    try:
+        number = os.open(folder / "moving.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LedgerUnavailableError(str(folder), error.strerror or str(error)) from error
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(number)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _is_damaged(path: Path, was_open: tuple[int, int] | None) -> bool:
+    """Whether it still is, now that nobody else moves it: another kernel may have begun a new one meanwhile."""
+    if was_open is not None:
+        return True
+    try:
+        Store(path).close()
+    except DamagedLedgerError:
+        return True
+    except LedgerUnavailableError:
+        return False
+    return False

@@ -1,0 +1,267 @@
+"""The kernel's side of the reaper: starts it, tells it of resources, and waits for its answers, never for long."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbflow.ledger.place import make_private
+from nbflow.ledger.processes import UNKNOWN, start_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbflow.ledger.processes import Kernel
+
+    Tell = Callable[[str, str], None]
+
+ANSWER_WAIT_S = 5.0
+_LONGEST_LOG = 1_000_000  # bytes; then it is begun anew
+_BEST_EFFORT = "the run goes on, but what it holds may be left if this kernel dies"
+
+
+class ReaperClient:
+    """Talks to the reaper of this process. Safe to use from several threads; only `wait_for` waits.
+
+    Args:
+        kernel: This process, which the reaper watches.
+        answer_wait_s: How long a registration waits for its answer.
+        command: What is run as the reaper.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        *,
+        answer_wait_s: float = ANSWER_WAIT_S,
+        command: tuple[str, ...] | None = None,
+    ) -> None:
+        self.process: tuple[int, float] | None = None
+        self._kernel = kernel
+        self._answer_wait_s = answer_wait_s
+        # Isolated and without site packages: nothing of the user's is run, and it starts in a few milliseconds.
+        self._command = command or (sys.executable, "-I", "-S", str(Path(__file__).with_name("reaper.py")))
+        self._log: Path | None = None
+        self._inlet = self._outlet = -1
+        self._unsent = bytearray()
+        self._heard = b""
+        self._sent = self._answered = 0
+        self._is_deaf = False
+        self._jobs: dict[str, dict[str, Any]] = {}
+        self._lock = threading.RLock()
+
+    # -- what the keepers say -------------------------------------------------------------------------------------
+
+    def start_soon(self, ledger: Path) -> None:
+        """Start the reaper if it was never started, without waiting until it is there.
+
+        Args:
+            ledger: The ledger's file; what the reaper does is logged beside it.
+        """
+        with self._lock:
+            self._log = ledger.with_name("reaper.log")
+            if self.process is None:
+                with suppress(OSError):  # the registration tries again, and tells
+                    self._start()
+
+    def register(self, job: dict[str, Any], tell: Tell) -> int | None:
+        """Tell the reaper of a resource; returns the number to `wait_for`, or None if there is no reaper.
+
+        A reaper that was killed is replaced, and the new one is told of everything that is open.
+
+        Args:
+            job: All that is needed to reclaim it.
+            tell: Called with the kind and the text of a problem.
+        """
+        with self._lock:
+            self._log = Path(job["ledger"]).with_name("reaper.log")
+            job = {**job, "env": dict(os.environ)}
+            self._jobs[job["key"]] = job
+            try:
+                self._hear(0)
+                if self.process is not None:
+                    return self._send({"op": "register", **job}, wants_answer=True)
+            except _GoneError:
+                pass
+            return self._restart(tell)
+
+    def wait_for(self, number: int, tell: Tell) -> bool:
+        """Wait until the reaper has answered a registration; tells whether it has."""
+        until = time.monotonic() + (0.0 if self._is_deaf else self._answer_wait_s)
+        with self._lock:
+            while self._answered < number:
+                try:
+                    heard = self._hear(max(0.0, until - time.monotonic()))
+                except _GoneError:
+                    if time.monotonic() > until or self._restart(tell) is None:
+                        tell("reaper gone", f"the reaper ends as soon as it is started; {_BEST_EFFORT}")
+                        return False
+                    continue
+                if not heard and time.monotonic() >= until:
+                    self._is_deaf = True
+                    tell(
+                        "reaper deaf",
+                        f"the reaper (process {self.process and self.process[0]}) has not answered for "
+                        f"{self._answer_wait_s:g} s; {_BEST_EFFORT}",
+                    )
+                    return False
+            return True
+
+    def release(self, key: str) -> None:
+        """Tell the reaper that a resource is no longer its concern."""
+        with self._lock:
+            if self._jobs.pop(key, None) is not None and self.process is not None:
+                with suppress(_GoneError):  # the next registration starts another one, and says so
+                    self._send({"op": "release", "key": key})
+
+    def reclaim_now(self, key: str, tell: Tell) -> None:
+        """Have a registered resource reclaimed although this process lives; returns at once."""
+        with self._lock:
+            if key not in self._jobs:
+                return
+            try:
+                if self.process is not None:
+                    self._send({"op": "now", "key": key})
+                    return
+            except _GoneError:
+                pass
+            if self._restart(tell) is not None:
+                with suppress(_GoneError):
+                    self._send({"op": "now", "key": key})
+
+    def let_go(self) -> None:
+        """Forget the reaper, in the child of a fork: it is the parent's."""
+        for number in (self._inlet, self._outlet):
+            if number >= 0:
+                with suppress(OSError):
+                    os.close(number)
+        self.process, self._inlet, self._outlet = None, -1, -1
+
+    # -- the process ----------------------------------------------------------------------------------------------
+
+    def _restart(self, tell: Tell) -> int | None:
+        """Start a reaper, tell it of everything that is open, and return the number of its last answer."""
+        was, self.process = self.process, None
+        if was is not None:
+            self._end(was[0])
+            tell(
+                "reaper killed",
+                f"the reaper (process {was[0]}) has ended; another one was started and told of "
+                f"{len(self._jobs)} open resources",
+            )
+        try:
+            self._start()
+            for job in self._jobs.values():
+                self._send({"op": "register", **job}, wants_answer=True)
+        except (OSError, _GoneError) as error:
+            tell("reaper missing", f"the reaper can not be started: {error}; {_BEST_EFFORT}")
+            return None
+        return self._sent
+
+    def _start(self) -> None:
+        ours, theirs = os.pipe(), os.pipe()
+        log = self._open_log()
+        try:
+            started = subprocess.Popen(
+                self._command,
+                stdin=ours[0],
+                stdout=theirs[1],
+                stderr=subprocess.DEVNULL if log is None else log,
+                cwd="/",
+                start_new_session=True,  # the signals for the kernel's group are not for the reaper
+            )
+        except BaseException:
+            os.close(ours[1])
+            os.close(theirs[0])
+            raise
+        finally:
+            for number in (ours[0], theirs[1], *(() if log is None else (log,))):
+                os.close(number)
+        self.process = (started.pid, start_of(started.pid) or UNKNOWN)
+        started.returncode = 0  # it outlives us on purpose; else `Popen` would complain of that
+        self._inlet, self._outlet = ours[1], theirs[0]
+        os.set_blocking(self._inlet, False)
+        self._unsent.clear()
+        self._heard = b""
+        self._is_deaf = False
+        kernel = {"pid": self._kernel.pid, "started": self._kernel.started}
+        with suppress(_GoneError):  # the registration that comes next finds out
+            self._send(
+                {"op": "kernel", **kernel, "sys_path": [one for one in sys.path if isinstance(one, str)]}
+            )
+
+    def _open_log(self) -> int | None:
+        if self._log is None:
+            return None
+        with suppress(OSError):
+            make_private(self._log)
+            if self._log.stat().st_size > _LONGEST_LOG:
+                self._log.write_bytes(b"")
+            return os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        return None
+
+    def _end(self, pid: int) -> None:
+        """Close what led to a reaper that is gone, and take its end from the system."""
+        for number in (self._inlet, self._outlet):
+            with suppress(OSError):
+                os.close(number)
+        self._inlet = self._outlet = -1
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+    # -- the pipes ------------------------------------------------------------------------------------------------
+
+    def _send(self, message: dict[str, Any], *, wants_answer: bool = False) -> int:
+        if wants_answer:
+            self._sent += 1
+            message["n"] = self._sent
+        self._unsent += json.dumps(message).encode("ascii") + b"\n"
+        until = time.monotonic() + (0.0 if self._is_deaf else self._answer_wait_s)
+        while self._unsent:
+            try:
+                del self._unsent[: os.write(self._inlet, self._unsent)]
+            except BlockingIOError:  # the pipe is full; what is left goes first the next time
+                left_s = until - time.monotonic()
+                if left_s <= 0 or not _wait(self._inlet, select.POLLOUT, left_s):
+                    break
+            except OSError as error:
+                raise _GoneError from error
+        return self._sent
+
+    def _hear(self, timeout_s: float) -> bool:
+        """Take the answers that have come, waiting for one this long; tells whether there was one.
+
+        Raises:
+            _GoneError: If the reaper has ended.
+        """
+        if self.process is None or not _wait(self._outlet, select.POLLIN, timeout_s):
+            return False
+        try:
+            data = os.read(self._outlet, 1 << 16)
+        except OSError as error:
+            raise _GoneError from error
+        if not data:
+            raise _GoneError
+        *lines, self._heard = (self._heard + data).split(b"\n")
+        for line in lines:
+            self._answered = max(self._answered, int(line))
+            self._is_deaf = False
+        return True
+
+
+class _GoneError(Exception):
+    """The reaper has ended."""
+
+
+def _wait(number: int, event: int, timeout_s: float) -> bool:
+    poll = select.poll()  # `select` itself knows no file beyond the 1024th
+    poll.register(number, event)
+    return bool(poll.poll(timeout_s * 1000))

@@ -1,0 +1,44 @@
+"""One resource as this process knows it: what is written in the ledger, or still has to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbflow.engine.blocks import Holding
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Entry:
+    """A row in the making.
+
+    Attributes:
+        key: Names the row whatever its number is, also to the reaper.
+        since: When it was intended, seconds since the epoch; `until`, when it ended, or None.
+        handle: What finds the resource from another process, as JSON, or None.
+        code: What loads its class there, as JSON (see `nbflow.ledger.travel`), or None.
+        id: The row's number once it is written; another one in another file.
+        held: The resource itself, if it was set up in this process.
+        job: What the reaper was told, or None.
+    """
+
+    key: str
+    flow: str
+    run: str
+    block: str
+    manager: str
+    since: float
+    state: str = "intent"
+    until: float | None = None
+    handle: str | None = None
+    code: str | None = None
+    note: str = ""
+    id: int | None = None
+    held: Holding | None = field(default=None, repr=False)
+    job: dict[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def what(self) -> str:
+        """The resource in words."""
+        return f"{self.block!r} of flow {self.flow!r}"

@@ -1,0 +1,271 @@
+"""The keeper of a run: writes each resource into the ledger before it is made, and tells the reaper of it (rule 10).
+
+Nothing here raises and nothing waits for long, whatever is wrong with the disk or the reaper: what cannot be done is
+told, once for each kind, and the run goes on.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from nbflow.engine.describe import describe
+from nbflow.engine.events import warn_safely
+from nbflow.ledger.entry import Entry
+from nbflow.ledger.here import here
+from nbflow.ledger.travel import DEADLINE_S, NotPlainDataError, code_of, kind_of, manager_name, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbflow.engine.blocks import Holding
+    from nbflow.ledger.book import Book
+    from nbflow.ledger.client import ReaperClient
+    from nbflow.ledger.travel import Kind
+
+_ON_ITS_OWN = "the run goes on; if this kernel dies, nobody reclaims it"
+
+
+class RunKeeper:
+    """Keeps the record of one run's resources. Its methods may be called from any thread.
+
+    Args:
+        flow: The flow's name.
+        run: The run's id.
+        book: Where the rows are written.
+        reaper: Who is told of those that can be reclaimed, or None to do without.
+        warn: Called with the text of a problem, once for each kind.
+    """
+
+    def __init__(
+        self,
+        flow: str,
+        run: str,
+        book: Book,
+        reaper: ReaperClient | None,
+        warn: Callable[[str], None] = warn_safely,
+    ) -> None:
+        self._flow = flow
+        self._run = run
+        self._book = book
+        self._reaper = reaper
+        self._warn = warn
+        self._told: set[str] = set()
+        self._entries: dict[Holding, Entry] = {}
+        self._key = uuid4().hex[:16]
+        self._numbers = itertools.count()
+        self._is_over = False
+
+    def tell(self, kind: str, message: str) -> None:
+        """Warn of a problem, if it is the first one of its kind in this run."""
+        if kind not in self._told:
+            self._told.add(kind)
+            self._warn(message)
+
+    # -- what the run says ----------------------------------------------------------------------------------------
+
+    def intend(self, held: Holding) -> None:
+        """Write that a resource may exist from now on; returns when it is written."""
+        with _Shield(self):
+            entry = self._entry(held)
+            kind = kind_of(held)
+            is_early = False
+            if kind.can_reclaim:
+                is_early = self._take_early_handle(entry, kind)
+                if self._reaper is not None and not is_early:
+                    self._reaper.start_soon(self._book.path)  # it is there when the setup is done
+            receipt = self._register(entry)
+            self._book.save(entry, self.tell, is_durable=is_early)
+            self._wait_for(receipt, entry)
+
+    def opened(self, held: Holding) -> None:
+        """Write how to find the resource; returns when that is on disk and the reaper knows it too."""
+        with _Shield(self):
+            entry = self._entry(held)
+            entry.state = "open"
+            kind = kind_of(held)
+            if kind.has_handle:
+                self._take_handle(entry, kind)
+            if entry.handle is None:
+                self._save_soon(entry)
+                return
+            receipt = self._register(entry)
+            self._book.save(entry, self.tell, is_durable=True)  # meanwhile the reaper answers
+            self._wait_for(receipt, entry)
+
+    def closing(self, held: Holding) -> None:
+        """Write that the cleanup begins."""
+        with _Shield(self):
+            entry = self._entry(held)
+            entry.state = "closing"
+            self._save_soon(entry)
+
+    def closed(self, held: Holding) -> None:
+        """Write that nothing is left; a resource without a handle may be written a little later."""
+        with _Shield(self):
+            entry = self._entry(held)
+            self._entries.pop(held, None)
+            entry.state, entry.until, entry.note = "closed", time.time(), ""
+            if entry.job is None:
+                self._save_soon(entry)
+                return
+            if self._reaper is not None:
+                # First: should the kernel die in between, the reaper writes the end instead of making it twice.
+                self._reaper.release(entry.key)
+            self._book.save(entry, self.tell)
+
+    def failed(self, held: Holding, error: BaseException) -> None:
+        """Write that the cleanup failed: the row stays open, and the reaper stays responsible (rule 7)."""
+        with _Shield(self):
+            entry = self._entry(held)
+            entry.state, entry.note = "failed", f"cleanup raised {describe(error)}"[:1000]
+            self._book.save(entry, self.tell)
+
+    def abandoned(self, held: Holding) -> None:
+        """Write that the run gave the resource up, and let the reaper reclaim it now if it can (rule 6)."""
+        with _Shield(self):
+            entry = self._entry(held)
+            entry.state, entry.note = "abandoned", "given up by the run"
+            self._book.save(entry, self.tell, is_durable=entry.job is not None)
+            if entry.job is not None and self._reaper is not None:
+                self._reaper.reclaim_now(entry.key, self.tell)
+
+    def flush(self) -> None:
+        """Write all that still has to be."""
+        with _Shield(self):
+            self._is_over = True
+            self._book.flush(self.tell)
+
+    # -- how it is done -------------------------------------------------------------------------------------------
+
+    def _entry(self, held: Holding) -> Entry:
+        entry = self._entries.get(held)
+        if entry is None:
+            entry = Entry(
+                key=f"{self._key}-{next(self._numbers)}",
+                flow=self._flow,
+                run=self._run,
+                block=held.name,
+                manager=manager_name(held),
+                since=time.time(),
+                held=held,
+            )
+            self._entries[held] = entry
+        return entry
+
+    def _save_soon(self, entry: Entry) -> None:
+        save = self._book.save if self._is_over else self._book.save_soon  # nobody flushes any more
+        save(entry, self.tell)
+
+    def _take_early_handle(self, entry: Entry, kind: Kind) -> bool:
+        held = entry.held
+        if held is None or held.manager is None or not kind.has_early_handle:
+            return False
+        return self._take(entry, kind, "early_handle", held.manager.early_handle)
+
+    def _take_handle(self, entry: Entry, kind: Kind) -> None:
+        held = entry.held
+        if held is not None and held.manager is not None:
+            self._take(entry, kind, "handle", lambda: held.manager.handle(held.resource))
+
+    def _take(self, entry: Entry, kind: Kind, method: str, ask: Callable[[], Any]) -> bool:
+        """Ask the user's class for a handle, and for the way to use it; tells whether there is one."""
+        name = kind.cls.__qualname__
+        try:
+            handle = ask()
+            if handle is None:  # nothing to find it by, this time
+                return False
+            entry.handle = plain(handle)
+        except NotPlainDataError as error:
+            getattr(handle, "close", lambda: None)()  # a coroutine would complain that nobody awaited it
+            self.tell(
+                f"{method} of {name}",
+                f"{method} of {name} must return plain data, but {error}; {_ON_ITS_OWN}",
+            )
+            return False
+        except BaseException as error:  # noqa: BLE001 - users' code; an interrupt is counted by the run
+            self.tell(f"{method} of {name}", f"{method} of {name} raised {describe(error)}; {_ON_ITS_OWN}")
+            return False
+        if kind.can_reclaim and entry.code is None:
+            self._take_code(entry, kind, name)
+        return True
+
+    def _take_code(self, entry: Entry, kind: Kind, name: str) -> None:
+        deadline_s = getattr(entry.held and entry.held.block.manager, "cleanup_timeout_s", DEADLINE_S)
+        try:
+            entry.code = json.dumps({**code_of(kind.cls), "deadline_s": deadline_s})
+        except BaseException as error:  # noqa: BLE001 - pickling runs users' code
+            self.tell(
+                f"class {name}",
+                f"{name} can not be sent to another process ({describe(error)}); {_ON_ITS_OWN}",
+            )
+
+    def _register(self, entry: Entry) -> int | None:
+        if entry.handle is None or entry.code is None:
+            return None
+        entry.job = {
+            "key": entry.key,
+            "what": entry.what,
+            "ledger": str(self._book.path),
+            "handle": json.loads(entry.handle),
+            "code": json.loads(entry.code),
+        }
+        if self._reaper is None:
+            return None
+        receipt = self._reaper.register(entry.job, self.tell)
+        if self._reaper.process is not None:
+            self._book.note_reaper(self._reaper.process)
+        return receipt
+
+    def _wait_for(self, receipt: int | None, entry: Entry) -> None:
+        if receipt is not None and self._reaper is not None:
+            self._reaper.wait_for(receipt, self.tell)
+
+
+class _Shield:
+    """Turns what should never happen into a warning: a fault of the record is no reason to lose a resource."""
+
+    __slots__ = ("_keeper",)
+
+    def __init__(self, keeper: RunKeeper) -> None:
+        self._keeper = keeper
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if error is not None:
+            self._keeper.tell(
+                type(error).__name__,
+                f"the ledger failed with {describe(error)}; the run goes on, its resources may not be recorded",
+            )
+        return True
+
+
+class _Blind:
+    """A keeper for when not even the place of the ledger is known."""
+
+    def _nothing(self, *told: object) -> None:
+        """Record nothing."""
+
+    intend = opened = closing = closed = abandoned = failed = flush = _nothing
+
+
+def keeper_of(flow: str, run: str) -> RunKeeper | _Blind:
+    """Return who keeps the record of one run's resources. Never raises; its methods neither.
+
+    Args:
+        flow: The flow's name.
+        run: The run's id.
+    """
+    try:
+        place = here()
+        reaper = place.reaper if os.environ.get("NBFLOW_REAPER", "1") != "0" else None
+        return RunKeeper(flow, run, place.book(), reaper)
+    except Exception as error:  # noqa: BLE001 - no home, no rights, a broken installation
+        warn_safely(f"there is no ledger: {describe(error)}; the run goes on, its resources are not recorded")
+        return _Blind()

@@ -1,0 +1,43 @@
+"""Where the ledger is, and whether only its owner can write there."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+def ledger_path() -> Path:
+    """Return the file of the ledger: in ``NBFLOW_HOME``, else in the user's data directory. It need not exist."""
+    home = os.environ.get("NBFLOW_HOME")
+    if not home:
+        from platformdirs import user_data_dir
+
+        home = user_data_dir("nbflow", appauthor=False)
+    return Path(home).expanduser().absolute() / "ledger" / "ledger.sqlite3"
+
+
+def make_private(path: Path) -> None:
+    """Make the file and its folder if they are missing, for their owner's eyes only.
+
+    Raises:
+        OSError: If that is not possible.
+    """
+    path.parent.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(mode=0o700)
+    except FileExistsError:
+        if stat.S_IMODE(path.parent.stat().st_mode) & 0o077:
+            path.parent.chmod(0o700)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def is_private(path: Path) -> bool:
+    """Whether nobody but this user can have written the file: what is unpickled from it is our own."""
+    try:
+        found = (path.stat(), path.parent.stat())
+    except OSError:
+        return False
+    return all(one.st_uid == os.getuid() and not one.st_mode & _OTHERS_MAY_WRITE for one in found)

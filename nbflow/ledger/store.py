@@ -1,0 +1,328 @@
+"""The ledger on disk: a SQLite file in WAL mode. What is written, by whom and when, is decided elsewhere.
+
+The reaper, which does not load nbflow, uses it too; SQLite itself is loaded when a file is opened.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nbflow.errors import (
+    DamagedLedgerError,
+    LedgerUnavailableError,
+    LockedLedgerError,
+    NewerLedgerError,
+)
+from nbflow.ledger.place import make_private
+from nbflow.ledger.processes import UNKNOWN, Kernel
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from nbflow.ledger.entry import Entry
+
+VERSION = 1
+LOCK_WAIT_S = 2.0
+KEPT = 2_000  # rows of ended resources; older ones are dropped when a kernel opens the ledger
+_MAGIC = b"SQLite format 3\0"
+_BUSY, _LOCKED, _CORRUPT, _NOT_A_DB = 5, 6, 11, 26
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS kernels (
+  id INTEGER PRIMARY KEY, pid INTEGER NOT NULL, started REAL NOT NULL, host TEXT NOT NULL, machine TEXT NOT NULL,
+  boot TEXT NOT NULL, user INTEGER NOT NULL, reaper_pid INTEGER, reaper_started REAL);
+CREATE TABLE IF NOT EXISTS resources (
+  id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, kernel INTEGER NOT NULL REFERENCES kernels (id),
+  flow TEXT NOT NULL, run TEXT NOT NULL, block TEXT NOT NULL, manager TEXT NOT NULL, state TEXT NOT NULL,
+  handle TEXT, code TEXT, since REAL NOT NULL, until REAL, note TEXT NOT NULL);
+"""
+_INSERT = """INSERT INTO resources (key, kernel, flow, run, block, manager, state, handle, code, since, until, note)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_UPDATE = """UPDATE resources SET state = ?, handle = ?, code = ?, until = ?, note = ? WHERE key = ?
+AND until IS NULL"""  # what ended, perhaps by the reaper, does not come back
+_MARK = "UPDATE resources SET state = ?, until = ?, note = ? WHERE key = ? AND until IS NULL"
+_SELECT = """SELECT r.id, r.key, r.state, r.flow, r.run, r.block, r.manager, r.handle, r.code, r.since, r.until,
+r.note, k.reaper_pid, k.reaper_started, k.pid, k.started, k.host, k.machine, k.boot, k.user
+FROM resources r JOIN kernels k ON k.id = r.kernel """
+
+
+class Written(NamedTuple):
+    """A row as it stands in the file, with the kernel that owns it and that kernel's reaper."""
+
+    id: int
+    key: str
+    state: str
+    flow: str
+    run: str
+    block: str
+    manager: str
+    handle: str | None
+    code: str | None
+    since: float
+    until: float | None
+    note: str
+    reaper: tuple[int, float] | None
+    kernel: Kernel
+
+
+class Store:
+    """One connection to one file, for one process; its user sees to it that one thread at a time uses it.
+
+    Args:
+        path: The file. It and its folder are made if they are missing, readable by their owner only.
+        lock_wait_s: How long to wait for another process that holds the file's lock.
+
+    Raises:
+        LedgerUnavailableError: If it cannot be opened; the subclass says whether it is locked, damaged or newer.
+    """
+
+    def __init__(self, path: Path, *, lock_wait_s: float = LOCK_WAIT_S) -> None:
+        import sqlite3
+
+        self.path = path
+        self._sqlite3 = sqlite3
+        self._kernel_ids: dict[Kernel, int] = {}
+        self._wait_s = lock_wait_s
+        with self._explained():
+            make_private(path)
+            _check_header(path)
+            self._db = sqlite3.connect(
+                path, timeout=lock_wait_s, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+            self._seen = _identity(path)
+
+    def _prepare(self) -> None:
+        version = self._version()
+        if version == 0:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            with self._transaction():
+                if self._version() == 0:
+                    for statement in _SCHEMA.split(";"):
+                        self._db.execute(statement)
+                    self._db.execute(f"PRAGMA user_version = {VERSION}")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+
+    def _version(self) -> int:
+        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        if version > VERSION:
+            raise NewerLedgerError(str(self.path), f"version {version}, this one knows {VERSION}")
+        return version
+
+    def close(self) -> None:
+        """Close the connection; what is written stays."""
+        with suppress(self._sqlite3.Error):
+            self._db.close()
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """The device and the inode of the file that was opened."""
+        return self._seen[:2]
+
+    def is_current(self) -> bool:
+        """Whether the path still leads to the file that was opened.
+
+        Raises:
+            DamagedLedgerError: If it is that file, but shorter than it was.
+        """
+        try:
+            device, inode, size = _identity(self.path)
+        except OSError:
+            return False
+        if (device, inode) != self._seen[:2]:
+            return False
+        if size < self._seen[2]:
+            raise DamagedLedgerError(str(self.path), "it was cut short while it was in use")
+        return True
+
+    def wait_for_locks(self, seconds: float) -> None:
+        """Wait this long for other processes from now on."""
+        if seconds != self._wait_s:
+            self._wait_s = seconds
+            self._db.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+
+    def limit_size(self, pages: int) -> None:
+        """Let the file grow to this many pages of 4 KiB only, as on a disk that is full then."""
+        self._db.execute(f"PRAGMA max_page_count = {pages}")
+
+    # -- writing --------------------------------------------------------------------------------------------------
+
+    def write(
+        self,
+        kernel: Kernel,
+        entries: Sequence[Entry],
+        *,
+        reaper: tuple[int, float] | None = None,
+        is_durable: bool = False,
+    ) -> None:
+        """Write rows in one commit; those that have no number yet get theirs.
+
+        Args:
+            kernel: Who owns them.
+            entries: The rows, new or changed.
+            reaper: The pid and start time of the kernel's reaper, to be written too.
+            is_durable: Whether they must survive the machine's death at once, which costs a flush of the disk.
+
+        Raises:
+            LedgerUnavailableError: If nothing could be written, for the reason that the subclass names.
+        """
+        with self._explained():
+            if is_durable:
+                self._db.execute("PRAGMA synchronous = FULL")
+            try:
+                self._write(kernel, entries, reaper)
+            finally:
+                if is_durable:
+                    self._db.execute("PRAGMA synchronous = NORMAL")
+
+    def _write(self, kernel: Kernel, entries: Sequence[Entry], reaper: tuple[int, float] | None) -> None:
+        number = self._kernel_ids.get(kernel)
+        if number is not None and reaper is None and len(entries) == 1:  # a transaction of its own
+            new = self._write_one(number, entries[0])
+        else:
+            with self._transaction():
+                number = number or self._introduce(kernel)
+                if reaper is not None:
+                    self._db.execute(
+                        "UPDATE kernels SET reaper_pid = ?, reaper_started = ? WHERE id = ?",
+                        (*reaper, number),
+                    )
+                new = [pair for entry in entries for pair in self._write_one(number, entry)]
+            self._kernel_ids[kernel] = number
+        for entry, row in new:  # after the commit: until then it has no row
+            entry.id = row
+
+    def _write_one(self, number: int, entry: Entry) -> list[tuple[Entry, int]]:
+        if entry.id is not None:
+            self._db.execute(
+                _UPDATE, (entry.state, entry.handle, entry.code, entry.until, entry.note, entry.key)
+            )
+            return []
+        row = self._db.execute(
+            _INSERT,
+            (
+                entry.key, number, entry.flow, entry.run, entry.block, entry.manager, entry.state,
+                entry.handle, entry.code, entry.since, entry.until, entry.note,
+            ),
+        ).lastrowid  # fmt: skip
+        return [(entry, int(row or 0))]
+
+    def _introduce(self, kernel: Kernel) -> int:
+        """Return the number of a kernel's row, made when it is new here; old rows go at the same time."""
+        self._db.execute(
+            "DELETE FROM resources WHERE until IS NOT NULL AND id <= (SELECT max(id) FROM resources) - ?",
+            (KEPT,),
+        )
+        found = self._db.execute(
+            "SELECT id FROM kernels WHERE pid = ? AND started = ? AND host = ? AND machine = ? AND boot = ?"
+            " AND user = ?",
+            kernel,
+        ).fetchone()
+        if found:
+            return int(found[0])
+        row = self._db.execute(
+            "INSERT INTO kernels (pid, started, host, machine, boot, user) VALUES (?, ?, ?, ?, ?, ?)", kernel
+        ).lastrowid
+        return int(row or 0)
+
+    def mark(self, key: str, state: str, until: float | None, note: str) -> bool:
+        """Write how the resource of `key` ended, or that it did not; tells whether its row was still open."""
+        with self._explained():
+            return bool(self._db.execute(_MARK, (state, until, note, key)).rowcount)
+
+    def hand_over(self, row: Written, kernel: Kernel) -> bool:
+        """Give an open row to another kernel; tells whether nobody else was faster."""
+        with self._explained(), self._transaction():
+            old = self._db.execute("SELECT kernel FROM resources WHERE id = ?", (row.id,)).fetchone()
+            owner = self._db.execute(
+                "SELECT pid, started, host, machine, boot, user FROM kernels WHERE id = ?", old
+            ).fetchone()
+            if owner is None or Kernel(*owner) != row.kernel:
+                return False
+            number = self._kernel_ids.get(kernel) or self._introduce(kernel)
+            found = self._db.execute(
+                "UPDATE resources SET kernel = ? WHERE id = ? AND until IS NULL", (number, row.id)
+            )
+            return bool(found.rowcount)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            with suppress(self._sqlite3.Error):
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+            raise
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    def open_rows(self) -> list[Written]:
+        """Return the rows of resources that may be alive, oldest first."""
+        return self._read("WHERE r.until IS NULL ORDER BY r.id")
+
+    def all_rows(self) -> list[Written]:
+        """Return every row that is kept, oldest first."""
+        return self._read("ORDER BY r.id")
+
+    def row(self, row_id: int) -> Written | None:
+        """Return one row, or None if there is none of this number."""
+        return next(iter(self._read("WHERE r.id = ?", row_id)), None)
+
+    def _read(self, where: str, *values: Any) -> list[Written]:
+        with self._explained():
+            found = self._db.execute(_SELECT + where, values).fetchall()
+        return [Written._make((*one[:12], _pair(one[12], one[13]), Kernel._make(one[14:]))) for one in found]
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except self._sqlite3.Error as error:
+            raise self._in_our_words(error) from error
+        except OSError as error:
+            raise LedgerUnavailableError(str(self.path), error.strerror or str(error)) from error
+
+    def _in_our_words(self, error: sqlite3.Error) -> LedgerUnavailableError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        reason, path = str(error), str(self.path)
+        if code in (_BUSY, _LOCKED):
+            return LockedLedgerError(path, reason)
+        if code in (_CORRUPT, _NOT_A_DB) or reason.startswith("no such"):
+            return DamagedLedgerError(path, reason)
+        return LedgerUnavailableError(path, reason)
+
+
+def _pair(pid: int | None, started: float | None) -> tuple[int, float] | None:
+    return None if pid is None else (pid, started or UNKNOWN)
+
+
+def _identity(path: Path) -> tuple[int, int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino, found.st_size
+
+
+def _check_header(path: Path) -> None:
+    """Look at the file before SQLite does, which would write beside it.
+
+    Raises:
+        DamagedLedgerError: If it is no SQLite file.
+        NewerLedgerError: If its version is not ours.
+    """
+    with path.open("rb") as file:
+        head = file.read(100)
+    if head and (len(head) < 100 or not head.startswith(_MAGIC)):
+        raise DamagedLedgerError(str(path), "it does not begin as a SQLite file does")
+    version = int.from_bytes(head[60:64], "big")
+    if version > VERSION:
+        raise NewerLedgerError(str(path), f"version {version}, this one knows {VERSION}")
