@@ -194,21 +194,38 @@ class RunLoop:
         self._came_too_late(call, outcome)
 
     def _came_too_late(self, call: Call, outcome: Outcome) -> None:
-        """Rule 1 to the last: a setup that nobody waits for any more has given a resource; clean it up here."""
-        number = self.schedule.task_of[call.node]
+        """Rule 1 to the last: what a setup or cleanup has done that nobody waits for any more; no event tells of it."""
+        role = self.graph.role[self.schedule.task_of[call.node]]
         held = self._pipeline.holding(call.node)
+        if held is None or (role == INIT and held.block.setup_task is not None):
+            return
         state = state_of_outcome(outcome)
-        if held is None or not isinstance(state, Success) or isinstance(state, Skipped):
+        went_well = isinstance(state, Success) and not isinstance(state, Skipped)
+        if role == CLEANUP:
+            if outcome.error is None:  # it was told to be left, which is no longer so
+                held.error, held.status = None, BlockStatus.CLEANED
+                self.keeper.closed(held)
             return
-        if self.graph.role[number] == SETUP:
-            held.resource = state.result
-        elif self.graph.role[number] == INIT and held.block.setup_task is None:
-            held.manager = state.result
-        else:
+        if not went_well and not call.undone:
+            self.keeper.closed(held)
             return
-        error = self._clean_up(held)
-        if error is not None:
+        error: BaseException | None
+        if not went_well:
+            held.half = [entry for entry, _ in reversed(call.undone or ())]
+            error = joined([error for _, error in call.undone or ()], held.name)
             self.keeper.failed(held, error)
+        else:
+            if role == SETUP:
+                held.resource = state.result
+            else:
+                held.manager = state.result
+            self.keeper.opened(held)
+            error = self._clean_up(held)
+            if error is not None:
+                self.keeper.failed(held, error)
+        held.error = error
+        held.status = BlockStatus.CLEANED if error is None else BlockStatus.LEAKED
+        if error is not None:
             warn_safely(f"cleanup of {held.name!r} failed after its setup came too late: {describe(error)}")
 
     def _clean_up(self, held: Holding) -> BaseException | None:
@@ -293,6 +310,8 @@ class RunLoop:
                 self._ended(*performed.popleft())
             while not nothing_came():
                 self._take(0)
+            if self._giving_up:
+                break
             if schedule.finished_maps:
                 self._note_maps()
             node = pop()
@@ -604,6 +623,8 @@ class RunLoop:
 
         After a failure of the loop itself, the threads are first given a moment to let go of the resources.
         """
+        while self.performed:  # made here, and not looked at any more
+            self._keep_late(*self.performed.popleft())
         until = self.clock() + (0.0 if self.schedule.is_done or self._giving_up else LINGER_AFTER_S)
         for call in self.calls.values():
             call.stop_requested = True
@@ -619,12 +640,14 @@ class RunLoop:
                     return
                 continue
             if action == self._ended:
-                call, outcome = args
-                if self.calls.get(call.node) is call:
-                    del self.calls[call.node]
-                role = self.graph.role[self.schedule.task_of[call.node]]
-                if role:
-                    self._pipeline.keep_resource(call, role, outcome)
+                self._keep_late(*args)
+
+    def _keep_late(self, call: Call, outcome: Outcome) -> None:
+        if self.calls.get(call.node) is call:
+            del self.calls[call.node]
+        role = self.graph.role[self.schedule.task_of[call.node]]
+        if role:
+            self._pipeline.keep_resource(call, role, outcome)
 
     def _name_unended(self) -> None:
         """Leave no task that seems to run in a run that is over (it failed itself, or was given up)."""
