@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from nbflow.core.edge import Edge
     from nbflow.core.task import Task
     from nbflow.engine.executor import Executor
+    from nbflow.engine.keeper import Keeper
 
 EXECUTORS: dict[str, Callable[[], Executor]] = {"inline": InlineExecutor, "threads": ThreadExecutor}
 KEPT_RUNS = 20
@@ -249,6 +250,7 @@ class Flow(Graph):
             paused=paused,
             blocking=blocking,
             task_states=task_states,
+            keeper=_keeper_of(self, run_id),
         )
         return Run(loop, self, number, values)
 
@@ -353,3 +355,12 @@ def _state_bundle(state: State) -> dict[str, Any]:
 
 
 State.bundle_of = _state_bundle
+
+
+def _keeper_of(flow: Flow, run_id: str) -> Keeper | None:
+    """Return who keeps the record of a run's resources; loaded here, since a flow without blocks needs none."""
+    if not flow.blocks:
+        return None
+    from nbflow.ledger import keeper_of
+
+    return keeper_of(flow.name, run_id)
