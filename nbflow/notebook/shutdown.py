@@ -1,19 +1,28 @@
-"""Ends the background runs when the kernel is shut down or restarted.
+"""Ends the runs when the kernel is shut down or restarted, in the time that a kernel manager leaves.
 
 The interpreter's own `atexit` is not enough: a kernel with a living child process in its process group, such as the
-workers of a cluster, waits for it when it should end, until it is killed.
+workers of a cluster, waits for it when it should end, until it is killed. And a cell that a run blocks keeps the
+kernel alive, until it is killed, for as long as a slow cleanup takes: that is the reaper's to do.
 """
 
 from __future__ import annotations
 
+import signal
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.handle import finish_live_runs
+from nbflow.engine.interrupts import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from IPython.core.interactiveshell import InteractiveShell
+
+_BUDGET_S = 2.0  # a kernel manager leaves 2.5 s before it sends SIGTERM
+_BETWEEN_S = 0.1  # two of the interrupts after that
+_LAST_INTERRUPT = 4  # the third gives the resources up, the fourth does not even wait for the end of the run
 
 
 class _Shutdown:
@@ -23,15 +32,51 @@ class _Shutdown:
         self.original = original
 
     def __call__(self, restart: bool) -> Any:
+        until = time.monotonic() + _BUDGET_S
         try:
+            guard = _guard_of_cell()
+            if guard is not None and not guard.count:
+                _interrupt_cell()
             finish_live_runs()
+            if guard is not None:
+                _free_cell(guard, until)
         finally:
             answer = self.original(restart)  # may be awaitable, which is the caller's to await
         return answer
 
 
+def _guard_of_cell() -> Guard | None:
+    """Return what takes the interrupts of the run that blocks a cell, or waits in one; None if there is none."""
+    if threading.current_thread() is threading.main_thread():
+        return None  # then no cell runs
+    owner = getattr(signal.getsignal(signal.SIGINT), "__self__", None)
+    return owner if isinstance(owner, Guard) else None
+
+
+def _interrupt_cell() -> None:
+    main = threading.main_thread().ident
+    if main is not None:
+        signal.pthread_kill(main, signal.SIGINT)
+
+
+def _free_cell(guard: Guard, until: float) -> None:
+    """Let the cell's run clean up until then; later its resources are handed to the ledger, by interrupts."""
+    _wait_for(guard, until)
+    while _guard_of_cell() is guard and guard.count < _LAST_INTERRUPT:
+        count = guard.count
+        _interrupt_cell()
+        _wait_for(guard, time.monotonic() + _BETWEEN_S)
+        if guard.count == count:  # it cannot even take signals
+            return
+
+
+def _wait_for(guard: Guard, until: float) -> None:
+    while _guard_of_cell() is guard and time.monotonic() < until:
+        time.sleep(0.01)
+
+
 def watch_shutdown(shell: InteractiveShell) -> None:
-    """Have the background runs ended when the shell's kernel is; a shell without a kernel has `atexit`."""
+    """Have the runs ended when the shell's kernel is; a shell without a kernel has `atexit`."""
     kernel = getattr(shell, "kernel", None)
     if kernel is not None and not isinstance(kernel.do_shutdown, _Shutdown):
         kernel.do_shutdown = _Shutdown(kernel.do_shutdown)
