@@ -7,9 +7,10 @@ have set up. `Database` ends by itself then; `managed`, a block of any context m
 from __future__ import annotations
 
 from nbflow.resources.command import Subprocess
+from nbflow.resources.dask_cluster import DaskCluster
 from nbflow.resources.database import Database
 from nbflow.resources.managed import managed
 from nbflow.resources.process import Process
 from nbflow.resources.temporary_directory import TemporaryDirectory
 
-__all__ = ["Database", "Process", "Subprocess", "TemporaryDirectory", "managed"]
+__all__ = ["DaskCluster", "Database", "Process", "Subprocess", "TemporaryDirectory", "managed"]

@@ -17,7 +17,19 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["MARK", "ProcessId", "end", "is_there", "marked", "new_token", "processes_of", "this_process"]
+__all__ = [
+    "MARK",
+    "ProcessId",
+    "end",
+    "identity",
+    "is_running",
+    "kill",
+    "marked",
+    "new_token",
+    "processes_in",
+    "processes_of",
+    "this_process",
+]
 
 MARK = "NBFLOW_RESOURCE"
 _KILL_TIMEOUT_S = 5
@@ -101,6 +113,24 @@ def processes_of(token: str, known: Iterable[ProcessId] = ()) -> set[ProcessId]:
     return found
 
 
+def processes_in(directory: str) -> set[ProcessId]:
+    """Return the living processes that have a file open in a directory, or below it."""
+    import psutil
+
+    prefix = os.path.join(os.path.realpath(directory), "")
+    found = set()
+    for pid in psutil.pids():
+        try:
+            is_in = pid != os.getpid() and any(
+                file.path.startswith(prefix) for file in psutil.Process(pid).open_files()
+            )
+        except (psutil.Error, OSError):
+            continue
+        if is_in and (process := identity(pid)) is not None:
+            found.add(process)
+    return found
+
+
 def end(find: Callable[[], set[ProcessId]], *, stop_timeout_s: float) -> set[ProcessId]:
     """End all processes that `find` returns, until it returns none, and return those that could not be ended.
 
@@ -126,6 +156,12 @@ def end(find: Callable[[], set[ProcessId]], *, stop_timeout_s: float) -> set[Pro
             time.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
     return {process for process in known if is_running(process)}
+
+
+def kill(found: Iterable[ProcessId]) -> None:
+    """Kill processes, without waiting for their end."""
+    for process in found:
+        _send(process, signal.SIGKILL)
 
 
 def _send(process: ProcessId, number: signal.Signals) -> None:
