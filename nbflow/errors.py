@@ -475,7 +475,10 @@ class DamagedLedgerError(LedgerUnavailableError):
     """The file is no ledger any more: truncated, overwritten, or without its tables."""
 
     def __str__(self) -> str:
-        return f"the ledger {self.path} is damaged: {self.reason}"
+        return (
+            f"the ledger {self.path} is damaged: {self.reason}; "
+            "the next run that needs one moves it aside and begins another"
+        )
 
 
 class UnknownResourceError(LedgerError, KeyError):

@@ -1,8 +1,47 @@
 """The record on disk of resources that may be alive, and the reaper that cleans up what a dead kernel left.
 
 Loaded on first use: ``import nbflow`` does not.
+
+Example:
+    >>> from nbflow import ledger
+    >>> [row.block for row in ledger.resources()]
+    []
 """
 
+from nbflow.errors import (
+    DamagedLedgerError,
+    ForeignResourceError,
+    LedgerError,
+    LedgerUnavailableError,
+    LockedLedgerError,
+    NewerLedgerError,
+    NotReclaimableError,
+    ReaperError,
+    ReclaimError,
+    ResourceInUseError,
+    UnknownResourceError,
+)
 from nbflow.ledger.keeper import keeper_of
+from nbflow.ledger.recovery import adopt, clean, forget, left_behind, resources
+from nbflow.ledger.row import Row
 
-__all__ = ["keeper_of"]
+__all__ = [
+    "DamagedLedgerError",
+    "ForeignResourceError",
+    "LedgerError",
+    "LedgerUnavailableError",
+    "LockedLedgerError",
+    "NewerLedgerError",
+    "NotReclaimableError",
+    "ReaperError",
+    "ReclaimError",
+    "ResourceInUseError",
+    "Row",
+    "UnknownResourceError",
+    "adopt",
+    "clean",
+    "forget",
+    "keeper_of",
+    "left_behind",
+    "resources",
+]

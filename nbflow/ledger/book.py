@@ -93,10 +93,15 @@ class Book:
             self._dirty[entry.key] = entry
         else:
             self._entries.pop(entry.key, None)
-            if entry.id is None:  # it came and went unwritten
+            if not entry.is_written:  # it came and went unwritten
                 self._dirty.pop(entry.key, None)
             else:
                 self._dirty[entry.key] = entry
+
+    def know(self, entry: Entry) -> None:
+        """Take in a row that is written already, as it belongs to this process from now on."""
+        with self._lock:
+            self._entries[entry.key] = entry
 
     def drop(self, key: str) -> None:
         """Know a row no longer, as somebody else has closed it or taken it over."""
@@ -150,6 +155,22 @@ class Book:
                     return result
             raise LedgerUnavailableError(str(self.path), "it is lost or damaged again and again")
 
+    def read(self, action: Callable[[Store], Result]) -> Result:
+        """Return what `action` reads from the open store, with the rows of this process up to date.
+
+        Raises:
+            LedgerUnavailableError: If the ledger cannot be read. A damaged one is left where it is.
+        """
+        with self._lock:
+            if self._dirty and not self._is_in_trouble:
+                with suppress(LedgerUnavailableError):
+                    self._write(self._opened(_say_nothing), is_durable=False)
+            try:
+                return action(self._opened(_say_nothing))
+            except LockedLedgerError:
+                self._in_trouble(True)
+                raise
+
     def close(self) -> None:
         """Close the file; it is opened again when there is something to write."""
         with self._lock:
@@ -182,7 +203,7 @@ class Book:
         """Forget what the lost file held: what is alive is new to the next one, what has ended does not matter."""
         self._dirty.clear()
         for entry in self._entries.values():
-            entry.id = None
+            entry.is_written = False
             self._dirty[entry.key] = entry
         self._has_written_reaper = self._reaper is None
 
@@ -196,8 +217,8 @@ class Book:
                         Path(f"{self.path}{end}").rename(f"{aside}{end}")
                 tell(
                     "damaged",
-                    f"{error}. It was moved aside as {aside.name}, and another one was begun; what earlier "
-                    "kernels left is listed there only",
+                    f"the ledger {self.path} was damaged ({error.reason}): it was moved aside as {aside.name}, and "
+                    "another one was begun; what earlier kernels have left is listed in the old one only",
                 )
             self.close()  # after the move: SQLite would write into what is still the ledger
             self._write_all_again()
@@ -205,6 +226,10 @@ class Book:
     def _aside(self) -> Path:
         stamp = time.strftime("%Y%m%d-%H%M%S")
         return self.path.with_name(f"{self.path.stem}.damaged-{stamp}-{self.kernel.pid}{self.path.suffix}")
+
+
+def _say_nothing(kind: str, message: str) -> None:
+    """Keep a problem to ourselves: it is told by who has to write."""
 
 
 @contextmanager

@@ -18,7 +18,7 @@ class Entry:
         since: When it was intended, seconds since the epoch; `until`, when it ended, or None.
         handle: What finds the resource from another process, as JSON, or None.
         code: What loads its class there, as JSON (see `nbflow.ledger.travel`), or None.
-        id: The row's number once it is written; another one in another file.
+        is_written: Whether the file has a row of this key.
         held: The resource itself, if it was set up in this process.
         job: What the reaper was told, or None.
     """
@@ -34,7 +34,7 @@ class Entry:
     handle: str | None = None
     code: str | None = None
     note: str = ""
-    id: int | None = None
+    is_written: bool = False
     held: Holding | None = field(default=None, repr=False)
     job: dict[str, Any] | None = field(default=None, repr=False)
 

@@ -27,6 +27,7 @@ class Here:
     def __init__(self) -> None:
         self.kernel = Kernel.this()
         self.reaper = ReaperClient(self.kernel)
+        self.recovering = threading.Lock()
         self._books: dict[Path, Book] = {}
         self._lock = threading.Lock()
 

@@ -16,7 +16,7 @@ def ledger_path() -> Path:
         from platformdirs import user_data_dir
 
         home = user_data_dir("nbflow", appauthor=False)
-    return Path(home).expanduser().absolute() / "ledger" / "ledger.sqlite3"
+    return Path(home).expanduser().resolve() / "ledger" / "ledger.sqlite3"
 
 
 def make_private(path: Path) -> None:

@@ -41,7 +41,9 @@ CREATE TABLE IF NOT EXISTS resources (
   handle TEXT, code TEXT, since REAL NOT NULL, until REAL, note TEXT NOT NULL);
 """
 _INSERT = """INSERT INTO resources (key, kernel, flow, run, block, manager, state, handle, code, since, until, note)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET state = excluded.state,
+handle = excluded.handle, code = excluded.code, until = excluded.until, note = excluded.note"""
+# The conflict is with ourselves: an interrupt came between the commit and the note that it was made.
 _UPDATE = """UPDATE resources SET state = ?, handle = ?, code = ?, until = ?, note = ? WHERE key = ?
 AND until IS NULL"""  # what ended, perhaps by the reaper, does not come back
 _MARK = "UPDATE resources SET state = ?, until = ?, note = ? WHERE key = ? AND until IS NULL"
@@ -163,7 +165,7 @@ class Store:
         reaper: tuple[int, float] | None = None,
         is_durable: bool = False,
     ) -> None:
-        """Write rows in one commit; those that have no number yet get theirs.
+        """Write rows in one commit; those that are new are noted to be written.
 
         Args:
             kernel: Who owns them.
@@ -186,7 +188,7 @@ class Store:
     def _write(self, kernel: Kernel, entries: Sequence[Entry], reaper: tuple[int, float] | None) -> None:
         number = self._kernel_ids.get(kernel)
         if number is not None and reaper is None and len(entries) == 1:  # a transaction of its own
-            new = self._write_one(number, entries[0])
+            self._write_one(number, entries[0])
         else:
             with self._transaction():
                 number = number or self._introduce(kernel)
@@ -195,25 +197,20 @@ class Store:
                         "UPDATE kernels SET reaper_pid = ?, reaper_started = ? WHERE id = ?",
                         (*reaper, number),
                     )
-                new = [pair for entry in entries for pair in self._write_one(number, entry)]
+                for entry in entries:
+                    self._write_one(number, entry)
             self._kernel_ids[kernel] = number
-        for entry, row in new:  # after the commit: until then it has no row
-            entry.id = row
+        for entry in entries:  # after the commit: until then it has no row
+            entry.is_written = True
 
-    def _write_one(self, number: int, entry: Entry) -> list[tuple[Entry, int]]:
-        if entry.id is not None:
-            self._db.execute(
-                _UPDATE, (entry.state, entry.handle, entry.code, entry.until, entry.note, entry.key)
-            )
-            return []
-        row = self._db.execute(
-            _INSERT,
-            (
-                entry.key, number, entry.flow, entry.run, entry.block, entry.manager, entry.state,
-                entry.handle, entry.code, entry.since, entry.until, entry.note,
-            ),
-        ).lastrowid  # fmt: skip
-        return [(entry, int(row or 0))]
+    def _write_one(self, number: int, entry: Entry) -> None:
+        changing = (entry.state, entry.handle, entry.code)
+        ending = (entry.until, entry.note)
+        if entry.is_written:
+            self._db.execute(_UPDATE, (*changing, *ending, entry.key))
+        else:
+            named = (entry.key, number, entry.flow, entry.run, entry.block, entry.manager)
+            self._db.execute(_INSERT, (*named, *changing, entry.since, *ending))
 
     def _introduce(self, kernel: Kernel) -> int:
         """Return the number of a kernel's row, made when it is new here; old rows go at the same time."""
@@ -255,8 +252,8 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             yield
             self._db.execute("COMMIT")
         except BaseException:

@@ -1,0 +1,309 @@
+"""What the next kernel does about resources that were left: list, clean, adopt, forget.
+
+Nothing here touches what belongs to something alive, and a class is only loaded for a row that nobody but this user
+can have written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING
+
+from nbflow.errors import (
+    ForeignResourceError,
+    NotReclaimableError,
+    ReaperError,
+    ReclaimError,
+    ResourceInUseError,
+    UnknownResourceError,
+)
+from nbflow.ledger.again import clean_again
+from nbflow.ledger.entry import Entry
+from nbflow.ledger.here import here
+from nbflow.ledger.place import is_private, ledger_path
+from nbflow.ledger.reclaim import run_reclaim
+from nbflow.ledger.row import Row, handle_of, is_being_reaped, owner_of
+
+if TYPE_CHECKING:
+    from nbflow.ledger.book import Book
+    from nbflow.ledger.here import Here
+    from nbflow.ledger.processes import Kernel
+    from nbflow.ledger.store import Written
+
+_GIVEN_UP = ("failed", "abandoned")
+
+
+def resources(all: bool = False) -> list[Row]:
+    """Return the resources that may be alive, newest last: of this kernel, of others, and what dead ones left.
+
+    Args:
+        all: Return those that have ended, too.
+
+    Raises:
+        LedgerUnavailableError: If the ledger cannot be read; the subclass says why.
+    """
+    if not ledger_path().exists():
+        return []
+    place = here()
+    found = place.book().read(lambda store: store.all_rows() if all else store.open_rows())
+    return [Row.of(one, place.kernel) for one in found]
+
+
+def left_behind() -> list[Row]:
+    """Return what dead kernels left and no reaper is about to reclaim. Quick; never raises."""
+    try:
+        if not ledger_path().exists():
+            return []
+        place = here()
+        found = place.book().read(lambda store: store.open_rows())
+        left = [one for one in found if not is_being_reaped(one, place.kernel)]
+        return [row for row in (Row.of(one, place.kernel) for one in left) if row.owner == "dead kernel"]
+    except Exception:  # noqa: BLE001 - who asks is loading nbflow, and `resources` tells what is wrong
+        return []
+
+
+def clean(row_id: int) -> Row:
+    """Clean up one resource, and return its row as it is afterwards. What has ended already stays as it is.
+
+    What this kernel's cleanup failed for, or what its run gave up, is cleaned up again by its own manager; what a
+    dead kernel left, by the `reclaim` of its class in a process of its own.
+
+    Args:
+        row_id: Its number in `resources`.
+
+    Raises:
+        UnknownResourceError: If there is no such row.
+        ResourceInUseError: If it belongs to something that is alive.
+        ForeignResourceError: If it belongs to another host or user, or others could have written the row.
+        NotReclaimableError: If its manager gave no handle.
+        ReclaimError: If that failed; the row says so, and it can be tried again.
+        LedgerUnavailableError: If the ledger cannot be read or written.
+
+    Example::
+
+        for row in nbflow.ledger.left_behind():
+            if row.is_reclaimable:
+                nbflow.ledger.clean(row.id)
+    """
+    place = here()
+    with place.recovering:
+        book = place.book()
+        row = _row(book, row_id)
+        if row.until is not None:
+            return Row.of(row, place.kernel)
+        entry = book.find(row.key)
+        if entry is None:
+            _check_left(row, place, "clean")
+            entry = _take_over(book, row, place.kernel)
+        elif entry.held is not None and row.state not in _GIVEN_UP:
+            raise ResourceInUseError(
+                row.id,
+                _what(row),
+                f"held by run {row.run!r} of this kernel",
+                "cancel that run, or let it end",
+            )
+        if entry.held is not None and (row.code is None or row.state == "failed"):
+            reason = clean_again(entry.held)
+        else:
+            reason = _reclaim(row)
+        if reason is not None:
+            _write(book, row, "failed", None, reason)
+            raise ReclaimError(row.id, _what(row), reason)
+        place.reaper.release(row.key)
+        _write(book, row, "closed", time.time(), f"cleaned up by kernel {place.kernel.pid}")
+        book.drop(row.key)
+        return Row.of(_row(book, row_id), place.kernel)
+
+
+def adopt(row_id: int) -> Row:
+    """Make this kernel the owner of what a dead kernel left: it is reclaimed when this one ends.
+
+    Args:
+        row_id: Its number in `resources`.
+
+    Raises:
+        LedgerError: As for `clean`.
+        ReaperError: If no reaper could be told of it; then the row is left as it was.
+    """
+    place = here()
+    with place.recovering:
+        book = place.book()
+        row = _row(book, row_id)
+        entry = book.find(row.key)
+        if row.until is not None or (entry is not None and entry.held is None):
+            return Row.of(row, place.kernel)
+        _check_left(row, place, "adopt")
+        if os.environ.get("NBFLOW_REAPER", "1") == "0":
+            raise ReaperError(
+                "NBFLOW_REAPER=0: no reaper would reclaim what is adopted; set it to 1, or clean it now"
+            )
+        told: list[str] = []
+        receipt = place.reaper.register(_job(row, book), lambda kind, message: told.append(message))
+        if receipt is None or not place.reaper.wait_for(receipt, lambda kind, message: told.append(message)):
+            place.reaper.release(row.key)
+            raise ReaperError(f"resource {row.id} was not adopted: {'; '.join(told)}")
+        if place.reaper.process is not None:
+            book.note_reaper(place.reaper.process)
+        try:
+            entry = _take_over(book, row, place.kernel)
+        except BaseException:
+            place.reaper.release(row.key)
+            raise
+        entry.job = _job(row, book)
+        entry.state, entry.note = "open", f"adopted from kernel {row.kernel.pid}"
+        book.save(entry, _ignore, is_durable=True)
+        return Row.of(_row(book, row_id), place.kernel)
+
+
+def forget(row_id: int) -> Row:
+    """Take a resource off the list, whatever has become of it; nothing else is touched.
+
+    Args:
+        row_id: Its number in `resources`.
+
+    Raises:
+        UnknownResourceError: If there is no such row.
+        ResourceInUseError: If it belongs to something that is alive.
+        ForeignResourceError: If it belongs to another user.
+        LedgerUnavailableError: If the ledger cannot be read or written.
+    """
+    place = here()
+    with place.recovering:
+        book = place.book()
+        row = _row(book, row_id)
+        if row.until is not None:
+            return Row.of(row, place.kernel)
+        entry = book.find(row.key)
+        if entry is None:
+            _check_not_alive(row, place, "forget")
+        elif entry.held is not None and row.state not in _GIVEN_UP:
+            raise ResourceInUseError(
+                row.id,
+                _what(row),
+                f"held by run {row.run!r} of this kernel",
+                "cancel that run, or let it end",
+            )
+        _write(book, row, "closed", time.time(), "forgotten by the user")
+        place.reaper.release(row.key)
+        book.drop(row.key)
+        return Row.of(_row(book, row_id), place.kernel)
+
+
+# -- what may be done -------------------------------------------------------------------------------------------------
+
+
+def _row(book: Book, row_id: int) -> Written:
+    found = book.read(lambda store: store.row(row_id)) if book.path.exists() else None
+    if found is None:
+        raise UnknownResourceError(row_id, str(book.path))
+    return found
+
+
+def _what(row: Written) -> str:
+    return f"{row.block!r} of flow {row.flow!r}"
+
+
+def _check_left(row: Written, place: Here, verb: str) -> None:
+    """See to it that a row is a dead kernel's, and that its class may be loaded here.
+
+    Raises:
+        LedgerError: If not; the subclass says why.
+    """
+    owner = owner_of(row.kernel, place.kernel)
+    if owner == "another host":
+        raise ForeignResourceError(
+            row.id,
+            _what(row),
+            f"belongs to a kernel of the host {row.kernel.host!r}, of which nothing is known here",
+            f"{verb} it there, or forget({row.id}) if you know that it is gone",
+        )
+    _check_not_alive(row, place, verb)
+    if row.code is None or row.handle is None:
+        raise NotReclaimableError(row.id, _what(row))
+    if not is_private(place.book().path):
+        raise ForeignResourceError(
+            row.id,
+            _what(row),
+            "is in a ledger that others can write to, so that its class is not loaded",
+            f"see to it by hand, then forget({row.id}); set NBFLOW_HOME to a folder of your own",
+        )
+
+
+def _check_not_alive(row: Written, place: Here, verb: str) -> None:
+    owner = owner_of(row.kernel, place.kernel)
+    if owner == "another user":
+        raise ForeignResourceError(
+            row.id,
+            _what(row),
+            f"belongs to another user (id {row.kernel.user})",
+            f"ask them to {verb} it",
+        )
+    if owner in ("another kernel", "this kernel"):
+        whose = f"{owner} (process {row.kernel.pid})"
+        raise ResourceInUseError(
+            row.id,
+            _what(row),
+            f"held by {whose}, which is alive",
+            f"{verb} it there, or end that kernel first",
+        )
+    if is_being_reaped(row, place.kernel):
+        raise ResourceInUseError(
+            row.id, _what(row), "being reclaimed by the reaper of its kernel", "look again in a moment"
+        )
+
+
+# -- what is done -----------------------------------------------------------------------------------------------------
+
+
+def _take_over(book: Book, row: Written, this: Kernel) -> Entry:
+    """Make this process the owner of a dead kernel's row.
+
+    Raises:
+        ResourceInUseError: If another kernel was faster.
+    """
+    if not book.use(lambda store: store.hand_over(row, this), _ignore):
+        raise ResourceInUseError(
+            row.id, _what(row), "being seen to by another kernel", "look again in a moment"
+        )
+    entry = Entry(
+        key=row.key,
+        flow=row.flow,
+        run=row.run,
+        block=row.block,
+        manager=row.manager,
+        since=row.since,
+        state=row.state,
+        handle=row.handle,
+        code=row.code,
+        note=row.note,
+        is_written=True,
+    )
+    book.know(entry)
+    return entry
+
+
+def _reclaim(row: Written) -> str | None:
+    return run_reclaim(json.loads(row.code or "{}"), handle_of(row))
+
+
+def _job(row: Written, book: Book) -> dict[str, object]:
+    return {
+        "key": row.key,
+        "what": _what(row),
+        "ledger": str(book.path),
+        "handle": handle_of(row),
+        "code": json.loads(row.code or "{}"),
+    }
+
+
+def _write(book: Book, row: Written, state: str, until: float | None, note: str) -> None:
+    book.use(lambda store: store.mark(row.key, state, until, note), _ignore)
+    entry = book.find(row.key)
+    if entry is not None:
+        entry.state, entry.until, entry.note = state, until, note
+
+
+def _ignore(kind: str, message: str) -> None:
+    """Let a problem be told by what it leads to."""

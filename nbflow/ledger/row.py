@@ -1,0 +1,100 @@
+"""A row of the ledger as a reader sees it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbflow.ledger.processes import Kernel
+    from nbflow.ledger.store import Written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A resource that may be alive, or was.
+
+    Attributes:
+        id: Its number in the ledger, for `clean`, `adopt` and `forget`.
+        state: ``"intent"`` (setup has begun), ``"open"``, ``"closing"`` (cleanup has begun), ``"closed"``,
+            ``"failed"`` (cleanup or reclaim failed) or ``"abandoned"`` (given up by its run).
+        flow: The flow's name.
+        run: The run's id.
+        block: The block's name, with the element's number in a mapped one.
+        manager: The name of the manager's class.
+        handle: What its manager said to find it by, or None.
+        is_reclaimable: Whether another process can reclaim it.
+        owner: ``"this kernel"``, ``"another kernel"`` (alive), ``"dead kernel"``, ``"another host"`` (nothing is
+            known of it here) or ``"another user"``.
+        pid: The process id of its kernel.
+        host: The machine of its kernel.
+        since: When it was intended, in seconds since the epoch.
+        until: When it ended, or None if it may be alive.
+        note: What else is to be said: how it failed, who reclaimed it.
+    """
+
+    id: int
+    state: str
+    flow: str
+    run: str
+    block: str
+    manager: str
+    handle: Any
+    is_reclaimable: bool
+    owner: str
+    pid: int
+    host: str
+    since: float
+    until: float | None
+    note: str
+
+    @classmethod
+    def of(cls, written: Written, this: Kernel) -> Row:
+        """Return a row as it looks from the process `this`."""
+        return cls(
+            id=written.id,
+            state=written.state,
+            flow=written.flow,
+            run=written.run,
+            block=written.block,
+            manager=written.manager,
+            handle=handle_of(written),
+            is_reclaimable=written.code is not None and written.handle is not None,
+            owner=owner_of(written.kernel, this),
+            pid=written.kernel.pid,
+            host=written.kernel.host,
+            since=written.since,
+            until=written.until,
+            note=written.note or ("its reaper is at work" if is_being_reaped(written, this) else ""),
+        )
+
+
+def handle_of(written: Written) -> Any:
+    """Return a row's handle, or None if it has none that can be read."""
+    if written.handle is None:
+        return None
+    try:
+        return json.loads(written.handle)
+    except ValueError:
+        return None
+
+
+def owner_of(kernel: Kernel, this: Kernel) -> str:
+    """Return who a kernel is to the process `this`, in the words of `Row.owner`."""
+    if kernel == this:
+        return "this kernel"
+    if not kernel.is_of_host(this):
+        return "another host"
+    if kernel.user != this.user:
+        return "another user"
+    return "another kernel" if kernel.is_alive() else "dead kernel"
+
+
+def is_being_reaped(written: Written, this: Kernel) -> bool:
+    """Whether the reaper of a dead kernel still runs, and will come to this row."""
+    if written.reaper is None or written.code is None or written.until is not None:
+        return False
+    pid, started = written.reaper
+    reaper = written.kernel._replace(pid=pid, started=started)
+    return owner_of(written.kernel, this) == "dead kernel" and reaper.is_alive()
