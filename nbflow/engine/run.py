@@ -611,7 +611,7 @@ class RunLoop:
         if self.failure is not None or self._giving_up:
             self._name_unended()
         if self._session is not None:
-            self._session.close(CLOSE_TIMEOUT_S)
+            self._session.close(0.0 if self._giving_up else CLOSE_TIMEOUT_S)
         else:
             close_loop()
         self.keeper.flush()
