@@ -471,7 +471,7 @@ class Schedule(Nodes):
             and (role == SETUP or own.lazy_init)
             and not self._is_doomed(node)
         ):
-            if own.members_left == 0 or self.cancelled:
+            if self.cancelled or (own.members_left == 0 and not self._is_empty(own)):
                 self.unneeded.add(node)
                 self._push(node)
             return
@@ -487,6 +487,15 @@ class Schedule(Nodes):
         if home is not None and home.setup_bad:
             self.bad[node] += 1
         self._push(node)
+
+    def _is_empty(self, gate: Gate) -> bool:
+        """Whether nothing is inside, so that it is opened for its own sake."""
+        return not self.graph.shapes[gate.shape].members
+
+    def _wants_to_open(self, gate: Gate) -> bool:
+        if gate.demanded or self.phase[gate.cleanup] == DONE:  # perhaps its init has failed
+            return False
+        return gate.members_left > 0 or self._is_empty(gate)
 
     def _consider_cleanup(self, gate: Gate) -> None:
         node = gate.cleanup
@@ -593,7 +602,7 @@ class Schedule(Nodes):
                 self.open_gates.remove(gate)
             places = self._gate_places.get(gate.shape)
             if places is not None:
-                following = places.leave(gate, lambda other: not other.demanded and other.members_left > 0)
+                following = places.leave(gate, self._wants_to_open)
                 if following is not None:
                     self._demand(following)
             if gate is self._stop_gate:
@@ -632,13 +641,14 @@ class Schedule(Nodes):
         self.phase[cleanup] = EXPANDED
         cleanups = self._add_children(cleanup, len(children))
         has_setup = self.graph.shapes[shape].setup >= 0
+        places = self._gate_places.get(shape)
         for k, (init, clean) in enumerate(zip(children, cleanups, strict=True)):
             gate = Gate(
                 shape, k, self._enclosing_gate(parent, k), init, -1, clean, len(members) - gone, grace_s
             )
             if has_setup:
                 gate.lifecycle_left, gate.setup = 2, self.graph.shapes[shape].setup
-            gate.demanded = not members
+            gate.demanded = not members and (places is None or places.take(gate))
             self.gates[shape].append(gate)
             self.own[init] = self.own[clean] = gate
         around = self._shape_around(cleanup)
