@@ -1,0 +1,137 @@
+"""The cleanup guarantee in simulated runs: the real run loop, with everything that it waits for made up.
+
+`tests.properties.simulation` says how, and checks the rules, by their numbers, at every step. A failure shows the plan
+and what happened in words; ``NBFLOW_CAMPAIGN=N`` simulates N flows for each of the tests.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from tests.properties.simulation import DECISIONS, Counts, Plan, Simulation, main, plans, simulate
+from tests.properties.strategies import BlockPlan, FlowPlan, TaskPlan, budget
+from tests.properties.test_guarantee import HANDLERS
+
+NAMES = tuple(HANDLERS)
+
+
+class Decided(random.Random):
+    """Takes these decisions, then always the most ordinary one."""
+
+    def __new__(cls, *numbers: int) -> Decided:
+        return super().__new__(cls)
+
+    def __init__(self, *numbers: int) -> None:
+        super().__init__(0)
+        self.numbers = list(numbers)
+
+    def randrange(self, n: int, *_: Any) -> int:  # type: ignore[override]
+        return min(self.numbers.pop(0), n - 1) if self.numbers else 0
+
+
+def one_block(*, does: dict[str, tuple[str, ...]], **options: Any) -> Plan:
+    block = BlockPlan(key="b", body=(TaskPlan(key="t", uses="b"),))
+    return Plan(flow=FlowPlan(items=(block,), does=does), **options)
+
+
+@budget(320)
+@given(plans(handlers=NAMES, modes=("threads",)), DECISIONS)
+def test_every_rule_holds_on_threads(plan, decisions):
+    simulate(plan, decisions, handlers=HANDLERS)
+
+
+@budget(160)
+@given(plans(handlers=NAMES, modes=("background",)), DECISIONS)
+def test_every_rule_holds_on_one_thread_in_the_background(plan, decisions):
+    simulate(plan, decisions, handlers=HANDLERS)
+
+
+@budget(240)
+@given(plans(handlers=NAMES, modes=("inline",)), DECISIONS)
+def test_every_rule_holds_in_the_callers_own_thread(plan, decisions):
+    simulate(plan, decisions, handlers=HANDLERS)
+
+
+@budget(40)
+@given(plans(size=14), DECISIONS)
+def test_the_same_decisions_give_the_same_run(plan, decisions):
+    taken: list[int] = []
+
+    def take(n: int) -> int:
+        taken.append(decisions.randrange(n))
+        return taken[-1]
+
+    first = Simulation(plan, take)
+    first.go()
+    again = simulate(plan, Decided(*taken))
+
+    assert again.told == first.told
+
+
+# -- what the simulation found, kept as it was shrunk ---------------------------------------------------------------
+
+
+def test_a_cleanup_made_when_all_is_given_up_is_not_told_to_be_left():
+    """Rule 1: it would be made again, by the user or by another process."""
+    inner = BlockPlan(key="inner", body=(TaskPlan(key="t"),))
+    outer = BlockPlan(key="outer", body=(inner,))
+    plan = Plan(flow=FlowPlan(items=(outer,), does={"inner.cleanup": ("deaf",)}), mode="inline")
+
+    simulation = simulate(plan, Decided(1, 1, 1))
+
+    assert "the user interrupts what hangs" in simulation.told
+
+
+@pytest.mark.parametrize("has_setup", [True, False])
+def test_a_setup_that_comes_after_the_end_and_cannot_be_cleaned_up_is_named(has_setup):
+    """Rule 7: in the run's cleanup failures, and by the keeper."""
+    opens = "b.setup" if has_setup else "b.init"
+    block = BlockPlan(key="b", has_setup=has_setup, body=(TaskPlan(key="t"),))
+    does = {opens: ("deaf",), "b.cleanup": ("raise",)}
+    plan = Plan(flow=FlowPlan(items=(block,), does=does), graces={"b": 0}, after=("retry_cleanup",))
+
+    simulation = simulate(plan, Decided())
+
+    assert simulation.counts.resources["cleanup failed"] == 1
+
+
+def test_a_cleanup_that_ends_after_it_was_given_up_is_not_made_again():
+    """Rule 1: also not by `retry_cleanup`."""
+    plan = one_block(does={"b.cleanup": ("deaf",)}, after=("retry_cleanup",))
+
+    simulation = simulate(plan, Decided())
+
+    assert simulation.counts.resources == {"set up": 1, "cleaned": 1}
+
+
+def test_resources_that_nothing_uses_are_counted_like_others():
+    """No more of a mapped block at once than it says, also when it is empty."""
+    block = BlockPlan(key="b", size=3)
+
+    simulate(Plan(flow=FlowPlan(items=(block,)), limits={"b": 1}, workers=3), Decided())
+
+
+# -- the simulation itself ------------------------------------------------------------------------------------------
+
+
+def test_a_campaign_prints_what_became_of_all_resources(capsys):
+    main(["20", "--seed", "3"])
+
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "seed 3"
+    assert "       0 left" in printed
+    assert "       0 cleaned twice" in printed
+
+
+def test_counts_tell_how_runs_ended():
+    counts = Counts()
+
+    simulate(one_block(does={}, after=("rerun",)), Decided(), counts=counts)
+
+    assert counts.runs == 2
+    assert counts.ended == {"Success": 2}
+    assert counts.resources == {"set up": 2, "cleaned": 2}
