@@ -29,6 +29,7 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     ├── RunSignatureError (ValueError)         a `run` whose arguments can not be bound by name
     ├── PositionalOnlyError (TypeError)        a `run` with positional-only arguments
     ├── ResourceScopeError (ValueError)        a task outside of a block takes its resource
+    ├── DanglingTaskError (ValueError)         a notebook cell uses a task that no cell makes any more
     ├── ParameterError (ValueError)            parameters of a run that do not fit the flow
     ├── RunInsideFlowError (RuntimeError)      a flow run inside of its own `with`
     ├── RunOptionError (ValueError)            an option that a run can not have
@@ -338,6 +339,29 @@ class ResourceScopeError(NbflowError, ValueError):
         return (
             f"task {self.task!r} takes the resource of block {self.block!r} but is outside of it, so it could run "
             f"after the cleanup; move the call into the `with` of {self.block!r}, or pass a value derived from it"
+        )
+
+
+class DanglingTaskError(NbflowError, ValueError):
+    """A notebook cell uses a task that no cell makes any more.
+
+    Attributes:
+        task: What the cell calls it.
+        cell: The cell that uses it.
+        maker: The cell that made it.
+    """
+
+    def __init__(self, task: str, cell: str, maker: str) -> None:
+        super().__init__(task, cell, maker)
+        self.task = task
+        self.cell = cell
+        self.maker = maker
+
+    def __str__(self) -> str:
+        maker = self.maker if self.maker != self.cell else "it"
+        return (
+            f"{self.cell} uses {self.task!r}, which {maker} no longer makes; "
+            f"execute {self.cell} again, or bring {self.task!r} back"
         )
 
 

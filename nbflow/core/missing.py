@@ -1,0 +1,33 @@
+"""The missing task: it stands in a flow for one that other tasks use and that nobody makes any more."""
+
+from __future__ import annotations
+
+from nbflow.core.task import Task
+from nbflow.errors import DanglingTaskError
+
+__all__ = ["MissingTask"]
+
+
+class MissingTask(Task):
+    """Keeps the place of a task that has gone, so that a flow can be drawn and mended; such a flow does not run.
+
+    Args:
+        name: What the task was called where it was used.
+        slug: Its id in the flow.
+        error: What running the flow raises: who uses the task, and who no longer makes it.
+    """
+
+    def __init__(self, name: str, slug: str, error: DanglingTaskError) -> None:
+        super().__init__(name=name, slug=slug)
+        self.error = error
+
+    def __repr__(self) -> str:
+        return f"<MissingTask: {self.name}>"
+
+    def run(self) -> None:
+        """Refuse.
+
+        Raises:
+            DanglingTaskError: Always.
+        """
+        raise self.error

@@ -1,0 +1,96 @@
+"""How one cell gets at what another one made: by a name of the notebook, and the steps from there.
+
+A place outlives the task that it led to. When the other cell is executed again, it leads to the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nbflow.core.block import Block
+from nbflow.core.task import Task
+
+Steps = tuple[Hashable, ...]
+Made = Task | Block
+
+_BLOCK = "block"
+_DEEPEST = 3
+_MOST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Attribute:
+    """A step by attribute, which is told from a key of a dictionary."""
+
+    name: str
+
+
+_ROLES = ("init_task", "setup_task", "cleanup_task")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a task or block is found.
+
+    Attributes:
+        name: The name of the notebook that leads to it; None if none did.
+        steps: From what the name holds: places in a list, keys of a dictionary, the block of a resource.
+        owner: The contribution that made it.
+        kind: What the task or block itself was called.
+        number: Which one of the owner's that are called so; counts where there is no name.
+    """
+
+    name: str | None
+    steps: Steps = ()
+    owner: str = ""
+    kind: str = ""
+    number: int = 0
+
+    @property
+    def id(self) -> Hashable:
+        """The same for places that lead to the same."""
+        return (self.name, self.steps) if self.name is not None else (self.owner, self.kind, self.number)
+
+    def __str__(self) -> str:
+        if self.name is None:
+            return self.kind
+        inner = "".join(f"[{step!r}]" for step in self.steps if not isinstance(step, _Attribute))
+        return self.name + inner
+
+
+def reached(value: Any) -> Iterator[tuple[Steps, Made]]:
+    """Find the tasks and blocks in what a name holds: itself, in lists, tuples and dictionaries."""
+    if isinstance(value, (Task, Block)):
+        yield from _around(value, ())
+    elif isinstance(value, (list, tuple, dict)):
+        found = 0
+        for item in _inside(value, (), 0):
+            yield item
+            found += 1
+            if found >= _MOST:
+                return
+
+
+def _inside(value: Any, steps: Steps, depth: int) -> Iterator[tuple[Steps, Made]]:
+    if isinstance(value, (Task, Block)):
+        yield from _around(value, steps)
+    elif depth < _DEEPEST and isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _inside(item, (*steps, index), depth + 1)
+    elif depth < _DEEPEST and isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _inside(item, (*steps, key), depth + 1)
+
+
+def _around(value: Made, steps: Steps) -> Iterator[tuple[Steps, Made]]:
+    yield steps, value
+    block = value if isinstance(value, Block) else getattr(value, _BLOCK, None)
+    if isinstance(block, Block):
+        if block is not value:
+            yield (*steps, _Attribute(_BLOCK)), block
+        for role in _ROLES:
+            task = getattr(block, role)
+            if task is not None and task is not value:
+                yield (*steps, _Attribute(_BLOCK), _Attribute(role)), task
