@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _HEAD = ("id", "resource", "manager", "state", "kernel", "since", "cleanup", "handle", "note")
 _ALWAYS = 7  # columns; the others are shown when a row has something to say there
+_MOST = 200  # lines; the oldest are left out
 _NAMED = 3  # resources in the notice; the others are counted
 _CSS = (
     ".nbflow-resources table{border-collapse:collapse;color:inherit;margin:6px 0}"
@@ -33,15 +34,16 @@ def table(rows: Sequence[Row], run_numbers: Mapping[str, int]) -> dict[str, str]
     """Return a mime bundle that lists the rows, oldest first, and says what can be done about them.
 
     Args:
-        rows: What may be alive.
+        rows: What may be alive, or has ended.
         run_numbers: The numbers of this kernel's runs by their ids.
     """
     if not rows:
         return {"text/plain": NOTHING, "text/html": f"<div>{escape(NOTHING)}</div>"}
-    cells = [_HEAD, *(_cells(row, run_numbers) for row in rows)]
+    cells = [_HEAD, *(_cells(row, run_numbers) for row in rows[-_MOST:])]
     shown = [i for i in range(len(_HEAD)) if i < _ALWAYS or any(line[i] for line in cells[1:])]
     cells = [tuple(line[i] for i in shown) for line in cells]
-    hints = _hints(rows)
+    hints = [f"{len(rows) - _MOST} older ones are not shown"] if len(rows) > _MOST else []
+    hints += _hints([row for row in rows if row.until is None])
     return {"text/plain": "\n".join([*_aligned(cells), *hints]), "text/html": _html(cells, hints)}
 
 
@@ -85,7 +87,7 @@ def _kernel(row: Row, run_numbers: Mapping[str, int]) -> str:
         number = run_numbers.get(row.run)
         return "this kernel" if number is None else f"this kernel, run {number}"
     if row.owner == "another kernel":
-        return f"another kernel ({row.pid})"
+        return f"another kernel (process {row.pid})"
     if row.owner == "another host":
         return f"another host ({one_line(row.host, 40)})"
     return row.owner
@@ -98,13 +100,12 @@ def _since(seconds: float) -> str:
         return "?"
 
 
-def _hints(rows: Iterable[Row]) -> list[str]:
-    rows = list(rows)
+def _hints(rows: Sequence[Row]) -> list[str]:
     dead = [row for row in rows if row.owner == "dead kernel"]
     own = [row for row in rows if row.owner == "this kernel" and row.state in ("failed", "abandoned")]
     hints = []
     if any(row.is_reclaimable for row in dead):
-        hints.append("%flow resources clean --all removes what dead kernels left and what is reclaimable")
+        hints.append("%flow resources clean --all removes what dead kernels left, where it is reclaimable")
     if own:
         hints.append(f"%flow resources clean {own[-1].id} tries the cleanup again")
     by_hand = [row for row in dead if not row.is_reclaimable]

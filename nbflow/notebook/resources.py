@@ -29,7 +29,7 @@ DONE = {
     "adopt": "belongs to this kernel now, and is reclaimed when it ends",
     "forget": "is off the list; nothing was done to it",
 }
-USAGE = "%flow resources [clean ID... | clean --all | adopt ID... | forget ID...]"
+USAGE = "%flow resources [--all | clean ID... | clean --all | adopt ID... | forget ID...]"
 _MAGIC = "%flow resources"
 _LARGEST_ID = 2**63 - 1
 
@@ -54,7 +54,7 @@ def resources(line: str) -> None:
     magic = _MAGIC if options.verb is None else f"{_MAGIC} {options.verb}"
     try:
         if options.verb is None:
-            _list(options, magic)
+            _list(is_all=options.all)
         elif options.all:
             _clean_all(options, magic)
         else:
@@ -78,7 +78,7 @@ def show_left_behind() -> None:
 def candidates(given: Sequence[str]) -> list[str]:
     """Return what may follow the words `given` behind `%flow resources`. Never raises."""
     if not given:
-        return list(DONE)
+        return [*DONE, "--all"]
     verb, *before = given
     if verb not in DONE or "--all" in before:
         return []
@@ -101,32 +101,36 @@ def _takes(verb: str, row: Row) -> bool:
     return row.owner == "dead kernel" and row.is_reclaimable
 
 
-def _list(options: Any, magic: str) -> None:
+def _list(*, is_all: bool) -> None:
     from nbflow import ledger
 
-    if options.all:
-        raise UsageError(f"{magic}: --all goes with clean; {magic} alone lists everything")
     numbers = {run.id: run.number for flow in flows.values() for run in flow.runs}
-    display(table(ledger.resources(), numbers), raw=True)
+    display(table(ledger.resources(all=is_all), numbers), raw=True)
 
 
 def _clean_all(options: Any, magic: str) -> None:
     from nbflow import ledger
 
     if options.verb != "clean":
-        raise UsageError(f"{magic}: --all goes with clean only; say which ids to {options.verb}")
+        raise UsageError(f"{magic}: --all does not go with {options.verb}; say which ids")
     if options.ids:
         raise UsageError(f"{magic}: --all and {' '.join(options.ids)} exclude each other; keep one")
     dead = [row for row in ledger.resources() if row.owner == "dead kernel"]
+    left = {row.id for row in ledger.left_behind()}  # without those that a reaper is about to reclaim
     by_hand = [row for row in dead if not row.is_reclaimable]
     if by_hand:
         names = ", ".join(map(what, by_hand))
-        ids = " ".join(str(row.id) for row in by_hand)
-        say(f"not reclaimable: {names}; see to it by hand, then {_MAGIC} forget {ids}")
-    elif not dead:
-        say("dead kernels have left nothing")
+        say(
+            f"not reclaimable: {names}; see to it by hand, "
+            f"then {_MAGIC} forget {' '.join(str(row.id) for row in by_hand)}"
+        )
     # Last in, first out: what was set up inside of something else goes first.
-    _act("clean", [row.id for row in reversed(dead) if row.is_reclaimable], magic)
+    ids = [row.id for row in reversed(dead) if row.is_reclaimable and row.id in left]
+    if dead and len(ids) + len(by_hand) < len(dead):
+        say("their reaper is at work on the others; look again in a moment")
+    if not dead:
+        say("dead kernels have left nothing")
+    _act("clean", ids, magic)
 
 
 def _act(verb: str, ids: Sequence[int], magic: str) -> None:

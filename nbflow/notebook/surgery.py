@@ -1,16 +1,17 @@
-"""Operations on a graph that no public method offers: a snapshot to go back to, taking out, putting in order.
+"""Operations on a graph that no public method offers: a snapshot to go back to, and making it anew from its parts.
 
 Only this module of the notebook knows how a graph and its blocks keep their books.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.graph import Graph
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable, Mapping
 
     from nbflow.core.block import Block
     from nbflow.core.edge import Edge
@@ -40,6 +41,22 @@ class Snapshot:
             vars(block).update(memento)
 
 
+class Baseline:
+    """What a graph consists of now, to tell later what has come and gone since.
+
+    Edges that blocks made on their own are left out; they will make them again.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.tasks = frozenset(graph._declared) if not graph._stale else frozenset(graph.tasks)
+        self.edges = frozenset(graph.edges)
+        self.constants = {task: dict(values) for task, values in graph.constants.items() if values}
+        self.blocks = frozenset(graph.blocks)
+        self.members = {(task, block) for block in graph.blocks for task in block._members}
+        self.parents = {block: block.parent for block in graph.blocks}
+        self.references = frozenset(graph._reference_tasks)
+
+
 def made_inside(graph: Graph) -> frozenset[Task]:
     """Return the tasks made since the graph was entered, as far as it knows."""
     return frozenset(graph._made or ())
@@ -50,52 +67,67 @@ def automatic_edges(graph: Graph) -> set[Edge]:
     return {edge for block in graph.blocks for edge in block._made_edges}
 
 
-def take_out(
-    graph: Graph, tasks: Collection[Task], edges: Iterable[Edge], blocks: Collection[Block]
-) -> set[Block]:
-    """Take tasks, edges and blocks out of the graph, with all edges of the tasks.
+def version(graph: Graph) -> int:
+    """Return a number that changes with every change of the graph's tasks and edges."""
+    return graph._version
 
-    Returns:
-        The blocks that stay and lost a member or an edge.
+
+def make_anew(
+    graph: Graph,
+    *,
+    tasks: Iterable[Task],
+    edges: Iterable[Edge],
+    constants: Mapping[Task, dict[str, Any]],
+    blocks: Mapping[Block, tuple[Block | None, Iterable[Task]]],
+    references: Iterable[Task],
+) -> None:
+    """Make the graph consist of these parts, declared in this order.
+
+    Args:
+        graph: The graph, whose sets stay the same objects.
+        tasks: All its tasks.
+        edges: All its edges between them, without those that blocks make on their own.
+        constants: The arguments that are known.
+        blocks: `{block: (the block around it, its members)}`.
+        references: The tasks that were set to decide the state of a run.
+
+    Raises:
+        DuplicateSlugError: If two tasks want the same slug.
     """
-    touching = [e for e in graph.edges if e.upstream_task in tasks or e.downstream_task in tasks]
-    graph.edges.difference_update(touching, edges, *(block._made_edges for block in blocks))
-    graph.tasks.difference_update(tasks)
+    graph._declared, graph._number = {}, 0
+    graph._slugs_taken, graph._slug_numbers = set(), {}
+    graph.slugs.clear()
     for task in tasks:
-        graph.constants.pop(task, None)
-    graph.blocks[:] = [block for block in graph.blocks if block not in blocks]
-    graph._reference_tasks -= set(tasks)
-    changed = set()
-    for block in graph.blocks:
-        lost = [task for task in block.members if task in tasks]
-        for task in lost:
-            block.discard(task)
-        for edge in [e for e in block._made_edges if e.upstream_task in tasks or e.downstream_task in tasks]:
-            del block._made_edges[edge]
-            changed.add(block)
-        if lost:
-            changed.add(block)
-    return changed
-
-
-def tie_again(blocks: Iterable[Block]) -> None:
-    """Let blocks whose members or edges changed make their own edges anew, the inner ones first."""
-    for block in sorted(blocks, key=lambda block: -block.depth):
+        if task not in graph._declared:
+            graph._declare(task)
+    declared = graph._declared
+    _fill(graph._tasks, declared)
+    graph._in = {task: [] for task in declared}
+    graph._out = {task: [] for task in declared}
+    graph._edge_list = list(dict.fromkeys(edges))
+    _fill(graph._edges, graph._edge_list)
+    into, out = graph._in, graph._out
+    for edge in graph._edge_list:
+        out[edge.upstream_task].append(edge)
+        into[edge.downstream_task].append(edge)
+    graph.constants = defaultdict(dict, {task: dict(values) for task, values in constants.items()})
+    graph._reference_tasks = {task for task in references if task in declared}
+    graph.blocks[:] = blocks
+    for block, (parent, members) in blocks.items():
+        block.parent = parent
+        block._members = dict.fromkeys(members)
+        block._made_edges = {}
+    graph._stale = False
+    graph._changed()
+    for block in sorted(blocks, key=lambda block: -block.depth):  # the inner ones first
         block._tie()
 
 
-def put_in_order(graph: Graph, tasks: Iterable[Task], blocks: Iterable[Block]) -> None:
-    """Declare the graph's tasks anew in this order: slugs and ties are then as if they had come in it."""
-    graph.sorted_tasks()  # brings the books up to date
-    graph._declared = {}
-    graph._slugs_taken = set()
-    graph._slug_numbers = {}
-    graph._number = 0
-    graph.slugs.clear()
-    for task in tasks:
-        graph._declare(task)
-    graph.blocks[:] = blocks
-    graph._mark_stale()
+def _fill(watched: Any, members: Iterable[Any]) -> None:
+    # Past the watchers: the books are kept here.
+    set.clear(watched)
+    set.update(watched, members)
+    watched.take_added()
 
 
 def _memento(block: Block) -> dict[str, Any]:
