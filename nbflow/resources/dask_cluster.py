@@ -51,9 +51,9 @@ class DaskCluster:
     this machine with what they have started, and removes its directory. A cluster with a scheduler outside of the
     kernel is told to shut down, if it can still be reached without credentials.
 
-    The local cluster is `distributed.LocalCluster` with these changes, all of which `cluster_kwargs` may change back:
-    no dashboard, errors as the only log, a temporary directory of its own. Its workers have sessions of their own, so
-    the stop button's signal does not reach them.
+    The local cluster is `distributed.LocalCluster` with these changes, all of which `cluster_kwargs` may change back: a
+    dashboard on any free port (`client.dashboard_link`), errors as the only log, a temporary directory of its own. Its
+    workers have sessions of their own, so the stop button's signal does not reach them.
 
     Args:
         n_workers: How many workers; by default what the cluster's class chooses.
@@ -170,7 +170,7 @@ class DaskCluster:
         from distributed import Nanny
 
         defaults = {
-            "dashboard_address": None,
+            "dashboard_address": ":0",  # even without a dashboard, the usual port would be asked for
             "silence_logs": logging.ERROR,
             "local_directory": str(self._path),
         }

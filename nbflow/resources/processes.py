@@ -35,6 +35,7 @@ MARK = "NBFLOW_RESOURCE"
 _KILL_TIMEOUT_S = 5
 _LONGEST_PAUSE_S = 0.05
 _PROC = Path("/proc")
+_CLEANERS = tuple(os.path.join("nbflow", "ledger", name) for name in ("reaper.py", "reclaim.py"))
 
 
 class ProcessId(NamedTuple):
@@ -99,6 +100,8 @@ def processes_of(token: str, known: Iterable[ProcessId] = ()) -> set[ProcessId]:
     """Return the living processes of a resource; it may belong to another, even to a dead kernel.
 
     They are those that carry the token, those of `known` themselves, and those in a session that one of `known` leads.
+    Where a flow runs in a process of the resource, its reaper does not count: it has to outlive that process, and ends
+    by itself.
     """
     import psutil
 
@@ -108,7 +111,7 @@ def processes_of(token: str, known: Iterable[ProcessId] = ()) -> set[ProcessId]:
         status = _status(pid)
         if status is None or status.is_zombie or pid == os.getpid():
             continue
-        if pid in there or status.session in there or token in _tokens(pid):
+        if pid in there or status.session in there or (token in _tokens(pid) and not _cleans_up(pid)):
             found.add(ProcessId(pid, status.start, _boot()))
     return found
 
@@ -194,6 +197,16 @@ def _tokens(pid: int) -> list[str]:
     except (psutil.Error, OSError):
         return []
     return environment.get(MARK, "").split()
+
+
+def _cleans_up(pid: int) -> bool:
+    """Tell whether a process is an nbflow reaper, or one of its helpers."""
+    import psutil
+
+    try:
+        return any(part.endswith(_CLEANERS) for part in psutil.Process(pid).cmdline())
+    except (psutil.Error, OSError):
+        return False
 
 
 def _status(pid: int) -> _Status | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import signal
@@ -64,6 +65,18 @@ def test_tasks_compute_on_a_cluster_that_is_gone_afterwards(executor):
     assert state.result[first].result == 6
     assert len(pids) == 2
     assert not any(map(is_running, pids))
+
+
+@dask
+def test_an_event_loop_that_runs_in_the_thread_already_is_no_obstacle():
+    """As in a kernel."""
+    with Flow("f") as flow, DaskCluster(1) as client:
+        answer = task(lambda client: client.submit(abs, -1).result(), name="ask")(client)
+
+    async def cell():
+        return flow.run()
+
+    assert asyncio.run(cell()).result[answer].result == 1
 
 
 @dask
