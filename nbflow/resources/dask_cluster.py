@@ -5,29 +5,26 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-import socket
 import tempfile
 import threading
 from collections.abc import Mapping
-from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.resource import resource_manager
 from nbflow.errors import OptionError, OptionTypeError
 from nbflow.resources import directory, processes
+from nbflow.resources.dask_traces import has_scheduler_here, processes_here, quiet, shut_down
 from nbflow.resources.errors import StillRunningError
+from nbflow.resources.opening import Opening
 from nbflow.resources.processes import ProcessId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from distributed import Client
 
 __all__ = ["DaskCluster"]
 
-_WAIT_S = 0.1
-_CONNECT_TIMEOUT_S = 5
-_LOUD = ("distributed", "tornado")
 
 # Run by each worker process as it starts. In a session of its own, the stop button's signal does not reach it and it
 # does not hold up the kernel's exit. A worker that is told to stop in the middle of a task says so with a warning.
@@ -104,7 +101,7 @@ class DaskCluster:
     def handle(self, client: Client) -> dict[str, Any]:
         """Return what finds the processes, the directory and a scheduler outside of the kernel."""
         handle: dict[str, Any] = {**self.early_handle(), "processes": [list(one) for one in self._known]}
-        if not _has_scheduler_here(client.cluster):
+        if not has_scheduler_here(client.cluster):
             scheduler = client.scheduler_info()
             handle["address"] = scheduler["address"]
             handle["scheduler"] = scheduler["id"]
@@ -114,7 +111,7 @@ class DaskCluster:
         """Start the cluster and connect to it."""
         # An interrupt must not hit the start, which would leave half a cluster that nobody knows: it is made by a
         # thread of its own, and closed by it if nobody waits any more.
-        opening = _Opening(self._open)
+        opening = Opening(self._open)
         try:
             client: Client = opening.wait()
         except BaseException:
@@ -136,7 +133,7 @@ class DaskCluster:
     def reclaim(handle: dict[str, Any]) -> None:
         """End what is still running and remove the directory, from any process."""
         if "address" in handle:
-            _shut_down(handle["address"], handle["scheduler"])
+            shut_down(handle["address"], handle["scheduler"])
         known = [ProcessId(*one) for one in handle.get("processes", ())]
         left = _sweep(handle["token"], known, handle["path"], stop_timeout_s=1)
         if left:
@@ -148,7 +145,7 @@ class DaskCluster:
         cluster = self._make_cluster()
         try:
             client = Client(cluster)
-            self._known = _processes_here(cluster, client)
+            self._known = processes_here(cluster, client)
         except BaseException:
             cluster.close()
             raise
@@ -193,7 +190,7 @@ class DaskCluster:
         # A worker that is in the middle of a task would be waited for.
         killer = threading.Timer(self.stop_timeout_s, self._kill)
         killer.daemon = True
-        with _quiet():
+        with quiet():
             killer.start()
             try:
                 try:
@@ -211,51 +208,6 @@ class DaskCluster:
         return _sweep(self._token, self._known, str(self._path), stop_timeout_s=self.stop_timeout_s)
 
 
-class _Opening:
-    """A start on a thread of its own, which somebody waits for, or gives up."""
-
-    def __init__(self, open: Callable[[], Any]) -> None:
-        self._open = open
-        self._lock = threading.Lock()
-        self._close: Callable[[Any], None] | None = None
-        self._client: Any = None
-        self._error: BaseException | None = None
-        # Not `Thread.join`: interrupted, it may take the thread for ended (CPython 3.11).
-        self._is_over = threading.Event()
-        threading.Thread(target=self._run, name="nbflow opens a cluster", daemon=True).start()
-
-    def wait(self) -> Any:
-        """Return what was opened, or raise what went wrong."""
-        while not self._is_over.wait(_WAIT_S):  # in slices, for an interrupt to be noticed
-            pass
-        if self._error is not None:
-            raise self._error
-        return self._client
-
-    def give_up(self, close: Callable[[Any], None]) -> None:
-        """Have it closed as soon as it is open, and wait for that."""
-        with self._lock:
-            self._close = close
-            client, self._client = self._client, None
-        if client is not None:
-            close(client)
-        self._is_over.wait()
-
-    def _run(self) -> None:
-        try:
-            client = self._open()
-            with self._lock:
-                close = self._close
-                if close is None:
-                    self._client = client
-            if close is not None:
-                close(client)
-        except BaseException as error:  # noqa: BLE001 - it is raised where the start is waited for
-            self._error = error
-        finally:
-            self._is_over.set()
-
-
 def _resolved(cluster_class: Any) -> Callable[..., Any] | None:
     if isinstance(cluster_class, str):
         module, colon, name = cluster_class.partition(":")
@@ -271,43 +223,6 @@ def _resolved(cluster_class: Any) -> Callable[..., Any] | None:
     return found
 
 
-def _has_scheduler_here(cluster: Any) -> bool:
-    from distributed import Scheduler
-
-    return isinstance(getattr(cluster, "scheduler", None), Scheduler)
-
-
-def _processes_here(cluster: Any, client: Client) -> list[ProcessId]:
-    """Return the cluster's processes, but for the kernel; those on other machines do no harm."""
-    found = _children(cluster)
-    if not _has_scheduler_here(cluster):
-        asked: list[Any] = []
-        with suppress(Exception):  # where nbflow is not installed, nobody can answer
-            asked.append(client.run_on_scheduler(processes.this_process))
-        for nanny in (False, True):
-            with suppress(Exception):
-                asked += client.run(processes.this_process, nanny=nanny, on_error="ignore").values()
-        found |= {one for one in asked if isinstance(one, ProcessId)}
-    return list(found - {processes.this_process()})
-
-
-def _children(cluster: Any) -> set[ProcessId]:
-    """Return those children of the kernel that the cluster knows by their pids, with what they have started."""
-    import psutil
-
-    workers = getattr(cluster, "workers", None)
-    members = [getattr(cluster, "scheduler", None), *(workers.values() if isinstance(workers, dict) else ())]
-    pids = {getattr(one, "pid", getattr(getattr(one, "process", None), "pid", None)) for one in members}
-    found = set()
-    for child in psutil.Process().children():
-        if child.pid in pids:
-            family = [child.pid]
-            with suppress(psutil.Error):
-                family += [one.pid for one in child.children(recursive=True)]
-            found |= {one for pid in family if (one := processes.identity(pid)) is not None}
-    return found
-
-
 def _find(token: str, known: list[ProcessId], path: str) -> set[ProcessId]:
     # A worker that was started again is not among the known ones, but holds a lock in the directory.
     return processes.processes_of(token, known) | processes.processes_in(path)
@@ -317,34 +232,3 @@ def _sweep(token: str, known: list[ProcessId], path: str, *, stop_timeout_s: flo
     left = processes.end(lambda: _find(token, known, path), stop_timeout_s=stop_timeout_s)
     directory.remove(path)
     return tuple(sorted(one.pid for one in left))
-
-
-def _shut_down(address: str, scheduler: str) -> None:
-    """Shut a cluster down, if there still is one at the address and it is the right one."""
-    from distributed import Client
-    from distributed.comm.addressing import get_address_host_port
-
-    with suppress(OSError):
-        # The client would go on trying where nobody is left to answer.
-        socket.create_connection(get_address_host_port(address), timeout=_CONNECT_TIMEOUT_S).close()
-        with _quiet(), Client(address, timeout=_CONNECT_TIMEOUT_S, set_as_default=False) as client:
-            if client.scheduler_info()["id"] == scheduler:
-                client.shutdown()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Dask from reporting, as something unexpected, that connections end."""
-
-    def drop(record: logging.LogRecord) -> bool:
-        return False
-
-    names = [name for name in tuple(logging.root.manager.loggerDict) if name.split(".")[0] in _LOUD]
-    loggers = [logging.getLogger(name) for name in names]
-    for logger in loggers:
-        logger.addFilter(drop)
-    try:
-        yield
-    finally:
-        for logger in loggers:
-            logger.removeFilter(drop)
