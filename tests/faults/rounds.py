@@ -68,7 +68,7 @@ def play(plan: Plan, stable: Stable) -> Result:
         try:
             _Round(plan, kernel, stable, result).play()
         except Exception as error:
-            result.problems.append(f"ODD: {type(error).__name__}: {error}")
+            result.problems.append(f"ODD: {type(error).__name__}: {str(error)[-500:]}")
         result.log = kernel.lines()
         result.stderr = kernel.stderr()
         remove_listed(kernel)
