@@ -224,17 +224,20 @@ class ReaperClient:
             self._sent += 1
             message["n"] = self._sent
         self._unsent += json.dumps(message).encode("ascii") + b"\n"
-        until = time.monotonic() + (0.0 if self._is_deaf else self._answer_wait_s)
+        self._push(0.0 if self._is_deaf else self._answer_wait_s)
+        return self._sent
+
+    def _push(self, timeout_s: float) -> None:
+        until = time.monotonic() + timeout_s
         while self._unsent:
             try:
                 del self._unsent[: os.write(self._inlet, self._unsent)]
             except BlockingIOError:  # the pipe is full; what is left goes first the next time
                 left_s = until - time.monotonic()
                 if left_s <= 0 or not _wait(self._inlet, select.POLLOUT, left_s):
-                    break
+                    return
             except OSError as error:
                 raise _GoneError from error
-        return self._sent
 
     def _hear(self, timeout_s: float) -> bool:
         """Take the answers that have come, waiting for one this long; tells whether there was one.
@@ -242,7 +245,10 @@ class ReaperClient:
         Raises:
             _GoneError: If the reaper has ended.
         """
-        if self.process is None or not _wait(self._outlet, select.POLLIN, timeout_s):
+        if self.process is None:
+            return False
+        self._push(0.0)
+        if not _wait(self._outlet, select.POLLIN, timeout_s):
             return False
         try:
             data = os.read(self._outlet, 1 << 16)

@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import time
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from nbflow.ledger.client import ReaperClient
     from nbflow.ledger.travel import Kind
 
+_LONGEST = 1_000  # characters of an error
 _ON_ITS_OWN = "the run goes on; if this kernel dies, nobody reclaims it"
 
 
@@ -70,75 +72,106 @@ class RunKeeper:
 
     def intend(self, held: Holding) -> None:
         """Write that a resource may exist from now on; returns when it is written."""
-        with _Shield(self):
-            entry = self._entry(held)
-            kind = kind_of(held)
-            is_early = False
-            if kind.can_reclaim:
-                is_early = self._take_early_handle(entry, kind)
-                if self._reaper is not None and not is_early:
-                    self._reaper.start_soon(self._book.path)  # it is there when the setup is done
-            receipt = self._register(entry)
-            self._book.save(entry, self.tell, is_durable=is_early)
-            self._wait_for(receipt, entry)
+        known = self._entries.get(held)
+        if known is not None and known.state != "intent":  # that one may be alive as well
+            del self._entries[held]
+        self._safely(self._intend, held)
 
     def opened(self, held: Holding) -> None:
         """Write how to find the resource; returns when that is on disk and the reaper knows it too."""
-        with _Shield(self):
-            entry = self._entry(held)
-            entry.state = "open"
-            kind = kind_of(held)
-            if kind.has_handle:
-                self._take_handle(entry, kind)
-            if entry.handle is None:
-                self._save_soon(entry)
-                return
-            receipt = self._register(entry)
-            self._book.save(entry, self.tell, is_durable=True)  # meanwhile the reaper answers
-            self._wait_for(receipt, entry)
+        self._safely(self._opened, held)
 
     def closing(self, held: Holding) -> None:
         """Write that the cleanup begins."""
-        with _Shield(self):
-            entry = self._entry(held)
-            entry.state = "closing"
-            self._save_soon(entry)
+        self._safely(self._closing, held)
 
     def closed(self, held: Holding) -> None:
         """Write that nothing is left; a resource without a handle may be written a little later."""
-        with _Shield(self):
-            entry = self._entry(held)
-            self._entries.pop(held, None)
-            entry.state, entry.until, entry.note = "closed", time.time(), ""
-            if entry.job is None:
-                self._save_soon(entry)
-                return
-            if self._reaper is not None:
-                # First: should the kernel die in between, the reaper writes the end instead of making it twice.
-                self._reaper.release(entry.key)
-            self._book.save(entry, self.tell)
+        self._safely(self._closed, held)
+        self._entries.pop(held, None)
 
     def failed(self, held: Holding, error: BaseException) -> None:
         """Write that the cleanup failed: the row stays open, and the reaper stays responsible (rule 7)."""
-        with _Shield(self):
-            entry = self._entry(held)
-            entry.state, entry.note = "failed", f"cleanup raised {describe(error)}"[:1000]
-            self._book.save(entry, self.tell)
+        self._safely(self._failed, held, error)
 
     def abandoned(self, held: Holding) -> None:
         """Write that the run gave the resource up, and let the reaper reclaim it now if it can (rule 6)."""
-        with _Shield(self):
-            entry = self._entry(held)
-            entry.state, entry.note = "abandoned", "given up by the run"
-            self._book.save(entry, self.tell, is_durable=entry.job is not None)
-            if entry.job is not None and self._reaper is not None:
-                self._reaper.reclaim_now(entry.key, self.tell)
+        self._safely(self._abandoned, held)
 
     def flush(self) -> None:
         """Write all that still has to be."""
-        with _Shield(self):
-            self._is_over = True
-            self._book.flush(self.tell)
+        self._safely(self._flush)
+
+    def _safely(self, act: Callable[..., None], *args: Any) -> None:
+        """Do it, and turn what should never happen into a warning: no fault of the record loses a resource."""
+        for is_last in (False, True):
+            try:
+                act(*args)
+            except BaseException as error:  # noqa: BLE001 - see above
+                if not isinstance(error, Exception) and not is_last:
+                    continue  # an interrupt of the user's, which the run has counted; this has to be written
+                self.tell(
+                    type(error).__name__,
+                    f"the ledger failed with {describe(error)}; the run goes on, its resources may not be recorded",
+                )
+            return
+
+    def _intend(self, held: Holding) -> None:
+        entry = self._entry(held)
+        kind = kind_of(held)
+        is_early = False
+        if kind.can_reclaim:
+            is_early = self._take_early_handle(entry, kind)
+            if self._reaper is not None and not is_early:
+                self._reaper.start_soon(self._book.path)  # it is there when the setup is done
+        receipt = self._register(entry)
+        self._book.save(entry, self.tell, is_durable=is_early)
+        self._wait_for(receipt)
+
+    def _opened(self, held: Holding) -> None:
+        entry = self._entry(held)
+        entry.state = "open"
+        kind = kind_of(held)
+        if kind.has_handle:
+            self._take_handle(entry, kind)
+        if entry.handle is None:
+            self._save_soon(entry)
+            return
+        receipt = self._register(entry)
+        self._book.save(entry, self.tell, is_durable=True)  # meanwhile the reaper answers
+        self._wait_for(receipt)
+
+    def _closing(self, held: Holding) -> None:
+        entry = self._entry(held)
+        entry.state = "closing"
+        self._save_soon(entry)
+
+    def _closed(self, held: Holding) -> None:
+        entry = self._entry(held)
+        entry.state, entry.until, entry.note = "closed", time.time(), ""
+        if entry.job is None:
+            self._save_soon(entry)
+            return
+        if self._reaper is not None:
+            # First: should the kernel die in between, the reaper writes the end instead of making it twice.
+            self._reaper.release(entry.key)
+        self._book.save(entry, self.tell)
+
+    def _failed(self, held: Holding, error: BaseException) -> None:
+        entry = self._entry(held)
+        entry.state, entry.note = "failed", f"cleanup raised {describe(error)}"[:_LONGEST]
+        self._book.save(entry, self.tell)
+
+    def _abandoned(self, held: Holding) -> None:
+        entry = self._entry(held)
+        entry.state, entry.note = "abandoned", "given up by its run"
+        self._book.save(entry, self.tell, is_durable=entry.job is not None)
+        if entry.job is not None and self._reaper is not None:
+            self._reaper.reclaim_now(entry.key, self.tell)
+
+    def _flush(self) -> None:
+        self._is_over = True
+        self._book.flush(self.tell)
 
     # -- how it is done -------------------------------------------------------------------------------------------
 
@@ -175,20 +208,21 @@ class RunKeeper:
     def _take(self, entry: Entry, kind: Kind, method: str, ask: Callable[[], Any]) -> bool:
         """Ask the user's class for a handle, and for the way to use it; tells whether there is one."""
         name = kind.cls.__qualname__
+        left = _ON_ITS_OWN if entry.handle is None else "what early_handle gave is used instead"
         try:
             handle = ask()
             if handle is None:  # nothing to find it by, this time
                 return False
             entry.handle = plain(handle)
         except NotPlainDataError as error:
-            getattr(handle, "close", lambda: None)()  # a coroutine would complain that nobody awaited it
+            if type(handle) is CoroutineType:
+                handle.close()  # it would complain that nobody awaited it
             self.tell(
-                f"{method} of {name}",
-                f"{method} of {name} must return plain data, but {error}; {_ON_ITS_OWN}",
+                f"{method} of {name}", f"{method} of {name} must return plain data, but {error}; {left}"
             )
             return False
         except BaseException as error:  # noqa: BLE001 - users' code; an interrupt is counted by the run
-            self.tell(f"{method} of {name}", f"{method} of {name} raised {describe(error)}; {_ON_ITS_OWN}")
+            self.tell(f"{method} of {name}", f"{method} of {name} raised {describe(error)}; {left}")
             return False
         if kind.can_reclaim and entry.code is None:
             self._take_code(entry, kind, name)
@@ -221,29 +255,9 @@ class RunKeeper:
             self._book.note_reaper(self._reaper.process)
         return receipt
 
-    def _wait_for(self, receipt: int | None, entry: Entry) -> None:
+    def _wait_for(self, receipt: int | None) -> None:
         if receipt is not None and self._reaper is not None:
             self._reaper.wait_for(receipt, self.tell)
-
-
-class _Shield:
-    """Turns what should never happen into a warning: a fault of the record is no reason to lose a resource."""
-
-    __slots__ = ("_keeper",)
-
-    def __init__(self, keeper: RunKeeper) -> None:
-        self._keeper = keeper
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if error is not None:
-            self._keeper.tell(
-                type(error).__name__,
-                f"the ledger failed with {describe(error)}; the run goes on, its resources may not be recorded",
-            )
-        return True
 
 
 class _Blind:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -31,7 +32,9 @@ def make_private(path: Path) -> None:
     except FileExistsError:
         if stat.S_IMODE(path.parent.stat().st_mode) & 0o077:
             path.parent.chmod(0o700)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    if not path.exists():  # else it must not be opened: closing it would end the locks that SQLite has on it
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def is_private(path: Path) -> bool:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 VERSION = 1
 LOCK_WAIT_S = 2.0
 KEPT = 2_000  # rows of ended resources; older ones are dropped when a kernel opens the ledger
-_MAGIC = b"SQLite format 3\0"
 _BUSY, _LOCKED, _CORRUPT, _NOT_A_DB = 5, 6, 11, 26
 
 _SCHEMA = """
@@ -91,7 +90,6 @@ class Store:
         self._wait_s = lock_wait_s
         with self._explained():
             make_private(path)
-            _check_header(path)
             self._db = sqlite3.connect(
                 path, timeout=lock_wait_s, isolation_level=None, check_same_thread=False
             )
@@ -307,19 +305,3 @@ def _pair(pid: int | None, started: float | None) -> tuple[int, float] | None:
 def _identity(path: Path) -> tuple[int, int, int]:
     found = os.stat(path)
     return found.st_dev, found.st_ino, found.st_size
-
-
-def _check_header(path: Path) -> None:
-    """Look at the file before SQLite does, which would write beside it.
-
-    Raises:
-        DamagedLedgerError: If it is no SQLite file.
-        NewerLedgerError: If its version is not ours.
-    """
-    with path.open("rb") as file:
-        head = file.read(100)
-    if head and (len(head) < 100 or not head.startswith(_MAGIC)):
-        raise DamagedLedgerError(str(path), "it does not begin as a SQLite file does")
-    version = int.from_bytes(head[60:64], "big")
-    if version > VERSION:
-        raise NewerLedgerError(str(path), f"version {version}, this one knows {VERSION}")
