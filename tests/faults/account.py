@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ANNOUNCED = {"Scratch", "Slow", "Server", "Insider"}
 RECLAIMABLE = ANNOUNCED | {"Late", "Fork"}
+READY_MADE = ("TemporaryDirectory", "Subprocess", "DaskCluster")
 CLOSING_S = 0.5  # from the last line of a cleanup until the reaper must know about it
 NOTICED_S = 0.5  # by so much may the reaper see the kernel's end before we do
 FATES = ("run", "reclaimed", "listed", "left", "twice")
@@ -134,10 +135,11 @@ def take_account(kernel: MarkedKernel, rows: Sequence[Any], ended: Ended) -> Acc
 
     Args:
         kernel: In which it was made.
-        rows: The open rows that the ledger has of the round's flow.
+        rows: All rows that the ledger has of the round's flow.
         ended: How it ended.
     """
     account = Account()
+    ready, rows = _ready_made(rows), [row for row in rows if row.until is None]
     processes = {process.pid: _token_of(process) for process in kernel.left()}
     listed = Counter(row.manager for row in rows)
     explained: set[int] = set()
@@ -150,7 +152,8 @@ def take_account(kernel: MarkedKernel, rows: Sequence[Any], ended: Ended) -> Acc
             listed[life.kind] -= 1
         if fate:
             account.add(fate, f"{life.token}: {why} ({life})")
-    _account_for_ready_ones(account, kernel, listed)
+    account.fates.update(ready)
+    account.problems += [f"LEFT: temporary folder {path.name}" for path in _entries(kernel.folder / "tmp")]
     if not ended.alive:
         for pid in processes.keys() - explained:
             with contextlib.suppress(psutil.Error):
@@ -214,14 +217,13 @@ def _is_fork(pid: int) -> bool:
     return False
 
 
-def _account_for_ready_ones(account: Account, kernel: MarkedKernel, listed: Counter[str]) -> None:
-    """Look for what nbflow's own managers, which write no lines, have left in the folder of temporary files."""
-    for path in _entries(kernel.folder / "tmp"):
-        if listed["TemporaryDirectory"]:
-            listed["TemporaryDirectory"] -= 1
-            account.add("listed")
-        else:
-            account.add("left", f"temporary folder {path.name}")
+def _ready_made(rows: Sequence[Any]) -> Counter[str]:
+    """What became of the resources of nbflow's own managers, which write no lines: the ledger says it."""
+    return Counter(
+        "reclaimed" if row.note.startswith("reclaimed") else "run"
+        for row in rows
+        if row.manager in READY_MADE and row.until is not None
+    )
 
 
 def _entries(folder: Path) -> list[Path]:

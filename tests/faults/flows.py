@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 LINES_OF_A_RESOURCE = 6
 LINES_OF_A_TASK = 2
 MOST_RESOURCES = 6
-READY = {"TemporaryDirectory": "", "Subprocess": '["sleep", "1000"]', "written": ""}  # kind: its arguments
+DASK = "DaskCluster"
+READY = {  # the arguments of those that take none of ours
+    "TemporaryDirectory": "",
+    "Subprocess": '["sleep", "1000"]',
+    DASK: "n_workers=1, cluster_kwargs={'threads_per_worker': 1}",
+    "written": "",
+}
 TASKS = ("work", "work", "sleeper", "polite", "flaky", "failing")
 
 
@@ -46,9 +52,11 @@ class Draft:
     def write(self, depth: int, text: str) -> None:
         self.lines.append("    " * depth + text)
 
-    def block(self, depth: int, room: int, upstream: str | None = None, times: int = 1) -> str:
+    def block(
+        self, depth: int, room: int, upstream: str | None = None, times: int = 1, kind: str = ""
+    ) -> str:
         """Write one block with what is inside; returns the name of its last task."""
-        kind = self.rng.choice(self.kinds)
+        kind = kind or self.rng.choice(self.kinds)
         if kind == "Slow":  # one is slow enough
             self.kinds = [other for other in self.kinds if other != kind]
         place = self.name("place")
@@ -56,7 +64,7 @@ class Draft:
         self.said += LINES_OF_A_RESOURCE * times
         self.resources += times
         last = self.task(depth + 1, place, upstream, times)
-        if room > 1 and self.rng.random() < 0.5:
+        if room > 1 and self.rng.random() < 0.7:
             last = self.block(depth + 1, room - 1, last, times)
         if self.rng.random() < 0.5:
             last = self.task(depth + 1, place, last, times)
@@ -90,9 +98,18 @@ class Draft:
         self.write(depth, f"nbflow.apply_map({each}, {list(range(times))})")
 
 
-def draw_flow(rng: Random, kinds: Sequence[str]) -> Draft:
-    """Draw a flow of nested, separate and mapped blocks of these kinds of managers."""
+def draw_flow(rng: Random, kinds: Sequence[str], *, with_dask: bool = False) -> Draft:
+    """Draw a flow of nested, separate and mapped blocks of these kinds of managers.
+
+    Args:
+        rng: What decides.
+        kinds: The names of managers.
+        with_dask: Whether one block of it is a Dask cluster, which takes seconds to start.
+    """
     draft = Draft(rng, kinds)
+    if with_dask:
+        draft.seconds += 3
+        draft.block(1, room=2, kind=DASK)
     while not draft.resources or (draft.resources < MOST_RESOURCES - 2 and rng.random() < 0.5):
         if rng.random() < 0.25:
             draft.mapped(1)

@@ -135,7 +135,7 @@ class Stable:
         self._made += 1
         return MarkedKernel(self.folder / f"kernel-{self._made}", f"{self.token}-{self._made}-", self.home)
 
-    def rows(self) -> list[Any]:
+    def rows(self, *, all: bool = False) -> list[Any]:
         """What the ledger of all these kernels lists; nothing while there is no ledger."""
         if not HAS_LEDGER:
             return []
@@ -144,7 +144,7 @@ class Stable:
         before = os.environ.get(HOME)
         os.environ[HOME] = str(self.home)
         try:
-            return resources()
+            return resources(all=all)
         finally:
             os.environ.pop(HOME)
             if before is not None:

@@ -6,7 +6,7 @@ import random
 import textwrap
 from dataclasses import dataclass
 
-from tests.faults.flows import draw_flow
+from tests.faults.flows import DASK, draw_flow
 
 ENDS = (
     "normal",
@@ -26,6 +26,8 @@ INTERRUPTS = {"interrupt": 1, "interrupt twice": 2, "interrupt thrice": 3}
 
 FOLDERS = ("Scratch", "Scratch", "Late", "Bare", "written")
 PROCESSES = ("Server", "Server", "Insider", "Stranger")
+DASK_SHARE = 0.04
+STARTS = ("run", "run", "start", "start", "wait", "step")
 READY = ("TemporaryDirectory", "Subprocess")
 SLOW_FOR = ("interrupt twice", "interrupt thrice", "restart", "shutdown", "SIGTERM")
 CELL = """\
@@ -43,7 +45,8 @@ class Plan:
         end: One of `ENDS`.
         imported: Whether the managers come from a module, not from the notebook.
         flow: The text inside the flow's ``with``.
-        start: ``"run"`` (a cell blocks), ``"start"`` (in the background) or ``"wait"`` (a cell waits for that).
+        start: ``"run"`` (a cell blocks), ``"start"`` (in the background), ``"wait"`` (a cell waits for that) or
+            ``"step"`` (some steps, then it is held).
         executor: ``"inline"`` or ``"threads"``.
         line: At which line of the log to end it; 0 if at the first `word` in it, or after `delay_s` only.
         hold_s: How long the kernel stays at that line.
@@ -71,6 +74,11 @@ class Plan:
     def reproduce(self) -> str:
         """The command that plays it again."""
         return f"python scripts/campaign.py --seed {self.seed} --round {self.number} --only {self.end!r}"
+
+    @property
+    def patience_s(self) -> float:
+        """How long the log may be silent before it is sure that the run has ended, or stands still."""
+        return 8.0 if DASK in self.flow else 1.5
 
     @property
     def moment(self) -> str:
@@ -101,7 +109,7 @@ def draw(seed: int, number: int, end: str) -> Plan:
         kinds += READY * 2
     if end in SLOW_FOR:
         kinds += ["Slow"] * (8 if end == "interrupt thrice" else 2)
-    draft = draw_flow(rng, kinds)
+    draft = draw_flow(rng, kinds, with_dask=rng.random() < DASK_SHARE)
     by_line = rng.random() < 0.7
     return Plan(
         seed=seed,
@@ -109,9 +117,7 @@ def draw(seed: int, number: int, end: str) -> Plan:
         end=end,
         imported=rng.random() < 0.4,
         flow=draft.text,
-        start=rng.choice(
-            ["run", "run", "wait", "wait", "start"] if end in INTERRUPTS else ["run", "start", "wait"]
-        ),
+        start=rng.choice(["run", "run", "wait", "wait", "start"] if end in INTERRUPTS else STARTS),
         executor=rng.choice(["inline", "threads"]),
         line=rng.randint(1, draft.said + 2) if by_line else 0,
         hold_s=rng.choice([0.0, 0.3]) if by_line else 0.0,

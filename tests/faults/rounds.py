@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from tests.faults.account import Account, Ended, lives, remove_listed, take_account
+from tests.faults.account import READY_MADE, Account, Ended, lives, remove_listed, take_account
 from tests.faults.kernels import HAS_LEDGER, MODULE, WORKSHOP, MarkedKernel, Stable, end
 from tests.faults.plan import CELL, GRACEFUL, STAYS, Plan
 from tests.faults.workshop import ROUND
@@ -21,9 +21,18 @@ if TYPE_CHECKING:
 DEADLINE_S = 20.0  # for the reaper to be done
 RUN_DEADLINE_S = 45.0  # for a run that was interrupted
 DEATH_DEADLINE_S = 45.0  # for a kernel that was told to end
-NO_NEWS_S = 1.5  # from a run that has ended
 MANAGER_LEAVES_S = 5.0  # then a kernel that should shut down is killed
-FINISH = "print(flow.runs[-1].wait(%g).is_finished())"
+FINISH = """\
+if not flow.runs[-1].is_finished:
+    flow.runs[-1].resume()
+print(flow.runs[-1].wait(%g).is_finished())
+"""
+STEPS = 8
+STEP = f"""\
+for _ in range({STEPS}):
+    if not run.is_finished:
+        run.step_nowait()
+"""
 CLEAN = """\
 import nbflow.ledger
 for row in nbflow.ledger.resources():
@@ -107,14 +116,18 @@ class _Round:
             f"%load_ext nbflow\nimport os, nbflow\nos.environ[{ROUND!r}] = {json.dumps(json.dumps(settings))}"
         )
         self.kernel.run(f"from {MODULE} import *" if self.plan.imported else WORKSHOP.read_text())
-        if "TemporaryDirectory(" in self.plan.flow or "Subprocess(" in self.plan.flow:
-            self.kernel.run("from nbflow.resources import Subprocess, TemporaryDirectory")
+        ready = [name for name in READY_MADE if f"{name}(" in self.plan.flow]
+        if ready:
+            self.kernel.run(f"from nbflow.resources import {', '.join(ready)}")
         self.kernel.run(CELL.format(name=self.flow, flow=self.plan.flow))
 
     def _start(self) -> None:
         executor = repr(self.plan.executor)
         if self.plan.start == "run":
             self.kernel.execute(f"say('run')\nflow.run(executor={executor})", wait=False)
+            return
+        if self.plan.start == "step":
+            self.kernel.run(f"say('run')\nrun = flow.start(executor={executor}, paused=True)\n{STEP}")
             return
         self.kernel.run(f"say('run')\nrun = flow.start(executor={executor})")
         if self.plan.start == "wait":
@@ -125,7 +138,10 @@ class _Round:
             return
         # A run that ends before it has written so much is ended after its end.
         last_news, seen = time.monotonic(), 0
-        while not self._is_moment(lines := self.kernel.lines()) and time.monotonic() - last_news < NO_NEWS_S:
+        while (
+            not self._is_moment(lines := self.kernel.lines())
+            and time.monotonic() - last_news < self.plan.patience_s
+        ):
             if len(lines) > seen:
                 last_news, seen = time.monotonic(), len(lines)
             time.sleep(0.002)
@@ -219,7 +235,7 @@ class _Round:
         """Wait until everything is accounted for, or the deadline is over."""
         began = time.monotonic()
         while True:
-            account = take_account(self.kernel, self._rows(), ended)
+            account = take_account(self.kernel, self._rows(all=True), ended)
             if not account.problems or time.monotonic() - began > DEADLINE_S:
                 break
             time.sleep(0.1)
@@ -227,9 +243,9 @@ class _Round:
         self.result.account.fates = account.fates
         self.result.account.problems += account.problems
 
-    def _rows(self) -> list[Any]:
-        """The rows that the ledger lists for this round's flow."""
-        return [row for row in self.stable.rows() if row.flow == self.flow]
+    def _rows(self, *, all: bool = False) -> list[Any]:
+        """The rows that the ledger lists for this round's flow; with `all` also those of what has ended."""
+        return [row for row in self.stable.rows(all=all) if row.flow == self.flow]
 
 
 def _until(condition: Callable[[], object], timeout_s: float) -> bool:

@@ -25,6 +25,7 @@ class Row:
     handle: object = None
     id: int = 1
     note: str = ""
+    until: float | None = None
 
 
 class Ghost:
