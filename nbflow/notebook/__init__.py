@@ -1,4 +1,4 @@
-"""nbflow in IPython: the magics `%%flow` and `%flow`, and what makes a cell's tasks replaceable.
+"""nbflow in IPython: the magics `%%flow`, `%flow` and `%%task`, and what makes a cell's tasks replaceable.
 
 `%load_ext nbflow` comes here. The magics are imported when they are registered, so that the rules for cells can be
 used without a shell; widgets come with the first panel.
@@ -20,10 +20,11 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     from nbflow.notebook.magics import FlowMagics
     from nbflow.notebook.resources import show_left_behind
     from nbflow.notebook.shutdown import watch_shutdown
+    from nbflow.notebook.taskmagic import TaskMagics
 
-    magics = FlowMagics(shell)
-    shell.register_magics(magics)
-    shell.events.register("pre_run_cell", magics.remember_cell)
+    for magics in (FlowMagics(shell), TaskMagics(shell)):
+        shell.register_magics(magics)
+        shell.events.register("pre_run_cell", magics.remember_cell)
     shell.Completer.custom_matchers.append(complete_flow)
     watch_shutdown(shell)
     show_left_behind()
@@ -36,10 +37,11 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
 
     unwatch_shutdown(shell)
     manager = shell.magics_manager
-    magics = manager.registry.pop("FlowMagics", None)
-    if magics is not None:
-        shell.events.unregister("pre_run_cell", magics.remember_cell)
-    for kind in ("line", "cell"):
-        manager.magics[kind].pop("flow", None)
+    for registered in ("FlowMagics", "TaskMagics"):
+        magics = manager.registry.pop(registered, None)
+        if magics is not None:
+            shell.events.unregister("pre_run_cell", magics.remember_cell)
+    for kind, name in (("line", "flow"), ("cell", "flow"), ("cell", "task")):
+        manager.magics[kind].pop(name, None)
     if complete_flow in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(complete_flow)

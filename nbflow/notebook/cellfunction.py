@@ -1,0 +1,196 @@
+"""The function of a task that a cell became: it executes the cell's code in names of its own.
+
+The cell is not rewritten to a function. It is executed as it would be in the notebook, in a copy of the notebook's
+names in which its inputs are values: so a star import, `global`, a class or a name that is read before it is bound mean
+what they mean in any cell, and a traceback shows the cell's own lines.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+import linecache
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.task import Task
+from nbflow.errors import NbflowError
+from nbflow.notebook.shown import keep_shown
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from types import CodeType
+    from weakref import ref
+
+    from nbflow.flow import Flow
+
+__all__ = ["CellFunction", "UnboundOutputError"]
+
+
+class UnboundOutputError(NbflowError, NameError):
+    """A task made of a cell did not bind a name that it gives."""
+
+    def __init__(self, task: str, name: str) -> None:
+        super().__init__(task, name)
+        self.task = task
+        self.name = name
+
+    def __str__(self) -> str:
+        return (
+            f"task {self.task!r} gives {self.name!r}, but has not bound it this time; bind it on every way through "
+            "the cell, or say with --gives what the cell gives"
+        )
+
+
+class CellFunction:
+    """What a task made of a cell runs: takes the inputs by name, returns what the cell gives.
+
+    It returns the value of the one name it gives, a dictionary if there are several, and the value of the cell's last
+    expression if there is none. It may be called from any thread, and be pickled by cloudpickle: then it takes with it
+    what the cell reads from the notebook.
+
+    Args:
+        name: What the task is called.
+        label: What the cell is called in messages.
+        tree: The statements to execute, their lines numbered as in the cell.
+        filename: Where tracebacks look the lines up.
+        lines: The lines they show there.
+        flags: The compiler flags of the notebook, from its `from __future__` imports.
+        inputs: The names of the arguments.
+        outputs: The names whose values are given.
+        read: All names that the cell may read from outside.
+        own: What the cell's imports and functions bound, which the notebook has executed already.
+        namespace: The notebook's names; looked up at each call.
+        flow: The flow, as long as it lives.
+        is_quiet: Whether the value of the last expression is not to be shown: it ends with a semicolon.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        label: str,
+        tree: ast.Module,
+        filename: str,
+        lines: str,
+        flags: int = 0,
+        inputs: Sequence[str] = (),
+        outputs: Sequence[str] = (),
+        read: Sequence[str] = (),
+        own: Mapping[str, Any] | None = None,
+        namespace: Mapping[str, Any] | None = None,
+        flow: ref[Flow] | None = None,
+        is_quiet: bool = False,
+    ) -> None:
+        self.__name__ = self.__qualname__ = name
+        self.__module__ = "__main__"
+        self.label = label
+        self.tree = tree
+        self.filename = filename
+        self.lines = lines
+        self.flags = flags
+        self.inputs = tuple(inputs)
+        self.outputs = tuple(outputs)
+        self.read = tuple(read)
+        self.own = dict(own or {})
+        self.namespace = {} if namespace is None else namespace
+        self.flow = flow
+        self.is_quiet = is_quiet
+        self._compile()
+
+    def _compile(self) -> None:
+        parameter = inspect.Parameter
+        self.__signature__ = inspect.Signature(
+            [parameter(name, parameter.POSITIONAL_OR_KEYWORD) for name in self.inputs]
+        )
+        nodes = list(self.tree.body)
+        last = nodes[-1] if nodes else None
+        self._last = None
+        if isinstance(last, ast.Expr):
+            self._last = self._code(ast.Expression(last.value), "eval")
+            nodes.pop()
+        self._body = self._code(ast.Module(nodes, []), "exec")
+
+    def _code(self, tree: ast.Module | ast.Expression, mode: str) -> CodeType:
+        code: CodeType = compile(tree, self.filename, mode, self.flags, dont_inherit=True)
+        return code
+
+    def __repr__(self) -> str:
+        return f"<{self.__name__}: {self.label}>"
+
+    def __call__(self, **inputs: Any) -> Any:
+        """Execute the cell with these values and return what it gives.
+
+        Raises:
+            UnboundOutputError: If it has not bound a name that it gives.
+            BaseException: Whatever the cell raises.
+        """
+        space = self._space(inputs)
+        shown = None
+        try:
+            exec(self._body, space)
+            if self._last is not None:
+                shown = eval(self._last, space)
+        except NameError as error:
+            self._explain(error, space)
+            raise
+        if shown is not None and not self.is_quiet:
+            keep_shown(self.__name__, shown, None if self.flow is None else self.flow())
+        if not self.outputs:
+            return shown
+        for name in self.outputs:
+            if name not in space:
+                raise UnboundOutputError(self.__name__, name)
+        if len(self.outputs) == 1:
+            return space[self.outputs[0]]
+        return {name: space[name] for name in self.outputs}
+
+    def _space(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Return the names to execute the cell in: the notebook's, less those that are tasks there, and the inputs."""
+        flow = None if self.flow is None else self.flow()
+        tasks = () if flow is None else flow.tasks
+        space = {
+            name: value
+            for name, value in self.namespace.copy().items()  # type: ignore[attr-defined]  # a dict
+            if not (isinstance(value, Task) and value in tasks)
+        }
+        space.update(self.own)
+        space.update(inputs)
+        space["__name__"] = "__main__"
+        space.setdefault("__builtins__", builtins)
+        return space
+
+    def _explain(self, error: NameError, space: Mapping[str, Any]) -> None:
+        name = error.name
+        if name is None or name in space or name not in self.read:
+            return
+        if isinstance(self.namespace.get(name), Task):
+            remedy = "a cell gives it now, but did not when this one was executed; execute this cell again"
+        else:
+            remedy = (
+                "no cell gives it, and the notebook has no such name; execute the cell that makes it first"
+            )
+        error.add_note(f"in the task {self.__name__!r} of {self.label}: {name!r}: {remedy}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        for left in ("_body", "_last", "__signature__", "flow"):
+            state.pop(left, None)
+        wanted = [n for n in self.read if n not in self.inputs and n not in self.own and n != "get_ipython"]
+        tasks: Collection[Task] = ()
+        flow = None if self.flow is None else self.flow()
+        if flow is not None:
+            tasks = flow.tasks
+        found = {name: self.namespace[name] for name in wanted if name in self.namespace}
+        state["namespace"] = {
+            name: value for name, value in found.items() if not (isinstance(value, Task) and value in tasks)
+        }
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.flow = None
+        if self.filename not in linecache.cache:  # in another process: its tracebacks want the lines too
+            lines = self.lines.splitlines(keepends=True)
+            linecache.cache[self.filename] = (len(self.lines), None, lines, self.filename)
+        self._compile()

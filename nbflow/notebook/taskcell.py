@@ -1,0 +1,260 @@
+"""A cell becomes a task: what `%%task` does with the cell, from its text to a task in a flow.
+
+The imports, functions and classes at the top of the cell that need no value of a task are executed at once, as in any
+cell. The rest is the task's. The names that it gives are bound to tasks in the notebook, so that the next cell that
+reads them is tied to it.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+import weakref
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+
+from nbflow.core.function_task import FunctionTask
+from nbflow.core.task import Task
+from nbflow.notebook.cellcode import (
+    _aligned,
+    _ends_with_semicolon,
+    _show_user_frames_only,
+    _show_without_stack,
+)
+from nbflow.notebook.cellfunction import CellFunction
+from nbflow.notebook.infer import CellNames, Roles, names_of, ordinary_statements, roles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from nbflow.core.block import Block
+    from nbflow.flow import Flow
+
+__all__ = ["CellText", "Defined", "TaskCell"]
+
+_NAMES_IN_A_NAME = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellText:
+    """A cell as the user wrote it.
+
+    Attributes:
+        body: Without the line of the magic.
+        raw: The whole cell; gives the line numbers.
+        label: What it is called in messages.
+        magic: The magic's name, for messages.
+    """
+
+    body: str
+    raw: str
+    label: str
+    magic: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defined:
+    """What became of a cell.
+
+    Attributes:
+        task: Its task; None if there is nothing for one to do.
+        roles: What its names are to the task.
+        unknown: What it reads and nobody has bound so far.
+    """
+
+    task: FunctionTask | None
+    roles: Roles = field(default_factory=Roles)
+    unknown: tuple[str, ...] = ()
+
+
+class TaskCell:
+    """The text of a cell, understood; made once for each execution of the cell.
+
+    Args:
+        shell: The shell whose namespace and transformers are used.
+        text: The cell.
+        needs: The names it takes, if they are not to be found.
+        gives: The names it gives, if they are not to be found.
+
+    Raises:
+        UsageError: If the cell cannot be a task.
+        SyntaxError: If it is no Python.
+    """
+
+    def __init__(
+        self,
+        shell: InteractiveShell,
+        text: CellText,
+        needs: Sequence[str] | None = None,
+        gives: Sequence[str] | None = None,
+    ) -> None:
+        self.shell = shell
+        self.text = text
+        self.needs = needs
+        self.gives = gives
+        _refuse_cell_magic(text)
+        self.own: dict[str, Any] = {}
+        self.outputs: tuple[str, ...] = ()
+        source = _aligned(shell, text.body, text.raw)
+        self.filename = shell.compile.cache(source, shell.execution_count, raw_code=text.raw)
+        try:
+            self.tree: ast.Module = shell.transform_ast(shell.compile.ast_parse(source, self.filename))
+            self._refuse_await()
+        except SyntaxError as error:
+            _show_without_stack(shell, error)
+            raise
+        self.names: CellNames = names_of(self.tree)
+        self._check_gives()
+
+    def _refuse_await(self) -> None:
+        flags = self.shell.compile.flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        code = compile(self.tree, self.filename, "exec", flags, dont_inherit=True)
+        if code.co_flags & inspect.CO_COROUTINE:
+            waits = (ast.Await, ast.AsyncFor, ast.AsyncWith)
+            line = next((n.lineno for n in ast.walk(self.tree) if isinstance(n, waits)), 1)
+            raise UsageError(
+                f"{self.text.magic}: line {line} awaits at top level, which a task made of a cell cannot do; "
+                "write an `async def` with @task, and call it in a %%flow cell"
+            )
+
+    def _check_gives(self) -> None:
+        names = self.names
+        known = {*names.bound, *names.maybe, *names.changed, *names.read}
+        has_star = any(isinstance(n, ast.alias) and n.name == "*" for n in ast.walk(self.tree))
+        for name in self.gives or () if not has_star else ():
+            if name not in known:
+                raise UsageError(
+                    f"{self.text.magic}: --gives {name}, but the cell binds no {name!r}; it binds "
+                    f"{', '.join((*names.bound, *names.maybe)) or 'nothing'}"
+                )
+
+    def roles(self, given: Mapping[str, Task]) -> Roles:
+        """Return what the names are, if other tasks give `given`."""
+        return roles(self.names, given, needs=self.needs, gives=self.gives)
+
+    def execute_ordinary(self, flow: Flow) -> None:
+        """Execute the imports and plain functions in the notebook, before the flow is entered."""
+        shell = self.shell
+        found = self.roles(self._given(flow))
+        self.outputs = found.outputs
+        nodes = ordinary_statements(self.tree, found.inputs)
+        self.rest = ast.Module([node for node in self.tree.body if node not in nodes], [])
+        if not nodes:
+            return
+        ordinary = ast.Module(list(nodes), [])
+        code = compile(ordinary, self.filename, "exec", shell.compile.flags, dont_inherit=True)
+        try:
+            exec(code, shell.user_global_ns, shell.user_ns)
+        except BaseException as error:
+            _show_user_frames_only(shell, error)
+            raise
+        bound = names_of(ordinary)
+        self.own = {n: shell.user_ns[n] for n in (*bound.bound, *bound.maybe) if n in shell.user_ns}
+
+    def _given(self, flow: Flow) -> dict[str, Task]:
+        tasks = flow.tasks
+        return {n: held for n, held in self.shell.user_ns.items() if isinstance(held, Task) and held in tasks}
+
+    def add_to(self, flow: Flow, name: str | None, block: Block | None) -> Defined:
+        """Add the cell's task to the flow that is being built, and bind the names it gives in the notebook.
+
+        Args:
+            flow: The flow; the caller has entered it.
+            name: What the task is called; by default the names it gives.
+            block: The block to put it into; by default that of the resource it takes.
+
+        Raises:
+            UsageError: If it is told to need what no task gives.
+        """
+        given = self._given(flow)
+        self._check_needs(given)
+        found = self.roles(given)
+        if not self.rest.body and not found.outputs:
+            return Defined(task=None)
+        function = CellFunction(
+            name=name or _name_of(found),
+            label=self.text.label,
+            tree=self.rest,
+            filename=self.filename,
+            lines=self.text.raw,
+            flags=self.shell.compile.flags,
+            inputs=found.inputs,
+            outputs=found.outputs,
+            read=self.names.read,
+            own=self.own,
+            namespace=self.shell.user_ns,
+            flow=weakref.ref(flow),
+            is_quiet=_ends_with_semicolon(self.shell, self.text.body),
+        )
+        task = FunctionTask(function)
+        inputs = {n: given[n] for n in found.inputs}
+        with ExitStack() as inside:
+            for one in [block] if block is not None else _blocks_of(inputs.values()):
+                inside.enter_context(one)
+            readers = _readers(flow, [inputs[n] for n in found.changes])
+            flow.set_dependencies(task, upstream_tasks=readers, keyword_tasks=inputs)
+            results = _results(task, found.outputs)
+        self.shell.user_ns.update(results)
+        unknown = [n for n in self.names.read if n not in found.inputs and not self._is_known(n)]
+        return Defined(task=task, roles=found, unknown=tuple(unknown))
+
+    def _is_known(self, name: str) -> bool:
+        own = (*self.names.bound, *self.names.maybe)
+        return name in self.shell.user_ns or hasattr(builtins, name) or name in own
+
+    def _check_needs(self, given: Mapping[str, Task]) -> None:
+        for name in self.needs or ():
+            if name not in given:
+                raise UsageError(
+                    f"{self.text.magic}: --needs {name}, but no task gives {name!r}; tasks give "
+                    f"{', '.join(given) or 'nothing so far'}"
+                )
+
+
+def _refuse_cell_magic(text: CellText) -> None:
+    first = next((line for line in text.body.splitlines() if line.strip()), None)
+    if first is None:
+        raise UsageError(f"{text.magic}: the cell is empty")
+    if first.startswith("%%"):
+        raise UsageError(
+            f"{text.magic}: {first.split()[0]} cannot stand inside of a task; put it above, or leave it out"
+        )
+
+
+def _readers(flow: Flow, versions: Sequence[Task]) -> list[Task]:
+    """Return the tasks that take one of `versions`: they come first, before it is changed in place."""
+    found: dict[Task, None] = {}
+    for version in versions:
+        found.update((e.downstream_task, None) for e in flow.edges_out(version) if e.key is not None)
+    return list(found)
+
+
+def _results(task: FunctionTask, outputs: Sequence[str]) -> dict[str, Task]:
+    """Return the task of each name: the task itself, or one that takes the name from what it returns."""
+    if len(outputs) == 1:
+        return {outputs[0]: task}
+    results = {}
+    for name in outputs:
+        results[name] = task[name]
+        results[name].auto_generated = True  # drawn small: it only hands a value on
+    return results
+
+
+def _blocks_of(inputs: Any) -> Iterator[Block]:
+    """Return the blocks whose resources are among the inputs, the outer one first, without those around another."""
+    blocks = {task.block for task in inputs if getattr(task, "block", None) is not None}
+    yield from sorted(blocks, key=lambda block: block.depth)[-1:]
+
+
+def _name_of(found: Roles) -> str:
+    names = found.outputs[:_NAMES_IN_A_NAME]
+    if not names:
+        return f"show_{found.inputs[0]}" if found.inputs else "show"
+    more = len(found.outputs) - len(names)
+    return "_".join(names) + (f"_and_{more}_more" if more else "")

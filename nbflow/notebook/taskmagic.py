@@ -1,0 +1,147 @@
+"""The magic `%%task`: it parses the line, makes the cell a task, and says what it has found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, cell_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.display import display
+
+from nbflow.errors import NbflowError
+from nbflow.notebook.cells import cells_of
+from nbflow.notebook.lookup import find_block
+from nbflow.notebook.options import parse
+from nbflow.notebook.taskcell import CellText, Defined, TaskCell
+from nbflow.registry import flows
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
+
+    from nbflow.flow import Flow
+
+DEFAULT_FLOW = "notebook"
+
+
+@magics_class
+class TaskMagics(Magics):
+    """`%%task` makes a cell one task of a flow."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self._shell = shell
+        self._cell: ExecutionInfo | None = None
+
+    def remember_cell(self, info: ExecutionInfo) -> None:
+        """Note which cell is about to be executed; IPython calls it."""
+        self._cell = info
+
+    @magic_arguments("%%task")
+    @argument("name", nargs="?", help="the task; by default it is called after the names it gives")
+    @argument(
+        "--flow",
+        metavar="FLOW",
+        help=f"the flow; by default the only one there is, made as {DEFAULT_FLOW!r} if there is none",
+    )
+    @argument("--in", dest="block", metavar="BLOCK", help="the block of a resource to put the task into")
+    @argument(
+        "--needs", nargs="*", metavar="NAME", help="the names it takes, instead of those it is seen to read"
+    )
+    @argument(
+        "--gives", nargs="*", metavar="NAME", help="the names it gives, instead of those it is seen to bind"
+    )
+    @cell_magic("task")  # type: ignore[arg-type]  # IPython's types know the decorator without a name only
+    def cell(self, line: str, cell: str) -> None:
+        """Make this cell a task: what it reads from other tasks is its input, what it binds its output.
+
+        Nothing is executed but the cell's imports and plain functions. Executed again, the cell replaces its task.
+        Names that no task gives are looked up in the notebook when the task runs.
+        """
+        options = parse(TaskMagics.cell.parser, line, "%%task")
+        magic = " ".join(["%%task", *([options.name] if options.name else [])])
+        needs, gives = _names(options.needs, magic), _names(options.gives, magic)
+        text = CellText(
+            body=cell, raw=self._raw(cell), label=f"cell In [{self._shell.execution_count}]", magic=magic
+        )
+        task_cell = TaskCell(self._shell, text, needs, gives)
+        name, is_new = _flow_name(options.flow, magic)
+        flow = flows.get_or_create(name)
+        try:
+            defined = self._define(flow, task_cell, options)
+        except BaseException:
+            if is_new:
+                flows.pop(name, None)
+            raise
+        display({"text/plain": _summary(defined)}, raw=True)
+
+    def _raw(self, body: str) -> str:
+        return body if self._cell is None else str(self._cell.raw_cell)
+
+    def _define(self, flow: Flow, cell: TaskCell, options: Any) -> Defined:
+        shell, magic = self._shell, cell.text.magic
+        block = None if options.block is None else find_block(flow, options.block, shell.user_ns, magic)
+        cell.execute_ordinary(flow)
+        key = self._key(cell, options.name)
+        try:
+            with (
+                flow,
+                cells_of(flow).executing(
+                    key,
+                    cell.text.label,
+                    shell.user_ns,
+                    source=f"{magic}\n{cell.text.body}",
+                    reads=cell.names.read,
+                    binds=cell.outputs,
+                ),
+            ):
+                return cell.add_to(flow, options.name, block)
+        except NbflowError as error:
+            raise UsageError(f"{magic}: {error}. The flow is as it was before this cell") from error
+
+    def _key(self, cell: TaskCell, name: str | None) -> str:
+        """Return what the cell is known by: its id, else the task's name, else all that it says.
+
+        Not by the names it binds, as other cells without an id are: `table = table.dropna()` may stand in many.
+        """
+        cell_id = None if self._cell is None else self._cell.cell_id
+        if cell_id:
+            return f"id {cell_id}"
+        return f"task {name}" if name else f"source {cell.text.body.strip()}"
+
+
+def _names(words: list[str] | None, magic: str) -> list[str] | None:
+    """Return the names in `a b`, `a, b` or `a,b`."""
+    if words is None:
+        return None
+    names = [name for word in words for name in word.split(",") if name]
+    for name in names:
+        if not name.isidentifier():
+            raise UsageError(f"{magic}: {name!r} is no name")
+    return names
+
+
+def _flow_name(wanted: str | None, magic: str) -> tuple[str, bool]:
+    """Return the name of the flow, and whether there is none of that name yet."""
+    if wanted is not None:
+        return wanted, wanted not in flows
+    if len(flows) > 1:
+        raise UsageError(f"{magic}: which flow? there are {', '.join(map(repr, flows))}; add --flow NAME")
+    name = next(iter(flows), DEFAULT_FLOW)
+    return name, name not in flows
+
+
+def _summary(defined: Defined) -> str:
+    """Return what was found, as in `clean: orders, customers -> table`."""
+    if defined.task is None:
+        return "only imports and functions: they are defined, and no task is needed"
+    roles = defined.roles
+    line = f"{defined.task.name}:"
+    if roles.inputs:
+        line += f" {', '.join(roles.inputs)}"
+    line += f" -> {', '.join(roles.outputs)}" if roles.outputs else " -> (shows only)"
+    if defined.unknown:
+        line += (
+            f"\n  not known yet: {', '.join(defined.unknown)}; no task gives it, and the notebook has none"
+        )
+    return line
