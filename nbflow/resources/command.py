@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from nbflow.core.context import context
 from nbflow.core.resource import resource_manager
+from nbflow.engine.attempt import TaskCancelled
 from nbflow.errors import OptionError, OptionTypeError
 from nbflow.resources import processes
 from nbflow.resources.errors import (
@@ -199,6 +201,8 @@ class Subprocess:
                 raise ProcessEndedError(process.command, status, process.output) from check.error
             if check.is_ready(process, self._find):
                 return
+            if context.cancelled():
+                raise TaskCancelled
             if time.monotonic() >= deadline:
                 raise NotReadyError(
                     process.command, str(check), self.ready_timeout_s, process.output

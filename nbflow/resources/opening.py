@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.context import context
+from nbflow.engine.attempt import TaskCancelled
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,9 +30,10 @@ class Opening:
         threading.Thread(target=self._run, name="nbflow opens a cluster", daemon=True).start()
 
     def wait(self) -> Any:
-        """Return what was opened, or raise what went wrong."""
+        """Return what was opened, or raise what went wrong; `TaskCancelled` if the run was cancelled meanwhile."""
         while not self._is_over.wait(_WAIT_S):  # in slices, for an interrupt to be noticed
-            pass
+            if context.cancelled():
+                raise TaskCancelled
         if self._error is not None:
             raise self._error
         return self._client

@@ -131,6 +131,22 @@ def test_a_run_that_is_cancelled_ends_the_process(wait_until):
     assert not is_running(pids[0])
 
 
+def test_a_run_that_is_cancelled_does_not_wait_for_a_process_to_get_ready(executor, wait_until):
+    started = threading.Event()
+    with Flow("f") as flow:
+        block = Subprocess(python(FOREVER), ready=lambda process: started.set())
+        with block:
+            task(lambda: None, name="use")()
+    run = flow.start(executor=executor)
+    assert started.wait(10)
+
+    run.cancel()
+    state = run.wait(20)
+
+    assert type(state.result[block.setup_task]).__name__ == "Cancelled"
+    assert run.open_resources == []
+
+
 def test_a_process_that_does_not_get_ready_fails_the_setup_and_what_is_inside():
     with Flow("f") as flow:
         block = Subprocess(python("print('no disk'); raise SystemExit(3)"), ready="ready")

@@ -204,6 +204,21 @@ def test_a_setup_that_is_interrupted_leaves_nothing(wait_until):
 
 
 @dask
+def test_a_run_that_is_cancelled_while_a_cluster_starts_leaves_nothing(wait_until):
+    with Flow("f") as flow, DaskCluster(1) as client:
+        task(lambda client: None, name="use")(client)
+    folders = Path(tempfile.gettempdir())
+    before = set(folders.glob("nbflow-dask-*"))
+    run = flow.start()
+    wait_until(lambda: set(folders.glob("nbflow-dask-*")) - before, what="the directory")
+
+    run.cancel()
+
+    assert type(run.wait(60)).__name__ == "Cancelled"
+    assert run.open_resources == []
+
+
+@dask
 def test_a_cluster_that_cannot_start_fails_the_setup_and_leaves_nothing():
     manager = DaskCluster.resource_class(1, cluster_kwargs={"no_such_option": 1})
 
