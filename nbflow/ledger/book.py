@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 RIDE_S = 0.002  # a change this soon after a commit rides along with the next one
 _WAIT_IN_TROUBLE_S = 0.05  # the full wait was paid once; later ones would add up
+_RETRY_S = 1.0  # after which a change is tried again that need not be on disk at once
 _TRIES = 3
 
 
@@ -48,6 +49,7 @@ class Book:
         self._has_written_reaper = True
         self._is_in_trouble = False
         self._committed_at = 0.0
+        self._untold: list[tuple[str, str]] = []
         self._lock = threading.RLock()
 
     def entries(self) -> list[Entry]:
@@ -110,11 +112,14 @@ class Book:
             self._dirty.pop(key, None)
 
     def _commit(self, tell: Tell, *, is_durable: bool = False) -> bool:
+        while self._untold:
+            tell(*self._untold.pop())
         if not self._dirty and (self._store is None or self._is_current(self._store)):
             return True
         try:
             self.use(lambda store: self._write(store, is_durable), tell)
         except LedgerUnavailableError as error:
+            self._committed_at = time.monotonic() + _RETRY_S
             tell(type(error).__name__, f"{error}. The run goes on, its resources are not recorded meanwhile")
             return False
         return True
@@ -162,14 +167,19 @@ class Book:
             LedgerUnavailableError: If the ledger cannot be read. A damaged one is left where it is.
         """
         with self._lock:
-            if self._dirty and not self._is_in_trouble:
-                with suppress(LedgerUnavailableError):
-                    self._write(self._opened(_say_nothing), is_durable=False)
             try:
-                return action(self._opened(_say_nothing))
+                store = self._opened(self._tell_later)
+                if self._dirty and not self._is_in_trouble:
+                    with suppress(LedgerUnavailableError):  # the next commit tries again, and tells
+                        self._write(store, is_durable=False)
+                return action(store)
             except LockedLedgerError:
                 self._in_trouble(True)
                 raise
+
+    def _tell_later(self, kind: str, message: str) -> None:
+        """Keep what a reader has found out until somebody writes, who is told."""
+        self._untold.append((kind, message))
 
     def close(self) -> None:
         """Close the file; it is opened again when there is something to write."""
@@ -226,10 +236,6 @@ class Book:
     def _aside(self) -> Path:
         stamp = time.strftime("%Y%m%d-%H%M%S")
         return self.path.with_name(f"{self.path.stem}.damaged-{stamp}-{self.kernel.pid}{self.path.suffix}")
-
-
-def _say_nothing(kind: str, message: str) -> None:
-    """Keep a problem to ourselves: it is told by who has to write."""
 
 
 @contextmanager

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Tell = Callable[[str, str], None]
 
 ANSWER_WAIT_S = 5.0
+_REPLACEMENTS = 2  # of a reaper that ends instead of answering
 _LONGEST_LOG = 1_000_000  # bytes; then it is begun anew
 _BEST_EFFORT = "the run goes on, but what it holds may be left if this kernel dies"
 
@@ -96,12 +97,14 @@ class ReaperClient:
     def wait_for(self, number: int, tell: Tell) -> bool:
         """Wait until the reaper has answered a registration; tells whether it has."""
         until = time.monotonic() + (0.0 if self._is_deaf else self._answer_wait_s)
+        replacements = _REPLACEMENTS
         with self._lock:
             while self._answered < number:
                 try:
                     heard = self._hear(max(0.0, until - time.monotonic()))
                 except _GoneError:
-                    if time.monotonic() > until or self._restart(tell) is None:
+                    replacements -= 1
+                    if replacements < 0 or self._restart(tell) is None:
                         tell("reaper gone", f"the reaper ends as soon as it is started; {_BEST_EFFORT}")
                         return False
                     continue

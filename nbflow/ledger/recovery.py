@@ -44,9 +44,9 @@ def resources(all: bool = False) -> list[Row]:
     Raises:
         LedgerUnavailableError: If the ledger cannot be read; the subclass says why.
     """
-    if not ledger_path().exists():
-        return []
     place = here()
+    if not _exists(place):
+        return []
     found = place.book().read(lambda store: store.all_rows() if all else store.open_rows())
     return [Row.of(one, place.kernel) for one in found]
 
@@ -54,9 +54,9 @@ def resources(all: bool = False) -> list[Row]:
 def left_behind() -> list[Row]:
     """Return what dead kernels left and no reaper is about to reclaim. Quick; never raises."""
     try:
-        if not ledger_path().exists():
-            return []
         place = here()
+        if not _exists(place):
+            return []
         found = place.book().read(lambda store: store.open_rows())
         left = [one for one in found if not is_being_reaped(one, place.kernel)]
         return [row for row in (Row.of(one, place.kernel) for one in left) if row.owner == "dead kernel"]
@@ -107,7 +107,8 @@ def clean(row_id: int) -> Row:
         if entry.held is not None and (row.code is None or row.state == "failed"):
             reason = clean_again(entry.held)
         else:
-            reason = _reclaim(row)
+            _check_private(row, book)
+            reason = run_reclaim(json.loads(row.code or "{}"), handle_of(row))
         if reason is not None:
             _write(book, row, "failed", None, reason)
             raise ReclaimError(row.id, _what(row), reason)
@@ -132,9 +133,10 @@ def adopt(row_id: int) -> Row:
         book = place.book()
         row = _row(book, row_id)
         entry = book.find(row.key)
-        if row.until is not None or (entry is not None and entry.held is None):
+        if row.until is not None or (entry is not None and entry.held is None and entry.job is not None):
             return Row.of(row, place.kernel)
-        _check_left(row, place, "adopt")
+        if entry is None or entry.held is not None:
+            _check_left(row, place, "adopt")
         if os.environ.get("NBFLOW_REAPER", "1") == "0":
             raise ReaperError(
                 "NBFLOW_REAPER=0: no reaper would reclaim what is adopted; set it to 1, or clean it now"
@@ -147,7 +149,7 @@ def adopt(row_id: int) -> Row:
         if place.reaper.process is not None:
             book.note_reaper(place.reaper.process)
         try:
-            entry = _take_over(book, row, place.kernel)
+            entry = entry or _take_over(book, row, place.kernel)
         except BaseException:
             place.reaper.release(row.key)
             raise
@@ -194,8 +196,13 @@ def forget(row_id: int) -> Row:
 # -- what may be done -------------------------------------------------------------------------------------------------
 
 
+def _exists(place: Here) -> bool:
+    """Whether there is a ledger; one that was removed is begun anew if it has to list something of this process."""
+    return ledger_path().exists() or bool(place.book().entries())
+
+
 def _row(book: Book, row_id: int) -> Written:
-    found = book.read(lambda store: store.row(row_id)) if book.path.exists() else None
+    found = book.read(lambda store: store.row(row_id)) if _exists(here()) else None
     if found is None:
         raise UnknownResourceError(row_id, str(book.path))
     return found
@@ -222,7 +229,11 @@ def _check_left(row: Written, place: Here, verb: str) -> None:
     _check_not_alive(row, place, verb)
     if row.code is None or row.handle is None:
         raise NotReclaimableError(row.id, _what(row))
-    if not is_private(place.book().path):
+    _check_private(row, place.book())
+
+
+def _check_private(row: Written, book: Book) -> None:
+    if not is_private(book.path):
         raise ForeignResourceError(
             row.id,
             _what(row),
@@ -282,10 +293,6 @@ def _take_over(book: Book, row: Written, this: Kernel) -> Entry:
     )
     book.know(entry)
     return entry
-
-
-def _reclaim(row: Written) -> str | None:
-    return run_reclaim(json.loads(row.code or "{}"), handle_of(row))
 
 
 def _job(row: Written, book: Book) -> dict[str, object]:

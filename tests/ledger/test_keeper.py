@@ -13,8 +13,10 @@ import time
 import pytest
 
 from nbflow import ledger
-from nbflow.ledger.keeper import keeper_of
+from nbflow.ledger.book import Book
+from nbflow.ledger.keeper import RunKeeper, keeper_of
 from nbflow.ledger.place import ledger_path
+from nbflow.ledger.processes import Kernel
 from nbflow.ledger.store import LOCK_WAIT_S, VERSION
 from tests.ledger import managers
 from tests.ledger.conftest import hold
@@ -516,6 +518,38 @@ def test_an_interrupt_in_a_handle_is_told_and_the_resource_is_recorded(keep):
 
     assert "KeyboardInterrupt" in kept.told[0]
     assert [row.state for row in ledger.resources()] == ["open"]
+
+
+def test_rule_10_an_interrupt_between_our_own_lines_does_not_keep_a_row_from_being_written(nbflow_home):
+    class Interrupted(Book):
+        is_interrupted = True
+
+        def save(self, *args, **options):
+            if self.is_interrupted:
+                self.is_interrupted = False
+                raise KeyboardInterrupt
+            return super().save(*args, **options)
+
+    told = []
+    book = Interrupted(ledger_path(), Kernel.this())
+
+    RunKeeper("example", "run-1", book, None, told.append).intend(hold(managers.Plain))
+
+    assert states() == [("Plain", "intent")]
+    assert told == []
+    book.close()
+
+
+def test_rule_10_a_row_that_was_written_just_before_an_interrupt_is_not_written_twice(keep):
+    kept, held = keep(), hold(managers.Folder, "somewhere")
+    kept.keeper.intend(held)
+    kept.book.entries()[0].is_written = False  # the interrupt came before this was noted
+    held.resource = "somewhere"
+
+    kept.keeper.opened(held)
+
+    assert states() == [("Folder", "open")]
+    assert kept.told == []
 
 
 def test_an_early_handle_is_on_disk_before_the_setup_and_replaced_after_it(keep):

@@ -76,13 +76,9 @@ def test_rule_12_a_child_that_holds_the_pipe_open_does_not_hide_the_death(kernel
     set_up(kernel, tmp_path / "a")
     pipe = kernel.do("from nbflow.ledger.here import here\nvalue = here().reaper._inlet")
     child = kernel.do(
-        "import subprocess, sys\n"
-        "command = [sys.executable, '-c', 'import sys; sys.stdin.read()']\n"
-        f"child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[{pipe}])\n"
-        "import os\nos.set_inheritable(child.stdin.fileno(), True)\n"
-        "holder = subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL, close_fds=False,"
-        f" pass_fds=[{pipe}, child.stdin.fileno()])\n"
-        "value = holder.pid"
+        "import subprocess\n"
+        f"child = subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL, pass_fds=[{pipe}])\n"
+        "value = child.pid"
     )
 
     kernel.kill()
