@@ -7,11 +7,11 @@ children. Beside it counts the session of a process that is known, for children 
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 import signal
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ __all__ = [
 MARK = "NBFLOW_RESOURCE"
 _KILL_TIMEOUT_S = 5
 _LONGEST_PAUSE_S = 0.05
-_PROC = Path("/proc")
+_HAS_PROC = os.path.exists("/proc/self/stat")  # Linux
 _CLEANERS = tuple(os.path.join("nbflow", "ledger", name) for name in ("reaper.py", "reclaim.py"))
 
 
@@ -190,13 +190,30 @@ def _send(process: ProcessId, number: signal.Signals) -> None:
 
 
 def _tokens(pid: int) -> list[str]:
+    value = _mark_here(pid) if _HAS_PROC else _mark_elsewhere(pid)
+    return value.split()
+
+
+def _mark_here(pid: int) -> str:
+    try:
+        variables = _read(f"/proc/{pid}/environ")
+    except OSError:
+        return ""
+    name = MARK.encode() + b"="
+    if name not in variables:  # nearly always: then there is nothing to take apart
+        return ""
+    found = (one for one in variables.split(b"\0") if one.startswith(name))
+    return next(found, name).removeprefix(name).decode("utf-8", "replace")
+
+
+def _mark_elsewhere(pid: int) -> str:
     import psutil
 
     try:
         environment: dict[str, str] = psutil.Process(pid).environ()
     except (psutil.Error, OSError):
-        return []
-    return environment.get(MARK, "").split()
+        return ""
+    return environment.get(MARK, "")
 
 
 def _cleans_up(pid: int) -> bool:
@@ -210,11 +227,11 @@ def _cleans_up(pid: int) -> bool:
 
 
 def _status(pid: int) -> _Status | None:
-    if not _PROC.is_dir():
+    if not _HAS_PROC:
         return _status_elsewhere(pid)
     try:
         # The name of the program, in parentheses, may contain anything.
-        fields = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
+        fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     except OSError:
         return None
     return _Status(start=int(fields[19]), session=int(fields[3]), is_zombie=fields[0] in b"ZX")
@@ -231,8 +248,14 @@ def _status_elsewhere(pid: int) -> _Status | None:
         return None
 
 
+@functools.cache
 def _boot() -> str:
     try:
-        return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+        return _read("/proc/sys/kernel/random/boot_id").decode().strip()
     except OSError:
         return ""
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
