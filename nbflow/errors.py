@@ -50,6 +50,15 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     │   ├── NotReclaimableError                a resource that only its own kernel could clean up
     │   ├── ReclaimError                       a cleanup or reclaim that failed
     │   └── ReaperError                        the reaper can not be had, or does not answer
+    ├── StoreError (RuntimeError)              something about the results kept on disk
+    │   ├── StoreUnavailableError              a file of them can not be read or written
+    │   │   ├── NewerStoreError                it was written by a newer nbflow
+    │   │   ├── DamagedStoreError              it is not what was written
+    │   │   └── UntrustedStoreError            somebody else owns it or may write to it
+    │   ├── NothingStoredError                 there is no run to go on from
+    │   ├── StoredRunInUseError                it is still going in another process
+    │   ├── NotKeptError                       a result was not kept, or can not be read here
+    │   └── StaleStoreError                    code or parameters have changed since
     └── InternalError (RuntimeError)           a bug of nbflow
 """
 
@@ -427,6 +436,57 @@ class NothingToStepError(NbflowError, RuntimeError):
     """A step was asked of a run that is over."""
 
 
+class NotHeldError(NbflowError, RuntimeError):
+    """A command is for a task at which the run stands still, and it does not."""
+
+    def __init__(self, task: str, state: str) -> None:
+        super().__init__(task, state)
+        self.task = task
+        self.state = state
+
+    def __str__(self) -> str:
+        return (
+            f"the run does not stand still at task {self.task!r} ({self.state}); only a held task can be tried again: "
+            "start with hold_on_failure=True or set a breakpoint, or use run.rerun()"
+        )
+
+
+class RetryError(NbflowError, TypeError):
+    """The newest definition of a task's function does not take what the task is given."""
+
+    def __init__(self, task: str, reason: str) -> None:
+        super().__init__(task, reason)
+        self.task = task
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the newest definition of {self.task!r} does not take the task's inputs: {self.reason}"
+
+
+class SetResultError(NbflowError, RuntimeError):
+    """A task's value can not be set, or the task not be left out, as the run stands now."""
+
+    def __init__(self, task: str, reason: str) -> None:
+        super().__init__(task, reason)
+        self.task = task
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the value of task {self.task!r} can not be set: {self.reason}"
+
+
+class BreakpointError(NbflowError, ValueError):
+    """A breakpoint is not possible at this task, or with this condition."""
+
+    def __init__(self, task: str, reason: str) -> None:
+        super().__init__(task, reason)
+        self.task = task
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"no breakpoint at {self.task!r}: {self.reason}"
+
+
 class RunNotFinishedError(NbflowError, RuntimeError):
     """Something was asked of a run that makes sense only when it is over."""
 
@@ -578,3 +638,128 @@ class ReclaimError(LedgerError):
 
 class ReaperError(LedgerError):
     """The reaper can not be started, or does not answer."""
+
+
+# -- the results kept on disk ---------------------------------------------------------------------------------
+
+
+class StoreError(NbflowError, RuntimeError):
+    """Something about the results that a flow keeps on disk; catch this to catch all of it."""
+
+
+class StoreUnavailableError(StoreError):
+    """A file or folder of a store can not be read or written.
+
+    Attributes:
+        path: The file or folder.
+        reason: What is the matter with it.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path} can not be used: {self.reason}; make room, give the rights, or use another store"
+
+
+class NewerStoreError(StoreUnavailableError):
+    """It was written by a newer nbflow, and is left as it is."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} was written by a newer nbflow ({self.reason}) and is left untouched; "
+            "update nbflow here, or use another store"
+        )
+
+
+class DamagedStoreError(StoreUnavailableError):
+    """A file is not what was written: cut short, overwritten, or of another task. Nothing of it was executed."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} is damaged: {self.reason}; nothing of it was executed. "
+            "Delete it, and what it held is computed again"
+        )
+
+
+class UntrustedStoreError(StoreUnavailableError):
+    """Somebody else owns a file or folder or may write to it, so that it is never unpickled."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} {self.reason}, so nothing of it is executed; if you know that it is yours, "
+            "take it over (chown, chmod go-w), or use another store"
+        )
+
+
+class NothingStoredError(StoreError):
+    """There is no run on disk to go on from."""
+
+    def __init__(self, flow: str, reason: str) -> None:
+        super().__init__(flow, reason)
+        self.flow = flow
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"flow {self.flow!r} has no run to go on from: {self.reason}"
+
+
+class StoredRunInUseError(StoreError):
+    """The run on disk is still going in another process."""
+
+    def __init__(self, flow: str, number: int, pid: int) -> None:
+        super().__init__(flow, number, pid)
+        self.flow = flow
+        self.number = number
+        self.pid = pid
+
+    def __str__(self) -> str:
+        return (
+            f"run {self.number} of {self.flow!r} is still going in process {self.pid}; "
+            "cancel it there or wait for its end"
+        )
+
+
+class NotKeptError(StoreError):
+    """A result that is asked for was not kept, or can not be read here.
+
+    Attributes:
+        task: The slug of its task.
+        reason: Why.
+    """
+
+    def __init__(self, task: str, reason: str) -> None:
+        super().__init__(task, reason)
+        self.task = task
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the result of task {self.task!r} can not be had from the store: {self.reason}"
+
+
+class StaleStoreError(StoreError):
+    """Code or parameters have changed since the stored run, and nobody has said what is to become of its results.
+
+    Attributes:
+        flow: The name of the flow.
+        changes: `{slug: what has changed}`.
+    """
+
+    def __init__(self, flow: str, changes: dict[str, str]) -> None:
+        super().__init__(flow, changes)
+        self.flow = flow
+        self.changes = changes
+
+    def __str__(self) -> str:
+        listed = [f"{slug!r}: {change}" for slug, change in self.changes.items()]
+        more = f"; and {len(listed) - _MOST_CHANGES} more" if len(listed) > _MOST_CHANGES else ""
+        return (
+            f"since the stored run of {self.flow!r} there are changes: {'; '.join(listed[:_MOST_CHANGES])}{more}. "
+            "Say what is to run: what='stale' (what has changed, and all that did not end well), "
+            "what='failed' (only what did not end well, results as they are), what='all', or a list of tasks"
+        )
+
+
+_MOST_CHANGES = 8
