@@ -66,13 +66,11 @@ class Reaper:
                 select.select([self._inlet], [], [], LOOK_S)
                 self._read()
         self._read()  # what it said last
-        if not self._jobs and not self._released:
-            return
         for key, ledger in self._released:
             self._mark(ledger, key, "closed", time.time(), "cleaned up just before its kernel ended")
-        for key in reversed(self._jobs):
+        for key in tuple(reversed(self._jobs)):  # the worker takes out what it has done
             self._hand_on(key, "after its kernel had ended")
-        if self._worker is not None:
+        if self._worker is not None:  # also when it has reclaimed before, for a run that gave up
             self._queue.put(None)
             self._worker.join()
 
