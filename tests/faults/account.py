@@ -153,7 +153,7 @@ def take_account(kernel: MarkedKernel, rows: Sequence[Any], ended: Ended) -> Acc
         if fate:
             account.add(fate, f"{life.token}: {why} ({life})")
     account.fates.update(ready)
-    account.problems += [f"LEFT: temporary folder {path.name}" for path in _entries(kernel.folder / "tmp")]
+    account.problems += [f"LEFT: temporary folder {path.name}" for path in _left_in(kernel.folder / "tmp")]
     if not ended.alive:
         for pid in processes.keys() - explained:
             with contextlib.suppress(psutil.Error):
@@ -226,8 +226,12 @@ def _ready_made(rows: Sequence[Any]) -> Counter[str]:
     )
 
 
-def _entries(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.exists() else []
+def _left_in(folder: Path) -> list[Path]:
+    """What is left there; Dask's empty folder for scratch is shared by all clusters, and stays."""
+    if not folder.exists():
+        return []
+    paths = sorted(folder.iterdir())
+    return [path for path in paths if path.name != "dask-scratch-space" or any(path.rglob("*"))]
 
 
 def _account_for_rows(account: Account, rows: Sequence[Any], ended: Ended) -> None:
