@@ -163,6 +163,8 @@ class Flow(Graph):
             <Success: "All reference tasks succeeded.">
         """
         state = kwargs.pop("state", None)
+        if kwargs.pop("hold_on_failure", False):
+            raise RunOptionError("a blocked run can not be held; use flow.start(hold_on_failure=True)")
         run = self._prepare(parameters, kwargs, blocking=True)
         if state is not None and state.is_finished():
             return self._with_all_tasks(state)
@@ -173,12 +175,22 @@ class Flow(Graph):
         finally:
             current_context.swap(before)
 
-    def start(self, parameters: dict[str, Any] | None = None, *, paused: bool = False, **kwargs: Any) -> Run:
+    def start(
+        self,
+        parameters: dict[str, Any] | None = None,
+        *,
+        paused: bool = False,
+        hold_on_failure: bool = False,
+        hold_limit_s: float | None = None,
+        **kwargs: Any,
+    ) -> Run:
         """Start a run in the background and return its handle at once.
 
         Args:
             parameters: Values of parameters by name; keywords of the same names do as well.
             paused: Whether to stand still before the first task, to be stepped through.
+            hold_on_failure: Whether to stand still where a task fails, with the resources open: see `Run.retry`.
+            hold_limit_s: After how many seconds of standing still the run is cancelled; None: never.
             **kwargs: As for `run`.
 
         Raises:
@@ -191,6 +203,7 @@ class Flow(Graph):
         """
         kwargs.pop("state", None)
         run = self._prepare(parameters, kwargs, paused=paused)
+        run.hold_on_failure, run.hold_limit_s = hold_on_failure, hold_limit_s
         self._tell_start(run)
         run.begin()
         return run

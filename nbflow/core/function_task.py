@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any, overload
 
 from nbflow.core import signature
+from nbflow.core.definitions import remember
 from nbflow.core.task import Task
 from nbflow.errors import OptionTypeError, TaskAttributeError
 
@@ -41,6 +42,7 @@ class FunctionTask(Task):
         if name is None:
             name = getattr(fn, "__name__", type(self).__name__)
         super().__init__(name=name, **kwargs)
+        remember(fn)
         self.run = fn  # type: ignore[method-assign]
         self._own_signature = found
         self.__doc__ = getattr(fn, "__doc__", None)

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import atexit
 import contextvars
+import functools
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbflow.core.states import Paused, State
 from nbflow.engine.blocks import BlockStatus
+from nbflow.engine.frozen import CLEANUP
+from nbflow.engine.holds import AFTER, BEFORE, PINNED, Breakpoint, check_condition
 from nbflow.engine.interrupts import Guard
+from nbflow.engine.run import Answer
 from nbflow.engine.termination import Terminator
-from nbflow.errors import NothingToStepError, RunNotFinishedError, UnknownTaskError
+from nbflow.errors import (
+    BreakpointError,
+    NotHeldError,
+    NothingToStepError,
+    OptionError,
+    RunNotFinishedError,
+    SetResultError,
+    UnknownTaskError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
@@ -55,6 +68,8 @@ class Run:
         >>> run.wait().is_successful(), run.results[total]
         (True, 2)
     """
+
+    debugger: ClassVar[Callable[[TracebackType], object] | None] = None  # set by the notebook: IPython's
 
     def __init__(self, loop: RunLoop, flow: Any, number: int, parameters: dict[str, Any]) -> None:
         self.id = loop.record.id
@@ -168,13 +183,16 @@ class Run:
 
     # -- commands ---------------------------------------------------------------------------------------------
 
-    def step(self) -> State:
-        """Run the next task (a whole map counts as one), stand still again, and return its state.
+    def step(self, *, into: bool = False) -> State:
+        """Run the next task, stand still again, and return its state.
+
+        Args:
+            into: Whether to stop at each child of a mapped task; otherwise a whole map counts as one.
 
         Raises:
             NothingToStepError: If the run is over.
         """
-        return self._step(self._loop.schedule.step)
+        return self._step(functools.partial(self._loop.schedule.step, into=into))
 
     def step_nowait(self) -> None:
         """Ask for one more step and return at once; each call counts.
@@ -220,6 +238,154 @@ class Run:
             self._loop.post(self._resume_all)
         else:
             self._loop.post(self._loop.release, self._node(task))
+
+    # -- held: looking and mending -----------------------------------------------------------------------------
+
+    @property
+    def hold_on_failure(self) -> bool:
+        """Whether the run stands still when a task fails, with its resources open; may be set at any time."""
+        return self._loop.holds.on_failure
+
+    @hold_on_failure.setter
+    def hold_on_failure(self, value: bool) -> None:
+        self._loop.holds.on_failure = bool(value)
+
+    @property
+    def hold_limit_s(self) -> float | None:
+        """After how many seconds of standing still the run is cancelled and cleaned up; None: never."""
+        return self._loop.holds.limit_s
+
+    @hold_limit_s.setter
+    def hold_limit_s(self, value: float | None) -> None:
+        if value is not None and value <= 0:
+            raise OptionError(f"hold_limit_s is {value!r}; give seconds above 0, or None for no limit")
+        self._loop.holds.limit_s = value
+
+    @property
+    def held(self) -> list[Task]:
+        """The tasks at which the run stands still: failed, or at a breakpoint."""
+        schedule = self._loop.schedule
+        nodes = tuple(self._loop.holds.at)
+        return list(dict.fromkeys(self.graph.tasks[schedule.task_of[node]] for node in nodes))
+
+    def break_at(self, task: Task, when: Callable[..., object] | None = None, *, after: bool = False) -> None:
+        """Stand still before `task` (or `after` it has ended well), with the resources open.
+
+        `step`, `until` and `resume` go on from there.
+
+        Args:
+            task: A task of this run; of a mapped one each child is looked at.
+            when: Only where this is true of the task's inputs: a function whose parameters are named like
+                arguments of the task. If it raises, the run stands still and a note says so.
+            after: Whether to stand still after it.
+
+        Raises:
+            UnknownTaskError: If the run has no such task.
+            BreakpointError: If it is a cleanup, or `when` asks for what the task does not take.
+        """
+        number = self._node(task)
+        if self.graph.role[number] == CLEANUP:
+            raise BreakpointError(task.name, "a cleanup is never held up")
+        if when is not None:
+            if after:
+                raise BreakpointError(task.name, "a condition is about the inputs; leave out `after`")
+            keys = {edge.key for edge in self.graph.edges_in[number] if edge.key is not None}
+            check_condition(when, task, keys | set(self.graph.constants.get(task, ())))
+        self._loop.post(self._loop.holds.break_at, number, Breakpoint(AFTER if after else BEFORE, when))
+
+    def clear_break(self, task: Task) -> None:
+        """Forget the breakpoints at `task`.
+
+        Raises:
+            UnknownTaskError: If the run has no such task.
+        """
+        self._loop.post(self._loop.holds.clear_break, self._node(task))
+
+    def retry(self, task: Task, index: int | None = None) -> State:
+        """Run a held task again and return its state; the run then stands still again.
+
+        The task gets the newest definition of its function, and so do later runs of the flow; functions that it calls
+        are looked up by name and are the newest anyway.
+
+        Args:
+            task: A task at which the run stands still.
+            index: Which child of a mapped task; the first that is held unless given.
+
+        Raises:
+            NotHeldError: If the run does not stand still at it.
+            RetryError: If the newest definition does not take the task's inputs.
+        """
+        node = self._child(task, index)
+        self._mend(self._loop.holds.retry, node, waits=True)
+        return self._loop.record.current(node)
+
+    def set_result(self, task: Task, value: object, index: int | None = None) -> None:
+        """Give a task a value in place of what it would return or has returned; shown as "edited".
+
+        Raises:
+            SetResultError: If it is running, or what takes its value has begun already.
+            UnknownTaskError: If the run has no such task, or no such child of it.
+        """
+        self._mend(self._loop.holds.set_result, self._child(task, index), value)
+
+    def skip(self, task: Task, index: int | None = None) -> None:
+        """Leave out a task that has not run; of a held one that failed, go on as if it had been left out.
+
+        Raises:
+            SetResultError: If it is running or has ended.
+            UnknownTaskError: If the run has no such task, or no such child of it.
+        """
+        self._mend(self._loop.holds.skip, self._child(task, index))
+
+    def pin(self, task: Task) -> None:
+        """Keep the value of a task that has ended well: a rerun takes it over, whatever has changed.
+
+        Raises:
+            UnknownTaskError: If the run has no such task.
+            SetResultError: If it has no value.
+        """
+        self._node(task)
+        if not self.states[task].is_successful():
+            raise SetResultError(
+                task.name, f"it is {type(self.states[task]).__name__}, so there is no value to keep"
+            )
+        self._record.sources[task] = PINNED
+
+    @property
+    def sources(self) -> dict[Task, str]:
+        """Where each value comes from: "computed", "cached", "reused", "edited" or "pinned"."""
+        known = self._record.sources
+        return {
+            task: known.get(task, "computed") for task, state in self.states.items() if state.is_successful()
+        }
+
+    def inputs(self, task: Task, index: int | None = None) -> dict[str, Any]:
+        """Return what a task is given, by argument: its upstream values as they are now.
+
+        Raises:
+            UnknownTaskError: If the run has no such task, or no such child of it.
+        """
+        node = self._child(task, index)
+        schedule = self._loop.schedule
+        return self._loop.pipeline.inputs.values(schedule.task_of[node], schedule.child_index[node])
+
+    def debug(self, task: Task, index: int | None = None) -> None:
+        """Open the post-mortem debugger where a task failed; in a held run its resources are still open.
+
+        Raises:
+            UnknownTaskError: If the run has no such task, or no such child of it.
+            NotHeldError: If it has not failed with an exception.
+        """
+        state = self._record.current(self._child(task, index))
+        error = state.result if state.is_failed() else None
+        if not isinstance(error, BaseException) or error.__traceback__ is None:
+            raise NotHeldError(task.name, f"{type(state).__name__}, without an exception to look at")
+        if Run.debugger is not None:
+            Run.debugger(error.__traceback__)
+            return
+        import pdb  # the plain one, where there is no notebook
+
+        pdb.post_mortem(error.__traceback__)
 
     def cancel(self, reason: str = "Cancelled by the user.") -> None:
         """Start nothing more, ask the running tasks to stop, clean up; returns at once. Twice is once."""
@@ -267,6 +433,30 @@ class Run:
         return self.cleanup_failures
 
     # -- inside -----------------------------------------------------------------------------------------------
+
+    def _child(self, task: Task, index: int | None) -> int:
+        node = self._node(task)
+        children = self._loop.schedule.children.get(node)
+        if children is None:
+            if index is not None:
+                raise UnknownTaskError(f"{task.name}[{index}]", self.graph.name)
+            return node
+        if index is None:
+            held = [child for child in children if child in self._loop.holds.at]
+            return held[0] if held else node
+        if not 0 <= index < len(children):
+            raise UnknownTaskError(f"{task.name}[{index}]", self.graph.name)
+        return children[index]
+
+    def _mend(self, command: Callable[..., None], *args: Any, waits: bool = False) -> None:
+        self._refuse_if_over()
+        answer, waiter = Answer(), threading.Event()
+        self._loop.post(self._loop.mend, command, args, answer, waiter if waits else None)
+        self._wait(answer.given)
+        if answer.error is not None:
+            raise answer.error
+        if waits:
+            self._wait(waiter)
 
     def _node(self, task: Task) -> int:
         if task not in self.graph.index:

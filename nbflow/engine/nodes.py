@@ -92,6 +92,10 @@ class Nodes:
         """Return the innermost resource that `node` makes, uses or cleans up."""
         return self.own[node] or self.home[node] or self.home[self.task_of[node]]
 
+    def below(self, node: int) -> list[int]:
+        """Return the nodes that take something from `node`."""
+        return [*self._down[node], *self._pair_down.get(node, ())]
+
     def _shape_around(self, node: int) -> int:
         shape = self.graph.shape_of[node]
         if shape >= 0 and self.graph.role[node] != ORDINARY:

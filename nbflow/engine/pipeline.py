@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.run import RunLoop
 
+CACHED = "cached"
 _ASSUMED = Success("Not set up yet; assumed to succeed.")
 
 
@@ -129,6 +130,8 @@ class Pipeline:
             if kept is not None:
                 self._change(node, task, old, kept)
                 return
+        if self._loop.holds.stops_before(node, number, inputs):
+            return
         self._start(node, task, old, inputs)
 
     def resume(self, node: int) -> None:
@@ -456,8 +459,15 @@ class Pipeline:
             self._leave(node)
 
     def _end(self, node: int, old: State, state: State) -> None:
-        role = self._graph.role[self._schedule.task_of[node]]
         self._record.set_task(node, old, state, self.attempts.get(node, 1))
+        if isinstance(state, Cached):
+            self._record.sources[self._graph.tasks[self._schedule.task_of[node]]] = CACHED
+        if not self._loop.holds.stops_after(node, self._schedule.task_of[node], state):
+            self.end_for_good(node, state)
+
+    def end_for_good(self, node: int, state: State) -> None:
+        """Let follow what follows from the end of a node."""
+        role = self._graph.role[self._schedule.task_of[node]]
         if role:
             self._end_lifecycle(node, role, state)
         self._schedule.ended(node, verdict_of(state))

@@ -27,6 +27,7 @@ class Record:
         timings: When each task was first started and when it ended (None: not yet), seconds since the epoch.
         holdings: The resources.
         logs: What each task printed and logged.
+        sources: Where a value comes from that the run did not compute: "cached", "reused", "edited" or "pinned".
     """
 
     def __init__(self, run_id: str, graph: FrozenGraph, schedule: Schedule) -> None:
@@ -38,6 +39,7 @@ class Record:
         self.states: dict[Task, State] = dict.fromkeys(graph.tasks, Pending(NOT_RUN))
         self.holdings = Holdings(graph.blocks)
         self.logs = Logs()
+        self.sources: dict[Task, str] = {}
         self.timings: dict[Task, tuple[float, float | None]] = {}
         self.started_at: float | None = None
         self.ended_at: float | None = None

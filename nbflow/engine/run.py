@@ -43,6 +43,7 @@ from nbflow.engine.describe import describe
 from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import CLEANUP, INIT, ORDINARY, SETUP, FrozenGraph
 from nbflow.engine.handlers import call_handlers, call_terminal_handler
+from nbflow.engine.holds import Holds
 from nbflow.engine.interrupts import Guard
 from nbflow.engine.keeper import NoKeeper
 from nbflow.engine.nodes import DONE, EXPANDED
@@ -51,7 +52,7 @@ from nbflow.engine.record import Record
 from nbflow.engine.schedule import Schedule
 from nbflow.engine.shortcut import Shortcut
 from nbflow.engine.transitions import final_state, state_of_error, state_of_outcome, verdict_of
-from nbflow.errors import InternalError
+from nbflow.errors import InternalError, NbflowError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +81,14 @@ class Inbox(Protocol):
 
     def empty(self) -> bool:
         """Whether there is none."""
+
+
+class Answer:
+    """What somebody waits for who has posted a command that may be refused."""
+
+    def __init__(self) -> None:
+        self.given = threading.Event()
+        self.error: NbflowError | None = None
 
 
 class RunLoop:
@@ -139,8 +148,9 @@ class RunLoop:
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_number = itertools.count()
         self._waiters: list[threading.Event] = []
-        self._pipeline = Pipeline(self)
-        self._shortcut = Shortcut(self, self._pipeline)
+        self.holds = Holds(self)
+        self.pipeline = Pipeline(self)
+        self._shortcut = Shortcut(self, self.pipeline)
 
     # -- from any thread --------------------------------------------------------------------------------------
 
@@ -196,7 +206,7 @@ class RunLoop:
     def _came_too_late(self, call: Call, outcome: Outcome) -> None:
         """Rule 1 to the last: what a setup or cleanup has done that nobody waits for any more; no event tells of it."""
         role = self.graph.role[self.schedule.task_of[call.node]]
-        held = self._pipeline.holding(call.node)
+        held = self.pipeline.holding(call.node)
         if held is None or (role == INIT and held.block.setup_task is not None):
             return
         state = state_of_outcome(outcome)
@@ -286,10 +296,10 @@ class RunLoop:
             role = self.graph.role[node]
             if role == CLEANUP or (role == SETUP and not isinstance(state, Cached)):
                 continue  # resources are set up anew
-            self.record.states[task] = state = self._pipeline.taken_over(node, state)
+            self.record.states[task] = state = self.pipeline.taken_over(node, state)
             if state.is_finished() and not isinstance(state, (Cached, Mapped)):
                 given[node] = verdict_of(state)
-                held = self._pipeline.holding(node) if self.graph.role[node] == INIT else None
+                held = self.pipeline.holding(node) if self.graph.role[node] == INIT else None
                 if held is not None:
                     held.manager = state.result
         self.schedule.now = self.clock()
@@ -303,7 +313,7 @@ class RunLoop:
 
     def _loop(self) -> None:
         schedule, performed, nothing_came = self.schedule, self.performed, self._inbox.empty
-        look_at, pop = self._pipeline.look_at, schedule.pop
+        look_at, pop = self.pipeline.look_at, schedule.pop
         take = self._shortcut.take if self._direct and self.guard.is_installed else self._submit
         while schedule.unfinished and not self._giving_up:
             while performed:
@@ -344,7 +354,8 @@ class RunLoop:
                 self._ask_person(held)
                 return
             if not isinstance(self.record.state, (Paused, Cancelling)):
-                self._change_run(Paused("The run stands still."))
+                self._change_run(self.holds.state())
+                self._limit_hold()
             self._wake_waiters()
         wake = self.schedule.next_wake
         if wake is None and not self._timers:
@@ -357,6 +368,17 @@ class RunLoop:
         self.schedule.tick(now)
         while self._timers and self._timers[0][0] <= now:
             heapq.heappop(self._timers)[2]()
+
+    def _limit_hold(self) -> None:
+        limit_s, stood_at = self.holds.limit_s, len(self.record.log.events)
+        if limit_s is None:
+            return
+
+        def end() -> None:
+            if isinstance(self.record.state, Paused) and len(self.record.log.events) == stood_at:
+                self.cancel(f"The run stood still for more than {limit_s:g} s.")
+
+        self._after(limit_s, end)
 
     def _wake_waiters(self) -> None:
         waiters, self._waiters = self._waiters, []
@@ -385,14 +407,38 @@ class RunLoop:
     ) -> None:
         """Carry out a command of the scheduler; `waiter` is set when the run next stands still or is over."""
         command(*args)
+        if self.schedule.budget != 0:
+            self.holds.let_all_go()
         if waiter is not None:
             self._waiters.append(waiter)
         if isinstance(self.record.state, Paused) and self.schedule.budget != 0:
             self._change_run(Running("Running flow."))
 
+    def mend(
+        self,
+        command: Callable[..., None],
+        args: tuple[Any, ...],
+        answer: Answer,
+        waiter: threading.Event | None,
+    ) -> None:
+        """Carry out a command of `holds`; `answer` gets its error, or `waiter` is set as with `go`."""
+        try:
+            command(*args)
+        except NbflowError as error:
+            answer.error = error
+            waiter = None
+        else:
+            if isinstance(self.record.state, Paused):
+                self._change_run(Running("Running flow."))
+            if waiter is not None:
+                self._waiters.append(waiter)
+        finally:
+            answer.given.set()
+
     def release(self, node: int) -> None:
-        """Let a paused task go on."""
-        self._pipeline.resume(node)
+        """Let a paused or held task go on."""
+        if not self.holds.let_go(node):
+            self.pipeline.resume(node)
         if isinstance(self.record.state, Paused):
             self._change_run(Running("Running flow."))
 
@@ -401,6 +447,10 @@ class RunLoop:
         if self.cancelling:
             return
         self.cancelling = True
+        held, self.holds.at = self.holds.at, {}
+        for node in held:  # of those only what has ended stays as it is
+            if self.record.current(node).is_finished():
+                self.pipeline.end_for_good(node, self.record.current(node))
         self._change_run(Cancelling(reason))
         for node in self.schedule.cancel():
             self.record.set_task(node, self.record.current(node), Cancelled("The run was cancelled."))
@@ -420,7 +470,7 @@ class RunLoop:
             self._giving_up = True
 
     def _cleanup_limit_s(self, call: Call, *, hurry: bool = False) -> float:
-        held = self._pipeline.holding(call.node)
+        held = self.pipeline.holding(call.node)
         limit_s = held.block.cleanup_timeout_s if held is not None else 0.0
         return min(limit_s, HURRIED_CLEANUP_S) if hurry or self._hurried else limit_s
 
@@ -492,14 +542,14 @@ class RunLoop:
         if call in self._lingering:
             self._lingering.discard(call)
             if role:  # late, but what it did counts
-                self._pipeline.keep_resource(call, role, outcome)
+                self.pipeline.keep_resource(call, role, outcome)
             self.schedule.let_go(call.node)
             return
         del self.calls[call.node]
         if call.is_simple and outcome.error is None:
             self._shortcut.end(call, outcome.value)
         else:
-            self._pipeline.attempted(call, outcome)
+            self.pipeline.attempted(call, outcome)
             call.forget()
 
     def task_raised(self, error: BaseException) -> None:
@@ -522,7 +572,7 @@ class RunLoop:
             call.stop_requested = True
             if self.graph.role[self.schedule.task_of[call.node]] == ORDINARY:
                 call.hit(TaskTimeoutSignal)
-            self._pipeline.finish(call.node, call.task, call, timed_out(call.task))
+            self.pipeline.finish(call.node, call.task, call, timed_out(call.task))
 
     def _give_up_on(self, call: Call) -> None:
         """End a task whose thread has not: only its block's cleanup goes on waiting for it (rule 3)."""
@@ -530,9 +580,9 @@ class RunLoop:
             self._let_linger(call, "was cancelled")
             if self.graph.role[self.schedule.task_of[call.node]] == CLEANUP:
                 late = TimeoutError(f"the cleanup task {call.task.name!r} did not end in time")
-                self._pipeline.finish(call.node, call.task, call, Failed(str(late), result=late))
+                self.pipeline.finish(call.node, call.task, call, Failed(str(late), result=late))
             else:
-                self._pipeline.finish(call.node, call.task, call, Cancelled("The run was cancelled."))
+                self.pipeline.finish(call.node, call.task, call, Cancelled("The run was cancelled."))
 
     def _let_linger(self, call: Call, why: str) -> None:
         del self.calls[call.node]
@@ -557,15 +607,24 @@ class RunLoop:
         self, values: dict[str, Any], fn: Callable[..., Any], *args: Any, fallback: State | None = None
     ) -> Any:
         """Call a trigger, handler or validator; what gets out of it ends the run, and stands as a state here."""
+        found, error = self.ask(values, fn, *args)
+        if error is None:
+            return found
+        if not (isinstance(error, KeyboardInterrupt) and self.guard.count):
+            self._fail(error)
+        return fallback if fallback is not None else state_of_error(error)
+
+    def ask(
+        self, values: dict[str, Any], fn: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> tuple[Any, BaseException | None]:
+        """Call a function of the user's on the run's thread and return its value, and what it raised."""
         before = context.swap(values)
         self.guard.in_user_code = True
         try:
-            return fn(*args)
-        except BaseException as error:  # noqa: BLE001 - raised to the caller, after cleanup
+            return fn(*args, **kwargs), None
+        except BaseException as error:  # noqa: BLE001 - the caller decides
             self.guard.in_user_code = False
-            if not (isinstance(error, KeyboardInterrupt) and self.guard.count):
-                self._fail(error)
-            return fallback if fallback is not None else state_of_error(error)
+            return None, error
         finally:
             self.guard.in_user_code = False
             context.swap(before)
@@ -598,13 +657,13 @@ class RunLoop:
         self._take_late_outcomes()
         for held in self.record.holdings.owing():
             if self._giving_up:
-                self._pipeline.leak(held, None, "given up by the user's third interrupt", abandoned=True)
+                self.pipeline.leak(held, None, "given up by the user's third interrupt", abandoned=True)
                 continue
             # Only for a setup that came at the last moment, or after a failure of the loop itself.
             self.record.set_block(held, BlockStatus.CLOSING)
             error = self._clean_up(held)
             if error is not None:
-                self._pipeline.leak(held, error, None)
+                self.pipeline.leak(held, error, None)
             else:
                 self.record.holdings.closed(held)
                 self.record.set_block(held, BlockStatus.CLEANED)
@@ -647,7 +706,7 @@ class RunLoop:
             del self.calls[call.node]
         role = self.graph.role[self.schedule.task_of[call.node]]
         if role:
-            self._pipeline.keep_resource(call, role, outcome)
+            self.pipeline.keep_resource(call, role, outcome)
 
     def _name_unended(self) -> None:
         """Leave no task that seems to run in a run that is over (it failed itself, or was given up)."""

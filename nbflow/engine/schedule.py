@@ -75,6 +75,7 @@ class Schedule(Nodes):
         self._asleep: list[tuple[float, int]] = []
         self._graces: list[tuple[float, int, int]] = []
         self._step_map = -1
+        self._is_stepping_into = False
         self._map_places: dict[int, Places[int]] = {n: Places(k) for n, k in graph.limits.items()}
         self._gate_places = {
             k: Places[Gate](shape.max_concurrent)
@@ -208,10 +209,18 @@ class Schedule(Nodes):
             return
         self.phase[node] = HELD
 
-    def release(self, node: int) -> None:
-        """Let a held node go on."""
-        if self.phase[node] == HELD:
+    def release(self, node: int, *, at_once: bool = False) -> None:
+        """Let a held node go on; `at_once` also if the run stands still."""
+        if self.phase[node] != HELD:
+            return
+        if not at_once:
             self._push(node)
+            return
+        task = self.task_of[node]
+        self.phase[node] = READY
+        is_ordinary = self.graph.role[task] == ORDINARY
+        heap = self._stepped if is_ordinary else self._stepped_lifecycle
+        heappush(heap, (task << _SHIFT) | (self.child_index[node] + 1))
 
     def tick(self, now: float) -> None:
         """The time is `now`, in seconds of any clock that does not go back."""
@@ -234,9 +243,13 @@ class Schedule(Nodes):
         """Go on to the end."""
         self._go(UNLIMITED)
 
-    def step(self) -> None:
-        """Start one more task (a whole map counts as one); steps asked for before they are made add up."""
+    def step(self, *, into: bool = False) -> None:
+        """Start one more task; steps asked for before they are made add up.
+
+        A whole map counts as one, unless it is stepped `into`: then each of its children does.
+        """
         self.budget = max(self.budget, 0) + 1
+        self._is_stepping_into = into
         self._stop_node = -1
         self._stop_gate = None
 
@@ -311,6 +324,8 @@ class Schedule(Nodes):
             self.budget == 0
             or self.cancelled
             or self._step_map >= 0
+            or self._stepped
+            or self._stepped_lifecycle
             or self.running + self.running_lifecycle >= self.capacity
         ):
             best = self._best()
@@ -372,6 +387,7 @@ class Schedule(Nodes):
 
     def _go(self, budget: int) -> None:
         self.budget = budget
+        self._is_stepping_into = False
         self._stop_node = -1
         self._stop_gate = None
         if self._step_map >= 0:
@@ -389,8 +405,12 @@ class Schedule(Nodes):
         task = self.task_of[node]
         if self.graph.free[task] or task == self._step_map:
             return
+        is_map = self.graph.is_map[task]
+        if is_map and self._is_stepping_into:
+            self.budget -= self.child_index[node] >= 0
+            return
         self.budget -= 1
-        if self.graph.is_map[task]:  # the whole map is the step: its children go with it
+        if is_map:  # the whole map is the step: its children go with it
             self._step_map = task
             for stepped, heap in self._step_heaps:
                 for key in heap:
