@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
+from nbflow.core.block import Block
 from nbflow.core.function_task import FunctionTask
 from nbflow.core.task import Task
 from nbflow.notebook.cellcode import (
@@ -27,13 +28,13 @@ from nbflow.notebook.cellcode import (
 )
 from nbflow.notebook.cellfunction import CellFunction
 from nbflow.notebook.infer import CellNames, Roles, names_of, ordinary_statements, roles
+from nbflow.notebook.lookup import find_block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from nbflow.core.block import Block
     from nbflow.flow import Flow
 
 __all__ = ["CellText", "Defined", "TaskCell"]
@@ -161,13 +162,13 @@ class TaskCell:
         tasks = flow.tasks
         return {n: held for n, held in self.shell.user_ns.items() if isinstance(held, Task) and held in tasks}
 
-    def add_to(self, flow: Flow, name: str | None, block: Block | None) -> Defined:
+    def add_to(self, flow: Flow, name: str | None = None, block: str | None = None) -> Defined:
         """Add the cell's task to the flow that is being built, and bind the names it gives in the notebook.
 
         Args:
             flow: The flow; the caller has entered it.
             name: What the task is called; by default the names it gives.
-            block: The block to put it into; by default that of the resource it takes.
+            block: The block to put it into, as the user calls it; by default that of the resource it takes.
 
         Raises:
             UsageError: If it is told to need what no task gives.
@@ -195,8 +196,10 @@ class TaskCell:
         task = FunctionTask(function)
         inputs = {n: given[n] for n in found.inputs}
         with ExitStack() as inside:
-            for one in [block] if block is not None else _blocks_of(inputs.values()):
-                inside.enter_context(one)
+            if block is not None:
+                inside.enter_context(find_block(flow, block, self.shell.user_ns, self.text.magic))
+            else:
+                _enter_blocks_of(inputs.values(), inside)
             readers = _readers(flow, [inputs[n] for n in found.changes])
             flow.set_dependencies(task, upstream_tasks=readers, keyword_tasks=inputs)
             results = _results(task, found.outputs)
@@ -246,10 +249,16 @@ def _results(task: FunctionTask, outputs: Sequence[str]) -> dict[str, Task]:
     return results
 
 
-def _blocks_of(inputs: Any) -> Iterator[Block]:
-    """Return the blocks whose resources are among the inputs, the outer one first, without those around another."""
-    blocks = {task.block for task in inputs if getattr(task, "block", None) is not None}
-    yield from sorted(blocks, key=lambda block: block.depth)[-1:]
+def _enter_blocks_of(inputs: Iterable[Task], inside: ExitStack) -> None:
+    """Enter the block whose resource is among the inputs, the innermost if there are several."""
+    blocks: list[Block] = []
+    for task in inputs:
+        block = getattr(task, "block", None)
+        if isinstance(block, Block):
+            blocks.append(block)
+    if blocks:
+        innermost = max(blocks, key=lambda block: block.depth)
+        inside.enter_context(innermost)
 
 
 def _name_of(found: Roles) -> str:

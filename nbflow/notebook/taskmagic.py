@@ -11,7 +11,6 @@ from IPython.display import display
 
 from nbflow.errors import NbflowError
 from nbflow.notebook.cells import cells_of
-from nbflow.notebook.lookup import find_block
 from nbflow.notebook.options import parse
 from nbflow.notebook.taskcell import CellText, Defined, TaskCell
 from nbflow.registry import flows
@@ -80,7 +79,6 @@ class TaskMagics(Magics):
 
     def _define(self, flow: Flow, cell: TaskCell, options: Any) -> Defined:
         shell, magic = self._shell, cell.text.magic
-        block = None if options.block is None else find_block(flow, options.block, shell.user_ns, magic)
         cell.execute_ordinary(flow)
         key = self._key(cell, options.name)
         try:
@@ -91,11 +89,11 @@ class TaskMagics(Magics):
                     cell.text.label,
                     shell.user_ns,
                     source=f"{magic}\n{cell.text.body}",
-                    reads=cell.names.read,
+                    reads={*cell.names.read, *([options.block] if options.block else [])},
                     binds=cell.outputs,
                 ),
             ):
-                return cell.add_to(flow, options.name, block)
+                return cell.add_to(flow, options.name, options.block)
         except NbflowError as error:
             raise UsageError(f"{magic}: {error}. The flow is as it was before this cell") from error
 

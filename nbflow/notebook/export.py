@@ -1,0 +1,250 @@
+"""A flow as a plain Python module, made from the sources of its cells: `%flow export`.
+
+The module has the imports, functions and constants of the notebook that the flow needs, a function for each `%%task`
+cell, and one `with Flow(...)` in which all cells follow each other so that each name means what it means to its cell.
+Run as a script, it runs the flow.
+"""
+
+from __future__ import annotations
+
+import builtins
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.task import Task
+from nbflow.notebook.cells import cells_of
+from nbflow.notebook.exportcells import (
+    SHOW,
+    ExportError,
+    FlowCell,
+    TaskCell,
+    cells_to_export,
+    function_name,
+    in_block,
+)
+from nbflow.notebook.exporttext import indented
+from nbflow.notebook.infer import names_of
+from nbflow.notebook.plaincells import PlainCells, Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from nbflow.flow import Flow
+
+__all__ = ["ExportError", "export"]
+
+_SHOW = f'''def {SHOW}(value):
+    """Print what a cell of the notebook showed at its end."""
+    if value is not None:
+        print(value)'''
+_WITH_OTHER_CELLS = ("time", "capture")
+
+
+def export(flow: Flow, shell: InteractiveShell) -> str:
+    """Return the text of a module that makes this flow.
+
+    Args:
+        flow: The flow.
+        shell: The shell whose cells made it.
+
+    Raises:
+        ExportError: If a task was made outside of cells, a cell is no plain Python, or something that a cell uses
+            is gone.
+    """
+    return _Export(flow, shell).text()
+
+
+class _Export:
+    def __init__(self, flow: Flow, shell: InteractiveShell) -> None:
+        self.flow = flow
+        self.shell = shell
+        self.namespace: dict[str, Any] = shell.user_ns
+        self.cells_of_flow = cells_of(flow)
+        self.cells_of_flow.adopt_strangers()
+        self.book = self.cells_of_flow.book
+        if self.cells_of_flow.dangling:
+            raise ExportError(str(self.book.error(self.cells_of_flow.dangling[0])))
+        self.cells = cells_to_export(self.book.contributions, shell.transform_cell, self.namespace)
+        if not self.cells:
+            raise ExportError(f"flow {flow.name!r} has no cells; build it with %%flow or %%task")
+        self.order = self._in_order()
+        self.given = set(self.book.binders) | {
+            n for cell in self.cells if isinstance(cell, FlowCell) for n in cell.binds
+        }
+
+    def text(self) -> str:
+        """Put the module together."""
+        statements, future = self._statements()
+        bound = {name for statement in statements for name in statement.binds}
+        moved = {statement.text for statement in statements}
+        functions, calls = self._functions(bound, moved)
+        variable = function_name("flow", {*bound, *self.given})
+        parts = [f'"""The flow {self.flow.name!r}, exported from the cells of a notebook by nbflow."""']
+        parts += [statement.text for statement in future]
+        imports = [s.text for s in statements if s.is_import]
+        parts.append("\n".join(["import nbflow", *(text for text in imports if text != "import nbflow")]))
+        parts += self._definitions(statements)
+        parts += [f"\n{text}" for text in functions]
+        parts.append(f"\nwith nbflow.Flow({self.flow.name!r}) as {variable}:\n" + indented("\n".join(calls)))
+        parts.append(
+            f'if __name__ == "__main__":\n    state = {variable}.run()\n    if not state.is_successful():\n'
+            f"        raise SystemExit({variable}.runs[-1].text())"
+        )
+        return "\n\n".join(parts) + "\n"
+
+    @staticmethod
+    def _definitions(statements: Sequence[Statement]) -> list[str]:
+        parts: list[str] = []
+        is_open = False
+        for statement in statements:
+            if statement.is_import:
+                continue
+            if statement.is_long:
+                parts.append(f"\n{statement.text}")
+            elif is_open:
+                parts[-1] += f"\n{statement.text}"
+            else:
+                parts.append(statement.text)
+            is_open = not statement.is_long
+        return parts
+
+    def _statements(self) -> tuple[list[Statement], list[Statement]]:
+        """Return what the ordinary cells must bring, and the imports from `__future__` among it."""
+        wanted: dict[str, None] = {}
+        for cell in self.order:
+            inputs = set(cell.function.inputs) if isinstance(cell, TaskCell) else set()
+            wanted.update(dict.fromkeys(n for n in cell.reads if n not in inputs))
+            if isinstance(cell, TaskCell):
+                wanted.update(dict.fromkeys(cell.function.own))
+        plain = PlainCells([*self._plain_sources(), *self._ordinary_parts()])
+        names = [n for n in wanted if n not in self.given or n in self._own_names()]
+        found, unknown = plain.needed_for(names, self.given - self._own_names())
+        stars = plain.star_imports()
+        unknown -= set(vars(builtins))
+        missing = [n for n in sorted(unknown) if n in self.namespace and n not in ("display", "get_ipython")]
+        if missing and not stars:
+            raise ExportError(f"no cell defines {', '.join(map(repr, missing))}, which the flow's cells read")
+        if "display" in unknown:
+            stars.append(Statement.of("from IPython.display import display"))
+        future = [s for s in found if s.is_future]
+        return [*stars, *(s for s in found if not s.is_future)], future
+
+    def _own_names(self) -> set[str]:
+        return {n for cell in self.order if isinstance(cell, TaskCell) for n in cell.function.own}
+
+    def _plain_sources(self) -> list[str]:
+        """Return the ordinary cells that were executed, in plain Python as far as IPython can translate them."""
+        found = []
+        for raw in self.shell.history_manager.input_hist_raw:  # type: ignore[union-attr]
+            text = raw.lstrip()
+            if text.startswith("%%"):
+                head, _, text = text.partition("\n")
+                if head[2:].split(" ")[0] not in _WITH_OTHER_CELLS or text.lstrip().startswith("%%"):
+                    continue
+            found.append(self.shell.transform_cell(text))
+        return found
+
+    def _ordinary_parts(self) -> list[str]:
+        return [
+            "\n".join(cell.source.of(node) for node in cell.ordinary)
+            for cell in self.order
+            if isinstance(cell, TaskCell)
+        ]
+
+    # The cells, one after the other
+
+    def _in_order(self) -> list[FlowCell | TaskCell]:
+        """Order the cells so that at each one every name holds what it means to this cell."""
+        holds: dict[str, str] = {}
+        waiting = list(self.cells)
+        order: list[FlowCell | TaskCell] = []
+        while waiting:
+            ready = next((cell for cell in waiting if self._is_ready(cell, holds, waiting)), None)
+            if ready is None:
+                cells = ", ".join(cell.label for cell in waiting)
+                raise ExportError(
+                    f"no order of {cells} gives every name the value that it has in the notebook; "
+                    "run the notebook from top to bottom, or give the names of different values different names"
+                )
+            waiting.remove(ready)
+            order.append(ready)
+            holds.update((name, ready.id) for name in self.book.contributions[ready.id].binds)
+        return order
+
+    def _is_ready(
+        self, cell: FlowCell | TaskCell, holds: dict[str, str], waiting: Sequence[FlowCell | TaskCell]
+    ) -> bool:
+        names = cell.function.inputs if isinstance(cell, TaskCell) else cell.reads
+        for name in names:
+            binder = self.book.binder(name, cell.id)
+            if binder is not None and binder != cell.id and holds.get(name) != binder:
+                return False
+        if isinstance(cell, TaskCell):
+            late = {task for other in waiting for task in self.book.contributions[other.id].tasks}
+            own = set(self.book.contributions[cell.id].tasks)
+            return not any(e.upstream_task in late - own for e in self.flow.edges_in(cell.task))
+        return True
+
+    def _functions(self, bound: set[str], moved: set[str]) -> tuple[list[str], list[str]]:
+        """Return the functions of the `%%task` cells, and the lines in the `with` of the flow."""
+        taken = {*bound, *self.given}
+        functions: list[str] = []
+        calls: list[str] = []
+        kept = self._kept()
+        variables: dict[Task, str] = {}
+        for cell in self.order:
+            if isinstance(cell, FlowCell):
+                calls.append(cell.body(self.namespace))
+                held = self.book.contributions[cell.id].binds
+                variables.update((b.value, n) for n, b in held.items() if isinstance(b.value, Task))
+                continue
+            name = function_name(cell.task.name, taken)
+            taken.add(name)
+            text, shows = cell.definition(name, moved, self._defaults(cell, bound))
+            if shows and _SHOW not in functions:
+                functions.insert(0, _SHOW)
+            functions.append(text)
+            if cell.task in kept:
+                variables[cell.task] = f"{name}_task"
+            lines = cell.call(name, variables.get(cell.task), self._after(cell, variables))
+            text = "\n".join(lines)
+            block = self._block_of(cell.task)
+            calls.append(text if block is None else in_block(text, block, self.namespace))
+        return functions, calls
+
+    def _kept(self) -> set[Task]:
+        """Return the tasks that others come after without taking anything from them."""
+        mains = [cell.task for cell in self.order if isinstance(cell, TaskCell)]
+        return {e.upstream_task for task in mains for e in self.flow.edges_in(task) if e.key is None}
+
+    def _after(self, cell: TaskCell, variables: dict[Task, str]) -> list[str]:
+        automatic = {edge for block in self.flow.blocks for edge in block._made_edges}
+        tasks = [
+            e.upstream_task for e in self.flow.edges_in(cell.task) if e.key is None and e not in automatic
+        ]
+        for task in tasks:
+            if task not in variables:
+                raise ExportError(f"{cell.label} comes after {task.name!r}, which no name holds; give it one")
+        return [variables[task] for task in tasks]
+
+    def _block_of(self, task: Task) -> str | None:
+        """Return the name of the resource in whose block the task is."""
+        for block in sorted(self.flow.blocks, key=lambda block: -block.depth):
+            if task in block.members:
+                names = (n for n, held in self.namespace.items() if held in (block, *block.lifecycle))
+                found = next((n for n in names if not n.startswith("_")), None)
+                if found is None:
+                    raise ExportError(
+                        f"no name holds the resource of block {block.name!r}; use `with ... as name:`"
+                    )
+                return found
+        return None
+
+    @staticmethod
+    def _defaults(cell: TaskCell, bound: set[str]) -> list[str]:
+        """Return the names that a function binds itself but reads first, as the notebook's own."""
+        names = names_of(cell.source.without(cell.ordinary).tree)
+        local = {*names.bound, *names.maybe}
+        known = bound | set(vars(builtins))
+        return [n for n in names.read if n in local and n in known and n not in cell.function.inputs]

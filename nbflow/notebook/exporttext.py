@@ -1,0 +1,111 @@
+"""Changes to the text of a cell that keep its comments and its layout: a statement out, an expression wrapped."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+
+class CellSource:
+    """A cell's Python, with its statements.
+
+    Args:
+        text: The Python; IPython's own syntax has been translated.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tree = ast.parse(text)
+        first = [_first_line(node) for node in self.tree.body]
+        last = [node.end_lineno or node.lineno for node in self.tree.body]
+        if any(end >= begin for end, begin in zip(last[:-1], first[1:], strict=True)):
+            # Several statements on one line cannot be told apart by lines.
+            self.text = "\n".join(ast.unparse(node) for node in self.tree.body) + "\n"
+            self.tree = ast.parse(self.text)
+        self.lines = self.text.splitlines()
+
+    def of(self, node: ast.stmt) -> str:
+        """Return the text of one of the statements, with the comment lines right above it."""
+        return "\n".join(self.lines[_first_line(node) - 1 : node.end_lineno])
+
+    def without(self, nodes: Collection[ast.stmt]) -> CellSource:
+        """Return the cell without some of its statements."""
+        gone = {
+            line for node in nodes for line in range(_first_line(node), (node.end_lineno or node.lineno) + 1)
+        }
+        return CellSource("\n".join(line for i, line in enumerate(self.lines, 1) if i not in gone) + "\n")
+
+    def replaced(self, node: ast.stmt, text: str) -> CellSource:
+        """Return the cell with other text in the place of a statement."""
+        head, tail = self.lines[: _first_line(node) - 1], self.lines[node.end_lineno or node.lineno :]
+        return CellSource("\n".join([*head, *text.splitlines(), *tail]) + "\n")
+
+    def with_last_wrapped(self, before: str, after: str = "") -> CellSource:
+        """Return the cell with text around its last expression."""
+        node = self.tree.body[-1]
+        assert isinstance(node, ast.Expr)
+        begin, end = node.value.lineno - 1, (node.value.end_lineno or node.value.lineno) - 1
+        lines = list(self.lines)
+        line = lines[end].encode()
+        cut = node.end_col_offset or len(line)
+        lines[end] = (line[:cut] + after.encode() + line[cut:]).decode()
+        line = lines[begin].encode()
+        cut = node.col_offset
+        lines[begin] = (line[:cut] + before.encode() + line[cut:]).decode()
+        return CellSource.as_text("\n".join(lines) + "\n")
+
+    @classmethod
+    def as_text(cls, text: str) -> CellSource:
+        """Return a source that holds a `return`, and so is no module of its own."""
+        new = object.__new__(cls)
+        new.text, new.lines, new.tree = text, text.splitlines(), ast.Module([], [])
+        return new
+
+    def indented(self) -> str:
+        """Return the text as the body of a function or a `with`, without blank lines around it."""
+        return indented(self.text.strip("\n")).rstrip()
+
+
+def _first_line(node: ast.stmt) -> int:
+    decorators: Iterable[ast.expr] = getattr(node, "decorator_list", ())
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
+
+
+def indented(text: str, by: str = "    ") -> str:
+    """Indent the lines of Python, but for those inside of a string, which would be another string then."""
+    fixed = _lines_in_strings(text)
+    return "\n".join(
+        line if number in fixed or not line.strip() else by + line
+        for number, line in enumerate(text.splitlines(), 1)
+    )
+
+
+def _lines_in_strings(text: str) -> set[int]:
+    found: set[int] = set()
+    opened: list[int] = []
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(text + "\n").readline):
+            kind = tokenize.tok_name[token.type]
+            if kind in ("FSTRING_START", "TSTRING_START"):
+                opened.append(token.start[0])
+            elif kind in ("FSTRING_END", "TSTRING_END"):
+                found.update(range(opened.pop() + 1, token.end[0] + 1))
+            elif kind == "STRING":
+                found.update(range(token.start[0] + 1, token.end[0] + 1))
+    except tokenize.TokenError:
+        return found
+    return found
+
+
+def dedented(text: str, by: int) -> str:
+    """Take `by` spaces from the lines of Python, but for those inside of a string."""
+    fixed = _lines_in_strings(f"if True:\n{text}")
+    return "\n".join(
+        line if number in fixed or line[:by].strip() else line[by:]
+        for number, line in enumerate(text.splitlines(), 2)
+    )
