@@ -37,6 +37,10 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     ├── ExecutorError (ValueError)             an executor that does not exist
     ├── UnknownFlowError (KeyError)            a name that no flow has
     ├── NothingToStepError (RuntimeError)      a step on a run that is over
+    ├── NotHeldError (RuntimeError)            a retry of a task at which the run does not stand still
+    ├── RetryError (TypeError)                 a new definition that does not take the task's inputs
+    ├── SetResultError (RuntimeError)          a value set for a task that runs, or whose value is in use
+    ├── BreakpointError (ValueError)           a breakpoint that is not possible
     ├── RunNotFinishedError (RuntimeError)     something that only a run that is over can do
     ├── RenderError (RuntimeError)             a drawing that can not be made here
     ├── LedgerError (RuntimeError)             something about the record of open resources

@@ -75,11 +75,25 @@ def _checked(factory: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _is_context_manager(cls: type) -> bool:
-    if hasattr(cls, "cleanup"):
+    if _cleans_up_a_resource(cls):
         return False
     return (hasattr(cls, "__enter__") and hasattr(cls, "__exit__")) or (
         hasattr(cls, "__aenter__") and hasattr(cls, "__aexit__")
     )
+
+
+def _cleans_up_a_resource(cls: type) -> bool:
+    """Whether `cleanup` takes the resource; that of `tempfile.TemporaryDirectory`, for one, does not."""
+    cleanup = getattr(cls, "cleanup", None)
+    if not callable(cleanup) or not (hasattr(cls, "__exit__") or hasattr(cls, "__aexit__")):
+        return callable(cleanup)
+    try:
+        inspect.signature(cleanup).bind(None, None)
+    except TypeError:
+        return False
+    except ValueError:  # not written in Python
+        return True
+    return True
 
 
 def _wrapping(make: Callable[..., Any], wrapper: type[Wrapped]) -> Callable[..., Any]:

@@ -72,6 +72,7 @@ class ResourceManager:
         max_concurrent: int | None = None,
     ) -> None:
         self.resource_class = resource_class
+        self.__doc__ = resource_class.__doc__ or type(self).__doc__
         self.name = name or str(getattr(resource_class, "__name__", "resource"))
         if cleanup_failure not in _CLEANUP_FAILURE:
             raise OptionError(f"cleanup_failure is {cleanup_failure!r}; give 'ignore' or 'fail'")
@@ -99,6 +100,35 @@ class ResourceManager:
 
     def __repr__(self) -> str:
         return f"<ResourceManager: {self.name}>"
+
+    def with_options(self, **options: Any) -> ResourceManager:
+        """Return a manager of the same class with other options, such as ``name``, ``grace_s`` or ``max_concurrent``.
+
+        Args:
+            **options: As for `ResourceManager`; what is not given stays as it is here.
+
+        Raises:
+            OptionError: If an option has an impossible value.
+
+        Example:
+            >>> from nbflow.resources import TemporaryDirectory
+            >>> TemporaryDirectory.with_options(name="scratch", max_concurrent=2).name
+            'scratch'
+        """
+        kept = {
+            "cleanup_failure": self.cleanup_failure,
+            "grace_s": self.grace_s,
+            "cleanup_timeout_s": self.cleanup_timeout_s,
+            "max_concurrent": self.max_concurrent,
+        }
+        if "name" not in options:
+            kept |= {
+                "name": self.name,
+                "init_task_kwargs": self.init_task_kwargs,
+                "setup_task_kwargs": self.setup_task_kwargs,
+                "cleanup_task_kwargs": self.cleanup_task_kwargs,
+            }
+        return ResourceManager(self.resource_class, **{**kept, **options})
 
     def __call__(self, *args: Any, flow: Graph | None = None, **kwargs: Any) -> Block:
         """Add a block's tasks to the flow and return the block, to be entered with `with`.

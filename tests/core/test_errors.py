@@ -47,7 +47,9 @@ def example(cls):
         for p in list(inspect.signature(cls.__init__).parameters.values())[1:]
         if p.kind is p.POSITIONAL_OR_KEYWORD
     ]
-    return cls(*(("a", "b") if "tuple" in str(p.annotation) else "ab" for p in parameters))
+    samples = {"tuple": ("a", "b"), "dict": {"a": "b"}}
+    kinds = (next((kind for kind in samples if kind in str(p.annotation)), "") for p in parameters)
+    return cls(*(samples.get(kind, "ab") for kind in kinds))
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)

@@ -661,3 +661,19 @@ def test_reference_tasks_leave_out_init_and_cleanup():
 
     assert flow.reference_tasks() == {inside}
     assert empty.reference_tasks() == {block.setup_task}
+
+
+def test_a_manager_with_other_options_keeps_the_rest():
+    @resource_manager(name="db", grace_s=5)
+    class Database:
+        def cleanup(self, resource):
+            pass
+
+    manager = Database
+
+    other = manager.with_options(max_concurrent=2)
+
+    assert (other.name, other.grace_s, other.max_concurrent) == ("db", 5, 2)
+    assert other.resource_class is manager.resource_class
+    assert manager.max_concurrent is None
+    assert manager.with_options(name="other").setup_task_kwargs["name"] == "other.setup"

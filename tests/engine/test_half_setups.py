@@ -301,3 +301,17 @@ def test_a_factory_of_context_managers_is_told_of_managed():
     state = flow.run()
 
     assert "managed" in str(state.result[flow.blocks[0].init_task].result)
+
+
+def test_a_context_manager_with_a_cleanup_of_its_own_is_entered_and_left():
+    import tempfile
+    from pathlib import Path
+
+    directory = resource_manager(tempfile.TemporaryDirectory)
+    with Flow("f") as flow, directory() as name:
+        seen = use(name)
+
+    state = flow.run()
+
+    assert state.is_successful()
+    assert not Path(state.result[seen].result).exists()
