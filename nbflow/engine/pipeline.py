@@ -41,6 +41,7 @@ from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import CLEANUP, INIT, SETUP
 from nbflow.engine.handlers import call_handlers
 from nbflow.engine.inputs import Inputs
+from nbflow.engine.interrupts import SHIELDED_INTERRUPTS
 from nbflow.engine.nodes import CANCELLED
 from nbflow.engine.transitions import (
     cached_of,
@@ -488,6 +489,8 @@ class Pipeline:
         self, held: Holding, error: BaseException | None, message: str | None, *, abandoned: bool = False
     ) -> None:
         """Note that a resource was not cleaned up, and say so wherever the run is shown."""
+        if isinstance(error, KeyboardInterrupt) and self._loop.guard.count >= SHIELDED_INTERRUPTS:
+            abandoned = True  # rule 6: the third interrupt met the cleanup itself, which is not told that it gives up
         held.error = error or RuntimeError(message or "the cleanup did not succeed")
         self._record.holdings.closed(held)
         self._record.set_block(held, BlockStatus.LEAKED)
