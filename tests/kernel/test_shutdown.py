@@ -2,12 +2,50 @@
 
 from __future__ import annotations
 
+import time
+
 import psutil
 import pytest
 
 from tests.cells import FLOW, WORKSHOP
 
 pytestmark = pytest.mark.kernel
+
+# A cleanup that takes longer than any kernel may take to end.
+WAREHOUSE = """\
+@resource_manager
+class Warehouse:
+    def __init__(self):
+        self.folder = os.path.abspath(f"warehouse-{os.getpid()}")
+    def early_handle(self):
+        return {"folder": self.folder, "log": os.path.abspath("log")}
+    def setup(self):
+        os.mkdir(self.folder)
+        return self.folder
+    def cleanup(self, folder):
+        log("closing")
+        time.sleep(100)
+        shutil.rmtree(folder)
+        log("cleanup")
+    @staticmethod
+    def reclaim(handle):
+        shutil.rmtree(handle["folder"], ignore_errors=True)
+        with open(handle["log"], "a") as file:
+            file.write("reclaimed\\n")
+
+@task
+def store(folder):
+    log("stored")
+    while not gate.wait(0.02):
+        if nbflow.context.cancelled():
+            raise RuntimeError("asked to stop")
+
+import time
+with nbflow.Flow("goods") as flow:
+    with Warehouse() as folder:
+        store(folder)
+"""
+LEAVES_S = 2.5  # what a kernel manager leaves before it sends SIGTERM
 
 
 @pytest.fixture
@@ -75,3 +113,36 @@ def test_shutting_down_without_the_extension_cleans_up_as_well(work, log, wait_u
     work.shutdown()
 
     assert log() == ["setup", "busy", "closing", "cleanup"]
+
+
+@pytest.mark.parametrize("executor", ["inline", "threads"])
+@pytest.mark.parametrize("begin", ["flow.start", "flow.run", "flow.start().wait"])
+def test_a_slow_cleanup_is_left_to_the_reaper_and_keeps_no_kernel_from_ending(
+    work, log, wait_until, tmp_path, begin, executor
+):
+    work.run(WAREHOUSE)
+    keywords = f"executor={executor!r}"
+    cell = f"{begin}({keywords})" if "wait" not in begin else f"flow.start({keywords}).wait()"
+    work.execute(cell, wait=False)
+    wait_until(lambda: "stored" in log(), what="the task to begin")
+
+    began = time.monotonic()
+    work.shutdown()
+    took_s = time.monotonic() - began
+
+    assert took_s < LEAVES_S + 1  # it takes a moment on a busy machine; killed, it would be 5 s
+    wait_until(lambda: log()[-1] == "reclaimed", what="the reaper")
+    assert log() == ["stored", "closing", "reclaimed"]
+    assert list(tmp_path.glob("warehouse-*")) == []
+
+
+def test_restarting_does_not_wait_for_a_slow_cleanup_either(work, log, wait_until):
+    work.run(WAREHOUSE)
+    work.run("run = flow.start()")
+    wait_until(lambda: "stored" in log(), what="the task to begin")
+
+    work.shutdown(restart=True)
+
+    wait_until(lambda: log()[-1] == "reclaimed", what="the reaper")
+    assert log() == ["stored", "closing", "reclaimed"]
+    assert work.children() == []
