@@ -16,7 +16,8 @@ class Case:
     Attributes:
         key: Its name on the command line and in the JSON.
         title: Its name in the table.
-        kind: "run" a graph made before; "whole", make and run it; "build", make it; "draw", "memory", "import".
+        kind: "run" a graph made before; "whole", make and run it; "build", make it; "draw", "memory", "import";
+            "reaper", what the first resource that can be reclaimed costs a process.
         shape, size: The graph, as in `benchmarks.shapes`, and how large.
         engines: Who takes part.
         threads: How many, or 0 for no threads.
@@ -40,7 +41,7 @@ class Case:
 
     def quick(self) -> Case:
         """Return the case with graphs that take no time, to see that it works."""
-        sizes = {"naps": 16, "blocks": 40, "layers": 100}
+        sizes = {"naps": 16, "blocks": 40, "reclaimable": 40, "rows": 40, "layers": 100}
         return replace(self, size=sizes.get(self.shape, max(self.size // 50, 20)))
 
 
@@ -58,6 +59,9 @@ CASES = (
         "layers-10k", "200 layers x 50, 3 upstreams", "run", "layers", 10_000, ("loop", "nbflow", "hamilton")
     ),
     Case("blocks", "20 blocks x 20", "run", "blocks", 400),
+    Case("rows", "the same without blocks", "run", "rows", 400, ("loop", "nbflow")),
+    Case("reclaimable", "20 blocks x 20, reclaimable", "run", "reclaimable", 400, ("nbflow",)),
+    Case("reaper", "the first reclaimable block", "reaper", engines=("nbflow",), unit="ms"),
     Case("map-1k", "map over 1,000", "run", "map", 1_000),
     Case("map-10k", "map over 10,000", "run", "map", 10_000, ("loop", "nbflow", "dask")),
     Case("map-1k-whole", "map over 1,000, made and run", "whole", "map", 1_000),

@@ -7,7 +7,7 @@ its users would write.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Shape:
         naps: Whether the tasks sleep.
         blocks: For each block the numbers of its opening and of its closing task; runners without blocks see two
             ordinary tasks.
+        reclaimable: Whether each block's resource can be found and removed from another process.
         mapped: Whether all but the first and the last task are one mapped over the list that the first returns.
     """
 
@@ -46,6 +47,7 @@ class Shape:
     naps: bool = False
     blocks: tuple[tuple[int, int], ...] = ()
     mapped: bool = False
+    reclaimable: bool = False
 
     @property
     def work(self) -> Callable[..., int]:
@@ -103,12 +105,31 @@ def blocks(count: int, size: int = 20) -> Shape:
     return Shape("blocks", tuple(upstream), blocks=tuple(ends))
 
 
+def reclaimable(count: int) -> Shape:
+    """The same, and each resource has a handle, which the ledger and the reaper are told."""
+    return replace(blocks(count), name="reclaimable", reclaimable=True)
+
+
+def rows(count: int, size: int = 20) -> Shape:
+    """The tasks of `blocks` without any block: each takes the value of the one before."""
+    return Shape("rows", tuple((number - 1,) if number % size else () for number in range(count)))
+
+
 def naps(count: int) -> Shape:
     """Tasks that know nothing of each other and sleep."""
     return Shape("naps", ((),) * count, naps=True)
 
 
-SHAPES = {"chain": chain, "fan": fan, "layers": layers, "map": mapped, "blocks": blocks, "naps": naps}
+SHAPES = {
+    "chain": chain,
+    "fan": fan,
+    "layers": layers,
+    "map": mapped,
+    "blocks": blocks,
+    "reclaimable": reclaimable,
+    "rows": rows,
+    "naps": naps,
+}
 
 
 def map_values(count: int) -> list[int]:

@@ -11,6 +11,9 @@ THREADED = ("threads-chain", "threads-fan", "threads-layers")
 IDEAL_NAPS_S = 0.2
 MOST_IMPORT_S = 0.1
 MOST_BYTES = 2048
+BLOCKS = 20
+MOST_BLOCK_S = 0.005
+MOST_REAPER_S = 0.15
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,12 @@ def judge(medians: Medians) -> list[Verdict]:
     against("dask, its calls made before", "map-1k", "dask", 0.3)
     against("dask, its calls made at run time", "map-1k-whole", "dask", 0.3)
     against("the layered graph, per task", "blocks", "nbflow", 1.5, "layers-1k")
+    against("the same without blocks", "blocks", "nbflow", 2.0, "rows")
+    with_handles, without = (medians.get(case, {}).get("nbflow") for case in ("reclaimable", "rows"))
+    if with_handles and without:
+        each = (with_handles["seconds"] - without["seconds"]) / BLOCKS
+        found.append(Verdict("5 ms a block", "reclaimable", each / MOST_BLOCK_S, 1.0))
+    absolute("150 ms", "reaper", "seconds", MOST_REAPER_S)
     for size in ("1k", "10k"):
         for shape in ("chain", "layers"):
             against("Hamilton", f"build-{shape}-{size}", "hamilton", 0.3)

@@ -54,9 +54,19 @@ def _build_blocks(shape: Shape, makers: tuple[Task, ...]) -> list[Any]:
         def cleanup(self, resource: int) -> None:
             pass
 
+    @resource_manager
+    class Reclaimable(Opened.resource_class):  # type: ignore[name-defined, misc]
+        def handle(self, resource: int) -> dict[str, int]:
+            return {"number": resource}
+
+        @staticmethod
+        def reclaim(handle: dict[str, int]) -> None:
+            pass
+
+    manager = Reclaimable if shape.reclaimable else Opened
     made: list[Any] = []
     for opening, closing in shape.blocks:
-        with Opened() as resource:
+        with manager() as resource:
             made.append(resource)
             for upstream in shape.upstream[opening + 1 : closing]:
                 made.append(makers[len(upstream)](*(made[number] for number in upstream)))
@@ -77,6 +87,19 @@ def prepare(shape: Shape, threads: int) -> Callable[[], int]:
         return sum(state.result[one].result for one in last)
 
     return run
+
+
+def first_reclaimable() -> tuple[float, float]:
+    """The seconds of the first run of a process with a resource that can be reclaimed, and of the next one."""
+    from benchmarks.shapes import reclaimable
+
+    run = prepare(reclaimable(20), 0)
+    times = []
+    for _ in range(2):
+        began = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - began)
+    return times[0], times[1]
 
 
 def draw(shape: Shape) -> Callable[[], float]:
