@@ -489,8 +489,9 @@ class Pipeline:
         self, held: Holding, error: BaseException | None, message: str | None, *, abandoned: bool = False
     ) -> None:
         """Note that a resource was not cleaned up, and say so wherever the run is shown."""
+        # Rule 6: the third interrupt raises in the cleanup itself, before the loop reads that the run gives up.
         if isinstance(error, KeyboardInterrupt) and self._loop.guard.count >= SHIELDED_INTERRUPTS:
-            abandoned = True  # rule 6: the third interrupt met the cleanup itself, which is not told that it gives up
+            abandoned = True
         held.error = error or RuntimeError(message or "the cleanup did not succeed")
         self._record.holdings.closed(held)
         self._record.set_block(held, BlockStatus.LEAKED)
