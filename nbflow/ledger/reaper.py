@@ -25,6 +25,7 @@ LOOK_S = 0.5
 _LOOK_AFTER_END_S = 0.02  # the kernel's files close before its pid goes
 _LOCK_WAIT_S = 10.0
 _REMEMBERED = 32
+Mark = tuple[str, str, float | None, str]  # what `Store.mark` takes
 
 
 def _without_package() -> None:
@@ -59,20 +60,30 @@ class Reaper:
     def run(self) -> None:
         """Watch until the kernel is gone, then reclaim what it has left, last in first out."""
         os.set_blocking(self._inlet, False)
-        while not self._is_over():
-            if self._has_ended:
-                time.sleep(_LOOK_AFTER_END_S)
-            else:
-                select.select([self._inlet], [], [], LOOK_S)
-                self._read()
-        self._read()  # what it said last
-        for key, ledger in self._released:
-            self._mark(ledger, key, "closed", time.time(), "cleaned up just before its kernel ended")
-        for key in tuple(reversed(self._jobs)):  # the worker takes out what it has done
-            self._hand_on(key, "after its kernel had ended")
-        if self._worker is not None:  # also when it has reclaimed before, for a run that gave up
-            self._queue.put(None)
-            self._worker.join()
+        try:
+            self._watch()
+            for key in tuple(reversed(self._jobs)):  # the worker takes out what it has done
+                self._hand_on(key, "after its kernel had ended")
+        finally:
+            if self._worker is not None:  # also when it has reclaimed before, for a run that gave up
+                self._queue.put(None)
+                self._worker.join()
+        self._mark_released()
+
+    def _watch(self) -> None:
+        while True:
+            try:
+                if self._is_over():
+                    self._read()  # what it said last
+                    return
+                if self._has_ended:
+                    time.sleep(_LOOK_AFTER_END_S)
+                else:
+                    select.select([self._inlet], [], [], LOOK_S)
+                    self._read()
+            except Exception as error:  # noqa: BLE001 - it has to go on, whatever it lacks just now
+                log(f"cannot watch: {error!r}")
+                time.sleep(LOOK_S)
 
     def _is_over(self) -> bool:
         from nbflow.ledger.processes import is_alive
@@ -145,28 +156,34 @@ class Reaper:
         if reason is None:
             self._jobs.pop(job["key"], None)
             log(f"reclaimed {job['what']}")
-            self._mark(job["ledger"], job["key"], "closed", time.time(), f"reclaimed by the reaper {why}")
+            mark: Mark = (job["key"], "closed", time.time(), f"reclaimed by the reaper {why}")
         else:
             log(f"{job['what']} may still be alive: {reason}")
-            self._mark(
-                job["ledger"], job["key"], "failed", None, f"the reaper failed to reclaim it: {reason}"
-            )
+            mark = (job["key"], "failed", None, f"the reaper failed to reclaim it: {reason}")
+        self._mark(job["ledger"], mark)
 
-    def _mark(self, ledger: str, key: str, state: str, until: float | None, note: str) -> None:
+    def _mark_released(self) -> None:
+        """Write the ends that the kernel may not have come to write."""
+        ends = (time.time(), "cleaned up just before its kernel ended")
+        for ledger in dict.fromkeys(ledger for _, ledger in self._released):
+            self._mark(ledger, *((key, "closed", *ends) for key, where in self._released if where == ledger))
+
+    def _mark(self, ledger: str, *marks: Mark) -> None:
         from nbflow.errors import LedgerUnavailableError
         from nbflow.ledger.store import Store
 
         if not Path(ledger).exists():
-            log(f"the ledger {ledger} is gone; not written: {key} {state}, {note}")
+            log(f"the ledger {ledger} is gone; not written: {marks}")
             return
         try:
             store = Store(Path(ledger), lock_wait_s=_LOCK_WAIT_S)
             try:
-                store.mark(key, state, until, note)
+                for mark in marks:
+                    store.mark(*mark)
             finally:
                 store.close()
         except LedgerUnavailableError as error:
-            log(f"{error}; not written: {key} {state}, {note}")
+            log(f"{error}; not written: {marks}")
 
 
 def log(text: str) -> None:

@@ -201,6 +201,19 @@ def test_rule_6_what_was_given_up_is_reclaimed_while_the_kernel_lives_and_nothin
     assert log_of(tmp_path) == ["reclaimed given up"]
 
 
+def test_rule_6_a_reaper_that_has_reclaimed_for_a_living_kernel_ends_with_it(kernel, tmp_path):
+    set_up(kernel, tmp_path / "given up")
+    set_up(kernel, tmp_path / "kept")
+    kernel.do("keeper.abandoned(list(held.values())[0])")
+    eventually(lambda: gone(tmp_path / "given up"))
+    reaper = kernel.reaper
+
+    kernel.end()
+
+    ended(reaper)
+    assert log_of(tmp_path) == ["reclaimed given up", "reclaimed kept"]
+
+
 def test_rule_6_while_one_is_reclaimed_that_was_given_up_others_are_still_registered(kernel, tmp_path):
     set_up(kernel, tmp_path / "slow", "managers.Hanging", deadline_s=60)
     kernel.do("keeper.abandoned(list(held.values())[0])")

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbflow import ledger
+from nbflow.ledger.book import Book
 from nbflow.ledger.here import here
-from nbflow.ledger.keeper import keeper_of
+from nbflow.ledger.keeper import RunKeeper, keeper_of
 from nbflow.ledger.place import ledger_path
-from nbflow.ledger.processes import is_alive, start_of
+from nbflow.ledger.processes import Kernel, is_alive, start_of
 from tests.ledger import managers
 from tests.ledger.conftest import eventually, hold, log_of
 
@@ -22,12 +23,20 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def left(start, tmp_path):
-    """What a killed kernel without a reaper has left: a folder, something that cannot be reclaimed, one that hangs."""
-    kernel = start(NBFLOW_REAPER="0")
-    for cls in ("Folder", "Plain", "Refusing"):
-        kernel.do(f"set_up(managers.{cls}, {str(tmp_path / cls)!r}, deadline_s=5)")
-    kernel.kill()
+def left(tmp_path):
+    """What a process without a reaper has left that is dead now: a folder, one that stays, and a thing."""
+    with subprocess.Popen(["sleep", "60"]) as other:
+        kernel = Kernel.this()._replace(pid=other.pid, started=start_of(other.pid))
+        other.kill()
+    book = Book(ledger_path(), kernel)
+    keeper = RunKeeper("example", "run-1", book, None)
+    for cls in (managers.Folder, managers.Plain, managers.Refusing):
+        held = hold(cls, str(tmp_path / cls.__name__), cleanup_timeout_s=5)
+        keeper.intend(held)
+        held.resource = held.manager.setup()
+        keeper.opened(held)
+    keeper.flush()
+    book.close()
     return {row.block: row for row in ledger.resources()}
 
 
