@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import os
 import uuid
 import warnings
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from nbflow.core.context import context as current_context
@@ -22,6 +24,8 @@ from nbflow.engine.run import RunLoop
 from nbflow.engine.values import run_values
 from nbflow.errors import (
     ExecutorError,
+    NothingStoredError,
+    OptionTypeError,
     ParameterError,
     RunInsideFlowError,
     RunOptionError,
@@ -30,7 +34,6 @@ from nbflow.errors import (
 from nbflow.executors import InlineExecutor, ThreadExecutor
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterable, Sequence
 
     from graphviz import Digraph
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.executor import Executor
     from nbflow.engine.keeper import Keeper
+    from nbflow.store import FlowStore, StoredRun
 
 EXECUTORS: dict[str, Callable[[], Executor]] = {"inline": InlineExecutor, "threads": ThreadExecutor}
 KEPT_RUNS = 20
@@ -70,14 +74,16 @@ class Flow(Graph):
         validate: Whether each edge is checked at once.
         terminal_state_handler: A function ``handler(flow, state, reference_states)`` that may return another
             final state.
+        store: A folder in which the results of tasks are kept, for `resume` in a later kernel; made if missing.
         schedule, run_config, storage, result: Arguments of Prefect 1 that have no meaning here; a warning says so.
 
     Attributes:
         runs: The newest runs, the last one last; the newest 20 are kept.
+        store: The folder, or None.
 
     Raises:
         FlowNameError: If the name is empty.
-        OptionTypeError: If `state_handlers` is not a sequence.
+        OptionTypeError: If `state_handlers` is not a sequence, or `store` is not a path.
         ReferenceTaskError: If a reference task is not among the tasks.
 
     Example:
@@ -107,6 +113,8 @@ class Flow(Graph):
         validate: bool | None = None,
         result: Any = None,
         terminal_state_handler: Callable[..., State | None] | None = None,
+        *,
+        store: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(name, tasks=tasks, edges=edges, reference_tasks=reference_tasks, validate=validate)
         self.state_handlers = checked_handlers(state_handlers, on_failure)
@@ -115,6 +123,8 @@ class Flow(Graph):
         self.runs: deque[Run] = deque(maxlen=KEPT_RUNS)
         self._run_numbers = itertools.count(1)
         self._start_listeners: tuple[Callable[[Run], object], ...] = ()
+        self.store = None if store is None else _absolute(store)
+        self._flow_store: FlowStore | None = None
         given = {"schedule": schedule, "run_config": run_config, "storage": storage, "result": result}
         for argument in (name for name in _WITHOUT_MEANING if given[name] is not None):
             warnings.warn(f"Flow({argument}=...) has no meaning in nbflow and is ignored", stacklevel=2)
@@ -126,10 +136,15 @@ class Flow(Graph):
         new.runs = deque(maxlen=KEPT_RUNS)
         new._run_numbers = itertools.count(1)
         new._start_listeners = ()
+        new._flow_store = None
         return new
 
     def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {"runs": deque(maxlen=KEPT_RUNS), "_start_listeners": ()}
+        return super().__getstate__() | {
+            "runs": deque(maxlen=KEPT_RUNS),
+            "_start_listeners": (),
+            "_flow_store": None,
+        }
 
     # -- running ----------------------------------------------------------------------------------------------
 
@@ -245,6 +260,7 @@ class Flow(Graph):
         extra = kwargs.pop("context", None) or {}
         executor = self._executor(kwargs.pop("executor", None))
         run_id = kwargs.pop("flow_run_id", None) or uuid.uuid4().hex[:12]
+        store = self._its_store()
         number = next(self._run_numbers)
         run_name = kwargs.pop("flow_run_name", None) or f"{self.name}-{number}"
         if kwargs:
@@ -265,7 +281,31 @@ class Flow(Graph):
             task_states=task_states,
             keeper=_keeper_of(self, run_id),
         )
-        return Run(loop, self, number, values)
+        run = Run(loop, self, number, values)
+        if store is not None:
+            store.keep(run, task_states or {}, lambda: loop.cancel_wanted)
+        return run
+
+    def _its_store(self) -> FlowStore | None:
+        if self._flow_store is None and self.store is not None:
+            from nbflow.store import FlowStore
+
+            self._flow_store = FlowStore(self.store, self)
+            if not self.runs:
+                self._run_numbers = itertools.count(self._flow_store.last_number() + 1)
+        return self._flow_store
+
+    def stored_runs(self) -> list[StoredRun]:
+        """Return the runs that are kept in the flow's store, of this kernel and earlier ones, oldest first.
+
+        Raises:
+            NothingStoredError: If the flow has no store.
+            StoreUnavailableError: If one cannot be read, is damaged, newer, or can be somebody else's.
+        """
+        store = self._its_store()
+        if store is None:
+            raise NothingStoredError(self.name, "it was made without `store=`")
+        return store.runs()
 
     def _with_all_tasks(self, state: State) -> State:
         if state.result is None or isinstance(state.result, dict):
@@ -377,3 +417,10 @@ def _keeper_of(flow: Flow, run_id: str) -> Keeper | None:
     from nbflow.ledger import keeper_of
 
     return keeper_of(flow.name, run_id)
+
+
+def _absolute(store: str | os.PathLike[str]) -> Path:
+    """Return the folder of a store, which stays the same when the kernel changes its own."""
+    if not isinstance(store, (str, os.PathLike)):
+        raise OptionTypeError(f"store is {store!r}; give the path of a folder")
+    return Path(os.path.abspath(Path(store).expanduser()))

@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from nbflow.errors import StoreUnavailableError, UntrustedStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 # A FIFO in the place of a file must not hold us up, and a symbolic link is somebody else's choice of file.

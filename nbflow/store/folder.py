@@ -1,0 +1,108 @@
+"""The folder of one flow in a store: its runs, oldest first."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbflow.errors import StoreError
+from nbflow.store.facts import is_going, read_facts
+from nbflow.store.naming import number_of, safe_name
+from nbflow.store.past import StoredRun
+from nbflow.store.private import check_folder, in_our_words
+from nbflow.store.recorder import Recorder
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from nbflow.core.states import State
+    from nbflow.core.task import Task
+    from nbflow.engine.handle import Run
+    from nbflow.store.entry import Header
+
+KEPT_RUNS = 5
+
+
+class FlowStore:
+    """Where the results of a flow's runs are kept. Its methods may be called from any thread.
+
+    Args:
+        path: The folder of the store; that of the flow is inside, named after it.
+        flow: The flow, a `Flow`: not named here, since it is in a room above.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], flow: Any) -> None:
+        self.path = Path(path)
+        self.flow = flow
+        self._files: weakref.WeakKeyDictionary[State, tuple[Path, Header]] = weakref.WeakKeyDictionary()
+        self._lock = threading.Lock()
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the flow; it need not exist."""
+        return self.path / safe_name(self.flow.name)
+
+    def keep(self, run: Run, given: dict[Task, State], is_hurried: Callable[[], bool]) -> None:
+        """Have the results of a run kept; to be called before it begins."""
+        run.listen(Recorder(self, run, given, is_hurried))
+
+    def runs(self) -> list[StoredRun]:
+        """Return the runs that are kept, oldest first; none if nothing was ever kept.
+
+        Raises:
+            StoreUnavailableError: If one cannot be read, is damaged, newer, or can be somebody else's.
+        """
+        return [StoredRun.read(self, folder) for folder in self._folders()]
+
+    def newest(self) -> StoredRun | None:
+        """Return the newest run that is kept.
+
+        Raises:
+            StoreUnavailableError: As for `runs`; older ones are not looked at.
+        """
+        folders = self._folders()
+        return StoredRun.read(self, folders[-1]) if folders else None
+
+    def last_number(self) -> int:
+        """Return the number of the newest run, 0 if there is none or it cannot be found out."""
+        try:
+            folders = self._folders()
+        except StoreError:
+            return 0
+        return (number_of(folders[-1].name) or 0) if folders else 0
+
+    def remember(self, state: State, path: Path, header: Header) -> None:
+        """Note which file holds the result of a state."""
+        with self._lock:
+            self._files[state] = path, header
+
+    def known(self, state: State) -> tuple[Path, Header] | None:
+        """Return the file that holds the result of a state, if it is in this store."""
+        with self._lock:
+            return self._files.get(state)
+
+    def drop_old(self) -> None:
+        """Remove all runs but the newest ones and those that go on; what cannot be removed stays."""
+        for folder in self._folders()[:-KEPT_RUNS]:
+            try:
+                facts = read_facts(folder)
+                if facts.ended is None and is_going(folder, facts.pid):
+                    continue
+            except StoreError:
+                continue  # whatever it is, it is not ours to remove
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _folders(self) -> list[Path]:
+        folder = self.folder
+        if not folder.exists():
+            return []
+        check_folder(folder)
+        with in_our_words(folder):
+            found = [
+                (number, path) for path in folder.iterdir() if (number := number_of(path.name)) is not None
+            ]
+        return [path for _, path in sorted(found)]

@@ -1,0 +1,275 @@
+"""A run that a store has kept, perhaps of a kernel that is no more: read when asked, and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.collections import Constant
+from nbflow.core.states import Cancelled, Mapped, Pending, State
+from nbflow.engine.frozen import FrozenGraph
+from nbflow.errors import DamagedStoreError, NotKeptError
+from nbflow.store.entry import ANEW, Header, read_header, read_value
+from nbflow.store.facts import Facts, is_going, read_facts
+from nbflow.store.naming import VALUE, value_name
+from nbflow.store.private import check_folder, in_our_words
+from nbflow.store.statenames import named_state
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nbflow.core.task import Task
+    from nbflow.store.folder import FlowStore
+
+KEPT = "Kept in the store."
+
+
+class StoredRun:
+    """A run as a store has kept it; made by `Flow.stored_runs` and found as `parent` of a run that goes on from it.
+
+    It has much of what a `Run` has: states, results, times. Tasks are those of the flow as it is now, found by slug.
+
+    Attributes:
+        flow: The flow.
+        id: The run's id.
+        number: Its number.
+        kind: ``"run"``, ``"replay"`` or ``"fork"``.
+        parent_id: The id of the run that it went on from; empty if it did not.
+        started_at: When it began, in seconds since the epoch.
+        ended_at: When it ended; None if its kernel died before.
+
+    Example:
+        >>> import tempfile
+        >>> from nbflow import Flow, task
+        >>> with Flow("sum", store=tempfile.mkdtemp()) as flow:
+        ...     total = task(lambda: 1 + 1, name="total")()
+        >>> state = flow.run()
+        >>> stored = flow.stored_runs()[-1]
+        >>> stored, stored.results[total]
+        (<StoredRun 1 of 'sum': Success>, 2)
+    """
+
+    def __init__(self, store: FlowStore, folder: Path, facts: Facts) -> None:
+        self.flow = store.flow
+        self.graph = FrozenGraph(store.flow)
+        self.facts = facts
+        self.id = facts.id
+        self.number = facts.number
+        self.kind = facts.kind
+        self.parent_id = facts.parent
+        self.started_at = facts.began
+        self.ended_at = facts.ended
+        self._store = store
+        self._folder = folder
+        self._headers: dict[str, dict[int | None, Header]] | None = None
+        self._states: dict[Task, State] | None = None
+
+    def __repr__(self) -> str:
+        return f"<StoredRun {self.number} of {self.flow.name!r}: {type(self.state).__name__}>"
+
+    @classmethod
+    def read(cls, store: FlowStore, folder: Path) -> StoredRun:
+        """Read what is known of a run as a whole.
+
+        Raises:
+            StoreUnavailableError: If it cannot be read, is damaged, newer, or can be somebody else's.
+        """
+        check_folder(folder)
+        facts = read_facts(folder)
+        if facts.flow != store.flow.name:
+            raise DamagedStoreError(str(folder), f"it is of the flow {facts.flow!r}")
+        return cls(store, folder, facts)
+
+    # -- what is known --------------------------------------------------------------------------------------------
+
+    @property
+    def is_going(self) -> bool:
+        """Whether it has not ended, and the process that it is in is alive."""
+        return self.ended_at is None and is_going(self._folder, self.facts.pid)
+
+    @property
+    def state(self) -> State:
+        """The state it ended with; Cancelled if its kernel died before."""
+        if self.ended_at is None and not self.is_going:
+            return Cancelled("Its kernel ended before it did.")
+        found = named_state(self.facts.state, self.facts.message)
+        if found is None:
+            raise DamagedStoreError(str(self._folder), f"a run can not be {self.facts.state!r}")
+        return found
+
+    @property
+    def headers(self) -> dict[str, dict[int | None, Header]]:
+        """What is known of each task, by slug and then by child (None: the task itself); nothing is unpickled.
+
+        Raises:
+            StoreUnavailableError: If a file cannot be read, is damaged, newer, or can be somebody else's.
+        """
+        if self._headers is None:
+            check_folder(self._folder)
+            with in_our_words(self._folder):
+                paths = sorted(path for path in self._folder.iterdir() if path.name.endswith(VALUE))
+            found: dict[str, dict[int | None, Header]] = {}
+            for path in paths:
+                header = read_header(path)
+                if path.name != value_name(header.slug, header.index):
+                    raise DamagedStoreError(str(path), f"it is of the task {header.slug!r}")
+                found.setdefault(header.slug, {})[header.index] = header
+            self._headers = found
+        return self._headers
+
+    @property
+    def states(self) -> dict[Task, State]:
+        """The state of each task of the flow that the run had; a result is in it only when it has been read.
+
+        Raises:
+            StoreUnavailableError: As for `headers`.
+        """
+        if self._states is None:
+            self._states = {task: self._state_of(task) for task in self.graph.tasks}
+        return self._states
+
+    @property
+    def results(self) -> Mapping[Task, Any]:
+        """The results of the tasks that ended well, each unpickled when it is asked for.
+
+        Raises (when asked):
+            NotKeptError: If it was not kept, or cannot be unpickled here.
+            StoreUnavailableError: As for `headers`.
+        """
+        return _Results(self)
+
+    @property
+    def not_kept(self) -> dict[str, str]:
+        """Why results of tasks that ended well are not there, by slug; `slug[i]` for a child of a mapped task."""
+        return {
+            slug if index is None else f"{slug}[{index}]": header.not_kept
+            for slug, parts in self.headers.items()
+            for index, header in parts.items()
+            if header.not_kept not in ("", ANEW) and header.state in ("Success", "Cached")
+        }
+
+    @property
+    def timings(self) -> dict[Task, tuple[float, float | None]]:
+        """When each task was first started and when it ended, in seconds since the epoch."""
+        found = {}
+        for task in self.graph.tasks:
+            header = self.header(task)
+            if header is not None and header.began is not None:
+                found[task] = (header.began, header.ended)
+        return found
+
+    @property
+    def sources(self) -> dict[Task, str]:
+        """Where the values of tasks came from, if they were not computed in this run."""
+        found = {}
+        for task in self.graph.tasks:
+            header = self.header(task)
+            if header is not None and (header.source != "computed" or header.run != self.id):
+                found[task] = header.source if header.source != "computed" else "reused"
+        return found
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The values of the parameters that were kept.
+
+        Raises:
+            NotKeptError, StoreUnavailableError: As for `results`.
+        """
+        found = {}
+        for name in self.facts.parameters:
+            header = self.headers.get(name, {}).get(None)
+            if header is not None and not header.not_kept:
+                found[name] = self._value(header)
+        return found
+
+    def header(self, task: Task) -> Header | None:
+        """Return what is known of a task; None if the run did not get to it, or did not have it."""
+        return self.headers.get(self.graph.slugs[task], {}).get(None)
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    def load(self, task: Task) -> State:
+        """Read the result of a task, and of each child that has one, into its state, and return that.
+
+        Raises:
+            NotKeptError: If it was not kept, or cannot be unpickled here.
+            StoreUnavailableError: As for `headers`.
+        """
+        state = self.states[task]
+        parts = self.headers.get(self.graph.slugs[task], {})
+        if isinstance(state, Mapped):
+            for index, child in enumerate(state.map_states):
+                if index in parts and child.is_finished():
+                    self._load(child, parts[index])
+            state.message = None
+        elif None in parts and state.is_finished():
+            self._load(state, parts[None])
+        return state
+
+    def _load(self, state: State, header: Header) -> None:
+        if state.message != KEPT:
+            return  # it is there, or there is nothing to be read
+        state.result = self._value(header)
+        state.message = header.message
+
+    def _value(self, header: Header) -> Any:
+        return read_value(self._folder / value_name(header.slug, header.index), header)
+
+    def _state_of(self, task: Task) -> State:
+        if isinstance(task, Constant):
+            return named_state("Success", "A constant.", task.value) or Pending()
+        parts = self.headers.get(self.graph.slugs[task], {})
+        whole = parts.get(None)
+        if whole is None:
+            return Pending("Task not run.")
+        if whole.state != "Mapped":
+            return self._named(whole)
+        count = max(whole.children or 0, 0)
+        count = (
+            min(count, max((i for i in parts if i is not None), default=-1) + 1) if count > 1 << 24 else count
+        )
+        states = [self._named(parts[i]) if i in parts else Pending("Task not run.") for i in range(count)]
+        return Mapped(KEPT, map_states=states)
+
+    def _named(self, header: Header) -> State:
+        path = self._folder / value_name(header.slug, header.index)
+        has_value = not header.not_kept and header.state in ("Success", "Cached", "Skipped")
+        state = named_state(header.state, KEPT if has_value else header.message)
+        if state is None:
+            raise DamagedStoreError(str(path), f"a task can not be {header.state!r}")
+        if has_value:
+            self._store.remember(state, path, header)
+        elif header.not_kept not in ("", ANEW) and state.is_successful() and not state.is_skipped():
+            state = Pending(f"Its result was not kept: {header.not_kept}.")
+        return state
+
+    def resume(self, what: Any = None, *, dry: bool = False, **parameters: Any) -> Any:
+        """Go on from this run; see `Flow.resume`."""
+        from nbflow.store.resuming import resume
+
+        return resume(self, what, dry=dry, parameters=parameters)
+
+
+class _Results(Mapping["Task", Any]):
+    """The results of a stored run, unpickled one by one."""
+
+    def __init__(self, run: StoredRun) -> None:
+        self._run = run
+
+    def __getitem__(self, task: Task) -> Any:
+        state = self._run.states[task]
+        if not state.is_successful():
+            header = self._run.header(task)
+            if header is not None and header.not_kept:
+                raise NotKeptError(header.slug, header.not_kept)
+            raise KeyError(task)
+        return self._run.load(task).result
+
+    def __iter__(self) -> Iterator[Task]:
+        return (task for task, state in self._run.states.items() if state.is_successful())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return f"<results of {self._run!r}>"

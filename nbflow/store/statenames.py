@@ -1,0 +1,54 @@
+"""States by name: those that a store may hold. Nothing else that a file says becomes a state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nbflow.core.states import (
+    Cached,
+    Cancelled,
+    Failed,
+    Finished,
+    Mapped,
+    Running,
+    Skipped,
+    State,
+    Success,
+    TimedOut,
+    TriggerFailed,
+    ValidationFailed,
+    plain,
+)
+
+_KNOWN: dict[str, type[State]] = {
+    cls.__name__: cls
+    for cls in (
+        Success,
+        Cached,
+        Mapped,
+        Skipped,
+        Failed,
+        TimedOut,
+        TriggerFailed,
+        ValidationFailed,
+        Cancelled,
+        Running,
+        Finished,
+    )
+}
+
+
+def state_name(state: State) -> str:
+    """Return the name that a state is kept by: its class's, or that of the nearest one that is nbflow's."""
+    return next((cls.__name__ for cls in type(state).__mro__ if _KNOWN.get(cls.__name__) is cls), "Finished")
+
+
+def named_state(name: str, message: str | None, result: Any = None) -> State | None:
+    """Return a state of that name; None if a store holds no such states.
+
+    A cached result comes back as a plain one: whether it still counts was asked when it was taken.
+    """
+    cls = _KNOWN.get(name)
+    if cls is None or cls is Mapped:
+        return None
+    return plain(Success if cls is Cached else cls, message or "", result)
