@@ -283,7 +283,7 @@ class Flow(Graph):
         )
         run = Run(loop, self, number, values)
         if store is not None:
-            store.keep(run, task_states or {}, lambda: loop.cancel_wanted)
+            store.keep(run, task_states or {}, loop.record.sources, lambda: loop.cancel_wanted)
         return run
 
     def _its_store(self) -> FlowStore | None:

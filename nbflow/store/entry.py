@@ -15,7 +15,7 @@ import json
 import os
 import struct
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nbflow.errors import DamagedStoreError, NewerStoreError, NotKeptError
@@ -74,6 +74,7 @@ class Header:
     digest: str = ""
 
 
+_FIELDS = tuple(one.name for one in fields(Header))
 _KINDS: dict[str, tuple[type, ...]] = {
     "index": (int, type(None)),
     "message": (str, type(None)),
@@ -138,7 +139,7 @@ def write_entry(
                 new = NewFile(path)
                 new.write(_MAGIC)
                 sink = _Sink(new)
-            facts = asdict(header) | {
+            facts = {name: getattr(header, name) for name in _FIELDS} | {
                 "not_kept": reason,
                 "size": sink.size,
                 "digest": sink.digest.hexdigest(),

@@ -35,6 +35,7 @@ class Facts:
         ended: In seconds since the epoch; None if it has not.
         pid: The process it is or was in.
         parameters: The names of its parameters, each with the fingerprint of its default (empty: it has none).
+        sources: By slug, where values come from of which that was said after they were kept, as pinned ones.
     """
 
     flow: str
@@ -48,6 +49,7 @@ class Facts:
     ended: float | None = None
     pid: int = 0
     parameters: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
 
 
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -57,6 +59,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "began": (int, float, type(None)),
     "ended": (int, float, type(None)),
     "parameters": (dict,),
+    "sources": (dict,),
 }
 
 
@@ -86,7 +89,8 @@ def read_facts(folder: Path) -> Facts:
         if version <= FORMAT:
             facts = Facts(**found)
             strange = [n for n in found if not isinstance(found[n], _KINDS.get(n, (str,)))]
-            if strange or not all(isinstance(one, str) for one in facts.parameters.values()):
+            texts = [*facts.parameters.values(), *facts.sources.values()] if not strange else []
+            if strange or not all(isinstance(one, str) for one in texts):
                 raise TypeError(f"{strange or 'parameters'} of an unexpected type")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise DamagedStoreError(str(path), f"it can not be read ({error})") from error

@@ -46,9 +46,11 @@ class FlowStore:
         """The folder of the flow; it need not exist."""
         return self.path / safe_name(self.flow.name)
 
-    def keep(self, run: Run, given: dict[Task, State], is_hurried: Callable[[], bool]) -> None:
-        """Have the results of a run kept; to be called before it begins."""
-        run.listen(Recorder(self, run, given, is_hurried))
+    def keep(
+        self, run: Run, given: dict[Task, State], sources: dict[Task, str], is_hurried: Callable[[], bool]
+    ) -> None:
+        """Have the results of a run kept; to be called before it begins. For the arguments see `Recorder`."""
+        run.listen(Recorder(self, run, given, sources, is_hurried))
 
     def runs(self) -> list[StoredRun]:
         """Return the runs that are kept, oldest first; none if nothing was ever kept.

@@ -160,12 +160,13 @@ class StoredRun:
 
     @property
     def sources(self) -> dict[Task, str]:
-        """Where the values of tasks came from, if they were not computed in this run."""
+        """Where each value comes from: "computed", "cached", "reused", "edited" or "pinned"."""
         found = {}
-        for task in self.graph.tasks:
+        for task, state in self.states.items():
             header = self.header(task)
-            if header is not None and (header.source != "computed" or header.run != self.id):
-                found[task] = header.source if header.source != "computed" else "reused"
+            if header is not None and state.is_successful():
+                source = self.facts.sources.get(header.slug, header.source)
+                found[task] = "reused" if source == "computed" and header.run != self.id else source
         return found
 
     @property

@@ -14,6 +14,7 @@ from nbflow.core.parameter import Parameter
 from nbflow.core.states import Finished, Looped, Mapped, Running, State
 from nbflow.engine.events import Event, warn_safely
 from nbflow.engine.frozen import ORDINARY
+from nbflow.engine.holds import PINNED
 from nbflow.errors import StoreError
 from nbflow.store.entry import ANEW, Header, write_entry
 from nbflow.store.facts import Facts, hold, let_go, write_facts
@@ -39,6 +40,7 @@ class Recorder:
         store: Where.
         run: The run, before it begins.
         given: The states that it starts from.
+        sources: Where values come from that the run did not compute; changes while it goes on.
         is_hurried: Whether the run was told to stop.
         limit_s: How long the run waits for one result to be pickled and written.
     """
@@ -48,6 +50,7 @@ class Recorder:
         store: FlowStore,
         run: Run,
         given: dict[Task, State],
+        sources: dict[Task, str],
         is_hurried: Callable[[], bool],
         *,
         limit_s: float = LIMIT_S,
@@ -55,6 +58,7 @@ class Recorder:
         self._store = store
         self._run = run
         self._given = given
+        self._sources = sources
         self._folder: Path = store.folder / run_name(run.number, run.id)
         self._facts = Facts(flow=run.graph.name, id=run.id, number=run.number, pid=os.getpid())
         self._writer = Writer(f"nbflow-store-{run.graph.name}-{run.number}", is_hurried, limit_s=limit_s)
@@ -115,7 +119,11 @@ class Recorder:
 
     def _end(self, state: State, now: float) -> None:
         self._is_off = True
-        self._facts = replace(self._facts, state=state_name(state), message=state.message, ended=now)
+        slugs = self._run.graph.slugs
+        pinned = {slugs[task]: source for task, source in self._sources.items() if source == PINNED}
+        self._facts = replace(
+            self._facts, state=state_name(state), message=state.message, ended=now, sources=pinned
+        )
 
         def end(job: Job) -> None:
             write_facts(self._folder, self._facts)
@@ -172,7 +180,6 @@ class Recorder:
             self._prints[task] = code_print(task), inputs_of(graph, task)
         code, inputs = self._prints[task]
         began = run.timings.get(task) if index is None else None
-        sources: dict[Task, str] = getattr(run, "sources", {})
         return Header(
             slug=graph.slugs[task],
             index=index,
@@ -181,7 +188,7 @@ class Recorder:
             message=None if told is None else told.message,
             code=code,
             inputs=inputs,
-            source=sources.get(task, "computed"),
+            source=self._sources.get(task, "computed"),
             children=len(told.map_states) if isinstance(told, Mapped) else None,
             began=None if began is None else began[0],
             ended=now,
