@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import subprocess
 import sys
 import threading
 import time
@@ -170,6 +169,8 @@ class ReaperClient:
         return self._sent
 
     def _start(self) -> None:
+        import subprocess
+
         ours, theirs = os.pipe(), os.pipe()
         log = self._open_log()
         try:

@@ -12,7 +12,6 @@ import os
 import time
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from nbflow.engine.describe import describe
 from nbflow.engine.events import warn_safely
@@ -58,7 +57,7 @@ class RunKeeper:
         self._warn = warn
         self._told: set[str] = set()
         self._entries: dict[Holding, Entry] = {}
-        self._key = uuid4().hex[:16]
+        self._key = os.urandom(8).hex()
         self._numbers = itertools.count()
         self._is_over = False
 
