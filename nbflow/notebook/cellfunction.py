@@ -18,7 +18,7 @@ from nbflow.errors import NbflowError
 from nbflow.notebook.shown import keep_shown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from types import CodeType
     from weakref import ref
 
@@ -59,6 +59,8 @@ class CellFunction:
         inputs: The names of the arguments.
         outputs: The names whose values are given.
         read: All names that the cell may read from outside.
+        changes: The inputs that the cell changes in place.
+        missing: What it reads and nobody had bound when it was defined.
         own: What the cell's imports and functions bound, which the notebook has executed already.
         namespace: The notebook's names; looked up at each call.
         flow: The flow, as long as it lives.
@@ -77,6 +79,8 @@ class CellFunction:
         inputs: Sequence[str] = (),
         outputs: Sequence[str] = (),
         read: Sequence[str] = (),
+        changes: Sequence[str] = (),
+        missing: Sequence[str] = (),
         own: Mapping[str, Any] | None = None,
         namespace: Mapping[str, Any] | None = None,
         flow: ref[Flow] | None = None,
@@ -92,6 +96,9 @@ class CellFunction:
         self.inputs = tuple(inputs)
         self.outputs = tuple(outputs)
         self.read = tuple(read)
+        self.changes = tuple(changes)
+        self.missing = tuple(missing)
+        self.define_again: Callable[[], object] | None = None
         self.own = dict(own or {})
         self.namespace = {} if namespace is None else namespace
         self.flow = flow
@@ -174,7 +181,7 @@ class CellFunction:
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for left in ("_body", "_last", "__signature__", "flow"):
+        for left in ("_body", "_last", "__signature__", "flow", "define_again"):
             state.pop(left, None)
         wanted = [n for n in self.read if n not in self.inputs and n not in self.own and n != "get_ipython"]
         tasks: Collection[Task] = ()
@@ -189,7 +196,7 @@ class CellFunction:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.flow = None
+        self.flow = self.define_again = None
         if self.filename not in linecache.cache:  # in another process: its tracebacks want the lines too
             lines = self.lines.splitlines(keepends=True)
             linecache.cache[self.filename] = (len(self.lines), None, lines, self.filename)

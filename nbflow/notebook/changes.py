@@ -9,11 +9,11 @@ from __future__ import annotations
 import ast
 
 # They change their object, wherever they are called.
-_ALWAYS = frozenset({"popitem", "popleft", "setdefault", "appendleft", "extendleft"})
+_ALWAYS = frozenset({"pop", "popitem", "popleft", "setdefault", "appendleft", "extendleft"})
 # They do when nothing is made of what they return, also at the end of a cell, where it would be displayed.
 _ALONE = frozenset(
     {
-        *("append", "clear", "discard", "extend", "insert", "pop", "remove", "reverse", "sort", "update"),
+        *("append", "clear", "discard", "extend", "insert", "remove", "reverse", "sort", "update"),
         *("add", "shuffle", "fill", "set_index_names"),
     }
 )

@@ -7,8 +7,8 @@ import re
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _DOLLAR = re.compile(r"\$\$?([A-Za-z_]\w*)")
-_TIMED = ("time", "timeit", "prun", "memit")
-_OPTION = re.compile(r"\s*-[a-zA-Z]+\d*\s")
+_TIMED = ("timeit", "prun", "memit", "lprun")
+_OPTION = re.compile(r"\s*-[a-zA-Z]+\s*(\d+\s+)?")
 
 
 def magic_call(node: ast.AST) -> str | None:
@@ -28,11 +28,13 @@ def texts_of(node: ast.Call) -> list[str]:
 def python_of_magic(node: ast.Call) -> list[ast.Module]:
     """Return the Python in a line magic that runs its line, or in a shell command; other magics have none."""
     method, texts = magic_call(node), texts_of(node)
+    if method == "run_line_magic" and len(texts) == 2 and texts[0] == "time":
+        return _parsed([texts[1]])
     if method == "run_line_magic" and len(texts) == 2 and texts[0] in _TIMED:
         line = texts[1]
-        while match := _OPTION.match(f"{line} "):
+        while match := _OPTION.match(line):
             line = line[match.end() :]
-        return _parsed([line])
+        return _parsed([f"def _timed(): {line}"])  # what it binds, it keeps to itself
     if method in ("system", "getoutput", "run_line_magic"):
         text = " ".join(texts)
         return _parsed([*_BRACES.findall(text), *_DOLLAR.findall(text)])

@@ -31,7 +31,7 @@ from nbflow.notebook.infer import CellNames, Roles, names_of, ordinary_statement
 from nbflow.notebook.lookup import find_block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -162,13 +162,16 @@ class TaskCell:
         tasks = flow.tasks
         return {n: held for n, held in self.shell.user_ns.items() if isinstance(held, Task) and held in tasks}
 
-    def add_to(self, flow: Flow, name: str | None = None, block: str | None = None) -> Defined:
+    def add_to(
+        self, flow: Flow, name: str | None = None, block: str | None = None, later: Collection[Task] = ()
+    ) -> Defined:
         """Add the cell's task to the flow that is being built, and bind the names it gives in the notebook.
 
         Args:
             flow: The flow; the caller has entered it.
             name: What the task is called; by default the names it gives.
             block: The block to put it into, as the user calls it; by default that of the resource it takes.
+            later: The tasks of cells that come after this one.
 
         Raises:
             UsageError: If it is told to need what no task gives.
@@ -178,6 +181,7 @@ class TaskCell:
         found = self.roles(given)
         if not self.rest.body and not found.outputs:
             return Defined(task=None)
+        unknown = tuple(n for n in self.names.read if n not in found.inputs and not self._is_known(n))
         function = CellFunction(
             name=name or _name_of(found),
             label=self.text.label,
@@ -188,6 +192,8 @@ class TaskCell:
             inputs=found.inputs,
             outputs=found.outputs,
             read=self.names.read,
+            changes=found.changes,
+            missing=unknown,
             own=self.own,
             namespace=self.shell.user_ns,
             flow=weakref.ref(flow),
@@ -200,12 +206,11 @@ class TaskCell:
                 inside.enter_context(find_block(flow, block, self.shell.user_ns, self.text.magic))
             else:
                 _enter_blocks_of(inputs.values(), inside)
-            readers = _readers(flow, [inputs[n] for n in found.changes])
+            readers = [t for t in _readers(flow, [inputs[n] for n in found.changes]) if t not in later]
             flow.set_dependencies(task, upstream_tasks=readers, keyword_tasks=inputs)
             results = _results(task, found.outputs)
         self.shell.user_ns.update(results)
-        unknown = [n for n in self.names.read if n not in found.inputs and not self._is_known(n)]
-        return Defined(task=task, roles=found, unknown=tuple(unknown))
+        return Defined(task=task, roles=found, unknown=unknown)
 
     def _is_known(self, name: str) -> bool:
         own = (*self.names.bound, *self.names.maybe)

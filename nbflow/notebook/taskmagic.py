@@ -10,7 +10,7 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
 from nbflow.errors import NbflowError
-from nbflow.notebook.cells import cells_of
+from nbflow.notebook.definition import Definition, tie_others
 from nbflow.notebook.options import parse
 from nbflow.notebook.taskcell import CellText, Defined, TaskCell
 from nbflow.registry import flows
@@ -78,24 +78,18 @@ class TaskMagics(Magics):
         return body if self._cell is None else str(self._cell.raw_cell)
 
     def _define(self, flow: Flow, cell: TaskCell, options: Any) -> Defined:
-        shell, magic = self._shell, cell.text.magic
+        magic = cell.text.magic
         cell.execute_ordinary(flow)
-        key = self._key(cell, options.name)
+        definition = Definition(
+            cell=cell, key=self._key(cell, options.name), name=options.name, block=options.block
+        )
         try:
-            with (
-                flow,
-                cells_of(flow).executing(
-                    key,
-                    cell.text.label,
-                    shell.user_ns,
-                    source=f"{magic}\n{cell.text.body}",
-                    reads={*cell.names.read, *([options.block] if options.block else [])},
-                    binds=cell.outputs,
-                ),
-            ):
-                return cell.add_to(flow, options.name, options.block)
+            defined = definition.add_to(flow)
         except NbflowError as error:
             raise UsageError(f"{magic}: {error}. The flow is as it was before this cell") from error
+        if defined.task is not None:
+            tie_others(flow, defined.task, definition.key)
+        return defined
 
     def _key(self, cell: TaskCell, name: str | None) -> str:
         """Return what the cell is known by: its id, else the task's name, else all that it says.

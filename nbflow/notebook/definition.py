@@ -1,0 +1,100 @@
+"""The definition of a task by a cell: kept, so that it can be repeated when another cell changes what it means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nbflow.errors import NbflowError
+from nbflow.notebook.cellfunction import CellFunction
+from nbflow.notebook.cells import cells_of
+
+if TYPE_CHECKING:
+    from nbflow.core.task import Task
+    from nbflow.flow import Flow
+    from nbflow.notebook.taskcell import Defined, TaskCell
+
+__all__ = ["Definition", "tie_others"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A cell that makes a task, with what stood on its line.
+
+    Attributes:
+        cell: The cell.
+        key: What the cell is known by.
+        name: The name of the task, if it was given.
+        block: The block to put it into, if it was given.
+    """
+
+    cell: TaskCell
+    key: str
+    name: str | None
+    block: str | None
+
+    def add_to(self, flow: Flow) -> Defined:
+        """Make the task the contribution of the cell, in place of its former one.
+
+        Raises:
+            NbflowError: If the flow would not be valid then; it is as it was.
+        """
+        cell = self.cell
+        cells = cells_of(flow)
+        later = _tasks_after(flow, self.key)
+        with (
+            flow,
+            cells.executing(
+                self.key,
+                cell.text.label,
+                cell.shell.user_ns,
+                source=f"{cell.text.magic}\n{cell.text.body}",
+                reads={*cell.names.read, *([self.block] if self.block else [])},
+                binds=cell.outputs,
+            ),
+        ):
+            defined = cell.add_to(flow, self.name, self.block, later)
+        if defined.task is not None:
+            vars(defined.task.run)["define_again"] = lambda: self.add_to(flow)
+        return defined
+
+
+def tie_others(flow: Flow, task: Task, key: str) -> None:
+    """Define again what `task` gives a new meaning: cells that missed a name it gives, or change what it reads.
+
+    Names that cells take from each other follow by themselves; this is about what was not there to be taken, and
+    about the order of those that look at a value and the one that changes it in place.
+    """
+    function = task.run
+    assert isinstance(function, CellFunction)
+    later = _tasks_after(flow, key)
+    after = {edge.downstream_task for edge in flow.edges_out(task)}
+    versions = [edge.upstream_task for edge in flow.edges_in(task) if edge.key is not None]
+    changing = {
+        e.downstream_task for v in versions for e in flow.edges_out(v) if _changes(e.downstream_task, e.key)
+    }
+    for other in flow.sorted_tasks():
+        run = vars(other).get("run")
+        if other is task or not isinstance(run, CellFunction) or run.define_again is None:
+            continue
+        misses = not set(run.missing).isdisjoint(function.outputs)
+        if misses or (other in changing and other in later and other not in after):
+            try:
+                run.define_again()
+            except NbflowError:  # the cell itself says why, when it is executed
+                continue
+
+
+def _changes(task: Task, name: str | None) -> bool:
+    run = vars(task).get("run")
+    return isinstance(run, CellFunction) and name in run.changes
+
+
+def _tasks_after(flow: Flow, key: str) -> set[Task]:
+    """Return the tasks of the cells that come after the cell `key`."""
+    book = cells_of(flow).book
+    one = book.id_of(key)
+    if one is None:
+        return set()
+    contributions = list(book.contributions.items())[book.position[one] + 1 :]
+    return {task for _, contribution in contributions for task in contribution.tasks}
