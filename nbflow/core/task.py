@@ -79,6 +79,8 @@ class Task(Expression):
         task_run_name: Kept for flows that set it.
         nout: The number of results, so that it can be unpacked; by default read from the return annotation.
         max_concurrent: How many of its children may run at once when it is mapped; by default no limit of its own.
+        portable: Whether its value outlives the resource of the block it is in: a rerun that sets the resource up anew
+            then need not run the task again.
 
     Raises:
         OptionError: If options do not go together.
@@ -101,6 +103,7 @@ class Task(Expression):
     task_run_name: Any = None
     nout: int | None = None
     max_concurrent: int | None = None
+    portable: bool = False
     auto_generated: bool = False
 
     logger: Any = _LoggerOf()
@@ -158,6 +161,8 @@ class Task(Expression):
         task_run_name: Any = None,
         nout: int | None = None,
         max_concurrent: int | None = None,
+        *,
+        portable: bool = False,
     ) -> None:
         if self.__dict__ or self._overwritten:
             self._warn_of_overwritten()
@@ -192,6 +197,8 @@ class Task(Expression):
             self.skip_on_upstream_skip = skip_on_upstream_skip
         if log_stdout:
             self.log_stdout = log_stdout
+        if portable:
+            self.portable = portable
         if nout is None:
             nout = self._run_signature().nout
         options = (slug, cache_for, cache_key, checkpoint, result, target, task_run_name, nout)
