@@ -102,6 +102,8 @@ def tell(result: Result) -> Result:
         f" ({result.end_s:.1f} s, reaper {result.settle_s:.1f} s)",
         flush=True,
     )
+    for problem in result.problems:
+        print(f"         {problem}", flush=True)
     return result
 
 

@@ -227,11 +227,13 @@ def _ready_made(rows: Sequence[Any]) -> Counter[str]:
 
 
 def _left_in(folder: Path) -> list[Path]:
-    """What is left there; Dask's empty folder for scratch is shared by all clusters, and stays."""
-    if not folder.exists():
-        return []
-    paths = sorted(folder.iterdir())
-    return [path for path in paths if path.name != "dask-scratch-space" or any(path.rglob("*"))]
+    """What is left there; Dask's locks are shared by all clusters of a user, and stay."""
+    paths = sorted(folder.iterdir()) if folder.exists() else []
+    shared = folder / "dask-scratch-space"
+    if shared in paths:
+        paths.remove(shared)
+        paths += [path for path in sorted(shared.iterdir()) if path.suffix != ".lock"]
+    return paths
 
 
 def _account_for_rows(account: Account, rows: Sequence[Any], ended: Ended) -> None:

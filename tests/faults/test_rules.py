@@ -55,6 +55,22 @@ def test_rule_6_one_or_two_interrupts_leave_nothing_to_anybody(stable, end):
     assert result.account.fates["run"] == result.account.resources > 0
 
 
+@pytest.mark.parametrize("start", ["run", "wait", "start"])
+def test_rule_6_sigterm_cleans_up_before_the_kernel_ends(stable, start):
+    result = play(scene("SIGTERM", TWO, "begin", start=start), stable)
+
+    assert result.problems == [], str(result)
+    assert result.account.fates["run"] == result.account.resources > 0
+
+
+def test_rule_6_sigterm_does_not_wait_for_a_slow_cleanup_in_the_background(stable):
+    result = play(scene("SIGTERM", one("Slow", 60), "begin", start="start"), stable)
+
+    assert result.problems == [], str(result)
+    assert result.account.fates == {"reclaimed": 1}
+    assert result.end_s < 6
+
+
 # -- rule 10: at every instant the ledger knows what may be alive ---------------------------------------------
 
 STEPS = ["early", "setting-up", "set-up", "handle", "begin", "cleaning"]
