@@ -55,7 +55,7 @@ from nbflow.engine.transitions import final_state, state_of_error, state_of_outc
 from nbflow.errors import InternalError, NbflowError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from nbflow.core.manager import Deferred
     from nbflow.core.task import Task
@@ -99,6 +99,8 @@ class RunLoop:
         values: The context of the run, given to every task.
         blocking: Whether the caller's own thread does the work, and waits for nobody to resume it.
         task_states: States to start from.
+        reused: States of an earlier run that are taken over as they are, those of blocks that stay closed included. A
+            mapped one that has None in the place of a child runs that child.
         keeper: Is told of each resource.
         inbox: The queue of messages, and with `clock` (seconds, never going back) all that the loop waits for; others
             than the defaults are for simulations.
@@ -115,6 +117,7 @@ class RunLoop:
         paused: bool = False,
         blocking: bool = False,
         task_states: dict[Task, State] | None = None,
+        reused: Mapping[Task, State] | None = None,
         keeper: Keeper | None = None,
         inbox: Inbox | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -131,6 +134,7 @@ class RunLoop:
         self.cancelling = False
         self.failure: BaseException | None = None  # what the caller is told when everything is cleaned up
         self._given = task_states or {}
+        self._reused = reused or {}
         self._blocking = blocking
         self._direct = blocking and executor.serial
         self.clock = clock
@@ -302,6 +306,7 @@ class RunLoop:
                 held = self.pipeline.holding(node) if self.graph.role[node] == INIT else None
                 if held is not None:
                     held.manager = state.result
+        children = self._take_over(given)
         self.schedule.now = self.clock()
         if self.record.state.is_finished():  # a state handler ended the run before it began
             self.cancelling = True
@@ -309,7 +314,22 @@ class RunLoop:
                 self.record.set_task(
                     node, self.record.current(node), Cancelled("The run was ended by a handler.")
                 )
-        self.schedule.begin(given)
+        self.schedule.begin(given, children)
+
+    def _take_over(self, given: dict[int, int]) -> dict[int, list[int]]:
+        """Take over what an earlier run has computed; returns the verdicts of mapped tasks' children."""
+        record, now = self.record, time.time()
+        children: dict[int, list[int]] = {}
+        for task, state in self._reused.items():
+            node, old = self.graph.index[task], record.states[task]
+            record.states[task] = state
+            if isinstance(state, Mapped):
+                if any(child is None or not child.is_finished() for child in state.map_states):
+                    continue
+                children[node] = [verdict_of(child) for child in state.map_states]
+            given[node] = verdict_of(state)
+            record.log.changed(task, None, old, state, 0, now)
+        return children
 
     def _loop(self) -> None:
         schedule, performed, nothing_came = self.schedule, self.performed, self._inbox.empty

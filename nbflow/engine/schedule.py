@@ -92,16 +92,34 @@ class Schedule(Nodes):
 
     # -- what happened ----------------------------------------------------------------------------------------
 
-    def begin(self, given: dict[int, int] | None = None) -> None:
-        """Start the run; the nodes in `given` ended before it, with these verdicts."""
+    def begin(
+        self, given: dict[int, int] | None = None, children: dict[int, list[int]] | None = None
+    ) -> None:
+        """Start the run; the nodes in `given` ended before it, with these verdicts.
+
+        Args:
+            given: The verdicts.
+            children: Those of the children of mapped tasks in `given`.
+        """
         given = {} if given is None or self.cancelled else given  # a cancel has ended them
+        children = {} if children is None or self.cancelled else children
         for gates in self.gates:
             for gate in gates:
                 gate.demanded = gate.members_left == 0
         for node in given:
             self.phase[node] = CLAIMED
+        for node in sorted(children):  # the upper ones first: the lower ones' children are paired with theirs
+            for child in self._add_children(node, len(children[node])):
+                self.phase[child] = CLAIMED
+            for down in self._pair_down.get(node, ()):
+                self._arrive(down)
         for node, verdict in given.items():
-            self._finish(node, verdict)
+            if children.get(node):
+                for child, its_verdict in zip(self.children[node], children[node], strict=True):
+                    self._finish(child, its_verdict)
+            else:
+                self._finish(node, verdict)
+        self.finished_maps.clear()  # these ended before the run
         for node in range(len(self.graph.tasks)):
             if self.left[node] == 0 and self.phase[node] == WAITING:
                 self._consider(node)
