@@ -18,7 +18,7 @@ from nbflow.errors import NbflowError
 from nbflow.notebook.shown import keep_shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from types import CodeType
     from weakref import ref
 
@@ -62,6 +62,7 @@ class CellFunction:
         changes: The inputs that the cell changes in place.
         missing: What it reads and nobody had bound when it was defined.
         own: What the cell's imports and functions bound, which the notebook has executed already.
+        before: What the names it reads held when it was defined; counts where a task has taken the name since.
         namespace: The notebook's names; looked up at each call.
         flow: The flow, as long as it lives.
         is_quiet: Whether the value of the last expression is not to be shown: it ends with a semicolon.
@@ -82,6 +83,7 @@ class CellFunction:
         changes: Sequence[str] = (),
         missing: Sequence[str] = (),
         own: Mapping[str, Any] | None = None,
+        before: Mapping[str, Any] | None = None,
         namespace: Mapping[str, Any] | None = None,
         flow: ref[Flow] | None = None,
         is_quiet: bool = False,
@@ -100,6 +102,7 @@ class CellFunction:
         self.missing = tuple(missing)
         self.define_again: Callable[[], object] | None = None
         self.own = dict(own or {})
+        self.before = dict(before or {})
         self.namespace = {} if namespace is None else namespace
         self.flow = flow
         self.is_quiet = is_quiet
@@ -153,19 +156,26 @@ class CellFunction:
         return {name: space[name] for name in self.outputs}
 
     def _space(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """Return the names to execute the cell in: the notebook's, less those that are tasks there, and the inputs."""
-        flow = None if self.flow is None else self.flow()
-        tasks = () if flow is None else flow.tasks
-        space = {
-            name: value
-            for name, value in self.namespace.copy().items()  # type: ignore[attr-defined]  # a dict
-            if not (isinstance(value, Task) and value in tasks)
-        }
+        """Return the names to execute the cell in: the notebook's, its own, and the inputs."""
+        space = self._of_notebook(self.namespace)
         space.update(self.own)
         space.update(inputs)
         space["__name__"] = "__main__"
         space.setdefault("__builtins__", builtins)
         return space
+
+    def _of_notebook(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return the values of notebook's names; one that a task has taken is what it was, if the cell reads it."""
+        flow = None if self.flow is None else self.flow()
+        tasks: Collection[Task] = () if flow is None else flow.tasks
+        found = {}
+        for name in list(names):
+            value = self.namespace[name]
+            if not (isinstance(value, Task) and value in tasks):
+                found[name] = value
+            elif name in self.before:
+                found[name] = self.before[name]
+        return found
 
     def _explain(self, error: NameError, space: Mapping[str, Any]) -> None:
         name = error.name
@@ -183,15 +193,9 @@ class CellFunction:
         state = self.__dict__.copy()
         for left in ("_body", "_last", "__signature__", "flow", "define_again"):
             state.pop(left, None)
-        wanted = [n for n in self.read if n not in self.inputs and n not in self.own and n != "get_ipython"]
-        tasks: Collection[Task] = ()
-        flow = None if self.flow is None else self.flow()
-        if flow is not None:
-            tasks = flow.tasks
-        found = {name: self.namespace[name] for name in wanted if name in self.namespace}
-        state["namespace"] = {
-            name: value for name, value in found.items() if not (isinstance(value, Task) and value in tasks)
-        }
+        known = {*self.inputs, *self.own, "get_ipython"}
+        wanted = [n for n in self.read if n not in known and n in self.namespace]
+        state.update(namespace=self._of_notebook(wanted), before={})
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

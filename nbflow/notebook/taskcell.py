@@ -176,6 +176,7 @@ class TaskCell:
         Raises:
             UsageError: If it is told to need what no task gives.
         """
+        namespace: dict[str, Any] = self.shell.user_ns
         given = self._given(flow)
         self._check_needs(given)
         found = self.roles(given)
@@ -195,7 +196,8 @@ class TaskCell:
             changes=found.changes,
             missing=unknown,
             own=self.own,
-            namespace=self.shell.user_ns,
+            before={n: namespace[n] for n in self.names.read if n in namespace and n not in given},
+            namespace=namespace,
             flow=weakref.ref(flow),
             is_quiet=_ends_with_semicolon(self.shell, self.text.body),
         )
@@ -209,7 +211,7 @@ class TaskCell:
             readers = [t for t in _readers(flow, [inputs[n] for n in found.changes]) if t not in later]
             flow.set_dependencies(task, upstream_tasks=readers, keyword_tasks=inputs)
             results = _results(task, found.outputs)
-        self.shell.user_ns.update(results)
+        namespace.update(results)
         return Defined(task=task, roles=found, unknown=unknown)
 
     def _is_known(self, name: str) -> bool:
