@@ -16,6 +16,7 @@ from nbflow.core.context import thread
 from nbflow.core.graph import Graph
 from nbflow.core.options import checked_handlers
 from nbflow.core.states import Pending, State
+from nbflow.engine.compare import Comparison
 from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import FrozenGraph
 from nbflow.engine.handle import Run
@@ -407,7 +408,14 @@ def _state_bundle(state: State) -> dict[str, Any]:
     return state_bundle(state)
 
 
+def _comparison_bundle(comparison: Comparison) -> dict[str, Any]:
+    from nbflow.render.comparison import comparison_bundle
+
+    return comparison_bundle(comparison)
+
+
 State.bundle_of = _state_bundle
+Comparison.bundle_of = _comparison_bundle
 
 
 def _keeper_of(flow: Flow, run_id: str) -> Keeper | None:

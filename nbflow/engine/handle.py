@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbflow.core.states import Paused, State
 from nbflow.engine.blocks import BlockStatus
+from nbflow.engine.compare import Comparison, compare
 from nbflow.engine.frozen import CLEANUP
 from nbflow.engine.holds import AFTER, BEFORE, PINNED, Breakpoint, check_condition
 from nbflow.engine.interrupts import Guard
@@ -411,6 +412,14 @@ class Run:
             self.cancel("Replaced by a rerun.")
             self.wait()
         return self.flow.start(executor=self._loop.executor, **{**self.parameters, **parameters})  # type: ignore[no-any-return]
+
+    def compare(self, other: Any) -> Comparison:
+        """Put this run and another one side by side: states, times, values, parameters and code.
+
+        Args:
+            other: A run, of this flow or of one with tasks of the same slugs; a stored one will do.
+        """
+        return compare(self, other)
 
     def retry_cleanup(self) -> dict[Block, BaseException]:
         """Try again, in the caller's thread, each cleanup that failed; returns the errors that are left (rule 7).
