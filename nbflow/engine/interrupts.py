@@ -76,7 +76,7 @@ class Guard:
         if frame.f_globals.get("__name__") == "contextlib" and frame.f_back is not None:
             frame = frame.f_back  # the `with` of one of our lines is ours
         return not str(frame.f_globals.get("__name__", "")).startswith(
-            ("nbflow.engine", "nbflow.core", "nbflow.exec")
+            ("nbflow.engine", "nbflow.core", "nbflow.exec", "nbflow.ledger", "nbflow.store")
         )
 
     def interrupt(self, call: Call, error: type[BaseException]) -> bool:
