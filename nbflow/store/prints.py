@@ -12,11 +12,6 @@ if TYPE_CHECKING:
     from nbflow.engine.frozen import FrozenGraph
 
 
-def code_print(task: Task) -> str:
-    """Return a text that is the same in another process for the same code."""
-    return fingerprint(task.run)
-
-
 def inputs_of(graph: FrozenGraph, task: Task) -> dict[str, str]:
     """Say of each argument which task it comes from, or which constant it is (as a fingerprint).
 

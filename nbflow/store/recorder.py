@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.code import fingerprint_of
 from nbflow.core.collections import Constant
 from nbflow.core.fingerprint import fingerprint
 from nbflow.core.parameter import Parameter
@@ -19,7 +20,7 @@ from nbflow.errors import StoreError
 from nbflow.store.entry import ANEW, Header, write_entry
 from nbflow.store.facts import Facts, hold, let_go, write_facts
 from nbflow.store.naming import run_name, value_name
-from nbflow.store.prints import code_print, inputs_of
+from nbflow.store.prints import inputs_of
 from nbflow.store.private import make_folder
 from nbflow.store.statenames import state_name
 from nbflow.store.writer import LIMIT_S, Job, Writer
@@ -177,7 +178,7 @@ class Recorder:
         run = self._run
         graph = run.graph
         if task not in self._prints:
-            self._prints[task] = code_print(task), inputs_of(graph, task)
+            self._prints[task] = fingerprint_of(task), inputs_of(graph, task)
         code, inputs = self._prints[task]
         began = run.timings.get(task) if index is None else None
         return Header(
