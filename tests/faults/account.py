@@ -56,7 +56,7 @@ class Life:
     @property
     def began(self) -> bool:
         """Whether there may ever have been anything."""
-        return self.count("setting-up") > 0
+        return self.count("making") > 0
 
     @property
     def closings(self) -> int:
@@ -164,7 +164,9 @@ def take_account(kernel: MarkedKernel, rows: Sequence[Any], ended: Ended) -> Acc
 
 def _fate(life: Life, *, is_there: bool, can_be_listed: bool, ended: Ended) -> tuple[str, str]:
     if not life.began:
-        return ("left", "it was never set up, but it is there") if is_there else ("", "")
+        if is_there:
+            return "left", "it was never set up, but it is there"
+        return ("reclaimed", "") if life.reclaims else ("", "")
     if life.closings > 1:
         return "twice", f"closed {life.closings} times by the run"
     if life.reclaims > 1:

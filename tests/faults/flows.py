@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
-LINES_OF_A_RESOURCE = 6
+LINES_OF_A_RESOURCE = 8
 LINES_OF_A_TASK = 2
 MOST_RESOURCES = 6
 DASK = "DaskCluster"

@@ -55,13 +55,14 @@ def ghost(tmp_path):
 @pytest.mark.parametrize(
     ("said", "ended", "fates"),
     [
-        ("setting-up set-up cleaning cleaned", KILLED, {"run": 1}),
-        ("setting-up undone", KILLED, {"run": 1}),
-        ("setting-up set-up cleaning cleaned cleaned", KILLED, {"twice": 1}),
-        ("setting-up set-up undone cleaned", KILLED, {"twice": 1}),
+        ("setting-up making set-up cleaning cleaned", KILLED, {"run": 1}),
+        ("setting-up making undone", KILLED, {"run": 1}),
+        ("setting-up making set-up cleaning cleaned cleaned", KILLED, {"twice": 1}),
+        ("setting-up making set-up undone cleaned", KILLED, {"twice": 1}),
         ("init", KILLED, {}),
-        ("setting-up set-up", KILLED, {"left": 1}),
-        ("setting-up set-up cleaning", KILLED, {"left": 1}),
+        ("init setting-up", KILLED, {}),
+        ("setting-up making set-up", KILLED, {"left": 1}),
+        ("setting-up making set-up cleaning", KILLED, {"left": 1}),
     ],
 )
 def test_a_resource_is_closed_once_by_the_run(ghost, said, ended, fates):
@@ -69,45 +70,45 @@ def test_a_resource_is_closed_once_by_the_run(ghost, said, ended, fates):
 
 
 def test_a_reclaim_of_what_the_dead_kernel_had_open_is_right(ghost):
-    ghost.say("setting-up", "set-up", "cleaning").say("reclaiming", "reclaimed", at=101.0)
+    ghost.say("making", "set-up", "cleaning").say("reclaiming", "reclaimed", at=101.0)
 
     assert take_account(ghost, [], KILLED).fates == {"reclaimed": 1}
 
 
 def test_a_reclaim_while_the_kernel_lives_is_wrong(ghost):
-    ghost.say("setting-up", "set-up").say("reclaiming", "reclaimed", at=95.0)
+    ghost.say("making", "set-up").say("reclaiming", "reclaimed", at=95.0)
 
     assert take_account(ghost, [], KILLED).fates == {"twice": 1}
 
 
 def test_a_reclaim_after_a_whole_cleanup_is_wrong_unless_the_kernel_died_that_moment(ghost):
-    ghost.say("setting-up", "set-up", "cleaned", at=99.0).say("reclaiming", "reclaimed", at=101.0)
+    ghost.say("making", "set-up", "cleaned", at=99.0).say("reclaiming", "reclaimed", at=101.0)
 
     assert take_account(ghost, [], KILLED).fates == {"twice": 1}
     assert take_account(ghost, [], Ended(alive=False, died_at=99.2, cut_off=True)).fates == {"run": 1}
 
 
 def test_what_cannot_be_found_must_be_listed(ghost):
-    ghost.say("setting-up", "set-up", kind="Bare")
+    ghost.say("making", "set-up", kind="Bare")
 
     assert take_account(ghost, [], KILLED).fates == {"left": 1}
     assert take_account(ghost, [Row("Bare", "open")], KILLED).fates == {"listed": 1}
 
 
 def test_what_can_be_found_is_not_done_with_by_listing_it(ghost):
-    ghost.say("setting-up", "set-up", "handle")
+    ghost.say("making", "set-up", "handle")
 
     assert take_account(ghost, [Row("Scratch", "open", True, {})], KILLED).fates["left"] >= 1
 
 
 def test_listing_is_not_enough_when_the_run_could_end(ghost):
-    ghost.say("setting-up", "set-up", kind="Bare")
+    ghost.say("making", "set-up", kind="Bare")
 
     assert take_account(ghost, [Row("Bare", "open")], SURVIVED).fates["left"] >= 1
 
 
 def test_a_folder_that_is_still_there_is_left_whatever_the_log_says(ghost):
-    ghost.say("setting-up", "set-up", "cleaning", "cleaned")
+    ghost.say("making", "set-up", "cleaning", "cleaned")
     (ghost.folder / "rooms" / "Scratch-1").mkdir()
 
     assert take_account(ghost, [], KILLED).fates == {"left": 1}
@@ -115,7 +116,7 @@ def test_a_folder_that_is_still_there_is_left_whatever_the_log_says(ghost):
 
 @pytest.mark.parametrize("token", [{TOKEN: "Scratch-1"}, {}], ids=["of a resource", "of nobody"])
 def test_a_process_that_is_still_there_is_left(ghost, token):
-    ghost.say("setting-up", "set-up", "cleaning", "cleaned")
+    ghost.say("making", "set-up", "cleaning", "cleaned")
     environ = {**os.environ, MARK: str(ghost.folder), **token}
     with subprocess.Popen(["sleep", "100"], env=environ) as process:
         fates = take_account(ghost, [], KILLED).fates

@@ -73,7 +73,7 @@ def test_rule_6_sigterm_does_not_wait_for_a_slow_cleanup_in_the_background(stabl
 
 # -- rule 10: at every instant the ledger knows what may be alive ---------------------------------------------
 
-STEPS = ["early", "setting-up", "set-up", "handle", "begin", "cleaning"]
+STEPS = ["early", "making", "set-up", "handle", "begin", "cleaning"]
 
 
 @pytest.mark.parametrize("imported", [False, True], ids=["notebook", "imported"])
@@ -85,7 +85,7 @@ def test_rule_10_what_is_announced_is_reclaimed_wherever_its_life_is_cut_off(sta
     assert result.account.fates["reclaimed"] == result.account.resources
 
 
-@pytest.mark.parametrize("word", ["setting-up", "set-up", "begin", "cleaning"])
+@pytest.mark.parametrize("word", ["making", "set-up", "begin", "cleaning"])
 def test_rule_10_what_nobody_else_can_find_is_listed_wherever_its_life_is_cut_off(stable, word):
     result = play(scene("SIGKILL", one("Bare"), word), stable)
 

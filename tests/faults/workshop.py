@@ -79,7 +79,7 @@ def remove(where):
     if "pid" in where:
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(where["pid"])
-            if process.create_time() == where["since"]:
+            if where.get("since") in (None, process.create_time()):  # None: our own child, a moment old
                 found = process.status() != psutil.STATUS_ZOMBIE
                 kill_child(process)
     if "environ" in where:
@@ -107,6 +107,7 @@ class Managed:
     def setup(self):
         say("setting-up", self.token)
         self.defer(undo, self.where(), self.token)  # first: an interrupt may come between two lines
+        say("making", self.token)
         resource = self.make()
         pause(self.setup_s)
         say("set-up", self.token)
@@ -231,18 +232,23 @@ class Fork(Reclaimable):
     def where(self):
         return dict(self.child)
 
+    def take_back(self):
+        undo(self.where(), self.token)
+
     def setup(self):
         say("setting-up", self.token)
+        self.defer(self.take_back)
+        say("making", self.token)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
-            pid = os.fork()
+            pid = self.child["pid"] = os.fork()
             if not pid:
                 try:
                     os.setsid()
                     time.sleep(1000)
                 finally:
                     os._exit(0)
-            self.child = {"pid": pid, "since": psutil.Process(pid).create_time()}
+            self.child["since"] = psutil.Process(pid).create_time()
             say("set-up", self.token, str(pid))
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -257,6 +263,7 @@ def written():
     say("init", token)
     try:
         say("setting-up", token)
+        say("making", token)
         os.mkdir(path)
         say("set-up", token)
         yield path
