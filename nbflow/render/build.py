@@ -9,6 +9,7 @@ from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from nbflow.core.control import CompareValue
+from nbflow.core.operators import GetItem
 from nbflow.core.parameter import Parameter
 from nbflow.render.drawing import Cluster, Drawing, Edge, EdgeKind, Node, NodeKind
 from nbflow.render.names import safe_key
@@ -81,10 +82,12 @@ class _Builder:
     def __init__(self, graph: GraphLike, fold: Fold, children: Mapping[Task, int]) -> None:
         self.graph = graph
         self.children = children
-        self.order = start_order(graph)
-        known = set(self.order)
+        every = start_order(graph)
+        known = set(every)
         self.edges = [e for e in graph.edges if e.upstream_task in known and e.downstream_task in known]
-        rank = {task: i for i, task in enumerate(self.order)}
+        self.whole = self._find_parts()
+        self.order = tuple(task for task in every if task not in self.whole)
+        rank = {task: i for i, task in enumerate(every)}
         self.edges.sort(key=lambda e: (rank[e.downstream_task], rank[e.upstream_task], e.key or ""))
         self.mapped = {e.downstream_task for e in self.edges if e.mapped}
         self.role: dict[Task, NodeKind] = {}
@@ -116,6 +119,7 @@ class _Builder:
                     box.append(node)
             count = self._expanded(key, task)
             of_task[task] = [f"{key}--{i}" for i in range(count)] if count else [key]
+        of_task.update((part, of_task[whole]) for part, whole in self.whole.items())
         return Drawing(
             name=self.graph.name,
             items=tuple(items),
@@ -124,6 +128,16 @@ class _Builder:
             edges=self._lines(of_task, nodes),
             folded=bool(self.folded_blocks or self.groups),
         )
+
+    def _find_parts(self) -> dict[Task, Task]:
+        """Return the tasks that only take one of several results from another one: they are drawn as that one."""
+        return {
+            edge.downstream_task: edge.upstream_task
+            for edge in self.edges
+            if isinstance(edge.downstream_task, GetItem)
+            and edge.downstream_task.auto_generated
+            and edge.key == "task_result"
+        }
 
     def _make(self, key: str, task: Task, members: tuple[Task, ...]) -> list[Node]:
         if key.startswith("block--"):
