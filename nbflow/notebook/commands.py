@@ -42,7 +42,7 @@ class Call:
         text = self.options.task or self.options.target
         if text is None:
             raise UsageError(f"{self.magic}: which task? add --task NAME")
-        run = newest_run(self.flow)
+        run = unfinished_run(self.flow)  # a new one would be of the flow as it is now
         slugs = self.flow.slugs if run is None else run.graph.slugs
         return find_task(self.flow.name, slugs, text, self.namespace, self.magic)
 
