@@ -157,7 +157,10 @@ class Graph(Topology):
         traceback: TracebackType | None,
     ) -> None:
         made = self._made or {}
-        outer, self._made = self._entered.pop()
+        outer, before = self._entered.pop()
+        if before is not None:  # entered within its own `with`: what was made here was made there too
+            before.update((task, None) for task in made if task in self._tasks)
+        self._made = before
         if outer is None:
             thread.data.pop("flow", None)
         else:

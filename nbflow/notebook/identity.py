@@ -34,7 +34,8 @@ def cell_key(cell_id: str | None, source: str, names: Names) -> str:
     if cell_id:
         return f"id {cell_id}"
     if names.bound:
-        return f"names {' '.join(sorted(names.bound))}"
+        again = names.bound & names.read  # `data = clean(data)` is another cell than `data = load()`
+        return " ".join(["names", *sorted(names.bound), *(["again", *sorted(again)] if again else [])])
     return f"source {source.strip()}"
 
 

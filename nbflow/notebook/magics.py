@@ -13,7 +13,7 @@ from IPython.display import display
 from nbflow.errors import NbflowError
 from nbflow.notebook import commands
 from nbflow.notebook.cellcode import execute
-from nbflow.notebook.contributions import cells_of
+from nbflow.notebook.cells import cells_of
 from nbflow.notebook.identity import cell_key, names_in
 from nbflow.notebook.lookup import find_block, find_flow
 from nbflow.notebook.options import parameters, parse
@@ -65,6 +65,7 @@ class FlowMagics(Magics):
     @argument("--executor", help="where the tasks run: inline or threads")
     @argument("--task", help="the same as the third word")
     @argument("--paused", action="store_true", help="for start: stand still before the first task")
+    @argument("-o", "--output", metavar="FILE", help="for export: the file to write; shown below the cell if left out")
     @line_magic("flow")  # type: ignore[arg-type]  # IPython's types know the decorator without a name only
     def line(self, line: str) -> None:
         """Show and command the flows of this notebook."""
@@ -122,13 +123,20 @@ class FlowMagics(Magics):
         info = self._cell
         raw_cell = body if info is None else str(info.raw_cell)
         cell_id = None if info is None else info.cell_id
-        key = cell_key(cell_id, body, names_in(shell.transform_cell(body)))
+        names = names_in(shell.transform_cell(body))
+        key = cell_key(cell_id, body, names)
         label = f"cell In [{shell.execution_count}]"
-        inside = nullcontext() if block is None else find_block(flow, block, shell.user_ns, magic)
+        source = body if block is None else f"--in {block}\n{body}"
         was_executed = False
         try:
-            with flow, cells_of(flow).executing(key, label, shell.user_ns):
-                with inside:
+            with (
+                flow,
+                cells_of(flow).executing(
+                    key, label, shell.user_ns, source=source, reads={*names.read, block}, binds=names.bound
+                ),
+            ):
+                # Not before: the names mean what they mean to this cell only now.
+                with nullcontext() if block is None else find_block(flow, block, shell.user_ns, magic):
                     execute(shell, body, raw_cell=raw_cell, magic=magic)
                 was_executed = True
         except NbflowError as error:

@@ -6,7 +6,7 @@ A place outlives the task that it led to. When the other cell is executed again,
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nbflow.core.block import Block
@@ -52,6 +52,14 @@ class Place:
     def id(self) -> Hashable:
         """The same for places that lead to the same."""
         return (self.name, self.steps) if self.name is not None else (self.owner, self.kind, self.number)
+
+    @property
+    def base(self) -> Place:
+        """The place without steps by attribute: of a resource's block, that of the resource."""
+        steps = self.steps
+        while steps and isinstance(steps[-1], _Attribute):
+            steps = steps[:-1]
+        return self if steps == self.steps else replace(self, steps=steps)
 
     def __str__(self) -> str:
         if self.name is None:

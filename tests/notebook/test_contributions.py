@@ -13,7 +13,8 @@ from nbflow.core.graph import Graph
 from nbflow.core.parameter import Parameter
 from nbflow.core.resource import resource_manager
 from nbflow.errors import CycleError
-from nbflow.notebook.contributions import Cells, DanglingTaskError, OldTaskError, cells_of
+from nbflow.notebook.cells import Cells, cells_of
+from nbflow.notebook.contributions import DanglingTaskError, OldTaskError
 
 
 @task

@@ -1,0 +1,132 @@
+"""All contributions to one flow, in their order, and where a name leads for each of them.
+
+A name that several cells bind means, in each cell, what the nearest cell before it bound; and to the user, what the
+last one did. The order is that of the cells' first executions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nbflow.core.missing import MissingTask
+from nbflow.errors import DanglingTaskError
+from nbflow.notebook.contributions import ABSENT, Contribution
+from nbflow.notebook.places import Made, Place
+
+_DEEPEST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Dangling:
+    """A place that leads nowhere: `user` is the contribution that needs it."""
+
+    user: str
+    place: Place
+
+
+class Book:
+    """An ordered `{id: contribution}` with its index of names; a value that is never changed."""
+
+    def __init__(self, contributions: Mapping[str, Contribution] | None = None) -> None:
+        self.contributions = dict(contributions or {})
+        self.position = {one: i for i, one in enumerate(self.contributions)}
+        self.binders: dict[str, list[str]] = {}
+        for one, contribution in self.contributions.items():
+            for name in contribution.binds:
+                self.binders.setdefault(name, []).append(one)
+
+    def with_(self, one: str, contribution: Contribution) -> Book:
+        """Return the book with this contribution, in its place or at the end."""
+        return Book({**self.contributions, one: contribution})
+
+    def without(self, *gone: str) -> Book:
+        """Return the book without these contributions."""
+        return Book({one: c for one, c in self.contributions.items() if one not in gone})
+
+    def id_of(self, cell: str) -> str | None:
+        """Return the contribution that this cell says."""
+        for one, contribution in self.contributions.items():
+            if cell in contribution.cells:
+                return one
+        return None
+
+    def binder(self, name: str, reader: str) -> str | None:
+        """Return the contribution whose value of `name` the contribution `reader` sees."""
+        binders = self.binders.get(name)
+        if not binders:
+            return None
+        here = self.position.get(reader, len(self.position))
+        before = [one for one in binders if self.position[one] < here]
+        if before:
+            return before[-1]
+        return next((one for one in binders if self.position[one] > here), None)
+
+    def value(self, name: str, binder: str) -> Any:
+        """Return what `name` holds when `binder` was the last to bind it."""
+        bound = self.contributions[binder].binds[name]
+        direct = bound.reached.get(())
+        if isinstance(direct, Place):
+            found = self.resolve(direct, binder)
+            return ABSENT if found is None else found
+        return bound.value
+
+    def resolve(self, place: Place, reader: str, depth: int = 0) -> Made | None:
+        """Return what `place` leads to for the contribution `reader`; None if it leads nowhere."""
+        if place.name is None:
+            return self._numbered(place)
+        binder = self.binder(place.name, reader)
+        if binder is None or depth > _DEEPEST:
+            return None
+        found = self.contributions[binder].binds[place.name].reached.get(place.steps)
+        return self.resolve(found, binder, depth + 1) if isinstance(found, Place) else found
+
+    def _numbered(self, place: Place) -> Made | None:
+        owner = self.contributions.get(place.owner)
+        if owner is None:
+            return None
+        alike: list[Made] = [one for one in (*owner.tasks, *owner.blocks) if one.name == place.kind]
+        return alike[place.number] if place.number < len(alike) else None
+
+    def label(self, one: str) -> str:
+        """Return what a contribution's cell is called."""
+        known = self.contributions.get(one)
+        return "a cell that is gone" if known is None else known.label
+
+    def error(self, dangling: Dangling) -> DanglingTaskError:
+        """Return the error that a run raises."""
+        return DanglingTaskError(
+            str(dangling.place), self.label(dangling.user), self.label(dangling.place.owner)
+        )
+
+
+@dataclass(slots=True)
+class Missing:
+    """The stand-ins for what is missing; the same place keeps its own.
+
+    Attributes:
+        tasks: By place.
+        found: Who needs what, in order.
+    """
+
+    book: Book
+    kept: dict[Hashable, MissingTask] = field(default_factory=dict)
+    tasks: dict[Hashable, MissingTask] = field(default_factory=dict)
+    found: dict[tuple[str, Hashable], Dangling] = field(default_factory=dict)
+
+    def task(self, place: Place, user: str) -> MissingTask:
+        """Return what stands for `place`, and note that `user` needs it."""
+        place = place.base
+        dangling = self.found.setdefault((user, place.id), Dangling(user, place))
+        if place.id not in self.tasks:
+            error = self.book.error(dangling)
+            task = self.kept.get(place.id)
+            if task is None:
+                number = sum(1 for other in self.tasks.values() if other.name == str(place))
+                slug = f"{place}?" + (f"-{number + 1}" if number else "")
+                task = MissingTask(str(place), slug, error)
+            task.error = error
+            self.tasks[place.id] = task
+        return self.tasks[place.id]
+

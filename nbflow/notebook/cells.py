@@ -1,0 +1,333 @@
+"""Executes cells so that a flow is always what its cells say: as a whole or not at all, and never twice.
+
+The rules, without IPython: a cell's contribution is what was added while the cell was executed. When it is executed
+again, the old one goes out and the new one comes to its place, and what other cells took from it by a name, they
+take from what now has this name. Whatever fails, the flow is as it was.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Collection, Iterable, Iterator, MutableMapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.graph import Graph
+from nbflow.core.task import Task
+from nbflow.notebook.assembly import assemble
+from nbflow.notebook.book import Book, Dangling, Missing
+from nbflow.notebook.contributions import Contribution, OldTaskError
+from nbflow.notebook.difference import Difference
+from nbflow.notebook.scope import Scope
+from nbflow.notebook.shield import Shield
+from nbflow.notebook.surgery import Baseline, Snapshot, made_inside, version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbflow.core.missing import MissingTask
+
+Namespace = MutableMapping[str, Any]
+OUTSIDE = "outside of cells"
+
+
+class Cells:
+    """The contributions to one graph.
+
+    Attributes:
+        graph: The graph.
+        book: The contributions, in the order of their first execution.
+        dangling: What is used and no longer made; while there is any, the flow does not run.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.book = Book()
+        self.dangling: tuple[Dangling, ...] = ()
+        self._missing: dict[Any, MissingTask] = {}
+        self._replaced: weakref.WeakKeyDictionary[Task, str] = weakref.WeakKeyDictionary()
+        self._known = Baseline(Graph("nothing yet"))
+        self._version = -1
+        self._number = 0
+        self.hidden: set[str] = set()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A pickled flow leaves its notebook behind.
+        return type(None), ()
+
+    @property
+    def contributions(self) -> Mapping[str, Contribution]:
+        """The contributions by their id, in order."""
+        return self.book.contributions
+
+    @contextmanager
+    def executing(
+        self,
+        key: str,
+        label: str,
+        namespace: Namespace,
+        *,
+        source: str = "",
+        reads: Collection[str] = (),
+        binds: Collection[str] = (),
+    ) -> Iterator[None]:
+        """Take what is added in this `with` for the contribution of the cell `key`, in place of its former one.
+
+        It stands inside of `with graph:`, which knows what is made in it.
+
+        Args:
+            key: What the cell is known by.
+            label: What it is called in messages.
+            namespace: The user's names. Those that hold tasks become what they were if the cell fails.
+            source: What the cell says; cells that say the same share a contribution.
+            reads: The names that the cell reads.
+            binds: The names that it binds, as far as its source tells. Others are noticed when they change.
+
+        Raises:
+            OldTaskError: If the cell brought back a task of a replaced execution.
+            NbflowError: If the graph is not valid afterwards.
+        """
+        with Shield() as shield:
+            change = Change(self, key, label, namespace, source=source, reads=reads, binds=binds)
+            try:
+                change.begin()
+                with shield.lowered():
+                    yield
+                change.end()
+            except BaseException:
+                change.undo()
+                raise
+            change.commit()
+
+    def remove(self, ids: Iterable[str]) -> None:
+        """Take contributions out, as if their cells had been executed empty.
+
+        Raises:
+            NbflowError: If the graph is not valid afterwards; then nothing is changed.
+        """
+        snapshot = Snapshot(self.graph)
+        with Shield():
+            try:
+                self.adopt_strangers()
+                book = self.book.without(*ids)
+                missing = self.put_together(book)
+            except BaseException:
+                snapshot.restore()
+                raise
+            gone = [c for one, c in self.book.contributions.items() if one not in book.contributions]
+            for contribution in gone:
+                self.forget(contribution.made, contribution.label)
+            self.take(book, missing)
+
+    def remove_cell(self, key: str) -> None:
+        """Take out what the cell `key` says, unless another cell says the same; see `remove`."""
+        one = self.book.id_of(key)
+        if one is None:
+            return
+        c = self.book.contributions[one]
+        if len(c.cells) == 1:
+            self.remove([one])
+        else:
+            kept = replace(c, cells=tuple(cell for cell in c.cells if cell != key))
+            self.book = self.book.with_(one, kept)
+
+    # For a change
+
+    def put_together(self, book: Book) -> Missing:
+        """Make the graph what `book` says, and check it."""
+        missing = Missing(book, dict(self._missing))
+        assemble(self.graph, book, missing)
+        Graph.validate(self.graph)
+        return missing
+
+    def take(self, book: Book, missing: Missing) -> None:
+        """Keep a book that the graph was made from."""
+        self.book = book
+        self.dangling = tuple(missing.found.values())
+        self._missing = missing.tasks
+        self.note()
+
+    def note(self) -> None:
+        """Note that the graph is now what the book says."""
+        self._known = Baseline(self.graph)
+        self._version = version(self.graph)
+
+    def adopt_strangers(self) -> None:
+        """Write into the book what has been changed without a cell: by hand, or by a cell that nobody watched."""
+        if version(self.graph) == self._version:
+            return
+        book = self._without_removed()
+        made = set(self.graph.tasks) - self._known.tasks
+        difference = Difference(self.graph, self._known, book, "", made=made)
+        number = self.next_number()
+        found = difference.contribution({}, label=OUTSIDE, cells=(), source="", number=number, time=0.0)
+        if found.tasks or found.ties or found.gifts or found.homes or found.references:
+            book = book.with_(f"{OUTSIDE} {number}", found)
+        self.book = book
+        self.note()
+
+    def _without_removed(self) -> Book:
+        graph, known = self.graph, self._known
+        tasks = known.tasks - set(graph.tasks)
+        edges = known.edges - set(graph.edges)
+        if not (tasks or edges):
+            return self.book
+        kept = {}
+        for one, c in self.book.contributions.items():
+            kept[one] = replace(
+                c,
+                tasks=tuple(task for task in c.tasks if task not in tasks),
+                ties=tuple(tie for tie in c.ties if tie.edge not in edges and not tie.edge.tasks & tasks),
+            )
+        return Book(kept)
+
+    def next_number(self) -> int:
+        """Count executions."""
+        self._number += 1
+        return self._number
+
+    def forget(self, tasks: Iterable[Task], label: str) -> None:
+        """Note that tasks belong to an execution that has been replaced."""
+        for task in tasks:
+            self._replaced[task] = label
+
+    def refuse_replaced(self, tasks: Iterable[Task]) -> None:
+        """Raise if one of `tasks` is from an execution that has been replaced."""
+        for task in tasks:
+            if task in self._replaced:
+                raise OldTaskError(task.name, self._replaced[task])
+
+
+def cells_of(graph: Graph) -> Cells:
+    """Return the contributions to `graph`; they live as long as it does."""
+    cells = vars(graph).get("_cells")
+    if not isinstance(cells, Cells) or cells.graph is not graph:  # a copy of a flow begins without cells
+        cells = vars(graph)["_cells"] = Cells(graph)
+    return cells
+
+
+class Change:
+    """One execution of one cell: the old contribution goes out, the new one is found and comes in."""
+
+    def __init__(
+        self,
+        cells: Cells,
+        key: str,
+        label: str,
+        namespace: Namespace,
+        *,
+        source: str = "",
+        reads: Collection[str] = (),
+        binds: Collection[str] = (),
+    ) -> None:
+        self.cells = cells
+        self.graph = cells.graph
+        self.label = label
+        self.key = key
+        self.source = source.strip()
+        self.reads = reads
+        self.binds = binds
+        self.namespace = namespace
+        self.scope: Scope | None = None
+        self.before = cells.book, cells._known, cells._version
+        self.snapshot = Snapshot(cells.graph)
+        self.missing: Missing | None = None
+        self.old = Contribution(label=label)
+
+    def begin(self) -> None:
+        """Take the former contribution out, and give names the values they have at this cell's place."""
+        cells = self.cells
+        cells.adopt_strangers()
+        self._choose()
+        book = cells.book
+        self.scope = Scope(
+            self.namespace, self.graph, book, self.id, cells.hidden, cells._replaced.__contains__
+        )
+        if cells.dangling or not self.old.is_empty:
+            assemble(self.graph, self.book_without_old(), None)
+        self.baseline = Baseline(self.graph)
+        self.scope.enter(self.old)
+
+    def book_without_old(self) -> Book:
+        """Return the book in which this cell still has its place, and says nothing."""
+        if self.id not in self.cells.book.contributions:
+            return self.cells.book
+        return self.cells.book.with_(self.id, Contribution(label=self.label, cells=self.cell_keys))
+
+    def _choose(self) -> None:
+        """Find which contribution the cell says: its former one, or that of a cell that says the same."""
+        book = self.cells.book
+        one = book.id_of(self.key)
+        self.cell_keys: tuple[str, ...] = (self.key,)
+        others: tuple[str, ...] = ()
+        if one is not None:
+            others = tuple(cell for cell in book.contributions[one].cells if cell != self.key)
+            if others and book.contributions[one].source != self.source:
+                # The cell that it was copied from, or to, still says what both said.
+                kept = replace(book.contributions[one], cells=others)
+                self.cells.book = book.with_(one, kept)
+                one, others = None, ()
+        elif (twin := self._twin(book)) is not None:
+            one, others = twin, book.contributions[twin].cells
+        self.cell_keys = (*others, self.key)
+        if one is None:
+            number = self.cells.next_number()
+            one = self.key if self.key not in book.contributions else f"{self.key} {number}"
+        self.id = one
+        self.old = self.cells.book.contributions.get(one, self.old)
+
+    def _twin(self, book: Book) -> str | None:
+        """Return the contribution of another cell that says the same, if being the same cell makes no difference."""
+        if not self.source:
+            return None
+        for one, c in book.contributions.items():
+            if c.source == self.source and c.binds and not c.reads_what_it_binds:
+                last = all(book.binders[name][-1] == one for name in c.binds)
+                return one if last else None
+        return None
+
+    def end(self) -> None:
+        """Find what was added, and put the flow together with it."""
+        cells, scope = self.cells, self.scope
+        assert scope is not None
+        made = made_inside(self.graph)
+        difference = Difference(
+            self.graph, self.baseline, self.book_without_old(), self.id, reads=self.reads, made=made
+        )
+        new = difference.contribution(
+            scope.bound(self.binds),
+            label=self.label,
+            cells=self.cell_keys,
+            source=self.source,
+            number=cells.next_number(),
+            time=time.time(),
+        )
+        cells.refuse_replaced(new.tasks)
+        for task in new.tasks:
+            if task in self.old.made:
+                raise OldTaskError(task.name, "this cell")
+        new = replace(new, before=scope.before(new))
+        self.book = cells.book.with_(self.id, new)
+        self.missing = cells.put_together(self.book)
+
+    def commit(self) -> None:
+        """Keep the change; nothing here can fail."""
+        cells, scope = self.cells, self.scope
+        assert scope is not None
+        assert self.missing is not None
+        gone = self.old.made - set(self.graph.tasks)
+        cells.forget(gone, self.label)
+        cells.take(self.book, self.missing)
+        scope.leave(self.book, self.old)
+
+    def undo(self) -> None:
+        """Make everything what it was."""
+        cells = self.cells
+        cells.forget(set(self.graph.tasks) - set(self.snapshot.copy.tasks), self.label)
+        self.snapshot.restore()
+        cells.book, cells._known, _ = self.before
+        cells._version = -1 if self.before[2] != self.snapshot.copy._version else version(self.graph)
+        if self.scope is not None:
+            self.scope.undo()

@@ -1,0 +1,189 @@
+"""Reads off a graph what was added to it since a baseline, as a contribution."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.block import Block
+from nbflow.core.task import Task
+from nbflow.notebook.contributions import Contribution, Gift, Home, Tie
+from nbflow.notebook.places import Made, Place, Steps, reached
+from nbflow.notebook.surgery import Baseline, automatic_edges
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from nbflow.core.edge import Edge
+    from nbflow.core.graph import Graph
+    from nbflow.notebook.book import Book
+
+
+class Difference:
+    """What one cell added to a graph, and by which places it got at what other cells had made.
+
+    Args:
+        graph: The graph as it is now.
+        baseline: What it was before.
+        book: The other contributions.
+        cell: The contribution that is read; it sees names as it does at its position.
+        reads: The names that the cell reads: of several that lead to the same, one of these is taken.
+        made: The tasks made in the cell, as far as known.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        baseline: Baseline,
+        book: Book,
+        cell: str,
+        *,
+        reads: Collection[str] = (),
+        made: Collection[Task] = (),
+    ) -> None:
+        self.graph = graph
+        self.baseline = baseline
+        self.book = book
+        self.cell = cell
+        self.reads = reads
+        self.made = made
+        self._places: dict[Made, Place] = {}
+        self._owners: dict[Made, str] | None = None
+        self._named: dict[Made, list[Place]] = {}
+
+    def contribution(
+        self, names: dict[str, Any], *, label: str, cells: tuple[str, ...], source: str, number: int, time: float
+    ) -> Contribution:
+        """Return what was added; `names` are those that the cell bound, with what they hold."""
+        graph, before = self.graph, self.baseline
+        tasks = [task for task in graph.tasks if task not in before.tasks]
+        self.own = {*tasks}
+        blocks = tuple(block for block in graph.blocks if block not in before.blocks)
+        self.own_blocks = {*blocks}
+        automatic = automatic_edges(graph)
+        edges = [e for e in graph.edges if e not in before.edges and e not in automatic]
+        ties = tuple(self._tie(edge) for edge in edges)
+        # What existed before and is nobody's is shared by all cells that use it, and is there as long as one does.
+        shared = {t for edge in edges for t in edge.tasks if t not in self.own and self._place(t) is None}
+        tasks += [task for task in graph.tasks if task in shared]
+        return Contribution(
+            label=label,
+            cells=cells,
+            source=source,
+            number=number,
+            time=time,
+            tasks=tuple(tasks),
+            made=frozenset(self.made).intersection(tasks),
+            ties=ties,
+            constants={t: dict(graph.constants[t]) for t in self.own if graph.constants.get(t)},
+            gifts=tuple(self._gifts()),
+            blocks=blocks,
+            homes=tuple(self._homes()),
+            references=self._references(),
+            binds={name: bound for name, value in names.items() if (bound := self._bound(value)).reached},
+        )
+
+    def _tie(self, edge: Edge) -> Tie:
+        return Tie(edge, self._place(edge.upstream_task), self._place(edge.downstream_task))
+
+    def _gifts(self) -> list[Gift]:
+        found = []
+        for task, values in self.graph.constants.items():
+            if task in self.own or not values:
+                continue
+            known = self.baseline.constants.get(task, {})
+            for argument, value in values.items():
+                if argument not in known or known[argument] is not value:
+                    place = self._place(task)
+                    if place is not None:
+                        found.append(Gift(task, place, argument, value))
+        return found
+
+    def _homes(self) -> list[Home]:
+        before = self.baseline
+        found = []
+        for block in self.graph.blocks:
+            place = self._place(block)
+            found += [
+                Home(task, self._place(task), block, place)
+                for task in block.members
+                if (task, block) not in before.members
+            ]
+            if block.parent is not None and block.parent is not before.parents.get(block):
+                found.append(Home(block, place, block.parent, self._place(block.parent)))
+        return found
+
+    def _references(self) -> tuple[tuple[Task, Place | None], ...] | None:
+        now = self.graph._reference_tasks
+        if not now or now == self.baseline.references:
+            return None
+        return tuple((task, self._place(task)) for task in self.graph.tasks if task in now)
+
+    def _bound(self, value: Any) -> Any:
+        from nbflow.notebook.contributions import Bound
+
+        known: dict[Steps, Made | Place] = {}
+        for steps, one in reached(value):
+            if one in self.own or one in self.own_blocks:
+                known[steps] = one
+            elif (place := self._place(one)) is not None:
+                known[steps] = place
+            elif isinstance(one, Task) and one in self.graph.tasks:
+                known[steps] = one
+        return Bound(value, known)
+
+    # Where things of other cells are found
+
+    def _place(self, one: Made) -> Place | None:
+        """Return where another cell's task or block is found; None for what no other cell made."""
+        if one in self.own or one in self.own_blocks:
+            return None
+        if one in self._places:
+            return self._places[one]
+        owner = self._owner(one)
+        if owner is None:
+            return None
+        place = self._places[one] = self._by_name(one, owner) or self._by_number(one, owner)
+        return place
+
+    def _owner(self, one: Made) -> str | None:
+        if self._owners is None:
+            self._owners = {}
+            for key, c in self.book.contributions.items():
+                if key != self.cell:
+                    for made in (*c.made, *c.blocks):
+                        self._owners[made] = key
+                    self._index(key, c)
+        return self._owners.get(one)
+
+    def _index(self, key: str, contribution: Contribution) -> None:
+        for name, bound in contribution.binds.items():
+            if self.book.binder(name, self.cell) != key:
+                continue
+            for steps, one in bound.reached.items():
+                found = self.book.resolve(one, key) if isinstance(one, Place) else one
+                if found is not None:
+                    place = Place(name=name, steps=steps, owner=key, kind=found.name)
+                    self._named.setdefault(found, []).append(place)
+
+    def _by_name(self, one: Made, owner: str) -> Place | None:
+        places = self._named.get(one)
+        if not places:
+            return None
+        # A name that the cell reads; else the shortest way.
+        best = min(places, key=lambda place: (place.name not in self.reads, len(place.steps)))
+        return Place(name=best.name, steps=best.steps, owner=owner, kind=one.name)
+
+    def _by_number(self, one: Made, owner: str) -> Place:
+        c = self.book.contributions[owner]
+        seen: Counter[str] = Counter()
+        for other in (*c.tasks, *c.blocks):
+            if other is one:
+                break
+            seen[other.name] += 1
+        return Place(name=None, owner=owner, kind=one.name, number=seen[one.name])
+
+
+def is_made(value: Any) -> bool:
+    """Tell whether a value is a task or a block, or has some in it."""
+    return isinstance(value, (Task, Block)) or next(reached(value), None) is not None

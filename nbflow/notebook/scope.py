@@ -1,0 +1,187 @@
+"""The user's names while a cell is executed: each has the value that the cells before this one gave it."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.block import Block
+from nbflow.core.task import Task
+from nbflow.notebook.contributions import ABSENT
+from nbflow.notebook.difference import is_made
+from nbflow.notebook.places import reached
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, MutableMapping
+
+    from nbflow.core.graph import Graph
+    from nbflow.notebook.book import Book
+    from nbflow.notebook.contributions import Contribution
+    from nbflow.notebook.places import Made
+
+_OF_IPYTHON = frozenset({"In", "Out"})
+
+
+class Scope:
+    """What the names of the notebook hold before, in and after the execution of one cell.
+
+    A name is only ever touched if it holds something of a flow. A plain value that the user gave it stays.
+
+    Args:
+        namespace: The user's names.
+        graph: The flow that the cell adds to.
+        book: Its contributions before the cell.
+        cell: The contribution of the cell.
+        hidden: The names that were taken away because what they led to is gone; kept from cell to cell.
+        is_replaced: Tells whether a task belongs to an execution that has been replaced.
+    """
+
+    def __init__(
+        self,
+        namespace: MutableMapping[str, Any],
+        graph: Graph,
+        book: Book,
+        cell: str,
+        hidden: set[str],
+        is_replaced: Callable[[Made], bool],
+    ) -> None:
+        self.namespace = namespace
+        self.graph = graph
+        self.book = book
+        self.cell = cell
+        self.hidden = hidden
+        self.is_replaced = is_replaced
+        self._hidden_before = set(hidden)
+        self.names = dict(namespace)
+        self.inside: dict[str, Any] = {}
+        self.switched: dict[str, Any] = {}
+
+    def enter(self, old: Contribution) -> None:
+        """Give the names of the flow the values that they have at the place of this cell."""
+        for name in self.book.binders:
+            held = self.namespace.get(name, ABSENT)
+            if held is ABSENT and name not in self.hidden:  # the user deleted it
+                continue
+            wanted = self._wanted(name, old)
+            if held is not wanted and self._is_a_flows(name, held):
+                self.switched[name] = held
+                self._set(name, wanted)
+        self.inside = dict(self.namespace)
+
+    def _wanted(self, name: str, old: Contribution) -> Any:
+        binder = self.book.binder(name, self.cell)
+        if name in old.before and (
+            binder is None or self.book.position[binder] > self.book.position.get(self.cell, -1)
+        ):
+            return old.before[name]
+        return ABSENT if binder is None else self.book.value(name, binder)
+
+    def _is_a_flows(self, name: str, held: Any) -> bool:
+        """Tell whether a name holds what a cell of this or another flow bound to it."""
+        if held is ABSENT:
+            return True
+        for binder in self.book.binders[name]:
+            if held is self.book.contributions[binder].binds[name].value or held is self.book.value(name, binder):
+                return True
+        if not isinstance(held, (Task, Block)):
+            return False
+        return self.is_replaced(held) or (not self._is_this_flows(held) and _is_in_another_flow(held))
+
+    def bound(self, expected: Collection[str] = ()) -> dict[str, Any]:
+        """Return the names that the cell has bound, with what they hold.
+
+        Args:
+            expected: Those that its source binds, which count even if they hold what they held before.
+        """
+        return {
+            name: held
+            for name, held in self.namespace.items()
+            if not _is_hidden(name)
+            and (name in expected or self.inside.get(name, ABSENT) is not held)
+            and is_made(held)
+        }
+
+    def before(self, new: Contribution) -> dict[str, Any]:
+        """Return what the names that the new contribution binds held, if it was nothing of a flow."""
+        return {
+            name: value
+            for name in new.binds
+            if (value := self.inside.get(name, ABSENT)) is not ABSENT and not is_made(value)
+        }
+
+    def leave(self, book: Book, old: Contribution) -> None:
+        """Give each name that cells of the flow bind the value of the last one, and no name a task that has gone."""
+        namespace, inside = self.namespace, self.inside
+        new = book.contributions[self.cell]
+        for name, binders in book.binders.items():
+            held = namespace.get(name, ABSENT)
+            value = book.value(name, binders[-1])
+            if held is value or (held is ABSENT and name not in self.hidden):
+                continue
+            is_as_entered = held is inside.get(name, ABSENT)
+            if name in new.binds or (is_as_entered and (name in self.switched or self._is_this_flows(held))):
+                self._set(name, value)
+        for name, held in self.switched.items():
+            is_rebound = namespace.get(name, ABSENT) is not inside.get(name, ABSENT)
+            if name not in book.binders and not is_rebound and _is_in_another_flow(held):
+                self._set(name, held)
+        if old.made:
+            self._follow(book, old)
+
+    def _is_this_flows(self, held: Any) -> bool:
+        if held is ABSENT:
+            return True
+        tasks, blocks = self.graph.tasks, self.graph.blocks
+        return any(
+            one in tasks or one in blocks or self.is_replaced(one) for _, one in itertools.islice(reached(held), 3)
+        )
+
+    def _follow(self, book: Book, old: Contribution) -> None:
+        """Let names of the user's own, which held a task of the former execution, hold what took its place."""
+        for name, held in list(self.namespace.items()):
+            if not isinstance(held, Task) or held not in old.made or name in book.binders or _is_hidden(name):
+                continue
+            called = (other for other, bound in old.binds.items() if bound.reached.get(()) is held)
+            other = next((other for other in called if other in book.binders), None)
+            if other is not None:
+                self._set(name, book.value(other, book.binders[other][-1]))
+
+    def undo(self) -> None:
+        """Give names that hold something of a flow, or did, back what they held; plain values stay."""
+        self.hidden.clear()
+        self.hidden.update(self._hidden_before)
+        for name, held in list(self.namespace.items()):
+            if _is_hidden(name):
+                continue
+            if name in self.names:
+                before = self.names[name]
+                if before is not held and (is_made(held) or is_made(before)):
+                    self.namespace[name] = before
+            elif is_made(held):
+                del self.namespace[name]
+        for name, held in self.names.items():
+            if name not in self.namespace and is_made(held):
+                self.namespace[name] = held
+
+    def _set(self, name: str, value: Any) -> None:
+        if value is ABSENT:
+            self.namespace.pop(name, None)
+            self.hidden.add(name)
+        else:
+            self.namespace[name] = value
+            self.hidden.discard(name)
+
+
+def _is_hidden(name: str) -> bool:
+    """Tell whether a name is IPython's own."""
+    return name.startswith("_") or name in _OF_IPYTHON
+
+
+def _is_in_another_flow(held: Any) -> bool:
+    from nbflow.registry import flows
+
+    found = next(reached(held), None)
+    if found is None:
+        return False
+    task = found[1].init_task if isinstance(found[1], Block) else found[1]
+    return any(task in flow.tasks for flow in flows.values())
