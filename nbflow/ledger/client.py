@@ -83,7 +83,7 @@ class ReaperClient:
         """
         with self._lock:
             self._log = Path(job["ledger"]).with_name("reaper.log")
-            job = {**job, "env": dict(os.environ)}
+            job = {**job, "env": _environment()}
             self._jobs[job["key"]] = job
             try:
                 self._hear(0)
@@ -180,6 +180,7 @@ class ReaperClient:
                 stdout=theirs[1],
                 stderr=subprocess.DEVNULL if log is None else log,
                 cwd="/",
+                env=_environment(),
                 start_new_session=True,  # the signals for the kernel's group are not for the reaper
             )
         except BaseException:
@@ -275,3 +276,8 @@ def _wait(number: int, event: int, timeout_s: float) -> bool:
     poll = select.poll()  # `select` itself knows no file beyond the 1024th
     poll.register(number, event)
     return bool(poll.poll(timeout_s * 1000))
+
+
+def _environment() -> dict[str, str]:
+    """Return this process's environment without the marks by which `nbflow.resources` finds what to stop."""
+    return {name: value for name, value in os.environ.items() if name != "NBFLOW_RESOURCE"}

@@ -6,6 +6,7 @@ Of a class that goes by value only its `reclaim` does, so that what the other me
 from __future__ import annotations
 
 import base64
+import functools
 import inspect
 import json
 import os
@@ -47,6 +48,11 @@ def kind_of(held: Holding) -> Kind:
     cls = type(held.manager)
     if held.manager is None:
         cls = made_by if isinstance(made_by, type) else object
+    return _kind(cls)  # type: ignore[arg-type]  # a metaclass might take the hash away
+
+
+@functools.lru_cache(maxsize=64)
+def _kind(cls: type) -> Kind:
     handle, early = (callable(getattr(cls, name, None)) for name in ("handle", "early_handle"))
     return Kind(cls, handle, early, (handle or early) and callable(getattr(cls, "reclaim", None)))
 
