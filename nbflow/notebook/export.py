@@ -20,6 +20,7 @@ from nbflow.notebook.exportcells import (
     cells_to_export,
     function_name,
     in_block,
+    quoted,
 )
 from nbflow.notebook.exporttext import indented
 from nbflow.notebook.infer import names_of
@@ -86,7 +87,9 @@ class _Export:
         parts.append("\n".join(["import nbflow", *(text for text in imports if text != "import nbflow")]))
         parts += self._definitions(statements)
         parts += [f"\n{text}" for text in functions]
-        parts.append(f"\nwith nbflow.Flow({self.flow.name!r}) as {variable}:\n" + indented("\n".join(calls)))
+        parts.append(
+            f"\nwith nbflow.Flow({quoted(self.flow.name)}) as {variable}:\n" + indented("\n".join(calls))
+        )
         parts.append(
             f'if __name__ == "__main__":\n    state = {variable}.run()\n    if not state.is_successful():\n'
             f"        raise SystemExit({variable}.runs[-1].text())"
@@ -113,13 +116,9 @@ class _Export:
         """Return what the ordinary cells must bring, and the imports from `__future__` among it."""
         wanted: dict[str, None] = {}
         for cell in self.order:
-            inputs = set(cell.function.inputs) if isinstance(cell, TaskCell) else set()
-            wanted.update(dict.fromkeys(n for n in cell.reads if n not in inputs))
-            if isinstance(cell, TaskCell):
-                wanted.update(dict.fromkeys(cell.function.own))
+            wanted.update(dict.fromkeys(self._from_notebook(cell)))
         plain = PlainCells([*self._plain_sources(), *self._ordinary_parts()])
-        names = [n for n in wanted if n not in self.given or n in self._own_names()]
-        found, unknown = plain.needed_for(names, self.given - self._own_names())
+        found, unknown = plain.needed_for(wanted, self.given - set(wanted))
         stars = plain.star_imports()
         unknown -= set(vars(builtins))
         missing = [n for n in sorted(unknown) if n in self.namespace and n not in ("display", "get_ipython")]
@@ -130,8 +129,16 @@ class _Export:
         future = [s for s in found if s.is_future]
         return [*stars, *(s for s in found if not s.is_future)], future
 
-    def _own_names(self) -> set[str]:
-        return {n for cell in self.order if isinstance(cell, TaskCell) for n in cell.function.own}
+    def _from_notebook(self, cell: FlowCell | TaskCell) -> list[str]:
+        """Return the names that a cell reads, and that no task gives to it."""
+        if isinstance(cell, TaskCell):
+            return [n for n in (*cell.reads, *cell.function.own) if n not in cell.function.inputs]
+        return [
+            n for n in cell.reads if self.book.binder(n, cell.id) in (None, cell.id) and not self._is_bound(n)
+        ]
+
+    def _is_bound(self, name: str) -> bool:
+        return any(isinstance(cell, FlowCell) and name in cell.binds for cell in self.order)
 
     def _plain_sources(self) -> list[str]:
         """Return the ordinary cells that were executed, in plain Python as far as IPython can translate them."""
@@ -241,10 +248,9 @@ class _Export:
                 return found
         return None
 
-    @staticmethod
-    def _defaults(cell: TaskCell, bound: set[str]) -> list[str]:
-        """Return the names that a function binds itself but reads first, as the notebook's own."""
+    def _defaults(self, cell: TaskCell, bound: set[str]) -> list[str]:
+        """Return the names of the module that a function reads and that it, or the flow, binds to something else."""
         names = names_of(cell.source.without(cell.ordinary).tree)
-        local = {*names.bound, *names.maybe}
+        taken = {*names.bound, *names.maybe, *self.given}
         known = bound | set(vars(builtins))
-        return [n for n in names.read if n in local and n in known and n not in cell.function.inputs]
+        return [n for n in names.read if n in taken and n in known and n not in cell.function.inputs]

@@ -6,6 +6,7 @@ A `%%task` cell is a function and its call, a `%%flow` cell a part of the `with`
 from __future__ import annotations
 
 import ast
+import json
 import keyword
 import re
 from dataclasses import dataclass
@@ -131,7 +132,9 @@ class TaskCell:
         else:
             end = "    return {" + ", ".join(f'"{n}": {n}' for n in given) + "}" if given else ""
         lines = [part for part in (body, end) if part] or ["    pass"]
-        decorator = "@nbflow.task" if name == self.task.name else f"@nbflow.task(name={self.task.name!r})"
+        decorator = (
+            "@nbflow.task" if name == self.task.name else f"@nbflow.task(name={quoted(self.task.name)})"
+        )
         arguments = ", ".join([*function.inputs, *(f"{n}={n}" for n in defaults)])
         return "\n".join([decorator, f"def {name}({arguments}):", *lines]), shows
 
@@ -188,6 +191,11 @@ def cells_to_export(
         block = head.removeprefix("--in ").strip() if is_told else None
         found.append(FlowCell(one, contribution.label, _inside_of_with(source, namespace), block))
     return found
+
+
+def quoted(text: str) -> str:
+    """Return a string literal, in double quotes as the rest of the module."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def in_block(text: str, block: str, namespace: Mapping[str, Any]) -> str:
