@@ -94,14 +94,12 @@ class Ended:
     """How a round ended, as far as it matters to what may be left.
 
     Attributes:
-        alive: Whether the kernel (and its run's end) is what the resources have come to, not the reaper.
-        died_at: When the kernel was gone, in seconds since the epoch; 0 if it is not.
+        died_at: When the kernel was gone, in seconds since the epoch.
         cut_off: Whether the run was given no time, or not enough, to clean up all of it.
-        given_up_at: When the third interrupt was sent, or 0.
+        given_up_at: From when on the run may have handed its resources to the reaper, or 0 if never.
         hold_s: How long a line may have been held.
     """
 
-    alive: bool
     died_at: float
     cut_off: bool
     given_up_at: float = 0.0
@@ -154,10 +152,9 @@ def take_account(kernel: MarkedKernel, rows: Sequence[Any], ended: Ended) -> Acc
             account.add(fate, f"{life.token}: {why} ({life})")
     account.fates.update(ready)
     account.problems += [f"LEFT: temporary folder {path.name}" for path in _left_in(kernel.folder / "tmp")]
-    if not ended.alive:
-        for pid in processes.keys() - explained:
-            with contextlib.suppress(psutil.Error):
-                account.add("left", f"process {pid}: {' '.join(psutil.Process(pid).cmdline())}")
+    for pid in processes.keys() - explained:
+        with contextlib.suppress(psutil.Error):
+            account.add("left", f"process {pid}: {' '.join(psutil.Process(pid).cmdline())}")
     _account_for_rows(account, rows, ended)
     return account
 
@@ -189,11 +186,12 @@ def _fate(life: Life, *, is_there: bool, can_be_listed: bool, ended: Ended) -> t
 def _may_reclaim(life: Life, ended: Ended) -> bool:
     """Whether the reaper was right to do it: never to the living, and not once the run had done it."""
     began = life.first("reclaiming")
+    closed = life.last("cleaned", "undone")
     if ended.given_up_at and began >= ended.given_up_at:
-        return not life.closings or life.first("cleaning", "undone") < began
-    if not ended.died_at or began < ended.died_at - NOTICED_S:
+        return not closed or closed > began - CLOSING_S  # a cleanup that nobody could stop any more
+    if began < ended.died_at - NOTICED_S:
         return False
-    return not life.closings or ended.died_at - life.last("cleaned", "undone") < CLOSING_S + ended.hold_s
+    return not closed or ended.died_at - closed < CLOSING_S + ended.hold_s
 
 
 def _token_of(process: psutil.Process) -> str:
@@ -241,11 +239,9 @@ def _left_in(folder: Path) -> list[Path]:
 def _account_for_rows(account: Account, rows: Sequence[Any], ended: Ended) -> None:
     """No row may be open that somebody could have closed."""
     for row in rows:
-        if row.is_reclaimable and row.handle is not None and not ended.alive:
-            account.add("left", f"row {row.id} of {row.manager} is {row.state} ({row.note})")
-        elif ended.alive and row.state not in ("failed", "abandoned"):
-            account.add("left", f"row {row.id} of {row.manager} is {row.state} although its run is over")
-        elif not (ended.cut_off or ended.given_up_at or row.state == "failed"):
+        could_reclaim = row.is_reclaimable and row.handle is not None
+        may_stay = ended.cut_off or ended.given_up_at or row.state == "failed"
+        if could_reclaim or not may_stay:
             account.add("left", f"row {row.id} of {row.manager} is {row.state} ({row.note})")
 
 

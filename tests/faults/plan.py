@@ -73,6 +73,8 @@ class Plan:
     @property
     def reproduce(self) -> str:
         """The command that plays it again."""
+        if self.word:
+            return "the test itself"
         return f"python scripts/campaign.py --seed {self.seed} --round {self.number} --only {self.end!r}"
 
     @property

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DEADLINE_S = 20.0  # for the reaper to be done
 RUN_DEADLINE_S = 45.0  # for a run that was interrupted
 DEATH_DEADLINE_S = 45.0  # for a kernel that was told to end
+BUDGET_S = 1.9  # from being asked to end until a run gives up what is left
 MANAGER_LEAVES_S = 5.0  # then a kernel that should shut down is killed
 FINISH = """\
 if not flow.runs[-1].is_finished:
@@ -168,11 +169,9 @@ class _Round:
             self._clean_abandoned()
         else:
             self._check_living()
-        kernel_ended = time.time()
+        died_at = time.time()
         self.kernel.manager.shutdown_kernel(now=True)
-        self._settle(
-            Ended(alive=False, died_at=kernel_ended, cut_off=False, given_up_at=self.given_up_at, hold_s=0.0)
-        )
+        self._settle(Ended(died_at=died_at, cut_off=False, given_up_at=self.given_up_at))
 
     def _check_living(self) -> None:
         """Rule 6 and the sentence behind rule 12: a run that is over has nothing open, but for failed cleanups."""
@@ -211,23 +210,27 @@ class _Round:
     # -- the kernel ends --------------------------------------------------------------------------------------
 
     def _end_kernel(self) -> None:
-        process, began = self.kernel.process, time.monotonic()
-        slept_before = time.time()
+        process, began, asked_at = self.kernel.process, time.monotonic(), time.time()
         end(self.kernel, self.plan)
         if self.plan.end in ("SIGTERM", "SIGKILL", "SIGKILL group"):
-            try:
-                process.wait(timeout=DEATH_DEADLINE_S)
-            except psutil.TimeoutExpired:
-                self.result.problems.append(f"ODD: the kernel has not ended within {DEATH_DEADLINE_S:g} s")
-                process.kill()
-                process.wait(timeout=10)
-        died_at = time.time() if self.plan.end not in ("SIGKILL", "SIGKILL group") else slept_before
+            self._wait_for_death(process)
+        died_at = asked_at if "SIGKILL" in self.plan.end else time.time()
         if self.plan.end == "restart":
             self.kernel.process = psutil.Process(self.kernel.manager.provisioner.pid)
         self.result.end_s = time.monotonic() - began
-        if self.plan.end in GRACEFUL and self.result.end_s > MANAGER_LEAVES_S + 2:
+        is_graceful = self.plan.end in GRACEFUL
+        if is_graceful and self.result.end_s > MANAGER_LEAVES_S + 2:
             self.result.problems.append(f"ODD: the kernel took {self.result.end_s:.1f} s to end")
-        self._settle(Ended(alive=False, died_at=died_at, cut_off=True, hold_s=self.plan.hold_s))
+        given_up_at = asked_at + BUDGET_S if is_graceful else 0.0
+        self._settle(Ended(died_at=died_at, cut_off=True, given_up_at=given_up_at, hold_s=self.plan.hold_s))
+
+    def _wait_for_death(self, process: psutil.Process) -> None:
+        try:
+            process.wait(timeout=DEATH_DEADLINE_S)
+        except psutil.TimeoutExpired:
+            self.result.problems.append(f"ODD: the kernel has not ended within {DEATH_DEADLINE_S:g} s")
+            process.kill()
+            process.wait(timeout=10)
 
     # -- afterwards -------------------------------------------------------------------------------------------
 

@@ -13,8 +13,8 @@ from tests.faults.kernels import MARK, marked
 from tests.faults.plan import CELL, ENDS, draw
 from tests.faults.workshop import TOKEN
 
-KILLED = Ended(alive=False, died_at=100.0, cut_off=True)
-SURVIVED = Ended(alive=False, died_at=100.0, cut_off=False)
+KILLED = Ended(died_at=100.0, cut_off=True)
+SURVIVED = Ended(died_at=100.0, cut_off=False)
 
 
 @dataclass
@@ -85,7 +85,16 @@ def test_a_reclaim_after_a_whole_cleanup_is_wrong_unless_the_kernel_died_that_mo
     ghost.say("making", "set-up", "cleaned", at=99.0).say("reclaiming", "reclaimed", at=101.0)
 
     assert take_account(ghost, [], KILLED).fates == {"twice": 1}
-    assert take_account(ghost, [], Ended(alive=False, died_at=99.2, cut_off=True)).fates == {"run": 1}
+    assert take_account(ghost, [], Ended(died_at=99.2, cut_off=True)).fates == {"run": 1}
+
+
+def test_a_reclaim_of_what_the_run_has_given_up_is_right_although_the_kernel_lives(ghost):
+    ghost.say("making", "set-up", "cleaning").say("reclaiming", "reclaimed", at=95.0)
+    thrice = Ended(died_at=100.0, cut_off=False, given_up_at=94.0)
+
+    assert take_account(ghost, [], thrice).fates == {"reclaimed": 1}
+    ghost.say("cleaned", at=91.0)
+    assert take_account(ghost, [], thrice).fates == {"twice": 1}
 
 
 def test_what_cannot_be_found_must_be_listed(ghost):
