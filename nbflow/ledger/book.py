@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Tell = Callable[[str, str], None]  # the kind, told once, and the message
 
 Result = TypeVar("Result")
-RIDE_S = 0.002  # changes of resources without a handle are written together, at most so often
+RIDE_S = 0.01  # changes of resources without a handle are written together, at most so often
 _WAIT_IN_TROUBLE_S = 0.05  # the full wait was paid once; later ones would add up
 _RETRY_S = 1.0  # after which a change is tried again that need not be on disk at once
 _TRIES = 3
