@@ -35,7 +35,7 @@ class Facts:
         ended: In seconds since the epoch; None if it has not.
         pid: The process it is or was in.
         parameters: The names of its parameters, each with the fingerprint of its default (empty: it has none).
-        sources: By slug, where values come from of which that was said after they were kept, as pinned ones.
+        sources: By slug, where values come from that are edited or pinned, which may be said after they were kept.
     """
 
     flow: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 import weakref
@@ -10,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import StoreError
 from nbflow.store.facts import is_going, read_facts
-from nbflow.store.naming import number_of, safe_name
+from nbflow.store.naming import FACTS, number_of, safe_name
 from nbflow.store.past import StoredRun
 from nbflow.store.private import check_folder, in_our_words
 from nbflow.store.recorder import Recorder
+from nbflow.store.writer import LIMIT_S
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable
 
     from nbflow.core.states import State
@@ -33,11 +34,15 @@ class FlowStore:
     Args:
         path: The folder of the store; that of the flow is inside, named after it.
         flow: The flow, a `Flow`: not named here, since it is in a room above.
+
+    Attributes:
+        limit_s: How long a run waits for one result to be pickled and written, in seconds.
     """
 
     def __init__(self, path: str | os.PathLike[str], flow: Any) -> None:
         self.path = Path(path)
         self.flow = flow
+        self.limit_s = LIMIT_S
         self._files: weakref.WeakKeyDictionary[State, tuple[Path, Header]] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
 
@@ -50,7 +55,7 @@ class FlowStore:
         self, run: Run, given: dict[Task, State], sources: dict[Task, str], is_hurried: Callable[[], bool]
     ) -> None:
         """Have the results of a run kept; to be called before it begins. For the arguments see `Recorder`."""
-        run.listen(Recorder(self, run, given, sources, is_hurried))
+        run.listen(Recorder(self, run, given, sources, is_hurried, limit_s=self.limit_s))
 
     def runs(self) -> list[StoredRun]:
         """Return the runs that are kept, oldest first; none if nothing was ever kept.
@@ -105,6 +110,9 @@ class FlowStore:
         check_folder(folder)
         with in_our_words(folder):
             found = [
-                (number, path) for path in folder.iterdir() if (number := number_of(path.name)) is not None
+                (number, path)
+                for path in folder.iterdir()
+                # Without facts it is being made, or its kernel died while it was.
+                if (number := number_of(path.name)) is not None and os.path.lexists(path / FACTS)
             ]
         return [path for _, path in sorted(found)]

@@ -258,16 +258,18 @@ class _Results(Mapping["Task", Any]):
         self._run = run
 
     def __getitem__(self, task: Task) -> Any:
-        state = self._run.states[task]
-        if not state.is_successful():
-            header = self._run.header(task)
-            if header is not None and header.not_kept:
-                raise NotKeptError(header.slug, header.not_kept)
+        header = self._run.header(task)
+        if header is not None and header.not_kept:
+            raise NotKeptError(header.slug, header.not_kept)
+        if not self._run.states[task].is_successful():
             raise KeyError(task)
         return self._run.load(task).result
 
     def __iter__(self) -> Iterator[Task]:
-        return (task for task, state in self._run.states.items() if state.is_successful())
+        for task, state in self._run.states.items():
+            header = self._run.header(task)
+            if state.is_successful() and not (header is not None and header.not_kept):
+                yield task
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

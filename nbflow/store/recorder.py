@@ -15,7 +15,7 @@ from nbflow.core.parameter import Parameter
 from nbflow.core.states import Finished, Looped, Mapped, Running, State
 from nbflow.engine.events import Event, warn_safely
 from nbflow.engine.frozen import ORDINARY
-from nbflow.engine.holds import PINNED
+from nbflow.engine.holds import EDITED, PINNED
 from nbflow.errors import StoreError
 from nbflow.store.entry import ANEW, Header, write_entry
 from nbflow.store.facts import Facts, hold, let_go, write_facts
@@ -23,7 +23,7 @@ from nbflow.store.naming import run_name, value_name
 from nbflow.store.prints import inputs_of
 from nbflow.store.private import make_folder
 from nbflow.store.statenames import state_name
-from nbflow.store.writer import LIMIT_S, Job, Writer
+from nbflow.store.writer import Job, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ class Recorder:
         sources: dict[Task, str],
         is_hurried: Callable[[], bool],
         *,
-        limit_s: float = LIMIT_S,
+        limit_s: float,
     ) -> None:
         self._store = store
         self._run = run
@@ -121,9 +121,10 @@ class Recorder:
     def _end(self, state: State, now: float) -> None:
         self._is_off = True
         slugs = self._run.graph.slugs
-        pinned = {slugs[task]: source for task, source in self._sources.items() if source == PINNED}
+        # A value may be said to be edited or pinned after it was kept.
+        said = {slugs[task]: source for task, source in self._sources.items() if source in (EDITED, PINNED)}
         self._facts = replace(
-            self._facts, state=state_name(state), message=state.message, ended=now, sources=pinned
+            self._facts, state=state_name(state), message=state.message, ended=now, sources=said
         )
 
         def end(job: Job) -> None:
@@ -189,7 +190,7 @@ class Recorder:
             message=None if told is None else told.message,
             code=code,
             inputs=inputs,
-            source=self._sources.get(task, "computed"),
+            source="cached" if state == "Cached" else self._sources.get(task, "computed"),
             children=len(told.map_states) if isinstance(told, Mapped) else None,
             began=None if began is None else began[0],
             ended=now,
