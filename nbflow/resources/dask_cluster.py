@@ -166,10 +166,13 @@ class DaskCluster:
         import dask
         from distributed import Nanny
 
+        options = {**options}
         defaults = {
             "dashboard_address": ":0",  # even without a dashboard, the usual port would be asked for
             "silence_logs": logging.ERROR,
             "local_directory": str(self._path),
+            # The scheduler would leave a directory of its own if the kernel is killed.
+            "scheduler_kwargs": {"local_directory": str(self._path), **options.pop("scheduler_kwargs", {})},
         }
         worker_class = options.get("worker_class", Nanny)
         if not (options.get("processes", True) and issubclass(worker_class, Nanny)):
