@@ -113,6 +113,15 @@ def test_rule_12_a_child_that_holds_the_reapers_pipe_open_does_not_keep_it_waiti
     assert result.account.fates == {"reclaimed": 1}
 
 
+def test_rule_12_a_cluster_leaves_neither_processes_nor_folders(stable):
+    flow = "with DaskCluster(n_workers=1) as client:\n    work(client, 0.3)"
+
+    result = play(scene("SIGKILL", flow, "begin"), stable)
+
+    assert result.problems == [], str(result)
+    assert result.account.fates == {"reclaimed": 1}
+
+
 def test_rule_12_the_next_kernel_says_what_may_be_left(stable):
     result = play(scene("SIGKILL", one("Bare"), "begin"), stable)
     with stable.kernel(start_more=False) as kernel:
