@@ -60,13 +60,15 @@ def reading(path: Path) -> Iterator[BinaryIO]:
     """
     with in_our_words(path):
         descriptor = os.open(path, _READ)
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise UntrustedStoreError(str(path), "is not an ordinary file")
         _check_owner(path, found)
-        with in_our_words(path):
+        with in_our_words(path), os.fdopen(descriptor, "rb", closefd=False) as file:
             yield file
+    finally:
+        os.close(descriptor)
 
 
 class NewFile:

@@ -108,7 +108,7 @@ class Recorder:
             write_facts(self._folder, self._facts)
 
         if not self._do(begin) or self._has_warned:
-            self._is_off = True
+            self._close()
             return
         for name, parameter in parameters.items():
             if name in run.parameters:
@@ -119,7 +119,6 @@ class Recorder:
         self._given = {}
 
     def _end(self, state: State, now: float) -> None:
-        self._is_off = True
         slugs = self._run.graph.slugs
         # A value may be said to be edited or pinned after it was kept.
         said = {slugs[task]: source for task, source in self._sources.items() if source in (EDITED, PINNED)}
@@ -131,10 +130,16 @@ class Recorder:
             write_facts(self._folder, self._facts)
             self._store.drop_old()
 
-        if self._has_begun and self._lock is not None:
+        if self._lock is not None:
             self._do(end)
-            let_go(self._lock)
+        self._close()
+
+    def _close(self) -> None:
+        self._is_off = True
         self._writer.close()
+        if self._lock is not None:
+            let_go(self._lock)
+            self._lock = None
 
     # -- tasks ----------------------------------------------------------------------------------------------------
 
