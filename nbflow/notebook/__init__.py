@@ -16,8 +16,10 @@ __all__ = ["load_ipython_extension", "unload_ipython_extension"]
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register the magics and their completion, and say what dead kernels left; `%load_ext nbflow` calls it."""
+    from nbflow.engine.handle import Run
     from nbflow.notebook.completion import complete_flow
     from nbflow.notebook.magics import FlowMagics
+    from nbflow.notebook.mending import post_mortem
     from nbflow.notebook.resources import show_left_behind
     from nbflow.notebook.shutdown import watch_shutdown
     from nbflow.notebook.taskmagic import TaskMagics
@@ -27,15 +29,18 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         shell.events.register("pre_run_cell", magics.remember_cell)
     shell.Completer.custom_matchers.append(complete_flow)
     watch_shutdown(shell)
+    Run.debugger = staticmethod(post_mortem)
     show_left_behind()
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take everything back; `%unload_ext nbflow` calls it. The flows themselves stay."""
+    from nbflow.engine.handle import Run
     from nbflow.notebook.completion import complete_flow
     from nbflow.notebook.shutdown import unwatch_shutdown
 
     unwatch_shutdown(shell)
+    Run.debugger = None
     manager = shell.magics_manager
     for registered in ("FlowMagics", "TaskMagics"):
         magics = manager.registry.pop(registered, None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 from IPython.display import display
 
+from nbflow.notebook import mending
 from nbflow.notebook.exportcommand import export_flow
 from nbflow.notebook.lookup import find_task, going_run, newest_run, unfinished_run
 from nbflow.notebook.options import parameters
@@ -68,7 +69,7 @@ def run(call: Call) -> None:
 def start(call: Call) -> None:
     """Start a run in the background; the cell ends at once."""
     _refuse_second_run(call)
-    begun = _begin(call, paused=call.options.paused)
+    begun = _begin(call, paused=call.options.paused, hold_on_failure=call.options.hold)
     say(f"run {begun.number} of {call.flow.name} has started; %flow panel {call.flow.name} shows it live")
 
 
@@ -86,7 +87,8 @@ def step(call: Call) -> None:
             f"{call.magic}: run {going.number} is going with its own parameters; "
             f"leave out -p, or %flow cancel {call.flow.name} first"
         )
-    _command(going, going.step)
+    into = getattr(call.options, "into", False)
+    _command(going, lambda: going.step(into=into))
 
 
 def block(call: Call) -> None:
@@ -151,7 +153,7 @@ def reset(call: Call) -> None:
 COMMANDS: Mapping[str, Callable[[Call], None]] = {
     command.__name__: command
     for command in (show, run, start, step, block, until, resume, pause, cancel, panel, reset)
-} | {"export": export_flow}
+} | {"export": export_flow, **mending.COMMANDS}
 
 
 def list_flows() -> None:
@@ -169,8 +171,8 @@ def list_flows() -> None:
     say("\n".join(f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]}" for row in rows))
 
 
-def _begin(call: Call, *, paused: bool) -> Run:
-    return call.flow.start(paused=paused, **call.start_options())
+def _begin(call: Call, *, paused: bool, hold_on_failure: bool = False) -> Run:
+    return call.flow.start(paused=paused, hold_on_failure=hold_on_failure, **call.start_options())
 
 
 def _command(going: Run, command: Callable[[], object]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
 from nbflow.notebook.commands import COMMANDS
+from nbflow.notebook.mending import TAKE_TASK
 from nbflow.notebook.resources import candidates
 from nbflow.registry import flows
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from IPython.core.completer import SimpleMatcherResult
 
 _CELL_OPTIONS = ("--in", "--run", "--step", "--no-show", "-p")
-_LINE_OPTIONS = ("-p", "--executor", "--task", "--paused")
+_LINE_OPTIONS = ("-p", "--executor", "--task", "--paused", "--into", "--hold", "--when", "--after", "--clear")
 
 
 @context_matcher(identifier="nbflow")
@@ -53,6 +54,6 @@ def _candidates(magic: str, given: list[str]) -> list[str]:
     if last == "-p":
         return [f"{p.name}=" for p in flow.parameters()] if flow is not None else []
     tasks = list(flow.slugs.values()) if flow is not None else []
-    if last == "--task" or (given[0] in ("until", "resume") and last in names):
+    if last == "--task" or (given[0] in ("until", "resume", *TAKE_TASK) and last in names):
         return tasks
     return [*(names if len(given) == 1 else []), *_LINE_OPTIONS]

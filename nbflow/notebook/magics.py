@@ -16,6 +16,7 @@ from nbflow.notebook.cellcode import execute
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.identity import cell_key, names_in
 from nbflow.notebook.lookup import find_block, find_flow
+from nbflow.notebook.mending import TAKE_TASK
 from nbflow.notebook.options import parameters, parse
 from nbflow.notebook.resources import USAGE, resources
 from nbflow.registry import flows
@@ -60,12 +61,23 @@ class FlowMagics(Magics):
         f"What is open, and what dead kernels left: {USAGE.replace('%', '%%')}",
     )
     @argument("name", nargs="?", help="the flow; may be left out when there is only one")
-    @argument("target", nargs="?", help="the task, for until and resume: its name, id or variable")
+    @argument("target", nargs="?", help="the task, for until, resume, retry ...: its name, id or variable")
+    @argument("value", nargs="?", help="for set: a name of the notebook, or a literal")
     @_PARAMETER
     @argument("--executor", help="where the tasks run: inline or threads")
     @argument("--task", help="the same as the third word")
     @argument("--paused", action="store_true", help="for start: stand still before the first task")
-    @argument("-o", "--output", metavar="FILE", help="for export: the file to write; shown below the cell if left out")
+    @argument("--into", action="store_true", help="for step: stop at each child of a mapped task")
+    @argument("--hold", action="store_true", help="for start: stand still where a task fails")
+    @argument("--when", metavar="EXPR", help="for break: only if this is true of the task's arguments")
+    @argument("--after", action="store_true", help="for break: stand still after the task")
+    @argument("--clear", action="store_true", help="for break: forget it")
+    @argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="for export: the file to write; shown below the cell if left out",
+    )
     @line_magic("flow")  # type: ignore[arg-type]  # IPython's types know the decorator without a name only
     def line(self, line: str) -> None:
         """Show and command the flows of this notebook."""
@@ -164,7 +176,7 @@ def _check(options: Any, magic: str) -> None:
 def _flow_and_target(options: Any, magic: str) -> Flow:
     """Find the flow; with only one flow, the word after the command may be the task."""
     if options.target is None and options.name is not None and options.name not in flows:
-        takes_task = options.command in ("until", "resume") and not options.task
+        takes_task = options.command in ("until", "resume", *TAKE_TASK) and not options.task
         if takes_task and len(flows) == 1:
             options.name, options.target = None, options.name
     return find_flow(options.name, magic)

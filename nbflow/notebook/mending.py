@@ -1,0 +1,166 @@
+"""The subcommands of `%flow` for a run that stands still: look at a task, mend it, go on."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.debugger import Pdb
+from IPython.core.error import UsageError
+from IPython.core.getipython import get_ipython
+from IPython.display import display
+
+from nbflow.notebook.lookup import find_task, going_run, newest_run, unfinished_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from nbflow.core.task import Task
+    from nbflow.engine.handle import Run
+    from nbflow.notebook.commands import Call
+
+
+def retry(call: Call) -> None:
+    """Run the held task again, with the newest definition of its function, and draw the run."""
+    run = going_run(call.flow, call.magic)
+    task = _task_or_held(call, run)
+    try:
+        run.retry(task)
+    finally:
+        display(run)
+
+
+def skip(call: Call) -> None:
+    """Leave a task out, or go on from a failed one as if it had been left out."""
+    run = going_run(call.flow, call.magic)
+    task = _task_or_held(call, run)
+    run.skip(task)
+    _say(f"{task.name} is skipped in run {run.number}; %flow resume {call.flow.name} goes on")
+
+
+def set_value(call: Call) -> None:
+    """Give a task a value in place of its own: a name of the notebook, or a literal."""
+    run = going_run(call.flow, call.magic)
+    text = call.options.value
+    if text is None:
+        raise UsageError(
+            f"{call.magic}: which value? write %flow set {call.flow.name} TASK VALUE, a name or a literal"
+        )
+    task = call.task()
+    run.set_result(task, _value(text, call))
+    _say(f"{task.name} is {text} in run {run.number} (edited); %flow resume {call.flow.name} goes on")
+
+
+def break_at(call: Call) -> None:
+    """Set a breakpoint; begins a run that stands still if none is going."""
+    task = call.task()
+    run = unfinished_run(call.flow)
+    if run is None:
+        run = call.flow.start(paused=True, **call.start_options())
+    if call.options.clear:
+        run.clear_break(task)
+        _say(f"run {run.number} does not stop at {task.name} any more")
+        return
+    when = None if call.options.when is None else _condition(call.options.when, task, run, call)
+    run.break_at(task, when, after=call.options.after)
+    place = "after" if call.options.after else "before"
+    _say(
+        f"run {run.number} stands still {place} {task.name}; %flow resume {call.flow.name} lets it go on to there"
+    )
+
+
+def debug(call: Call) -> None:
+    """Open the debugger where a task failed; in a held run its resources are open."""
+    run = newest_run(call.flow)
+    if run is None:
+        raise UsageError(f"{call.magic}: flow {call.flow.name!r} has not run yet, so nothing has failed")
+    failed = [task for task, state in run.states.items() if isinstance(state.result, BaseException)]
+    if call.options.task or call.options.target or not failed:
+        run.debug(call.task() if failed else _task_or_held(call, run))
+    else:
+        run.debug(failed[0])
+
+
+def values(call: Call) -> None:
+    """Put what a task is given into the notebook, under the names of its arguments."""
+    run = newest_run(call.flow)
+    if run is None:
+        raise UsageError(f"{call.magic}: flow {call.flow.name!r} has not run yet; there are no values")
+    task = _task_or_held(call, run)
+    found = run.inputs(task)
+    call.namespace.update(found)  # type: ignore[attr-defined]
+    listed = ", ".join(found) or "nothing: it takes no arguments"
+    _say(f"what {task.name} takes in run {run.number}: {listed}")
+
+
+COMMANDS: Mapping[str, Callable[[Call], None]] = {
+    "retry": retry,
+    "skip": skip,
+    "set": set_value,
+    "break": break_at,
+    "debug": debug,
+    "values": values,
+}
+TAKE_TASK = tuple(COMMANDS)
+
+
+def _task_or_held(call: Call, run: Run) -> Task:
+    """Return the task that the line names, else the one at which the run stands still."""
+    if call.options.task or call.options.target:
+        return find_task(
+            call.flow.name,
+            run.graph.slugs,
+            call.options.task or call.options.target,
+            call.namespace,
+            call.magic,
+        )
+    held = run.held or [task for task in (run.next_task,) if task is not None]
+    if len(held) == 1:
+        return held[0]
+    which = ", ".join(repr(task.name) for task in held) or "it stands still at none"
+    raise UsageError(f"{call.magic}: which task of run {run.number}? {which}; add its name")
+
+
+def _value(text: str, call: Call) -> Any:
+    if text in call.namespace:
+        return call.namespace[text]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        raise UsageError(
+            f"{call.magic}: {text!r} is neither a name of this notebook nor a literal; assign the value to a name first"
+        ) from None
+
+
+def _condition(text: str, task: Task, run: Run, call: Call) -> Callable[..., object]:
+    """Make a condition of an expression over the task's arguments and the notebook's names."""
+    try:
+        code = compile(text, "<breakpoint>", "eval")
+    except SyntaxError as error:
+        raise UsageError(f"{call.magic}: --when {text!r} is no expression: {error.msg}") from None
+    number = run.graph.index[task]
+    arguments = {edge.key for edge in run.graph.edges_in[number]} | set(run.graph.constants.get(task, ()))
+    unknown = [name for name in code.co_names if name not in arguments and name not in call.namespace]
+    unknown = [name for name in unknown if not hasattr(builtins, name) and f".{name}" not in text]
+    if unknown:
+        taken = ", ".join(sorted(filter(None, arguments))) or "nothing"
+        raise UsageError(f"{call.magic}: --when asks for {unknown[0]!r}; {task.name} takes {taken}")
+    names = call.namespace
+
+    def condition(**inputs: Any) -> object:
+        return eval(code, dict(names), inputs)  # code that the user typed on the line
+
+    return condition
+
+
+def post_mortem(traceback: TracebackType) -> None:
+    """Open the shell's own debugger at the end of a traceback."""
+    shell = get_ipython()
+    debugger = Pdb if shell is None else shell.debugger_cls
+    debugger().interaction(None, traceback)
+
+
+def _say(text: str) -> None:
+    display({"text/plain": text}, raw=True)

@@ -1,0 +1,158 @@
+"""`%flow` on a run that stands still: retry, skip, set, break, debug, values."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from IPython.core.error import UsageError
+
+from nbflow import flows
+
+BROKEN = """
+@task
+def work(client, n):
+    log.append(f"work {n}")
+    raise ValueError("not yet")
+"""
+MENDED = """
+@task
+def work(client, n):
+    return n + 40
+"""
+FLOW = """%%flow story --no-show
+n = Parameter("n", default=2)
+with Cluster() as client:
+    worked = work(client, n)
+    doubled = double(worked)
+"""
+
+
+def newest():
+    return flows["story"].runs[-1]
+
+
+def wait_for(condition):
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def held(notebook):
+    for cell in (BROKEN, FLOW, "%flow start story --hold"):
+        assert notebook(cell).error is None
+    wait_for(lambda: newest().is_paused)
+    return notebook
+
+
+def test_a_held_run_says_what_it_stands_at_and_holds_open(held):
+    assert newest().state.message == "The run stands still ('work' failed); open: Cluster."
+    assert held.names["log"] == ["setup", "work 2"]
+
+
+def test_a_redefined_function_is_retried_and_the_run_goes_on(held):
+    held(MENDED)
+
+    assert held("%flow retry story").error is None
+    held("%flow resume story")
+    newest().wait(20)
+
+    assert newest().results[held.names["doubled"]] == 84
+    assert held.names["log"] == ["setup", "work 2", "double 42", "cleanup"]
+
+
+def test_values_puts_the_inputs_of_the_held_task_into_the_notebook(held):
+    said = held("%flow values story").outputs[-1]["text/plain"]
+
+    assert said == "what work takes in run 1: client, n"
+    assert (held.names["client"], held.names["n"]) == ("cluster", 2)
+
+
+def test_a_value_is_set_by_name_or_literal(held):
+    held("found = [1, 2]")
+
+    assert held("%flow set story work found").error is None
+    held("%flow resume story")
+    newest().wait(20)
+
+    assert newest().results[held.names["doubled"]] == [1, 2, 1, 2]
+    assert newest().sources[held.names["worked"]] == "edited"
+
+
+def test_a_failed_task_is_skipped(held):
+    assert held("%flow skip story").error is None
+    held("%flow resume story")
+
+    assert newest().wait(20).is_successful()
+
+
+def test_a_breakpoint_begins_a_run_and_its_condition_is_an_expression(notebook):
+    for cell in (
+        MENDED,
+        FLOW,
+        "limit = 1",
+        "%flow break story work --when 'n > limit'",
+        "%flow resume story",
+    ):
+        assert notebook(cell).error is None
+    wait_for(lambda: newest().held)
+
+    assert newest().held == [notebook.names["worked"]]
+    notebook("%flow break story work --clear")
+    notebook("%flow resume story")
+    assert newest().wait(20).is_successful()
+
+
+def test_debug_opens_the_shell_s_debugger_where_the_task_failed(held, monkeypatch):
+    seen = []
+
+    class Debugger:
+        def interaction(self, frame, traceback):
+            while traceback.tb_next:
+                traceback = traceback.tb_next
+            seen.append(traceback.tb_frame.f_locals["n"])
+
+    monkeypatch.setattr(type(held.shell), "debugger_cls", Debugger)
+
+    assert held("%flow debug story").error is None
+    assert seen == [2]
+
+
+def test_stepping_into_a_map_takes_one_child_at_a_time(notebook):
+    notebook("%%flow maps --no-show\nmapped = double.map([1, 2, 3])")
+
+    notebook("%flow step maps --into")
+
+    states = flows["maps"].runs[-1].states[notebook.names["mapped"]].map_states
+    assert [state.is_finished() for state in states] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("%flow retry story doubled", "does not stand still at task 'double'"),
+        ("%flow set story work", "which value?"),
+        ("%flow set story work nothing_here", "neither a name of this notebook nor a literal"),
+        ("%flow break story work --when 'z > 1'", "--when asks for 'z'; work takes client, n"),
+        ("%flow break story work --when 'n >'", "is no expression"),
+        ("%flow break story Cluster.cleanup", "a cleanup is never held up"),
+        ("%flow skip story Cluster.cleanup", "belongs to a block"),
+        ("%flow retry story nothing", "has no task 'nothing'"),
+    ],
+)
+def test_bad_input_is_a_usage_error_naming_culprit_and_remedy(held, line, words):
+    error = held(line).error
+
+    assert isinstance(error, UsageError)
+    assert words in str(error)
+    assert newest().is_paused
+
+
+def test_a_retry_without_a_run_says_how_to_begin_one(notebook):
+    notebook(MENDED)
+    notebook(FLOW)
+
+    assert "%flow start story" in str(notebook("%flow retry story").error)
+    assert "has not run yet" in str(notebook("%flow values story").error)
