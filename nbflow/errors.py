@@ -42,6 +42,8 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     ├── SetResultError (RuntimeError)          a value set for a task that runs, or whose value is in use
     ├── BreakpointError (ValueError)           a breakpoint that is not possible
     ├── RunNotFinishedError (RuntimeError)     something that only a run that is over can do
+    ├── RerunError (ValueError)                a rerun of something that can not be rerun
+    │   └── NothingToRerunError                nothing failed, or nothing is stale
     ├── RenderError (RuntimeError)             a drawing that can not be made here
     ├── LedgerError (RuntimeError)             something about the record of open resources
     │   ├── LedgerUnavailableError             it can not be opened, read or written
@@ -502,6 +504,29 @@ class RunNotFinishedError(NbflowError, RuntimeError):
     def __str__(self) -> str:
         return (
             f"run {self.number} of {self.flow!r} is not over; run.wait() waits for it, run.cancel() ends it"
+        )
+
+
+class RerunError(NbflowError, ValueError):
+    """What is to be run again is no such thing."""
+
+
+class NothingToRerunError(RerunError):
+    """Nothing of what is asked for needs to run again."""
+
+    def __init__(self, flow: str, number: int, what: str) -> None:
+        super().__init__(flow, number, what)
+        self.flow = flow
+        self.number = number
+        self.what = what
+
+    def __str__(self) -> str:
+        reason = {"failed": "nothing has failed", "stale": "everything is up to date"}.get(
+            self.what, "nothing was asked for"
+        )
+        return (
+            f"nothing to run again in run {self.number} of {self.flow!r}: {reason}; "
+            "rerun() runs everything, rerun([task]) a task and what depends on it"
         )
 
 

@@ -15,17 +15,25 @@ from nbflow.core.context import context as current_context
 from nbflow.core.context import thread
 from nbflow.core.graph import Graph
 from nbflow.core.options import checked_handlers
+from nbflow.core.parameter import Parameter
+from nbflow.core.sameness import same
 from nbflow.core.states import Pending, State
+from nbflow.engine.closure import ALL
 from nbflow.engine.compare import Comparison
 from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import FrozenGraph
 from nbflow.engine.handle import Run
+from nbflow.engine.holds import renew
+from nbflow.engine.past import Durations, Past
+from nbflow.engine.plan import Plan
+from nbflow.engine.planning import asked_for, make_plan
 from nbflow.engine.record import NOT_RUN
 from nbflow.engine.run import RunLoop
 from nbflow.engine.values import run_values
 from nbflow.errors import (
     ExecutorError,
     NothingStoredError,
+    NothingToRerunError,
     OptionTypeError,
     ParameterError,
     RunInsideFlowError,
@@ -40,6 +48,7 @@ if TYPE_CHECKING:
     from graphviz import Digraph
 
     from nbflow.core.edge import Edge
+    from nbflow.core.resource import Block
     from nbflow.core.task import Task
     from nbflow.engine.executor import Executor
     from nbflow.engine.keeper import Keeper
@@ -57,6 +66,11 @@ _OF_AN_ATTEMPT = (
     "task_loop_result",
     "resume",
 )  # of a task that runs this flow, and nothing to do with its tasks
+_START_OPTIONS = frozenset(
+    {
+        *("context", "executor", "flow_run_id", "flow_run_name", "hold_limit_s", "hold_on_failure", "paused"),
+    }
+)
 _WITHOUT_MEANING = ("schedule", "run_config", "storage", "result")
 
 
@@ -218,11 +232,126 @@ class Flow(Graph):
             <Success: "All reference tasks succeeded.">
         """
         kwargs.pop("state", None)
-        run = self._prepare(parameters, kwargs, paused=paused)
+        run = self._prepare(parameters, kwargs, paused=paused, plan=kwargs.pop("_plan", None))
         run.hold_on_failure, run.hold_limit_s = hold_on_failure, hold_limit_s
         self._tell_start(run)
         run.begin()
         return run
+
+    def plan(self, what: str | Iterable[Task | Block] | Task | Block = "all", **parameters: Any) -> Plan:
+        """Return what a rerun of the newest run would do, and do nothing: see `Run.rerun`.
+
+        Where there is no run yet, everything runs.
+
+        Args:
+            what: "all", "failed", "stale", or tasks and blocks.
+            **parameters: Values of parameters.
+
+        Raises:
+            RerunError: If `what` is none of these.
+            UnknownTaskError: If the flow has no such task, or no longer.
+            ParameterError, ValueError: As for `run`.
+
+        Example:
+            >>> from nbflow import Flow, task
+            >>> with Flow("sum") as flow:
+            ...     total = task(lambda: 1 + 1, name="add")()
+            >>> print(flow.plan().text())
+            plan of 'sum': 1 task runs
+              add  runs  new
+        """
+        previous = self.runs[-1] if self.runs else None
+        return self._plan_after(previous, what, parameters)
+
+    def rerun_of(
+        self, run: Run, what: str | Iterable[Task | Block] | Task | Block, dry: bool, given: dict[str, Any]
+    ) -> Run | Plan:
+        """Carry out `Run.rerun`."""
+        known = {parameter.name for parameter in self.parameters()}
+        parameters = {**(given.pop("parameters", None) or {})}
+        parameters |= {name: given.pop(name) for name in tuple(given) if name in known}
+        unknown = tuple(name for name in given if name not in _START_OPTIONS)
+        if unknown:
+            raise UnexpectedArgumentError(unknown, tuple(sorted(known)))
+        if not isinstance(what, str) and not hasattr(what, "run") and not hasattr(what, "init_task"):
+            what = list(what)
+        plan = self._plan_after(run, what, parameters)
+        if dry:
+            return plan
+        if plan.is_empty and plan.what != ALL:
+            raise NothingToRerunError(self.name, run.number, plan.what)
+        if not run.is_finished:
+            run.cancel("Replaced by a rerun.")
+            run.wait()
+            plan = self._plan_after(run, what, parameters)
+        given.setdefault("executor", run.executor)
+        given.setdefault("hold_on_failure", run.hold_on_failure)
+        given.setdefault("hold_limit_s", run.hold_limit_s)
+        return self.start_plan(plan, **given)
+
+    def start_plan(self, plan: Plan, **options: Any) -> Run:
+        """Start a run in the background that does what `plan` says, and return its handle.
+
+        Unless all is run, the tasks that run get the newest definitions of their functions.
+
+        Args:
+            plan: Of this flow as it is now.
+            **options: As for `start`, but for `parameters` and `task_states`.
+
+        Raises:
+            RetryError: If the newest definition of a function does not take its task's inputs.
+        """
+        if plan.what != ALL:
+            for step in plan.steps:
+                if step.runs:
+                    renew(step.task, _argument_names(plan.graph, step.task))
+        return self.start(dict(plan.parameters), _plan=plan, **options)
+
+    def _plan_after(
+        self,
+        previous: Run | None,
+        what: str | Iterable[Task | Block] | Task | Block,
+        given: dict[str, Any],
+    ) -> Plan:
+        self.validate()
+        graph = FrozenGraph(self)
+        if previous is None:
+            word, asked = asked_for(what, graph, None)
+            values = self._parameter_values(given, {})
+            return make_plan(graph, [None] * len(graph.tasks), what=word, asked=asked, parameters=values)
+        word, asked = asked_for(what, graph, previous.graph)
+        values = self._parameter_values({**self._parameters_of(previous), **given}, {})
+        past = Past(
+            graph,
+            previous.graph,
+            states=previous.states,
+            sources=previous.sources,
+            timings=previous.timings,
+            code=previous.code,
+        )
+        older = [run for run in reversed(self.runs) if run is not previous]
+        return make_plan(
+            graph,
+            past.last(reads_code=word != ALL),
+            what=word,
+            asked=asked,
+            parameters=values,
+            before=previous.parameters,
+            previous=previous,
+            durations=Durations((run.graph, run.states, run.timings) for run in (previous, *older)),
+            gone=past.gone,
+            origins_of=past.origins,
+        )
+
+    def _parameters_of(self, previous: Run) -> dict[str, Any]:
+        """Return the values that a rerun begins with: a default that the flow has changed since is not among them."""
+        now = {parameter.name: parameter for parameter in self.parameters()}
+        then = {task.name: task.default for task in previous.graph.tasks if isinstance(task, Parameter)}
+        return {
+            name: value
+            for name, value in previous.parameters.items()
+            if name in now and (now[name].required or not same(value, then.get(name)))
+        }
 
     def on_start(self, listener: Callable[[Run], object]) -> Callable[[], None]:
         """Call `listener(run)` for each new run just before it begins; returns a function that ends this.
@@ -251,6 +380,7 @@ class Flow(Graph):
         *,
         blocking: bool = False,
         paused: bool = False,
+        plan: Plan | None = None,
     ) -> Run:
         if current_context.get("flow") is self:
             raise RunInsideFlowError(self.name)
@@ -271,7 +401,7 @@ class Flow(Graph):
         outer = {key: value for key, value in thread.data.items() if key not in left_out}
         loop = RunLoop(
             self,
-            FrozenGraph(self),
+            FrozenGraph(self) if plan is None else plan.graph,
             executor,
             run_values(
                 {**outer, **extra}, flow_name=self.name, run_id=run_id, run_name=run_name, parameters=values
@@ -280,9 +410,13 @@ class Flow(Graph):
             paused=paused,
             blocking=blocking,
             task_states=task_states,
+            reused=None if plan is None else plan.reused,
             keeper=_keeper_of(self, run_id),
         )
         run = Run(loop, self, number, values)
+        if plan is not None:
+            run.follow(plan)
+            task_states = {step.task: plan.reused[step.task] for step in plan.steps if not step.runs}
         if store is not None:
             store.keep(run, task_states or {}, loop.record.sources, lambda: loop.cancel_wanted)
         return run
@@ -402,6 +536,20 @@ class Flow(Graph):
         return table(run.graph, run.states)
 
 
+def _argument_names(graph: FrozenGraph, task: Task) -> dict[str, Any]:
+    edges = graph.edges_in[graph.index[task]]
+    return dict.fromkeys(edge.key for edge in edges if edge.key is not None) | graph.constants.get(task, {})
+
+
+def _plan_bundle(plan: Plan) -> dict[str, Any]:
+    from nbflow.render.html import html
+
+    states = {step.task: Pending(step.why) if step.runs else plan.reused[step.task] for step in plan.steps}
+    headline, text = plan.text().partition("\n")[::2]
+    page = html(plan.graph, states, title=headline, note="")
+    return {"text/html": page, "text/plain": "\n".join([headline, text]) if text else headline}
+
+
 def _state_bundle(state: State) -> dict[str, Any]:
     from nbflow.render.mimebundle import state_bundle
 
@@ -415,6 +563,7 @@ def _comparison_bundle(comparison: Comparison) -> dict[str, Any]:
 
 
 State.bundle_of = _state_bundle
+Plan.bundle_of = _plan_bundle
 Comparison.bundle_of = _comparison_bundle
 
 

@@ -141,6 +141,10 @@ class Memory:
         """Return the function that the task had of its own, or nothing."""
         return self._runs.get(task, _NOTHING)
 
+    def is_run_of(self, task: Task, run: Any) -> bool:
+        """Whether `run`, or nothing of its own, was the task's function."""
+        return self._runs.get(task, _OTHER) is run
+
     def lookup(self, space: dict[str, Any], name: str) -> Any:
         """Return what a name stood for."""
         found = self._names.get((id(space), name), _NOTHING)

@@ -16,6 +16,7 @@ from nbflow.engine.compare import Comparison, compare
 from nbflow.engine.frozen import CLEANUP
 from nbflow.engine.holds import AFTER, BEFORE, PINNED, Breakpoint, check_condition
 from nbflow.engine.interrupts import Guard
+from nbflow.engine.past import CodeNotes
 from nbflow.engine.run import Answer
 from nbflow.engine.termination import Terminator
 from nbflow.errors import (
@@ -29,14 +30,16 @@ from nbflow.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
     from nbflow.engine.capture import TaskLog
     from nbflow.engine.events import Event, Listener
+    from nbflow.engine.executor import Executor
     from nbflow.engine.frozen import FrozenGraph
+    from nbflow.engine.plan import Plan
     from nbflow.engine.run import RunLoop
 
 _SLICE_S = 0.25
@@ -58,6 +61,8 @@ class Run:
         flow: The flow.
         graph: The graph it was started with; later changes of the flow do not touch it.
         parameters: The values it was started with.
+        plan: What it does, if it is a rerun.
+        code: What is known of its tasks' code, to tell what is stale.
 
     Example:
         >>> from nbflow import Flow, task
@@ -80,6 +85,8 @@ class Run:
         self.parameters = parameters
         self._loop = loop
         self._record = loop.record
+        self.plan: Plan | None = None
+        self.code = CodeNotes(loop.graph.tasks)
         self._thread: threading.Thread | None = None
         self._retrying = threading.Lock()
 
@@ -318,6 +325,7 @@ class Run:
         """
         node = self._child(task, index)
         self._mend(self._loop.holds.retry, node, waits=True)
+        self.code.note(task)
         return self._loop.record.current(node)
 
     def set_result(self, task: Task, value: object, index: int | None = None) -> None:
@@ -403,15 +411,69 @@ class Run:
         self._wait(self._loop.is_over, timeout_s)
         return self.state
 
-    def rerun(self, **parameters: Any) -> Run:
-        """Run the flow anew, as a new run, with the same parameters unless others are given.
+    def rerun(
+        self, what: str | Iterable[Task | Block] | Task | Block = "all", dry: bool = False, **parameters: Any
+    ) -> Any:
+        """Run again, as a new run, what is asked for and what follows from it; the other values are taken over.
 
-        This run is cancelled and cleaned up first if it is still going.
+        This run is cancelled and cleaned up first if it is still going. The new one has the same parameters unless
+        others are given, which runs what depends on them. Unless all is run, the tasks get the newest definitions of
+        their functions.
+
+        Args:
+            what: "all"; "failed" (with what was cancelled or not reached); "stale" (code or inputs have changed, or
+                there is no good result); or tasks and blocks.
+            dry: Whether to return the `Plan` and do nothing.
+            **parameters: Values of parameters; options of `Flow.start`, such as `paused`.
+
+        Returns:
+            The new run, or the plan.
+
+        Raises:
+            RerunError: If `what` is none of these.
+            NothingToRerunError: If nothing would run.
+            UnknownTaskError: If the flow has no such task, or no longer.
+            ParameterError, ValueError: As for `Flow.start`.
+            RetryError: If the newest definition of a function does not take its task's inputs.
+
+        Example:
+            >>> from nbflow import Flow, Parameter, task
+            >>> with Flow("sum") as flow:
+            ...     doubled = task(lambda x: 2 * x, name="double")(Parameter("x", default=1))
+            ...     total = task(lambda y: y + 1, name="add")(doubled)
+            >>> run = flow.start()
+            >>> _ = run.wait()
+            >>> print(run.rerun([total], dry=True).text())
+            plan of 'sum', going on from run 1: 1 task runs, 1 reused
+              double  reused  computed in run 1
+              add     runs    asked for
+            >>> run.rerun(x=5).wait().result[total].result
+            11
         """
-        if not self.is_finished:
-            self.cancel("Replaced by a rerun.")
-            self.wait()
-        return self.flow.start(executor=self._loop.executor, **{**self.parameters, **parameters})  # type: ignore[no-any-return]
+        return self.flow.rerun_of(self, what, dry, parameters)
+
+    def follow(self, plan: Plan) -> None:
+        """Take over from an earlier run what `plan` says; called once, by the flow, before the run begins."""
+        self.plan = plan
+        self._record.sources.update(plan.sources)
+        origins = plan.origins_of()
+        taken = (step.task for step in plan.steps if not step.runs or step.children is not None)
+        self.code.inherit({task: origins[task] for task in taken if task in origins})
+
+    @property
+    def executor(self) -> Executor:
+        """Where its tasks run."""
+        return self._loop.executor
+
+    @property
+    def parent(self) -> Any:
+        """The run that this one goes on from; None if there is none, or the flow has forgotten it by now."""
+        return None if self.plan is None else self.plan.previous
+
+    @property
+    def kind(self) -> str:
+        """A "run" of its own, a "replay" of its parent, or a "fork": something of it was changed on the way."""
+        return "run" if self.plan is None else self.plan.kind
 
     def compare(self, other: Any) -> Comparison:
         """Put this run and another one side by side: states, times, values, parameters and code.

@@ -1,0 +1,242 @@
+"""Decides which tasks a rerun runs, from what is asked for and what is known of an earlier run. Pure.
+
+Runs, whatever is asked for: what is new, has no result, or gets another input or parameter. Then follows:
+
+* everything downstream; of a mapped task over a mapped one, the children below those that run;
+* for a task inside a block: the block opens, and so do those around it; a new resource makes every other value that was
+  computed inside stale, unless its task is portable. A task that only sets the resource up anew (a changed parameter of
+  its init, say) does the same, if anything inside is not portable;
+* upstream of a task that needs only successes: what has failed or was cancelled.
+
+A pinned value is taken over, unless its task is asked for by name.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from nbflow.core.states import Cancelled, Failed, Mapped, State, TriggerFailed
+from nbflow.engine.frozen import CLEANUP, ORDINARY
+from nbflow.engine.plan import COMPUTED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from nbflow.engine.frozen import FrozenGraph
+
+ALL, FAILED, STALE = "all", "failed", "stale"
+Children = frozenset[int] | None  # None: all of them
+NEW, NO_RESULT = "new", "has no result yet"
+
+
+class Last(NamedTuple):
+    """What is known of a task's last result.
+
+    Attributes:
+        state: How it ended.
+        input_change: What has changed about its inputs since, in words; empty: nothing.
+        code_change: What has changed in its code since.
+        source: Where the value comes from.
+    """
+
+    state: State
+    input_change: str = ""
+    code_change: str = ""
+    source: str = COMPUTED
+
+
+class Closure:
+    """What runs: `runs` has the node of each task that does, and which of its children; `why` says why.
+
+    Args:
+        graph: The graph as it is now.
+        last: What is known of each node; None for a new one.
+        what: "all", "failed", "stale" or "tasks".
+        asked: The nodes asked for by name.
+        parameters: The nodes of parameters whose values change, and how.
+        number: That of the run that it goes on from, for the words.
+
+    Attributes:
+        runs: The children that run by node; None for all, as for tasks that are not mapped.
+        why: Why a node runs.
+        opens: Why a block opens, by the number of its shape.
+    """
+
+    def __init__(
+        self,
+        graph: FrozenGraph,
+        last: Sequence[Last | None],
+        *,
+        what: str,
+        asked: frozenset[int] = frozenset(),
+        parameters: Mapping[int, str] | None = None,
+        number: int | None = None,
+    ) -> None:
+        self.runs: dict[int, Children] = {}
+        self.why: dict[int, str] = {}
+        self.opens: dict[int, str] = {}
+        self._graph = graph
+        self._last = last
+        self._asked = asked
+        self._in_run = "" if number is None else f" in run {number}"
+        self._below: list[list[int]] = [[] for _ in graph.tasks]
+        for node, upstream in enumerate(graph.upstream):
+            for up in upstream:
+                self._below[up].append(node)
+        self._inside: list[list[int]] = [[] for _ in graph.shapes]
+        for node, shape in enumerate(graph.shape_of):
+            if shape >= 0 and graph.role[node] == ORDINARY:
+                for around in graph.enclosing(shape):
+                    self._inside[around].append(node)
+        self._pending: deque[int] = deque()
+        for node in range(len(graph.tasks)):
+            self._begin(node, what, (parameters or {}).get(node, ""))
+        while self._pending:
+            self._spread(self._pending.popleft())
+
+    # -- what is asked for ------------------------------------------------------------------------------------
+
+    def _begin(self, node: int, what: str, parameter: str) -> None:
+        why, children = self._reason(node, what, parameter)
+        if not why:
+            return
+        role = self._graph.role[node]
+        if role == ORDINARY:
+            self._mark(node, why, children)
+        elif role != CLEANUP or node in self._asked:
+            self._renew_if_needed(self._graph.shape_of[node], f"{self._graph.tasks[node].name}: {why}")
+
+    def _reason(self, node: int, what: str, parameter: str) -> tuple[str, Children]:
+        last = self._last[node]
+        if node in self._asked:
+            return "asked for", None
+        if last is None:
+            return NEW, None
+        if what == ALL:
+            return "everything runs", None
+        if parameter:
+            return parameter, None
+        if last.input_change:
+            return last.input_change, None
+        if what == STALE and last.code_change:
+            return f"{last.code_change} has changed", None
+        if self._graph.role[node] != ORDINARY and not isinstance(last.state, Failed):
+            return "", None  # of blocks that opened or did not, as they were needed
+        return self._reason_of_state(last.state, mends=what in (FAILED, STALE))
+
+    def _reason_of_state(self, state: State, *, mends: bool) -> tuple[str, Children]:
+        if isinstance(state, Mapped):
+            bad = frozenset(i for i, child in enumerate(state.map_states) if self._is_bad(child, mends=mends))
+            return (f"{_these(bad)} failed{self._in_run}" if mends else NO_RESULT, bad) if bad else ("", None)
+        if not state.is_finished():
+            return NO_RESULT, None
+        if isinstance(state, Cancelled):
+            return f"was cancelled{self._in_run}", None
+        if not mends or not isinstance(state, Failed):
+            return "", None
+        return f"could not run{self._in_run}" if isinstance(
+            state, TriggerFailed
+        ) else f"failed{self._in_run}", None
+
+    def _is_bad(self, child: State | None, *, mends: bool) -> bool:
+        if child is None or not child.is_finished() or isinstance(child, Cancelled):
+            return True
+        return mends and isinstance(child, Failed)
+
+    # -- what follows -----------------------------------------------------------------------------------------
+
+    def _mark(self, node: int, why: str, children: Children = None) -> None:
+        last = self._last[node]
+        if last is not None and last.source == "pinned" and node not in self._asked:
+            return
+        if children is not None:
+            known = last.state if last is not None else None
+            if not isinstance(known, Mapped) or not self._graph.is_map[node]:
+                children = None
+            else:
+                children &= frozenset(range(len(known.map_states)))
+                if not children:
+                    return
+                if len(children) == len(known.map_states):
+                    children = None
+        if node in self.runs:
+            before = self.runs[node]
+            if before is None or (children is not None and children <= before):
+                return
+            children = None if children is None else children | before
+        else:
+            self.why[node] = why
+        self.runs[node] = children
+        self._pending.append(node)
+
+    def _spread(self, node: int) -> None:
+        graph, children = self._graph, self.runs[node]
+        name, role, shape = graph.tasks[node].name, graph.role[node], graph.shape_of[node]
+        for down in self._below[node]:
+            if graph.role[down] == CLEANUP:
+                continue  # with its block
+            if role != ORDINARY and shape in self._around(down):
+                continue  # a new resource: see `_renew`
+            if graph.role[down] != ORDINARY:
+                self._renew_if_needed(graph.shape_of[down], f"downstream of {name!r}")
+            else:
+                self._mark(down, f"downstream of {name!r}", children if node in graph.pairs[down] else None)
+        if role == ORDINARY:
+            for around in graph.enclosing(shape):
+                self._renew(around, f"{name!r} runs inside")
+        self._need(node)
+
+    def _need(self, node: int) -> None:
+        if not self._graph.is_plain[node] or self._graph.role[node] == CLEANUP:
+            return
+        for up in self._graph.upstream[node]:
+            last = self._last[up]
+            if up in self.runs or last is None or self._graph.role[up] != ORDINARY:
+                continue
+            why = f"{self._graph.tasks[node].name!r} needs it"
+            if isinstance(last.state, Mapped):
+                bad = frozenset(
+                    i for i, child in enumerate(last.state.map_states) if self._is_bad(child, mends=True)
+                )
+                if bad:
+                    self._mark(up, why, bad)
+            elif not last.state.is_successful():
+                self._mark(up, why)
+
+    def _renew_if_needed(self, shape: int, why: str) -> None:
+        inside = self._inside[shape]
+        if not inside or any(node in self.runs or not self._is_portable(node) for node in inside):
+            self._renew(shape, why)
+
+    def _renew(self, shape: int, why: str) -> None:
+        """Set a block's resource up anew."""
+        if shape in self.opens:
+            return
+        graph = self._graph
+        self.opens[shape] = why
+        one, name = graph.shapes[shape], graph.blocks[shape].name
+        for node in (one.init, one.setup, one.cleanup):
+            if node >= 0:
+                self.why[node] = why
+                self.runs[node] = None
+                self._pending.append(node)
+        for node in self._inside[shape]:
+            if not self._is_portable(node):
+                self._mark(node, f"inside {name!r}, whose resource is new")
+        for inner, other in enumerate(graph.shapes):
+            if other.parent == shape and not self._inside[inner]:
+                self._renew(inner, f"inside {name!r}, whose resource is new")
+        if one.parent >= 0:
+            self._renew(one.parent, f"{name!r} opens inside")
+
+    def _is_portable(self, node: int) -> bool:
+        last = self._last[node]
+        return bool(self._graph.tasks[node].portable) or (last is not None and last.source == "pinned")
+
+    def _around(self, node: int) -> Iterator[int]:
+        yield from self._graph.enclosing(self._graph.shape_of[node])
+
+
+def _these(children: frozenset[int]) -> str:
+    return f"child {min(children)}" if len(children) == 1 else f"{len(children)} children"

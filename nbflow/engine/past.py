@@ -1,0 +1,213 @@
+"""What a run knows for those who go on from it: states, inputs, code as it was, durations; matched to the flow of now.
+
+Tasks are matched by identity, else by slug: a cell that was executed again has made new ones in the place of the old.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from nbflow.core.code import Memory, Reader, change, newest_run
+from nbflow.core.sameness import same
+from nbflow.engine.closure import Last
+from nbflow.engine.frozen import CLEANUP, ORDINARY
+from nbflow.engine.plan import COMPUTED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from nbflow.core.edge import Edge
+    from nbflow.core.states import State
+    from nbflow.core.task import Task
+    from nbflow.engine.frozen import FrozenGraph
+
+Timings = dict["Task", tuple[float, float | None]]
+Origin = tuple[Memory, "Task"]
+
+
+class CodeNotes:
+    """What the code of a run's tasks was when they were called.
+
+    Noted when the run starts and again when a person has mended something: whatever begins after that counts as
+    computed by the code of then. A function redefined between these moments counts as changed for all that began
+    before the next one, also for what has used it already.
+    """
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self._tasks = tasks
+        self._notes = [(0.0, Memory(tasks))]
+        self._mended: dict[Task, Memory] = {}
+        self._inherited: dict[Task, Origin] = {}
+
+    def note(self, mended: Task) -> None:
+        """Note what the code is now; `mended` has just been run by it."""
+        memory = Memory(self._tasks)
+        self._notes.append((time.time(), memory))
+        self._mended[mended] = memory
+
+    def inherit(self, origins: Mapping[Task, Origin]) -> None:
+        """Take over where values come from that an earlier run has computed."""
+        self._inherited.update(origins)
+
+    def origin_of(self, task: Task, began_at: float) -> Origin:
+        """Return what was noted last before a task began, in seconds since the epoch, and which task it was then."""
+        if task in self._mended:
+            return self._mended[task], task
+        if task in self._inherited:
+            return self._inherited[task]
+        memory = next((memory for at, memory in reversed(self._notes) if at <= began_at), self._notes[0][1])
+        return memory, task
+
+
+class Past:
+    """A run as the tasks of a newer graph see it.
+
+    Args:
+        graph: The graph of now.
+        before: That of the run.
+        states, sources, timings: What the run knows of its tasks.
+        code: What their code was.
+    """
+
+    def __init__(
+        self,
+        graph: FrozenGraph,
+        before: FrozenGraph,
+        *,
+        states: Mapping[Task, State],
+        sources: Mapping[Task, str],
+        timings: Mapping[Task, tuple[float, float | None]],
+        code: CodeNotes,
+    ) -> None:
+        self._graph = graph
+        self._old = before
+        self._states = states
+        self._sources = sources
+        self._timings = timings
+        self._code = code
+        self._now = Reader()
+        self._then: dict[int, tuple[Memory, Reader, bool]] = {}
+        self.before = match(graph, before)
+
+    @property
+    def gone(self) -> tuple[str, ...]:
+        """The slugs of the tasks that are no more."""
+        kept = {task for task in self.before if task is not None}
+        old = self._old
+        return tuple(
+            old.slugs[task] for node, task in enumerate(old.tasks) if task not in kept and not old.free[node]
+        )
+
+    def last(self, *, reads_code: bool = True) -> list[Last | None]:
+        """Return what is known of each node of the graph; None for new ones.
+
+        Args:
+            reads_code: Whether to look for changes of code.
+        """
+        return [
+            None if old is None else self._last(node, task, old, reads_code=reads_code)
+            for node, (task, old) in enumerate(zip(self._graph.tasks, self.before, strict=True))
+        ]
+
+    def _last(self, node: int, task: Task, old: Task, *, reads_code: bool) -> Last:
+        state = self._states[old]
+        if self._graph.role[node] == CLEANUP:
+            return Last(state)
+        changed = self._input_change(node, task, old)
+        code = self._code_change(task, old) if reads_code and not changed else ""
+        return Last(state, changed, code, self._sources.get(old, COMPUTED))
+
+    # -- inputs -----------------------------------------------------------------------------------------------
+
+    def _input_change(self, node: int, task: Task, old: Task) -> str:
+        number = self._old.index[old]
+        into, before = self._graph.edges_in[node], self._old.edges_in[number]
+        if into != before:
+            one = {tie for edge in before if (tie := self._tie(self._old, edge, edge.upstream_task))}
+            other = {
+                tie
+                for edge in into
+                if (tie := self._tie(self._graph, edge, self.before[self._graph.index[edge.upstream_task]]))
+            }
+            if one != other:
+                keys = sorted({tie[1] or "" for tie in one ^ other})
+                return f"its argument {keys[-1]!r} has changed" if keys[-1] else "it comes after other tasks"
+        constants, values = self._graph.constants.get(task), self._old.constants.get(old)
+        if constants is values or constants == {} == values:
+            return ""
+        known, given = values or {}, constants or {}
+        for key in sorted(known.keys() | given.keys()):
+            if key not in known or key not in given or not same(known[key], given[key]):
+                return f"its argument {key!r} has changed"
+        return ""
+
+    @staticmethod
+    def _tie(
+        graph: FrozenGraph, edge: Edge, upstream: Task | None
+    ) -> tuple[Task | None, str | None, bool, bool] | None:
+        """Return what counts of an edge; nothing of those that only tie a block's tasks to its resource."""
+        if edge.key is None and graph.role[graph.index[edge.upstream_task]] != ORDINARY:
+            return None
+        return upstream, edge.key, bool(edge.mapped), bool(edge.flattened)
+
+    # -- code -------------------------------------------------------------------------------------------------
+
+    def _code_change(self, task: Task, old: Task) -> str:
+        memory, old = self._origin(old)
+        if id(memory) not in self._then:
+            self._then[id(memory)] = memory, Reader(memory), memory.holds()
+        _, then, holds = self._then[id(memory)]
+        if holds and task is old and memory.is_run_of(task, newest_run(task)):
+            return ""
+        return change(task, then, self._now, old)
+
+    def _origin(self, old: Task) -> Origin:
+        began = self._timings.get(old)
+        return self._code.origin_of(old, time.time() if began is None else began[0])
+
+    def origins(self) -> dict[Task, Origin]:
+        """Return what was known of the code by which each value was computed."""
+        pairs = zip(self._graph.tasks, self.before, strict=True)
+        return {task: self._origin(old) for task, old in pairs if old is not None}
+
+
+def match(graph: FrozenGraph, before: FrozenGraph) -> list[Task | None]:
+    """Return for each node of `graph` the task that had its place in `before`."""
+    found: list[Task | None] = [task if task in before.index else None for task in graph.tasks]
+    missing = [node for node, task in enumerate(found) if task is None]
+    if not missing:
+        return found
+    taken = {task for task in found if task is not None}
+    by_slug = {before.slugs[task]: task for task in before.tasks if task not in taken}
+    for node in missing:
+        old = by_slug.get(graph.slugs[graph.tasks[node]])
+        if old is not None and before.role[before.index[old]] == graph.role[node]:
+            found[node] = old
+    return found
+
+
+class Durations:
+    """How long tasks took when they last ended well.
+
+    Args:
+        runs: The runs to look at, as (graph, states, timings), newest first.
+    """
+
+    def __init__(self, runs: Iterable[tuple[FrozenGraph, Mapping[Task, State], Timings]]) -> None:
+        self._runs = list(runs)
+        self._by_slug: dict[int, dict[str, Task]] = {}
+
+    def of(self, task: Task, slug: str) -> float | None:
+        """Return the seconds that a task took; None if it never ended well."""
+        for number, (graph, states, timings) in enumerate(self._runs):
+            known = task if task in graph.index else self._named(number, graph).get(slug)
+            begun, ended = timings.get(known, (0.0, None)) if known is not None else (0.0, None)
+            if known is not None and ended is not None and states[known].is_successful():
+                return max(0.0, ended - begun)
+        return None
+
+    def _named(self, number: int, graph: FrozenGraph) -> dict[str, Task]:
+        if number not in self._by_slug:
+            self._by_slug[number] = {graph.slugs[task]: task for task in graph.tasks}
+        return self._by_slug[number]

@@ -1,0 +1,181 @@
+"""Makes a plan of a graph, of what is known of an earlier run, and of what is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.sameness import same
+from nbflow.core.states import Mapped, Skipped, State, Success
+from nbflow.engine.closure import ALL, FAILED, STALE, Closure, Last
+from nbflow.engine.frozen import ORDINARY, SETUP
+from nbflow.engine.plan import (
+    COMPUTED,
+    FORK,
+    REPLAY,
+    REUSED,
+    RUN,
+    STICKY,
+    BlockStep,
+    Plan,
+    Step,
+    weakly,
+)
+from nbflow.errors import RerunError, UnknownTaskError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from nbflow.core.task import Task
+    from nbflow.engine.frozen import FrozenGraph
+    from nbflow.engine.past import Durations
+
+TASKS = "tasks"
+_CHOICES = (ALL, FAILED, STALE)
+_CLOSED = "nothing inside runs"
+
+
+def make_plan(
+    graph: FrozenGraph,
+    last: Sequence[Last | None],
+    *,
+    what: str = ALL,
+    asked: frozenset[int] = frozenset(),
+    parameters: Mapping[str, Any],
+    before: Mapping[str, Any] | None = None,
+    previous: Any = None,
+    durations: Durations | None = None,
+    gone: tuple[str, ...] = (),
+    origins_of: Callable[[], Mapping[Task, Any]] = dict,
+) -> Plan:
+    """Decide what a run would do.
+
+    Args:
+        graph: The graph of now.
+        last: What is known of each of its nodes; None for new ones.
+        what: "all", "failed", "stale" or "tasks" (those in `asked`).
+        asked: Nodes asked for by name.
+        parameters: The values of the parameters.
+        before: Those of the earlier run.
+        previous: The earlier run; anything with a `number`. The plan does not keep it alive.
+        durations: How long tasks take.
+        gone: The slugs of tasks that are no more.
+        origins_of: Returns what was known of the code that computed what is taken over.
+    """
+    changes = {} if before is None else changed_parameters(graph, before, parameters)
+    number = getattr(previous, "number", None)
+    closure = Closure(graph, last, what=what, asked=asked, parameters=changes, number=number)
+    steps: list[Step] = []
+    reused: dict[Task, State] = {}
+    for node, task in enumerate(graph.tasks):
+        known = last[node]
+        if node not in closure.runs:
+            reused[task] = _taken_over(graph.role[node], known)
+            steps.append(_kept(task, known, number, graph.role[node]))
+            continue
+        children = closure.runs[node]
+        expected_s = None if durations is None else durations.of(task, graph.slugs[task])
+        if children is not None and known is not None and isinstance(known.state, Mapped):
+            reused[task] = _without(known.state, children)
+            if expected_s is not None:
+                expected_s *= len(children) / len(known.state.map_states)
+        some = None if children is None else tuple(sorted(children))
+        steps.append(Step(task=task, runs=True, why=closure.why[node], expected_s=expected_s, children=some))
+    is_fork = bool(changes) or any(not step.runs and step.source in STICKY for step in steps)
+    return Plan(
+        steps=tuple(steps),
+        blocks=tuple(
+            BlockStep(block=block, opens=shape in closure.opens, why=closure.opens.get(shape, _CLOSED))
+            for shape, block in enumerate(graph.blocks)
+        ),
+        reused=reused,
+        parameters=dict(parameters),
+        kind=RUN if previous is None else FORK if is_fork else REPLAY,
+        what=what,
+        gone=gone,
+        graph=graph,
+        previous_of=weakly(previous),
+        origins_of=origins_of,
+    )
+
+
+def changed_parameters(
+    graph: FrozenGraph, before: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> dict[int, str]:
+    """Return how parameters differ from those of the earlier run, by node."""
+    nodes = {graph.slugs[task]: node for node, task in enumerate(graph.tasks) if task.name in parameters}
+    return {
+        nodes[name]: f"changed from {before[name]!r:.30} to {value!r:.30}"
+        for name, value in parameters.items()
+        if name in before and name in nodes and not same(before[name], value)
+    }
+
+
+def asked_for(what: object, graph: FrozenGraph, before: FrozenGraph | None) -> tuple[str, frozenset[int]]:
+    """Return what is asked for as a word, and the nodes asked for by name.
+
+    Args:
+        what: "all", "failed", "stale", or tasks and blocks: of the graph of now, or of the one of before.
+        graph: The graph of now.
+        before: The graph of the earlier run.
+
+    Raises:
+        RerunError: If it is none of these.
+        UnknownTaskError: If neither graph has a task, or the present one no longer has it.
+    """
+    if isinstance(what, str):
+        if what in _CHOICES:
+            return what, frozenset()
+        raise RerunError(f"what={what!r} is unknown; give 'all', 'failed', 'stale' or a list of tasks")
+    if hasattr(what, "init_task") or hasattr(what, "run"):
+        what = [what]
+    try:
+        wanted = list(what)  # type: ignore[call-overload]
+    except TypeError:
+        raise RerunError(f"what={what!r:.80} is no list of tasks") from None
+    return TASKS, frozenset(_node(getattr(one, "init_task", one), graph, before) for one in wanted)
+
+
+def _node(task: Any, graph: FrozenGraph, before: FrozenGraph | None) -> int:
+    if not hasattr(task, "run"):
+        raise RerunError(f"{task!r:.80} in what=[...] is neither a task nor a block")
+    if task not in graph.index and before is not None and task in before.index:
+        slug = before.slugs[task]
+        task = next((one for one in graph.tasks if graph.slugs[one] == slug), task)
+    if task not in graph.index:
+        raise UnknownTaskError(task, graph.name)
+    return graph.index[task]
+
+
+def _taken_over(role: int, known: Last | None) -> State:
+    """Return the state to start from; a resource that is closed is not handed on."""
+    if known is None or not known.state.is_finished():
+        return Skipped("No task of the block will run.")
+    state = known.state
+    if role == SETUP and state.is_successful() and not state.is_skipped():
+        return Success("Not set up again: nothing inside runs.")
+    if isinstance(state, Mapped):
+        return Mapped(state.message, map_states=list(state.map_states))
+    return state
+
+
+def _without(state: Mapped, children: frozenset[int]) -> Mapped:
+    left: list[Any] = [None if i in children else child for i, child in enumerate(state.map_states)]
+    return Mapped(state.message, map_states=left)
+
+
+def _kept(task: Task, known: Last | None, number: int | None, role: int) -> Step:
+    if role != ORDINARY or known is None:
+        return Step(task=task, runs=False, why=_CLOSED, source=REUSED)
+    where = "" if number is None else f" in run {number}"
+    state, source = known.state, known.source
+    if state.is_skipped():
+        why = f"skipped{where}"
+    elif not state.is_successful():
+        why = f"failed{where}"
+    elif source == COMPUTED:
+        why = f"computed{where}"
+    else:
+        why = f"{source}{where}"
+    if known.code_change:
+        why += f", although {known.code_change} has changed"
+    return Step(task=task, runs=False, why=why, source=source if source in STICKY else REUSED)
