@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from nbflow.core.context import context as current_context
 from nbflow.core.context import thread
 from nbflow.core.graph import Graph
+from nbflow.core.missing import MissingTask
 from nbflow.core.options import checked_handlers
 from nbflow.core.parameter import Parameter
 from nbflow.core.sameness import same
@@ -160,6 +161,20 @@ class Flow(Graph):
             "_start_listeners": (),
             "_flow_store": None,
         }
+
+    def validate(self) -> None:
+        """Check that the flow can be run.
+
+        Raises:
+            DanglingTaskError: If a notebook cell uses a task that no cell makes any more.
+            ValueError: If it has a cycle, edges to strange tasks, or a task outside of a block takes its resource.
+        """
+        for task in self._answer("missing", self._find_missing):
+            raise task.error
+        super().validate()
+
+    def _find_missing(self) -> list[MissingTask]:
+        return [task for task in self._declared if type(task) is MissingTask]
 
     # -- running ----------------------------------------------------------------------------------------------
 

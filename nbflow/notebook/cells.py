@@ -20,7 +20,7 @@ from nbflow.notebook.assembly import assemble
 from nbflow.notebook.book import Book, Dangling, Missing
 from nbflow.notebook.contributions import Contribution, OldTaskError
 from nbflow.notebook.difference import Difference
-from nbflow.notebook.scope import Scope
+from nbflow.notebook.scope import Scope, give_back
 from nbflow.notebook.shield import Shield
 from nbflow.notebook.surgery import Baseline, Snapshot, made_inside, version
 
@@ -101,12 +101,17 @@ class Cells:
                 raise
             change.commit()
 
-    def remove(self, ids: Iterable[str]) -> None:
+    def remove(self, ids: Collection[str], namespace: Namespace | None = None) -> None:
         """Take contributions out, as if their cells had been executed empty.
+
+        Args:
+            ids: Which.
+            namespace: The user's names, which no longer lead to what is gone.
 
         Raises:
             NbflowError: If the graph is not valid afterwards; then nothing is changed.
         """
+        before = self.book
         snapshot = Snapshot(self.graph)
         with Shield():
             try:
@@ -115,20 +120,23 @@ class Cells:
                 missing = self.put_together(book)
             except BaseException:
                 snapshot.restore()
+                self.book, self._version = before, -1
                 raise
             gone = [c for one, c in self.book.contributions.items() if one not in book.contributions]
             for contribution in gone:
                 self.forget(contribution.made, contribution.label)
             self.take(book, missing)
+            if namespace is not None:
+                give_back(namespace, self.graph, book, gone, self.hidden)
 
-    def remove_cell(self, key: str) -> None:
+    def remove_cell(self, key: str, namespace: Namespace | None = None) -> None:
         """Take out what the cell `key` says, unless another cell says the same; see `remove`."""
         one = self.book.id_of(key)
         if one is None:
             return
         c = self.book.contributions[one]
         if len(c.cells) == 1:
-            self.remove([one])
+            self.remove([one], namespace)
         else:
             kept = replace(c, cells=tuple(cell for cell in c.cells if cell != key))
             self.book = self.book.with_(one, kept)
@@ -284,8 +292,8 @@ class Change:
             return None
         for one, c in book.contributions.items():
             if c.source == self.source and c.binds and not c.reads_what_it_binds:
-                last = all(book.binders[name][-1] == one for name in c.binds)
-                return one if last else None
+                if all(book.binders[name][-1] == one for name in c.binds):
+                    return one
         return None
 
     def end(self) -> None:

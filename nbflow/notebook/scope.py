@@ -12,7 +12,7 @@ from nbflow.notebook.difference import is_made
 from nbflow.notebook.places import reached
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, MutableMapping
+    from collections.abc import Callable, Collection, Iterable, MutableMapping
 
     from nbflow.core.graph import Graph
     from nbflow.notebook.book import Book
@@ -170,6 +170,22 @@ class Scope:
         else:
             self.namespace[name] = value
             self.hidden.discard(name)
+
+
+def give_back(
+    namespace: MutableMapping[str, Any], graph: Graph, book: Book, gone: Iterable[Contribution], hidden: set[str]
+) -> None:
+    """Let names that led to what contributions made that are gone hold what others bound to them, or nothing."""
+    scope = Scope(namespace, graph, book, "", hidden, set().__contains__)
+    made = {one for c in gone for one in (*c.made, *c.blocks)}
+    for name in {name for c in gone for name in c.binds} | book.binders.keys():
+        held = namespace.get(name, ABSENT)
+        if held is not ABSENT and not any(one in made for _, one in reached(held)):
+            continue
+        binders = book.binders.get(name)
+        before = next((c.before[name] for c in gone if name in c.before), ABSENT)
+        if held is not ABSENT or name in hidden:
+            scope._set(name, book.value(name, binders[-1]) if binders else before)
 
 
 def _is_hidden(name: str) -> bool:

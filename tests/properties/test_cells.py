@@ -1,0 +1,348 @@
+"""Cells executed, edited, deleted, copied and moved in any order: the flow is always what they say."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, note, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import run_state_machine_as_test as run_machine
+
+import nbflow
+from nbflow.core.missing import MissingTask
+from nbflow.errors import DanglingTaskError
+from nbflow.notebook.cells import cells_of
+from tests.properties.notebooks import BlockNames, Builder, Cell, ListNames, Names, ParameterNames
+
+SETUP = """
+from nbflow import Parameter, Flow, resource_manager, task
+
+@task
+def load(n=1):
+    return n
+
+@task
+def double(x):
+    return 2 * x
+
+@task
+def add(x, y):
+    return x + y
+
+@resource_manager
+class Cluster:
+    def setup(self):
+        return "cluster"
+    def cleanup(self, resource):
+        pass
+
+@task
+def use(resource):
+    return 1
+"""
+
+ALL_NAMES = (*Names, *ListNames, *BlockNames, *ParameterNames)
+names = st.sampled_from(Names)
+readable = st.sampled_from((*Names, *ParameterNames))
+lists = st.sampled_from(ListNames)
+managed = st.sampled_from(BlockNames)
+small = st.integers(1, 3)
+statements = st.one_of(
+    st.tuples(st.just("load"), names, small),
+    st.tuples(st.just("double"), names, readable),
+    st.tuples(st.just("add"), names, readable, readable),
+    st.tuples(st.just("quiet"), readable),
+    st.tuples(st.just("after"), names, readable),
+    st.tuples(st.just("alias"), names, readable),
+    st.tuples(st.just("list"), lists, small, small),
+    st.tuples(st.just("item"), names, lists, st.integers(0, 2)),
+    st.tuples(st.just("block"), names, managed),
+    st.tuples(st.just("use"), names, managed),
+    st.tuples(st.just("parameter"), st.sampled_from(ParameterNames)),
+)
+bodies = st.lists(statements, max_size=3).map(tuple)
+cells = st.builds(Cell, bodies, st.none() | st.none() | managed)
+
+
+class Entry:
+    """A contribution as the model has it."""
+
+    def __init__(self, cell, keys):
+        self.cell = cell
+        self.keys = set(keys)
+
+
+class Notebook(RuleBasedStateMachine):
+    """A notebook with a kernel; cells are known by the id that a front end sends."""
+
+    shell = None
+
+    def __init__(self):
+        super().__init__()
+        nbflow.flows.clear()
+        for name in ALL_NAMES:  # a reset of the shell would take longer than all the rest
+            self.shell.user_ns.pop(name, None)
+        self.notebook = []  # [id, cell], as the user sees it
+        self.entries = []  # what has been executed
+        self.count = 0
+
+    def teardown(self):
+        nbflow.flows.clear()
+
+    # What the user does
+
+    @initialize(first=st.lists(cells, min_size=1, max_size=4))
+    def begin(self, first):
+        for cell in first:
+            self.add(cell, 10)
+
+    @precondition(lambda self: len(self.notebook) < 7)
+    @rule(cell=cells, where=st.integers(0, 6))
+    def add(self, cell, where):
+        self.count += 1
+        self.notebook.insert(where, [f"c{self.count}", cell])
+        self.execute(self.notebook.index([f"c{self.count}", cell]))
+
+    @precondition(lambda self: self.notebook)
+    @rule(where=st.integers(0, 6), cell=cells)
+    def edit_and_execute(self, where, cell):
+        where %= len(self.notebook)
+        self.notebook[where][1] = cell
+        self.execute(where)
+
+    @precondition(lambda self: self.notebook)
+    @rule(where=st.integers(0, 6), data=st.data())
+    def edit_a_statement_and_execute(self, where, data):
+        where %= len(self.notebook)
+        cell = self.notebook[where][1]
+        body = list(cell.statements)
+        if body and data.draw(st.booleans()):
+            del body[data.draw(st.integers(0, len(body) - 1))]
+        else:
+            body.insert(data.draw(st.integers(0, len(body))), data.draw(statements))
+        self.notebook[where][1] = Cell(tuple(body), cell.block)
+        self.execute(where)
+
+    @precondition(lambda self: self.notebook)
+    @rule(where=st.integers(0, 6))
+    def execute_again(self, where):
+        self.execute(where % len(self.notebook))
+
+    @precondition(lambda self: self.notebook)
+    @rule(where=st.integers(0, 6))
+    def execute_with_an_error(self, where):
+        cell_id, cell = self.notebook[where % len(self.notebook)]
+        before = picture()
+        result = self.shell.run_cell(cell.source + "\n1 / 0", cell_id=cell_id)
+        assert (result.error_before_exec or result.error_in_exec) is not None
+        assert picture() == before
+
+    @precondition(lambda self: self.notebook and len(self.notebook) < 7)
+    @rule(where=st.integers(0, 6), to=st.integers(0, 6))
+    def copy(self, where, to):
+        self.count += 1
+        cell = self.notebook[where % len(self.notebook)][1]
+        self.notebook.insert(to, [f"c{self.count}", cell])
+        self.execute(self.notebook.index([f"c{self.count}", cell]))
+
+    @precondition(lambda self: len(self.notebook) > 1)
+    @rule(where=st.integers(0, 6), to=st.integers(0, 6))
+    def move(self, where, to):
+        self.notebook.insert(to, self.notebook.pop(where % len(self.notebook)))
+
+    @precondition(lambda self: self.notebook)
+    @rule(where=st.integers(0, 6))
+    def delete_and_prune(self, where):
+        cell_id, _ = self.notebook.pop(where % len(self.notebook))
+        entry = self.entry(cell_id)
+        if entry is None:
+            return
+        rest = [e for e in self.entries if e is not entry] if entry.keys == {cell_id} else self.entries
+        problem = Builder([e.cell for e in rest]).build().problem
+        before = picture()
+        try:
+            cells_of(nbflow.flows["example"]).remove_cell(f"id {cell_id}", self.shell.user_ns)
+        except nbflow.errors.NbflowError:
+            assert problem
+            assert picture() == before
+        else:
+            assert not problem
+            entry.keys.discard(cell_id)
+            self.entries = [e for e in self.entries if e.keys]
+
+    @rule()
+    def run_all_twice(self):
+        for _ in range(2):
+            before = picture()
+            for where in range(len(self.notebook)):
+                if not self.execute(where):
+                    break
+        assert picture() == before
+
+    # What must come of it
+
+    def entry(self, cell_id):
+        return next((e for e in self.entries if cell_id in e.keys), None)
+
+    def execute(self, where):
+        """Execute a cell; the model says whether it can be, and what follows."""
+        cell_id, cell = self.notebook[where]
+        wanted, position = self.after(cell_id, cell)
+        flow = Builder([e.cell for e in wanted]).build()
+        unknown = [here for here, _ in flow.missing] + flow.unread
+        is_possible = flow.problem is None and position not in unknown
+        before = picture()
+        note(f"{cell_id}:\n{cell.source}\n-> {'executed' if is_possible else flow.problem or 'missing'}")
+
+        result = self.shell.run_cell(cell.source, cell_id=cell_id)
+
+        error = result.error_before_exec or result.error_in_exec
+        assert (error is None) == is_possible, error
+        if error is None:
+            self.entries = wanted
+        else:
+            assert picture() == before
+        return is_possible
+
+    def after(self, cell_id, cell):
+        """The contributions if this cell is executed, and which of them is its own."""
+        entry = self.entry(cell_id)
+        entries = [Entry(e.cell, e.keys) for e in self.entries]
+        mine = next((e for e in entries if entry is not None and cell_id in e.keys), None)
+        if mine is None:
+            mine = next((e for i, e in enumerate(entries) if self.is_same(entries, i, cell)), None)
+        elif len(mine.keys) > 1 and mine.cell != cell:
+            mine.keys.discard(cell_id)
+            mine = None
+        if mine is None:
+            mine = Entry(cell, [cell_id])
+            entries.append(mine)
+        mine.cell = cell
+        mine.keys.add(cell_id)
+        return entries, entries.index(mine)
+
+    @staticmethod
+    def is_same(entries, index, cell):
+        if entries[index].cell != cell or not cell.binds or reads_what_it_binds(cell):
+            return False
+        return not any(other.cell.binds & cell.binds for other in entries[index + 1 :])
+
+    @invariant()
+    def the_flow_is_what_the_cells_say(self):
+        flow = Builder([e.cell for e in self.entries]).build()
+        assert picture() == sorted_missing(flow.picture())
+
+    @invariant()
+    def names_lead_to_what_the_last_cell_bound(self):
+        builder = Builder([e.cell for e in self.entries])
+        flow = builder.build()
+        slugs = flow.slugs()
+        for name in (*Names, *BlockNames, *ParameterNames):
+            try:
+                held = builder.lookup(len(self.entries), name)
+            except LookupError:
+                continue
+            assert nbflow.flows["example"].slugs[self.shell.user_ns[name]] == slugs[held], name
+
+    @invariant()
+    def it_runs_unless_something_is_missing(self):
+        flow = nbflow.flows.get("example")
+        missing = Builder([e.cell for e in self.entries]).build().missing
+        if flow is None:
+            return
+        if missing:
+            with pytest.raises(DanglingTaskError):
+                flow.validate()
+        else:
+            flow.validate()
+            self.compare_with_plain(flow)
+
+    def compare_with_plain(self, flow):
+        """If every name was bound before it was read, the cells as one plain program make the same flow."""
+        space = {}
+        exec(SETUP, space)
+        plain = nbflow.Flow("example")
+        try:
+            with plain:
+                for entry in self.entries:
+                    exec(entry.cell.body, space)
+        except (NameError, IndexError):
+            return
+        assert picture(plain) == picture(flow)
+        if not any(s[0] == "after" for e in self.entries for s in e.cell.statements):
+            # Else a later edge has made one of a block's own edges needless, which a closed block does not notice.
+            assert edges_of(plain) == edges_of(flow)
+            assert [plain.slugs[t] for t in plain.sorted_tasks()] == [
+                flow.slugs[t] for t in flow.sorted_tasks()
+            ]
+
+
+def reads_what_it_binds(cell):
+    bound, read = set(), {cell.block}
+    for s in cell.statements:
+        for name in _reads(s):
+            if name not in bound:
+                read.add(name)
+        bound |= Cell((s,)).binds
+    return bool(read & cell.binds)
+
+
+def _reads(s):
+    if s[0] in ("double", "alias", "item", "use"):
+        return [s[2]]
+    return {"add": s[2:4], "quiet": s[1:2], "after": s[1:3]}.get(s[0], ())
+
+
+def edges_of(flow):
+    return {(flow.slugs[e.upstream_task], flow.slugs[e.downstream_task], e.key) for e in flow.edges}
+
+
+def picture(flow=None):
+    """The flow in the words of the model; without a block's own edges."""
+    flow = nbflow.flows.get("example") if flow is None else flow
+    if flow is None:
+        return {"tasks": [], "edges": set(), "constants": {}, "blocks": {}}
+    slug = flow.slugs
+    own = {edge for block in flow.blocks for edge in block._made_edges}
+    for block in flow.blocks:
+        own |= {e for t in (block.setup_task, block.cleanup_task) for e in flow.edges_in(t) if e.key is not None}
+    return sorted_missing(
+        {
+            "tasks": [slug[t] for t in flow.tasks],
+            "edges": {
+                (slug[e.upstream_task], slug[e.downstream_task], e.key) for e in flow.edges if e not in own
+            },
+            "constants": {
+                slug[t]: dict(v) for t, v in flow.constants.items() if v and not isinstance(t, MissingTask)
+            },
+            "blocks": {
+                slug[b.setup_task]: ([slug[t] for t in b.members], b.parent and slug[b.parent.setup_task])
+                for b in flow.blocks
+            },
+        }
+    )
+
+
+def sorted_missing(seen):
+    """Put the stand-ins for what is missing in order of name, and leave a block's own edges out of account."""
+    tasks = seen["tasks"]
+    return seen | {
+        "tasks": [t for t in tasks if not t.endswith("?")] + sorted(t for t in tasks if t.endswith("?"))
+    }
+
+
+@pytest.mark.slow
+def test_the_flow_is_what_the_cells_say_whatever_is_done_with_them(shell, monkeypatch):
+    shell.run_line_magic("load_ext", "nbflow")
+    shell.run_cell(SETUP)
+    monkeypatch.setattr(shell, "showtraceback", lambda *args, **kwargs: None)  # nobody reads them, and they take long
+    machine = type("Machine", (Notebook,), {"shell": shell})
+
+    run_machine(
+        machine,
+        settings=settings(
+            max_examples=8,
+            stateful_step_count=12,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+        ),
+    )
