@@ -24,7 +24,7 @@ from nbflow.notebook.exportcells import (
 )
 from nbflow.notebook.exporttext import indented
 from nbflow.notebook.infer import names_of
-from nbflow.notebook.plaincells import PlainCells, Statement
+from nbflow.notebook.plaincells import PlainCells, Statement, import_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,7 +122,10 @@ class _Export:
         stars = plain.star_imports()
         unknown -= set(vars(builtins))
         missing = [n for n in sorted(unknown) if n in self.namespace and n not in ("display", "get_ipython")]
-        if missing and not stars:
+        imports = {n: text for n in missing if (text := import_of(n, self.namespace[n])) is not None}
+        stars += map(Statement.of, imports.values())
+        missing = [n for n in missing if n not in imports]
+        if missing and not plain.star_imports():
             raise ExportError(f"no cell defines {', '.join(map(repr, missing))}, which the flow's cells read")
         if "display" in unknown:
             stars.append(Statement.of("from IPython.display import display"))
@@ -143,7 +146,7 @@ class _Export:
     def _plain_sources(self) -> list[str]:
         """Return the ordinary cells that were executed, in plain Python as far as IPython can translate them."""
         found = []
-        for raw in self.shell.history_manager.input_hist_raw:  # type: ignore[union-attr]
+        for raw in self.shell.magics_manager.registry["TaskMagics"].sources:
             text = raw.lstrip()
             if text.startswith("%%"):
                 head, _, text = text.partition("\n")

@@ -8,8 +8,10 @@ in the order in which they were executed.
 from __future__ import annotations
 
 import ast
+import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from nbflow.notebook.exporttext import CellSource
 from nbflow.notebook.infer import CellNames, is_import, names_of
@@ -146,6 +148,16 @@ class PlainCells:
                 if changes:
                     found.append((cell, number))
         return found
+
+
+def import_of(name: str, value: Any) -> str | None:
+    """Return the import that gives `value` this name, None if there is none."""
+    if isinstance(value, ModuleType):
+        return f"import {value.__name__}" + ("" if value.__name__ == name else f" as {name}")
+    module, attribute = getattr(value, "__module__", None), getattr(value, "__name__", None)
+    if module in (None, "__main__") or getattr(sys.modules.get(module), attribute or "", None) is not value:
+        return None
+    return f"from {module} import {attribute}" + ("" if attribute == name else f" as {name}")
 
 
 def _sets_option(node: ast.stmt, name: str) -> bool:

@@ -31,10 +31,13 @@ class TaskMagics(Magics):
         super().__init__(shell)
         self._shell = shell
         self._cell: ExecutionInfo | None = None
+        # Not IPython's own list: a cell that is executed without being counted, as nbval does, is not in it.
+        self.sources: list[str] = list(shell.history_manager.input_hist_raw) if shell.history_manager else []
 
     def remember_cell(self, info: ExecutionInfo) -> None:
         """Note which cell is about to be executed; IPython calls it."""
         self._cell = info
+        self.sources.append(str(info.raw_cell))
 
     @magic_arguments("%%task")
     @argument("name", nargs="?", help="the task; by default it is called after the names it gives")

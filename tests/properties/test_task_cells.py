@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from IPython.utils.capture import capture_output
 
 import nbflow
+from nbflow.notebook.export import export
 
 NAMES = ["a", "b", "c", "d"]
 name = st.sampled_from(NAMES)
@@ -136,3 +137,17 @@ def test_executing_cells_again_changes_nothing(shell_once, sources, data):
 def shape(flow):
     edges = {(flow.slugs[e.upstream_task], flow.slugs[e.downstream_task], e.key) for e in flow.edges}
     return list(flow.slugs.values()), edges
+
+
+@one_shell
+@given(notebooks)
+def test_the_exported_module_gives_the_same(shell_once, sources):
+    expected = as_a_notebook(sources)
+    flow, tasks = as_tasks(shell_once, sources)
+
+    names = {"__name__": "exported"}
+    exec(export(flow, shell_once), names)
+
+    assert shape(names["flow"]) == shape(flow)
+    result = {names["flow"].slugs[task]: state.result for task, state in names["flow"].run().result.items()}
+    assert {n: result[flow.slugs[task]] for n, task in tasks.items()} == expected
