@@ -1,4 +1,4 @@
-"""Tab completion on the lines of `%flow` and `%%flow`: subcommands, flows, tasks, resources and options."""
+"""Tab completion on the lines of `%flow`, `%%flow` and `%%task`: subcommands, flows, tasks, resources and options."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
+from nbflow.notebook.cells import cells_of
 from nbflow.notebook.commands import COMMANDS
 from nbflow.notebook.mending import TAKE_TASK
 from nbflow.notebook.resources import candidates
@@ -14,18 +15,21 @@ from nbflow.registry import flows
 if TYPE_CHECKING:
     from IPython.core.completer import SimpleMatcherResult
 
+    from nbflow.flow import Flow
+
 _CELL_OPTIONS = ("--in", "--run", "--step", "--no-show", "-p")
-_LINE_OPTIONS = ("-p", "--executor", "--task", "--paused", "--into", "--hold", "--when", "--after", "--clear")
+_TASK_OPTIONS = ("--flow", "--in", "--needs", "--gives")
+_LINE_OPTIONS = ("-p", "-o", "--executor", "--task", "--paused", "--into", "--hold", "--when", "--after", "--clear")
 
 
 @context_matcher(identifier="nbflow")
 def complete_flow(context: CompletionContext) -> SimpleMatcherResult:
-    """Return what may stand at the cursor on a line of one of the two magics, and nothing on any other line."""
+    """Return what may stand at the cursor on a line of one of the magics, and nothing on any other line."""
     line = context.line_with_cursor[: context.cursor_position].lstrip()
     magic, _, rest = line.partition(" ")
     found: list[str] = []
     word = ""
-    if magic in ("%flow", "%%flow") and " " in line:
+    if magic in ("%flow", "%%flow", "%%task") and " " in line:
         *given, word = rest.split(" ")
         found = [one for one in _candidates(magic, [w for w in given if w]) if one.startswith(word)]
     return {
@@ -41,6 +45,8 @@ def _candidates(magic: str, given: list[str]) -> list[str]:
     flow = next((flows[word] for word in given if word in flows), None)
     if flow is None and len(names) == 1:
         flow = flows[names[0]]
+    if magic == "%%task":
+        return _of_task(given, flow)
     if magic == "%%flow":
         if last == "--in":
             return [block.name for block in flow.blocks] if flow is not None else []
@@ -57,3 +63,14 @@ def _candidates(magic: str, given: list[str]) -> list[str]:
     if last == "--task" or (given[0] in ("until", "resume", *TAKE_TASK) and last in names):
         return tasks
     return [*(names if len(given) == 1 else []), *_LINE_OPTIONS]
+
+
+def _of_task(given: list[str], flow: Flow | None) -> list[str]:
+    last = given[-1] if given else ""
+    if last == "--flow":
+        return list(flows)
+    if last == "--in":
+        return [block.name for block in flow.blocks] if flow is not None else []
+    option = next((word for word in reversed(given) if word.startswith("--")), "")
+    names = list(cells_of(flow).book.binders) if flow is not None and option == "--needs" else []
+    return [*names, *_TASK_OPTIONS]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import NbflowError
 from nbflow.notebook.cellfunction import CellFunction
 from nbflow.notebook.cells import cells_of
+from nbflow.notebook.difference import is_made
 
 if TYPE_CHECKING:
     from nbflow.core.task import Task
@@ -42,6 +43,7 @@ class Definition:
         cell = self.cell
         cells = cells_of(flow)
         later = _tasks_after(flow, self.key)
+        _give_names_back(flow, cell.shell.user_ns)
         with (
             flow,
             cells.executing(
@@ -83,6 +85,21 @@ def tie_others(flow: Flow, task: Task, key: str) -> None:
                 run.define_again()
             except NbflowError:  # the cell itself says why, when it is executed
                 continue
+
+
+def _give_names_back(flow: Flow, namespace: dict[str, Any]) -> None:
+    """Let names that hold a value of a run hold its task again.
+
+    `%flow values`, or `table = run.results[table]`, has put it there to be looked at. Read by a cell, it would be a
+    value that is no task's, and the cell would not be tied to anything.
+    """
+    book = cells_of(flow).book
+    for name, binders in book.binders.items():
+        held = namespace.get(name)
+        if held is None or is_made(held):
+            continue
+        if any(state.result is held for run in flow.runs for state in run.states.values()):
+            namespace[name] = book.value(name, binders[-1])
 
 
 def _changes(task: Task, name: str | None) -> bool:

@@ -422,6 +422,38 @@ except ZeroDivisionError as error:
     assert done.stdout == "y = x / 0  # here\n"
 
 
+@pytest.mark.parametrize("look", ["%flow values double", "a = nbflow.flows['notebook'].runs[-1].results[a]"])
+def test_a_value_put_into_the_notebook_to_be_looked_at_is_the_tasks_again_afterwards(notebook, look, value):
+    notebook("import nbflow")
+    notebook("%%task load\na = [1]", cell_id="one")
+    notebook("%%task double\nb = a + a", cell_id="two")
+    notebook("%flow run")
+    notebook(look)
+    assert notebook.names["a"] == [1]
+
+    notebook("%%task double\nb = a + a + a", cell_id="two")
+
+    assert value("b") == [1, 1, 1]
+    assert edges(flows["notebook"]) == [("load", "double", "a")]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("%%task --n", {"--needs"}),
+        ("%%task load --flow n", {"notebook"}),
+        ("%%task report --needs or", {"orders"}),
+        ("%%task report --needs orders cus", {"customers"}),
+    ],
+)
+def test_tab_completes_the_line(notebook, line, expected):
+    notebook("%%task load\norders, customers = 1, 2")
+
+    _, found = notebook.shell.complete(None, line)
+
+    assert expected <= set(found)
+
+
 def test_unloading_takes_the_magic_away(notebook):
     notebook("%unload_ext nbflow")
 
