@@ -400,15 +400,22 @@ class Run:
         """Start nothing more, ask the running tasks to stop, clean up; returns at once. Twice is once."""
         self._loop.request_cancel(reason)
 
-    def wait(self, timeout_s: float | None = None) -> State:
+    def wait(self, timeout_s: float | None = None, *, or_held: bool = False) -> State:
         """Wait until the run is over and return its final state (or its present one, when time is up).
 
-        A run that stands still is not over: without a limit this waits until somebody resumes or cancels it.
+        Args:
+            timeout_s: How long to wait, in seconds; None: without a limit.
+            or_held: Whether to return as soon as the run stands still, too. Otherwise a run that stands still is
+                waited for until somebody resumes or cancels it.
 
         Raises:
             KeyboardInterrupt: If interrupted; the run is cancelled and cleaned up first.
         """
-        self._wait(self._loop.is_over, timeout_s)
+        waiter = self._loop.is_over
+        if or_held:
+            waiter = threading.Event()
+            self._loop.post(self._loop.tell_when_still, waiter)
+        self._wait(waiter, timeout_s)
         return self.state
 
     def rerun(

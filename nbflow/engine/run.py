@@ -434,6 +434,10 @@ class RunLoop:
         if isinstance(self.record.state, Paused) and self.schedule.budget != 0:
             self._change_run(Running("Running flow."))
 
+    def tell_when_still(self, waiter: threading.Event) -> None:
+        """Set `waiter` when the run next stands still or is over."""
+        self._waiters.append(waiter)
+
     def mend(
         self,
         command: Callable[..., None],

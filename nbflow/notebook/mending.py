@@ -22,6 +22,19 @@ if TYPE_CHECKING:
     from nbflow.notebook.commands import Call
 
 
+def wait(call: Call) -> None:
+    """Wait until the run stands still or is over, and draw it."""
+    run = newest_run(call.flow)
+    if run is None:
+        raise UsageError(
+            f"{call.magic}: flow {call.flow.name!r} has not run yet; %flow start {call.flow.name} begins"
+        )
+    try:
+        run.wait(or_held=True)
+    finally:
+        display(run)
+
+
 def retry(call: Call) -> None:
     """Run the held task again, with the newest definition of its function, and draw the run."""
     run = going_run(call.flow, call.magic)
@@ -96,6 +109,7 @@ def values(call: Call) -> None:
 
 
 COMMANDS: Mapping[str, Callable[[Call], None]] = {
+    "wait": wait,
     "retry": retry,
     "skip": skip,
     "set": set_value,
@@ -103,7 +117,7 @@ COMMANDS: Mapping[str, Callable[[Call], None]] = {
     "debug": debug,
     "values": values,
 }
-TAKE_TASK = tuple(COMMANDS)
+TAKE_TASK = tuple(name for name in COMMANDS if name != "wait")
 
 
 def _task_or_held(call: Call, run: Run) -> Task:

@@ -59,16 +59,7 @@ class Story:
 
 
 def wait_until_still(run):
-    """Wait until the run stands still or is over, by a step that is not taken."""
-    import threading
-
-    still = threading.Event()
-    stop = run.listen(
-        lambda event: still.set() if event.kind == "run" and isinstance(event.state, Paused) else None,
-        replay=True,
-    )
-    assert still.wait(LIMIT_S)
-    stop()
+    assert isinstance(run.wait(LIMIT_S, or_held=True), Paused)
 
 
 @pytest.fixture
@@ -261,7 +252,7 @@ def stopped_at(story, *args, **options):
 
 def test_a_run_stands_still_before_a_task_and_goes_on_from_there(story):
     run = stopped_at(story, story.work)
-    wait_for(run, lambda: run.held == [story.work])
+    assert run.held == [story.work]
 
     assert story.lines == ["setup"]
     assert run.inputs(story.work) == {"server": "server", "x": 1}
@@ -271,19 +262,9 @@ def test_a_run_stands_still_before_a_task_and_goes_on_from_there(story):
     assert story.lines == ["setup", "work", "after", "cleanup"]
 
 
-def wait_for(run, condition):
-    """Poll, as a run that was paused stands still a second time without a new event of interest."""
-    import time
-
-    until = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.005)
-
-
 def test_a_run_stands_still_after_a_task(story):
     run = stopped_at(story, story.work, after=True)
-    wait_for(run, lambda: run.held == [story.work])
+    assert run.held == [story.work]
 
     assert isinstance(run.states[story.work], Success)
     assert "after" not in story.lines
@@ -300,21 +281,22 @@ def test_a_condition_on_the_inputs_decides(story, limit, held):
     run.resume()
 
     if held:
-        wait_for(run, lambda: run.held == [story.work])
+        wait_until_still(run)
+        assert run.held == [story.work]
         run.resume()
     assert run.wait(LIMIT_S).is_successful()
 
 
 def test_a_condition_that_raises_holds_and_says_so(story):
     run = stopped_at(story, story.work, when=lambda x: x.nothing)
-    wait_for(run, lambda: run.held == [story.work])
+    assert run.held == [story.work]
 
     assert any("breakpoint at 'work' raised AttributeError" in event.note for event in run.events)
 
 
 def test_a_step_passes_a_breakpoint(story):
     run = stopped_at(story, story.work)
-    wait_for(run, lambda: run.held == [story.work])
+    assert run.held == [story.work]
 
     run.step()
 
@@ -458,6 +440,12 @@ def test_a_limit_must_be_positive(story):
 
     with pytest.raises(OptionError, match="seconds above 0"):
         run.hold_limit_s = 0
+
+
+def test_waiting_for_a_run_to_stand_still_ends_with_the_run_at_the_latest(story):
+    story.broken = False
+
+    assert story.flow.start().wait(LIMIT_S, or_held=True).is_successful()
 
 
 def test_only_what_failed_is_debugged(story):

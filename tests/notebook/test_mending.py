@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from IPython.core.error import UsageError
 
@@ -32,18 +30,10 @@ def newest():
     return flows["story"].runs[-1]
 
 
-def wait_for(condition):
-    until = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.005)
-
-
 @pytest.fixture
 def held(notebook):
-    for cell in (BROKEN, FLOW, "%flow start story --hold"):
+    for cell in (BROKEN, FLOW, "%flow start story --hold", "%flow wait story"):
         assert notebook(cell).error is None
-    wait_for(lambda: newest().is_paused)
     return notebook
 
 
@@ -97,7 +87,7 @@ def test_a_breakpoint_begins_a_run_and_its_condition_is_an_expression(notebook):
         "%flow resume story",
     ):
         assert notebook(cell).error is None
-    wait_for(lambda: newest().held)
+    notebook("%flow wait story")
 
     assert newest().held == [notebook.names["worked"]]
     notebook("%flow break story work --clear")
