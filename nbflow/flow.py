@@ -282,12 +282,7 @@ class Flow(Graph):
         self, run: Run, what: str | Iterable[Task | Block] | Task | Block, dry: bool, given: dict[str, Any]
     ) -> Run | Plan:
         """Carry out `Run.rerun`."""
-        known = {parameter.name for parameter in self.parameters()}
-        parameters = {**(given.pop("parameters", None) or {})}
-        parameters |= {name: given.pop(name) for name in tuple(given) if name in known}
-        unknown = tuple(name for name in given if name not in _START_OPTIONS)
-        if unknown:
-            raise UnexpectedArgumentError(unknown, tuple(sorted(known)))
+        parameters = self._take_parameters(given)
         if not isinstance(what, str) and not hasattr(what, "run") and not hasattr(what, "init_task"):
             what = list(what)
         plan = self._plan_after(run, what, parameters)
@@ -303,6 +298,16 @@ class Flow(Graph):
         given.setdefault("hold_on_failure", run.hold_on_failure)
         given.setdefault("hold_limit_s", run.hold_limit_s)
         return self.start_plan(plan, **given)
+
+    def _take_parameters(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Return the parameters among keywords; what is left there are options of `start`."""
+        known = {parameter.name for parameter in self.parameters()}
+        parameters = {**(given.pop("parameters", None) or {})}
+        parameters |= {name: given.pop(name) for name in tuple(given) if name in known}
+        unknown = tuple(name for name in given if name not in _START_OPTIONS)
+        if unknown:
+            raise UnexpectedArgumentError(unknown, tuple(sorted(known)))
+        return parameters
 
     def start_plan(self, plan: Plan, **options: Any) -> Run:
         """Start a run in the background that does what `plan` says, and return its handle.
@@ -431,7 +436,7 @@ class Flow(Graph):
         run = Run(loop, self, number, values)
         if plan is not None:
             run.follow(plan)
-            task_states = {step.task: plan.reused[step.task] for step in plan.steps if not step.runs}
+            task_states = dict(plan.reused)
         if store is not None:
             store.keep(run, task_states or {}, loop.record.sources, lambda: loop.cancel_wanted)
         return run
@@ -452,10 +457,60 @@ class Flow(Graph):
             NothingStoredError: If the flow has no store.
             StoreUnavailableError: If one cannot be read, is damaged, newer, or can be somebody else's.
         """
+        return self._needed_store().runs()
+
+    def resume(
+        self,
+        what: str | Iterable[Task | Block] | Task | Block | None = None,
+        dry: bool = False,
+        **parameters: Any,
+    ) -> Any:
+        """Go on from the newest run in the flow's store, as a new run: in another kernel than that one's, say.
+
+        Tasks are matched by slug. What ended well is taken over, the rest runs, and resources are set up anew where
+        something inside their block runs. The new run has the parameters of the stored one unless others are given.
+        A stored run of this kernel that still goes on is cancelled and cleaned up first.
+
+        Args:
+            what: Must be given if code, inputs or parameters have changed: "stale" runs what has changed, "failed"
+                takes results of changed code as they are; "all"; or tasks and blocks.
+            dry: Whether to return the `Plan` and do nothing.
+            **parameters: Values of parameters; options of `Flow.start`, such as `paused`.
+
+        Returns:
+            The new run, whose `parent` is the stored one; or the plan.
+
+        Raises:
+            NothingStoredError: If the flow has no store, or no run is there.
+            StaleStoreError: If something has changed and `what` is not given; it names what.
+            StoredRunInUseError: If the run still goes on in another process.
+            NotKeptError: If a result that is to be taken over cannot be unpickled here.
+            StoreUnavailableError: If the store cannot be read, is damaged, newer, or can be somebody else's.
+            RerunError, UnknownTaskError, ParameterError, ValueError: As for `Run.rerun`.
+
+        Example:
+            >>> import tempfile
+            >>> folder = tempfile.mkdtemp()
+            >>> from nbflow import Flow, Task
+            >>> with Flow("sum", store=folder) as flow:
+            ...     total = Task("total")()
+            >>> state = flow.run()
+            >>> with Flow("sum", store=folder) as later:  # in a new kernel
+            ...     total = Task("total")()
+            >>> run = later.resume()
+            >>> run.wait().is_successful(), run.sources[total], run.parent
+            (True, 'reused', <StoredRun 1 of 'sum': Success>)
+        """
+        stored = self._needed_store().newest()
+        if stored is None:
+            raise NothingStoredError(self.name, f"there is none in {str(self.store)!r}")
+        return stored.resume(what, dry=dry, **parameters)
+
+    def _needed_store(self) -> FlowStore:
         store = self._its_store()
         if store is None:
             raise NothingStoredError(self.name, "it was made without `store=`")
-        return store.runs()
+        return store
 
     def _with_all_tasks(self, state: State) -> State:
         if state.result is None or isinstance(state.result, dict):

@@ -42,7 +42,7 @@ class Header:
     Attributes:
         slug: The task.
         index: Which child; None for the task itself.
-        run: The id of the run that computed it.
+        run: The id of the run that computed it; empty if it was given to one.
         state: The name of the state's class.
         message: The message of the state.
         code: The fingerprint of the task's code; empty if that is not known.

@@ -34,6 +34,7 @@ class Facts:
         began: In seconds since the epoch.
         ended: In seconds since the epoch; None if it has not.
         pid: The process it is or was in.
+        tasks: The slugs of its tasks, in start order.
         parameters: The names of its parameters, each with the fingerprint of its default (empty: it has none).
         sources: By slug, where values come from that are edited or pinned, which may be said after they were kept.
     """
@@ -48,6 +49,7 @@ class Facts:
     began: float | None = None
     ended: float | None = None
     pid: int = 0
+    tasks: list[str] = field(default_factory=list)
     parameters: dict[str, str] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
 
@@ -58,6 +60,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "message": (str, type(None)),
     "began": (int, float, type(None)),
     "ended": (int, float, type(None)),
+    "tasks": (list,),
     "parameters": (dict,),
     "sources": (dict,),
 }
@@ -89,7 +92,7 @@ def read_facts(folder: Path) -> Facts:
         if version <= FORMAT:
             facts = Facts(**found)
             strange = [n for n in found if not isinstance(found[n], _KINDS.get(n, (str,)))]
-            texts = [*facts.parameters.values(), *facts.sources.values()] if not strange else []
+            texts = [*facts.tasks, *facts.parameters.values(), *facts.sources.values()] if not strange else []
             if strange or not all(isinstance(one, str) for one in texts):
                 raise TypeError(f"{strange or 'parameters'} of an unexpected type")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

@@ -9,7 +9,7 @@ from nbflow.core.collections import Constant
 from nbflow.core.states import Cancelled, Mapped, Pending, State
 from nbflow.engine.frozen import FrozenGraph
 from nbflow.errors import DamagedStoreError, NotKeptError
-from nbflow.store.entry import ANEW, Header, read_header, read_value
+from nbflow.store.entry import ANEW, PYTHON, Header, read_header, read_value
 from nbflow.store.facts import Facts, is_going, read_facts
 from nbflow.store.naming import VALUE, value_name
 from nbflow.store.private import check_folder, in_our_words
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nbflow.store.folder import FlowStore
 
 KEPT = "Kept in the store."
+NOT_THERE = "its result was not kept"
 
 
 class StoredRun:
@@ -31,6 +32,8 @@ class StoredRun:
 
     Attributes:
         flow: The flow.
+        store: Where it is kept.
+        folder: The folder of the run.
         id: The run's id.
         number: Its number.
         kind: ``"run"``, ``"replay"`` or ``"fork"``.
@@ -59,8 +62,8 @@ class StoredRun:
         self.parent_id = facts.parent
         self.started_at = facts.began
         self.ended_at = facts.ended
-        self._store = store
-        self._folder = folder
+        self.store = store
+        self.folder = folder
         self._headers: dict[str, dict[int | None, Header]] | None = None
         self._states: dict[Task, State] | None = None
 
@@ -85,7 +88,7 @@ class StoredRun:
     @property
     def is_going(self) -> bool:
         """Whether it has not ended, and the process that it is in is alive."""
-        return self.ended_at is None and is_going(self._folder, self.facts.pid)
+        return self.ended_at is None and is_going(self.folder, self.facts.pid)
 
     @property
     def state(self) -> State:
@@ -94,7 +97,7 @@ class StoredRun:
             return Cancelled("Its kernel ended before it did.")
         found = named_state(self.facts.state, self.facts.message)
         if found is None:
-            raise DamagedStoreError(str(self._folder), f"a run can not be {self.facts.state!r}")
+            raise DamagedStoreError(str(self.folder), f"a run can not be {self.facts.state!r}")
         return found
 
     @property
@@ -105,9 +108,9 @@ class StoredRun:
             StoreUnavailableError: If a file cannot be read, is damaged, newer, or can be somebody else's.
         """
         if self._headers is None:
-            check_folder(self._folder)
-            with in_our_words(self._folder):
-                paths = sorted(path for path in self._folder.iterdir() if path.name.endswith(VALUE))
+            check_folder(self.folder)
+            with in_our_words(self.folder):
+                paths = sorted(path for path in self.folder.iterdir() if path.name.endswith(VALUE))
             found: dict[str, dict[int | None, Header]] = {}
             for path in paths:
                 header = read_header(path)
@@ -202,7 +205,6 @@ class StoredRun:
             for index, child in enumerate(state.map_states):
                 if index in parts and child.is_finished():
                     self._load(child, parts[index])
-            state.message = None
         elif None in parts and state.is_finished():
             self._load(state, parts[None])
         return state
@@ -214,7 +216,7 @@ class StoredRun:
         state.message = header.message
 
     def _value(self, header: Header) -> Any:
-        return read_value(self._folder / value_name(header.slug, header.index), header)
+        return read_value(self.folder / value_name(header.slug, header.index), header)
 
     def _state_of(self, task: Task) -> State:
         if isinstance(task, Constant):
@@ -230,25 +232,28 @@ class StoredRun:
             min(count, max((i for i in parts if i is not None), default=-1) + 1) if count > 1 << 24 else count
         )
         states = [self._named(parts[i]) if i in parts else Pending("Task not run.") for i in range(count)]
-        return Mapped(KEPT, map_states=states)
+        return Mapped("Ready to proceed with mapping.", map_states=states)
 
     def _named(self, header: Header) -> State:
-        path = self._folder / value_name(header.slug, header.index)
-        has_value = not header.not_kept and header.state in ("Success", "Cached", "Skipped")
+        path = self.folder / value_name(header.slug, header.index)
+        reason = header.not_kept
+        if not reason and header.python != PYTHON:
+            reason = f"it was pickled by Python {header.python}"
+        has_value = not reason and header.state in ("Success", "Cached", "Skipped")
         state = named_state(header.state, KEPT if has_value else header.message)
         if state is None:
             raise DamagedStoreError(str(path), f"a task can not be {header.state!r}")
         if has_value:
-            self._store.remember(state, path, header)
-        elif header.not_kept not in ("", ANEW) and state.is_successful() and not state.is_skipped():
-            state = Pending(f"Its result was not kept: {header.not_kept}.")
+            self.store.remember(state, path, header)
+        elif reason not in ("", ANEW) and state.is_successful() and not state.is_skipped():
+            state = Pending(f"{NOT_THERE}: {reason}")
         return state
 
     def resume(self, what: Any = None, *, dry: bool = False, **parameters: Any) -> Any:
         """Go on from this run; see `Flow.resume`."""
         from nbflow.store.resuming import resume
 
-        return resume(self, what, dry=dry, parameters=parameters)
+        return resume(self, what, dry=dry, given=parameters)
 
 
 class _Results(Mapping["Task", Any]):

@@ -90,12 +90,13 @@ class Recorder:
     def _begin(self, now: float) -> None:
         run = self._run
         parameters = {task.name: task for task in run.graph.tasks if isinstance(task, Parameter)}
-        parent = getattr(run, "parent", None)
+        parent = run.parent
         self._facts = replace(
             self._facts,
             began=now,
-            kind=getattr(run, "kind", "run"),
+            kind=run.kind,
             parent="" if parent is None else parent.id,
+            tasks=[run.graph.slugs[task] for task in run.graph.tasks],
             parameters={
                 name: "" if task.required else fingerprint(task.default) for name, task in parameters.items()
             },
@@ -175,8 +176,17 @@ class Recorder:
             if self._do(link) and linked:
                 self._store.remember(state, path, header)
                 return
-        header = replace(self._header(task, index, state_name(state), now, state), code="")
+        header = self._header(task, index, state_name(state), now, state)
+        like = self._known_child(state) if isinstance(state, Mapped) else None
+        if like is not None:  # another parent of the same children
+            header = replace(header, code=like.code, inputs=like.inputs, run=like.run)
+        else:
+            header = replace(header, code="", run="")
         self._write(header, None if isinstance(state, Mapped) else state.result, state)
+
+    def _known_child(self, state: Mapped) -> Header | None:
+        found = (self._store.known(child) for child in state.map_states if child is not None)
+        return next((known[1] for known in found if known is not None), None)
 
     def _header(
         self, task: Task, index: int | None, state: str, now: float, told: State | None = None

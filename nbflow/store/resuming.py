@@ -1,12 +1,199 @@
-"""Going on from a stored run: what is stale, what is to run, and the new run."""
+"""Going on from a stored run: what has changed since, the plan, and the new run that follows it.
+
+It is a rerun like any other: the plan is made by the same rules from the same facts, only that these are read from
+disk. Results are read last, when it is clear which are taken over.
+"""
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.code import fingerprint_of
+from nbflow.core.collections import Constant
+from nbflow.core.fingerprint import fingerprint
+from nbflow.core.parameter import Parameter
+from nbflow.engine.closure import FAILED, NO_RESULT, Last
+from nbflow.engine.frozen import CLEANUP, FrozenGraph
+from nbflow.engine.handle import live_runs
+from nbflow.engine.past import Durations
+from nbflow.engine.plan import COMPUTED, REUSED
+from nbflow.engine.planning import asked_for, changed_parameters, make_plan
+from nbflow.errors import NotKeptError, StaleStoreError, StoredRunInUseError
+from nbflow.store.past import NOT_THERE
+from nbflow.store.prints import inputs_of
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbflow.core.task import Task
+    from nbflow.engine.plan import Plan
     from nbflow.store.past import StoredRun
 
 
-def resume(stored: StoredRun, what: Any, *, dry: bool, parameters: dict[str, Any]) -> Any:
-    raise NotImplementedError
+class _Lost:
+    """Stands for the value of a parameter that was not kept; equal to nothing."""
+
+    def __repr__(self) -> str:
+        return "a value that was not kept"
+
+
+def plan_after(stored: StoredRun, what: Any, given: Mapping[str, Any]) -> Plan:
+    """Plan what going on from a stored run would do.
+
+    Args:
+        stored: The run.
+        what: As for `Run.rerun`; None for what did not end well, if nothing else has changed.
+        given: Values of parameters.
+
+    Raises:
+        StaleStoreError: If `what` is None and code, inputs or parameters have changed.
+        RerunError, UnknownTaskError, ParameterError, ValueError: As for `Run.rerun`.
+        NotKeptError: If the value of a parameter was not kept, and none is given.
+        StoreUnavailableError: If the store cannot be read.
+    """
+    flow = stored.flow
+    flow.validate()
+    graph = FrozenGraph(flow)
+    word, asked = asked_for(FAILED if what is None else what, graph, stored.graph)
+    before, values = _parameters(stored, given)
+    last = [_last(stored, graph, node, task) for node, task in enumerate(graph.tasks)]
+    if what is None:
+        changes = _changes(graph, last, changed_parameters(graph, before, values))
+        if changes:
+            raise StaleStoreError(flow.name, changes)
+    plan = make_plan(
+        graph,
+        last,
+        what=word,
+        asked=asked,
+        parameters=values,
+        before=before,
+        previous=stored,
+        durations=Durations([(stored.graph, stored.states, stored.timings)]),
+        gone=tuple(slug for slug in stored.facts.tasks if slug not in set(graph.slugs.values())),
+    )
+    steps = []
+    for node, step in enumerate(plan.steps):
+        known = last[node]
+        if step.why == NO_RESULT and known is not None and (known.state.message or "").startswith(NOT_THERE):
+            step = replace(step, why=str(known.state.message))
+        steps.append(step)
+    return replace(plan, steps=tuple(steps), previous_of=lambda: stored)
+
+
+def finish(stored: StoredRun) -> bool:
+    """End a run of this kernel that still goes on; returns whether there was one.
+
+    Raises:
+        StoredRunInUseError: If it goes on in another process.
+    """
+    for run in live_runs():
+        if run.id == stored.id:
+            run.cancel("Replaced by a run that goes on from it.")
+            run.wait()
+            return True
+    if stored.is_going and stored.facts.pid != os.getpid():
+        raise StoredRunInUseError(stored.flow.name, stored.number, stored.facts.pid)
+    return False
+
+
+def load_reused(stored: StoredRun, plan: Plan) -> None:
+    """Read the results that a plan takes over.
+
+    Raises:
+        NotKeptError: If one cannot be unpickled here.
+        StoreUnavailableError: If a file cannot be read, is damaged, or can be somebody else's.
+    """
+    for step in plan.steps:
+        if step.task in plan.reused and not isinstance(step.task, Constant) and step.task in stored.states:
+            try:
+                stored.load(step.task)
+            except NotKeptError as error:
+                raise NotKeptError(
+                    error.task, f"{error.reason}; to run it again name it in what=[...]"
+                ) from error
+
+
+def _last(stored: StoredRun, graph: FrozenGraph, node: int, task: Task) -> Last | None:
+    slug = graph.slugs[task]
+    if slug not in stored.facts.tasks or task not in stored.states:
+        return None
+    state = stored.states[task]
+    header = stored.header(task)
+    if header is None or graph.role[node] == CLEANUP or isinstance(task, (Constant, Parameter)):
+        return Last(state)
+    source = stored.sources.get(task, COMPUTED)
+    source = COMPUTED if source == REUSED else source
+    now = inputs_of(graph, task)
+    changed = sorted(
+        key for key in now.keys() | header.inputs.keys() if now.get(key) != header.inputs.get(key)
+    )
+    if changed:
+        return Last(state, f"its argument {changed[-1]!r} has changed", "", source)
+    codes = {part.code for part in stored.headers[slug].values()}
+    return Last(state, "", "" if codes == {fingerprint_of(task)} else "its code", source)
+
+
+def _changes(graph: FrozenGraph, last: list[Last | None], parameters: Mapping[int, str]) -> dict[str, str]:
+    """Return what makes results stale that are there, by slug."""
+    found = {}
+    for node, task in enumerate(graph.tasks):
+        known = last[node]
+        if node in parameters:
+            found[graph.slugs[task]] = parameters[node]
+        elif known is not None and known.state.is_finished() and known.source != "pinned":
+            if known.input_change:
+                found[graph.slugs[task]] = known.input_change
+            elif known.code_change:
+                found[graph.slugs[task]] = f"{known.code_change} has changed"
+    return found
+
+
+def _parameters(stored: StoredRun, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the values of the stored run, and those of the new one.
+
+    A default that was in use is not taken from the store, but from the flow as it is now.
+    """
+    flow, kept = stored.flow, stored.parameters
+    before: dict[str, Any] = {}
+    values: dict[str, Any] = {}
+    for parameter in flow.parameters():
+        name = parameter.name
+        if name not in stored.facts.parameters:
+            continue  # it is new
+        default_then = stored.facts.parameters[name]
+        value = before[name] = kept.get(name, _Lost())
+        if name not in kept:
+            if parameter.required and name not in given:
+                raise NotKeptError(
+                    name, f"the value of the parameter was not; give it, as in resume({name}=...)"
+                )
+        elif parameter.required or fingerprint(value) != default_then:
+            values[name] = value
+        elif fingerprint(parameter.default) == default_then:
+            before[name] = parameter.default  # the same, also where it cannot be compared
+    return before, flow._parameter_values({**values, **given}, {})
+
+
+def resume(stored: StoredRun, what: Any, *, dry: bool, given: dict[str, Any]) -> Any:
+    """Carry out `Flow.resume`."""
+    flow = stored.flow
+    options = dict(given)
+    parameters = flow._take_parameters(options)
+    if (
+        what is not None
+        and not isinstance(what, str)
+        and not hasattr(what, "run")
+        and not hasattr(what, "init_task")
+    ):
+        what = list(what)
+    plan = plan_after(stored, what, parameters)
+    if dry:
+        return plan
+    if finish(stored):
+        stored = type(stored).read(stored.store, stored.folder)
+        plan = plan_after(stored, what, parameters)
+    load_reused(stored, plan)
+    return flow.start_plan(plan, **options)
