@@ -14,12 +14,17 @@ class MissingTask(Task):
     Args:
         name: What the task was called where it was used.
         slug: Its id in the flow.
-        error: What running the flow raises: who uses the task, and who no longer makes it.
+        errors: Who uses the task, and who no longer makes it; running the flow raises the first.
     """
 
-    def __init__(self, name: str, slug: str, error: DanglingTaskError) -> None:
+    def __init__(self, name: str, slug: str, errors: tuple[DanglingTaskError, ...] = ()) -> None:
         super().__init__(name=name, slug=slug)
-        self.error = error
+        self.errors = errors
+
+    @property
+    def error(self) -> DanglingTaskError:
+        """What running the flow raises."""
+        return self.errors[0]
 
     def __repr__(self) -> str:
         return f"<MissingTask: {self.name}>"

@@ -118,15 +118,17 @@ class Missing:
     def task(self, place: Place, user: str) -> MissingTask:
         """Return what stands for `place`, and note that `user` needs it."""
         place = place.base
-        dangling = self.found.setdefault((user, place.id), Dangling(user, place))
         if place.id not in self.tasks:
-            error = self.book.error(dangling)
-            task = self.kept.get(place.id)
-            if task is None:
-                number = sum(1 for other in self.tasks.values() if other.name == str(place))
-                slug = f"{place}?" + (f"-{number + 1}" if number else "")
-                task = MissingTask(str(place), slug, error)
-            task.error = error
-            self.tasks[place.id] = task
+            number = sum(1 for other in self.tasks.values() if other.name == str(place))
+            slug = f"{place}?" + (f"-{number + 1}" if number else "")
+            kept = self.kept.get(place.id)
+            same = kept is not None and kept.slug == slug
+            self.tasks[place.id] = kept if kept is not None and same else MissingTask(str(place), slug)
+        self.found.setdefault((user, place.id), Dangling(user, place))
         return self.tasks[place.id]
+
+    def tell(self) -> None:
+        """Let each stand-in know who needs it; only when the flow is kept, as they may be those of the one before."""
+        for id_, task in self.tasks.items():
+            task.errors = tuple(self.book.error(d) for (_, place), d in self.found.items() if place == id_)
 

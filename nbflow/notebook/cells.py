@@ -154,6 +154,7 @@ class Cells:
         """Keep a book that the graph was made from."""
         self.book = book
         self.dangling = tuple(missing.found.values())
+        missing.tell()
         self._missing = missing.tasks
         self.note()
 

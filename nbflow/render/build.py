@@ -9,6 +9,7 @@ from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from nbflow.core.control import CompareValue
+from nbflow.core.missing import MissingTask
 from nbflow.core.operators import GetItem
 from nbflow.core.parameter import Parameter
 from nbflow.render.drawing import Cluster, Drawing, Edge, EdgeKind, Node, NodeKind
@@ -52,7 +53,11 @@ class GraphLike(Protocol):
 
 
 def draw(
-    graph: GraphLike | Drawing, *, fold: Fold = "auto", children: Mapping[Task, int] | None = None
+    graph: GraphLike | Drawing,
+    *,
+    fold: Fold = "auto",
+    children: Mapping[Task, int] | None = None,
+    cells: Mapping[Task, str] | None = None,
 ) -> Drawing:
     """Build the drawing of `graph`; a drawing is returned as it is.
 
@@ -61,10 +66,12 @@ def draw(
         fold: The blocks to show as one node each; `None` for none. `"auto"` folds above `FOLD_ABOVE` nodes:
             first tasks of one name at one depth, then blocks, the innermost first.
         children: Mapped tasks of which so many children are drawn, instead of one node with counts.
+        cells: The notebook cell that made each task, to draw a box around what a cell made. What a cell added to
+            another one's block has a box in that block.
     """
     if isinstance(graph, Drawing):
         return graph
-    return _Builder(graph, fold, children or {}).drawing()
+    return _Builder(graph, fold, children or {}, cells or {}).drawing()
 
 
 def start_order(graph: GraphLike) -> tuple[Task, ...]:
@@ -79,8 +86,12 @@ def start_order(graph: GraphLike) -> tuple[Task, ...]:
 
 
 class _Builder:
-    def __init__(self, graph: GraphLike, fold: Fold, children: Mapping[Task, int]) -> None:
+    def __init__(
+        self, graph: GraphLike, fold: Fold, children: Mapping[Task, int], cells: Mapping[Task, str]
+    ) -> None:
         self.graph = graph
+        self.cells = cells
+        self._cell_numbers: dict[str, int] = {}
         self.children = children
         every = start_order(graph)
         known = set(every)
@@ -113,7 +124,7 @@ class _Builder:
         for task in order:
             key, block = self._place(task)
             if key not in nodes and f"{key}--0" not in nodes:
-                box = self._box(block, items, clusters)
+                box = self._cell_box(self.cells.get(task), block, items, clusters)
                 for node in self._make(key, task, tuple(members[key])):
                     nodes[node.key] = node
                     box.append(node)
@@ -163,6 +174,8 @@ class _Builder:
             return "parameter"
         if isinstance(task, CompareValue):
             return "case"
+        if isinstance(task, MissingTask):
+            return "missing"
         return "collection" if task.auto_generated else "task"
 
     def _expanded(self, key: str, task: Task) -> int:
@@ -175,9 +188,23 @@ class _Builder:
             return items
         key = self._block_key(block)
         if key not in clusters:
-            outer = self._box(block.parent, items, clusters)
+            outer = self._cell_box(self.cells.get(block.init_task), block.parent, items, clusters)
             clusters[key] = Cluster(key=key, name=block.name, block=block)
             outer.append(clusters[key])
+        return clusters[key].items
+
+    def _cell_box(
+        self, cell: str | None, block: Block | None, items: list[Node | Cluster], clusters: dict[str, Cluster]
+    ) -> list[Node | Cluster]:
+        """Return the box of what a cell made within a block; the block's own box if the same cell opened it."""
+        box = self._box(block, items, clusters)
+        if cell is None or (block is not None and self.cells.get(block.init_task) == cell):
+            return box
+        number = self._cell_numbers.setdefault(cell, len(self._cell_numbers))
+        key = f"cell--{number}" + ("" if block is None else f"--{self._key(block.init_task)}")
+        if key not in clusters:
+            clusters[key] = Cluster(key=key, name=cell, block=None)
+            box.append(clusters[key])
         return clusters[key].items
 
     # Which node a task is shown as
@@ -232,7 +259,7 @@ class _Builder:
         alike: dict[Hashable, list[Task]] = {}
         for task in self.order:
             if task not in self.role:
-                sort = (self.home.get(task), task.name, depth[task], self._kind(task), task in self.mapped)
+                sort = (self.home.get(task), self.cells.get(task), task.name, depth[task], self._kind(task), task in self.mapped)
                 alike.setdefault(sort, []).append(task)
         return {t: tasks[0] for tasks in alike.values() if len(tasks) >= _GROUP_FROM for t in tasks}
 

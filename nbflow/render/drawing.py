@@ -13,7 +13,17 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
 
 NodeKind = Literal[
-    "task", "parameter", "collection", "case", "init", "setup", "cleanup", "block", "group", "child"
+    "task",
+    "parameter",
+    "collection",
+    "case",
+    "init",
+    "setup",
+    "cleanup",
+    "block",
+    "group",
+    "child",
+    "missing",
 ]
 EdgeKind = Literal["data", "order", "lifecycle"]
 
@@ -58,11 +68,18 @@ class Edge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """The box of a block: its nodes and the boxes within it, as one list in start order."""
+    """The box of a block or of a notebook cell: its nodes and the boxes within it, as one list in start order.
+
+    Attributes:
+        key: Stable name, as a node's.
+        name: The text on it, whole.
+        block: The block; None for a cell.
+        items: What is in it.
+    """
 
     key: str
     name: str
-    block: Block
+    block: Block | None
     items: list[Node | Cluster] = field(default_factory=list)
 
 

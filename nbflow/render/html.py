@@ -10,6 +10,7 @@ import itertools
 from html import escape as html_escape
 from typing import TYPE_CHECKING
 
+from nbflow.core.missing import MissingTask
 from nbflow.errors import RenderError
 from nbflow.render.build import Fold, GraphLike, draw
 from nbflow.render.marks import BlockStatuses, Marks, States, marks, state_name, summary
@@ -80,8 +81,10 @@ def html(
         lines = plain_text(drawing, states, block_status).split("\n")
         listing = "\n".join(lines[:_MOST_LINES]) + _more(len(lines))
         picture = f"<pre>{html_escape(listing)}</pre>\n<div>{escape(error, 400)}</div>"
+    missing = _missing(drawing)
     if note is None:
-        note = summary(states) if states else f"{sum(1 for _ in _tasks(drawing))} tasks"
+        note = summary(states) if states else f"{len(_tasks(drawing) - missing.keys())} tasks"
+        note += f" · {len(missing)} missing" if missing else ""
     folded = "<div>folded, for its size</div>" if drawing.folded and fold == "auto" else ""
     parts = [
         '<div class="nbflow-html nbflow-page">',
@@ -90,6 +93,7 @@ def html(
         f"<span>{escape(note)}</span></div>",
         f'<div class="nbflow-picture">{picture}</div>{folded}',
     ]
+    parts += [f"<div>? {escape(problem, 400)}</div>" for problems in missing.values() for problem in problems]
     if states is not None if with_table is None else with_table:
         parts.append(_table(drawing, shown, states))
     return "\n".join([*parts, "</div>"])
@@ -116,6 +120,12 @@ def _more(count: int) -> str:
 
 def _tasks(drawing: Drawing) -> set[object]:
     return {task for node in drawing.nodes.values() for task in node.tasks}
+
+
+def _missing(drawing: Drawing) -> dict[object, list[str]]:
+    """Return what is missing, with a sentence for each cell that uses it."""
+    tasks = (task for node in drawing.nodes.values() if node.kind == "missing" for task in node.tasks)
+    return {task: [str(error) for error in task.errors] for task in tasks if isinstance(task, MissingTask)}
 
 
 def _names(states: States | None, shown: Marks) -> set[str]:

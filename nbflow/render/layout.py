@@ -79,6 +79,7 @@ def node_size(node: Node, with_line: bool) -> tuple[float, float]:
     width = text_width(shown_name(node), size)
     if node.kind == "collection":
         return max(width + 18, 34), 20
+    with_line = with_line or node.kind == "missing"  # which says so even where there are no states
     lines = 36 if with_line else 24
     if node.kind == "case":
         room = max(width, _LINE_ROOM * 0.62 if with_line else 0)
@@ -116,7 +117,7 @@ def _source(
         for item in items:
             if isinstance(item, Cluster):
                 name = shorten(one_line(item.name, 2_000), 36)
-                room = text_width(name, NAME_SIZE) + 96  # the status stands beside it
+                room = text_width(name, NAME_SIZE) + (0 if item.block is None else 96)  # the status stands beside it
                 label = "n" * max(1, round(room / _CHAR))
                 lines.append(
                     f'subgraph {boxes[item.key]} {{ label="{label}" fontsize=9 labeljust=l margin=12'

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from nbflow.core.states import Mapped
-from nbflow.render.palette import BLOCKS, NOT_RUN, state_look
+from nbflow.render.palette import BLOCKS, MISSING, MISSING_LOOK, NOT_RUN, state_look
 
 if TYPE_CHECKING:
     from nbflow.core.resource import Block
@@ -42,6 +42,9 @@ def marks(drawing: Drawing, states: States, block_status: BlockStatuses | None =
     nodes = {key: _node_mark(node, states, status) for key, node in drawing.nodes.items()}
     clusters = {}
     for key, cluster in drawing.clusters.items():
+        if cluster.block is None:
+            clusters[key] = Mark("cell", "")
+            continue
         name = _status(status.get(cluster.block, "closed"))
         clusters[key] = Mark(name, BLOCKS[name].label if name in BLOCKS else name)
     return Marks(nodes, clusters)
@@ -72,6 +75,8 @@ def summary(states: States) -> str:
 
 
 def _node_mark(node: Node, states: States, status: BlockStatuses) -> Mark:
+    if node.kind == "missing":
+        return Mark(MISSING, MISSING_LOOK.label)
     if node.map_index is not None:
         parent = states.get(node.tasks[0])
         children = list(parent.map_states or ()) if isinstance(parent, Mapped) else []

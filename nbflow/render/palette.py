@@ -113,6 +113,10 @@ BLOCKS: Mapping[str, Look] = MappingProxyType(
     }
 )
 
+# No state: it stands for a task that other tasks use and that nobody makes any more.
+MISSING = "Missing"
+MISSING_LOOK = _look("?", "missing", "thick dashed", *_ROSE)
+
 LIGHT_PAGE = Colours("#ffffff", "#6e7781", "#24292f")
 DARK_PAGE = Colours("#0f1317", "#8b949e", "#d7dde3")
 
@@ -121,6 +125,8 @@ def state_look(name: str) -> Look:
     """Return the look of a state by its class name; a user's own state looks like Pending, named as it is."""
     if name in STATES:
         return STATES[name]
+    if name == MISSING:
+        return MISSING_LOOK
     plain = STATES["Pending"]
     return Look(plain.icon, name, plain.border, plain.light, plain.dark)
 
@@ -137,6 +143,8 @@ def palette_css(states: Iterable[str] | None = None, blocks: Iterable[str] | Non
         blocks: The block statuses to include; all by default.
     """
     looks = {f".nbflow-state-{n}": STATES[n] for n in STATES if states is None or n in set(states)}
+    if states is not None and MISSING in states:
+        looks[f".nbflow-state-{MISSING}"] = MISSING_LOOK
     looks |= {f".nbflow-block-{n}": BLOCKS[n] for n in BLOCKS if blocks is None or n in set(blocks)}
     light = [f".nbflow-page{{{_colours(LIGHT_PAGE)}}}"]
     light += [f"{name}{{{_colours(look.light)};{_border(look.border)}}}" for name, look in looks.items()]

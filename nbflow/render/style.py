@@ -22,3 +22,11 @@ stroke-width:3px;stroke-opacity:.85;stroke-linejoin:round}
 .nbflow-structure .nbflow-node>.nbflow-shape{stroke-dasharray:none;stroke-width:1.3px}
 .nbflow-drawing .nbflow-empty{fill:var(--nbflow-text)}
 .nbflow-drawing text{pointer-events:none}"""
+
+# Only where there is something of the kind: most drawings have neither.
+MISSING_CSS = """\
+.nbflow-structure .nbflow-missing>.nbflow-shape{stroke-dasharray:var(--nbflow-dash);\
+stroke-width:var(--nbflow-width)}"""
+CELL_CSS = """\
+.nbflow-drawing .nbflow-cell>.nbflow-shape{stroke-dasharray:1.5 4;stroke-width:1.4px;fill:none}
+.nbflow-drawing .nbflow-cell>text{opacity:.75}"""

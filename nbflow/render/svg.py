@@ -32,8 +32,8 @@ from nbflow.render.layout import (
 )
 from nbflow.render.marks import BlockStatuses, Mark, Marks, States, marks
 from nbflow.render.names import escape, one_line, safe_key, shorten
-from nbflow.render.palette import BLOCKS, BORDERS, LIGHT_PAGE, NOT_RUN, Look, palette_css, state_look
-from nbflow.render.style import DRAWING_CSS
+from nbflow.render.palette import BLOCKS, BORDERS, LIGHT_PAGE, MISSING, NOT_RUN, Look, palette_css, state_look
+from nbflow.render.style import CELL_CSS, DRAWING_CSS, MISSING_CSS
 
 if TYPE_CHECKING:
     from nbflow.render.drawing import Cluster, Drawing, Edge, Node
@@ -126,7 +126,9 @@ class _Pen:
     def _css(self) -> str:
         states = {mark.name for mark in self.marks.nodes.values()} | {NOT_RUN, "Pending"}
         blocks = {mark.name for mark in self.marks.clusters.values()}
-        return f"{palette_css(states, blocks)}\n{DRAWING_CSS}"
+        more = [MISSING_CSS] if MISSING in states else []
+        more += [CELL_CSS] if any(c.block is None for c in self.drawing.clusters.values()) else []
+        return "\n".join([palette_css(states, blocks), DRAWING_CSS, *more])
 
     def _cluster(self, cluster: Cluster) -> str:
         box = self.layout.clusters[cluster.key]
@@ -134,28 +136,30 @@ class _Pen:
         look = BLOCKS.get(mark.name, BLOCKS["closed"])
         key = f"{self.prefix}-{cluster.key}"
         name = shorten(one_line(cluster.name, 2_000), 36)
+        kind = "nbflow-cell" if cluster.block is None else f"nbflow-block-{safe_key(mark.name)}"
         line = ""
-        if self.with_status:
+        if self.with_status and cluster.block is not None:
             line = (
                 f'<tspan id="{key}--line" class="nbflow-line" dx="9" font-size="{LINE_SIZE:g}" '
                 f'font-weight="400">{escape(mark.line)}</tspan>'
             )
         return (
-            f'<g id="{key}" class="nbflow-cluster nbflow-block-{safe_key(mark.name)}" '
+            f'<g id="{key}" class="nbflow-cluster {kind}" '
             f'data-key="{cluster.key}"><title>{escape(cluster.name)}</title>'
             f"{_rect(box, look, 8)}"
             f'<text class="nbflow-name" x="{box.x + 12:.1f}" y="{box.y + 19:.1f}" text-anchor="start" '
-            f'font-size="{NAME_SIZE:g}" font-weight="600" fill="{look.light.text}">{escape(name)}{line}</text></g>'
+            f'font-size="{NAME_SIZE:g}" font-weight="{"600" if cluster.block else "400"}" fill="{look.light.text}">{escape(name)}{line}</text></g>'
         )
 
     def _node(self, node: Node) -> str:
         box = self.layout.nodes[node.key]
-        mark = self.marks.nodes[node.key] if self.with_lines else _PLAIN
+        is_missing = node.kind == "missing"
+        mark = self.marks.nodes[node.key] if self.with_lines or is_missing else _PLAIN
         look = state_look(mark.name)
         key = f"{self.prefix}-{node.key}"
         small = node.kind == "collection"
         x, y = box.centre
-        two = self.with_lines and not small
+        two = (self.with_lines or is_missing) and not small
         size = LINE_SIZE if small else NAME_SIZE
         name = (
             f'<text class="nbflow-name" x="{x:.1f}" y="{y - 3 if two else y + size * 0.35:.1f}" '

@@ -111,6 +111,8 @@ def _rows(
 
 def _name(node: Node) -> str:
     name = one_line(node.name, 60)
+    if node.kind == "missing":
+        return f"{name} (missing)"
     if node.kind == "block":
         return f"[{name}] ({len(node.tasks)} tasks)"
     if node.kind == "group":
