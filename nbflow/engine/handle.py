@@ -309,7 +309,7 @@ class Run:
         """
         self._loop.post(self._loop.holds.clear_break, self._node(task))
 
-    def retry(self, task: Task, index: int | None = None) -> State:
+    def retry(self, task: Task, index: int | None = None, *, wait: bool = True) -> State:
         """Run a held task again and return its state; the run then stands still again.
 
         The task gets the newest definition of its function, and so do later runs of the flow; functions that it calls
@@ -318,13 +318,14 @@ class Run:
         Args:
             task: A task at which the run stands still.
             index: Which child of a mapped task; the first that is held unless given.
+            wait: Whether to wait for its end; otherwise the state is that of the moment.
 
         Raises:
             NotHeldError: If the run does not stand still at it.
             RetryError: If the newest definition does not take the task's inputs.
         """
         node = self._child(task, index)
-        self._mend(self._loop.holds.retry, node, waits=True)
+        self._mend(self._loop.holds.retry, node, waits=wait)
         self.code.note(task)
         return self._loop.record.current(node)
 

@@ -66,7 +66,8 @@ class Panel(ipywidgets.VBox):
         self._body = Body()
         self._head = Head(body=f"anywidget:{self._body.model_id}")
         self.buttons = {control.command: self._button(control) for control in CONTROLS}
-        bar = ipywidgets.HBox(list(self.buttons.values()))
+        self.holds = self._toggle()
+        bar = ipywidgets.HBox([*self.buttons.values(), self.holds])
         bar.add_class("nbflow-controls")
         super().__init__([self._head, bar, self._body])
         self.add_class("nbflow-panel")
@@ -96,6 +97,7 @@ class Panel(ipywidgets.VBox):
                 # What happened while the snapshot was made may be in it or not: told again, it is.
                 for event in run.events[seen:]:
                     listener(event)
+                self.holds.value = self.holds.value if run.is_finished else run.hold_on_failure
             self._set_buttons()
         if run is not None and run.is_finished:
             self._end(run)
@@ -105,7 +107,7 @@ class Panel(ipywidgets.VBox):
         self._unfollow()
         with self._changing:
             self._leave()
-        for widget in (*self.buttons.values(), self.children[1], self._head, self._body):
+        for widget in (*self.buttons.values(), self.holds, self.children[1], self._head, self._body):
             widget.close()
         super().close()
 
@@ -130,6 +132,22 @@ class Panel(ipywidgets.VBox):
         button.on_click(lambda _: self._guarded(lambda: self._command(control.command)))
         return button
 
+    def _toggle(self) -> Any:
+        toggle = ipywidgets.ToggleButton(
+            value=bool(self._options.pop("hold_on_failure", False)),
+            description="Hold on failure",
+            icon="hand-paper-o",
+            tooltip="Stand still where a task fails, with the resources open",
+            layout=ipywidgets.Layout(width="auto"),
+        )
+        toggle.add_class("nbflow-button")
+        toggle.observe(lambda _: self._guarded(self._set_hold), "value")
+        return toggle
+
+    def _set_hold(self) -> None:
+        if self.run is not None and not self.run.is_finished:
+            self.run.hold_on_failure = self.holds.value
+
     def _command(self, command: str) -> None:
         self._head.error = ""
         run = self.run
@@ -142,6 +160,12 @@ class Panel(ipywidgets.VBox):
                 run = self._start(paused=True)
                 self._show(run)
             run.step_nowait()
+        elif command in ("retry", "skip") and run is not None and run.held:
+            task = run.held[0]
+            if command == "retry":
+                run.retry(task, wait=False)
+            else:
+                run.skip(task)
         elif run is not None:
             {"resume": run.resume, "pause": run.pause, "cancel": run.cancel}[command]()
 
@@ -150,7 +174,8 @@ class Panel(ipywidgets.VBox):
             self.follow(run)
 
     def _start(self, *, paused: bool) -> Run:
-        return self.flow.start(self._parameters, paused=paused, **self._options)
+        hold = self.holds.value
+        return self.flow.start(self._parameters, paused=paused, hold_on_failure=hold, **self._options)
 
     def _guarded(self, call: Callable[[], object]) -> None:
         """Call, and show an error in the panel: the widget library would swallow it."""

@@ -373,3 +373,47 @@ def test_an_open_panel_of_the_flow_shows_runs_started_elsewhere(make_panel, flow
     assert of_run.run is not new
     gate.set()
     until(lambda: head(of_flow)["state"] == "Success")
+
+
+def test_a_failure_is_held_retried_and_skipped_by_buttons(make_panel):
+    broken = [True]
+
+    @task
+    def work(x):
+        if broken:
+            raise ValueError("not yet")
+        return x
+
+    with Flow("held") as flow:
+        worked = work(1)
+        task(lambda x: x, name="after")(worked)
+    panel = make_panel(flow)
+    panel.holds.value = True
+
+    panel.buttons["run"].click()
+    until(lambda: enabled(panel) == {"step", "resume", "retry", "skip", "cancel"})
+    panel.buttons["retry"].click()
+    until(lambda: len(panel.run.held) == 1 and enabled(panel) >= {"retry"})
+    broken.clear()
+    panel.buttons["retry"].click()
+    until(lambda: panel.run.states[worked].is_successful() and "resume" in enabled(panel))
+
+    assert "retry" not in enabled(panel)
+    panel.buttons["resume"].click()
+    assert panel.run.wait(10).is_successful()
+
+
+def test_the_toggle_is_that_of_the_run_that_is_shown(make_panel):
+    with Flow("held") as flow:
+        task(lambda x: x, name="after")(task(lambda: 1 / 0, name="work")())
+    run = flow.start(hold_on_failure=True)
+    run.wait(10, or_held=True)
+
+    panel = make_panel(flow, run)
+
+    assert panel.holds.value is True
+    assert "skip" in enabled(panel)
+    panel.buttons["skip"].click()
+    until(lambda: enabled(panel) == {"step", "resume", "cancel"})
+    panel.buttons["resume"].click()
+    assert run.wait(10).is_successful()
