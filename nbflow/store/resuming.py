@@ -7,6 +7,7 @@ disk. Results are read last, when it is clear which are taken over.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -182,13 +183,8 @@ def resume(stored: StoredRun, what: Any, *, dry: bool, given: dict[str, Any]) ->
     flow = stored.flow
     options = dict(given)
     parameters = flow._take_parameters(options)
-    if (
-        what is not None
-        and not isinstance(what, str)
-        and not hasattr(what, "run")
-        and not hasattr(what, "init_task")
-    ):
-        what = list(what)
+    if isinstance(what, Iterator):
+        what = list(what)  # it may be looked at twice
     plan = plan_after(stored, what, parameters)
     if dry:
         return plan
