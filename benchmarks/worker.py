@@ -88,6 +88,9 @@ def made_ready(engine: ModuleType, ask: dict[str, Any]) -> tuple[Callable[[], Nu
             raise NotImplementedError
         draw = engine.draw(shape)
         return lambda: drawing(draw), None
+    if kind == "plan":
+        plan = engine.plan(shape)
+        return lambda: timed(plan), None
     threads = ask["threads"]
     if kind == "whole":
         return lambda: timed(lambda: engine.prepare(shape, threads)()), engine.prepare(shape, threads)()

@@ -102,6 +102,28 @@ def first_reclaimable() -> tuple[float, float]:
     return times[0], times[1]
 
 
+def plan(shape: Shape) -> Callable[[], object]:
+    """Decide what to run again after the task in the middle has failed."""
+    flow, _ = build(shape)
+    tasks = [one for one in flow.sorted_tasks() if hasattr(one, "run") and "run" in vars(one)]
+    middle = tasks[len(tasks) // 2]
+    work = middle.run
+
+    def fail(**values: Any) -> None:
+        raise ValueError(values)
+
+    middle.run = fail
+    assert flow.run().is_failed()
+    middle.run = work
+
+    def decide() -> object:
+        found = flow.plan("failed")
+        assert middle in found.tasks
+        return found
+
+    return decide
+
+
 def draw(shape: Shape) -> Callable[[], float]:
     """Draw what a cell shows, with nothing folded: the others draw every task as well."""
     from nbflow.render.html import html
