@@ -84,7 +84,7 @@ class _Export:
         parts = [f'"""The flow {self.flow.name!r}, exported from the cells of a notebook by nbflow."""']
         parts += [statement.text for statement in future]
         imports = [s.text for s in statements if s.is_import]
-        parts.append("\n".join(["import nbflow", *(text for text in imports if text != "import nbflow")]))
+        parts.append("\n".join([*(text for text in imports if text != "import nbflow"), "import nbflow"]))
         parts += self._definitions(statements)
         parts += [f"\n{text}" for text in functions]
         parts.append(

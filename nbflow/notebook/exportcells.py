@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # Magics that only set up the notebook.
 _LEFT_OUT = frozenset({"matplotlib", "config", "load_ext", "reload_ext", "autoreload", "precision", "pylab"})
 SHOW = "show_value"
+_WIDTH = 100
 
 
 class ExportError(NbflowError, ValueError):
@@ -130,7 +131,10 @@ class TaskCell:
         if len(given) == 1:
             end = f"    return {given[0]}"
         else:
-            end = "    return {" + ", ".join(f'"{n}": {n}' for n in given) + "}" if given else ""
+            pairs = [f'"{n}": {n}' for n in given]
+            end = f"    return {{{', '.join(pairs)}}}" if given else ""
+            if len(end) > _WIDTH:
+                end = "\n".join(["    return {", *(f"        {pair}," for pair in pairs), "    }"])
         lines = [part for part in (body, end) if part] or ["    pass"]
         decorator = (
             "@nbflow.task" if name == self.task.name else f"@nbflow.task(name={quoted(self.task.name)})"
@@ -154,7 +158,10 @@ class TaskCell:
         if len(given) > 1:
             kept = kept or f"{name}_values"
             values = ", ".join(f'{kept}["{n}"]' for n in given)
-            return [f"{kept} = {call}", f"{', '.join(given)} = {values}"]
+            together = f"{', '.join(given)} = {values}"
+            if len(together) > _WIDTH:
+                return [f"{kept} = {call}", *(f'{n} = {kept}["{n}"]' for n in given)]
+            return [f"{kept} = {call}", together]
         return ["".join(f"{n} = " for n in (kept, *given) if n) + call]
 
 
