@@ -64,6 +64,7 @@ if TYPE_CHECKING:
 
 EPOCH = datetime(2030, 1, 1, tzinfo=UTC)
 TURNS = 3_000  # a run that needs more does not end
+MOMENTS = 20_000
 HAS_KEEPER = "keeper" in inspect.signature(RunLoop).parameters
 HANGING = ("hang", "deaf")
 MODES = ("threads", "background", "inline")
@@ -244,7 +245,10 @@ class Inbox:
         return self._messages.popleft()
 
     def empty(self) -> bool:
-        self._simulation.moment()
+        simulation = self._simulation
+        simulation.moment()
+        if simulation.moments > MOMENTS:
+            raise simulation.episode.broken("the run goes round in a circle")
         return not self._messages
 
     @property
@@ -803,9 +807,7 @@ class Episode:
                 raise self.broken(f"rule 3: {task.name} begins before {graph.tasks[number].name} has ended")
         for resource in self.resources:
             shape, index = self.key_of(resource)
-            inner = shape != key[0] and (key[0], key[1] if key[1] < 0 else index) in self._around_shape(
-                shape, index
-            )
+            inner = shape != key[0] and key in self._around_shape(shape, index)
             if inner and resource.is_alive and not self._is_named(resource) and not self._is_late(resource):
                 raise self.broken(f"rule 4: {task.name} begins before {resource.key} inside it is cleaned up")
 
@@ -881,6 +883,8 @@ class Episode:
                 continue
             if any(key in self.around(flight.call.node) for flight in self.flights):
                 continue
+            if self._is_late(resource) and self._has_ended(graph.shapes[key[0]].cleanup, key[1]):
+                continue  # it came when its cleanup had gone ahead, and is cleaned up at the end
             if all(self._has_ended(number, key[1]) for number in self.inside(key[0])):
                 raise self.broken(f"rule 8: {graph.blocks[key[0]].name} stays open after its last task")
 
