@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 from IPython.display import display
 
-from nbflow.notebook import mending
+from nbflow.notebook import mending, reruns
 from nbflow.notebook.exportcommand import export_flow
 from nbflow.notebook.lookup import find_task, going_run, newest_run, unfinished_run
 from nbflow.notebook.options import parameters
@@ -153,7 +153,7 @@ def reset(call: Call) -> None:
 COMMANDS: Mapping[str, Callable[[Call], None]] = {
     command.__name__: command
     for command in (show, run, start, step, block, until, resume, pause, cancel, panel, reset)
-} | {"export": export_flow, **mending.COMMANDS}
+} | {"export": export_flow, **mending.COMMANDS, **reruns.COMMANDS}
 
 
 def list_flows() -> None:

@@ -9,6 +9,8 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, context_
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.commands import COMMANDS
 from nbflow.notebook.mending import TAKE_TASK
+from nbflow.notebook.reruns import COMMANDS as COMMANDS_OF_RERUNS
+from nbflow.notebook.reruns import WORDS
 from nbflow.notebook.resources import candidates
 from nbflow.registry import flows
 
@@ -19,7 +21,19 @@ if TYPE_CHECKING:
 
 _CELL_OPTIONS = ("--in", "--run", "--step", "--no-show", "-p")
 _TASK_OPTIONS = ("--flow", "--in", "--needs", "--gives")
-_LINE_OPTIONS = ("-p", "-o", "--executor", "--task", "--paused", "--into", "--hold", "--when", "--after", "--clear")
+_LINE_OPTIONS = (
+    "-p",
+    "-o",
+    "--executor",
+    "--task",
+    "--paused",
+    "--into",
+    "--dry",
+    "--hold",
+    "--when",
+    "--after",
+    "--clear",
+)
 
 
 @context_matcher(identifier="nbflow")
@@ -60,6 +74,8 @@ def _candidates(magic: str, given: list[str]) -> list[str]:
     if last == "-p":
         return [f"{p.name}=" for p in flow.parameters()] if flow is not None else []
     tasks = list(flow.slugs.values()) if flow is not None else []
+    if given[0] in COMMANDS_OF_RERUNS and last in names:
+        return [*WORDS, *tasks]
     if last == "--task" or (given[0] in ("until", "resume", *TAKE_TASK) and last in names):
         return tasks
     return [*(names if len(given) == 1 else []), *_LINE_OPTIONS]

@@ -61,13 +61,19 @@ class FlowMagics(Magics):
         f"What is open, and what dead kernels left: {USAGE.replace('%', '%%')}",
     )
     @argument("name", nargs="?", help="the flow; may be left out when there is only one")
-    @argument("target", nargs="?", help="the task, for until, resume, retry ...: its name, id or variable")
+    @argument(
+        "target",
+        nargs="?",
+        help="the task, for until, retry and the like: its name, id or variable; for plan and rerun also "
+        "all, failed or stale",
+    )
     @argument("value", nargs="?", help="for set: a name of the notebook, or a literal")
     @_PARAMETER
     @argument("--executor", help="where the tasks run: inline or threads")
     @argument("--task", help="the same as the third word")
     @argument("--paused", action="store_true", help="for start: stand still before the first task")
     @argument("--into", action="store_true", help="for step: stop at each child of a mapped task")
+    @argument("--dry", action="store_true", help="for rerun: only show the plan")
     @argument("--hold", action="store_true", help="for start: stand still where a task fails")
     @argument("--when", metavar="EXPR", help="for break: only if this is true of the task's arguments")
     @argument("--after", action="store_true", help="for break: stand still after the task")
@@ -144,7 +150,12 @@ class FlowMagics(Magics):
             with (
                 flow,
                 cells_of(flow).executing(
-                    key, label, shell.user_ns, source=source, reads={*names.read, block}, binds=names.bound
+                    key,
+                    label,
+                    shell.user_ns,
+                    source=source,
+                    reads={*names.read, *([block] if block else [])},
+                    binds=names.bound,
                 ),
             ):
                 # Not before: the names mean what they mean to this cell only now.
@@ -176,7 +187,7 @@ def _check(options: Any, magic: str) -> None:
 def _flow_and_target(options: Any, magic: str) -> Flow:
     """Find the flow; with only one flow, the word after the command may be the task."""
     if options.target is None and options.name is not None and options.name not in flows:
-        takes_task = options.command in ("until", "resume", *TAKE_TASK) and not options.task
+        takes_task = options.command in ("until", "resume", "plan", "rerun", *TAKE_TASK) and not options.task
         if takes_task and len(flows) == 1:
             options.name, options.target = None, options.name
     return find_flow(options.name, magic)

@@ -1,0 +1,58 @@
+"""The subcommands of `%flow` about running again: what would be done, and doing it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.display import display
+
+from nbflow.notebook.lookup import find_task, newest_run
+from nbflow.notebook.options import parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nbflow.notebook.commands import Call
+
+WORDS = ("all", "failed", "stale")
+
+
+def plan(call: Call) -> None:
+    """Show what a rerun would do: which tasks run and why, which values are taken over, which blocks open."""
+    given = parameters(call.options.parameters, call.magic)
+    display(call.flow.plan(_asked_for(call, "all"), **given))
+
+
+def rerun(call: Call) -> None:
+    """Run again what failed, what is stale, a task or all, with what follows from it, in the background."""
+    run = newest_run(call.flow)
+    if run is None:
+        name = call.flow.name
+        raise UsageError(f"{call.magic}: flow {name!r} has not run yet; %flow start {name} begins a run")
+    given: dict[str, Any] = call.start_options()
+    what = _asked_for(call, "all")
+    if call.options.dry:
+        display(run.rerun(what, dry=True, **given))
+        return
+    begun = run.rerun(what, hold_on_failure=call.options.hold, paused=call.options.paused, **given)
+    _say(
+        f"run {begun.number} of {call.flow.name} goes on from run {run.number}: {begun.plan.headline()}; "
+        f"%flow panel {call.flow.name} shows it live"
+    )
+
+
+def _asked_for(call: Call, default: str) -> Any:
+    text = call.options.task or call.options.target
+    if text is None:
+        return default
+    if text in WORDS:
+        return text
+    return [find_task(call.flow.name, call.flow.slugs, text, call.namespace, call.magic)]
+
+
+COMMANDS: Mapping[str, Callable[[Call], None]] = {"plan": plan, "rerun": rerun}
+
+
+def _say(text: str) -> None:
+    display({"text/plain": text}, raw=True)

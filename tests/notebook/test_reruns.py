@@ -1,0 +1,85 @@
+"""`%flow plan` and `%flow rerun`: what would be done, and doing it."""
+
+from __future__ import annotations
+
+import pytest
+from IPython.core.error import UsageError
+
+from nbflow import flows
+
+FLOW = """%%flow story --no-show
+n = Parameter("n", default=2)
+first = load(n)
+second = double(first)
+third = double(7)
+"""
+
+
+def newest():
+    return flows["story"].runs[-1]
+
+
+@pytest.fixture
+def story(notebook):
+    notebook(FLOW)
+    assert notebook("%flow run story").error is None
+    notebook.names["log"].clear()
+    return notebook
+
+
+def plan_of(cell):
+    assert cell.error is None
+    return cell.outputs[-1]["text/plain"]
+
+
+def test_the_plan_says_what_would_run_and_why(story):
+    text = plan_of(story("%flow plan story second"))
+
+    assert "1 task runs, " in text
+    assert "asked for" in text
+    assert story.names["log"] == []
+
+
+def test_a_changed_parameter_runs_what_depends_on_it(story):
+    assert story("%flow rerun story -p n=5").error is None
+    newest().wait(20)
+
+    assert newest().results[story.names["second"]] == 10
+    assert newest().parameters == {"n": 5}
+
+
+def test_a_task_is_run_again_with_what_follows_from_it(story):
+    said = story("%flow rerun story first").outputs[-1]["text/plain"]
+    newest().wait(20)
+
+    assert said.startswith("run 2 of story goes on from run 1: ")
+    assert story.names["log"] == ["load 2", "double 2"]
+    assert newest().sources[story.names["third"]] == "reused"
+
+
+def test_dry_shows_the_plan_and_runs_nothing(story):
+    text = plan_of(story("%flow rerun story first --dry"))
+
+    assert "2 tasks run, " in text
+    assert story.names["log"] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("%flow rerun story failed", "nothing"),
+        ("%flow plan story fist", "has no task 'fist'"),
+        ("%flow rerun story -p m=1", "m"),
+    ],
+)
+def test_bad_input_is_a_usage_error(story, line, words):
+    error = story(line).error
+
+    assert isinstance(error, UsageError)
+    assert words in str(error)
+
+
+def test_a_rerun_without_a_run_says_how_to_begin_one(notebook):
+    notebook(FLOW)
+
+    assert "%flow start story" in str(notebook("%flow rerun story").error)
