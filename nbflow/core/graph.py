@@ -110,7 +110,7 @@ class Graph(Topology):
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        state.update(_answers={}, _made=None, _entered=[])
+        state.update(_answers={}, _made=None, _entered=[], _repeated=None)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -137,6 +137,7 @@ class Graph(Topology):
         new._slugs_taken = set(self._slugs_taken)
         new._answers = {}
         new._made = None
+        new._repeated = None
         new._entered = []
         new._watch()
         return new

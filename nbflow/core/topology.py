@@ -48,6 +48,7 @@ class Topology:
         self._version = 0
         self._stale = False
         self._answers: dict[str, Any] = {}
+        self._repeated: dict[Edge, None] | None = None  # edges added again, while somebody wants to know
         self._watch()
 
     # Watching the sets
@@ -150,6 +151,8 @@ class Topology:
             self._version += 1
             if self._answers:
                 self._answers.clear()
+        elif self._repeated is not None:
+            self._repeated[edge] = None
 
     def _is_used(self, task: Task) -> bool:
         """Tell whether `task` has edges here."""

@@ -39,7 +39,24 @@ class Book:
 
     def with_(self, one: str, contribution: Contribution) -> Book:
         """Return the book with this contribution, in its place or at the end."""
-        return Book({**self.contributions, one: contribution})
+        book = object.__new__(Book)
+        book.contributions = {**self.contributions, one: contribution}
+        book.position, book.binders = self.position, self.binders
+        if one not in book.position:
+            book.position = {**book.position, one: len(book.position)}
+        old = self.contributions.get(one)
+        changed = contribution.binds.keys() ^ (old.binds.keys() if old is not None else set())
+        if changed:  # the rest of the index is shared: a book is made for each execution of a cell
+            book.binders = dict(book.binders)
+        for name in changed:
+            binders = [other for other in book.binders.get(name, ()) if other != one]
+            if name in contribution.binds:
+                binders.append(one)
+                binders.sort(key=book.position.__getitem__)
+            book.binders[name] = binders
+            if not binders:
+                del book.binders[name]
+        return book
 
     def without(self, *gone: str) -> Book:
         """Return the book without these contributions."""
@@ -58,10 +75,14 @@ class Book:
         if not binders:
             return None
         here = self.position.get(reader, len(self.position))
-        before = [one for one in binders if self.position[one] < here]
-        if before:
-            return before[-1]
-        return next((one for one in binders if self.position[one] > here), None)
+        after = None
+        for one in reversed(binders):
+            place = self.position[one]
+            if place < here:
+                return one
+            if place > here:
+                after = one
+        return after
 
     def value(self, name: str, binder: str) -> Any:
         """Return what `name` holds when `binder` was the last to bind it."""
@@ -86,7 +107,8 @@ class Book:
         owner = self.contributions.get(place.owner)
         if owner is None:
             return None
-        alike: list[Made] = [one for one in (*owner.tasks, *owner.blocks) if one.name == place.kind]
+        made: list[Made] = [*owner.tasks, *owner.blocks]
+        alike = [one for one in made if one.name == place.kind]
         return alike[place.number] if place.number < len(alike) else None
 
     def label(self, one: str) -> str:

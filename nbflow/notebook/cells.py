@@ -18,11 +18,19 @@ from nbflow.core.graph import Graph
 from nbflow.core.task import Task
 from nbflow.notebook.assembly import assemble
 from nbflow.notebook.book import Book, Dangling, Missing
-from nbflow.notebook.contributions import Contribution, OldTaskError
+from nbflow.notebook.contributions import Contribution, OldTaskError, Tie
 from nbflow.notebook.difference import Difference
 from nbflow.notebook.scope import Scope, give_back
 from nbflow.notebook.shield import Shield
-from nbflow.notebook.surgery import Baseline, Snapshot, made_inside, version
+from nbflow.notebook.surgery import (
+    Baseline,
+    Snapshot,
+    begin_watching,
+    end_watching,
+    made_inside,
+    take_out,
+    version,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -254,12 +262,25 @@ class Change:
         self.scope = Scope(
             self.namespace, self.graph, book, self.id, cells.hidden, cells._replaced.__contains__
         )
-        if cells.dangling or not self.old.is_empty:
-            assemble(self.graph, self.book_without_old(), None)
+        self.rest = self._book_without_old()
+        if cells.dangling or self.old.ties != self._own_ties() or self._shares():
+            assemble(self.graph, self.rest, None)
+        elif not self.old.is_empty:
+            take_out(self.graph, self.old.tasks, self.old.blocks)
+        begin_watching(self.graph)
         self.baseline = Baseline(self.graph)
         self.scope.enter(self.old)
 
-    def book_without_old(self) -> Book:
+    def _own_ties(self) -> tuple[Tie, ...]:
+        """Return those ties of the former contribution that go with its own tasks."""
+        own = self.old.made
+        return tuple(t for t in self.old.ties if t.edge.upstream_task in own or t.edge.downstream_task in own)
+
+    def _shares(self) -> bool:
+        """Tell whether the former contribution has more than its own tasks, which others may need."""
+        return bool(self.old.gifts) or len(self.old.made) < len(self.old.tasks)
+
+    def _book_without_old(self) -> Book:
         """Return the book in which this cell still has its place, and says nothing."""
         if self.id not in self.cells.book.contributions:
             return self.cells.book
@@ -301,9 +322,14 @@ class Change:
         """Find what was added, and put the flow together with it."""
         cells, scope = self.cells, self.scope
         assert scope is not None
-        made = made_inside(self.graph)
         difference = Difference(
-            self.graph, self.baseline, self.book_without_old(), self.id, reads=self.reads, made=made
+            self.graph,
+            self.baseline,
+            self.rest,
+            self.id,
+            reads=self.reads,
+            made=made_inside(self.graph),
+            repeated=end_watching(self.graph),
         )
         new = difference.contribution(
             scope.bound(self.binds),
@@ -334,6 +360,7 @@ class Change:
     def undo(self) -> None:
         """Make everything what it was."""
         cells = self.cells
+        end_watching(self.graph)
         cells.forget(set(self.graph.tasks) - set(self.snapshot.copy.tasks), self.label)
         self.snapshot.restore()
         cells.book, cells._known, _ = self.before

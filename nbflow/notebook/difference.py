@@ -29,6 +29,7 @@ class Difference:
         cell: The contribution that is read; it sees names as it does at its position.
         reads: The names that the cell reads: of several that lead to the same, one of these is taken.
         made: The tasks made in the cell, as far as known.
+        repeated: Edges that the cell added although another one had.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Difference:
         *,
         reads: Collection[str] = (),
         made: Collection[Task] = (),
+        repeated: Collection[Edge] = (),
     ) -> None:
         self.graph = graph
         self.baseline = baseline
@@ -47,9 +49,8 @@ class Difference:
         self.cell = cell
         self.reads = reads
         self.made = made
+        self.repeated = repeated
         self._places: dict[Made, Place] = {}
-        self._owners: dict[Made, str] | None = None
-        self._named: dict[Made, list[Place]] = {}
 
     def contribution(
         self, names: dict[str, Any], *, label: str, cells: tuple[str, ...], source: str, number: int, time: float
@@ -61,7 +62,9 @@ class Difference:
         blocks = tuple(block for block in graph.blocks if block not in before.blocks)
         self.own_blocks = {*blocks}
         automatic = automatic_edges(graph)
-        edges = [e for e in graph.edges if e not in before.edges and e not in automatic]
+        edges = [
+            e for e in graph.edges if (e not in before.edges or e in self.repeated) and e not in automatic
+        ]
         ties = tuple(self._tie(edge) for edge in edges)
         # What existed before and is nobody's is shared by all cells that use it, and is there as long as one does.
         shared = {t for edge in edges for t in edge.tasks if t not in self.own and self._place(t) is None}
@@ -147,37 +150,37 @@ class Difference:
         return place
 
     def _owner(self, one: Made) -> str | None:
-        if self._owners is None:
-            self._owners = {}
-            for key, c in self.book.contributions.items():
-                if key != self.cell:
-                    for made in (*c.made, *c.blocks):
-                        self._owners[made] = key
-                    self._index(key, c)
-        return self._owners.get(one)
-
-    def _index(self, key: str, contribution: Contribution) -> None:
-        for name, bound in contribution.binds.items():
-            if self.book.binder(name, self.cell) != key:
-                continue
-            for steps, one in bound.reached.items():
-                found = self.book.resolve(one, key) if isinstance(one, Place) else one
-                if found is not None:
-                    place = Place(name=name, steps=steps, owner=key, kind=found.name)
-                    self._named.setdefault(found, []).append(place)
+        for key, c in self.book.contributions.items():
+            if key != self.cell and (one in c.made if isinstance(one, Task) else one in c.blocks):
+                return key
+        return None
 
     def _by_name(self, one: Made, owner: str) -> Place | None:
-        places = self._named.get(one)
-        if not places:
-            return None
-        # A name that the cell reads; else the shortest way.
-        best = min(places, key=lambda place: (place.name not in self.reads, len(place.steps)))
-        return Place(name=best.name, steps=best.steps, owner=owner, kind=one.name)
+        """Return the way by a name that the cell reads; else the shortest, by a name of the owner or of another."""
+        for names in (self.reads, self.book.contributions[owner].binds, self.book.binders):
+            found = [(name, steps) for name in names for steps in self._steps(name, one)]
+            if found:
+                name, steps = min(found, key=lambda way: len(way[1]))
+                return Place(name=name, steps=steps, owner=owner, kind=one.name)
+        return None
+
+    def _steps(self, name: str, one: Made) -> list[Steps]:
+        """Return the ways from what `name` means to the cell to `one`."""
+        binder = self.book.binder(name, self.cell)
+        if binder is None:
+            return []
+        ways = self.book.contributions[binder].binds[name].reached.items()
+        return [
+            steps
+            for steps, found in ways
+            if found is one or (isinstance(found, Place) and self.book.resolve(found, binder) is one)
+        ]
 
     def _by_number(self, one: Made, owner: str) -> Place:
         c = self.book.contributions[owner]
         seen: Counter[str] = Counter()
-        for other in (*c.tasks, *c.blocks):
+        made: list[Made] = [*c.tasks, *c.blocks]
+        for other in made:
             if other is one:
                 break
             seen[other.name] += 1

@@ -9,7 +9,7 @@ from nbflow.core.block import Block
 from nbflow.core.task import Task
 from nbflow.notebook.contributions import ABSENT
 from nbflow.notebook.difference import is_made
-from nbflow.notebook.places import reached
+from nbflow.notebook.places import Place, reached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, MutableMapping
@@ -58,8 +58,16 @@ class Scope:
 
     def enter(self, old: Contribution) -> None:
         """Give the names of the flow the values that they have at the place of this cell."""
-        for name in self.book.binders:
+        contributions = self.book.contributions
+        for name, binders in self.book.binders.items():
             held = self.namespace.get(name, ABSENT)
+            if (
+                len(binders) == 1
+                and binders[0] != self.cell
+                and held is contributions[binders[0]].binds[name].value
+                and not isinstance(contributions[binders[0]].binds[name].reached.get(()), Place)
+            ):
+                continue  # as it is with most names
             if held is ABSENT and name not in self.hidden:  # the user deleted it
                 continue
             wanted = self._wanted(name, old)
@@ -115,6 +123,9 @@ class Scope:
         new = book.contributions[self.cell]
         for name, binders in book.binders.items():
             held = namespace.get(name, ABSENT)
+            bound = book.contributions[binders[-1]].binds[name]
+            if held is bound.value and not isinstance(bound.reached.get(()), Place):
+                continue
             value = book.value(name, binders[-1])
             if held is value or (held is ABSENT and name not in self.hidden):
                 continue

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.graph import Graph
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from nbflow.core.block import Block
     from nbflow.core.edge import Edge
     from nbflow.core.task import Task
 
 # Which `with` blocks are open right now is no part of what a graph is.
-_OF_THE_MOMENT = ("_made", "_entered")
+_OF_THE_MOMENT = ("_made", "_entered", "_repeated")
 
 
 class Snapshot:
@@ -72,12 +72,53 @@ def version(graph: Graph) -> int:
     return graph._version
 
 
+def begin_watching(graph: Graph) -> None:
+    """Have edges noted that are added although they are there, and the setting of reference tasks."""
+    graph._repeated = {}
+    graph._reference_tasks = set()
+
+
+def end_watching(graph: Graph) -> set[Edge]:
+    """Return the edges that were added although they were there."""
+    repeated, graph._repeated = graph._repeated, None
+    return set(repeated or ())
+
+
+def take_out(graph: Graph, tasks: Collection[Task], blocks: Collection[Block]) -> None:
+    """Take tasks and blocks out, with all edges of the tasks, for as long as their cell is being executed."""
+    if graph._stale:
+        graph._refresh()
+    edges = {edge for task in tasks for edge in (*graph._in[task], *graph._out[task])}
+    edges.update(edge for block in blocks for edge in block._made_edges)
+    for edge in edges:
+        for books, end in ((graph._out, edge.upstream_task), (graph._in, edge.downstream_task)):
+            if edge in books[end]:
+                books[end].remove(edge)
+    for task in tasks:
+        graph._slugs_taken.discard(graph.slugs.pop(task))
+        del graph._declared[task], graph._in[task], graph._out[task]
+        graph.constants.pop(task, None)
+    set.difference_update(graph._tasks, tasks)
+    if edges:
+        set.difference_update(graph._edges, edges)
+        graph._edge_list = [edge for edge in graph._edge_list if edge not in edges]
+    graph.blocks[:] = [block for block in graph.blocks if block not in blocks]
+    for block in graph.blocks:
+        for task in tasks:
+            block.discard(task)
+        for edge in edges & block._made_edges.keys():
+            del block._made_edges[edge]
+        if block.parent in blocks:
+            block.parent = None
+    graph._changed()
+
+
 def make_anew(
     graph: Graph,
     *,
     tasks: Iterable[Task],
     edges: Iterable[Edge],
-    constants: Mapping[Task, dict[str, Any]],
+    constants: dict[Task, dict[str, Any]],
     blocks: Mapping[Block, tuple[Block | None, Iterable[Task]]],
     references: Iterable[Task],
 ) -> None:
@@ -87,7 +128,7 @@ def make_anew(
         graph: The graph, whose sets stay the same objects.
         tasks: All its tasks.
         edges: All its edges between them, without those that blocks make on their own.
-        constants: The arguments that are known.
+        constants: The arguments that are known; the dictionaries become the graph's.
         blocks: `{block: (the block around it, its members)}`.
         references: The tasks that were set to decide the state of a run.
 
@@ -110,7 +151,7 @@ def make_anew(
     for edge in graph._edge_list:
         out[edge.upstream_task].append(edge)
         into[edge.downstream_task].append(edge)
-    graph.constants = defaultdict(dict, {task: dict(values) for task, values in constants.items()})
+    graph.constants = defaultdict(dict, constants)
     graph._reference_tasks = {task for task in references if task in declared}
     graph.blocks[:] = blocks
     for block, (parent, members) in blocks.items():

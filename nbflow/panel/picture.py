@@ -66,7 +66,7 @@ class Picture:
         for node in self.drawing.nodes.values():
             for task in node.tasks:
                 self._shown.setdefault(task, []).append(node)
-        self._boxes = {cluster.block: cluster for cluster in self.drawing.clusters.values()}
+        self._boxes = {c.block: c for c in self.drawing.clusters.values() if c.block is not None}
         self._state_of: dict[Task, str] = {}
         self._counts: Counter[str] = Counter()
         self._clock = clock

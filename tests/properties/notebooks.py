@@ -130,7 +130,7 @@ class Builder:
         self.flow = Flow()
         # What each name holds at the end of each cell: a task, a list, or ("see", name) of another cell.
         self.final: list[dict[str, Any]] = [{} for _ in cells]
-        self.uses: list[tuple[int, Any]] = []
+        self.later: list[tuple[Any, Any]] = []  # (block, member)
 
     def build(self) -> Flow:
         for here, cell in enumerate(self.cells):
@@ -204,9 +204,11 @@ class Builder:
 
         home = None
         if cell.block is not None:
-            home = task(cell.block)
-            if home[0] != "missing" and home not in self._setups():
-                home = missing(cell.block)
+            try:
+                home = look(cell.block)
+            except _Unresolved:
+                home = ("missing", cell.block)
+                flow.unread.append(here)
 
         def new(name: str, inside: Any = None, **inputs: Any) -> Any:
             nonlocal number
@@ -215,7 +217,9 @@ class Builder:
             flow.names[made] = name
             for block in (inside or home,):
                 if block is not None:
-                    self._later.append((block, made))
+                    self.later.append((block, made))
+                    if block[0] == "missing" and name not in ParameterNames:
+                        missing(cell.block or "")
             for key, upstream in inputs.items():
                 flow.edges.add((upstream, made, key))
             return made
@@ -258,32 +262,13 @@ class Builder:
                     local[v] = new("use", resource=task(c))
                 case ("parameter", p):
                     local[p] = new(p)
-                    self._later = [(b, t) for b, t in self._later if t != local[p]]
-
-    @property
-    def _later(self) -> list[Any]:
-        return self.__dict__.setdefault("later", [])
-
-    @_later.setter
-    def _later(self, value: list[Any]) -> None:
-        self.__dict__["later"] = value
-
-    def _setups(self) -> set[Any]:
-        found = set()
-        for here, cell in enumerate(self.cells):
-            found |= {self.final[here].get(s[2]) for s in cell.statements if s[0] == "block"}
-            number = 0
-            for s in cell.statements:
-                if s[0] == "block":
-                    found.add((here, number + 2))
-                number += {"alias": 0, "after": 0, "fail": 0, "block": 4}.get(s[0], s[3] if s[0] == "list" else 1)
-        return found
+                    self.later = [(b, t) for b, t in self.later if t != local[p]]
 
     # And whether it can be
 
     def _check(self) -> None:
         flow = self.flow
-        for block, made in self._later:
+        for block, made in self.later:
             if block[0] == "missing":
                 flow.edges.add((block, made, None))
             else:
