@@ -11,6 +11,7 @@ from __future__ import annotations
 import dis
 import functools
 import hashlib
+import os
 import sys
 import sysconfig
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
@@ -82,7 +83,7 @@ class Memory:
         tasks: The tasks.
     """
 
-    __slots__ = ("_names", "_parts", "_runs", "_spaces")
+    __slots__ = ("_members", "_names", "_parts", "_runs", "_spaces")
 
     def __init__(self, tasks: Iterable[Task]) -> None:
         runs = {task: task.__dict__.get("run", _NOTHING) for task in tasks}
@@ -90,6 +91,7 @@ class Memory:
         self._names: dict[tuple[int, str], Any] = {}
         self._spaces: dict[int, dict[str, Any]] = {}
         self._parts: dict[FunctionType, tuple[Any, ...]] = {}
+        self._members: dict[type, dict[str, Any]] = {}
         # Many tasks have one function, or one piece of code in many functions; what they name is the same.
         distinct = {id(run): (run, task) for task, run in runs.items() if run is not _NOTHING}
         pending: list[Any] = list({type(task) for task, run in runs.items() if run is _NOTHING})
@@ -107,7 +109,8 @@ class Memory:
             seen.add(id(found))
             if isinstance(found, type):
                 if is_ours(found.__module__):
-                    pending += [function for value in vars(found).values() for function in _functions(value)]
+                    self._members[found] = methods = _methods(found)
+                    pending += [function for value in methods.values() for function in _functions(value)]
                     pending += found.__bases__
             elif isinstance(found, FunctionType):
                 if is_ours(found.__module__) or "<" in found.__qualname__:
@@ -155,6 +158,11 @@ class Memory:
         found = self._parts.get(function)
         return _parts_now(function) if found is None else found
 
+    def methods(self, cls: type) -> dict[str, Any]:
+        """Return the methods of a class, which may be replaced in place."""
+        found = self._members.get(cls)
+        return _methods(cls) if found is None else found
+
     def holds(self) -> bool:
         """Whether every name still stands for the same, and no function was changed in place."""
         spaces = self._spaces
@@ -162,6 +170,8 @@ class Memory:
             now = spaces[space].get(name, _NOTHING)
             if now is not value and not (value is _OTHER and not _is_plain(now)) and not _equal(now, value):
                 return False
+        if any(methods != _methods(cls) for cls, methods in self._members.items()):
+            return False
         return all(
             all(one is other for one, other in zip(parts, _parts_now(function), strict=True))
             for function, parts in self._parts.items()
@@ -200,7 +210,7 @@ class Reader:
             return trace
         walk = _Walk(self)
         described = [(name, walk.value(value)) for name, value in sorted(own.items())]
-        return (*trace, ("its attributes", _digest(described)), *walk.finish())
+        return (*trace, ("an attribute", _digest(described)), *walk.finish())
 
     def trace(self, root: Any) -> Trace:
         """Return what a function or class is made of; see `task`."""
@@ -220,6 +230,11 @@ class Reader:
     def parts(self, function: FunctionType) -> tuple[Any, ...]:
         """Return a function's code, defaults and keyword defaults."""
         return _parts_now(function) if self._memory is None else self._memory.parts(function)
+
+    def members(self, cls: type) -> dict[str, Any]:
+        """Return what a class has in its body."""
+        methods = _methods(cls) if self._memory is None else self._memory.methods(cls)
+        return {name: value for name, value in vars(cls).items() if not _functions(value)} | methods
 
     def opaque(self, value: Any) -> object:
         """Return what stands for a value of whose inside nothing is known."""
@@ -317,7 +332,7 @@ class _Walk:
 
     def _class(self, cls: type) -> object:
         found = []
-        for name, value in sorted(vars(cls).items()):
+        for name, value in sorted(self._reader.members(cls).items()):
             if name not in _OF_A_CLASS:
                 functions = _functions(value)
                 parts = functions or [value]
@@ -384,14 +399,18 @@ def is_ours(module: str | None) -> bool:
         return False
     if module == "__main__" or module not in sys.modules:
         return True
-    file = getattr(sys.modules[module], "__file__", None)
-    return file is not None and not str(file).startswith(_installed_in())
+    found = sys.modules[module]
+    file = getattr(found, "__file__", None)
+    if file is None:  # built in, or made at run time
+        return getattr(getattr(found, "__spec__", None), "origin", None) not in ("built-in", "frozen")
+    path = str(file)
+    return "-packages" not in path and not path.startswith(_standard_library())
 
 
 @functools.cache
-def _installed_in() -> tuple[str, ...]:
+def _standard_library() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
-    return tuple({paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib") if key in paths})
+    return tuple(paths[key] + os.sep for key in ("stdlib", "platstdlib") if key in paths)
 
 
 def _roots(task: Task) -> list[Any]:
@@ -418,6 +437,10 @@ def _functions(value: Any) -> list[Any]:
     if isinstance(value, property):
         return [one for one in (value.fget, value.fset, value.fdel) if one is not None]
     return [value] if isinstance(value, FunctionType) else []
+
+
+def _methods(cls: type) -> dict[str, Any]:
+    return {name: value for name, value in vars(cls).items() if _functions(value)}
 
 
 def _parts_now(function: FunctionType) -> tuple[Any, ...]:
