@@ -8,6 +8,7 @@ import os
 import uuid
 import warnings
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -283,7 +284,7 @@ class Flow(Graph):
     ) -> Run | Plan:
         """Carry out `Run.rerun`."""
         parameters = self._take_parameters(given)
-        if not isinstance(what, str) and not hasattr(what, "run") and not hasattr(what, "init_task"):
+        if isinstance(what, Iterator):  # it is asked twice
             what = list(what)
         plan = self._plan_after(run, what, parameters)
         if dry:
