@@ -242,14 +242,28 @@ class RunLoop:
         if error is not None:
             warn_safely(f"cleanup of {held.name!r} failed after its setup came too late: {describe(error)}")
 
-    def _clean_up(self, held: Holding) -> BaseException | None:
-        """Make a cleanup outside of the schedule, in this thread; returns its error."""
+    def _clean_up(self, held: Holding, *, at_end: bool = False) -> BaseException | None:
+        """Make a cleanup outside of the schedule, in this thread; returns its error.
+
+        `at_end` says that it is the run's own, for which nobody else looks at the clock.
+        """
         task, inputs = held.block.cleanup_task, {"mgr": held.manager, "resource": held.resource}
         call = Call(-1, task, task.run, inputs, lambda *_: self.values.copy())
         call.shielded = True
         tell_outcome(call, held, functools.partial(outcome_of, self.record, held))
         self.keeper.closing(held)
-        error = perform(call).error
+        if at_end:  # else one that hangs would hold the run, and its user, for ever
+            limit_s = held.block.cleanup_timeout_s
+            if self._hurried:
+                limit_s = min(limit_s, HURRIED_CLEANUP_S)
+            timer = self._start_timer(limit_s, call, TaskTimeoutSignal)
+            self.guard.call = call
+            error = (perform if self.guard.is_installed else perform_on_worker)(call).error
+            call.is_over = True
+            self.guard.call = None
+            timer.cancel()
+        else:
+            error = perform(call).error
         if error is None:
             self.keeper.closed(held)
         return error
@@ -685,7 +699,7 @@ class RunLoop:
                 continue
             # Only for a setup that came at the last moment, or after a failure of the loop itself.
             self.record.set_block(held, BlockStatus.CLOSING)
-            error = self._clean_up(held)
+            error = self._clean_up(held, at_end=True)
             if error is not None:
                 self.pipeline.leak(held, error, None)
             else:
