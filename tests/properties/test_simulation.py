@@ -115,6 +115,19 @@ def test_resources_that_nothing_uses_are_counted_like_others():
     simulate(Plan(flow=FlowPlan(items=(block,)), limits={"b": 1}, workers=3), Decided())
 
 
+@pytest.mark.parametrize("mode", ["threads", "background"])
+def test_a_cleanup_that_hangs_when_its_setup_came_at_the_last_moment_does_not_hold_the_run(mode):
+    """Rule 6: it has a deadline like the others, although the schedule is done."""
+    does = {"b.setup": ("deaf",), "b.cleanup": ("hang",)}
+    told: list[str] = []
+
+    for moment in range(12, 30):  # one of them is the last
+        plan = one_block(does=does, graces={"b": 0}, mode=mode, deeds=((12, "cancel"), (moment, "end")))
+        told += simulate(plan, Decided()).told
+
+    assert "hears TaskTimeoutSignal" in told
+
+
 # -- the simulation itself ------------------------------------------------------------------------------------------
 
 
