@@ -376,10 +376,14 @@ def newest_run(task: Task) -> Any:
     return newest(run)
 
 
-def fingerprint_of(task: Task) -> str:
+def fingerprint_of(task: Task, then: Memory | None = None) -> str:
     """Return a short text that is equal for equal code, also in another process of the same Python version.
 
     Closure values that can not be pickled make it a text that nothing else has.
+
+    Args:
+        task: The task.
+        then: What its names stood for; by default what they stand for now.
 
     Example:
         >>> from nbflow import task
@@ -389,7 +393,7 @@ def fingerprint_of(task: Task) -> str:
         >>> fingerprint_of(one) == fingerprint_of(task(lambda x: x + 2))
         False
     """
-    return _digest(Reader(across_kernels=True).task(task))
+    return _digest(Reader(then, across_kernels=True).task(task))
 
 
 @functools.lru_cache(maxsize=1_000)

@@ -173,7 +173,7 @@ class _Side:
 
     def code(self, slug: str) -> str:
         """Return the fingerprint of a task's code, as it was in this run; empty if that is not known."""
-        return str(self.run.code_of(self.tasks[slug])) if hasattr(self.run, "code_of") else ""
+        return str(self.run.code_of(self.tasks[slug]))
 
     def parameters(self) -> dict[str, Any]:
         return dict(self.run.parameters)

@@ -10,6 +10,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from nbflow.core.code import fingerprint_of
 from nbflow.core.states import Paused, State
 from nbflow.engine.blocks import BlockStatus
 from nbflow.engine.compare import Comparison, compare
@@ -482,6 +483,12 @@ class Run:
     def kind(self) -> str:
         """A "run" of its own, a "replay" of its parent, or a "fork": something of it was changed on the way."""
         return "run" if self.plan is None else self.plan.kind
+
+    def code_of(self, task: Task) -> str:
+        """Return a short text that is equal for equal code: that of `task` when this run called it."""
+        began = self.timings.get(task)
+        memory, then = self.code.origin_of(task, time.time() if began is None else began[0])
+        return fingerprint_of(then, memory)
 
     def compare(self, other: Any) -> Comparison:
         """Put this run and another one side by side: states, times, values, parameters and code.

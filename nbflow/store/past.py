@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.collections import Constant
 from nbflow.core.states import Cancelled, Mapped, Pending, State
-from nbflow.engine.frozen import FrozenGraph
+from nbflow.engine.frozen import ORDINARY, FrozenGraph
 from nbflow.errors import DamagedStoreError, NotKeptError
 from nbflow.store.entry import ANEW, PYTHON, Header, read_header, read_value
 from nbflow.store.facts import Facts, is_going, read_facts
@@ -190,6 +190,11 @@ class StoredRun:
         """Return what is known of a task; None if the run did not get to it, or did not have it."""
         return self.headers.get(self.graph.slugs[task], {}).get(None)
 
+    def code_of(self, task: Task) -> str:
+        """Return a short text that is equal for equal code: that of `task` in this run; empty if it is not known."""
+        header = self.header(task)
+        return "" if header is None else header.code
+
     # -- reading --------------------------------------------------------------------------------------------------
 
     def load(self, task: Task) -> State:
@@ -232,6 +237,8 @@ class StoredRun:
             min(count, max((i for i in parts if i is not None), default=-1) + 1) if count > 1 << 24 else count
         )
         states = [self._named(parts[i]) if i in parts else Pending("Task not run.") for i in range(count)]
+        if self.graph.role[self.graph.index[task]] != ORDINARY and not all(map(State.is_finished, states)):
+            return Pending("Task not run.")  # of resources no part is taken over
         return Mapped("Ready to proceed with mapping.", map_states=states)
 
     def _named(self, header: Header) -> State:

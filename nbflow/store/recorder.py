@@ -77,7 +77,7 @@ class Recorder:
             return
         if event.kind == "task":
             if isinstance(state, Finished) and not isinstance(state, Looped) and event.task is not None:
-                self._keep_end(event.task, event.map_index, state, event.time)
+                self._keep_end(event, event.task, state)
         elif event.kind == "run":
             if isinstance(state, Running) and not self._has_begun:
                 self._has_begun = True
@@ -144,10 +144,12 @@ class Recorder:
 
     # -- tasks ----------------------------------------------------------------------------------------------------
 
-    def _keep_end(self, task: Task, index: int | None, state: State, now: float) -> None:
+    def _keep_end(self, event: Event, task: Task, state: State) -> None:
         if isinstance(task, Constant) or (isinstance(task, Parameter) and state.is_successful()):
             return  # the flow knows the one, and the other was kept when the run began
-        header = self._header(task, index, state_name(state), now, state)
+        if event.map_index is None or event.attempt > 1:
+            self._prints.pop(task, None)  # it may have been mended since
+        header = self._header(task, event.map_index, state_name(state), event.time, state)
         value = None if isinstance(state, Mapped) else state.result
         self._write(header, value, state)
 

@@ -218,3 +218,25 @@ def test_a_parameter_whose_repr_raises_is_shown_by_its_type():
     comparison = run(flow, p=NoRepr()).compare(run(flow, p=1))
 
     assert comparison.parameters[0].values == ("<NoRepr>", "1")
+
+
+SCALE = 2
+
+
+def scaled(x):
+    return SCALE * x
+
+
+def test_code_that_was_changed_between_two_runs_is_named(monkeypatch):
+    with Flow("f") as flow:
+        task(scaled, name="scaled")(1)
+        task(lambda: 1, name="other")()
+    before = run(flow)
+    monkeypatch.setitem(globals(), "SCALE", 3)
+
+    pairs = before.compare(run(flow)).tasks
+
+    assert [(pair.slug, pair.code, pair.value) for pair in pairs] == [
+        ("scaled-1", "different", "different"),
+        ("other-1", "same", "same"),
+    ]

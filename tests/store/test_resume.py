@@ -558,3 +558,29 @@ def test_the_error_that_names_changes_survives_pickling():
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
     assert "and 12 more" in str(error)
     assert str(pickle.loads(pickle.dumps(StoredRunInUseError("f", 1, 2)))).startswith("run 1 of 'f'")
+
+
+def test_a_task_that_was_mended_is_kept_with_the_code_that_it_was_mended_with(store, notes):
+    def make_one(fn):
+        with Flow("g", store=store) as flow:
+            mended = task(fn, name="mended")()
+        return flow, mended
+
+    def good():
+        return NOTES("good", 1)
+
+    def bad():
+        raise ValueError("bad")
+
+    flow, mended = make_one(bad)
+    run = flow.start(hold_on_failure=True)
+    while not run.is_paused:
+        assert not run.is_finished
+    mended.run = good
+    run.retry(mended)
+    run.wait(30)
+    notes.taken()
+
+    assert called_by(make_one(good)[0].resume(), notes) == []
+    with pytest.raises(StaleStoreError, match="its code has changed"):
+        make_one(bad)[0].resume()
