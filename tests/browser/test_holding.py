@@ -1,0 +1,64 @@
+"""A run held at its failure, by clicking: look, redefine the function in a cell, retry, go on."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.live_panel import LivePanel
+from tests.cells import WORKSHOP
+
+pytestmark = pytest.mark.browser
+
+FLOW = """
+@task
+def work(place, rows):
+    return sum(row["amount"] for row in rows)
+
+@task
+def load():
+    return [{"amount": 1}, {"amount": None}, {"amount": 3}]
+
+with nbflow.Flow("work") as flow:
+    with Workshop() as place:
+        total = work(place, load())
+"""
+MENDED = """
+@task
+def work(place, rows):
+    return sum(row["amount"] or 0 for row in rows)
+"""
+
+
+@pytest.mark.parametrize("app", ["lab", "notebook"])
+def test_a_failed_task_is_mended_in_a_cell_and_retried_with_the_resource_held(
+    open_notebook, notebook_of, kernel_children, app
+):
+    page = open_notebook(
+        notebook_of(WORKSHOP, FLOW, MENDED, "flow.panel()", "flow.runs[-1].results[total]"), app=app
+    )
+    for cell in (0, 1, 3):
+        page.run_cell(cell)
+    panel = LivePanel(page, 3)
+
+    panel.click("Hold on failure")
+    panel.click("Run")
+    panel.expect_row("work-1", "Failed")
+    panel.expect_state("Paused")
+    panel.expect_open("Workshop open")
+    expect(panel.button("Retry")).to_be_enabled()
+    held = kernel_children(app)
+    panel.screenshot(f"panel-held-at-failure-{app}")
+    page.run_cell(2)
+    panel.click("Retry")
+    panel.expect_row("work-1", "Success")
+    expect(panel.button("Retry")).to_be_disabled()
+    assert kernel_children(app) == held
+    panel.click("Resume")
+
+    panel.expect_state("Success")
+    panel.expect_open()
+    page.run_cell(4)
+    expect(page.outputs(4)).to_contain_text("4")
+    assert kernel_children(app) == []
+    assert page.errors == []
