@@ -35,6 +35,6 @@ def value_name(slug: str, index: int | None = None) -> str:
 
     The slug is in the digest in any case, so that no slug looks like another one's child.
     """
-    digest = hashlib.blake2b(slug.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    digest = hashlib.blake2b(slug.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
     stem = re.sub(r"[^A-Za-z0-9_-]", "_", slug)[:60]
     return f"{stem}.{digest}{'' if index is None else f'.{index}'}{VALUE}"

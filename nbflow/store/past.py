@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.collections import Constant
 from nbflow.core.states import Cancelled, Mapped, Pending, State
+from nbflow.engine.compare import Comparison, compare
 from nbflow.engine.frozen import ORDINARY, FrozenGraph
 from nbflow.errors import DamagedStoreError, NotKeptError
 from nbflow.store.entry import ANEW, PYTHON, Header, read_header, read_value
@@ -189,6 +190,10 @@ class StoredRun:
     def header(self, task: Task) -> Header | None:
         """Return what is known of a task; None if the run did not get to it, or did not have it."""
         return self.headers.get(self.graph.slugs[task], {}).get(None)
+
+    def compare(self, other: Any) -> Comparison:
+        """Put this run and another one side by side; see `Run.compare`."""
+        return compare(self, other)
 
     def code_of(self, task: Task) -> str:
         """Return a short text that is equal for equal code: that of `task` in this run; empty if it is not known."""

@@ -22,7 +22,7 @@ from nbflow.store.facts import Facts, hold, let_go, write_facts
 from nbflow.store.naming import run_name, value_name
 from nbflow.store.prints import inputs_of
 from nbflow.store.private import make_folder
-from nbflow.store.statenames import state_name
+from nbflow.store.statenames import message_of, state_name
 from nbflow.store.writer import Job, Writer
 
 if TYPE_CHECKING:
@@ -72,9 +72,15 @@ class Recorder:
 
     def __call__(self, event: Event) -> None:
         """Keep what the event tells of, if that is an end."""
-        state = event.state
-        if self._is_off or state is None:
+        if self._is_off or event.state is None:
             return
+        try:
+            self._take(event, event.state)
+        except Exception as error:  # noqa: BLE001 - such as a user's class that raises when it is looked at
+            self._warn(error)
+            self._close()
+
+    def _take(self, event: Event, state: State) -> None:
         if event.kind == "task":
             if isinstance(state, Finished) and not isinstance(state, Looped) and event.task is not None:
                 self._keep_end(event, event.task, state)
@@ -124,7 +130,7 @@ class Recorder:
         # A value may be said to be edited or pinned after it was kept.
         said = {slugs[task]: source for task, source in self._sources.items() if source in (EDITED, PINNED)}
         self._facts = replace(
-            self._facts, state=state_name(state), message=state.message, ended=now, sources=said
+            self._facts, state=state_name(state), message=message_of(state), ended=now, sources=said
         )
 
         def end(job: Job) -> None:
@@ -204,7 +210,7 @@ class Recorder:
             index=index,
             run=run.id,
             state=state,
-            message=None if told is None else told.message,
+            message=None if told is None else message_of(told),
             code=code,
             inputs=inputs,
             source="cached" if state == "Cached" else self._sources.get(task, "computed"),

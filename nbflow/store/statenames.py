@@ -43,6 +43,17 @@ def state_name(state: State) -> str:
     return next((cls.__name__ for cls in type(state).__mro__ if _KNOWN.get(cls.__name__) is cls), "Finished")
 
 
+def message_of(state: State) -> str | None:
+    """Return the message of a state, which a user may have made of anything, as a text."""
+    message: Any = state.message
+    if message is None or type(message) is str:
+        return message
+    try:
+        return str.__str__(message) if isinstance(message, str) else repr(message)
+    except Exception:  # noqa: BLE001 - users' classes
+        return None
+
+
 def named_state(name: str, message: str | None, result: Any = None) -> State | None:
     """Return a state of that name; None if a store holds no such states.
 

@@ -423,3 +423,50 @@ def test_no_warning_is_raised_in_a_run_that_is_kept(store):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert Flow("f", store=store, tasks=[task(lambda: 1, name="t")]).run().is_successful()
+
+
+def test_a_store_may_be_given_to_a_flow_that_exists(store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    flow = Flow("f", tasks=[task(lambda: 1, name="t")])
+    flow.run()
+
+    flow.store = "store"
+    flow.run()
+
+    assert flow.store == store
+    assert [run.number for run in flow.stored_runs()] == [2]
+    flow.store = None
+    flow.run()
+    with pytest.raises(NothingStoredError):
+        flow.stored_runs()
+
+
+def test_a_message_that_is_no_text_does_not_keep_a_result_from_being_kept(store):
+    class Strange:
+        def __repr__(self):
+            raise ValueError("no")
+
+    def strange():
+        raise signals.SUCCESS(message=Strange(), result=5)
+
+    with Flow("f", store=store) as flow:
+        one = task(strange, name="strange")()
+        other = task(lambda: (_ for _ in ()).throw(signals.SUCCESS(message=7, result=6)), name="other")()
+    flow.run()
+
+    assert [stored(flow).results[one], stored(flow).results[other]] == [5, 6]
+
+
+def test_code_that_cannot_be_looked_at_is_told_and_the_run_goes_on(store, monkeypatch):
+    from nbflow.store import recorder
+
+    def broken(task):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(recorder, "fingerprint_of", broken)
+    flow = Flow("f", store=store, tasks=[task(lambda: 1, name="t")])
+
+    with pytest.warns(RuntimeWarning, match="RuntimeError: broken"):
+        state = flow.run()
+    assert state.is_successful()
+    assert not flow.stored_runs()[-1].is_going
