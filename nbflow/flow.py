@@ -96,7 +96,7 @@ class Flow(Graph):
 
     Attributes:
         runs: The newest runs, the last one last; the newest 20 are kept.
-        store: The folder, or None.
+        store: The folder of the store, or None; may be set, for the runs that begin afterwards.
 
     Raises:
         FlowNameError: If the name is empty.
@@ -140,8 +140,9 @@ class Flow(Graph):
         self.runs: deque[Run] = deque(maxlen=KEPT_RUNS)
         self._run_numbers = itertools.count(1)
         self._start_listeners: tuple[Callable[[Run], object], ...] = ()
-        self.store = None if store is None else _absolute(store)
+        self._store_path: Path | None = None
         self._flow_store: FlowStore | None = None
+        self.store = store
         given = {"schedule": schedule, "run_config": run_config, "storage": storage, "result": result}
         for argument in (name for name in _WITHOUT_MEANING if given[name] is not None):
             warnings.warn(f"Flow({argument}=...) has no meaning in nbflow and is ignored", stacklevel=2)
@@ -441,6 +442,16 @@ class Flow(Graph):
         if store is not None:
             store.keep(run, task_states or {}, loop.record.sources, lambda: loop.cancel_wanted)
         return run
+
+    @property
+    def store(self) -> Path | None:
+        """The folder in which results are kept; None if they are not. Setting it counts for later runs."""
+        return self._store_path
+
+    @store.setter
+    def store(self, store: str | os.PathLike[str] | None) -> None:
+        self._store_path = None if store is None else _absolute(store)
+        self._flow_store = None
 
     def _its_store(self) -> FlowStore | None:
         if self._flow_store is None and self.store is not None:
