@@ -23,10 +23,15 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     from nbflow.notebook.resources import show_left_behind
     from nbflow.notebook.shutdown import watch_shutdown
     from nbflow.notebook.taskmagic import TaskMagics
+    from nbflow.notebook.watch import CellWatch
 
+    watch = CellWatch(shell)
+    shell.events.register("pre_run_cell", watch.begin)
+    shell.events.register("post_run_cell", watch.end)
     for magics in (FlowMagics(shell), TaskMagics(shell)):
         shell.register_magics(magics)
         shell.events.register("pre_run_cell", magics.remember_cell)
+    shell.events.register("post_run_cell", shell.magics_manager.registry["TaskMagics"].passes.note)
     shell.Completer.custom_matchers.append(complete_flow)
     watch_shutdown(shell)
     Run.debugger = staticmethod(post_mortem)
@@ -35,17 +40,26 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take everything back; `%unload_ext nbflow` calls it. The flows themselves stay."""
+    from nbflow.core.context import thread
     from nbflow.engine.handle import Run
     from nbflow.notebook.completion import complete_flow
     from nbflow.notebook.shutdown import unwatch_shutdown
+    from nbflow.notebook.watch import CONTEXT_KEY, CellWatch
 
     unwatch_shutdown(shell)
     Run.debugger = None
+    for event in ("pre_run_cell", "post_run_cell"):
+        for callback in list(shell.events.callbacks[event]):
+            if isinstance(getattr(callback, "__self__", None), CellWatch):
+                shell.events.unregister(event, callback)
+    thread.data.pop(CONTEXT_KEY, None)
     manager = shell.magics_manager
     for registered in ("FlowMagics", "TaskMagics"):
         magics = manager.registry.pop(registered, None)
         if magics is not None:
             shell.events.unregister("pre_run_cell", magics.remember_cell)
+        if registered == "TaskMagics" and magics is not None:
+            shell.events.unregister("post_run_cell", magics.passes.note)
     for kind, name in (("line", "flow"), ("cell", "flow"), ("cell", "task")):
         manager.magics[kind].pop(name, None)
     if complete_flow in shell.Completer.custom_matchers:

@@ -12,6 +12,7 @@ from IPython.display import display
 from nbflow.errors import NbflowError
 from nbflow.notebook.definition import Definition, tie_others
 from nbflow.notebook.options import parse
+from nbflow.notebook.passes import Passes
 from nbflow.notebook.taskcell import CellText, Defined, TaskCell
 from nbflow.registry import flows
 
@@ -34,10 +35,13 @@ class TaskMagics(Magics):
         # Not IPython's own list: a cell that is executed without being counted, as nbval does, is not in it.
         self.sources: list[str] = list(shell.history_manager.input_hist_raw) if shell.history_manager else []
 
+        self.passes = Passes(shell.user_ns)
+
     def remember_cell(self, info: ExecutionInfo) -> None:
         """Note which cell is about to be executed; IPython calls it."""
         self._cell = info
         self.sources.append(str(info.raw_cell))
+        self.passes.begin()
 
     @magic_arguments("%%task")
     @argument("name", nargs="?", help="the task; by default it is called after the names it gives")
