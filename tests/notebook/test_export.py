@@ -189,10 +189,6 @@ def test_without_a_file_it_is_shown(notebook):
             "'load' was made",
         ),
         ("__import__('nbflow').flows.get_or_create('notebook');", "has no cells"),
-        (
-            "exec('hidden = 1')\nget_ipython().run_cell_magic('task', '', 'x = hidden')",
-            "no cell defines 'hidden'",
-        ),
     ],
 )
 def test_what_cannot_be_written_is_refused(notebook, source, message):
@@ -202,6 +198,13 @@ def test_what_cannot_be_written_is_refused(notebook, source, message):
 
     assert isinstance(cell.error, UsageError)
     assert message in str(cell.error)
+
+
+def test_a_name_that_no_cell_defines_is_refused(notebook):
+    notebook("exec('hidden = 1')")
+    notebook("%%task\nx = hidden")
+
+    assert "no cell defines 'hidden'" in str(notebook("%flow export").error)
 
 
 def test_a_file_that_cannot_be_written_is_named(notebook):

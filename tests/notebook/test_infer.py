@@ -111,7 +111,7 @@ def test_looking_changes_nothing(source):
         ("try:\n    y = 1\nexcept E as e:\n    raise", "y", "e"),
         ("try:\n    a\nexcept E:\n    pass\nelse:\n    y = 1\nfinally:\n    z = 1", "z", "y"),
         (
-            "match a:\n    case [p, *q]:\n        y = 1\n    case {'k': r, **s}:\n        y = 2\n    case _:\n        y = 3",
+            "match a:\n case [p, *q]:\n  y = 1\n case {'k': r, **s}:\n  y = 2\n case _:\n  y = 3",
             "y",
             "p q r s",
         ),

@@ -179,6 +179,18 @@ def test_in_the_middle_of_a_chain_too(notebook, flow_of, value):
     assert value("x") == [1, 20, 3]
 
 
+def test_a_cell_that_is_inserted_gets_its_place_when_the_notebook_is_run_from_top_to_bottom(notebook, value):
+    first, inserted, last = "%%task a\nx = [1]", "%%task b\nx = x + [2]", "%%task c\nn = len(x)"
+    for source in (first, last, inserted):
+        notebook(source, cell_id=source)
+    assert value("n") == 1
+
+    for source in (first, inserted, last):
+        notebook(source, cell_id=source)
+
+    assert value("n") == 2
+
+
 def test_a_name_that_comes_later_is_tied_as_soon_as_it_is_there(notebook, value):
     first = notebook("%%task double\nb = 2 * a", cell_id="one")
     assert "not known yet: a" in first.outputs[-1]["text/plain"]
