@@ -54,11 +54,12 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.executor import Executor
     from nbflow.engine.keeper import Keeper
+    from nbflow.notebook.overview import CellTable
     from nbflow.store import FlowStore, StoredRun
 
 EXECUTORS: dict[str, Callable[[], Executor]] = {"inline": InlineExecutor, "threads": ThreadExecutor}
 KEPT_RUNS = 20
-_BUILDING = ("flow", "case", "resource", "mapped", "tags")
+_BUILDING = ("flow", "case", "resource", "mapped", "tags", "cell")
 _OF_AN_ATTEMPT = (
     "_deferred",
     "_lines",
@@ -163,6 +164,19 @@ class Flow(Graph):
             "_start_listeners": (),
             "_flow_store": None,
         }
+
+    def __enter__(self) -> Self:
+        cell = thread.data.get("cell")  # of a notebook that is watched
+        if cell is not None:
+            cell.entering(self)
+        return super().__enter__()
+
+    @property
+    def cells(self) -> CellTable:
+        """Which cell of the notebook adds what, in the order of the cells' first executions; it prints as a table."""
+        from nbflow.notebook.overview import cell_table
+
+        return cell_table(self)
 
     def validate(self) -> None:
         """Check that the flow can be run.

@@ -14,12 +14,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.context import thread
 from nbflow.core.graph import Graph
 from nbflow.core.task import Task
 from nbflow.notebook.assembly import assemble
 from nbflow.notebook.book import Book, Dangling, Missing
 from nbflow.notebook.contributions import Contribution, OldTaskError, Tie
 from nbflow.notebook.difference import Difference
+from nbflow.notebook.places import reached
 from nbflow.notebook.scope import Scope, give_back
 from nbflow.notebook.shield import Shield
 from nbflow.notebook.surgery import (
@@ -98,6 +100,9 @@ class Cells:
             NbflowError: If the graph is not valid afterwards.
         """
         with Shield() as shield:
+            watch = thread.data.get("cell")
+            if watch is not None:
+                watch.let_go(self.graph)
             change = Change(self, key, label, namespace, source=source, reads=reads, binds=binds)
             try:
                 change.begin()
@@ -148,6 +153,43 @@ class Cells:
         else:
             kept = replace(c, cells=tuple(cell for cell in c.cells if cell != key))
             self.book = self.book.with_(one, kept)
+
+    def take_over(self, former: Cells) -> None:
+        """Bring what cells had added to another flow, of which this one takes the place, to this one."""
+        former.adopt_strangers()
+        for contribution in former.book.contributions.values():
+            for block in contribution.blocks:
+                block.flow = self.graph
+        self.hidden = former.hidden
+        self._number = former._number
+        self._replaced = former._replaced
+        missing = Missing(former.book)
+        assemble(self.graph, former.book, missing)
+        self.take(former.book, missing)
+
+    def is_shared(self, task: Task) -> bool:
+        """Tell whether a task was made outside of all cells of the flow."""
+        contributions = self.book.contributions.values()
+        return any(task in c.tasks for c in contributions) and not any(task in c.made for c in contributions)
+
+    def substitute(self, old: Task, new: Task) -> None:
+        """Put `new` in the place of the shared task `old`, in all contributions.
+
+        Raises:
+            NbflowError: If the graph is not valid afterwards; then nothing is changed.
+        """
+        before, snapshot = self.book, Snapshot(self.graph)
+        with Shield():
+            try:
+                self.adopt_strangers()
+                changed = {one: c.with_task(old, new) for one, c in self.book.contributions.items()}
+                book = Book(changed)
+                missing = self.put_together(book)
+            except BaseException:
+                snapshot.restore()
+                self.book, self._version = before, -1
+                raise
+            self.take(book, missing)
 
     # For a change
 
@@ -318,8 +360,13 @@ class Change:
                     return one
         return None
 
-    def end(self) -> None:
-        """Find what was added, and put the flow together with it."""
+    def end(self, held_before: Namespace | None = None) -> None:
+        """Find what was added, and put the flow together with it.
+
+        Args:
+            held_before: The names before the cell, if the flow has not seen all tasks being made: what these names
+                did not hold was made in the cell.
+        """
         cells, scope = self.cells, self.scope
         assert scope is not None
         difference = Difference(
@@ -328,7 +375,7 @@ class Change:
             self.rest,
             self.id,
             reads=self.reads,
-            made=made_inside(self.graph),
+            made=self._made(held_before),
             repeated=end_watching(self.graph),
         )
         new = difference.contribution(
@@ -347,6 +394,15 @@ class Change:
         self.book = cells.book.with_(self.id, new)
         self.missing = cells.put_together(self.book)
 
+    def _made(self, held_before: Namespace | None) -> Collection[Task]:
+        made = made_inside(self.graph)
+        if held_before is None:
+            return made
+        new = {task for task in self.graph.tasks if task not in self.baseline.tasks and task not in made}
+        if new:
+            new -= {one for value in held_before.values() for _, one in reached(value)}
+        return made | new
+
     def commit(self) -> None:
         """Keep the change; nothing here can fail."""
         cells, scope = self.cells, self.scope
@@ -356,6 +412,10 @@ class Change:
         cells.forget(gone, self.label)
         cells.take(self.book, self.missing)
         scope.leave(self.book, self.old)
+
+    def leave(self) -> None:
+        """Let the graph be what the cell has made of it, although it can not be run; to be looked at, and mended."""
+        end_watching(self.graph)
 
     def undo(self) -> None:
         """Make everything what it was."""

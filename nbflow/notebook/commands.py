@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 from IPython.display import display
 
-from nbflow.notebook import mending, reruns
+from nbflow.notebook import cellcommands, mending, reruns
 from nbflow.notebook.exportcommand import export_flow
 from nbflow.notebook.lookup import find_task, going_run, newest_run, unfinished_run
 from nbflow.notebook.options import parameters
@@ -46,11 +46,6 @@ class Call:
         run = unfinished_run(self.flow)  # a new one would be of the flow as it is now
         slugs = self.flow.slugs if run is None else run.graph.slugs
         return find_task(self.flow.name, slugs, text, self.namespace, self.magic)
-
-
-def show(call: Call) -> None:
-    """Draw the flow."""
-    display(call.flow)
 
 
 def run(call: Call) -> None:
@@ -152,8 +147,8 @@ def reset(call: Call) -> None:
 
 COMMANDS: Mapping[str, Callable[[Call], None]] = {
     command.__name__: command
-    for command in (show, run, start, step, block, until, resume, pause, cancel, panel, reset)
-} | {"export": export_flow, **mending.COMMANDS, **reruns.COMMANDS}
+    for command in (cellcommands.show, run, start, step, block, until, resume, pause, cancel, panel, reset)
+} | {"export": export_flow, **cellcommands.COMMANDS, **mending.COMMANDS, **reruns.COMMANDS}
 
 
 def list_flows() -> None:

@@ -6,15 +6,15 @@ from the contributions at any time, and is the same however often and in which o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.edge import Edge
 from nbflow.errors import DanglingTaskError, NbflowError
 from nbflow.notebook.places import Made, Place, Steps
 
 if TYPE_CHECKING:
     from nbflow.core.block import Block
-    from nbflow.core.edge import Edge
     from nbflow.core.task import Task
 
 __all__ = ["Bound", "Contribution", "DanglingTaskError", "Gift", "Home", "OldTaskError", "Tie"]
@@ -116,6 +116,35 @@ class Contribution:
     references: tuple[tuple[Task, Place | None], ...] | None = None
     binds: dict[str, Bound] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
+
+    def with_task(self, old: Task, new: Task) -> Contribution:
+        """Return the contribution with another task, of which no cell is the maker, in the place of `old`."""
+        if old not in self.tasks:
+            return self
+
+        def now(task: Task) -> Task:
+            return new if task is old else task
+
+        return replace(
+            self,
+            tasks=tuple(now(task) for task in self.tasks),
+            ties=tuple(
+                replace(
+                    tie,
+                    edge=Edge(
+                        now(tie.edge.upstream_task),
+                        now(tie.edge.downstream_task),
+                        tie.edge.key,
+                        tie.edge.mapped,
+                        tie.edge.flattened,
+                    ),
+                )
+                if old in tie.edge.tasks
+                else tie
+                for tie in self.ties
+            ),
+            constants={now(task): values for task, values in self.constants.items()},
+        )
 
     @property
     def is_empty(self) -> bool:

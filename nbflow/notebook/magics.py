@@ -14,9 +14,11 @@ from nbflow.errors import NbflowError
 from nbflow.notebook import commands
 from nbflow.notebook.cellcode import execute
 from nbflow.notebook.cells import cells_of
+from nbflow.notebook.check import cells_in
 from nbflow.notebook.identity import cell_key, names_in
 from nbflow.notebook.lookup import find_block, find_flow
 from nbflow.notebook.mending import TAKE_TASK
+from nbflow.notebook.news import News
 from nbflow.notebook.options import parameters, parse
 from nbflow.notebook.resources import USAGE, resources
 from nbflow.registry import flows
@@ -73,6 +75,7 @@ class FlowMagics(Magics):
     @argument("--task", help="the same as the third word")
     @argument("--paused", action="store_true", help="for start: stand still before the first task")
     @argument("--into", action="store_true", help="for step: stop at each child of a mapped task")
+    @argument("--cells", action="store_true", help="for show: a box around what each cell made")
     @argument("--dry", action="store_true", help="for rerun: only show the plan")
     @argument("--hold", action="store_true", help="for start: stand still where a task fails")
     @argument("--when", metavar="EXPR", help="for break: only if this is true of the task's arguments")
@@ -125,6 +128,7 @@ class FlowMagics(Magics):
         _check(options, magic)
         is_new = options.name not in flows
         flow = flows.get_or_create(options.name)
+        news = News(flow, f"cell In [{self._shell.execution_count}]")
         try:
             self._add(flow, cell, options.block, magic)
         except BaseException:
@@ -132,7 +136,9 @@ class FlowMagics(Magics):
                 flows.pop(options.name, None)
             raise
         if not options.no_show and not (options.run or options.step):
-            display(flow)
+            display(flow)  # which says what is missing
+        else:
+            news.show()
         if options.run or options.step:
             self._proceed(flow, options, magic)
 
@@ -165,7 +171,8 @@ class FlowMagics(Magics):
         except NbflowError as error:
             if not was_executed:  # raised by a line of the cell: its traceback shows which
                 raise
-            raise UsageError(f"{magic}: {error}. The flow is as it was before this cell") from error
+            where = cells_in(flow, error)
+            raise UsageError(f"{magic}: {error}{where}. The flow is as it was before this cell") from error
 
     def _proceed(self, flow: Flow, options: Any, magic: str) -> None:
         command = commands.run if options.run else commands.step

@@ -67,6 +67,18 @@ def automatic_edges(graph: Graph) -> set[Edge]:
     return {edge for block in graph.blocks for edge in block._made_edges}
 
 
+def begin_made(graph: Graph) -> None:
+    """Have tasks noted that are made in any `with graph:` from now on."""
+    if graph._made is None:
+        graph._made = {}
+
+
+def end_made(graph: Graph) -> None:
+    """Note them no longer."""
+    if not graph._entered:
+        graph._made = None
+
+
 def version(graph: Graph) -> int:
     """Return a number that changes with every change of the graph's tasks and edges."""
     return graph._version

@@ -35,6 +35,8 @@ def text(
     state_width = max((len(state) for _, state, _ in rows), default=0)
     lines = [one_line(drawing.name)]
     lines += [f"{n:<{name_width}}  {s:<{state_width}}  {i}".rstrip() for n, s, i in rows]
+    missing = [task for node in drawing.nodes.values() if node.kind == "missing" for task in node.tasks]
+    lines += [f"? {error}" for task in missing for error in getattr(task, "errors", ())]
     return "\n".join(lines)
 
 

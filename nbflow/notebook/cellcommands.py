@@ -1,0 +1,93 @@
+"""The commands of `%flow` about cells: `cells`, `check`, `prune`, and the drawing of `show`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from IPython.core.error import UsageError
+from IPython.display import display
+
+from nbflow.notebook.cells import cells_of
+from nbflow.notebook.check import check as find_problems
+from nbflow.notebook.news import News
+from nbflow.notebook.overview import GONE, PASSED_OVER, cell_table, labels
+from nbflow.notebook.presence import saved_notebook
+from nbflow.render.build import draw
+from nbflow.render.html import html
+from nbflow.render.text import text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nbflow.notebook.commands import Call
+    from nbflow.notebook.overview import Cell
+
+
+def show(call: Call) -> None:
+    """Draw the flow, with boxes around what each cell made if asked for; say which cells may be gone."""
+    flow = call.flow
+    old = [cell for cell in cell_table(flow) if cell.note]
+    if not call.options.cells:
+        display(flow)
+    else:
+        marked = {task: "gone" if cell.note == GONE else "old" for cell in old for task in cell.tasks}
+        named = {
+            task: f"{label} · {marked[task]}" if task in marked else label
+            for task, label in labels(flow).items()
+        }
+        drawing = draw(flow, cells=named)
+        display({"text/html": html(drawing), "text/plain": text(drawing)}, raw=True)
+    if old:
+        said = [f"{cell.label}: {cell.note}" for cell in old]
+        _say("\n".join([*said, f"%flow prune {flow.name} takes out what they added"]))
+
+
+def cells(call: Call) -> None:
+    """Say which cell adds what."""
+    display(cell_table(call.flow))
+
+
+def check(call: Call) -> None:
+    """List what is wrong with the flow, before anything runs."""
+    display(find_problems(call.flow))
+
+
+def prune(call: Call) -> None:
+    """Take out what cells added that are no longer in the notebook, or what the cells given added."""
+    flow = call.flow
+    every = list(cell_table(flow))
+    words = [word for word in (call.options.target, call.options.value) if word is not None]
+    chosen = [_find(word, every, call) for word in words] if words else _no_longer_there(every)
+    if not chosen:
+        _say(f"{flow.name}: no cell is known to be gone; %flow prune {flow.name} 3 takes out what In [3] added")
+        return
+    news = News(flow, "")
+    cells_of(flow).remove([cell.id for cell in chosen], call.namespace)  # type: ignore[arg-type]
+    for cell in chosen:
+        names = ", ".join(task.name for task in cell.tasks if not task.auto_generated) or "no tasks"
+        _say(f"{flow.name}: what {cell.label} added is taken out: {names}")
+    news.show()
+
+
+def _no_longer_there(every: list[Cell]) -> list[Cell]:
+    """Return the cells that the saved notebook says are gone; those passed over where there is no such notebook."""
+    known = GONE if saved_notebook() is not None else PASSED_OVER
+    return [cell for cell in every if cell.note == known]
+
+
+def _find(word: str, every: list[Cell], call: Call) -> Cell:
+    number = word.lower().removeprefix("in").strip("[] ")
+    for cell in every:
+        if cell.label == f"cell In [{number}]":
+            return cell
+    known = ", ".join(cell.label.removeprefix("cell ") for cell in every) or "none"
+    raise UsageError(
+        f"{call.magic}: no cell {word!r} has added anything to {call.flow.name!r}; there are {known}"
+    )
+
+
+def _say(said: str) -> None:
+    display({"text/plain": said}, raw=True)
+
+
+COMMANDS: Mapping[str, Callable[[Call], None]] = {"show": show, "cells": cells, "check": check, "prune": prune}

@@ -1,0 +1,125 @@
+"""`%flow check`: what is wrong with a flow, found before anything runs, with the cells that it is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.graph import Graph
+from nbflow.core.parameter import Parameter
+from nbflow.errors import CycleError, NbflowError, ResourceScopeError
+from nbflow.notebook.cells import cells_of
+from nbflow.notebook.overview import GONE, PASSED_OVER, labels
+from nbflow.notebook.presence import gone, passed_over, saved_notebook
+from nbflow.notebook.tables import bundle
+
+if TYPE_CHECKING:
+    from nbflow.core.task import Task
+
+ERROR, HINT = "✗ error", "▲ hint"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        level: An error keeps the flow from running, a hint does not.
+        what: One word for it.
+        cell: The cell that it is about.
+        text: What it is, and what helps.
+    """
+
+    level: str
+    what: str
+    cell: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The problems of one flow; true if there are none that keep it from running."""
+
+    flow: str
+    tasks: int
+    problems: tuple[Problem, ...]
+
+    def __bool__(self) -> bool:
+        return not any(problem.level == ERROR for problem in self.problems)
+
+    def __repr__(self) -> str:
+        return self._repr_mimebundle_()["text/plain"]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        count = "1 task" if self.tasks == 1 else f"{self.tasks} tasks"
+        if not self.problems:
+            return bundle(f"{self.flow}: {count}, nothing to complain about")
+        errors = sum(1 for problem in self.problems if problem.level == ERROR)
+        hints = len(self.problems) - errors
+        found = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in ((errors, "error"), (hints, "hint")) if n]
+        runs = "; it does not run like this" if errors else ""
+        rows = [(p.level, p.what, p.cell, p.text) for p in self.problems]
+        return bundle(f"{self.flow}: {count}, {' and '.join(found)}{runs}", ("", "what", "cell", ""), rows)
+
+
+def check(flow: Graph) -> Report:
+    """Look for what is wrong with `flow`: errors first, then hints. Nothing is run or changed."""
+    cells = cells_of(flow)
+    cells.adopt_strangers()
+    cell_of = labels(flow)
+    problems = [_dangling(cells.book.error(dangling)) for dangling in cells.dangling]
+    problems += _of_graph(flow, cell_of)
+    problems += [
+        Problem(HINT, "unused", cell_of.get(task, ""), f"parameter {task.name!r} is taken by no task")
+        for task in flow.tasks
+        if isinstance(task, Parameter) and not flow.edges_out(task)
+    ]
+    book = cells.book
+    left = gone(book, saved_notebook())
+    notes = dict.fromkeys(passed_over(book), PASSED_OVER) | dict.fromkeys(left, GONE)
+    problems += [
+        Problem(
+            HINT,
+            text.partition(":")[0],
+            book.label(one),
+            f"{text.partition(': ')[2]}; execute it again, or take out what it added: %flow prune {flow.name}",
+        )
+        for one, text in notes.items()
+    ]
+    return Report(flow.name, sum(1 for task in flow.tasks if not hasattr(task, "errors")), tuple(problems))
+
+
+def _dangling(error: Any) -> Problem:
+    return Problem(ERROR, "missing", error.cell, str(error))
+
+
+def _of_graph(flow: Graph, cell_of: dict[Task, str]) -> list[Problem]:
+    try:
+        Graph.validate(flow)
+    except CycleError as error:
+        return [Problem(ERROR, "cycle", _cells_named(flow, error.path, cell_of), str(error))]
+    except ResourceScopeError as error:
+        return [Problem(ERROR, "scope", _cells_named(flow, (error.task,), cell_of), str(error))]
+    except NbflowError as error:
+        return [Problem(ERROR, "graph", "", str(error))]
+    return []
+
+
+def _cells_named(flow: Graph, names: tuple[str, ...], cell_of: dict[Task, str]) -> str:
+    found = dict.fromkeys(cell_of[task] for task in flow.tasks if task.name in names and task in cell_of)
+    return ", ".join(found)
+
+
+def cells_in(flow: Graph, error: NbflowError) -> str:
+    """Return, to be put behind an error about a flow, which cells have the tasks that it names."""
+    names = error.path if isinstance(error, CycleError) else ()
+    if isinstance(error, ResourceScopeError):
+        names = (error.task,)
+    cells = _cells_named(flow, tuple(names), labels_as_they_are(flow)) if names else ""
+    return f" (in {cells})" if cells else ""
+
+
+def labels_as_they_are(flow: Graph) -> dict[Task, str]:
+    """Return the labels of the cells by task, without looking whether the flow was changed by hand."""
+    contributions = cells_of(flow).book.contributions.values()
+    return {task: c.label for c in contributions for task in c.tasks}

@@ -1,0 +1,58 @@
+"""A heading and a table, as text and as HTML: what the commands about cells show. The same for the same rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbflow.render.names import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Colours are the page's own, but for the marks: these are legible on light and dark alike.
+_CSS = (
+    '.nbflow-cells{font:13px/1.5 system-ui,-apple-system,"Segoe UI",Helvetica,"DejaVu Sans",sans-serif}'
+    ".nbflow-cells table{border-collapse:collapse;color:inherit;margin:4px 0;font-size:12px}"
+    ".nbflow-cells th,.nbflow-cells td{text-align:left;vertical-align:top;padding:3px 14px 3px 0;"
+    "background:none;color:inherit;white-space:normal;max-width:46em}"
+    ".nbflow-cells th{font-weight:600;opacity:.75}"
+    ".nbflow-cells tbody td{border-top:1px solid rgba(128,128,128,.3)}"
+    ".nbflow-cells .nbflow-warning{border-left:4px solid #b3130a;padding:4px 10px;margin:2px 0;"
+    "background:rgba(200,40,20,.1)}"
+)
+
+
+def bundle(heading: str, head: Sequence[str] = (), rows: Sequence[Sequence[str]] = ()) -> dict[str, str]:
+    """Return a mime bundle of a heading and a table; columns that are empty in all rows are left out.
+
+    Args:
+        heading: What stands above.
+        head: The names of the columns.
+        rows: The lines.
+    """
+    shown = [i for i in range(len(head)) if any(row[i] for row in rows)]
+    cells = [[line[i] for i in shown] for line in (head, *rows)]
+    page = [f'<div class="nbflow-cells"><style>{_CSS}</style><div>{escape(heading, 400)}</div>']
+    plain = [heading]
+    if rows:
+        titles = "".join(f"<th>{escape(name)}</th>" for name in cells[0])
+        body = "".join(
+            f"<tr>{''.join(f'<td>{escape(cell, 600)}</td>' for cell in line)}</tr>" for line in cells[1:]
+        )
+        page.append(f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>")
+        plain += [f"  {line}" for line in _aligned(cells)]
+    return {"text/plain": "\n".join(plain), "text/html": "".join([*page, "</div>"])}
+
+
+def warning(lines: Sequence[str]) -> dict[str, str]:
+    """Return a mime bundle of sentences that want to be noticed."""
+    page = "".join(f'<div class="nbflow-warning">{escape(line, 600)}</div>' for line in lines)
+    return {
+        "text/plain": "\n".join(lines),
+        "text/html": f'<div class="nbflow-cells"><style>{_CSS}</style>{page}</div>',
+    }
+
+
+def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
+    return ["  ".join(c.ljust(width) for c, width in zip(line, widths, strict=True)).rstrip() for line in cells]
