@@ -59,11 +59,13 @@ def plan_after(stored: StoredRun, what: Any, given: Mapping[str, Any]) -> Plan:
     graph = FrozenGraph(flow)
     word, asked = asked_for(FAILED if what is None else what, graph, stored.graph)
     before, values = _parameters(stored, given)
-    last = [_last(stored, graph, node, task) for node, task in enumerate(graph.tasks)]
+    known = _Known(stored, graph)
+    last = [known.last(node, task) for node, task in enumerate(graph.tasks)]
     if what is None:
         changes = _changes(graph, last, changed_parameters(graph, before, values))
         if changes:
             raise StaleStoreError(flow.name, changes)
+    slugs = set(graph.slugs.values())
     plan = make_plan(
         graph,
         last,
@@ -73,13 +75,13 @@ def plan_after(stored: StoredRun, what: Any, given: Mapping[str, Any]) -> Plan:
         before=before,
         previous=stored,
         durations=Durations([(stored.graph, stored.states, stored.timings)]),
-        gone=tuple(slug for slug in stored.facts.tasks if slug not in set(graph.slugs.values())),
+        gone=tuple(slug for slug in stored.facts.tasks if slug not in slugs),
     )
     steps = []
     for node, step in enumerate(plan.steps):
-        known = last[node]
-        if step.why == NO_RESULT and known is not None and (known.state.message or "").startswith(NOT_THERE):
-            step = replace(step, why=str(known.state.message))
+        found = last[node]
+        if step.why == NO_RESULT and found is not None and (found.state.message or "").startswith(NOT_THERE):
+            step = replace(step, why=str(found.state.message))
         steps.append(step)
     return replace(plan, steps=tuple(steps), previous_of=lambda: stored)
 
@@ -117,24 +119,33 @@ def load_reused(stored: StoredRun, plan: Plan) -> None:
                 ) from error
 
 
-def _last(stored: StoredRun, graph: FrozenGraph, node: int, task: Task) -> Last | None:
-    slug = graph.slugs[task]
-    if slug not in stored.facts.tasks or task not in stored.states:
-        return None
-    state = stored.states[task]
-    header = stored.header(task)
-    if header is None or graph.role[node] == CLEANUP or isinstance(task, (Constant, Parameter)):
-        return Last(state)
-    source = stored.sources.get(task, COMPUTED)
-    source = COMPUTED if source == REUSED else source
-    now = inputs_of(graph, task)
-    changed = sorted(
-        key for key in now.keys() | header.inputs.keys() if now.get(key) != header.inputs.get(key)
-    )
-    if changed:
-        return Last(state, f"its argument {changed[-1]!r} has changed", "", source)
-    codes = {part.code for part in stored.headers[slug].values()}
-    return Last(state, "", "" if codes == {fingerprint_of(task)} else "its code", source)
+class _Known:
+    """What a stored run knows of the tasks of a graph, and what has changed about them since."""
+
+    def __init__(self, stored: StoredRun, graph: FrozenGraph) -> None:
+        self._stored = stored
+        self._graph = graph
+        self._had = set(stored.facts.tasks)
+        self._sources = stored.sources
+
+    def last(self, node: int, task: Task) -> Last | None:
+        """Return what is known of a task; None if it is new."""
+        stored, graph = self._stored, self._graph
+        slug = graph.slugs[task]
+        if slug not in self._had or task not in stored.states:
+            return None
+        state = stored.states[task]
+        header = stored.header(task)
+        if header is None or graph.role[node] == CLEANUP or isinstance(task, (Constant, Parameter)):
+            return Last(state)
+        source = self._sources.get(task, COMPUTED)
+        source = COMPUTED if source == REUSED else source
+        now, then = inputs_of(graph, task), header.inputs
+        changed = sorted(key for key in now.keys() | then.keys() if now.get(key) != then.get(key))
+        if changed:
+            return Last(state, f"its argument {changed[-1]!r} has changed", "", source)
+        codes = {part.code for part in stored.headers[slug].values()}
+        return Last(state, "", "" if codes == {fingerprint_of(task)} else "its code", source)
 
 
 def _changes(graph: FrozenGraph, last: list[Last | None], parameters: Mapping[int, str]) -> dict[str, str]:
