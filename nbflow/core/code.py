@@ -107,12 +107,12 @@ class Memory:
             if id(found) in seen:
                 continue
             seen.add(id(found))
-            if isinstance(found, type):
+            if _is(found, type):
                 if is_ours(found.__module__):
                     self._members[found] = methods = _methods(found)
                     pending += [function for value in methods.values() for function in _functions(value)]
                     pending += found.__bases__
-            elif isinstance(found, FunctionType):
+            elif _is(found, FunctionType):
                 if is_ours(found.__module__) or "<" in found.__qualname__:
                     self._parts[found] = _parts_now(found)
                     pending += [_content(cell) for cell in found.__closure__ or ()]
@@ -126,7 +126,9 @@ class Memory:
             if name in space:
                 value = space[name]
                 self._keep(space, name, value, pending)
-                if isinstance(value, ModuleType) and is_ours(value.__name__):
+                if type(value) is ModuleType and is_ours(
+                    value.__name__
+                ):  # a lazy one would be loaded by looking
                     inner = vars(value)
                     for part in names:
                         if part in inner:
@@ -134,9 +136,9 @@ class Memory:
 
     def _keep(self, space: dict[str, Any], name: str, value: Any, pending: list[Any]) -> None:
         self._spaces[id(space)] = space
-        if isinstance(value, (FunctionType, type, Task)) or hasattr(value, "__wrapped__"):
+        if _is(value, FunctionType, type, Task) or _wrapped(value) is not _NOTHING:
             pending.append(value)
-        elif not _is_plain(value) and not isinstance(value, ModuleType):
+        elif not _is_plain(value) and type(value) is not ModuleType:
             value = _OTHER  # never kept alive by this
         self._names[id(space), name] = value
 
@@ -248,6 +250,7 @@ class _Walk:
         self._reader = reader
         self._numbers: dict[object, int] = {}
         self._met: list[tuple[str, Any]] = []
+        self._inside: set[int] = set()
 
     def finish(self) -> list[tuple[str, str]]:
         found = []
@@ -255,7 +258,7 @@ class _Walk:
             if _is_plain(value):
                 described = _constant(value)
             else:
-                described = self._class(value) if isinstance(value, type) else self._function(value)
+                described = self._class(value) if _is(value, type) else self._function(value)
             found.append((label, _digest(described)))
         return found
 
@@ -273,32 +276,41 @@ class _Walk:
         kind = type(value)
         if _is_plain(value):
             return _constant(value)
-        if isinstance(value, MethodType):
-            owner = "task" if isinstance(value.__self__, Task) else self._reader.opaque(value.__self__)
+        if _is(value, MethodType):
+            owner = "task" if _is(value.__self__, Task) else self._reader.opaque(value.__self__)
             return "method", self.value(value.__func__, label), owner
-        if isinstance(value, (FunctionType, type)):
+        if _is(value, FunctionType, type):
             # A name made inside of a function says nothing of what it stands for.
             if is_ours(value.__module__) or "<" in value.__qualname__:
                 return self._refer(label, value)
             return "named", value.__module__, value.__qualname__
-        if isinstance(value, BuiltinFunctionType):
+        if _is(value, BuiltinFunctionType):
             return "named", str(value.__module__), value.__qualname__
-        if isinstance(value, ModuleType):
+        if kind is ModuleType:
             return "module", value.__name__
-        if isinstance(value, Task):
+        if _is(value, Task):
             return "task", [self.value(root, label) for root in _roots(value)]
-        if isinstance(value, functools.partial):
+        if _is(value, functools.partial):
             parts = (value.func, *value.args, *value.keywords.values())
-            return "partial", [self.value(part, label) for part in parts], list(value.keywords)
-        if hasattr(value, "__wrapped__"):
-            return "wrapped", kind.__qualname__, self.value(value.__wrapped__, label)
+            return "partial", self._values(value, parts, label), list(value.keywords)
+        wrapped = _wrapped(value)
+        if wrapped is not _NOTHING:
+            return "wrapped", kind.__qualname__, self._values(value, [wrapped], label)
         if is_global:
             return "?"
         if kind in (list, tuple) and len(value) <= _MANY:
-            return kind.__name__, [self.value(one, label) for one in value]
+            return kind.__name__, self._values(value, value, label)
         if kind is dict and len(value) <= _MANY:
-            return "dict", [(self.value(k, label), self.value(v, label)) for k, v in value.items()]
+            return "dict", self._values(value, [*value.keys(), *value.values()], label)
         return "?", self._reader.opaque(value)
+
+    def _values(self, holder: Any, values: Iterable[Any], label: str) -> object:
+        if id(holder) in self._inside:  # it contains itself
+            return "..."
+        self._inside.add(id(holder))
+        described = [self.value(value, label) for value in values]
+        self._inside.discard(id(holder))
+        return described
 
     def _function(self, function: FunctionType) -> object:
         code, defaults, kwdefaults = self._reader.parts(function)
@@ -319,7 +331,7 @@ class _Walk:
     def _named(self, name: str, value: Any, code: CodeType) -> object:
         if value is _NOTHING:
             return "missing"
-        if isinstance(value, ModuleType) and is_ours(value.__name__):
+        if type(value) is ModuleType and is_ours(value.__name__):
             inner, parts = vars(value), []
             for part in _all_names(code):
                 if part in inner:
@@ -396,10 +408,14 @@ def fingerprint_of(task: Task, then: Memory | None = None) -> str:
     return _digest(Reader(then, across_kernels=True).task(task))
 
 
-@functools.lru_cache(maxsize=1_000)
-def is_ours(module: str | None) -> bool:
+def is_ours(module: object) -> bool:
     """Whether a module is the user's: a notebook's, or a file's that is not installed."""
-    if module is None or module.partition(".")[0] == "nbflow":
+    return type(module) is str and _is_ours(module)
+
+
+@functools.lru_cache(maxsize=1_000)
+def _is_ours(module: str) -> bool:
+    if module.partition(".")[0] == "nbflow":
         return False
     if module == "__main__" or module not in sys.modules:
         return True
@@ -425,13 +441,26 @@ def _roots(task: Task) -> list[Any]:
 
 def _inside(value: Any) -> list[Any]:
     """Return what a value that is no function itself may call."""
-    if isinstance(value, Task):
+    if _is(value, Task):
         return _roots(value)
-    if isinstance(value, MethodType):
+    if _is(value, MethodType):
         return [value.__func__]
-    if isinstance(value, functools.partial):
+    if _is(value, functools.partial):
         return [value.func]
-    return [value.__wrapped__] if hasattr(value, "__wrapped__") else []
+    wrapped = _wrapped(value)
+    return [] if wrapped is _NOTHING else [wrapped]
+
+
+def _is(value: Any, *kinds: type) -> bool:
+    # Not `isinstance`, which asks the value: it may be a proxy that raises.
+    return issubclass(type(value), kinds)
+
+
+def _wrapped(value: Any) -> Any:
+    try:
+        return object.__getattribute__(value, "__wrapped__")
+    except Exception:  # noqa: BLE001 - the user's object may raise anything
+        return _NOTHING
 
 
 def _functions(value: Any) -> list[Any]:

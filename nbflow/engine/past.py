@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from nbflow.core.code import Memory, Reader, change, newest_run
 from nbflow.core.sameness import same
 from nbflow.engine.closure import Last
+from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import CLEANUP, ORDINARY
 from nbflow.engine.plan import COMPUTED
 
@@ -36,13 +37,13 @@ class CodeNotes:
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         self._tasks = tasks
-        self._notes = [(0.0, Memory(tasks))]
+        self._notes = [(0.0, _memory_of(tasks))]
         self._mended: dict[Task, Memory] = {}
         self._inherited: dict[Task, Origin] = {}
 
     def note(self, mended: Task) -> None:
         """Note what the code is now; `mended` has just been run by it."""
-        memory = Memory(self._tasks)
+        memory = _memory_of(self._tasks)
         self._notes.append((time.time(), memory))
         self._mended[mended] = memory
 
@@ -58,6 +59,14 @@ class CodeNotes:
             return self._inherited[task]
         memory = next((memory for at, memory in reversed(self._notes) if at <= began_at), self._notes[0][1])
         return memory, task
+
+
+def _memory_of(tasks: Sequence[Task]) -> Memory:
+    try:
+        return Memory(tasks)
+    except Exception as error:  # noqa: BLE001 - whatever is among the user's names, the run goes on
+        warn_safely(f"the code of the tasks could not be noted, changes of it will not be seen: {error!r}")
+        return Memory(())
 
 
 class Past:

@@ -181,6 +181,36 @@ def test_a_function_that_counts_its_own_calls_is_not_stale_for_it(notebook):
     assert flow.plan("stale").is_empty
 
 
+def test_names_that_stand_for_hostile_objects_harm_neither_run_nor_plan(notebook):
+    notebook.cell(
+        """
+        class Hostile:
+            def __getattribute__(self, name):
+                raise RuntimeError(name)
+            def __eq__(self, other):
+                raise RuntimeError("eq")
+        class Endless:
+            def __getattr__(self, name):
+                return Endless()
+        hostile, endless, itself = Hostile(), Endless(), []
+        itself.append(itself)
+        def made(value, other):
+            @task(name="uses")
+            def uses(default=hostile):
+                return (hostile, endless, itself, value, other) and 1
+            return uses
+        """
+    )
+    with Flow("hostile") as flow:
+        notebook["made"](notebook["itself"], notebook["hostile"])()
+    assert flow.run().is_successful()
+
+    assert flow.plan("stale").is_empty
+    notebook.cell("endless = 3")
+
+    assert list(notebook.why(flow)) == ["uses"]
+
+
 def test_functions_that_call_each_other_are_told_apart_from_changed_ones(notebook):
     cell = "def odd(n):\n    return n and even(n - 1)\ndef even(n):\n    return not n or odd(n - 1)\n"
     notebook.cell(cell + "@task\ndef ask(n):\n    return even(n)")
