@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _CELL_OPTIONS = ("--in", "--run", "--step", "--no-show", "-p")
 _TASK_OPTIONS = ("--flow", "--in", "--needs", "--gives")
 _LINE_OPTIONS = (
+    "--cells",
     "-p",
     "-o",
     "--executor",
@@ -63,7 +64,7 @@ def _candidates(magic: str, given: list[str]) -> list[str]:
         return _of_task(given, flow)
     if magic == "%%flow":
         if last == "--in":
-            return [block.name for block in flow.blocks] if flow is not None else []
+            return _resources(flow) if flow is not None else []
         return [*_CELL_OPTIONS] if given else names
     if not given:
         return [*COMMANDS, "resources"]
@@ -90,3 +91,11 @@ def _of_task(given: list[str], flow: Flow | None) -> list[str]:
     option = next((word for word in reversed(given) if word.startswith("--")), "")
     names = list(cells_of(flow).book.binders) if flow is not None and option == "--needs" else []
     return [*names, *_TASK_OPTIONS]
+
+
+def _resources(flow: Flow) -> list[str]:
+    """Return the names that lead to resources, and those of the blocks' managers."""
+    setups = {block.setup_task for block in flow.blocks}
+    book = cells_of(flow).book
+    named = [name for name, binders in book.binders.items() if book.value(name, binders[-1]) in setups]
+    return [*named, *dict.fromkeys(block.name for block in flow.blocks)]

@@ -10,6 +10,7 @@ from nbflow.core.block import Block
 from nbflow.core.edge import Edge
 from nbflow.core.function_task import task
 from nbflow.core.graph import Graph
+from nbflow.core.missing import MissingTask
 from nbflow.core.parameter import Parameter
 from nbflow.core.resource import resource_manager
 from nbflow.errors import CycleError
@@ -209,18 +210,133 @@ def test_a_cell_that_makes_a_cycle_is_refused_whole(notebook):
     assert notebook.picture() == before
 
 
-def test_removing_a_task_that_another_cell_uses_names_that_cell_and_changes_nothing(notebook):
-    def renamed(names):
-        names["data"] = clean(1)
+def renamed(names):
+    names["table"] = load(n=3)
 
+
+def test_a_name_that_another_cell_uses_may_go_and_a_stand_in_says_who_misses_it(notebook):
+    notebook.execute("0", loads)
+    notebook.execute("1", cleans)
+
+    notebook.execute("0", renamed)
+
+    (missing,) = (task for task in notebook.graph.tasks if isinstance(task, MissingTask))
+    assert Edge(missing, notebook.names["cleaned"], key="data") in notebook.graph.edges
+    assert str(missing.error).startswith("cell 1 uses 'data', which cell 0 no longer makes")
+    with pytest.raises(DanglingTaskError):
+        missing.run()
+
+
+def test_the_other_cells_are_tied_again_when_the_name_comes_back(notebook):
     notebook.execute("0", loads)
     notebook.execute("1", cleans)
     before = notebook.picture()
 
-    with pytest.raises(DanglingTaskError, match="cell 1 uses 'load'"):
-        notebook.execute("0", renamed)
+    notebook.execute("0", renamed)
+    notebook.execute("0", loads)
 
     assert notebook.picture() == before
+
+
+def test_the_name_may_come_back_in_another_cell(notebook):
+    notebook.execute("0", loads)
+    notebook.execute("1", cleans)
+    notebook.execute("0", renamed)
+
+    notebook.execute("2", loads)
+
+    assert Edge(notebook.names["data"], notebook.names["cleaned"], key="data") in notebook.graph.edges
+    assert cells_of(notebook.graph).dangling == ()
+
+
+def test_a_name_bound_to_another_task_takes_its_users_along(notebook):
+    def other(names):
+        names["data"] = clean(1)
+
+    notebook.execute("0", loads)
+    notebook.execute("1", cleans)
+
+    notebook.execute("0", other)
+
+    assert notebook.picture() == from_scratch(other, cleans)
+
+
+def test_a_task_that_takes_over_the_former_ones_number_does_not_take_its_users(notebook):
+    def two(names):
+        names["data"], names["other"] = load(n=1), load(n=2)
+
+    def one(names):
+        names["other"] = load(n=2)
+
+    notebook.execute("0", two)
+    notebook.execute("1", cleans)
+
+    notebook.execute("0", one)
+
+    assert len(cells_of(notebook.graph).dangling) == 1
+
+
+def test_a_name_bound_again_by_a_later_cell_keeps_its_value_when_the_first_is_executed_again(notebook):
+    def rebinds(names):
+        names["data"] = clean(names["data"])
+
+    for key, cell in enumerate((loads, rebinds, cleans)):
+        notebook.execute(str(key), cell)
+
+    notebook.execute("0", loads)
+    notebook.execute("2", cleans)
+
+    assert notebook.picture() == from_scratch(loads, rebinds, cleans)
+
+
+def test_two_cells_that_add_the_same_edge_both_count(notebook):
+    def after(names):
+        names["cleaned"].set_upstream(names["extra"])
+
+    def extra(names):
+        names["extra"] = load(n=9)
+
+    for key, cell in enumerate((loads, cleans, extra, after, after)):
+        notebook.execute(str(key), cell)
+
+    notebook.execute("3", lambda names: None)
+
+    assert Edge(notebook.names["extra"], notebook.names["cleaned"]) in notebook.graph.edges
+
+
+def test_a_block_that_goes_leaves_what_others_put_into_it_with_a_stand_in(notebook):
+    def without(names):
+        names["saved"] = save(names["cleaned"])
+
+    cells = (loads, cleans, clusters, adds_to_block)
+    for key, cell in enumerate(cells):
+        notebook.execute(str(key), cell)
+    before = notebook.picture()
+
+    notebook.execute("2", without)
+    named = [str(dangling.place) for dangling in cells_of(notebook.graph).dangling]
+    notebook.execute("2", clusters)
+
+    assert named == ["client"]
+    assert notebook.picture() == before
+
+
+def test_a_list_of_tasks_is_followed_item_by_item(notebook):
+    def many(names):
+        names["loads"] = [load(n=i) for i in range(3)]
+
+    def fewer(names):
+        names["loads"] = [load(n=i) for i in range(2)]
+
+    def takes(names):
+        names["last"] = clean(names["loads"][2])
+
+    notebook.execute("0", many)
+    notebook.execute("1", takes)
+
+    notebook.execute("0", fewer)
+
+    assert [str(dangling.place) for dangling in cells_of(notebook.graph).dangling] == ["loads[2]"]
 
 
 def test_a_name_that_a_cell_reads_and_rebinds_may_be_executed_again(notebook):
