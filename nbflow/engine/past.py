@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from nbflow.core.code import Memory, Reader, change, newest_run
+from nbflow.core.code import Reader, change, newest_run
+from nbflow.core.memory import Memory
 from nbflow.core.sameness import same
 from nbflow.engine.closure import Last
 from nbflow.engine.events import warn_safely
