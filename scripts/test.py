@@ -20,11 +20,23 @@ ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "build" / "test"
 APART = "not browser and not dask and not kernel and not faults"
 
+# Each executes cells in a real IPython shell.
+SHELL = ("tests/notebook",)
+# They start processes and kill them: quick each, but too many to wait for after every change.
+PROCESSES = ("tests/ledger", "tests/resources", "tests/store")
+
 # What pytest is given for each layer; the quick ones first.
 LAYERS = {
-    "unit": ["tests", "--ignore=tests/properties", "-m", APART],
+    "unit": [
+        "tests",
+        *(f"--ignore={folder}" for folder in ("tests/properties", *SHELL, *PROCESSES)),
+        "-m",
+        APART,
+    ],
     "doctests": ["nbflow", "--doctest-modules"],
-    "properties": ["tests/properties"],
+    "shell": [*SHELL, "-m", APART],
+    "processes": [*PROCESSES, "-m", APART],
+    "properties": ["tests/properties", "-m", APART],
     "javascript": [],
     "dask": ["tests", "-m", "dask and not faults"],
     "kernel": ["tests", "-m", "kernel and not browser and not faults"],

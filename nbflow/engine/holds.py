@@ -168,8 +168,7 @@ class Holds:
         Raises:
             SetResultError: If the task is running, or what follows from it has begun already.
         """
-        self._end_as(node, Success("The value was set by the user.", result=value), SUCCEEDED)
-        self._loop.record.sources[self._loop.graph.tasks[self._loop.schedule.task_of[node]]] = EDITED
+        self._end_as(node, Success("The value was set by the user.", result=value), SUCCEEDED, EDITED)
 
     def skip(self, node: int) -> None:
         """Leave a task out that has not run, or go on from a failed one as if it were left out.
@@ -179,7 +178,7 @@ class Holds:
         """
         self._end_as(node, Skipped("Skipped by the user."), SKIPPED)
 
-    def _end_as(self, node: int, state: State, verdict: int) -> None:
+    def _end_as(self, node: int, state: State, verdict: int, source: str = "") -> None:
         loop, schedule = self._loop, self._loop.schedule
         number, phase = schedule.task_of[node], schedule.phase[node]
         task, old = loop.graph.tasks[number], loop.record.current(node)
@@ -194,6 +193,8 @@ class Holds:
                 raise SetResultError(task.name, f"it has ended {type(old).__name__} already; use run.rerun()")
             if any(schedule.phase[down] not in (WAITING, READY, HELD) for down in schedule.below(node)):
                 raise SetResultError(task.name, "what takes its value has begun already; use run.rerun()")
+        if source:
+            loop.record.sources[task] = source
         loop.record.set_task(node, old, state, loop.pipeline.attempts.get(node, 1))
         if phase != DONE:
             self.at.pop(node, None)
