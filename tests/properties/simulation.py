@@ -1193,6 +1193,9 @@ class Simulation:
             (nbflow.engine.run, "input", self._answer),
         ]
         before = [(module, name, vars(module).get(name)) for module, name, _ in fakes]
+        interrupt = signal.signal(
+            signal.SIGINT, signal.default_int_handler
+        )  # ignored, if run in the background
         held = thread.held
         thread.held = {}
         try:
@@ -1201,6 +1204,7 @@ class Simulation:
             yield
         finally:
             thread.held = held
+            signal.signal(signal.SIGINT, interrupt)
             for module, name, value in before:
                 if value is None:
                     delattr(module, name)
