@@ -34,7 +34,8 @@ def parse(text):
 def fetch(folder, server):
     log(f"fetch {server.pid}")
     (folder / "numbers").write_text("1 2 - 4")
-    gate.wait()
+    while not gate.wait(0.02):
+        pass
     return folder / "numbers"
 
 @task
@@ -246,6 +247,23 @@ def test_the_stop_button_during_a_retry_ends_the_run_and_cleans_up(
 
     assert held.reply(cell).ename == "KeyboardInterrupt"
     assert held.run(STATE).stdout == "Cancelled\n"
+    assert_gone(*there)
+
+
+def test_the_stop_button_in_a_cell_that_waits_for_the_run_ends_it_and_cleans_up(
+    work, resources, assert_gone, log, wait_until
+):
+    """Rule 6."""
+    work.run("%flow start work --hold")
+    wait_until(log, what="the first task")
+    there = resources()
+    cell = work.execute("log('waiting')\n%flow wait work", wait=False)
+    wait_until(lambda: log()[-1] == "waiting", what="the cell to begin")
+
+    work.interrupt()
+
+    assert work.reply(cell).ename == "KeyboardInterrupt"
+    assert work.run(STATE).stdout == "Cancelled\n"
     assert_gone(*there)
 
 
