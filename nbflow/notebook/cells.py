@@ -27,7 +27,9 @@ from nbflow.notebook.shield import Shield
 from nbflow.notebook.surgery import (
     Baseline,
     Snapshot,
+    begin_made,
     begin_watching,
+    end_made,
     end_watching,
     made_inside,
     take_out,
@@ -85,7 +87,7 @@ class Cells:
     ) -> Iterator[None]:
         """Take what is added in this `with` for the contribution of the cell `key`, in place of its former one.
 
-        It stands inside of `with graph:`, which knows what is made in it.
+        It stands around `with graph:`, or within it.
 
         Args:
             key: What the cell is known by.
@@ -104,6 +106,7 @@ class Cells:
             if watch is not None:
                 watch.let_go(self.graph)
             change = Change(self, key, label, namespace, source=source, reads=reads, binds=binds)
+            begin_made(self.graph)
             try:
                 change.begin()
                 with shield.lowered():
@@ -112,6 +115,8 @@ class Cells:
             except BaseException:
                 change.undo()
                 raise
+            finally:
+                end_made(self.graph)
             change.commit()
 
     def remove(self, ids: Collection[str], namespace: Namespace | None = None) -> None:

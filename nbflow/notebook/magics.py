@@ -154,7 +154,6 @@ class FlowMagics(Magics):
         was_executed = False
         try:
             with (
-                flow,
                 cells_of(flow).executing(
                     key,
                     label,
@@ -163,6 +162,7 @@ class FlowMagics(Magics):
                     reads={*names.read, *([block] if block else [])},
                     binds=names.bound,
                 ),
+                flow,
             ):
                 # Not before: the names mean what they mean to this cell only now.
                 with nullcontext() if block is None else find_block(flow, block, shell.user_ns, magic):

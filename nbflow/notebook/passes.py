@@ -43,11 +43,13 @@ class Passes:
         self._ended = 0.0
         self._seen: dict[str, dict[str, int]] = {}
         self._order: dict[str, list[str]] = {}
+        self._complete: set[str] = set()  # the flows whose order is that of a whole pass
 
     def begin(self) -> None:
         """Note that a cell is about to be executed."""
         if self._clock() - self._ended > PAUSE_S:
             self._order.clear()
+            self._complete.clear()
 
     def note(self, *_: object) -> None:
         """Look which contributions have been executed; IPython calls it after each cell."""
@@ -60,17 +62,23 @@ class Passes:
             executed = [one for one, number in numbers.items() if before.get(one) != number]
             if executed:
                 # Others may have been defined again by the way, before or after; the cell itself came first.
-                self._take(flows[name], cells, min(executed, key=numbers.__getitem__))
+                one = min(executed, key=numbers.__getitem__)
+                self._take(flows[name], cells, one, is_new=one not in before)
 
-    def _take(self, flow: Flow, cells: Cells, one: str) -> None:
+    def _take(self, flow: Flow, cells: Cells, one: str, *, is_new: bool) -> None:
         known = cells.contributions
         order = [other for other in self._order.get(flow.name, []) if other in known]
         if one in order:
             order = order[order.index(one) + 1 :]  # a pass may have begun right after it
+        if flow.name in self._complete and not is_new:
+            order = []  # that pass is over: this is somebody executing a cell again, or the next one
         order.append(one)
         self._order[flow.name] = order
-        if len(order) == len(known) and order != list(known):
-            self._reorder(flow, cells, order)
+        self._complete.discard(flow.name)
+        if len(order) == len(known):
+            self._complete.add(flow.name)
+            if order != list(known):
+                self._reorder(flow, cells, order)
 
     def _reorder(self, flow: Flow, cells: Cells, order: list[str]) -> None:
         old, snapshot = cells.book, Snapshot(flow)

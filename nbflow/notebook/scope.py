@@ -121,8 +121,14 @@ class Scope:
         """Give each name that cells of the flow bind the value of the last one, and no name a task that has gone."""
         namespace, inside = self.namespace, self.inside
         new = book.contributions[self.cell]
+        for name, held in self.switched.items():
+            is_rebound = namespace.get(name, ABSENT) is not inside.get(name, ABSENT)
+            if name not in new.binds and not is_rebound and self._is_anothers(held):
+                self._set(name, held)
         for name, binders in book.binders.items():
             held = namespace.get(name, ABSENT)
+            if held is self.switched.get(name, ABSENT) and self._is_anothers(held):
+                continue
             bound = book.contributions[binders[-1]].binds[name]
             if held is bound.value and not isinstance(bound.reached.get(()), Place):
                 continue
@@ -132,12 +138,11 @@ class Scope:
             is_as_entered = held is inside.get(name, ABSENT)
             if name in new.binds or (is_as_entered and (name in self.switched or self._is_this_flows(held))):
                 self._set(name, value)
-        for name, held in self.switched.items():
-            is_rebound = namespace.get(name, ABSENT) is not inside.get(name, ABSENT)
-            if name not in book.binders and not is_rebound and _is_in_another_flow(held):
-                self._set(name, held)
         if old.made:
             self._follow(book, old)
+
+    def _is_anothers(self, held: Any) -> bool:
+        return held is not ABSENT and not self._is_this_flows(held) and _is_in_another_flow(held)
 
     def _is_this_flows(self, held: Any) -> bool:
         if held is ABSENT:
