@@ -67,9 +67,15 @@ cells = st.builds(Cell, bodies, st.none() | st.none() | managed)
 class Entry:
     """A contribution as the model has it."""
 
-    def __init__(self, cell, keys):
+    def __init__(self, cell, keys, name=None):
         self.cell = cell
         self.keys = set(keys)
+        self.name = name or object()
+
+    def __eq__(self, other):
+        return self.name is other.name
+
+    __hash__ = None
 
 
 class Notebook(RuleBasedStateMachine):
@@ -85,6 +91,11 @@ class Notebook(RuleBasedStateMachine):
         self.notebook = []  # [id, cell], as the user sees it
         self.entries = []  # what has been executed
         self.count = 0
+        self.order, self.is_whole = [], False  # of the pass that is going on
+        passes = self.shell.magics_manager.registry["TaskMagics"].passes
+        passes._seen.clear()
+        passes._clock = lambda: self.seconds
+        self.seconds = 0.0
 
     def teardown(self):
         nbflow.flows.clear()
@@ -171,11 +182,13 @@ class Notebook(RuleBasedStateMachine):
             self.entries = [e for e in self.entries if e.keys]
 
     @rule()
-    def run_all_twice(self):
-        for _ in range(2):
+    def run_all_three_times(self):
+        # The first time may take what was edited, the second one the order of the cells.
+        for _ in range(3):
             before = picture()
+            self.pause()
             for where in range(len(self.notebook)):
-                if not self.execute(where):
+                if not self.execute(where, pause=False):
                     break
         assert picture() == before
 
@@ -184,8 +197,26 @@ class Notebook(RuleBasedStateMachine):
     def entry(self, cell_id):
         return next((e for e in self.entries if cell_id in e.keys), None)
 
-    def execute(self, where):
+    def pause(self):
+        """Do nothing for so long that what is executed next is not part of one run of the notebook."""
+        self.seconds += 10
+        self.order, self.is_whole = [], False
+
+    def take_order(self, mine, is_new):
+        """Note a cell of a pass; a whole one says in which order the cells stand."""
+        if mine in self.order:
+            del self.order[: self.order.index(mine) + 1]
+        if self.is_whole and not is_new:
+            self.order = []
+        self.order = [e for e in self.order if e in self.entries] + [mine]
+        self.is_whole = len(self.order) == len(self.entries)
+        if self.is_whole and not Builder([e.cell for e in self.order]).build().problem:
+            self.entries = list(self.order)
+
+    def execute(self, where, *, pause=True):
         """Execute a cell; the model says whether it can be, and what follows."""
+        if pause:
+            self.pause()
         cell_id, cell = self.notebook[where]
         wanted, position = self.after(cell_id, cell)
         flow = Builder([e.cell for e in wanted]).build()
@@ -199,7 +230,9 @@ class Notebook(RuleBasedStateMachine):
         error = result.error_before_exec or result.error_in_exec
         assert (error is None) == is_possible, error
         if error is None:
+            is_new = len(wanted) > len(self.entries)
             self.entries = wanted
+            self.take_order(wanted[position], is_new)
         else:
             assert picture() == before
         return is_possible
@@ -207,7 +240,7 @@ class Notebook(RuleBasedStateMachine):
     def after(self, cell_id, cell):
         """The contributions if this cell is executed, and which of them is its own."""
         entry = self.entry(cell_id)
-        entries = [Entry(e.cell, e.keys) for e in self.entries]
+        entries = [Entry(e.cell, e.keys, e.name) for e in self.entries]
         mine = next((e for e in entries if entry is not None and cell_id in e.keys), None)
         if mine is None:
             mine = next((e for i, e in enumerate(entries) if self.is_same(entries, i, cell)), None)
@@ -341,8 +374,8 @@ def test_the_flow_is_what_the_cells_say_whatever_is_done_with_them(shell, monkey
     run_machine(
         machine,
         settings=settings(
-            max_examples=8,
-            stateful_step_count=12,
+            max_examples=60,
+            stateful_step_count=20,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         ),
     )
