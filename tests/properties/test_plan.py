@@ -88,6 +88,25 @@ def check_plan(built: Built, plan: Plan, run: Run) -> None:
             assert made or type(run.states[setup]) is not states.Success
 
 
+def check_closure(built: Built, plan: Plan) -> None:
+    """What follows from what runs, runs: below it, and around it where a resource is new."""
+    for step in plan.steps:
+        if step.runs and step.children is None and isinstance(step.task, Probe):
+            for below in built.flow.downstream_tasks(step.task):
+                if not hasattr(below, "block"):
+                    assert plan[below].runs or plan[below].source == "pinned", (step.task, below)
+    for block in plan.blocks:
+        inside = [plan[task] for task in block.block.members if not hasattr(task, "block")]
+        if block.opens:
+            assert all(one.runs or one.task.portable or one.source == "pinned" for one in inside)
+            assert block.block.parent is None or any(
+                outer.opens for outer in plan.blocks if outer.block is block.block.parent
+            )
+        else:
+            assert not any(one.runs for one in inside)
+        assert {plan[task].runs for task in block.block.lifecycle} == {block.opens}
+
+
 @st.composite
 def choices(draw: st.DrawFn, built: Built) -> tuple[Any, list[Task]]:
     tasks = list(built.tasks.values())
@@ -116,6 +135,7 @@ def test_a_rerun_executes_exactly_its_plan(plan, data):
         for task in data.draw(st.lists(st.sampled_from(pinned), max_size=1)) if pinned else []:
             run.pin(task)
         dry = run.rerun(what, dry=True)
+        check_closure(built, dry)
         forget(built)
         if dry.is_empty and what != "all":
             with pytest.raises(NothingToRerunError):
