@@ -40,7 +40,7 @@ from nbflow.engine.blocks import BlockStatus
 from nbflow.engine.frozen import CLEANUP, INIT, ORDINARY, SETUP
 from nbflow.engine.handle import Run
 from nbflow.engine.nodes import DONE
-from nbflow.engine.run import RunLoop
+from nbflow.engine.run import HURRIED_CLEANUP_S, RunLoop
 from nbflow.errors import NothingToStepError
 from tests.properties.strategies import (
     TRIGGERS,
@@ -172,6 +172,7 @@ class Flight:
     asked: bool  # whether it had been asked to stop before it began
     wish: str  # what its user code will do
     rows: dict[tuple[str, int], str]  # what the keeper knew when it began
+    since: float
     hit: type[BaseException] | None = None
     outcome: Outcome | None = None
     lingers_since: float | None = None
@@ -278,7 +279,7 @@ class Session:
     def submit(self, call: Call, *, lifecycle: bool) -> None:
         episode = self._simulation.episode
         wish, rows = self._simulation.world.wish(call), episode.keeper.rows.copy()
-        flight = Flight(call, lifecycle, call.stop_requested, wish, rows)
+        flight = Flight(call, lifecycle, call.stop_requested, wish, rows, self._simulation.clock())
         call.thread_id = -1
         call.hit = lambda error: episode.hit(flight, error)  # type: ignore[method-assign]
         episode.flights.append(flight)
@@ -566,6 +567,7 @@ class Episode:
         self.attempts: list[Attempt] = []
         self.timers: list[tuple[float, int, Call, type[BaseException], Timer]] = []
         self.interrupts = 0
+        self.hurried_at: float | None = None
         self.cancelled_at: float | None = None
         self.cleaning: set[tuple[int, int]] = set()  # cleanup of these has begun
         self.overdue: set[Task] = set()  # cleanups that an event said to go ahead
@@ -881,12 +883,30 @@ class Episode:
             key = self.key_of(resource)
             if key in self.cleaning or not resource.is_alive or not self._holding(resource).owes_cleanup:
                 continue
-            if any(key in self.around(flight.call.node) for flight in self.flights):
+            if any(
+                key in self.around(flight.call.node)
+                for flight in self.flights
+                if self.hurried_at is None or not self.loop.is_lingering(flight.call)
+            ):
                 continue
             if self._is_late(resource) and self._has_ended(graph.shapes[key[0]].cleanup, key[1]):
                 continue  # it came when its cleanup had gone ahead, and is cleaned up at the end
             if all(self._has_ended(number, key[1]) for number in self.inside(key[0])):
                 raise self.broken(f"rule 8: {graph.blocks[key[0]].name} stays open after its last task")
+
+    def check_deadlines(self, until: float | None) -> None:
+        """Rule 6: a cancelled run waits for nothing without limit, a hurried one not long, one given up for nothing."""
+        if self.interrupts > 2:
+            raise self.broken("rule 6: the run waits although it was given up")
+        if self.cancelled_at is not None and until is None:
+            raise self.broken("rule 6: a cancelled run waits without limit")
+        if self.hurried_at is None:
+            return
+        for flight in self.flights:
+            limit_s = HURRIED_CLEANUP_S if self.role(flight.call.node) == CLEANUP else 0.1
+            waited_s = self.simulation.clock() - max(self.hurried_at, flight.since)
+            if not self.loop.is_lingering(flight.call) and waited_s > limit_s + 1e-6:
+                raise self.broken(f"rule 6: a hurried run waits {waited_s:g} s for {flight.call.task.name}")
 
     def check_keeper(self) -> None:
         """Rule 10: what may be alive is in the keeper's open rows."""
@@ -1237,6 +1257,7 @@ class Simulation:
         if self.turns > TURNS:
             raise self.episode.broken("the run does not end")
         self.episode.check_rest()
+        self.episode.check_deadlines(until)
         self.moment()
         if inbox.has_message:
             return
@@ -1344,6 +1365,8 @@ class Simulation:
         if episode.interrupts >= 3 and not is_direct:
             return
         episode.interrupts += 1
+        if episode.interrupts == 2:
+            episode.hurried_at = self.clock()
         if is_direct:
             guard.count = episode.interrupts - 1
             signal.raise_signal(signal.SIGINT)
