@@ -6,7 +6,8 @@ Tasks are matched by identity, else by slug: a cell that was executed again has 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
 
 from nbflow.core.code import Reader, change, newest_run
 from nbflow.core.memory import Memory
@@ -58,6 +59,8 @@ class CodeNotes:
             return self._mended[task], task
         if task in self._inherited:
             return self._inherited[task]
+        if len(self._notes) == 1:
+            return self._notes[0][1], task
         memory = next((memory for at, memory in reversed(self._notes) if at <= began_at), self._notes[0][1])
         return memory, task
 
@@ -98,6 +101,7 @@ class Past:
         self._code = code
         self._now = Reader()
         self._then: dict[int, tuple[Memory, Reader, bool]] = {}
+        self._newest: dict[FunctionType, Any] = {}  # many tasks have one function
         self.before = match(graph, before)
 
     @property
@@ -168,9 +172,18 @@ class Past:
         if id(memory) not in self._then:
             self._then[id(memory)] = memory, Reader(memory), memory.holds()
         _, then, holds = self._then[id(memory)]
-        if holds and task is old and memory.is_run_of(task, newest_run(task)):
+        if holds and task is old and memory.is_run_of(task, self._newest_run(task)):
             return ""
         return change(task, then, self._now, old)
+
+    def _newest_run(self, task: Task) -> Any:
+        run = vars(task).get("run")
+        if type(run) is not FunctionType:
+            return newest_run(task)
+        found = self._newest.get(run)
+        if found is None:
+            found = self._newest[run] = newest_run(task)
+        return found
 
     def _origin(self, old: Task) -> Origin:
         began = self._timings.get(old)
