@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from nbflow.core.task import Task
-from nbflow.errors import DanglingTaskError
+
+if TYPE_CHECKING:
+    from nbflow.errors import DanglingTaskError
 
 __all__ = ["MissingTask"]
 

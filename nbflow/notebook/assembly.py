@@ -10,13 +10,13 @@ from nbflow.core.missing import MissingTask
 from nbflow.core.parameter import Parameter
 from nbflow.core.task import Task
 from nbflow.errors import ParameterUpstreamError
-from nbflow.notebook.book import Book, Missing
 from nbflow.notebook.surgery import make_anew
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nbflow.core.graph import Graph
+    from nbflow.notebook.book import Book, Missing
     from nbflow.notebook.contributions import Contribution, Tie
     from nbflow.notebook.places import Made, Place
 
@@ -45,7 +45,9 @@ class _Assembly:
     def make(self) -> None:
         contributions = self.book.contributions
         tasks = [task for c in contributions.values() for task in c.tasks]
-        constants = {task: dict(values) for c in contributions.values() for task, values in c.constants.items()}
+        constants = {
+            task: dict(values) for c in contributions.values() for task, values in c.constants.items()
+        }
         blocks = self._blocks()
         edges = [edge for one, c in contributions.items() for edge in self._edges(one, c)]
         for one, c in contributions.items():

@@ -6,14 +6,16 @@ last one did. The order is that of the cells' first executions.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbflow.core.missing import MissingTask
 from nbflow.errors import DanglingTaskError
 from nbflow.notebook.contributions import ABSENT, Contribution
 from nbflow.notebook.places import Made, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
 
 _DEEPEST = 50
 
@@ -153,4 +155,3 @@ class Missing:
         """Let each stand-in know who needs it; only when the flow is kept, as they may be those of the one before."""
         for id_, task in self.tasks.items():
             task.errors = tuple(self.book.error(d) for (_, place), d in self.found.items() if place == id_)
-

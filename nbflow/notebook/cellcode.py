@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
+from nbflow.notebook.numbering import cell_number
+
 if TYPE_CHECKING:
     from types import CodeType, TracebackType
 
@@ -47,7 +49,7 @@ def execute(shell: InteractiveShell, body: str, *, raw_cell: str, magic: str) ->
 
 def _compile(shell: InteractiveShell, body: str, raw_cell: str, magic: str) -> list[CodeType]:
     source = _aligned(shell, body, raw_cell)
-    name = shell.compile.cache(source, shell.execution_count, raw_code=raw_cell)
+    name = shell.compile.cache(source, cell_number(shell), raw_code=raw_cell)
     tree = shell.transform_ast(shell.compile.ast_parse(source, filename=name))
     nodes: list[ast.stmt] = list(tree.body)
     displayed = _displayed(shell, nodes, body)

@@ -59,7 +59,9 @@ def prune(call: Call) -> None:
     words = [word for word in (call.options.target, call.options.value) if word is not None]
     chosen = [_find(word, every, call) for word in words] if words else _no_longer_there(every)
     if not chosen:
-        _say(f"{flow.name}: no cell is known to be gone; %flow prune {flow.name} 3 takes out what In [3] added")
+        _say(
+            f"{flow.name}: no cell is known to be gone; %flow prune {flow.name} 3 takes out what In [3] added"
+        )
         return
     news = News(flow, "")
     cells_of(flow).remove([cell.id for cell in chosen], call.namespace)  # type: ignore[arg-type]
@@ -90,4 +92,9 @@ def _say(said: str) -> None:
     display({"text/plain": said}, raw=True)
 
 
-COMMANDS: Mapping[str, Callable[[Call], None]] = {"show": show, "cells": cells, "check": check, "prune": prune}
+COMMANDS: Mapping[str, Callable[[Call], None]] = {
+    "show": show,
+    "cells": cells,
+    "check": check,
+    "prune": prune,
+}

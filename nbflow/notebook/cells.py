@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.context import thread
 from nbflow.core.graph import Graph
-from nbflow.core.task import Task
 from nbflow.notebook.assembly import assemble
 from nbflow.notebook.book import Book, Dangling, Missing
 from nbflow.notebook.contributions import Contribution, OldTaskError, Tie
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbflow.core.missing import MissingTask
+    from nbflow.core.task import Task
 
 Namespace = MutableMapping[str, Any]
 OUTSIDE = "outside of cells"
@@ -360,9 +360,9 @@ class Change:
         if not self.source:
             return None
         for one, c in book.contributions.items():
-            if c.source == self.source and c.binds and not c.reads_what_it_binds:
-                if all(book.binders[name][-1] == one for name in c.binds):
-                    return one
+            is_same = c.source == self.source and c.binds and not c.reads_what_it_binds
+            if is_same and all(book.binders[name][-1] == one for name in c.binds):
+                return one
         return None
 
     def end(self, held_before: Namespace | None = None) -> None:

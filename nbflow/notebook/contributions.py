@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.edge import Edge
 from nbflow.errors import DanglingTaskError, NbflowError
-from nbflow.notebook.places import Made, Place, Steps
 
 if TYPE_CHECKING:
     from nbflow.core.block import Block
     from nbflow.core.task import Task
+    from nbflow.notebook.places import Made, Place, Steps
 
 __all__ = ["Bound", "Contribution", "DanglingTaskError", "Gift", "Home", "OldTaskError", "Tie"]
 

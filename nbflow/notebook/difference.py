@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.block import Block
 from nbflow.core.task import Task
 from nbflow.notebook.contributions import Contribution, Gift, Home, Tie
 from nbflow.notebook.places import Made, Place, Steps, reached
@@ -53,7 +52,14 @@ class Difference:
         self._places: dict[Made, Place] = {}
 
     def contribution(
-        self, names: dict[str, Any], *, label: str, cells: tuple[str, ...], source: str, number: int, time: float
+        self,
+        names: dict[str, Any],
+        *,
+        label: str,
+        cells: tuple[str, ...],
+        source: str,
+        number: int,
+        time: float,
     ) -> Contribution:
         """Return what was added; `names` are those that the cell bound, with what they hold."""
         graph, before = self.graph, self.baseline
@@ -189,4 +195,4 @@ class Difference:
 
 def is_made(value: Any) -> bool:
     """Tell whether a value is a task or a block, or has some in it."""
-    return isinstance(value, (Task, Block)) or next(reached(value), None) is not None
+    return next(reached(value), None) is not None

@@ -19,6 +19,7 @@ from nbflow.notebook.identity import cell_key, names_in
 from nbflow.notebook.lookup import find_block, find_flow
 from nbflow.notebook.mending import TAKE_TASK
 from nbflow.notebook.news import News
+from nbflow.notebook.numbering import cell_label
 from nbflow.notebook.options import parameters, parse
 from nbflow.notebook.resources import USAGE, resources
 from nbflow.registry import flows
@@ -128,7 +129,7 @@ class FlowMagics(Magics):
         _check(options, magic)
         is_new = options.name not in flows
         flow = flows.get_or_create(options.name)
-        news = News(flow, f"cell In [{self._shell.execution_count}]")
+        news = News(flow, cell_label(self._shell))
         try:
             self._add(flow, cell, options.block, magic)
         except BaseException:
@@ -149,7 +150,7 @@ class FlowMagics(Magics):
         cell_id = None if info is None else info.cell_id
         names = names_in(shell.transform_cell(body))
         key = cell_key(cell_id, body, names)
-        label = f"cell In [{shell.execution_count}]"
+        label = cell_label(shell)
         source = body if block is None else f"--in {block}\n{body}"
         was_executed = False
         try:

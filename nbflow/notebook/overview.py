@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
+from nbflow.core.block import Block
 from nbflow.core.collections import Constant
 from nbflow.notebook.cells import OUTSIDE, cells_of
-from nbflow.notebook.places import Place
 from nbflow.notebook.presence import gone, passed_over, saved_notebook
 from nbflow.notebook.tables import bundle
 from nbflow.render.names import one_line
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.notebook.book import Book
     from nbflow.notebook.contributions import Contribution
+    from nbflow.notebook.places import Place
 
 GONE = "gone: the saved notebook no longer has this cell"
 PASSED_OVER = "old: left out when the cells around it were last executed"
@@ -95,15 +96,25 @@ class CellTable(Sequence[Cell]):
 
 
 def _row(cell: Cell) -> tuple[str, ...]:
-    own = [t.name for t in cell.tasks if not t.auto_generated and not isinstance(t, Constant)]
+    own = [name for task in cell.tasks if (name := _added(task))]
     notes = [f"missing: {name}" for name in cell.missing] + ([cell.note] if cell.note else [])
     return (
         cell.label,
         _listed(own),
         _listed(cell.names),
-        _listed([name if not label else f"{name} ({label.removeprefix('cell ')})" for name, label in cell.takes]),
+        _listed(
+            [name if not label else f"{name} ({label.removeprefix('cell ')})" for name, label in cell.takes]
+        ),
         "; ".join(notes),
     )
+
+
+def _added(task: Task) -> str:
+    """Return what a task is called in the table; a block's own three tasks stand for the block."""
+    block = getattr(task, "block", None)
+    if isinstance(block, Block) and block.is_lifecycle(task):
+        return f"[{block.name}]" if task is block.init_task else ""
+    return "" if task.auto_generated or isinstance(task, Constant) else task.name
 
 
 def _listed(words: Sequence[str]) -> str:

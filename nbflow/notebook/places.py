@@ -5,7 +5,8 @@ A place outlives the task that it led to. When the other cell is executed again,
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+import itertools
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +18,7 @@ Made = Task | Block
 
 _BLOCK = "block"
 _DEEPEST = 3
-_MOST = 10_000
+_MOST = 2_000  # items looked at; what has more of them is data, and not a list of tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +71,25 @@ class Place:
 
 def reached(value: Any) -> Iterator[tuple[Steps, Made]]:
     """Find the tasks and blocks in what a name holds: itself, in lists, tuples and dictionaries."""
-    if isinstance(value, (Task, Block)):
+    # By type: a user's object may do anything when it is asked for its class.
+    if issubclass(type(value), (Task, Block)):
         yield from _around(value, ())
-    elif isinstance(value, (list, tuple, dict)):
-        found = 0
-        for item in _inside(value, (), 0):
-            yield item
-            found += 1
-            if found >= _MOST:
-                return
+    elif issubclass(type(value), (list, tuple, dict)):
+        yield from _inside(value, (), 0, itertools.count())
 
 
-def _inside(value: Any, steps: Steps, depth: int) -> Iterator[tuple[Steps, Made]]:
-    if isinstance(value, (Task, Block)):
+def _inside(value: Any, steps: Steps, depth: int, seen: Iterator[int]) -> Iterator[tuple[Steps, Made]]:
+    kind = type(value)
+    if issubclass(kind, (Task, Block)):
         yield from _around(value, steps)
-    elif depth < _DEEPEST and isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            yield from _inside(item, (*steps, index), depth + 1)
-    elif depth < _DEEPEST and isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _inside(item, (*steps, key), depth + 1)
+        return
+    if depth >= _DEEPEST or not issubclass(kind, (list, tuple, dict)):
+        return
+    items = dict.items(value) if issubclass(kind, dict) else enumerate(value)
+    for step, item in items:
+        if next(seen) >= _MOST:
+            return
+        yield from _inside(item, (*steps, step), depth + 1, seen)
 
 
 def _around(value: Made, steps: Steps) -> Iterator[tuple[Steps, Made]]:

@@ -89,7 +89,9 @@ class Scope:
         if held is ABSENT:
             return True
         for binder in self.book.binders[name]:
-            if held is self.book.contributions[binder].binds[name].value or held is self.book.value(name, binder):
+            if held is self.book.contributions[binder].binds[name].value or held is self.book.value(
+                name, binder
+            ):
                 return True
         if not isinstance(held, (Task, Block)):
             return False
@@ -149,13 +151,19 @@ class Scope:
             return True
         tasks, blocks = self.graph.tasks, self.graph.blocks
         return any(
-            one in tasks or one in blocks or self.is_replaced(one) for _, one in itertools.islice(reached(held), 3)
+            one in tasks or one in blocks or self.is_replaced(one)
+            for _, one in itertools.islice(reached(held), 3)
         )
 
     def _follow(self, book: Book, old: Contribution) -> None:
         """Let names of the user's own, which held a task of the former execution, hold what took its place."""
         for name, held in list(self.namespace.items()):
-            if not isinstance(held, Task) or held not in old.made or name in book.binders or _is_hidden(name):
+            if (
+                not issubclass(type(held), Task)
+                or held not in old.made
+                or name in book.binders
+                or _is_hidden(name)
+            ):
                 continue
             called = (other for other, bound in old.binds.items() if bound.reached.get(()) is held)
             other = next((other for other in called if other in book.binders), None)
@@ -189,7 +197,11 @@ class Scope:
 
 
 def give_back(
-    namespace: MutableMapping[str, Any], graph: Graph, book: Book, gone: Iterable[Contribution], hidden: set[str]
+    namespace: MutableMapping[str, Any],
+    graph: Graph,
+    book: Book,
+    gone: Iterable[Contribution],
+    hidden: set[str],
 ) -> None:
     """Let names that led to what contributions made that are gone hold what others bound to them, or nothing."""
     scope = Scope(namespace, graph, book, "", hidden, set().__contains__)

@@ -1,4 +1,4 @@
-"""Keeps an interrupt out of the lines that change a flow: the user's code gets it, or it is raised when they are done."""
+"""Keeps an interrupt out of the lines that change a flow: the user's code gets it, or it is raised after them."""
 
 from __future__ import annotations
 

@@ -12,11 +12,13 @@ if TYPE_CHECKING:
 # Colours are the page's own, but for the marks: these are legible on light and dark alike.
 _CSS = (
     '.nbflow-cells{font:13px/1.5 system-ui,-apple-system,"Segoe UI",Helvetica,"DejaVu Sans",sans-serif}'
-    ".nbflow-cells table{border-collapse:collapse;color:inherit;margin:4px 0;font-size:12px}"
-    ".nbflow-cells th,.nbflow-cells td{text-align:left;vertical-align:top;padding:3px 14px 3px 0;"
+    ".nbflow-cells table.nbflow-table{border:0;border-collapse:collapse;color:inherit;margin:4px 0;font-size:12px}"
+    ".nbflow-cells .nbflow-table th,.nbflow-cells .nbflow-table td{border:0;text-align:left;"
+    "vertical-align:top;padding:3px 14px 3px 0;"
     "background:none;color:inherit;white-space:normal;max-width:46em}"
-    ".nbflow-cells th{font-weight:600;opacity:.75}"
-    ".nbflow-cells tbody td{border-top:1px solid rgba(128,128,128,.3)}"
+    ".nbflow-cells .nbflow-table tr{background:none}"
+    ".nbflow-cells .nbflow-table th{font-weight:600;opacity:.75}"
+    ".nbflow-cells .nbflow-table tbody td{border-top:1px solid rgba(128,128,128,.3)}"
     ".nbflow-cells .nbflow-warning{border-left:4px solid #b3130a;padding:4px 10px;margin:2px 0;"
     "background:rgba(200,40,20,.1)}"
 )
@@ -39,7 +41,9 @@ def bundle(heading: str, head: Sequence[str] = (), rows: Sequence[Sequence[str]]
         body = "".join(
             f"<tr>{''.join(f'<td>{escape(cell, 600)}</td>' for cell in line)}</tr>" for line in cells[1:]
         )
-        page.append(f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>")
+        page.append(
+            f'<table class="nbflow-table"><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>'
+        )
         plain += [f"  {line}" for line in _aligned(cells)]
     return {"text/plain": "\n".join(plain), "text/html": "".join([*page, "</div>"])}
 
@@ -55,4 +59,6 @@ def warning(lines: Sequence[str]) -> dict[str, str]:
 
 def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
-    return ["  ".join(c.ljust(width) for c, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    return [
+        "  ".join(c.ljust(width) for c, width in zip(line, widths, strict=True)).rstrip() for line in cells
+    ]

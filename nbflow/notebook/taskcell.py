@@ -29,6 +29,7 @@ from nbflow.notebook.cellcode import (
 from nbflow.notebook.cellfunction import CellFunction
 from nbflow.notebook.infer import CellNames, Roles, names_of, ordinary_statements, roles
 from nbflow.notebook.lookup import find_block
+from nbflow.notebook.numbering import cell_number
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -103,7 +104,7 @@ class TaskCell:
         self.own: dict[str, Any] = {}
         self.outputs: tuple[str, ...] = ()
         source = _aligned(shell, text.body, text.raw)
-        self.filename = shell.compile.cache(source, shell.execution_count, raw_code=text.raw)
+        self.filename = shell.compile.cache(source, cell_number(shell), raw_code=text.raw)
         try:
             self.tree: ast.Module = shell.transform_ast(shell.compile.ast_parse(source, self.filename))
             self._refuse_await()

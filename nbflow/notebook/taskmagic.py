@@ -11,6 +11,7 @@ from IPython.display import display
 
 from nbflow.errors import NbflowError
 from nbflow.notebook.definition import Definition, tie_others
+from nbflow.notebook.numbering import cell_label
 from nbflow.notebook.options import parse
 from nbflow.notebook.passes import Passes
 from nbflow.notebook.taskcell import CellText, Defined, TaskCell
@@ -67,9 +68,7 @@ class TaskMagics(Magics):
         options = parse(TaskMagics.cell.parser, line, "%%task")
         magic = " ".join(["%%task", *([options.name] if options.name else [])])
         needs, gives = _names(options.needs, magic), _names(options.gives, magic)
-        text = CellText(
-            body=cell, raw=self._raw(cell), label=f"cell In [{self._shell.execution_count}]", magic=magic
-        )
+        text = CellText(body=cell, raw=self._raw(cell), label=cell_label(self._shell), magic=magic)
         task_cell = TaskCell(self._shell, text, needs, gives)
         name, is_new = _flow_name(options.flow, magic)
         flow = flows.get_or_create(name)

@@ -19,6 +19,7 @@ from nbflow.flow import Flow
 from nbflow.notebook.cells import Change, cells_of
 from nbflow.notebook.identity import Names, cell_key, names_in
 from nbflow.notebook.news import News
+from nbflow.notebook.numbering import cell_label
 from nbflow.notebook.shield import Shield
 from nbflow.notebook.surgery import Snapshot, begin_made, end_made
 from nbflow.notebook.tables import warning
@@ -48,7 +49,6 @@ class _Now:
 
     key: str
     cell_id: str | None
-    label: str
     source: str
     names: Names
     is_magic: bool
@@ -70,12 +70,13 @@ class CellWatch:
         """Note which cell is about to be executed."""
         source = str(info.raw_cell)
         is_magic = _MAGIC_CELL.match(source) is not None
-        names = names_in(self.shell.transform_cell(source)) if not is_magic and "with" in source else _NO_NAMES
+        names = (
+            names_in(self.shell.transform_cell(source)) if not is_magic and "with" in source else _NO_NAMES
+        )
         cell_id = getattr(info, "cell_id", None)
         self._now = _Now(
             key=cell_key(cell_id, source, names),
             cell_id=cell_id,
-            label=f"cell In [{self.shell.execution_count}]",
             source=source,
             names=names,
             is_magic=is_magic,
@@ -95,16 +96,17 @@ class CellWatch:
         snapshot = None if former is None else Snapshot(former)
         if former is not None:
             cells.take_over(cells_of(former))
+        label = cell_label(self.shell)
         change = Change(
             cells,
             now.key,
-            now.label,
+            label,
             self.shell.user_ns,
             source=now.source,
             reads=now.names.read,
             binds=now.names.bound,
         )
-        entered = _Entered(change, News(flow, now.label), not cells.book.contributions, former, snapshot)
+        entered = _Entered(change, News(flow, label), not cells.book.contributions, former, snapshot)
         with Shield():
             now.entered[id(flow)] = entered
             begin_made(flow)
@@ -184,7 +186,7 @@ class CellWatch:
             one = cells.book.id_of(f"id {now.cell_id}")
             if one is None or cells.book.contributions[one].number > now.numbers.get(name, -1):
                 continue
-            news = News(flow, now.label)
+            news = News(flow, cell_label(self.shell))
             try:
                 cells.remove_cell(f"id {now.cell_id}", self.shell.user_ns)
             except NbflowError as error:

@@ -259,7 +259,8 @@ class _Builder:
         alike: dict[Hashable, list[Task]] = {}
         for task in self.order:
             if task not in self.role:
-                sort = (self.home.get(task), self.cells.get(task), task.name, depth[task], self._kind(task), task in self.mapped)
+                boxes = (self.home.get(task), self.cells.get(task))
+                sort = (*boxes, task.name, depth[task], self._kind(task), task in self.mapped)
                 alike.setdefault(sort, []).append(task)
         return {t: tasks[0] for tasks in alike.values() if len(tasks) >= _GROUP_FROM for t in tasks}
 

@@ -42,6 +42,8 @@ vertical-align:top;white-space:pre-wrap}
 background:var(--nbflow-fill);border:1px solid var(--nbflow-stroke);border-radius:9px;padding:0 7px}
 .nbflow-html pre{white-space:pre;overflow:auto;margin:0;color:inherit;background:none}"""
 
+_GONE = "border-left:4px solid #b3130a;background:rgba(200,40,20,.1);padding:4px 10px;margin-top:4px"
+
 
 def html(
     graph: GraphLike | Drawing,
@@ -93,7 +95,11 @@ def html(
         f"<span>{escape(note)}</span></div>",
         f'<div class="nbflow-picture">{picture}</div>{folded}',
     ]
-    parts += [f"<div>? {escape(problem, 400)}</div>" for problems in missing.values() for problem in problems]
+    parts += [
+        f'<div style="{_GONE}">? {escape(problem, 400)}</div>'
+        for problems in missing.values()
+        for problem in problems
+    ]
     if states is not None if with_table is None else with_table:
         parts.append(_table(drawing, shown, states))
     return "\n".join([*parts, "</div>"])

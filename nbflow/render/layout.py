@@ -117,7 +117,9 @@ def _source(
         for item in items:
             if isinstance(item, Cluster):
                 name = shorten(one_line(item.name, 2_000), 36)
-                room = text_width(name, NAME_SIZE) + (0 if item.block is None else 96)  # the status stands beside it
+                room = text_width(name, NAME_SIZE) + (
+                    0 if item.block is None else 96
+                )  # the status stands beside it
                 label = "n" * max(1, round(room / _CHAR))
                 lines.append(
                     f'subgraph {boxes[item.key]} {{ label="{label}" fontsize=9 labeljust=l margin=12'

@@ -25,8 +25,8 @@ stroke-width:3px;stroke-opacity:.85;stroke-linejoin:round}
 
 # Only where there is something of the kind: most drawings have neither.
 MISSING_CSS = """\
-.nbflow-structure .nbflow-missing>.nbflow-shape{stroke-dasharray:var(--nbflow-dash);\
+.nbflow-drawing.nbflow-structure .nbflow-missing>.nbflow-shape{stroke-dasharray:var(--nbflow-dash);\
 stroke-width:var(--nbflow-width)}"""
 CELL_CSS = """\
-.nbflow-drawing .nbflow-cell>.nbflow-shape{stroke-dasharray:1.5 4;stroke-width:1.4px;fill:none}
-.nbflow-drawing .nbflow-cell>text{opacity:.75}"""
+.nbflow-drawing .nbflow-cluster.nbflow-cell>.nbflow-shape{stroke-dasharray:1.5 4;stroke-width:1.4px;fill:none}
+.nbflow-drawing .nbflow-cluster.nbflow-cell>text{opacity:.75}"""

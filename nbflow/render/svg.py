@@ -136,6 +136,7 @@ class _Pen:
         look = BLOCKS.get(mark.name, BLOCKS["closed"])
         key = f"{self.prefix}-{cluster.key}"
         name = shorten(one_line(cluster.name, 2_000), 36)
+        weight = 400 if cluster.block is None else 600
         kind = "nbflow-cell" if cluster.block is None else f"nbflow-block-{safe_key(mark.name)}"
         line = ""
         if self.with_status and cluster.block is not None:
@@ -148,7 +149,7 @@ class _Pen:
             f'data-key="{cluster.key}"><title>{escape(cluster.name)}</title>'
             f"{_rect(box, look, 8)}"
             f'<text class="nbflow-name" x="{box.x + 12:.1f}" y="{box.y + 19:.1f}" text-anchor="start" '
-            f'font-size="{NAME_SIZE:g}" font-weight="{"600" if cluster.block else "400"}" fill="{look.light.text}">{escape(name)}{line}</text></g>'
+            f'font-size="{NAME_SIZE:g}" font-weight="{weight}" fill="{look.light.text}">{escape(name)}{line}</text></g>'
         )
 
     def _node(self, node: Node) -> str:

@@ -80,7 +80,10 @@ def test_an_interrupted_cell_leaves_the_flow_as_it_was(two_cells, log, wait_unti
 def test_ordinary_cells_are_replaced_as_those_of_the_magic_are(kernel):
     kernel.run(WORKSHOP)
     kernel.run(STEPS)
-    cells = {"a": "with Flow('work') as flow:\n    data = load(1)", "b": "with flow:\n    total = double(data)"}
+    cells = {
+        "a": "with Flow('work') as flow:\n    data = load(1)",
+        "b": "with flow:\n    total = double(data)",
+    }
     seen = []
     for _ in range(2):
         for cell_id, source in cells.items():

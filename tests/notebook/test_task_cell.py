@@ -207,7 +207,7 @@ def test_a_name_that_nobody_gives_is_named_with_its_cell(notebook):
 
     assert isinstance(error, NameError)
     (note,) = error.__notes__
-    assert "'double' of cell In [4]: 'missing': no cell gives it" in note
+    assert "'double' of cell In [3]: 'missing': no cell gives it" in note
 
 
 def test_cells_without_ids_are_told_apart_by_name_or_text(notebook, value):

@@ -27,7 +27,8 @@ class Cell:
     @property
     def source(self) -> str:
         lines = [_line(s) for s in self.statements]
-        return "%%flow example --no-show" + (f" --in {self.block}" if self.block else "") + "\n" + "\n".join(lines or ["# nothing"])
+        line = "%%flow example --no-show" + (f" --in {self.block}" if self.block else "")
+        return "\n".join([line, *(lines or ["# nothing"])])
 
     @property
     def body(self) -> str:

@@ -338,7 +338,9 @@ def picture(flow=None):
     slug = flow.slugs
     own = {edge for block in flow.blocks for edge in block._made_edges}
     for block in flow.blocks:
-        own |= {e for t in (block.setup_task, block.cleanup_task) for e in flow.edges_in(t) if e.key is not None}
+        own |= {
+            e for t in (block.setup_task, block.cleanup_task) for e in flow.edges_in(t) if e.key is not None
+        }
     return sorted_missing(
         {
             "tasks": [slug[t] for t in flow.tasks],
@@ -368,7 +370,9 @@ def sorted_missing(seen):
 def test_the_flow_is_what_the_cells_say_whatever_is_done_with_them(shell, monkeypatch):
     shell.run_line_magic("load_ext", "nbflow")
     shell.run_cell(SETUP)
-    monkeypatch.setattr(shell, "showtraceback", lambda *args, **kwargs: None)  # nobody reads them, and they take long
+    monkeypatch.setattr(
+        shell, "showtraceback", lambda *args, **kwargs: None
+    )  # nobody reads them, and they take long
     machine = type("Machine", (Notebook,), {"shell": shell})
 
     run_machine(
