@@ -16,7 +16,8 @@ class Case:
     Attributes:
         key: Its name on the command line and in the JSON.
         title: Its name in the table.
-        kind: "run" a graph made before; "whole", make and run it; "build", make it; "draw", "memory", "import";
+        kind: "run" a graph made before; "whole", make and run it; "build", make it; "cell",
+            execute a cell of it again; "draw", "memory", "import";
             "reaper", what the first resource that can be reclaimed costs a process.
         shape, size: The graph, as in `benchmarks.shapes`, and how large.
         engines: Who takes part.
@@ -100,6 +101,8 @@ CASES = (
         ("nbflow",),
         unit="ms",
     ),
+    Case("cell-chain", "a cell again, of 100 in a chain", "cell", "chain", 1_000, ("nbflow",), unit="ms"),
+    Case("cell-layers", "a cell again, of 100 in layers", "cell", "layers", 1_000, ("nbflow",), unit="ms"),
     Case("import", "cold import", "import", unit="ms"),
     Case("draw", "drawing 20 layers x 50", "draw", "layers", 1_000, DRAWERS, unit="s"),
     Case("memory-chain", "peak memory, chain of 10,000", "memory", "chain", 10_000, FAST, unit="bytes"),

@@ -8,10 +8,12 @@ from typing import Any
 Medians = dict[str, dict[str, dict[str, float]]]
 INLINE = ("chain-1k", "chain-10k", "fan", "layers-1k", "layers-10k")
 THREADED = ("threads-chain", "threads-fan", "threads-layers")
+CELLS = ("cell-chain", "cell-layers")
 PLANS = ("plan-chain", "plan-layers", "plan-blocks")
 IDEAL_NAPS_S = 0.2
 MOST_IMPORT_S = 0.1
 MOST_PLAN_S = 0.02
+MOST_CELL_S = 0.01
 MOST_BYTES = 2048
 BLOCKS = 20
 MOST_BLOCK_S = 0.005
@@ -79,6 +81,8 @@ def judge(medians: Medians) -> list[Verdict]:
         against("the same of 1,000, per task", f"build-{shape}-10k", "nbflow", 1.2, f"build-{shape}-1k")
     absolute("100 ms", "import", "seconds", MOST_IMPORT_S)
     against("dask", "import", "dask", 1.0)
+    for case in CELLS:
+        absolute("10 ms", case, "seconds", MOST_CELL_S)
     for case in PLANS:
         absolute("20 ms", case, "seconds", MOST_PLAN_S)
     drawn = medians.get("draw", {}).get("nbflow")

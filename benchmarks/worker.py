@@ -91,6 +91,9 @@ def made_ready(engine: ModuleType, ask: dict[str, Any]) -> tuple[Callable[[], Nu
     if kind == "plan":
         plan = engine.plan(shape)
         return lambda: timed(plan), None
+    if kind == "cell":
+        again = engine.cell_again(shape)
+        return lambda: timed(again), None
     threads = ask["threads"]
     if kind == "whole":
         return lambda: timed(lambda: engine.prepare(shape, threads)()), engine.prepare(shape, threads)()

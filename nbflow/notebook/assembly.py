@@ -71,7 +71,21 @@ class _Assembly:
             return found
         return None if self.missing is None else self.missing.task(place, user)
 
-    def _edges(self, one: str, contribution: Contribution) -> Iterator[Edge]:
+    def _edges(self, one: str, contribution: Contribution) -> list[Edge]:
+        if self.missing is None:
+            return list(self._resolved(one, contribution))
+        known = self.missing.resolved_before.get(one)
+        if known is not None and known[0] is contribution and self.missing.is_as_before(contribution):
+            edges = known[1]
+        else:
+            found = len(self.missing.found)
+            edges = list(self._resolved(one, contribution))
+            if len(self.missing.found) > found:  # what is missing has to be asked for each time
+                return edges
+        self.missing.resolved[one] = contribution, edges
+        return edges
+
+    def _resolved(self, one: str, contribution: Contribution) -> Iterator[Edge]:
         for tie in contribution.ties:
             if tie.upstream is None and tie.downstream is None:
                 yield tie.edge

@@ -15,7 +15,11 @@ from nbflow.notebook.contributions import ABSENT, Contribution
 from nbflow.notebook.places import Made, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable, Mapping, Set
+
+    from nbflow.core.edge import Edge
+
+    Resolved = dict[str, tuple[Contribution, list[Edge]]]
 
 _DEEPEST = 50
 
@@ -127,17 +131,29 @@ class Book:
 
 @dataclass(slots=True)
 class Missing:
-    """The stand-ins for what is missing; the same place keeps its own.
+    """The stand-ins for what is missing; the same place keeps its own. And what has been found, to be found again.
 
     Attributes:
         tasks: By place.
         found: Who needs what, in order.
+        changed: The names that may mean something else than when the flow was put together the last time; None if
+            any may.
+        resolved_before: The edges of each contribution at that time.
+        resolved: Its edges now.
     """
 
     book: Book
     kept: dict[Hashable, MissingTask] = field(default_factory=dict)
     tasks: dict[Hashable, MissingTask] = field(default_factory=dict)
     found: dict[tuple[str, Hashable], Dangling] = field(default_factory=dict)
+    changed: Set[str] | None = None
+    resolved_before: Resolved = field(default_factory=dict)
+    resolved: Resolved = field(default_factory=dict)
+
+    def is_as_before(self, contribution: Contribution) -> bool:
+        """Tell whether all places of a contribution lead to where they led the last time."""
+        uses = contribution.uses
+        return self.changed is not None and uses is not None and uses.isdisjoint(self.changed)
 
     def task(self, place: Place, user: str) -> MissingTask:
         """Return what stands for `place`, and note that `user` needs it."""

@@ -36,10 +36,11 @@ from nbflow.notebook.surgery import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Set
 
     from nbflow.core.missing import MissingTask
     from nbflow.core.task import Task
+    from nbflow.notebook.book import Resolved
 
 Namespace = MutableMapping[str, Any]
 OUTSIDE = "outside of cells"
@@ -59,6 +60,7 @@ class Cells:
         self.book = Book()
         self.dangling: tuple[Dangling, ...] = ()
         self._missing: dict[Any, MissingTask] = {}
+        self._resolved: Resolved = {}
         self._replaced: weakref.WeakKeyDictionary[Task, str] = weakref.WeakKeyDictionary()
         self._known = Baseline(Graph("nothing yet"))
         self._version = -1
@@ -198,9 +200,14 @@ class Cells:
 
     # For a change
 
-    def put_together(self, book: Book) -> Missing:
-        """Make the graph what `book` says, and check it."""
-        missing = Missing(book, dict(self._missing))
+    def put_together(self, book: Book, changed: Set[str] | None = None) -> Missing:
+        """Make the graph what `book` says, and check it.
+
+        Args:
+            book: The contributions.
+            changed: The names that may lead to something else than in the present book; None if any may.
+        """
+        missing = Missing(book, dict(self._missing), changed=changed, resolved_before=self._resolved)
         assemble(self.graph, book, missing)
         Graph.validate(self.graph)
         return missing
@@ -211,6 +218,7 @@ class Cells:
         self.dangling = tuple(missing.found.values())
         missing.tell()
         self._missing = missing.tasks
+        self._resolved = missing.resolved
         self.note()
 
     def note(self) -> None:
@@ -397,7 +405,10 @@ class Change:
                 raise OldTaskError(task.name, "this cell")
         new = replace(new, before=scope.before(new))
         self.book = cells.book.with_(self.id, new)
-        self.missing = cells.put_together(self.book)
+        # A name that stands for another one may change with it.
+        has_aliases = any(c.has_aliases for c in self.book.contributions.values())
+        changed = None if has_aliases else self.old.binds.keys() | new.binds.keys()
+        self.missing = cells.put_together(self.book, changed)
 
     def _made(self, held_before: Namespace | None) -> Collection[Task]:
         made = made_inside(self.graph)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.edge import Edge
 from nbflow.errors import DanglingTaskError, NbflowError
+from nbflow.notebook.places import Place
 
 if TYPE_CHECKING:
     from nbflow.core.block import Block
     from nbflow.core.task import Task
-    from nbflow.notebook.places import Made, Place, Steps
+    from nbflow.notebook.places import Made, Steps
 
 __all__ = ["Bound", "Contribution", "DanglingTaskError", "Gift", "Home", "OldTaskError", "Tie"]
 
@@ -99,6 +100,8 @@ class Contribution:
         references: The tasks that it set to decide the state of a run, with their places.
         binds: What it bound names to, as far as tasks and blocks are concerned.
         before: What those names held before, if it was nothing of a flow.
+        uses: The names by which its edges get at other cells' tasks; None if one does without a name.
+        has_aliases: Whether it bound a name to what another cell made.
     """
 
     label: str
@@ -116,6 +119,16 @@ class Contribution:
     references: tuple[tuple[Task, Place | None], ...] | None = None
     binds: dict[str, Bound] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
+    uses: frozenset[str] | None = field(init=False, default=None)
+    has_aliases: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        places = [p for tie in self.ties for p in (tie.upstream, tie.downstream) if p is not None]
+        names = {place.name for place in places}
+        if None not in names:
+            object.__setattr__(self, "uses", frozenset(names))
+        bound = (one for bound in self.binds.values() for one in bound.reached.values())
+        object.__setattr__(self, "has_aliases", any(isinstance(one, Place) for one in bound))
 
     def with_task(self, old: Task, new: Task) -> Contribution:
         """Return the contribution with another task, of which no cell is the maker, in the place of `old`."""
