@@ -15,7 +15,7 @@ from nbflow.core.states import Paused, State
 from nbflow.engine.blocks import BlockStatus
 from nbflow.engine.compare import Comparison, compare
 from nbflow.engine.frozen import CLEANUP
-from nbflow.engine.holds import AFTER, BEFORE, PINNED, Breakpoint, check_condition
+from nbflow.engine.holds import AFTER, BEFORE, EDITED, PINNED, Breakpoint, check_condition
 from nbflow.engine.interrupts import Guard
 from nbflow.engine.past import CodeNotes
 from nbflow.engine.run import Answer
@@ -269,6 +269,7 @@ class Run:
         if value is not None and value <= 0:
             raise OptionError(f"hold_limit_s is {value!r}; give seconds above 0, or None for no limit")
         self._loop.holds.limit_s = value
+        self._loop.post(self._loop.limit_hold)  # it may stand still already
 
     @property
     def held(self) -> list[Task]:
@@ -482,6 +483,8 @@ class Run:
     @property
     def kind(self) -> str:
         """A "run" of its own, a "replay" of its parent, or a "fork": something of it was changed on the way."""
+        if EDITED in self._record.sources.values():
+            return "fork"
         return "run" if self.plan is None else self.plan.kind
 
     def code_of(self, task: Task) -> str:

@@ -389,7 +389,7 @@ class RunLoop:
                 return
             if not isinstance(self.record.state, (Paused, Cancelling)):
                 self._change_run(self.holds.state())
-                self._limit_hold()
+                self.limit_hold()
             self._wake_waiters()
         wake = self.schedule.next_wake
         if wake is None and not self._timers:
@@ -403,9 +403,10 @@ class RunLoop:
         while self._timers and self._timers[0][0] <= now:
             heapq.heappop(self._timers)[2]()
 
-    def _limit_hold(self) -> None:
+    def limit_hold(self) -> None:
+        """Have the run cancelled when it has stood still for as long as it may, if it stands still now."""
         limit_s, stood_at = self.holds.limit_s, len(self.record.log.events)
-        if limit_s is None:
+        if limit_s is None or not isinstance(self.record.state, Paused):
             return
 
         def end() -> None:

@@ -164,6 +164,9 @@ class Schedule(Nodes):
         gate = self.gate_of(node)
         while gate is not None:
             gate.busy += 1
+            gate.grace_until = (
+                self.now + gate.grace_s
+            )  # of all blocks around it at once, not one after the other
             gate = gate.outer
 
     def let_go(self, node: int) -> None:
@@ -540,10 +543,10 @@ class Schedule(Nodes):
         if self.phase[node] != WAITING or self.left[node] or gate.members_left or gate.lifecycle_left:
             return
         if gate.busy:
-            if gate.grace_until is None:
-                gate.grace_until = self.now + gate.grace_s
-                heappush(self._graces, (gate.grace_until, gate.shape, max(gate.index, 0)))
-            if self.now < gate.grace_until:
+            until = gate.grace_until if gate.grace_until is not None else self.now + gate.grace_s
+            if self.now < until:
+                gate.grace_until = until
+                heappush(self._graces, (until, gate.shape, max(gate.index, 0)))
                 return
             gate.overdue = True
         self._push(node)

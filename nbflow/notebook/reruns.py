@@ -37,8 +37,8 @@ def rerun(call: Call) -> None:
         return
     begun = run.rerun(what, hold_on_failure=call.options.hold, paused=call.options.paused, **given)
     _say(
-        f"run {begun.number} of {call.flow.name} goes on from run {run.number}: {begun.plan.headline()}; "
-        f"%flow panel {call.flow.name} shows it live"
+        f"run {begun.number} of {call.flow.name} has started. {begun.plan.headline()[:1].upper()}"
+        f"{begun.plan.headline()[1:]}. %flow panel {call.flow.name} shows it live"
     )
 
 

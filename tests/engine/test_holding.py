@@ -140,6 +140,7 @@ def test_a_value_may_be_set_in_place_of_the_failed_one(story):
     assert run.wait(LIMIT_S).is_successful()
     assert run.results[story.after] == 410
     assert run.sources[story.work] == "edited"
+    assert run.kind == "fork"
     assert run.sources[story.after] == "computed"
     assert story.lines == ["setup", "work", "after", "cleanup"]
 
@@ -433,6 +434,14 @@ def test_a_held_run_that_nobody_comes_back_to_is_cancelled_after_its_limit(story
 
     assert isinstance(run.wait(LIMIT_S), Cancelled)
     assert story.lines == ["setup", "work", "cleanup"]
+
+
+def test_a_limit_may_be_set_when_the_run_stands_still_already(story):
+    run = story.start()
+
+    run.hold_limit_s = 0.01
+
+    assert isinstance(run.wait(LIMIT_S), Cancelled)
 
 
 def test_a_limit_must_be_positive(story):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from datetime import timedelta
 
 import pytest
@@ -194,3 +195,27 @@ def test_a_setup_that_takes_too_long_is_timed_out(run):
 
     assert isinstance(state.result[r], TimedOut)
     assert isinstance(state.result[a], TriggerFailed)
+
+
+def test_the_grace_of_nested_blocks_is_waited_for_once():
+    """Rule 3: for the blocks around a thread that does not let go together, not one after the other."""
+    closed = []
+
+    def manager(name):
+        kind = type(
+            name, (), {"setup": lambda s: 1, "cleanup": lambda s, r: closed.append((name, time.monotonic()))}
+        )
+        return resource_manager(name=name, grace_s=0.5)(kind)
+
+    stuck = threading.Event()
+    with Flow("f") as flow, manager("outer")(), manager("inner")() as inner:
+        task(lambda r: stuck.wait(5), name="stuck", timeout=1)(inner)
+    begun = time.monotonic()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        flow.start(executor="threads").wait(20)
+    stuck.set()
+
+    assert [name for name, _ in closed] == ["inner", "outer"]
+    assert closed[1][1] - closed[0][1] < 0.4
+    assert closed[0][1] - begun >= 1.4

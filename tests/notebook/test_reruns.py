@@ -52,7 +52,7 @@ def test_a_task_is_run_again_with_what_follows_from_it(story):
     said = story("%flow rerun story first").outputs[-1]["text/plain"]
     newest().wait(20)
 
-    assert said.startswith("run 2 of story goes on from run 1: ")
+    assert said.startswith("run 2 of story has started. Plan of 'story', going on from run 1: 2 tasks run")
     assert story.names["log"] == ["load 2", "double 2"]
     assert newest().sources[story.names["third"]] == "reused"
 

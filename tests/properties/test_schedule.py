@@ -544,6 +544,7 @@ def test_a_thread_that_lingers_in_an_inner_block_holds_the_outer_one_too():
     schedule = Schedule(graph, capacity=2, serial=False)
     schedule.begin()
     outer, inner = (gates[0] for gates in schedule.gates)
+    outer.grace_s = 2 * inner.grace_s
     for node in iter(schedule.pop, None):
         schedule.started(node)
         gate = schedule.own[node]
