@@ -448,13 +448,22 @@ def manager_of(
             index = context.map_index
             self.index = -1 if index is None else index
             self.resource: Resource | None = None
+            self.hooks: list[str] = []
             if not plan.has_setup:
                 simulation.episode.check_intent(plan.key, self.index)
             world.do(f"{plan.key}.init", self.index)
             if not plan.has_setup:
                 self.resource = simulation.episode.made(plan.key, self.index)
 
-        def cleanup(self, resource: Any, outcome: Any = None) -> None:
+        def on_success(self, resource: Any) -> None:
+            self.hooks.append("on_success")
+
+        def on_failure(self, resource: Any) -> None:
+            self.hooks.append("on_failure")
+            raise OSError("a hook that fails")
+
+        def cleanup(self, resource: Any, outcome: Any) -> None:
+            simulation.episode.check_hooks(plan.key, self.hooks, outcome)
             simulation.episode.check_cleanup(
                 plan.key, self.index, self.resource, resource if plan.has_setup else self.resource, outcome
             )
@@ -690,8 +699,14 @@ class Episode:
         if HAS_KEEPER and self._row(key, index) != "closing":
             raise self.broken(f"rule 10: cleanup of {name} begins unknown to the keeper")
         mine.cleanups += 1
-        if outcome is not None and index < 0:
+        if index < 0:
             self._check_outcome(key, outcome)
+
+    def check_hooks(self, key: str, called: list[str], outcome: Any) -> None:
+        """Rule 11: the hook that fits was called before the cleanup, once however often that is tried."""
+        expected = "on_success" if outcome.is_successful else "on_failure"
+        if called != [expected]:
+            raise self.broken(f"rule 11: of {key} {called} were called, not {expected}")
 
     def _check_outcome(self, key: str, outcome: Any) -> None:
         """Rule 11: the outcome says how the tasks inside ended."""
@@ -1185,11 +1200,14 @@ class Simulation:
     def _retry_cleanup(self, run: Run) -> None:
         episode = self.episode
         failed = set(run._record.holdings.failed())
+        begun = {resource: resource.cleanups for resource in episode.resources}
         with suppress(KeyboardInterrupt, SystemExit):
             run.retry_cleanup()
         left = run.cleanup_failures
         for resource in episode.resources:
             held = episode._holding(resource)
+            if resource.is_alive and resource.cleanups == begun[resource] and not self._was_stopped(failed):
+                raise self.episode.broken(f"rule 7: the cleanup of {held.name} was not tried again")
             if resource.is_alive and held.block not in left:
                 raise self.episode.broken(
                     f"rule 7: {held.name} is left after its cleanup was tried again, and nothing says so"
@@ -1199,6 +1217,10 @@ class Simulation:
             if held in failed and not resource.is_alive and held.status is not BlockStatus.CLEANED:
                 raise self.episode.broken(f"{held.name} was cleaned up at last, and is {held.status}")
         episode.check_keeper()
+
+    def _was_stopped(self, failed: set[Holding]) -> bool:
+        """Whether one of the cleanups that were tried again ended it all."""
+        return any(held.error is not None and not isinstance(held.error, Exception) for held in failed)
 
     @contextmanager
     def _faked(self) -> Iterator[None]:

@@ -17,6 +17,7 @@ from tests.properties.strategies import BlockPlan, FlowPlan, TaskPlan, budget
 from tests.properties.test_guarantee import HANDLERS
 
 NAMES = tuple(HANDLERS)
+EACH_CALL_ENDS = (0, 0, 0)  # of init, setup and a task
 
 
 class Decided(random.Random):
@@ -70,6 +71,25 @@ def test_the_same_decisions_give_the_same_run(plan, decisions):
     again = simulate(plan, Decided(*taken))
 
     assert again.told == first.told
+
+
+def test_the_second_interrupt_leaves_a_cleanup_that_hangs_little_time():
+    """Rule 6."""
+    plan = one_block(does={"b.cleanup": ("deaf",)}, deeds=((500, "interrupt"), (500, "interrupt")))
+
+    simulation = simulate(plan, Decided(*EACH_CALL_ENDS, 1))
+
+    assert "time passes: 1005.000" in simulation.told
+
+
+def test_the_third_interrupt_waits_for_nothing():
+    """Rule 6."""
+    plan = one_block(does={"b.cleanup": ("deaf",)}, deeds=((500, "interrupt"),) * 3)
+
+    simulation = simulate(plan, Decided(*EACH_CALL_ENDS, 1, 1))
+
+    assert not any("time passes" in text for text in simulation.told)
+    assert simulation.counts.happened["runs that were given up"] == 1
 
 
 # -- what the simulation found, kept as it was shrunk ---------------------------------------------------------------
