@@ -151,8 +151,11 @@ def _marked():
 
 def _children():
     """The children of this process, but for Python's and nbflow's own helpers, which are started once and kept."""
-    return {
-        child
-        for child in psutil.Process().children()
-        if not re.search(r"resource_tracker|reaper\.py", " ".join(child.cmdline()))
-    }
+    found = set()
+    for child in psutil.Process().children():
+        try:
+            if not re.search(r"resource_tracker|reaper\.py", " ".join(child.cmdline())):
+                found.add(child)
+        except psutil.Error:  # it has ended, and nobody has asked how
+            continue
+    return found
