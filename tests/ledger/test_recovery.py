@@ -99,7 +99,8 @@ def test_what_ended_is_listed_only_when_asked_for(own):
 
 def test_a_pid_that_another_process_has_now_is_a_dead_kernel(left):
     with subprocess.Popen(["sleep", "60"]) as other:
-        change("UPDATE kernels SET pid = ?", other.pid)
+        # Started a second earlier, since two processes may start within one tick of the system's clock.
+        change("UPDATE kernels SET pid = ?, started = ?", other.pid, start_of(other.pid) - 1)
 
         assert {row.owner for row in ledger.resources()} == {"dead kernel"}
         change("UPDATE kernels SET started = ?", start_of(other.pid))
