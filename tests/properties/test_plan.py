@@ -118,7 +118,7 @@ def choices(draw: st.DrawFn, built: Built) -> tuple[Any, list[Task]]:
     return draw(st.lists(st.sampled_from(places), min_size=1, max_size=3, unique=True)), []
 
 
-@budget(250)
+@budget(100)
 @given(PLANS, st.data())
 def test_a_rerun_executes_exactly_its_plan(plan, data):
     built = Built(plan)
@@ -156,7 +156,7 @@ def test_a_rerun_executes_exactly_its_plan(plan, data):
         run, number = following, number
 
 
-@budget(80)
+@budget(30)
 @given(PLANS, st.data())
 def test_a_cancelled_run_goes_on_where_it_was(plan, data):
     built = Built(plan)

@@ -36,7 +36,7 @@ def run_and_copy(built: Built, store: Path, killed_at: int) -> Path:
     return copy if copy.exists() else store
 
 
-@budget(120)
+@budget(30)
 @given(PLANS, st.data())
 def test_a_run_that_goes_on_from_the_store_executes_exactly_its_plan(plan, data):
     built = Built(plan)
