@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 
 import psutil
 import pytest
@@ -39,6 +40,10 @@ path, handle = json.loads(sys.argv[1])
 module, name = path.split(":")
 getattr(importlib.import_module(module), name).resource_class.reclaim(handle)
 """
+
+
+_RUN = "NBFLOW_TEST_RUN"
+os.environ[_RUN] = uuid.uuid4().hex
 
 
 class Owner:
@@ -142,7 +147,9 @@ def _marked():
     found = set()
     for process in psutil.process_iter():
         try:
-            if processes.MARK in process.environ() and process.status() != psutil.STATUS_ZOMBIE:
+            environment = process.environ()
+            is_ours = environment.get(_RUN) == os.environ[_RUN]  # and not of another test run on this machine
+            if is_ours and processes.MARK in environment and process.status() != psutil.STATUS_ZOMBIE:
                 found.add(process)
         except psutil.Error:
             continue
