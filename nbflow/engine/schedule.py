@@ -181,6 +181,8 @@ class Schedule(Nodes):
         """The setup of `gate` gave a resource (told before the setup's end, and also when it comes late)."""
         gate.open = True
         self.open_gates.append(gate)
+        if self.phase[gate.cleanup] == READY:  # it came late: no longer behind what needs a place to be opened
+            self._push(gate.cleanup)
 
     def expanded(self, node: int, count: int) -> None:
         """A mapped task has `count` children; they are numbered on, in order."""

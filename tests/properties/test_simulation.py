@@ -6,6 +6,7 @@ and what happened in words; ``NBFLOW_CAMPAIGN=N`` simulates N flows for each of 
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import Any
 
@@ -133,6 +134,15 @@ def test_resources_that_nothing_uses_are_counted_like_others():
     block = BlockPlan(key="b", size=3)
 
     simulate(Plan(flow=FlowPlan(items=(block,)), limits={"b": 1}, workers=3), Decided())
+
+
+def test_a_full_pool_does_not_keep_a_resource_that_came_late_from_being_cleaned_up():
+    """Rule 8: its cleanup was looked upon as one with nothing to do, behind the setups that wait for a place."""
+    block = BlockPlan(key="b", size=3)
+    plan = Plan(flow=FlowPlan(items=(block,)), timeouts={"b.setup": 1}, graces={"b": 0})
+
+    for decisions in itertools.product(range(3), repeat=5):
+        simulate(plan, Decided(*decisions))
 
 
 @pytest.mark.parametrize("mode", ["threads", "background"])
