@@ -378,7 +378,7 @@ def test_the_flow_is_what_the_cells_say_whatever_is_done_with_them(shell, monkey
     run_machine(
         machine,
         settings=settings(
-            max_examples=40,
+            max_examples=12,
             stateful_step_count=20,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         ),

@@ -73,7 +73,7 @@ def shell_once(shell):
     nbflow.flows.clear()
 
 
-one_shell = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+one_shell = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10)
 FIRST = "\n".join(f"{n} = [{i}]" for i, n in enumerate(NAMES))
 notebooks = st.lists(cells(), min_size=1, max_size=6).map(lambda sources: [FIRST, *sources])
 
@@ -127,7 +127,8 @@ def test_executing_cells_again_changes_nothing(shell_once, sources, data):
     flow, _ = as_tasks(shell_once, sources)
     before = shape(flow)
 
-    for i in data.draw(st.lists(st.integers(0, len(sources) - 1), max_size=4)):
+    # Fewer than all: all of them in a row are a pass through the notebook, which gives the cells their order.
+    for i in data.draw(st.lists(st.integers(0, len(sources) - 1), max_size=min(4, len(sources) - 1))):
         cell = f"%%task cell{i}\n{sources[i]}"
         shell_once.run_cell(cell, cell_id=f"id-{i}", store_history=True).raise_error()
 
