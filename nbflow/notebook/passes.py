@@ -8,6 +8,7 @@ shows.
 from __future__ import annotations
 
 import time
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import NbflowError
@@ -41,6 +42,7 @@ class Passes:
         self._namespace = namespace
         self._clock = clock
         self._ended = 0.0
+        self._cells: weakref.WeakValueDictionary[str, Cells] = weakref.WeakValueDictionary()
         self._seen: dict[str, dict[str, int]] = {}
         self._order: dict[str, list[str]] = {}
         self._complete: set[str] = set()  # the flows whose order is that of a whole pass
@@ -56,6 +58,11 @@ class Passes:
         self._ended = self._clock()
         for name in list(flows):
             cells = cells_of(flows[name])
+            if self._cells.get(name) is not cells:  # another flow has the name of one that was reset
+                self._cells[name] = cells
+                self._seen.pop(name, None)
+                self._order.pop(name, None)
+                self._complete.discard(name)
             numbers = {one: c.number for one, c in cells.contributions.items()}
             before = self._seen.get(name, {})
             self._seen[name] = numbers
