@@ -181,7 +181,9 @@ class Schedule(Nodes):
         """The setup of `gate` gave a resource (told before the setup's end, and also when it comes late)."""
         gate.open = True
         self.open_gates.append(gate)
-        if self.phase[gate.cleanup] == READY:  # it came late: no longer behind what needs a place to be opened
+        if (
+            self.phase[gate.cleanup] == READY
+        ):  # it came late: no longer behind what needs a place to be opened
             self._push(gate.cleanup)
 
     def expanded(self, node: int, count: int) -> None:
