@@ -14,9 +14,13 @@ import ipywidgets
 
 from nbflow.panel.coalesce import Coalescer
 from nbflow.panel.controls import CONTROLS, enabled
+from nbflow.panel.folds import Folds
+from nbflow.panel.inspector import Inspector
 from nbflow.panel.picture import Picture
+from nbflow.panel.plans import Plans
+from nbflow.panel.runs import Runs
 from nbflow.panel.static_copy import StaticCopies
-from nbflow.panel.view import Body, Head, picture_json
+from nbflow.panel.view import Body, Head, drawing_json
 from nbflow.render.names import one_line
 
 if TYPE_CHECKING:
@@ -72,6 +76,9 @@ class Panel(ipywidgets.VBox):
         super().__init__([self._head, bar, self._body])
         self.add_class("nbflow-panel")
         self.add_class("nbflow-page")
+        self.parts = (Inspector(self), Folds(self), Plans(self), Runs(self))
+        self._hearers = {kind: part for part in self.parts for kind in part.hears}
+        self._body.on_msg(lambda _, message, __: self._guarded(lambda: self._hear(message)))
         self.follow(run)
         # Through a weak reference: a panel that nobody shows any more is not kept alive by its flow.
         weak = weakref.ref(self)
@@ -84,10 +91,10 @@ class Panel(ipywidgets.VBox):
         with self._changing:
             self._leave()
             graph = self.flow if run is None else run.graph
-            self._picture = Picture(graph)
-            drawn = picture_json(self._picture, graph, f"nbflow-{self._body.model_id[:8]}")
+            self.picture = Picture(graph)
+            drawn = drawing_json(self.picture, graph, f"nbflow-{self._body.model_id[:8]}")
             seen = 0 if run is None else len(run.events)
-            self._body.show(drawn, self._picture.snapshot(run))
+            self._body.show(self.picture.names(), drawn, self.picture.snapshot(run))
             self.run = run
             if run is not None:
                 changes: Coalescer = self._make_coalescer(lambda keys: self._flush(run, changes, keys))
@@ -99,14 +106,22 @@ class Panel(ipywidgets.VBox):
                     listener(event)
                 self.holds.value = self.holds.value if run.is_finished else run.hold_on_failure
             self._set_buttons()
+            for part in self.parts:
+                part.followed(run)
         if run is not None and run.is_finished:
             self._end(run)
+
+    def tell(self, kind: str, **fields: Any) -> None:
+        """Send a message to the script; from any thread."""
+        self._body.send({"kind": kind, **fields})
 
     def close(self) -> None:
         """Let go of the run and of the browser; the run itself goes on."""
         self._unfollow()
         with self._changing:
             self._leave()
+        for part in self.parts:
+            part.close()
         for widget in (*self.buttons.values(), self.holds, self.children[1], self._head, self._body):
             widget.close()
         super().close()
@@ -119,6 +134,12 @@ class Panel(ipywidgets.VBox):
         return shown
 
     # Commands
+
+    def _hear(self, message: Any) -> None:
+        part = self._hearers.get(message.get("kind", "")) if isinstance(message, dict) else None
+        if part is not None:
+            self._head.error = ""
+            part.hear(message)
 
     def _button(self, control: Any) -> Any:
         button = ipywidgets.Button(
@@ -195,8 +216,10 @@ class Panel(ipywidgets.VBox):
 
     def _tell(self, run: Run, changes: Coalescer, keys: tuple[object, ...]) -> None:
         over = run.is_finished
-        self._body.patch(self._picture.patch(run, keys))
+        self._body.patch(self.picture.patch(run, keys))
         self._set_buttons()
+        for part in self.parts:
+            part.changed(run, keys)
         if over:
             self._end(run)
         elif run.state.is_finished():
@@ -205,6 +228,8 @@ class Panel(ipywidgets.VBox):
     def _end(self, run: Run) -> None:
         """Show the end of a run, whole, and keep nothing that belongs to it alive."""
         self._unlisten()
+        for part in self.parts:
+            part.ended(run)
         self._copies.update(self.flow, run)
 
     def _leave(self) -> None:

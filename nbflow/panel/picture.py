@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nbflow.render.drawing import Cluster, Drawing, Node
 
 Json = dict[str, Any]
+Row = list[Any]  # state, line, start and seconds (None if it has not run), whether it goes on (0 or 1), note
 
 # They take no time and cannot be stepped to: the graph shows them, the table and the counts leave them out.
 _SILENT = frozenset({"parameter", "collection"})
@@ -66,13 +67,30 @@ class Picture:
         for node in self.drawing.nodes.values():
             for task in node.tasks:
                 self._shown.setdefault(task, []).append(node)
+        self._tasks = {node.key: task for task, node in self._rows.items()}
+        self._blocks = {key: c.block for key, c in whole.clusters.items() if c.block is not None}
         self._boxes = {c.block: c for c in self.drawing.clusters.values() if c.block is not None}
         self._state_of: dict[Task, str] = {}
         self._counts: Counter[str] = Counter()
         self._clock = clock
 
-    def rows(self) -> list[Json]:
-        """Describe the table's rows, in start order."""
+    def task(self, key: str) -> Task | None:
+        """Return the task of a row by its key."""
+        return self._tasks.get(key)
+
+    def block(self, key: str) -> Block | None:
+        """Return the block of a box by its key."""
+        return self._blocks.get(key)
+
+    def names(self) -> Json:
+        """Describe what does not change in a run: the rows, in start order, and the boxes around them."""
+        boxes = [
+            {"key": key, "name": one_line(block.name, 60), "depth": block.depth}
+            for key, block in self._blocks.items()
+        ]
+        return {"rows": self._row_names(), "boxes": boxes}
+
+    def _row_names(self) -> list[Json]:
         return [
             {
                 "key": node.key,
@@ -80,6 +98,7 @@ class Picture:
                 "kind": node.kind,
                 "box": one_line(node.block.name, 60) if node.block is not None else "",
                 "depth": _depth(node.block),
+                "mapped": node.mapped,
             }
             for node in self._rows.values()
         ]
@@ -96,7 +115,7 @@ class Picture:
         """Describe how the tasks and blocks in `changed` look now; whatever else it holds is passed over."""
         nodes: dict[str, Node] = {}
         clusters: dict[str, Cluster] = {}
-        rows: dict[str, Json] = {}
+        rows: dict[str, Row] = {}
         for key in changed:
             if (cluster := self._boxes.get(key)) is not None:
                 clusters[cluster.key] = cluster
@@ -114,24 +133,24 @@ class Picture:
             "nodes": {key: list(mark) for key, mark in look.nodes.items()},
             "clusters": {key: list(mark) for key, mark in look.clusters.items()},
             "rows": rows,
+            "spans": {},
         }
 
-    def _row(self, node: Node, run: Run | None) -> Json:
+    def _row(self, node: Node, run: Run | None) -> Row:
         task = node.tasks[0]
         one = replace(self.drawing, nodes={node.key: node}, clusters={})
         mark = marks(one, run.states if run is not None else {}).nodes[node.key]
         self._count(task, mark.name)
-        row: Json = {"state": mark.name, "line": mark.line, "note": "", "seconds": None, "going": False}
-        if run is None:
-            return row
-        state = run.states.get(task)
-        if state is not None:
-            row["note"] = _note(state)
-        start, end = run.timings.get(task, (None, None))
-        if start is not None and start != end:  # what never ran began and ended at once
-            row["seconds"] = round((self._clock() if end is None else end) - start, 3)
-            row["going"] = end is None
-        return row
+        note, began, seconds, going = "", None, None, 0
+        state = run.states.get(task) if run is not None else None
+        if run is not None and state is not None:
+            note = _note(state)
+            start, end = run.timings.get(task, (None, None))
+            if start is not None and start != end:  # what never ran began and ended at once
+                seconds = round((self._clock() if end is None else end) - start, 3)
+                going = int(end is None)
+                began = round(start - (run.started_at or start), 3)
+        return [mark.name, mark.line, began, seconds, going, note]
 
     def _count(self, task: Task, name: str) -> None:
         before = self._state_of.get(task)

@@ -43,7 +43,7 @@ def enabled(panel):
 def test_before_any_run_the_flow_is_shown_and_can_be_run_or_stepped(make_panel, flow):
     panel = make_panel(flow)
 
-    assert "<svg" in panel._body.picture["svg"]
+    assert "<svg" in panel._body.drawing["svg"]
     assert [row["name"] for row in panel._body.picture["rows"]] == [
         "Cluster", "Cluster.setup", "first", "wait", "Cluster.cleanup", "last",
     ]  # fmt: skip
@@ -55,7 +55,7 @@ def test_run_starts_in_the_background_and_the_panel_follows(make_panel, flow, ga
     panel = make_panel(flow)
 
     panel.buttons["run"].click()
-    until(lambda: panel._body.snapshot["rows"]["wait-1"]["state"] == "Running")
+    until(lambda: panel._body.snapshot["rows"]["wait-1"][0] == "Running")
 
     assert enabled(panel) == {"pause", "cancel"}
     assert head(panel)["open"] == [["●", "Cluster", "open"]]
@@ -83,14 +83,14 @@ def test_the_messages_in_order_give_the_final_states(make_panel, sent, flow, gat
             shown = dict(whole) or {**shown, **{p: {**shown[p], **patch[p]} for p in PARTS if patch}}
     assert {name for name, _ in shown["nodes"].values()} == {"Success"}
     assert {name for name, _ in shown["clusters"].values()} == {"cleaned"}
-    assert {row["state"] for row in shown["rows"].values()} == {"Success"}
+    assert {row[0] for row in shown["rows"].values()} == {"Success"}
 
 
 def test_step_begins_a_run_that_stands_still_with_its_resource_open(make_panel, flow):
     panel = make_panel(flow)
 
     panel.buttons["step"].click()
-    until(lambda: panel._body.snapshot["rows"]["Cluster-1"]["state"] == "Success")
+    until(lambda: panel._body.snapshot["rows"]["Cluster-1"][0] == "Success")
     until(lambda: enabled(panel) == {"step", "resume", "cancel"})
     panel.buttons["step"].click()
     until(lambda: head(panel)["open"] != [])
@@ -105,7 +105,7 @@ def test_a_click_on_step_returns_while_the_task_still_runs(make_panel, flow, gat
 
     panel.buttons["step"].click()
 
-    until(lambda: panel._body.snapshot["rows"]["wait-1"]["state"] == "Running")
+    until(lambda: panel._body.snapshot["rows"]["wait-1"][0] == "Running")
     assert not gate.is_set()
 
 
@@ -123,7 +123,7 @@ def test_cancel_ends_the_run_and_cleans_up(make_panel, flow):
 def test_pause_and_resume_are_put_to_the_run(make_panel, flow, gate):
     panel = make_panel(flow)
     panel.buttons["run"].click()
-    until(lambda: panel._body.snapshot["rows"]["wait-1"]["state"] == "Running")
+    until(lambda: panel._body.snapshot["rows"]["wait-1"][0] == "Running")
 
     panel.buttons["pause"].click()
     gate.set()
@@ -210,7 +210,7 @@ def test_messages_of_a_failed_task_are_cut_and_on_one_line(make_panel):
     panel.buttons["run"].click()
     until(lambda: head(panel)["state"] == "Failed")
 
-    note = panel._body.snapshot["rows"]["fail-1"]["note"]
+    note = panel._body.snapshot["rows"]["fail-1"][5]
     assert "<b>bad</b>" in note
     assert len(note) <= 200
     assert "\n" not in note
@@ -234,7 +234,7 @@ def test_a_panel_made_after_the_run_shows_it_whole(make_panel, flow, gate):
     shown = make_panel(flow, flow.runs[-1])
 
     assert head(shown)["state"] == "Success"
-    assert {row["state"] for row in shown._body.snapshot["rows"].values()} == {"Success"}
+    assert {row[0] for row in shown._body.snapshot["rows"].values()} == {"Success"}
     assert enabled(shown) == {"run", "step", "rerun"}
 
 
@@ -246,7 +246,7 @@ def test_a_page_that_asks_again_gets_the_latest(make_panel, flow, gate):
 
     state = panel._body.get_state()["snapshot"]
 
-    assert {row["state"] for row in state["rows"].values()} == {"Success"}
+    assert {row[0] for row in state["rows"].values()} == {"Success"}
 
 
 def test_a_mapped_task_is_one_row_that_counts(make_panel):
@@ -263,9 +263,9 @@ def test_a_mapped_task_is_one_row_that_counts(make_panel):
     until(lambda: "rerun" in enabled(panel))
 
     row = panel._body.snapshot["rows"]["half-1"]
-    assert "3/3, 1 failed" in row["line"]
-    assert row["note"].startswith("[1] ")
-    assert "two" in row["note"]
+    assert "3/3, 1 failed" in row[1]
+    assert row[5].startswith("[1] ")
+    assert "two" in row[5]
 
 
 def test_two_panels_of_one_run_show_the_same(make_panel, flow, gate):
@@ -361,7 +361,7 @@ def test_hostile_names_arrive_as_short_plain_text(make_panel, name):
     row = panel._body.picture["rows"][0]
     assert len(row["name"]) <= 120
     assert row["name"].isprintable()
-    assert "<img" not in panel._body.picture["svg"]
+    assert "<img" not in panel._body.drawing["svg"]
 
 
 def test_an_open_panel_of_the_flow_shows_runs_started_elsewhere(make_panel, flow, gate):

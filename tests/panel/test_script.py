@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from nbflow.panel.script import script
+
 ROOT = Path(__file__).parents[2]
-CSS = (ROOT / "nbflow/panel/static/panel.css").read_text(encoding="utf-8")
+STATIC = ROOT / "nbflow/panel/static"
+CSS = "\n".join(path.read_text(encoding="utf-8") for path in sorted(STATIC.glob("*.css")))
 
 
 @pytest.mark.skipif(
@@ -38,3 +41,32 @@ def test_every_rule_of_the_style_sheet_is_scoped_to_the_panel():
 def test_the_style_sheet_loads_nothing():
     assert "url(" not in CSS
     assert "@import" not in CSS
+
+
+@pytest.mark.skipif(
+    shutil.which("node") is None, reason="NO NODE: install nodejs; the panel's script is NOT TESTED"
+)
+@pytest.mark.parametrize("entry", ["head", "body"])
+def test_a_linked_script_is_one_module_that_imports_nothing(tmp_path, entry):
+    path = tmp_path / f"{entry}.mjs"
+    path.write_text(script(entry))
+
+    done = subprocess.run(
+        ["node", "-e", f"import({str(path)!r}).then(m => console.log(Object.keys(m), typeof m.default.render))"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    # No other name than `default`: the widget manager takes an exported `render` for a view.
+    assert done.stdout == "[ 'default' ] function\n", done.stderr
+    assert not re.search(r"^\s*import[\s{*]", script(entry), re.M)
+
+
+def test_the_scripts_set_no_markup_but_the_drawing():
+    texts = {path.name: path.read_text(encoding="utf-8") for path in STATIC.glob("*.mjs")}
+
+    assert {name: text.count("innerHTML") for name, text in texts.items() if "innerHTML" in text} == {
+        "graph.mjs": 1
+    }
+    assert not re.search(
+        r"insertAdjacentHTML|outerHTML|document\.write|\beval\(|new Function", "".join(texts.values())
+    )

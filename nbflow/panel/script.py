@@ -1,0 +1,41 @@
+"""The panel's scripts and style sheet, put together from the files in `static`.
+
+A widget's script is loaded from a Blob URL and can import no sibling. So each script is its entry file with
+everything that it imports, directly or not, put before it; nothing is rewritten but the lines that import and export.
+Under Node the files are imported as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+from nbflow.render.svg import drawing_css
+
+_STATIC = Path(__file__).parent / "static"
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+\.mjs)";\n', re.M)
+_EXPORT = re.compile(r"^export (?!default\b)", re.M)
+
+
+@cache
+def script(entry: str) -> str:
+    """Return the whole script of `static/ENTRY.mjs`, as one module that imports nothing."""
+    texts: dict[str, str] = {}
+    _add(f"{entry}.mjs", texts)
+    return "\n".join(texts.values())
+
+
+@cache
+def style_sheet() -> str:
+    """Return the style sheet of the panel and of the drawings in it."""
+    sheets = sorted(_STATIC.glob("*.css"), key=lambda path: (path.stem != "panel", path.stem))
+    return "\n".join([drawing_css(), *(path.read_text(encoding="utf-8") for path in sheets)])
+
+
+def _add(name: str, texts: dict[str, str]) -> None:
+    text = (_STATIC / name).read_text(encoding="utf-8")
+    for sibling in _IMPORT.findall(text):
+        if sibling not in texts:
+            _add(sibling, texts)
+    texts[name] = _EXPORT.sub("", _IMPORT.sub("", text))

@@ -1,0 +1,47 @@
+// @ts-check
+/** The larger part of a panel: its views, the list of tasks, the inspector, and what they share. */
+import { makeAnnouncer } from "./announce.mjs";
+import { listen, make } from "./dom.mjs";
+import { makeFilter } from "./filter.mjs";
+import { makeGraph } from "./graph.mjs";
+import { makeInspector } from "./inspector.mjs";
+import { listenToKeys } from "./keys.mjs";
+import { hideStaticCopy } from "./life.mjs";
+import { makePlan } from "./plan.mjs";
+import { makeRuns } from "./runs.mjs";
+import { makeShared } from "./shared.mjs";
+import { makeTable } from "./table.mjs";
+import { makeTabs } from "./tabs.mjs";
+import { merge } from "./text.mjs";
+import { makeTimeline } from "./timeline.mjs";
+
+/** @param {import("./dom.mjs").View} view */
+function render(view) {
+  const { el, signal } = view;
+  const shared = makeShared(view);
+  el.classList.add("nbflow-body");
+  const tabs = makeTabs(shared, [
+    { name: "graph", label: "Graph", element: makeGraph(shared) },
+    { name: "timeline", label: "Timeline", element: makeTimeline(shared) },
+    { name: "runs", label: "Runs", element: makeRuns(shared) },
+  ]);
+  const tools = make("div", "nbflow-tools");
+  tools.append(tabs.list, makeFilter(shared));
+  const side = make("div", "nbflow-side");
+  side.append(makeInspector(shared), makeTable(shared));
+  el.replaceChildren(makePlan(shared), tools, tabs.panels, side, makeAnnouncer(shared));
+  listenToKeys(shared, tabs);
+  tabs.show("graph");
+  shared.begin();
+  hideStaticCopy(el, signal);
+}
+
+export default {
+  /** @param {{model: import("./dom.mjs").Model, signal: AbortSignal}} options */
+  initialize({ model, signal }) {
+    listen(model, signal, "msg:custom", (message) => {
+      if (message?.kind === "patch") merge(model.get("snapshot"), message.patch);
+    });
+  },
+  render,
+};

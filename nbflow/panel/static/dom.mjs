@@ -1,0 +1,59 @@
+// @ts-check
+/**
+ * Small helpers around elements, and around listening for as long as a view lives.
+ *
+ * @typedef {{get(name: string): any, set(name: string, value: any): void, save_changes(): void,
+ *   send(message: any): void, on(name: string, call: (...args: any[]) => void): void,
+ *   off(name: string, call?: (...args: any[]) => void): void}} Model
+ * @typedef {{model: Model, el: HTMLElement, signal: AbortSignal,
+ *   host: {getModel(ref: string): Promise<Model>}}} View
+ */
+
+const TICK_MS = 1000;
+const ATTACH_TRIES = 120;
+
+/**
+ * @param {string} tag  @param {string} [classes]  @param {string} [text]
+ * @returns {HTMLElement}
+ */
+export function make(tag, classes = "", text = "") {
+  const element = document.createElement(tag);
+  if (classes) element.className = classes;
+  if (text) element.textContent = text;
+  return element;
+}
+
+/** @param {Element} element @param {string} text */
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * Listen for as long as the view lives.
+ * @param {Model} model  @param {AbortSignal} signal  @param {string} name  @param {(...args: any[]) => void} call
+ */
+export function listen(model, signal, name, call) {
+  model.on(name, call);
+  signal.addEventListener("abort", () => model.off(name, call));
+}
+
+/** @param {AbortSignal} signal @param {() => void} call */
+export function everySecond(signal, call) {
+  const timer = setInterval(call, TICK_MS);
+  signal.addEventListener("abort", () => clearInterval(timer));
+}
+
+/**
+ * Look for an element once a frame, for a while: a view is not in the page yet when it renders.
+ * @param {() => Element | null | undefined} find  @param {AbortSignal} signal  @param {(found: Element) => void} call
+ */
+export function whenThere(find, signal, call) {
+  let tries = 0;
+  const attempt = () => {
+    if (signal.aborted) return;
+    const found = find();
+    if (found) call(found);
+    else if (++tries < ATTACH_TRIES) requestAnimationFrame(attempt);
+  };
+  attempt();
+}

@@ -1,0 +1,119 @@
+// @ts-check
+/**
+ * The top of a panel: flow, run, state, time, open resources, progress, and errors of the panel itself.
+ *
+ * @typedef {import("./text.mjs").Head} Head
+ * @typedef {import("./text.mjs").Patch} Patch
+ */
+import { everySecond, listen, make, say, whenThere } from "./dom.mjs";
+import { elapsed, formatSeconds, progressText, withClass } from "./text.mjs";
+
+/** @param {import("./dom.mjs").View} view */
+async function renderHead({ model, el, signal, host }) {
+  el.classList.add("nbflow-head");
+  const title = make("div", "nbflow-title");
+  const flow = make("strong", "nbflow-flow");
+  const number = make("span", "nbflow-number");
+  const badge = make("span", "nbflow-badge");
+  badge.setAttribute("role", "status");
+  const time = make("span", "nbflow-time");
+  const open = make("span", "nbflow-open");
+  title.append(flow, number, badge, time, open);
+  const bar = make("div", "nbflow-bar");
+  bar.setAttribute("role", "progressbar");
+  bar.setAttribute("aria-label", "tasks done");
+  bar.setAttribute("aria-valuemin", "0");
+  const counts = make("div", "nbflow-counts");
+  const problem = make("div", "nbflow-problem");
+  problem.setAttribute("role", "alert");
+  el.replaceChildren(title, bar, counts, problem);
+
+  const body = await host.getModel(model.get("body"));
+  if (signal.aborted) return;
+  /** @type {Head} */
+  let head = body.get("snapshot").head;
+  let toldAt = performance.now();
+
+  const tick = () => say(time, formatSeconds(elapsed(head.seconds, head.going, toldAt, performance.now())));
+  const paint = (/** @type {Patch} */ patch) => {
+    head = patch.head;
+    toldAt = performance.now();
+    say(flow, head.flow);
+    say(number, head.number === null ? "not run yet" : `run ${head.number}`);
+    badge.className = withClass(badge.className, "nbflow-state-", head.state);
+    badge.hidden = head.number === null;
+    say(badge, head.line);
+    badge.title = head.note;
+    tick();
+    open.replaceChildren(...head.open.map(([icon, name, status]) =>
+      make("span", `nbflow-chip nbflow-block-${status}`, `${icon} ${name} ${status}`)));
+    paintBar(bar, head);
+    say(counts, progressText(head));
+    paintProblem(problem, head.leaks, model.get("error"));
+  };
+  listen(body, signal, "msg:custom", (message) => {
+    if (message?.kind === "patch") paint(message.patch);
+  });
+  listen(body, signal, "change:snapshot", () => paint(body.get("snapshot")));
+  listen(model, signal, "change:error", () => paintProblem(problem, head.leaks, model.get("error")));
+  everySecond(signal, () => head.going && tick());
+  paint(body.get("snapshot"));
+  const find = () => el.closest(".nbflow-panel")?.querySelector(".nbflow-controls");
+  whenThere(find, signal, (controls) => tendButtons(controls, signal));
+}
+
+/**
+ * A button is disabled while its command is carried out, and so loses the focus: give it back, that the next step
+ * is one more press of the same key. And let nobody read out the icons.
+ * @param {Element} controls  @param {AbortSignal} signal
+ */
+function tendButtons(controls, signal) {
+  /** @type {HTMLButtonElement | null} */
+  let pressed = null;
+  const tend = () => {
+    for (const icon of controls.querySelectorAll("i:not([aria-hidden])")) icon.setAttribute("aria-hidden", "true");
+    const isFree = !document.activeElement || document.activeElement === document.body;
+    if (isFree && pressed && !pressed.disabled) pressed.focus({ preventScroll: true });
+  };
+  controls.addEventListener("focusin", (event) => {
+    pressed = /** @type {Element} */ (event.target).closest("button");
+  }, { signal });
+  // Who has gone elsewhere, by key or by mouse, stays there.
+  document.addEventListener("focusin", (event) => {
+    if (!controls.contains(/** @type {Node} */ (event.target))) pressed = null;
+  }, { signal });
+  document.addEventListener("pointerdown", () => { pressed = null; }, { signal, capture: true });
+  const observer = new MutationObserver(tend);
+  observer.observe(controls, { subtree: true, childList: true, attributeFilter: ["disabled"] });
+  signal.addEventListener("abort", () => observer.disconnect());
+  tend();
+}
+
+/** @param {HTMLElement} bar @param {Head} head */
+function paintBar(bar, head) {
+  bar.setAttribute("aria-valuemax", String(head.total));
+  bar.setAttribute("aria-valuenow", String(head.done));
+  bar.setAttribute("aria-valuetext", progressText(head));
+  const wanted = head.counts.map(([name]) => name).join(" ");
+  if (bar.dataset.parts !== wanted) {
+    bar.dataset.parts = wanted;
+    bar.replaceChildren(...head.counts.map(([name]) => make("span", `nbflow-part nbflow-state-${name}`)));
+  }
+  head.counts.forEach(([, word, count], i) => {
+    const part = /** @type {HTMLElement} */ (bar.children[i]);
+    part.style.flexGrow = String(count);
+    part.title = `${count} ${word}`;
+  });
+}
+
+/** @param {HTMLElement} problem @param {string[]} leaks @param {string} error */
+function paintProblem(problem, leaks, error) {
+  const lines = leaks.map((leak) => `▲ cleanup failed, the resource may be left: ${leak}`);
+  if (error) lines.push(`✗ ${error}`);
+  problem.hidden = !lines.length;
+  if (problem.dataset.shown === lines.join("\n")) return;
+  problem.dataset.shown = lines.join("\n");
+  problem.replaceChildren(...lines.map((line) => make("div", "", line)));
+}
+
+export default { render: renderHead };

@@ -1,0 +1,114 @@
+// @ts-check
+/**
+ * What the parts of a panel's body share: what there is to show, the latest of it, the selection, the filter, and
+ * messages to and from the kernel. A part listens to topics and changes only its own elements.
+ *
+ * Topics: `picture` (other rows: build anew), `drawing` (another drawing of them), `patch` (what changed, a `Patch`),
+ * `select`, `filter`, `view` (the name of the tab in front), and every other kind of message that the kernel sends.
+ *
+ * @typedef {import("./text.mjs").Patch} Patch
+ * @typedef {import("./text.mjs").Row} Row
+ * @typedef {import("./text.mjs").RowName} RowName
+ * @typedef {{data: Row, toldAt: number}} Told  `toldAt` is by `performance.now()`
+ * @typedef {{key: string, index: number | null}} Selection  `key` of a row, box or group; empty for none
+ * @typedef {{text: string, states: Set<string>}} Filter
+ * @typedef {ReturnType<typeof makeShared>} Shared
+ */
+import { listen } from "./dom.mjs";
+import { readRow } from "./text.mjs";
+
+/** @param {import("./dom.mjs").View} view */
+export function makeShared({ model, el, signal }) {
+  /** @type {Map<string, ((value: any) => void)[]>} */
+  const calls = new Map();
+  const shared = {
+    model,
+    el,
+    signal,
+    /** @type {RowName[]} */
+    order: [],
+    /** @type {Map<string, RowName>} */
+    names: new Map(),
+    /** @type {Map<string, Told>} */
+    rows: new Map(),
+    /** @type {Selection} */
+    selected: { key: "", index: null },
+    /** @type {Filter} */
+    filter: { text: "", states: new Set() },
+    /** @returns {import("./text.mjs").Drawing} */
+    get drawing() { return model.get("drawing"); },
+    /** @returns {import("./text.mjs").Picture} */
+    get picture() { return model.get("picture"); },
+    /** All that is known, kept up to date. @returns {Patch} */
+    get snapshot() { return model.get("snapshot"); },
+    /** @param {string} topic @param {(value: any) => void} call */
+    on(topic, call) {
+      const known = calls.get(topic);
+      if (known) known.push(call);
+      else calls.set(topic, [call]);
+    },
+    /** @param {string} topic @param {any} [value] */
+    tell(topic, value) {
+      for (const call of calls.get(topic) ?? []) call(value);
+    },
+    /** Say something to the kernel. @param {string} kind @param {Record<string, any>} [fields] */
+    send(kind, fields = {}) {
+      model.send({ kind, ...fields });
+    },
+    /** Select a row, box or group, or nothing with "". @param {string} key @param {number | null} [index] */
+    select(key, index = null) {
+      if (key === shared.selected.key && index === shared.selected.index) return;
+      shared.selected = { key, index };
+      shared.tell("select", shared.selected);
+      shared.send("select", shared.selected);
+    },
+    /** @param {Partial<Filter>} change */
+    setFilter(change) {
+      shared.filter = { ...shared.filter, ...change };
+      shared.tell("filter", shared.filter);
+    },
+    /** Whether a row is what the filter looks for. @param {string} key */
+    matches(key) {
+      const { text, states } = shared.filter;
+      const name = shared.names.get(key);
+      const state = shared.rows.get(key)?.data.state ?? "NotRun";
+      const isNamed = !text || `${name?.name ?? key} ${name?.box ?? ""}`.toLowerCase().includes(text.toLowerCase());
+      return isNamed && (!states.size || states.has(state));
+    },
+    /** Read the whole picture and snapshot; the parts are told after it. */
+    begin() {
+      shared.order = shared.picture.rows;
+      shared.names = new Map(shared.order.map((row) => [row.key, row]));
+      shared.rows.clear();
+      note(shared.snapshot);
+      if (!shared.names.has(shared.selected.key)) shared.selected = { key: "", index: null };
+      shared.tell("picture");
+      shared.tell("drawing");
+      shared.tell("patch", shared.snapshot);
+    },
+  };
+
+  /** @param {Patch} patch */
+  const note = (patch) => {
+    const now = performance.now();
+    for (const [key, wire] of Object.entries(patch.rows)) shared.rows.set(key, { data: readRow(wire), toldAt: now });
+  };
+  listen(model, signal, "msg:custom", (message) => {
+    if (message?.kind === "patch") {
+      note(message.patch);
+      shared.tell("patch", message.patch);
+    } else if (message?.kind) shared.tell(message.kind, message);
+  });
+  let isNew = false;
+  // Whatever came in one message is told once.
+  const renew = () => {
+    if (isNew) return;
+    isNew = true;
+    queueMicrotask(() => {
+      isNew = false;
+      if (!signal.aborted) shared.begin();
+    });
+  };
+  for (const trait of ["picture", "snapshot", "drawing"]) listen(model, signal, `change:${trait}`, renew);
+  return shared;
+}
