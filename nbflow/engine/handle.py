@@ -222,6 +222,15 @@ class Run:
         """
         return self._step(self._loop.schedule.step_block)
 
+    def step_block_nowait(self) -> None:
+        """Ask for what `step_block` does and return at once.
+
+        Raises:
+            NothingToStepError: If the run is over.
+        """
+        self._refuse_if_over()
+        self._loop.post(self._loop.go, self._loop.schedule.step_block)
+
     def until(self, task: Task) -> State:
         """Run up to and including `task`, stand still again, and return its state.
 

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 class Control:
     """A button: its command, what it says, and when it can be pressed.
 
-    `when` holds the situations, see `situations`.
+    Attributes:
+        command: What it does; its element has the class `nbflow-command-COMMAND`.
+        label: Its name.
+        icon: Its icon, of Font Awesome.
+        hint: What it does, in a sentence.
+        when: The situations in which it can be pressed, see `situations`.
+        group: Which buttons it stands with.
+        key: The key that presses it, as `static/keys.mjs` has it.
+        style: The kind of button, of ipywidgets.
     """
 
     command: str
@@ -23,24 +31,52 @@ class Control:
     icon: str
     hint: str
     when: frozenset[str]
+    group: str
+    key: str = ""
     style: str = ""
 
+    @property
+    def tooltip(self) -> str:
+        """The hint, and the key that does the same."""
+        return f"{self.hint} ({self.key})" if self.key else self.hint
 
-def _control(command: str, label: str, icon: str, hint: str, when: str, style: str = "") -> Control:
+
+def _control(
+    group: str, command: str, label: str, icon: str, hint: str, when: str, key: str = "", style: str = ""
+) -> Control:
     return Control(
-        command=command, label=label, icon=icon, hint=hint, when=frozenset(when.split()), style=style
+        command=command,
+        label=label,
+        icon=icon,
+        hint=hint,
+        when=frozenset(when.split()),
+        group=group,
+        key=key,
+        style=style,
     )
 
 
 CONTROLS = (
-    _control("run", "Run", "play", "Run the flow", "new over", "primary"),
-    _control("step", "Step", "step-forward", "Run one task and stand still", "new held over"),
-    _control("resume", "Resume", "forward", "Go on to the end", "held"),
-    _control("retry", "Retry", "wrench", "Run the failed task again, as it is defined now", "failed"),
-    _control("skip", "Skip", "share", "Leave the task out at which the run stands still", "stuck"),
-    _control("pause", "Pause", "pause", "Stand still after the running tasks, resources stay open", "going"),
-    _control("cancel", "Cancel", "stop", "Stop, clean up and end the run", "going held", "danger"),
-    _control("rerun", "Rerun", "repeat", "Run again with the same parameters", "over"),
+    _control("go", "run", "Run", "play", "Run the flow", "new over", "R", "primary"),
+    _control("go", "resume", "Resume", "forward", "Go on to the end", "held", "C"),
+    _control("go", "pause", "Pause", "pause", "Start no more tasks; resources stay open", "going", "P"),
+    _control("go", "cancel", "Cancel", "stop", "Stop, clean up and end the run", "going held", "X", "danger"),
+    _control("step", "step", "Step", "step-forward", "Run one task and stand still", "new held over", "S"),
+    _control(
+        "step", "step_block", "Step block", "cube",
+        "Run to the end of the block that is open, or opens next", "new held over", "B",
+    ),
+    _control("mend", "retry", "Retry", "wrench", "Run the failed task again, as it is defined now", "failed", "T"),
+    _control("mend", "skip", "Skip", "share", "Leave out the task at which the run stands still", "stuck", "K"),
+    _control("again", "rerun", "Rerun", "repeat", "Show what a rerun would do, and start it", "going held over", "E"),
+)  # fmt: skip
+
+# What can be run again, in the words of the choice beside Rerun.
+CHOICES = (
+    ("what failed", "failed"),
+    ("what is stale", "stale"),
+    ("from the selected task", "from"),
+    ("everything", "all"),
 )
 
 

@@ -13,19 +13,23 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from nbflow.panel.coalesce import Coalescer
-from nbflow.panel.controls import CONTROLS, enabled
+from nbflow.panel.commands import Commands
 from nbflow.panel.folds import Folds
+from nbflow.panel.form import Form
 from nbflow.panel.inspector import Inspector
 from nbflow.panel.picture import Picture
 from nbflow.panel.plans import Plans
 from nbflow.panel.runs import Runs
+from nbflow.panel.showing import showings
 from nbflow.panel.static_copy import StaticCopies
+from nbflow.panel.tree import all_widgets, close_all
 from nbflow.panel.view import Body, Head, drawing_json
 from nbflow.render.names import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from nbflow.core.task import Task
     from nbflow.engine.events import Event
     from nbflow.engine.handle import Run
     from nbflow.flow import Flow
@@ -40,11 +44,13 @@ class Panel(ipywidgets.VBox):
         flow: The flow that Run and Step start.
         run: The run to show; None shows the flow before its first run.
         follows_flow: Whether runs of the flow that are started elsewhere are shown as well.
-        parameters: The parameters of the runs started here.
+        parameters: Values of parameters for the form to begin with.
         options: More keyword arguments of `flow.start`, such as `executor`.
         on_error: Called with whatever a callback raised, after the panel has shown it; for tests.
         make_coalescer: Makes what limits the messages to the browser; for tests.
     """
+
+    is_closed = True
 
     def __init__(
         self,
@@ -59,9 +65,16 @@ class Panel(ipywidgets.VBox):
     ) -> None:
         self.flow = flow
         self.run: Run | None = None
+        self._made_with: dict[str, Any] = {  # what a closed panel that is displayed is made with again
+            "follows_flow": follows_flow,
+            "parameters": parameters,
+            "options": options,
+            "on_error": on_error,
+            "make_coalescer": make_coalescer,
+        }
+        self._is_behind = False
         self.on_error = on_error
-        self._parameters = dict(parameters or {})
-        self._options = dict(options or {})
+        self.selected: tuple[str, int | None] = ("", None)
         self._make_coalescer = make_coalescer
         self._changing = threading.Lock()
         self._changes: Coalescer | None = None
@@ -69,16 +82,18 @@ class Panel(ipywidgets.VBox):
         self._copies = StaticCopies()
         self._body = Body()
         self._head = Head(body=f"anywidget:{self._body.model_id}")
-        self.buttons = {control.command: self._button(control) for control in CONTROLS}
-        self.holds = self._toggle()
-        bar = ipywidgets.HBox([*self.buttons.values(), self.holds])
-        bar.add_class("nbflow-controls")
-        super().__init__([self._head, bar, self._body])
+        self.plans = Plans(self)
+        self.form = Form(self, parameters or {})
+        self.commands = Commands(self, options or {})
+        self.buttons, self.holds = self.commands.bar.buttons, self.commands.bar.holds
+        children = [self._head, self.commands.bar.box, self.form.box, self._body]
+        super().__init__(children, layout=ipywidgets.Layout())
         self.add_class("nbflow-panel")
         self.add_class("nbflow-page")
-        self.parts = (Inspector(self), Folds(self), Plans(self), Runs(self))
+        self.parts = (self.form, self.commands, Inspector(self), Folds(self), self.plans, Runs(self))
         self._hearers = {kind: part for part in self.parts for kind in part.hears}
-        self._body.on_msg(lambda _, message, __: self._guarded(lambda: self._hear(message)))
+        self._body.on_msg(lambda _, message, __: self.guarded(lambda: self._hear(message)))
+        self.is_closed = False
         self.follow(run)
         # Through a weak reference: a panel that nobody shows any more is not kept alive by its flow.
         weak = weakref.ref(self)
@@ -104,8 +119,6 @@ class Panel(ipywidgets.VBox):
                 # What happened while the snapshot was made may be in it or not: told again, it is.
                 for event in run.events[seen:]:
                     listener(event)
-                self.holds.value = self.holds.value if run.is_finished else run.hold_on_failure
-            self._set_buttons()
             for part in self.parts:
                 part.followed(run)
         if run is not None and run.is_finished:
@@ -115,90 +128,82 @@ class Panel(ipywidgets.VBox):
         """Send a message to the script; from any thread."""
         self._body.send({"kind": kind, **fields})
 
+    # Its life
+
     def close(self) -> None:
-        """Let go of the run and of the browser; the run itself goes on."""
+        """Let go of the run and of the browser; the run itself goes on. Twice is harmless.
+
+        What stays in the notebook is a picture of how it looks now. To display a closed panel makes it anew.
+        """
+        if self.is_closed:
+            return
+        self.is_closed = True
         self._unfollow()
+        self._made_with["run"] = run = self.run
         with self._changing:
             self._leave()
         for part in self.parts:
             part.close()
-        for widget in (*self.buttons.values(), self.holds, self.children[1], self._head, self._body):
-            widget.close()
+        showings.forget(self)
+        self._copies.update(self.flow, run)
+        close_all(self)
         super().close()
+        self.__dict__.pop("_repr_mimebundle_", None)  # ipywidgets has put None there: displayed as mere text
+
+    def leave_cell(self, cell: str) -> None:
+        """Forget what a cell showed that is executed again."""
+        self._copies.forget(cell)
+
+    def catch_up(self) -> None:
+        """Send all that there is, if anything changed since; for front ends that hear the main thread alone."""
+        if self._is_behind:
+            self._is_behind = False
+            for widget in all_widgets(self):
+                widget.send_state()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        self._copies.show(self.flow, self.run)
+        if self.is_closed:
+            self._open_again()
+        self._copies.show(self.flow, self.run, showings.show(self))
         shown = super()._repr_mimebundle_(**kwargs)
         if shown is not None:  # what is left of the widget in a saved notebook; the copy stands above it
             shown["text/plain"] = f"live panel of {one_line(self.flow.name)}: execute the cell to use it"
         return shown
 
+    def _open_again(self) -> None:
+        """Make all widgets anew under this object, as they were asked for; shown is the newest run."""
+        made_with, flow = dict(self._made_with), self.flow
+        run = made_with.pop("run", None)
+        if made_with["follows_flow"] and flow.runs:
+            run = flow.runs[-1]
+        Panel.__init__(self, flow, run, **made_with)
+
     # Commands
 
     def _hear(self, message: Any) -> None:
-        part = self._hearers.get(message.get("kind", "")) if isinstance(message, dict) else None
+        if not isinstance(message, dict):
+            return
+        if message.get("kind") == "select":
+            self.selected = (str(message.get("key", "")), message.get("index"))
+        part = self._hearers.get(message.get("kind", ""))
         if part is not None:
-            self._head.error = ""
+            self.clear_error()
             part.hear(message)
 
-    def _button(self, control: Any) -> Any:
-        button = ipywidgets.Button(
-            description=control.label,
-            icon=control.icon,
-            tooltip=control.hint,
-            button_style=control.style,
-            layout=ipywidgets.Layout(width="auto"),
-        )
-        button.add_class("nbflow-button")
-        button.on_click(lambda _: self._guarded(lambda: self._command(control.command)))
-        return button
-
-    def _toggle(self) -> Any:
-        toggle = ipywidgets.ToggleButton(
-            value=bool(self._options.pop("hold_on_failure", False)),
-            description="Hold on failure",
-            icon="hand-paper-o",
-            tooltip="Stand still where a task fails, with the resources open",
-            layout=ipywidgets.Layout(width="auto"),
-        )
-        toggle.add_class("nbflow-button")
-        toggle.observe(lambda _: self._guarded(self._set_hold), "value")
-        return toggle
-
-    def _set_hold(self) -> None:
-        if self.run is not None and not self.run.is_finished:
-            self.run.hold_on_failure = self.holds.value
-
-    def _command(self, command: str) -> None:
-        self._head.error = ""
-        run = self.run
-        if command == "run":
-            self._show(self._start(paused=False))
-        elif command == "rerun" and run is not None:
-            self._show(run.rerun())
-        elif command == "step":
-            if run is None or run.is_finished:
-                run = self._start(paused=True)
-                self._show(run)
-            run.step_nowait()
-        elif command in ("retry", "skip") and run is not None and run.held:
-            task = run.held[0]
-            if command == "retry":
-                run.retry(task, wait=False)
-            else:
-                run.skip(task)
-        elif run is not None:
-            {"resume": run.resume, "pause": run.pause, "cancel": run.cancel}[command]()
-
-    def _show(self, run: Run) -> None:
+    def show(self, run: Run) -> None:
+        """Show a run that was started here."""
         if run is not self.run:  # a panel of the flow was told already
             self.follow(run)
 
-    def _start(self, *, paused: bool) -> Run:
-        hold = self.holds.value
-        return self.flow.start(self._parameters, paused=paused, hold_on_failure=hold, **self._options)
+    def selected_task(self) -> Task | None:
+        """Return the selected task; None if there is none, or a block or a group is selected."""
+        return self.picture.task(self.selected[0])
 
-    def _guarded(self, call: Callable[[], object]) -> None:
+    def clear_error(self) -> None:
+        """Take the last error away: something else was asked for."""
+        self._head.error = ""
+
+    def guarded(self, call: Callable[[], object]) -> None:
         """Call, and show an error in the panel: the widget library would swallow it."""
         try:
             call()
@@ -212,12 +217,12 @@ class Panel(ipywidgets.VBox):
     def _flush(self, run: Run, changes: Coalescer, keys: tuple[object, ...]) -> None:
         # After the run has been left for another one, a late flush has nothing to say.
         if run is self.run:
-            self._guarded(lambda: self._tell(run, changes, keys))
+            self.guarded(lambda: self._tell(run, changes, keys))
 
     def _tell(self, run: Run, changes: Coalescer, keys: tuple[object, ...]) -> None:
         over = run.is_finished
+        self._is_behind = True
         self._body.patch(self.picture.patch(run, keys))
-        self._set_buttons()
         for part in self.parts:
             part.changed(run, keys)
         if over:
@@ -240,15 +245,9 @@ class Panel(ipywidgets.VBox):
             self._changes.close()
             self._changes = None
 
-    def _set_buttons(self) -> None:
-        for command, possible in enabled(self.run).items():
-            button = self.buttons[command]
-            if button.disabled is possible:
-                button.disabled = not possible
-
 
 def _show_new_run(panel: Panel | None, run: Run) -> None:
-    if panel is not None:
+    if panel is not None and not panel.is_closed:
         panel.follow(run)
 
 

@@ -13,6 +13,7 @@ from nbflow import Flow, Parameter, task
 from nbflow.panel import panel
 
 PARTS = ("nodes", "clusters", "rows")
+HELD = {"step", "step_block", "resume", "cancel", "rerun"}  # what can be done with a run that stands still
 
 
 def until(condition, timeout_s=10):
@@ -48,7 +49,7 @@ def test_before_any_run_the_flow_is_shown_and_can_be_run_or_stepped(make_panel, 
         "Cluster", "Cluster.setup", "first", "wait", "Cluster.cleanup", "last",
     ]  # fmt: skip
     assert head(panel)["number"] is None
-    assert enabled(panel) == {"run", "step"}
+    assert enabled(panel) == {"run", "step", "step_block"}
 
 
 def test_run_starts_in_the_background_and_the_panel_follows(make_panel, flow, gate):
@@ -57,23 +58,23 @@ def test_run_starts_in_the_background_and_the_panel_follows(make_panel, flow, ga
     panel.buttons["run"].click()
     until(lambda: panel._body.snapshot["rows"]["wait-1"][0] == "Running")
 
-    assert enabled(panel) == {"pause", "cancel"}
+    assert enabled(panel) == {"pause", "cancel", "rerun"}
     assert head(panel)["open"] == [["●", "Cluster", "open"]]
     assert head(panel)["going"]
 
     gate.set()
     until(lambda: head(panel)["state"] == "Success" and panel.run.is_finished)
-    until(lambda: "rerun" in enabled(panel))
+    until(lambda: "run" in enabled(panel))
     assert head(panel)["done"] == head(panel)["total"] == 6
     assert head(panel)["open"] == []
-    assert enabled(panel) == {"run", "step", "rerun"}
+    assert enabled(panel) == {"run", "step", "step_block", "rerun"}
 
 
 def test_the_messages_in_order_give_the_final_states(make_panel, sent, flow, gate):
     panel = make_panel(flow)
     panel.buttons["run"].click()
     gate.set()
-    until(lambda: "rerun" in enabled(panel))
+    until(lambda: "run" in enabled(panel))
 
     shown = {}
     for comm_id, data in sent:
@@ -91,7 +92,7 @@ def test_step_begins_a_run_that_stands_still_with_its_resource_open(make_panel, 
 
     panel.buttons["step"].click()
     until(lambda: panel._body.snapshot["rows"]["Cluster-1"][0] == "Success")
-    until(lambda: enabled(panel) == {"step", "resume", "cancel"})
+    until(lambda: enabled(panel) == HELD)
     panel.buttons["step"].click()
     until(lambda: head(panel)["open"] != [])
 
@@ -138,7 +139,7 @@ def test_rerun_shows_the_new_run(make_panel, flow, gate):
     gate.set()
     panel = make_panel(flow)
     panel.buttons["run"].click()
-    until(lambda: "rerun" in enabled(panel))
+    until(lambda: "run" in enabled(panel))
 
     panel.buttons["rerun"].click()
     until(lambda: head(panel)["number"] == 2 and head(panel)["state"] == "Success")
@@ -152,7 +153,7 @@ def test_runs_get_the_parameters_given_to_the_panel(make_panel):
     panel = make_panel(flow, parameters={"n": 7})
 
     panel.buttons["run"].click()
-    until(lambda: "rerun" in enabled(panel))
+    until(lambda: "run" in enabled(panel))
 
     assert panel.run.parameters == {"n": 7}
 
@@ -177,7 +178,7 @@ def test_the_next_command_takes_the_error_away(make_panel, flow, gate, monkeypat
     panel.buttons["run"].click()
 
     assert panel._head.error == ""
-    until(lambda: "rerun" in enabled(panel))
+    until(lambda: "run" in enabled(panel))
 
 
 def test_many_changes_make_few_messages(make_panel, sent):
@@ -192,7 +193,7 @@ def test_many_changes_make_few_messages(make_panel, sent):
 
     began = time.monotonic()
     panel.buttons["run"].click()
-    until(lambda: "rerun" in enabled(panel))
+    until(lambda: "run" in enabled(panel))
     took = time.monotonic() - began
 
     assert len(patches(sent, panel)) <= took * 10 + 2
@@ -221,7 +222,7 @@ def test_no_value_of_a_task_gets_into_the_widget(make_panel, sent):
         task(lambda: "a secret value" * 3, name="secret")()
     panel = make_panel(flow)
     panel.buttons["run"].click()
-    until(lambda: "rerun" in enabled(panel))
+    until(lambda: "run" in enabled(panel))
 
     assert "a secret value" not in repr(sent)
     assert "a secret value" not in repr(panel._body.get_state())
@@ -235,14 +236,14 @@ def test_a_panel_made_after_the_run_shows_it_whole(make_panel, flow, gate):
 
     assert head(shown)["state"] == "Success"
     assert {row[0] for row in shown._body.snapshot["rows"].values()} == {"Success"}
-    assert enabled(shown) == {"run", "step", "rerun"}
+    assert enabled(shown) == {"run", "step", "step_block", "rerun"}
 
 
 def test_a_page_that_asks_again_gets_the_latest(make_panel, flow, gate):
     gate.set()
     panel = make_panel(flow)
     panel.buttons["run"].click()
-    until(lambda: "rerun" in enabled(panel))
+    until(lambda: "run" in enabled(panel))
 
     state = panel._body.get_state()["snapshot"]
 
@@ -260,7 +261,7 @@ def test_a_mapped_task_is_one_row_that_counts(make_panel):
         half.map([1, 2, 3])
     panel = make_panel(flow)
     panel.buttons["run"].click()
-    until(lambda: "rerun" in enabled(panel))
+    until(lambda: "run" in enabled(panel))
 
     row = panel._body.snapshot["rows"]["half-1"]
     assert "3/3, 1 failed" in row[1]
@@ -273,7 +274,7 @@ def test_two_panels_of_one_run_show_the_same(make_panel, flow, gate):
     one, two = make_panel(flow), make_panel(flow)
     one.buttons["run"].click()
     two.follow(one.run)
-    until(lambda: "rerun" in enabled(one) and "rerun" in enabled(two))
+    until(lambda: "run" in enabled(one) and "run" in enabled(two))
 
     assert one._body.snapshot["nodes"] == two._body.snapshot["nodes"]
 
@@ -291,14 +292,14 @@ def test_clicks_from_other_threads_are_safe(make_panel, flow, gate):
         thread.join()
     gate.set()
 
-    until(lambda: panel.run.is_finished and "rerun" in enabled(panel))
+    until(lambda: panel.run.is_finished and "run" in enabled(panel))
 
 
 def test_after_the_run_no_listener_and_no_thread_is_left(make_panel, flow, gate):
     gate.set()
     panel = make_panel(flow)
     panel.buttons["run"].click()
-    until(lambda: "rerun" in enabled(panel))
+    until(lambda: "run" in enabled(panel))
 
     until(lambda: panel.run._record.log._listeners == ())
     until(lambda: not [t for t in threading.enumerate() if t.name.startswith("nbflow")])
@@ -390,13 +391,13 @@ def test_a_failure_is_held_retried_and_skipped_by_buttons(make_panel):
     panel.holds.value = True
 
     panel.buttons["run"].click()
-    until(lambda: enabled(panel) == {"step", "resume", "retry", "skip", "cancel"})
+    until(lambda: enabled(panel) == HELD | {"retry", "skip"})
     panel.buttons["retry"].click()
     until(lambda: len([e for e in panel.run.events if e.note.startswith("held")]) == 2)
     until(lambda: "retry" in enabled(panel))
     broken.clear()
     panel.buttons["retry"].click()
-    until(lambda: enabled(panel) == {"step", "resume", "cancel"})
+    until(lambda: enabled(panel) == HELD)
     panel.buttons["resume"].click()
     assert panel.run.wait(10).is_successful()
 
@@ -412,6 +413,6 @@ def test_the_toggle_is_that_of_the_run_that_is_shown(make_panel):
     assert panel.holds.value is True
     assert "skip" in enabled(panel)
     panel.buttons["skip"].click()
-    until(lambda: enabled(panel) == {"step", "resume", "cancel"})
+    until(lambda: enabled(panel) == HELD)
     panel.buttons["resume"].click()
     assert run.wait(10).is_successful()
