@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Cancelled, Mapped, Paused, Retrying, Skipped, State
+from nbflow.panel.spans import Spans
 from nbflow.render.build import draw
 from nbflow.render.marks import marks
 from nbflow.render.names import one_line
@@ -69,6 +70,8 @@ class Picture:
                 self._shown.setdefault(task, []).append(node)
         self._tasks = {node.key: task for task, node in self._rows.items()}
         self._blocks = {key: c.block for key, c in whole.clusters.items() if c.block is not None}
+        self._box_of = {block: key for key, block in self._blocks.items()}
+        self.spans = Spans(self._box_of)
         self._boxes = {c.block: c for c in self.drawing.clusters.values() if c.block is not None}
         self._state_of: dict[Task, str] = {}
         self._counts: Counter[str] = Counter()
@@ -85,7 +88,12 @@ class Picture:
     def names(self) -> Json:
         """Describe what does not change in a run: the rows, in start order, and the boxes around them."""
         boxes = [
-            {"key": key, "name": one_line(block.name, 60), "depth": block.depth}
+            {
+                "key": key,
+                "name": one_line(block.name, 60),
+                "depth": block.depth,
+                "home": self._home(block.parent),
+            }
             for key, block in self._blocks.items()
         ]
         return {"rows": self._row_names(), "boxes": boxes}
@@ -97,15 +105,21 @@ class Picture:
                 "name": one_line(node.name, 120),
                 "kind": node.kind,
                 "box": one_line(node.block.name, 60) if node.block is not None else "",
+                "home": self._home(node.block),
                 "depth": _depth(node.block),
                 "mapped": node.mapped,
             }
             for node in self._rows.values()
         ]
 
+    def _home(self, block: Block | None) -> str:
+        return "" if block is None else self._box_of.get(block, "")
+
     def snapshot(self, run: Run | None) -> Json:
         """Describe how everything looks now; without a run, how it looks before the first."""
-        return self.patch(run, self.everything())
+        whole = self.patch(run, self.everything())
+        whole["spans"] = self.spans.all()
+        return whole
 
     def everything(self) -> list[Task | Block]:
         """Return the keys of all there is to show."""
@@ -133,7 +147,7 @@ class Picture:
             "nodes": {key: list(mark) for key, mark in look.nodes.items()},
             "clusters": {key: list(mark) for key, mark in look.clusters.items()},
             "rows": rows,
-            "spans": {},
+            "spans": self.spans.news(run),
         }
 
     def _row(self, node: Node, run: Run | None) -> Row:
