@@ -76,6 +76,7 @@ class Holdings:
     def __init__(self, blocks: tuple[Block, ...]) -> None:
         self._blocks = blocks
         self._all: dict[tuple[int, int], Holding] = {}
+        self._of: dict[Block, list[Holding]] = {}
         self._open: dict[Holding, None] = {}
 
     def get(self, shape: int, index: int) -> Holding:
@@ -83,6 +84,7 @@ class Holdings:
         held = self._all.get((shape, index))
         if held is None:
             held = self._all[shape, index] = Holding(self._blocks[shape], index)
+            self._of.setdefault(held.block, []).append(held)
         return held
 
     def opened(self, held: Holding, resource: object) -> None:
@@ -114,7 +116,7 @@ class Holdings:
 
     def status(self, block: Block) -> BlockStatus:
         """Return the status of a block; of a mapped one, the loudest of its elements."""
-        found = {held.status for held in tuple(self._all.values()) if held.block is block}
+        found = {held.status for held in tuple(self._of.get(block, ()))}
         return next((status for status in _LOUDEST if status in found), BlockStatus.CLOSED)
 
 

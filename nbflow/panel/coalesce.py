@@ -1,4 +1,4 @@
-"""Turns many changes into few messages: the keys that changed, handed on at most once every interval.
+"""Turns many changes into few messages: the keys that changed, handed on together and seldom.
 
 Only keys are kept, so whoever receives them reads the latest value of each; nothing queues up behind a slow
 front end. Time and timers arrive as arguments.
@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+# Between two flushes passes at least so many times what a flush costs: it takes 1/26 of the kernel's time at most.
+PATIENCE = 25
+_LONGEST_S = 1.0
+
 
 class Timer(Protocol):
     """What `call_later` returns."""
@@ -21,20 +25,38 @@ class Timer(Protocol):
         """Forget the call; harmless when it has been made."""
 
 
-def call_on_thread(delay_s: float, call: Callable[[], None]) -> Timer:
-    """Call on a thread of its own after a delay; the thread ends with the call."""
-    timer = threading.Timer(delay_s, call)
-    timer.name = "nbflow-panel"
-    timer.daemon = True
-    timer.start()
-    return timer
+def call_on_thread(delay_s: float, call: Callable[[], float | None]) -> Timer:
+    """Call on a thread of its own after a delay, and again as long as it returns another; then the thread ends."""
+    return _Thread(delay_s, call)
+
+
+class _Thread:
+    """One thread for as long as there is something to say: starting one for each message would cost more."""
+
+    def __init__(self, delay_s: float, call: Callable[[], float | None]) -> None:
+        self._cancelled = threading.Event()
+        threading.Thread(target=self._work, args=(delay_s, call), name="nbflow-panel", daemon=True).start()
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+    def _work(self, delay_s: float | None, call: Callable[[], float | None]) -> None:
+        while delay_s is not None and not self._cancelled.wait(delay_s):
+            delay_s = call()
 
 
 class Coalescer:
-    """Collects the keys that changed and flushes them at most once every `interval_s`.
+    """Collects the keys that changed and flushes them at most once every `interval_s`, less often if that is dear.
 
     `mark` may be called from any thread and costs well under a microsecond; `flush` is called with the keys
     in the order of their first change, never by two threads at once.
+
+    Args:
+        flush: Takes the keys.
+        interval_s: The least time from one flush to the next.
+        clock: Tells the time.
+        cost: Tells how long the calling thread has been busy; waiting for others is no cost.
+        call_later: Calls after a delay, and again after each delay that the call returns.
     """
 
     def __init__(
@@ -43,11 +65,13 @@ class Coalescer:
         *,
         interval_s: float = 0.1,
         clock: Callable[[], float] = time.monotonic,
-        call_later: Callable[[float, Callable[[], None]], Timer] = call_on_thread,
+        cost: Callable[[], float] = time.thread_time,
+        call_later: Callable[[float, Callable[[], float | None]], Timer] = call_on_thread,
     ) -> None:
         self._flush = flush
         self._interval_s = interval_s
         self._clock = clock
+        self._cost = cost
         self._call_later = call_later
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
@@ -73,12 +97,22 @@ class Coalescer:
             timer.cancel()
         self._fire()
 
-    def _fire(self) -> None:
+    def _fire(self) -> float | None:
+        """Flush, and return after how many seconds to look again; None after a look at nothing."""
         # One lock around taking and flushing: a later flush can never overtake an earlier one.
         with self._flushing:
             with self._lock:
                 keys, self._keys = tuple(self._keys), {}
-                self._timer = None
-                self._next = self._clock() + self._interval_s
-            if keys:
+                if not keys or self._closed:
+                    self._timer = None
+            if not keys:
+                return None
+            began = self._cost()
+            try:
                 self._flush(keys)
+            except BaseException:
+                self._timer = None  # this thread ends; the next change starts another
+                raise
+            pause_s = max(self._interval_s, min(_LONGEST_S, PATIENCE * (self._cost() - began)))
+            self._next = self._clock() + pause_s
+            return None if self._closed else pause_s

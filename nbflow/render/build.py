@@ -13,6 +13,7 @@ from nbflow.core.missing import MissingTask
 from nbflow.core.operators import GetItem
 from nbflow.core.parameter import Parameter
 from nbflow.render.drawing import Cluster, Drawing, Edge, EdgeKind, Node, NodeKind
+from nbflow.render.folding import Foldable, Folding
 from nbflow.render.names import safe_key
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ FOLD_ABOVE = 300
 # So many tasks of one name, at one depth of one box, are worth folding into one node.
 _GROUP_FROM = 3
 
-Fold = Collection["Block"] | Literal["auto"] | None
+Fold = Collection["Block"] | Folding | Literal["auto"] | None
 
 
 class GraphLike(Protocol):
@@ -63,8 +64,9 @@ def draw(
 
     Args:
         graph: A flow, or the frozen graph of a run.
-        fold: The blocks to show as one node each; `None` for none. `"auto"` folds above `FOLD_ABOVE` nodes:
-            first tasks of one name at one depth, then blocks, the innermost first.
+        fold: The blocks to show as one node each, or a `Folding`, which names groups as well; `None` for none.
+            `"auto"` folds above `FOLD_ABOVE` nodes: first tasks of one name at one depth, then blocks, the
+            innermost first.
         children: Mapped tasks of which so many children are drawn, instead of one node with counts.
         cells: The notebook cell that made each task, to draw a box around what a cell made. What a cell added to
             another one's block has a box in that block.
@@ -72,6 +74,11 @@ def draw(
     if isinstance(graph, Drawing):
         return graph
     return _Builder(graph, fold, children or {}, cells or {}).drawing()
+
+
+def foldable(graph: GraphLike) -> Foldable:
+    """Return everything of `graph` that can be folded, and what of it a drawing folds by itself."""
+    return _Builder(graph, "auto", {}, {}).foldable()
 
 
 def start_order(graph: GraphLike) -> tuple[Task, ...]:
@@ -138,6 +145,20 @@ class _Builder:
             clusters=clusters,
             edges=self._lines(of_task, nodes),
             folded=bool(self.folded_blocks or self.groups),
+        )
+
+    def foldable(self) -> Foldable:
+        """Say what can be folded; `fold` says what is at the start."""
+        groups: dict[Task, list[Task]] = {}
+        for task, first in self._find_groups().items():
+            groups.setdefault(first, []).append(task)
+        blocks = {self._block_key(block): block for block in set(self.home.values())}
+        start = {self._block_key(block) for block in self.folded_blocks}
+        return Foldable(
+            blocks=dict(sorted(blocks.items())),
+            groups={self._group_key(first): tuple(tasks) for first, tasks in groups.items()},
+            maps={self._key(task): task for task in self.order if task in self.mapped},
+            start=frozenset(start | {self._group_key(first) for first in set(self.groups.values())}),
         )
 
     def _find_parts(self) -> dict[Task, Task]:
@@ -215,6 +236,9 @@ class _Builder:
     def _block_key(self, block: Block) -> str:
         return f"block--{self._key(block.init_task)}"
 
+    def _group_key(self, first: Task) -> str:
+        return f"group--{self._key(first)}"
+
     def _folded(self, task: Task) -> Block | None:
         """Return the outermost folded block around `task`."""
         found = None
@@ -230,7 +254,7 @@ class _Builder:
         if (block := self._folded(task)) is not None:
             return self._block_key(block), block.parent
         if task in self.groups:
-            return f"group--{self._key(self.groups[task])}", self.home.get(task)
+            return self._group_key(self.groups[task]), self.home.get(task)
         return self._key(task), self.home.get(task)
 
     def _choose(self, fold: Fold) -> tuple[frozenset[Block], dict[Task, Task]]:
@@ -238,6 +262,10 @@ class _Builder:
         self.folded_blocks, self.groups = frozenset[Any](), dict[Any, Any]()
         if fold is None:
             return frozenset(), {}
+        if isinstance(fold, Folding):
+            blocks = frozenset(block for block in self.graph.blocks if self._block_key(block) in fold.keys)
+            groups = self._find_groups() if any(key.startswith("group--") for key in fold.keys) else {}
+            return blocks, {t: first for t, first in groups.items() if self._group_key(first) in fold.keys}
         if not isinstance(fold, str):
             return frozenset(fold), {}
         if len(self.order) <= FOLD_ABOVE:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 from html import escape as _html_escape
 
 _PLAIN_SLUG = re.compile(r"[A-Za-z0-9_.]+(?:-[A-Za-z0-9_.]+)*")
 
 
+@lru_cache(maxsize=8_192)
 def safe_key(slug: str) -> str:
     """Return `slug` itself if it can stand in an id, else a readable start of it and a hash.
 
@@ -29,11 +31,21 @@ def one_line(value: object, limit: int = 200) -> str:
     """
     # Cut twice: first so that 10 MB of text are not walked through, then to the length asked for.
     raw = str(value)[: 4 * limit + 100]
-    text = "".join(" " if unicodedata.category(c) in _UNPRINTABLE else c for c in raw)
+    text = raw if raw.isprintable() else raw.translate(_SPACES)
     return shorten(" ".join(text.split()), limit)
 
 
+class _Spaces(dict[int, int]):
+    """A space for whatever cannot be printed, looked up once for each character."""
+
+    def __missing__(self, code: int) -> int:
+        is_unprintable = unicodedata.category(chr(code)) in _UNPRINTABLE
+        self[code] = 32 if is_unprintable else code
+        return self[code]
+
+
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_SPACES = _Spaces()
 
 
 def shorten(text: str, limit: int) -> str:

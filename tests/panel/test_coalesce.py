@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import threading
 
+import pytest
+
 from nbflow.panel.coalesce import Coalescer
 
 
@@ -35,12 +37,21 @@ class HandClock:
             entry = due[0]
             self.calls.remove(entry)
             self.now = max(self.now, entry[0])
-            entry[1]()
+            again = entry[1]()
+            if again is not None:
+                entry[0] = self.now + again
+                self.calls.append(entry)
         self.now = end
 
 
-def coalescer(clock, flushed):
-    return Coalescer(lambda keys: flushed.append((clock.now, keys)), clock=clock, call_later=clock.call_later)
+def coalescer(clock, flushed, cost_s=0.0):
+    spent = [0.0]
+
+    def flush(keys):
+        flushed.append((clock.now, keys))
+        spent[0] += cost_s
+
+    return Coalescer(flush, clock=clock, cost=lambda: spent[0], call_later=clock.call_later)
 
 
 def test_the_first_change_is_shown_at_once():
@@ -77,6 +88,55 @@ def test_a_key_that_changes_often_is_told_once_a_message():
     clock.advance(1)
 
     assert flushed[1:] == [(0.1, ("a", "b", "c"))]
+
+
+@pytest.mark.parametrize(("cost_s", "pause_s"), [(0.001, 0.1), (0.008, 0.2), (0.02, 0.5), (3.0, 1.0)])
+def test_a_flush_that_takes_long_is_made_less_often(cost_s, pause_s):
+    clock, flushed = HandClock(), []
+    changes = coalescer(clock, flushed, cost_s)
+
+    for i in range(5000):
+        changes.mark(i)
+        clock.advance(0.001)
+
+    pauses = [b - a for (a, _), (b, _) in itertools.pairwise(flushed)]
+    assert pauses == pytest.approx([pause_s] * len(pauses), abs=0.002)
+    assert len(pauses) >= 4
+
+
+def test_one_thread_flushes_as_long_as_there_are_changes():
+    clock, flushed, started = HandClock(), [], []
+
+    def call_later(delay_s, call):
+        started.append(clock.now)
+        return clock.call_later(delay_s, call)
+
+    changes = Coalescer(flushed.append, clock=clock, cost=lambda: 0.0, call_later=call_later)
+    for i in range(100):
+        changes.mark(i)
+        clock.advance(0.01)
+    clock.advance(1)
+    changes.mark("later")
+    clock.advance(1)
+
+    assert len(flushed) == 12
+    assert started == [0.0, pytest.approx(2.0)]
+
+
+def test_a_flush_that_raises_does_not_end_the_telling():
+    clock, flushed = HandClock(), []
+
+    def flush(keys):
+        flushed.append(keys)
+        raise ValueError("broken")
+
+    changes = Coalescer(flush, clock=clock, cost=lambda: 0.0, call_later=clock.call_later)
+    for key in ("a", "b"):
+        changes.mark(key)
+        with pytest.raises(ValueError, match="broken"):
+            clock.advance(1)
+
+    assert flushed == [("a",), ("b",)]
 
 
 def test_closing_flushes_the_rest_and_leaves_no_timer():
