@@ -58,9 +58,9 @@ def _control(
 
 CONTROLS = (
     _control("go", "run", "Run", "play", "Run the flow", "new over", "R", "primary"),
-    _control("go", "resume", "Resume", "forward", "Go on to the end", "held", "C"),
+    _control("go", "resume", "Resume", "forward", "Go on to the end", "held", "G"),
     _control("go", "pause", "Pause", "pause", "Start no more tasks; resources stay open", "going", "P"),
-    _control("go", "cancel", "Cancel", "stop", "Stop, clean up and end the run", "going held", "X", "danger"),
+    _control("go", "cancel", "Cancel", "stop", "Stop, clean up and end the run", "going held", "Shift+C", "danger"),
     _control("step", "step", "Step", "step-forward", "Run one task and stand still", "new held over", "S"),
     _control(
         "step", "step_block", "Step block", "cube",
@@ -68,7 +68,7 @@ CONTROLS = (
     ),
     _control("mend", "retry", "Retry", "wrench", "Run the failed task again, as it is defined now", "failed", "T"),
     _control("mend", "skip", "Skip", "share", "Leave out the task at which the run stands still", "stuck", "K"),
-    _control("again", "rerun", "Rerun", "repeat", "Show what a rerun would do, and start it", "going held over", "E"),
+    _control("again", "rerun", "Rerun", "repeat", "Show what a rerun would do", "going held over", "Shift+R"),
 )  # fmt: skip
 
 # What can be run again, in the words of the choice beside Rerun.

@@ -40,21 +40,27 @@ class StaticCopies:
     """The outputs in which copies of one panel stand; does nothing outside of IPython."""
 
     def __init__(self) -> None:
-        self._handles: list[Any] = []
+        self._handles: dict[str | None, list[Any]] = {}
 
-    def show(self, flow: Flow, run: Run | None) -> None:
-        """Put a copy into the current cell's output."""
+    def show(self, flow: Flow, run: Run | None, cell: str | None = None) -> None:
+        """Put a copy into the current cell's output; `cell` is its id."""
         from IPython import get_ipython
         from IPython.display import display
 
         if get_ipython() is not None:
-            self._handles.append(display(bundle(flow, run), raw=True, display_id=True))
+            handle = display(bundle(flow, run), raw=True, display_id=True)
+            self._handles.setdefault(cell, []).append(handle)
+
+    def forget(self, cell: str) -> None:
+        """Drop the copies of a cell whose output is gone."""
+        self._handles.pop(cell, None)
 
     def update(self, flow: Flow, run: Run | None) -> None:
         """Replace all copies; from any thread."""
-        if self._handles:
+        handles = [handle for known in list(self._handles.values()) for handle in known]
+        if handles:
             shown = bundle(flow, run)
-            for handle in self._handles:
+            for handle in handles:
                 handle.update(shown, raw=True)
 
 

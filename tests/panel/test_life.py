@@ -1,0 +1,237 @@
+"""When a panel is closed, what it leaves, and how it comes back."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from types import SimpleNamespace
+
+import ipywidgets
+import pytest
+
+from nbflow.panel import Panel, panel
+from nbflow.panel.showing import Showings
+from nbflow.panel.tree import all_widgets
+from tests.panel.test_panel import until
+
+MODULE = sys.modules["nbflow.panel.panel"]  # its name in the package is the function
+
+
+def open_widgets():
+    return dict(ipywidgets.widgets.widget._instances)
+
+
+@pytest.fixture
+def showings(monkeypatch):
+    """The cells of the test alone."""
+    own = Showings()
+    monkeypatch.setattr(MODULE, "showings", own)
+    return own
+
+
+@pytest.fixture
+def execute(shell, sent, showings, flow, gate, monkeypatch):
+    """Execute a cell with an id, as a front end asks for it; `flow` and `panel` are known there."""
+    shell.user_ns.update(flow=flow, panel=panel, gate=gate)
+    published = []
+    monkeypatch.setattr(
+        shell.display_pub, "publish", lambda data, *args, **keys: published.append((data, keys))
+    )
+    shell.published = published
+    shell.showings = showings
+
+    def run(source, cell_id=None):
+        parent = {"metadata": {"cellId": cell_id} if cell_id else {}}
+        monkeypatch.setattr(shell, "get_parent", lambda: parent, raising=False)
+        shell.run_cell(source, cell_id=cell_id).raise_error()
+
+    run.shell = shell
+    yield run
+    for shown in [one for known in showings._cells.values() for one in known]:
+        shown.close()
+
+
+def test_the_panels_of_a_cell_are_closed_when_it_has_been_executed_again(execute):
+    before = set(open_widgets())
+    execute("display(panel(flow))\nshown = panel(flow)\nshown", "a")
+    first, many = execute.shell.user_ns["shown"], len(open_widgets())
+
+    execute("shown = panel(flow)\nshown", "a")
+
+    assert first.is_closed
+    assert not execute.shell.user_ns["shown"].is_closed
+    assert len(set(open_widgets()) - before) == (many - len(before)) / 2
+    assert len(execute.shell.user_ns["flow"]._start_listeners) == 1
+
+
+def test_a_panel_that_another_cell_shows_too_stays(execute):
+    execute("shown = panel(flow)\nshown", "a")
+    execute("shown", "b")
+
+    execute("1 + 1", "a")
+
+    shown = execute.shell.user_ns["shown"]
+    assert not shown.is_closed
+    execute("1 + 1", "b")
+    assert shown.is_closed
+
+
+def test_a_panel_that_its_cell_shows_again_is_the_same(execute):
+    execute("shown = panel(flow)", "a")
+    execute("shown", "b")
+    shown = execute.shell.user_ns["shown"]
+    model = shown.model_id
+
+    execute("shown", "b")
+
+    assert not shown.is_closed
+    assert shown.model_id == model
+
+
+def test_without_ids_of_cells_nothing_is_closed(execute):
+    execute("shown = panel(flow)\nshown")
+    execute("shown")
+    execute("1 + 1")
+
+    shown = execute.shell.user_ns["shown"]
+    assert not shown.is_closed
+    shown.close()
+
+
+def test_a_cell_that_fails_closes_what_it_showed_before(execute):
+    execute("shown = panel(flow)\nshown", "a")
+
+    with pytest.raises(ZeroDivisionError):
+        execute("1 / 0", "a")
+
+    assert execute.shell.user_ns["shown"].is_closed
+
+
+def test_when_all_panels_are_closed_no_event_of_the_session_is_listened_to(execute):
+    events = execute.shell.events.callbacks
+    before = {name: list(events[name]) for name in ("pre_run_cell", "post_run_cell")}
+    execute("display(panel(flow))", "a")
+    assert len(events["post_run_cell"]) == len(before["post_run_cell"]) + 1
+
+    execute("1 + 1", "a")
+
+    assert {name: list(events[name]) for name in before} == before
+
+
+def test_a_closed_panel_leaves_no_widget_and_no_thread(sent, flow, gate):
+    before = set(open_widgets())
+    shown = Panel(flow)
+    assert {widget.model_id for widget in all_widgets(shown)} == set(open_widgets()) - before
+    shown.buttons["run"].click()
+    run = shown.run
+
+    shown.close()
+    shown.close()
+    gate.set()
+
+    assert set(open_widgets()) == before
+    assert run.wait(10).is_successful()
+    assert run._record.log._listeners == ()
+    assert flow._start_listeners == ()
+    until(lambda: not [t for t in threading.enumerate() if t.name.startswith("nbflow")])
+
+
+def test_a_closed_panel_that_is_displayed_is_made_anew_and_shows_the_newest_run(sent, flow, gate):
+    gate.set()
+    shown = Panel(flow, options={"hold_on_failure": True})
+    former = shown.model_id
+    shown.close()
+    flow.run()
+
+    shown._repr_mimebundle_()
+
+    assert shown.model_id != former
+    assert not shown.is_closed
+    assert shown.run is flow.runs[-1]
+    assert shown.holds.value is True
+    shown.buttons["run"].click()
+    until(lambda: len(flow.runs) == 2 and shown.run is flow.runs[-1])
+    assert shown.run.wait(10).is_successful()
+    shown.close()
+
+
+def test_a_closed_panel_of_one_run_shows_that_run_again(sent, flow, gate):
+    gate.set()
+    flow.run()
+    flow.run()
+    shown = panel(flow.runs[0])
+    shown.close()
+
+    shown._repr_mimebundle_()
+
+    assert shown.run is flow.runs[0]
+    shown.close()
+
+
+def test_a_run_that_begins_while_the_panel_is_closed_is_not_followed(sent, flow, gate):
+    gate.set()
+    shown = Panel(flow)
+    MODULE._show_new_run(shown, None)
+    shown.close()
+    run = flow.start()
+
+    MODULE._show_new_run(shown, run)
+
+    assert shown.run is None
+    assert run.wait(10).is_successful()
+
+
+def test_closing_leaves_the_last_picture(execute):
+    execute("shown = panel(flow)\nshown", "a")
+    execute("flow.start(paused=True).until(flow.test.first)", "b")
+    execute.shell.published.clear()
+
+    execute("shown.close()", "c")
+
+    ((data, keys),) = execute.shell.published
+    assert keys["update"] is True
+    assert "Paused" in data["text/html"]
+    execute("flow.runs[-1].cancel(); flow.runs[-1].wait(10)")
+
+
+def test_the_copy_of_a_cell_that_is_executed_again_is_not_kept_up_to_date(execute):
+    execute("shown = panel(flow)\nshown", "a")
+    shown = execute.shell.user_ns["shown"]
+    for _ in range(5):
+        execute("shown", "b")
+
+    assert {cell: len(handles) for cell, handles in shown._copies._handles.items()} == {"a": 1, "b": 1}
+
+
+def test_where_only_the_main_thread_is_heard_panels_catch_up_when_a_cell_ends(execute, showings, gate, sent):
+    showings.is_main_only = True
+    execute("shown = panel(flow)\nshown")
+    shown = execute.shell.user_ns["shown"]
+    shown.buttons["run"].click()
+    gate.set()
+    until(lambda: shown._body.snapshot["head"]["state"] == "Success" and shown.run.is_finished)
+    sent.clear()
+
+    execute("1 + 1")
+
+    whole = [data["state"] for comm_id, data in sent if comm_id == shown._body.model_id and "state" in data]
+    assert [state["snapshot"]["head"]["state"] for state in whole] == ["Success"]
+    sent.clear()
+    execute("1 + 1")
+    assert sent == []
+    shown.close()
+
+
+def test_no_cell_is_kept_alive_by_what_it_showed():
+    class Shown:
+        pass
+
+    showings, shown = Showings(), Shown()
+    showings._cells["a"] = weakref.WeakSet([shown])
+    del shown
+
+    showings.begin(SimpleNamespace(cell_id="a"))
+    showings.end(SimpleNamespace(info=SimpleNamespace(cell_id="a")))
+
+    assert showings._cells == {}
