@@ -1,6 +1,6 @@
 # One way to do each thing. Needs only python3 (3.11 or newer), pip, git and make; everything else goes into .venv.
 # PYTHON=python3.12 chooses the interpreter; LAYERS="unit kernel" chooses test layers; LAB_ARGS go to JupyterLab,
-# BENCH_ARGS to the benchmark ("--only chain", "--quick", "--docs").
+# BENCH_ARGS to the benchmarks ("--only chain", "--quick", "--docs").
 PYTHON ?= python3
 LAYERS ?=
 LAB_ARGS ?=
@@ -8,7 +8,7 @@ BENCH_ARGS ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lab check format docs benchmark clean
+.PHONY: help demo test lab check format docs benchmark benchmark-panel screenshots clean
 
 demo: ; @scripts/venv.sh demo && .venv/bin/python scripts/demo.py ## run the tour in a real kernel, show what came out
 test: ; @scripts/venv.sh dev && scripts/system.sh && .venv/bin/python scripts/test.py $(LAYERS) ## run all layers of tests
@@ -17,5 +17,7 @@ check: ; @scripts/venv.sh dev && scripts/check.sh ## format, lint, types, import
 format: ; @scripts/venv.sh dev && .venv/bin/ruff check --fix-only -q . ; .venv/bin/ruff format . ## let ruff rewrite the code
 docs: ; @scripts/venv.sh docs && .venv/bin/python -m sphinx -W --keep-going -b html docs build/docs ## build the documentation
 benchmark: ; @scripts/venv.sh demo && .venv/bin/python -m benchmarks.compare $(BENCH_ARGS) ## compare with a plain loop, dask and others
+benchmark-panel: ; @scripts/venv.sh dev && scripts/system.sh && .venv/bin/python -m benchmarks.panel $(BENCH_ARGS) ## measure the live panel in a real browser
+screenshots: ; @scripts/venv.sh dev && scripts/system.sh && .venv/bin/python scripts/screenshots.py ## make the README's pictures anew
 clean: ; rm -rf .venv build ## remove .venv and everything built
-help: ; @sed -n 's/^\([a-z]*\): ;.*## /  make \1\t/p' Makefile | expand -t 18 ## list these targets
+help: ; @sed -n 's/^\([a-z-]*\): ;.*## /  make \1\t/p' Makefile | expand -t 24 ## list these targets

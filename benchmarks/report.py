@@ -154,8 +154,8 @@ def piped(rows: Rows) -> str:
     return "\n".join([head, "|" + "---|" * len(rows[0]), *rest])
 
 
-def write_docs(page: Path, text: str) -> None:
+def write_docs(page: Path, text: str, begin: str = BEGIN, end: str = END) -> None:
     """Put `text` between the markers of the page."""
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")

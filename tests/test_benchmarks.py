@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import report, shapes
+from benchmarks import panel, panel_kernel, report, shapes
 from benchmarks.targets import judge
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,3 +64,49 @@ def test_the_docs_keep_all_but_what_stands_between_the_markers(tmp_path: Path):
     report.write_docs(page, "new")
 
     assert page.read_text() == f"before\n{report.BEGIN}\n\nnew\n\n{report.END}\nafter\n"
+
+
+def test_the_two_tables_of_the_page_do_not_touch_each_other(tmp_path: Path):
+    page = tmp_path / "page.md"
+    page.write_text(f"{report.BEGIN}\nold\n{report.END}\n{panel.BEGIN}\nold\n{panel.END}\n")
+
+    report.write_docs(page, "of the engine")
+    report.write_docs(page, "of the panel", panel.BEGIN, panel.END)
+
+    assert page.read_text().split() == [
+        *report.BEGIN.split(),
+        *("of", "the", "engine"),
+        *report.END.split(),
+        *panel.BEGIN.split(),
+        *("of", "the", "panel"),
+        *panel.END.split(),
+    ]
+
+
+def test_the_page_of_the_docs_has_a_place_for_each_table():
+    text = (ROOT / "docs" / "benchmarks.md").read_text()
+
+    for marker in (report.BEGIN, report.END, panel.BEGIN, panel.END):
+        assert text.count(marker) == 1
+
+
+def test_the_driver_changes_a_held_run_as_often_as_it_is_asked_to():
+    held = panel_kernel.hold(100)
+    heard = []
+    held.run.listen(heard.append)
+
+    found = panel_kernel.drive(held.run, rate=1_000, seconds=0.2)
+    held.end()
+
+    changed = [event for event in heard if event.kind == "task"][: found.changes]
+    assert found.changes == 201
+    assert len({event.task for event in changed}) == 100
+    assert [event.state.is_failed() for event in changed].count(True) == len(found.told_at) == 1
+    assert held.run.state.is_finished()
+
+
+def test_a_target_of_the_panel_is_judged_by_the_median():
+    rows = panel.rows({"found": {"frame": [90.0, 95.0, 200.0], "latency": [301.0]}})
+
+    assert [row[-1] for row in rows[1:]] == ["met", "not met"]
+    assert [row[3] for row in rows[1:]] == ["200 ms", "301 ms"]
