@@ -4,9 +4,10 @@ import { makeAnnouncer } from "./announce.mjs";
 import { listen, make } from "./dom.mjs";
 import { makeFilter } from "./filter.mjs";
 import { makeGraph } from "./graph.mjs";
+import { makeHelp } from "./help.mjs";
 import { makeInspector } from "./inspector.mjs";
 import { listenToKeys } from "./keys.mjs";
-import { hideStaticCopy } from "./life.mjs";
+import { hideStaticCopy, watchKernel } from "./life.mjs";
 import { makePlan } from "./plan.mjs";
 import { makeRuns } from "./runs.mjs";
 import { makeShared } from "./shared.mjs";
@@ -26,14 +27,16 @@ function render(view) {
     { name: "runs", label: "Runs", element: makeRuns(shared) },
   ]);
   const tools = make("div", "nbflow-tools");
-  tools.append(tabs.list, makeFilter(shared));
+  const help = makeHelp(signal);
+  tools.append(tabs.list, makeFilter(shared), help.button);
   const side = make("div", "nbflow-side");
   side.append(makeInspector(shared), makeTable(shared));
-  el.replaceChildren(makePlan(shared), tools, tabs.panels, side, makeAnnouncer(shared));
-  listenToKeys(shared, tabs);
+  el.replaceChildren(makePlan(shared), tools, tabs.panels, side, makeAnnouncer(shared), help.dialog);
+  listenToKeys(shared, tabs, help);
   tabs.show("graph");
   shared.begin();
   hideStaticCopy(el, signal);
+  watchKernel(shared, view);
 }
 
 export default {

@@ -4,7 +4,7 @@
  *
  * @typedef {{get(name: string): any, set(name: string, value: any): void, save_changes(): void,
  *   send(message: any): void, on(name: string, call: (...args: any[]) => void): void,
- *   off(name: string, call?: (...args: any[]) => void): void}} Model
+ *   off(name: string, call?: (...args: any[]) => void): void, widget_manager?: any}} Model
  * @typedef {{model: Model, el: HTMLElement, signal: AbortSignal,
  *   host: {getModel(ref: string): Promise<Model>}}} View
  */

@@ -6,16 +6,17 @@
  * @typedef {import("./text.mjs").Patch} Patch
  */
 import { everySecond, listen, make, say, whenThere } from "./dom.mjs";
+import { goneText, lastHead, whenGone } from "./life.mjs";
 import { elapsed, formatSeconds, progressText, withClass } from "./text.mjs";
 
 /** @param {import("./dom.mjs").View} view */
-async function renderHead({ model, el, signal, host }) {
+async function renderHead(view) {
+  const { model, el, signal, host } = view;
   el.classList.add("nbflow-head");
   const title = make("div", "nbflow-title");
   const flow = make("strong", "nbflow-flow");
   const number = make("span", "nbflow-number");
   const badge = make("span", "nbflow-badge");
-  badge.setAttribute("role", "status");
   const time = make("span", "nbflow-time");
   const open = make("span", "nbflow-open");
   title.append(flow, number, badge, time, open);
@@ -35,6 +36,12 @@ async function renderHead({ model, el, signal, host }) {
   let toldAt = performance.now();
 
   const tick = () => say(time, formatSeconds(elapsed(head.seconds, head.going, toldAt, performance.now())));
+  const dismiss = () => {
+    model.set("error", "");
+    model.save_changes();
+    paintError();
+  };
+  const paintError = () => paintProblem(problem, head.leaks, model.get("error"), dismiss);
   const paint = (/** @type {Patch} */ patch) => {
     head = patch.head;
     toldAt = performance.now();
@@ -49,15 +56,22 @@ async function renderHead({ model, el, signal, host }) {
       make("span", `nbflow-chip nbflow-block-${status}`, `${icon} ${name} ${status}`)));
     paintBar(bar, head);
     say(counts, progressText(head));
-    paintProblem(problem, head.leaks, model.get("error"));
+    paintError();
   };
   listen(body, signal, "msg:custom", (message) => {
     if (message?.kind === "patch") paint(message.patch);
   });
   listen(body, signal, "change:snapshot", () => paint(body.get("snapshot")));
-  listen(model, signal, "change:error", () => paintProblem(problem, head.leaks, model.get("error")));
+  listen(model, signal, "change:error", paintError);
   everySecond(signal, () => head.going && tick());
   paint(body.get("snapshot"));
+  whenGone(view, (why) => {
+    const gone = make("div", "nbflow-gone-bar", goneText(head, why));
+    gone.setAttribute("role", "alert");
+    el.prepend(gone);
+    const seconds = elapsed(head.seconds, head.going, toldAt, performance.now());
+    paint({ ...body.get("snapshot"), head: lastHead(head, seconds) });
+  });
   const find = () => el.closest(".nbflow-panel")?.querySelector(".nbflow-controls");
   whenThere(find, signal, (controls) => tendButtons(controls, signal));
 }
@@ -106,14 +120,27 @@ function paintBar(bar, head) {
   });
 }
 
-/** @param {HTMLElement} problem @param {string[]} leaks @param {string} error */
-function paintProblem(problem, leaks, error) {
+/**
+ * An error goes when it is dismissed, or with the next command; what is left of a resource stays named.
+ * @param {HTMLElement} problem @param {string[]} leaks @param {string} error @param {() => void} dismiss
+ */
+function paintProblem(problem, leaks, error, dismiss) {
   const lines = leaks.map((leak) => `▲ cleanup failed, the resource may be left: ${leak}`);
   if (error) lines.push(`✗ ${error}`);
   problem.hidden = !lines.length;
   if (problem.dataset.shown === lines.join("\n")) return;
   problem.dataset.shown = lines.join("\n");
-  problem.replaceChildren(...lines.map((line) => make("div", "", line)));
+  problem.replaceChildren(...lines.map((line, i) => {
+    const element = make("div", "nbflow-problem-line");
+    element.append(make("span", "", line));
+    if (error && i === lines.length - 1) {
+      const button = make("button", "nbflow-dismiss", "Dismiss");
+      button.setAttribute("type", "button");
+      button.addEventListener("click", dismiss);
+      element.append(button);
+    }
+    return element;
+  }));
 }
 
 export default { render: renderHead };

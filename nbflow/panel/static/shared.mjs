@@ -51,9 +51,17 @@ export function makeShared({ model, el, signal }) {
     tell(topic, value) {
       for (const call of calls.get(topic) ?? []) call(value);
     },
+    /** Whether the kernel is gone, see life.mjs: nothing that is sent would arrive. */
+    isGone: false,
+    /** Take a patch. @param {Patch} patch */
+    patch(patch) {
+      note(patch);
+      shared.tell("patch", patch);
+    },
     /** Say something to the kernel. @param {string} kind @param {Record<string, any>} [fields] */
     send(kind, fields = {}) {
-      model.send({ kind, ...fields });
+      if (shared.isGone) shared.tell("announce", "Not possible: the kernel is gone.");
+      else model.send({ kind, ...fields });
     },
     /** Select a row, box or group, or nothing with "". @param {string} key @param {number | null} [index] */
     select(key, index = null) {
@@ -94,10 +102,8 @@ export function makeShared({ model, el, signal }) {
     for (const [key, wire] of Object.entries(patch.rows)) shared.rows.set(key, { data: readRow(wire), toldAt: now });
   };
   listen(model, signal, "msg:custom", (message) => {
-    if (message?.kind === "patch") {
-      note(message.patch);
-      shared.tell("patch", message.patch);
-    } else if (message?.kind) shared.tell(message.kind, message);
+    if (message?.kind === "patch") shared.patch(message.patch);
+    else if (message?.kind) shared.tell(message.kind, message);
   });
   let isNew = false;
   // Whatever came in one message is told once.

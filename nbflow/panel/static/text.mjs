@@ -12,11 +12,12 @@
  * @typedef {[state: string, line: string, start: number | null, seconds: number | null, going: 0 | 1,
  *   note: string]} WireRow
  * @typedef {[string, string]} Mark
- * @typedef {[box: string, start: number, end: number | null, status: string]} Span
+ * @typedef {[box: string, start: number, end: number | null, status: string, line: string, count: number]} Span
  * @typedef {{head: Head, nodes: Record<string, Mark>, clusters: Record<string, Mark>,
  *   rows: Record<string, WireRow>, spans: Record<string, Span>}} Patch
- * @typedef {{key: string, name: string, kind: string, box: string, depth: number, mapped: boolean}} RowName
- * @typedef {{key: string, name: string, depth: number}} BoxName
+ * @typedef {{key: string, name: string, kind: string, box: string, home: string, depth: number,
+ *   mapped: boolean}} RowName
+ * @typedef {{key: string, name: string, depth: number, home: string}} BoxName
  * @typedef {{rows: RowName[], boxes: BoxName[]}} Picture
  * @typedef {{svg: string, problem: string, pending: boolean, shown: Record<string, string>,
  *   folds: Record<string, boolean>}} Drawing
@@ -78,6 +79,16 @@ export function withClass(classes, start, name) {
   return [...kept, start + name].join(" ");
 }
 
+/** A line without its icon: `Running` of `◐ Running`. @param {string} line */
+export function wordOf(line) {
+  return line.replace(/^[^\p{L}\p{N}]+/u, "");
+}
+
+/** @param {string} text @param {number} length */
+export function cut(text, length) {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+}
+
 /**
  * The progress in words: `7 of 12 done: 1 failed, 6 success`.
  * @param {Head} head
@@ -88,10 +99,11 @@ export function progressText(head) {
 }
 
 /**
- * What a task is called in the table: setup and cleanup stand below their block's name already.
+ * What a task is called in a list: init, setup and cleanup stand below their block's name already.
  * @param {RowName} row
  */
 export function shortName({ name, kind, box }) {
+  if (kind === "init" && name === box) return "init";
   const within = kind === "setup" || kind === "cleanup";
   return within && name.startsWith(`${box}.`) ? name.slice(box.length + 1) : name;
 }
