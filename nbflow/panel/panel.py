@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
+from nbflow.panel.canvas import Canvas
 from nbflow.panel.coalesce import Coalescer
 from nbflow.panel.commands import Commands
 from nbflow.panel.folds import Folds
 from nbflow.panel.form import Form
 from nbflow.panel.inspector import Inspector
-from nbflow.panel.picture import Picture
 from nbflow.panel.plans import Plans
 from nbflow.panel.runs import Runs
 from nbflow.panel.showing import showings
 from nbflow.panel.static_copy import StaticCopies
 from nbflow.panel.tree import all_widgets, close_all
-from nbflow.panel.view import Body, Head, drawing_json
+from nbflow.panel.view import Body, Head
 from nbflow.render.names import one_line
 
 if TYPE_CHECKING:
@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from nbflow.engine.events import Event
     from nbflow.engine.handle import Run
     from nbflow.flow import Flow
+    from nbflow.panel.picture import Picture
 
+# So long the display of a panel waits for its drawing, to put it into the copy as well.
+_DRAWING_S = 0.5
 _RUN = "run"  # the key of a change that belongs to no task and no block
 
 
@@ -82,6 +85,9 @@ class Panel(ipywidgets.VBox):
         self._copies = StaticCopies()
         self._body = Body()
         self._head = Head(body=f"anywidget:{self._body.model_id}")
+        self.canvas = Canvas(
+            self._body, guarded=self.guarded, on_problem=self._tell_problem, on_drawn=self._note_change
+        )
         self.plans = Plans(self)
         self.form = Form(self, parameters or {})
         self.commands = Commands(self, options or {})
@@ -105,11 +111,8 @@ class Panel(ipywidgets.VBox):
         """Show `run` from now on, whole, whether it is new, going or over; None shows the flow."""
         with self._changing:
             self._leave()
-            graph = self.flow if run is None else run.graph
-            self.picture = Picture(graph)
-            drawn = drawing_json(self.picture, graph, f"nbflow-{self._body.model_id[:8]}")
             seen = 0 if run is None else len(run.events)
-            self._body.show(self.picture.names(), drawn, self.picture.snapshot(run))
+            self.canvas.show(self.flow if run is None else run.graph, run)
             self.run = run
             if run is not None:
                 changes: Coalescer = self._make_coalescer(lambda keys: self._flush(run, changes, keys))
@@ -124,9 +127,24 @@ class Panel(ipywidgets.VBox):
         if run is not None and run.is_finished:
             self._end(run)
 
+    @property
+    def picture(self) -> Picture:
+        """What is shown, as data."""
+        return self.canvas.picture
+
+    def wait_drawn(self, timeout_s: float | None = None) -> bool:
+        """Wait until the drawing is laid out and the copy for saved notebooks is as it should be; tell whether."""
+        return self.canvas.wait_drawn(timeout_s)
+
     def tell(self, kind: str, **fields: Any) -> None:
         """Send a message to the script; from any thread."""
         self._body.send({"kind": kind, **fields})
+
+    def _note_change(self) -> None:
+        self._is_behind = True
+
+    def _tell_problem(self, text: str) -> None:
+        self.tell("problem", text=text)
 
     # Its life
 
@@ -145,7 +163,8 @@ class Panel(ipywidgets.VBox):
         for part in self.parts:
             part.close()
         showings.forget(self)
-        self._copies.update(self.flow, run)
+        self.canvas.close()
+        self._copies.update(self.flow, run, self.canvas.sheet)
         close_all(self)
         super().close()
         self.__dict__.pop("_repr_mimebundle_", None)  # ipywidgets has put None there: displayed as mere text
@@ -164,7 +183,10 @@ class Panel(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         if self.is_closed:
             self._open_again()
-        self._copies.show(self.flow, self.run, showings.show(self))
+        is_drawn = self.wait_drawn(_DRAWING_S)
+        self._copies.show(self.flow, self.run, self.canvas.sheet, showings.show(self))
+        if not is_drawn:
+            self._renew_copies(self.run)
         shown = super()._repr_mimebundle_(**kwargs)
         if shown is not None:  # what is left of the widget in a saved notebook; the copy stands above it
             shown["text/plain"] = f"live panel of {one_line(self.flow.name)}: execute the cell to use it"
@@ -221,10 +243,11 @@ class Panel(ipywidgets.VBox):
 
     def _tell(self, run: Run, changes: Coalescer, keys: tuple[object, ...]) -> None:
         over = run.is_finished
-        self._is_behind = True
-        self._body.patch(self.picture.patch(run, keys))
+        self._note_change()
+        self.canvas.patch(run, keys)
+        named = tuple(dict.fromkeys([key[0] if type(key) is tuple else key for key in keys]))
         for part in self.parts:
-            part.changed(run, keys)
+            part.changed(run, named)
         if over:
             self._end(run)
         elif run.state.is_finished():
@@ -235,7 +258,10 @@ class Panel(ipywidgets.VBox):
         self._unlisten()
         for part in self.parts:
             part.ended(run)
-        self._copies.update(self.flow, run)
+        self._renew_copies(run)
+
+    def _renew_copies(self, run: Run | None) -> None:
+        self.canvas.later(lambda: self._copies.update(self.flow, run, self.canvas.sheet))
 
     def _leave(self) -> None:
         self._unlisten()
@@ -253,6 +279,9 @@ def _show_new_run(panel: Panel | None, run: Run) -> None:
 
 def _listener(changes: Coalescer) -> Callable[[Event], None]:
     def listen(event: Event) -> None:
-        changes.mark(event.task or event.block or _RUN)
+        if event.map_index is None or event.task is None:
+            changes.mark(event.task or event.block or _RUN)
+        else:
+            changes.mark((event.task, event.map_index))
 
     return listen

@@ -7,75 +7,65 @@ the latest state of each task it names. A task's value never gets in; its messag
 from __future__ import annotations
 
 import time
-from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.states import Cancelled, Mapped, Paused, Retrying, Skipped, State
+from nbflow.core.states import Cancelled, Failed, Mapped, Paused, Retrying, Skipped, State
+from nbflow.panel.heading import Heading
+from nbflow.panel.looks import Looks
 from nbflow.panel.spans import Spans
 from nbflow.render.build import draw
-from nbflow.render.marks import marks
 from nbflow.render.names import one_line
-from nbflow.render.palette import BLOCKS, state_look
+from nbflow.render.structure import structure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
     from nbflow.engine.handle import Run
+    from nbflow.panel.shown import Shown
     from nbflow.render.build import GraphLike
-    from nbflow.render.drawing import Cluster, Drawing, Node
+    from nbflow.render.drawing import Node
+    from nbflow.render.marks import Mark
 
 Json = dict[str, Any]
 Row = list[Any]  # state, line, start and seconds (None if it has not run), whether it goes on (0 or 1), note
+Changed = dict[
+    "Task", list[int] | None
+]  # the children of a mapped task that changed; None: whatever there is
 
 # They take no time and cannot be stepped to: the graph shows them, the table and the counts leave them out.
 _SILENT = frozenset({"parameter", "collection"})
-# What the progress bar is made of, in this order; every other state counts as pending.
-_SEGMENTS = {
-    "Failed": "Failed",
-    "TimedOut": "Failed",
-    "TriggerFailed": "TriggerFailed",
-    "ValidationFailed": "Failed",
-    "Cancelled": "Cancelled",
-    "Success": "Success",
-    "Cached": "Success",
-    "Mapped": "Success",
-    "Skipped": "Skipped",
-    "Running": "Running",
-    "Paused": "Paused",
-    "Retrying": "Retrying",
-    "Pending": "Pending",
-}
-_DONE = frozenset({"Failed", "TriggerFailed", "Cancelled", "Success", "Skipped"})
+# Their messages say more than their words do.
+_NOTED = (Failed, Retrying, Paused, Cancelled, Skipped)
 
 
 class Picture:
-    """The drawing of one graph, its rows, and how they look in a run of it.
+    """The rows of one graph and the nodes of its drawing, if there is one yet, and how they look in a run of it.
+
+    One picture serves all runs of the same graph, one after the other: `snapshot` begins anew.
 
     Args:
         graph: A flow, or the frozen graph of a run.
         clock: Gives seconds since the epoch, as the run's timings do.
     """
 
-    def __init__(self, graph: GraphLike, *, clock: Any = time.time) -> None:
-        self.name = graph.name
-        self.drawing: Drawing = draw(graph)
-        whole = draw(graph, fold=None) if self.drawing.folded else self.drawing
-        self._rows = {n.tasks[0]: n for n in whole.nodes.values() if n.kind not in _SILENT}
-        self._shown: dict[Task, list[Node]] = {}
-        for node in self.drawing.nodes.values():
-            for task in node.tasks:
-                self._shown.setdefault(task, []).append(node)
-        self._tasks = {node.key: task for task, node in self._rows.items()}
+    def __init__(self, graph: GraphLike, *, clock: Callable[[], float] = time.time) -> None:
+        self.graph = structure(graph)
+        self.shown: Shown | None = None
+        whole = draw(self.graph, fold=None)
+        self._nodes = {n.tasks[0]: n for n in whole.nodes.values() if n.kind not in _SILENT}
+        self.rows = {task: node.key for task, node in self._nodes.items()}
+        self._tasks = {key: task for task, key in self.rows.items()}
         self._blocks = {key: c.block for key, c in whole.clusters.items() if c.block is not None}
         self._box_of = {block: key for key, block in self._blocks.items()}
-        self.spans = Spans(self._box_of)
-        self._boxes = {c.block: c for c in self.drawing.clusters.values() if c.block is not None}
-        self._state_of: dict[Task, str] = {}
-        self._counts: Counter[str] = Counter()
         self._clock = clock
+        self._statuses: Mapping[Block, str] = {}
+        self._begin()
+
+    def shows(self, graph: GraphLike) -> bool:
+        """Tell whether it is the picture of `graph` as well."""
+        return structure(graph) == self.graph
 
     def task(self, key: str) -> Task | None:
         """Return the task of a row by its key."""
@@ -96,140 +86,121 @@ class Picture:
             }
             for key, block in self._blocks.items()
         ]
-        return {"rows": self._row_names(), "boxes": boxes}
+        return {"rows": [self._name(node) for node in self._nodes.values()], "boxes": boxes}
 
-    def _row_names(self) -> list[Json]:
-        return [
-            {
-                "key": node.key,
-                "name": one_line(node.name, 120),
-                "kind": node.kind,
-                "box": one_line(node.block.name, 60) if node.block is not None else "",
-                "home": self._home(node.block),
-                "depth": _depth(node.block),
-                "mapped": node.mapped,
-            }
-            for node in self._rows.values()
-        ]
+    def _name(self, node: Node) -> Json:
+        return {
+            "key": node.key,
+            "name": one_line(node.name, 120),
+            "kind": node.kind,
+            "box": one_line(node.block.name, 60) if node.block is not None else "",
+            "home": self._home(node.block),
+            "depth": 0 if node.block is None else node.block.depth + 1,
+            "mapped": node.mapped,
+        }
 
     def _home(self, block: Block | None) -> str:
         return "" if block is None else self._box_of.get(block, "")
 
     def snapshot(self, run: Run | None) -> Json:
         """Describe how everything looks now; without a run, how it looks before the first."""
+        self._begin()
         whole = self.patch(run, self.everything())
         whole["spans"] = self.spans.all()
         return whole
 
+    def show(self, shown: Shown, run: Run | None) -> Json:
+        """Show another drawing from now on, and return how all of it looks: its `nodes` and `clusters`."""
+        self.shown = shown
+        nodes, clusters = self._paint(run, dict.fromkeys(shown.tasks()), shown.blocks())
+        return {"nodes": nodes, "clusters": clusters}
+
     def everything(self) -> list[Task | Block]:
         """Return the keys of all there is to show."""
-        return [*self._shown, *self._boxes]
+        return [*self.graph.tasks, *self._box_of]
 
     def patch(self, run: Run | None, changed: Iterable[Any]) -> Json:
-        """Describe how the tasks and blocks in `changed` look now; whatever else it holds is passed over."""
-        nodes: dict[str, Node] = {}
-        clusters: dict[str, Cluster] = {}
+        """Describe how the tasks and blocks in `changed` look now; whatever else it holds is passed over.
+
+        A pair of a task and a number is a child of a mapped task.
+        """
+        tasks, blocks = _sorted(changed, self._box_of)
+        if run is not None and blocks:
+            self._statuses = {block: str(status.value) for block, status in run.block_status.items()}
+            self._heading.note_blocks(run, self._statuses)
         rows: dict[str, Row] = {}
-        for key in changed:
-            if (cluster := self._boxes.get(key)) is not None:
-                clusters[cluster.key] = cluster
-            for node in self._shown.get(key, ()):
-                nodes[node.key] = node
-            if (row := self._rows.get(key)) is not None:
-                rows[row.key] = self._row(row, run)
-        look = marks(
-            replace(self.drawing, nodes=nodes, clusters=clusters),
-            run.states if run is not None else {},
-            run.block_status if run is not None else {},
-        )
+        nodes, clusters = self._paint(run, tasks, blocks, rows)
         return {
-            "head": self._head(run),
-            "nodes": {key: list(mark) for key, mark in look.nodes.items()},
-            "clusters": {key: list(mark) for key, mark in look.clusters.items()},
+            "head": self._heading.tell(run),
+            "nodes": nodes,
+            "clusters": clusters,
             "rows": rows,
             "spans": self.spans.news(run),
         }
 
-    def _row(self, node: Node, run: Run | None) -> Row:
-        task = node.tasks[0]
-        one = replace(self.drawing, nodes={node.key: node}, clusters={})
-        mark = marks(one, run.states if run is not None else {}).nodes[node.key]
-        self._count(task, mark.name)
-        note, began, seconds, going = "", None, None, 0
-        state = run.states.get(task) if run is not None else None
-        if run is not None and state is not None:
-            note = _note(state)
-            start, end = run.timings.get(task, (None, None))
-            if start is not None and start != end:  # what never ran began and ended at once
-                seconds = round((self._clock() if end is None else end) - start, 3)
-                going = int(end is None)
-                began = round(start - (run.started_at or start), 3)
-        return [mark.name, mark.line, began, seconds, going, note]
+    def _begin(self) -> None:
+        self.spans = Spans(self._box_of)
+        self._looks = Looks()
+        self._heading = Heading(self.graph.name, len(self.rows), self._clock)
+        self._statuses = {}
+        if self.shown is not None:
+            self.shown.forget()
 
-    def _count(self, task: Task, name: str) -> None:
-        before = self._state_of.get(task)
-        if before is not None:
-            self._counts[before] -= 1
-        self._state_of[task] = segment = _SEGMENTS.get(name, "Pending")
-        self._counts[segment] += 1
+    def _paint(
+        self,
+        run: Run | None,
+        tasks: Changed,
+        blocks: list[Block],
+        rows: dict[str, Row] | None = None,
+    ) -> tuple[Json, Json]:
+        """Return the marks of nodes and boxes, and fill `rows` if given."""
+        states: Mapping[Task, State] = run.states if run is not None else {}
+        marks: dict[Task, tuple[Mark, list[int] | None]] = {}
+        now = self._clock()
+        for task, children in tasks.items():
+            state = states.get(task)
+            mark = self._looks.mark(task, state, children)
+            marks[task] = (mark, children)
+            if rows is not None and (key := self.rows.get(task)) is not None:
+                self._heading.count(task, mark.name)
+                rows[key] = self._row(task, state, mark, run, now)
+        if self.shown is None:
+            return {}, {}
+        return self.shown.patch(marks, blocks, self._looks, states, self._statuses)
 
-    def _head(self, run: Run | None) -> Json:
-        counts = {
-            name: self._counts[name] for name in dict.fromkeys(_SEGMENTS.values()) if self._counts[name]
-        }
-        head: Json = {
-            "flow": one_line(self.name, 120),
-            "number": None,
-            "state": "NotRun",
-            "line": state_look("NotRun").label,
-            "note": "",
-            "seconds": None,
-            "going": False,
-            "total": len(self._rows),
-            "done": sum(counts.get(name, 0) for name in _DONE),
-            "counts": [[name, state_look(name).word.lower(), n] for name, n in counts.items()],
-            "open": [],
-            "leaks": [],
-        }
-        if run is not None:
-            self._tell(head, run)
-        return head
+    def _row(self, task: Task, state: State | None, mark: Mark, run: Run | None, now: float) -> Row:
+        if run is None or state is None:
+            return [mark.name, mark.line, None, None, 0, ""]
+        note = self._note(task, state) if isinstance(state, (Mapped, _NOTED)) else ""
+        start, end = run.timings.get(task, (None, None))
+        if start is None or start == end:  # what never ran began and ended at once
+            return [mark.name, mark.line, None, None, 0, note]
+        seconds = round((now if end is None else end) - start, 3)
+        began = round(start - (run.started_at or start), 3)
+        return [mark.name, mark.line, began, seconds, int(end is None), note]
 
-    def _tell(self, head: Json, run: Run) -> None:
-        name = type(run.state).__name__
-        head["number"] = run.number
-        head["state"], head["line"] = name, state_look(name).label
-        head["note"] = one_line(run.state.message or "", 300)
-        started, ended = run.started_at, run.ended_at
-        if started is not None:
-            head["seconds"] = round((self._clock() if ended is None else ended) - started, 3)
-            head["going"] = ended is None
-        head["open"] = [
-            [BLOCKS[status].icon, one_line(block.name, 60), status]
-            for block, status in _statuses(run)
-            if status in ("opening", "open", "closing")
-        ]
-        head["leaks"] = [
-            f"{one_line(block.name, 60)}: {one_line(repr(error), 200)}"
-            for block, error in list(run.cleanup_failures.items())
-        ]
+    def _note(self, task: Task, state: State) -> str:
+        """Return a state's message; of a map, that of the first failed child."""
+        if not isinstance(state, Mapped):
+            return one_line(state.message or "", 200)
+        index = self._looks.first_failed(task)
+        if index is None:
+            return ""
+        return one_line(f"[{index}] {state.map_states[index].message or ''}", 200)
 
 
-def _note(state: State) -> str:
-    """Return a state's message where it says more than its word does; of a map, that of the first failed child."""
-    if isinstance(state, Mapped):
-        for index, child in enumerate(tuple(state.map_states or ())):
-            if child is not None and child.is_failed():
-                return one_line(f"[{index}] {child.message or ''}", 200)
-        return ""
-    if state.is_failed() or isinstance(state, (Retrying, Paused, Cancelled, Skipped)):
-        return one_line(state.message or "", 200)
-    return ""
-
-
-def _statuses(run: Run) -> list[tuple[Block, str]]:
-    return [(block, str(getattr(s, "value", s))) for block, s in list(run.block_status.items())]
-
-
-def _depth(block: Block | None) -> int:
-    return 0 if block is None else block.depth + 1
+def _sorted(changed: Iterable[Any], known: Mapping[Block, str]) -> tuple[Changed, list[Block]]:
+    """Tell tasks from blocks, and collect the children of mapped tasks."""
+    tasks: Changed = {}
+    blocks: list[Block] = []
+    for key in changed:
+        if type(key) is tuple:
+            task, index = key
+            indexes = tasks.setdefault(task, [])
+            if indexes is not None:
+                indexes.append(index)
+        elif key in known:
+            blocks.append(key)
+        else:
+            tasks[key] = None
+    return tasks, blocks

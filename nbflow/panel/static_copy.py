@@ -7,6 +7,7 @@ widget's script hides it for as long as it lives.
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from nbflow.render.html import html
@@ -16,6 +17,7 @@ from nbflow.render.text import text
 if TYPE_CHECKING:
     from nbflow.engine.handle import Run
     from nbflow.flow import Flow
+    from nbflow.panel.sheet import Sheet
 
 # The output after the copy is the widget. Where it could not come to life it holds no panel, only an error text.
 _WIDGET_CSS = (
@@ -23,17 +25,25 @@ _WIDGET_CSS = (
 )
 
 
-def bundle(flow: Flow, run: Run | None) -> dict[str, str]:
-    """Return the picture and table as HTML and text: of `run`, else of the flow alone."""
-    if run is None:
-        return {"text/html": _static(html(flow)), "text/plain": text(flow)}
-    look = state_look(type(run.state).__name__)
-    title = f"{run.graph.name}, run {run.number}"
-    page = html(run.graph, run.states, run.block_status, title=title, note=look.label)
-    return {
-        "text/html": _static(page),
-        "text/plain": text(run.graph, run.states, run.block_status),
-    }
+def bundle(flow: Flow, run: Run | None, sheet: Sheet | None) -> dict[str, str]:
+    """Return the picture and table as HTML and text: of `run`, else of the flow alone.
+
+    Args:
+        flow: The flow.
+        run: The run.
+        sheet: How it is drawn. Where there is none yet the tasks are listed: a layout may take seconds.
+    """
+    graph = flow if run is None else run.graph
+    states, statuses = (None, None) if run is None else (run.states, run.block_status)
+    plain = text(graph, states, statuses)
+    if sheet is None or (sheet.layout is None and sheet.json["problem"]):
+        return {"text/html": _static(f"<pre>{escape(plain)}</pre>"), "text/plain": plain}
+    title = note = None
+    if run is not None:
+        title = f"{run.graph.name}, run {run.number}"
+        note = state_look(type(run.state).__name__).label
+    page = html(sheet.drawing, states, statuses, title=title, note=note, layout=sheet.layout)
+    return {"text/html": _static(page), "text/plain": plain}
 
 
 class StaticCopies:
@@ -42,24 +52,24 @@ class StaticCopies:
     def __init__(self) -> None:
         self._handles: dict[str | None, list[Any]] = {}
 
-    def show(self, flow: Flow, run: Run | None, cell: str | None = None) -> None:
+    def show(self, flow: Flow, run: Run | None, sheet: Sheet | None, cell: str | None = None) -> None:
         """Put a copy into the current cell's output; `cell` is its id."""
         from IPython import get_ipython
         from IPython.display import display
 
         if get_ipython() is not None:
-            handle = display(bundle(flow, run), raw=True, display_id=True)
+            handle = display(bundle(flow, run, sheet), raw=True, display_id=True)
             self._handles.setdefault(cell, []).append(handle)
 
     def forget(self, cell: str) -> None:
         """Drop the copies of a cell whose output is gone."""
         self._handles.pop(cell, None)
 
-    def update(self, flow: Flow, run: Run | None) -> None:
+    def update(self, flow: Flow, run: Run | None, sheet: Sheet | None) -> None:
         """Replace all copies; from any thread."""
         handles = [handle for known in list(self._handles.values()) for handle in known]
         if handles:
-            shown = bundle(flow, run)
+            shown = bundle(flow, run, sheet)
             for handle in handles:
                 handle.update(shown, raw=True)
 

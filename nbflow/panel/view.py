@@ -11,14 +11,10 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from nbflow.errors import RenderError
 from nbflow.panel.script import script, style_sheet
-from nbflow.render.svg import svg
-from nbflow.render.text import text
 
 if TYPE_CHECKING:
-    from nbflow.panel.picture import Json, Picture
-    from nbflow.render.build import GraphLike
+    from nbflow.panel.picture import Json
 
 
 class Body(anywidget.AnyWidget):
@@ -56,12 +52,3 @@ class Head(anywidget.AnyWidget):
     _esm = script("head")
     body = traitlets.Unicode().tag(sync=True)
     error = traitlets.Unicode().tag(sync=True)
-
-
-def drawing_json(picture: Picture, graph: GraphLike, prefix: str) -> Json:
-    """Draw `picture` as it is before any state; where nothing can draw, say the same in text."""
-    try:
-        drawn, problem = svg(picture.drawing, {}, css=False, prefix=prefix), ""
-    except RenderError as error:
-        drawn, problem = "", f"{error}\n\n{text(graph)}"
-    return {"svg": drawn, "problem": problem, "pending": False, "shown": {}, "folds": {}}

@@ -80,6 +80,8 @@ def run_engine(source: str, format_: str = "json0", timeout_s: float = 60.0) -> 
             capture_output=True,
             timeout=timeout_s,
             check=True,
+            # A kernel waits at its end for children of its own group; this one may be at work on another thread.
+            start_new_session=True,
         )
     except subprocess.TimeoutExpired as error:
         raise RenderError(

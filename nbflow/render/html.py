@@ -22,6 +22,7 @@ from nbflow.render.text import text as plain_text
 
 if TYPE_CHECKING:
     from nbflow.render.drawing import Drawing
+    from nbflow.render.layout import Layout
 
 # Beyond these, laying out takes seconds and nobody finds anything in the result.
 _MOST_NODES, _MOST_LINES = 1_500, 500
@@ -56,6 +57,7 @@ def html(
     horizontal: bool = False,
     fold: Fold = "auto",
     with_table: bool | None = None,
+    layout: Layout | None = None,
 ) -> str:
     """Return one `<div>` with the picture, or the text listing where nothing can draw.
 
@@ -69,16 +71,17 @@ def html(
         horizontal: From left to right instead of from top to bottom.
         fold: See `nbflow.render.draw`.
         with_table: Whether a table of the tasks follows; by default if there are states.
+        layout: The layout of `graph`, a drawing, where it is known already.
     """
     drawing = draw(graph, fold=fold)
     shown = marks(drawing, states or {}, block_status)
     prefix = prefix or _prefix(drawing, shown)
     try:
-        if len(drawing.nodes) > _MOST_NODES:
+        if layout is None and len(drawing.nodes) > _MOST_NODES:
             raise RenderError(
                 f"a picture of {len(drawing.nodes)} nodes would be too large, so they are listed"
             )
-        picture = svg(drawing, states, block_status, prefix=prefix, horizontal=horizontal)
+        picture = svg(drawing, states, block_status, prefix=prefix, horizontal=horizontal, layout=layout)
     except RenderError as error:
         lines = plain_text(drawing, states, block_status).split("\n")
         listing = "\n".join(lines[:_MOST_LINES]) + _more(len(lines))

@@ -53,6 +53,7 @@ def svg(
     horizontal: bool = False,
     fold: Fold = "auto",
     css: bool = True,
+    layout: Layout | None = None,
 ) -> str:
     """Draw `graph` as one `<svg>` element.
 
@@ -64,12 +65,14 @@ def svg(
         horizontal: From left to right instead of from top to bottom.
         fold: See `nbflow.render.draw`.
         css: Whether to include the style sheet; False where the page has `drawing_css()` already.
+        layout: The layout of `graph`, a drawing, where it is known already.
 
     Raises:
         RenderError: If there is no layout engine, or it fails. `text` always works.
     """
     drawing = draw(graph, fold=fold)
-    layout = lay_out(drawing, with_lines=states is not None, horizontal=horizontal)
+    if layout is None:
+        layout = lay_out(drawing, with_lines=states is not None, horizontal=horizontal)
     return _Pen(drawing, layout, states, block_status, safe_key(prefix)).document(css)
 
 

@@ -44,6 +44,7 @@ def enabled(panel):
 def test_before_any_run_the_flow_is_shown_and_can_be_run_or_stepped(make_panel, flow):
     panel = make_panel(flow)
 
+    assert panel.wait_drawn(20)
     assert "<svg" in panel._body.drawing["svg"]
     assert [row["name"] for row in panel._body.picture["rows"]] == [
         "Cluster", "Cluster.setup", "first", "wait", "Cluster.cleanup", "last",
@@ -322,6 +323,7 @@ def test_a_closed_panel_is_freed(sent, flow):
 
     shown = Panel(flow)
     gone = weakref.ref(shown)
+    assert shown.wait_drawn(20)
 
     shown.close()
     del shown
@@ -362,6 +364,8 @@ def test_hostile_names_arrive_as_short_plain_text(make_panel, name):
     row = panel._body.picture["rows"][0]
     assert len(row["name"]) <= 120
     assert row["name"].isprintable()
+    assert panel.wait_drawn(20)
+    assert "<svg" in panel._body.drawing["svg"]
     assert "<img" not in panel._body.drawing["svg"]
 
 

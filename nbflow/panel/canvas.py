@@ -1,0 +1,172 @@
+"""What the body of a panel shows: rows at once, their drawing as soon as it is laid out, then what changes.
+
+Patches, drawings and other runs come on different threads, so one lock is held while any of them is told; layouts
+are made outside of it.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.states import Mapped
+from nbflow.panel.drawer import Drawer
+from nbflow.panel.picture import Picture
+from nbflow.panel.sheet import PENDING, Sheet, TooLargeError, make_sheet
+from nbflow.panel.shown import Shown
+from nbflow.render.build import foldable
+from nbflow.render.folding import Foldable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from nbflow.core.task import Task
+    from nbflow.engine.handle import Run
+    from nbflow.panel.view import Body
+    from nbflow.render.build import GraphLike
+
+# So many children of a mapped task are drawn one by one.
+MOST_CHILDREN = 100
+
+
+class Canvas:
+    """Shows graphs, runs of them, and drawings of them that are folded as it is wished.
+
+    Args:
+        body: The widget.
+        guarded: Calls a function and shows what it raises.
+        on_problem: Takes a sentence for the user.
+        on_drawn: Called when a drawing was sent, on the thread that made it.
+    """
+
+    def __init__(
+        self,
+        body: Body,
+        *,
+        guarded: Callable[[Callable[[], object]], None],
+        on_problem: Callable[[str], None],
+        on_drawn: Callable[[], None],
+    ) -> None:
+        self._body = body
+        self._guarded = guarded
+        self._on_problem = on_problem
+        self._on_drawn = on_drawn
+        self._telling = threading.RLock()
+        self._drawer = Drawer()
+        self._prefix = f"nbflow-{body.model_id[:8]}"
+        self._run: Run | None = None
+        self._wished: dict[str, bool] = {}
+        self._drawn_as: dict[str, bool] = {}
+        self._picture: Picture | None = None
+        self.sheet: Sheet | None = None
+
+    @property
+    def picture(self) -> Picture:
+        """What is shown, as data."""
+        assert self._picture is not None, "nothing has been shown yet"
+        return self._picture
+
+    @property
+    def foldable(self) -> Foldable:
+        """What of the drawing can be folded; nothing as long as there is none."""
+        return self.sheet.foldable if self.sheet is not None else Foldable()
+
+    def show(self, graph: GraphLike, run: Run | None) -> None:
+        """Show `run` of `graph` whole, or the graph alone; what was drawn of the same graph is kept."""
+        with self._telling:
+            self._run = run
+            if self._picture is not None and self._picture.shows(graph):
+                self._body.snapshot = self._picture.snapshot(run)
+                return
+            self._picture, self.sheet = Picture(graph), None
+            self._body.show(self.picture.names(), PENDING, self.picture.snapshot(run))
+        self._redraw()
+
+    def patch(self, run: Run, keys: Iterable[object]) -> None:
+        """Tell how what has changed looks now."""
+        with self._telling:
+            self._body.patch(self.picture.patch(run, keys))
+
+    # Folding
+
+    @property
+    def wishes(self) -> Mapping[str, bool]:
+        """What is to be folded (True) or unfolded otherwise than at the start, by key."""
+        return self._wished
+
+    def fold(self, wishes: Mapping[str, bool]) -> None:
+        """Fold and unfold as well what `wishes` says; the drawing follows."""
+        with self._telling:
+            self._wished = {**self._wished, **wishes}
+        self._redraw()
+
+    def redraw_maps(self) -> None:
+        """Draw anew if there are now more or fewer children of an unfolded map than are drawn."""
+        with self._telling:
+            shown, run, wishes = self.picture.shown, self._run, self._wished
+            wanted = _children(self.foldable, wishes, run)
+        if shown is not None and any(shown.children().get(task) != n for task, n in wanted.items()):
+            self._redraw()
+
+    # Drawing
+
+    def wait_drawn(self, timeout_s: float | None = None) -> bool:
+        """Wait until what is wished for is drawn, and tell whether it is."""
+        return self._drawer.wait(timeout_s)
+
+    def later(self, job: Callable[[], object]) -> None:
+        """Do `job` when everything is drawn, on the same thread; of several that wait, only the last."""
+        self._drawer.wish("after", lambda: self._guarded(job))
+
+    def close(self) -> None:
+        """Draw no more."""
+        self._drawer.forget()
+
+    def _redraw(self) -> None:
+        self._drawer.wish("draw", lambda: self._guarded(self._draw))
+
+    def _draw(self) -> None:
+        with self._telling:
+            picture, run, wishes, former = self.picture, self._run, self._wished, self.sheet
+        parts = foldable(picture.graph) if former is None else former.foldable
+        try:
+            sheet = make_sheet(
+                picture.graph,
+                parts,
+                wishes=wishes,
+                children=_children(parts, wishes, run),
+                prefix=self._prefix,
+                is_first=former is None,
+            )
+        except TooLargeError as error:
+            with self._telling:
+                if self._wished is wishes:  # else another wish is drawn next
+                    self._wished = self._drawn_as
+            self._on_problem(f"{error}; it stays as it is")
+            return
+        shown = Shown(sheet.drawing)
+        with self._telling:
+            if picture is self.picture:
+                self._put_up(sheet, shown, wishes)
+        self._on_drawn()
+
+    def _put_up(self, sheet: Sheet, shown: Shown, wishes: dict[str, bool]) -> None:
+        self.sheet, self._drawn_as = sheet, wishes
+        look = self.picture.show(shown, self._run)
+        json: dict[str, Any] = {**sheet.json, "shown": shown.places(self.picture.rows)}
+        with self._body.hold_sync():
+            self._body.drawing = json
+            self._body.snapshot = {**self._body.snapshot, **look}
+
+
+def _children(parts: Foldable, wishes: Mapping[str, bool], run: Run | None) -> dict[Task, int]:
+    """Return of how many children each map is to be drawn that is unfolded and has any."""
+    found: dict[Task, int] = {}
+    for key, is_folded in wishes.items():
+        task = parts.maps.get(key)
+        if task is not None and not is_folded and run is not None:
+            state = run.states.get(task)
+            count = len(state.map_states or ()) if isinstance(state, Mapped) else 0
+            if count:
+                found[task] = min(count, MOST_CHILDREN)
+    return found
