@@ -1,9 +1,149 @@
 // @ts-check
-/** Search by name, and by state. */
-import { make } from "./dom.mjs";
+/** Search by name, and filter by state: what is found stands out in every view. */
+import { make, say } from "./dom.mjs";
+import { nextMatch, stateCounts, stateWord } from "./matches.mjs";
+import { drawIcon } from "./shapes.mjs";
+
+const LENS = "M7 12.2A5.2 5.2 0 1 0 7 1.8a5.2 5.2 0 0 0 0 10.4ZM10.8 10.8 14.5 14.5";
+const FUNNEL = "M1.8 3h12.4M4 8h8M6.3 13h3.4";
 
 /** @param {import("./shared.mjs").Shared} shared */
 export function makeFilter(shared) {
   const element = make("div", "nbflow-filter");
+  element.setAttribute("role", "search");
+  element.setAttribute("aria-label", "tasks");
+  const count = make("span", "nbflow-found");
+  element.append(makeSearch(shared, count), makeStateMenu(shared));
+
+  const found = (/** @type {boolean} */ isAsked) => {
+    const { text, states } = shared.filter;
+    const total = shared.order.length;
+    const some = text || states.size ? `${shared.order.filter(({ key }) => shared.matches(key)).length} of ${total}` : "";
+    // Read out when somebody asks, not whenever a run changes it.
+    count.setAttribute("aria-live", isAsked ? "polite" : "off");
+    say(count, some);
+  };
+  shared.on("filter", () => found(true));
+  shared.on("picture", () => found(false));
+  shared.on("patch", () => shared.filter.states.size && found(false));
   return element;
+}
+
+/** @param {import("./shared.mjs").Shared} shared @param {HTMLElement} count */
+function makeSearch(shared, count) {
+  const element = make("div", "nbflow-search");
+  const input = /** @type {HTMLInputElement} */ (make("input", "nbflow-search-text"));
+  input.type = "search";
+  input.placeholder = "Search tasks";
+  input.setAttribute("aria-label", "search tasks");
+  input.autocomplete = "off";
+  input.spellcheck = false;
+  element.append(drawIcon(LENS), input, count);
+  input.addEventListener("input", () => shared.setFilter({ text: input.value.trim() }));
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") {
+      const found = shared.order.map(({ key }) => key).filter(shared.matches);
+      const to = nextMatch(found, shared.selected.key, event.shiftKey ? -1 : 1);
+      if (to) shared.select(to);
+    } else if (event.key === "Escape" && input.value) {
+      input.value = "";
+      shared.setFilter({ text: "" });
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  return element;
+}
+
+/** @param {import("./shared.mjs").Shared} shared */
+function makeStateMenu(shared) {
+  const element = make("div", "nbflow-states");
+  const button = /** @type {HTMLButtonElement} */ (make("button", "nbflow-states-button"));
+  button.type = "button";
+  const label = make("span", "", "State");
+  button.append(drawIcon(FUNNEL), label);
+  button.setAttribute("aria-expanded", "false");
+  const menu = make("div", "nbflow-states-menu");
+  menu.setAttribute("role", "group");
+  menu.setAttribute("aria-label", "show only");
+  menu.hidden = true;
+  element.append(button, menu);
+
+  const open = (/** @type {boolean} */ isOpen) => {
+    menu.hidden = !isOpen;
+    button.setAttribute("aria-expanded", String(isOpen));
+    if (isOpen) fill();
+  };
+  const choose = (/** @type {Set<string>} */ states) => {
+    shared.setFilter({ states });
+    const words = [...states].map((state) => stateWord(state).toLowerCase());
+    say(label, words.length > 1 ? `${words.length} states` : words[0] ?? "State");
+    button.classList.toggle("nbflow-on", states.size > 0);
+    button.setAttribute("aria-label", `filter by state${words.length ? `: ${words.join(", ")}` : ""}`);
+  };
+  button.setAttribute("aria-label", "filter by state");
+  const clear = /** @type {HTMLButtonElement} */ (make("button", "nbflow-states-clear", "Show all"));
+  clear.type = "button";
+  clear.addEventListener("click", () => {
+    choose(new Set());
+    open(false);
+    button.focus();
+  });
+  /** @type {Map<string, {line: HTMLElement, box: HTMLInputElement, count: HTMLElement}>} */
+  const lines = new Map();
+  const fill = () => {
+    const counts = stateCounts(shared.rows.values());
+    const missing = [...shared.filter.states].filter((state) => !counts.some((one) => one.state === state));
+    counts.push(...missing.map((state) => ({ state, icon: "", word: stateWord(state), count: 0 })));
+    const wanted = counts.map((one) => {
+      const known = lines.get(one.state) ?? stateLine(one, (isOn) => {
+        const states = new Set(shared.filter.states);
+        if (isOn) states.add(one.state);
+        else states.delete(one.state);
+        choose(states);
+      });
+      lines.set(one.state, known);
+      known.box.checked = shared.filter.states.has(one.state);
+      say(known.count, String(one.count));
+      return known.line;
+    });
+    // Moving a box that has the focus would take it away: nothing is moved that stands right.
+    if ([...menu.children].slice(0, -1).some((line, i) => line !== wanted[i]) || menu.children.length !== wanted.length + 1) {
+      const focused = /** @type {HTMLElement | null} */ (menu.querySelector(":focus"));
+      menu.replaceChildren(...wanted, clear);
+      focused?.focus();
+    }
+    clear.disabled = !shared.filter.states.size;
+  };
+  button.addEventListener("click", () => open(menu.hidden));
+  element.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || (menu.hidden && !shared.filter.states.size)) return;
+    if (menu.hidden) choose(new Set());
+    else open(false);
+    button.focus();
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  document.addEventListener("pointerdown", ({ target }) => {
+    if (!menu.hidden && !element.contains(/** @type {Node} */ (target))) open(false);
+  }, { signal: shared.signal, capture: true });
+  element.addEventListener("focusout", ({ relatedTarget }) => {
+    if (relatedTarget && !element.contains(/** @type {Node} */ (relatedTarget))) open(false);
+  });
+  shared.on("filter", () => !menu.hidden && fill());
+  shared.on("patch", () => !menu.hidden && fill());
+  return element;
+}
+
+/**
+ * @param {{state: string, icon: string, word: string}} state  @param {(isOn: boolean) => void} choose
+ */
+function stateLine({ state, icon, word }, choose) {
+  const line = make("label", "nbflow-states-line");
+  const box = /** @type {HTMLInputElement} */ (make("input"));
+  box.type = "checkbox";
+  box.addEventListener("change", () => choose(box.checked));
+  const count = make("span", "nbflow-states-count");
+  line.append(box, make("span", `nbflow-badge nbflow-state-${state}`, `${icon} ${word}`.trim()), count);
+  return { line, box, count };
 }

@@ -2,56 +2,167 @@
 /**
  * The graph: drawn once, an SVG that nbflow rendered; afterwards only classes and texts change.
  *
+ * By the ARIA practices it is an application with one active descendant, the selected node: arrows go along the
+ * drawing, which no list or tree does justice to.
+ *
  * @typedef {import("./text.mjs").Mark} Mark
  * @typedef {import("./text.mjs").Patch} Patch
+ * @typedef {import("./places.mjs").Place} Place
  */
+import { anchored, around } from "./camera.mjs";
 import { make, say } from "./dom.mjs";
+import { drawFoldMarks } from "./foldmarks.mjs";
+import { listenToGraphKeys } from "./graphkeys.mjs";
+import { makeGraphTools } from "./graphtools.mjs";
+import { makeMinimap } from "./minimap.mjs";
+import { foldAt, readPlaces, selectionOf, shownAs } from "./places.mjs";
+import { makeSpotlight } from "./spotlight.mjs";
 import { withClass } from "./text.mjs";
+import { makeViewport } from "./viewport.mjs";
 
-// The picture is drawn before any state: its titles end so.
-const UNTOUCHED = /: · [^:]*$/;
+// Above this, changing colours come at once: to fade hundreds of shapes takes longer than a frame.
+const FADED = 100;
 
 /** @param {import("./shared.mjs").Shared} shared */
 export function makeGraph(shared) {
-  const graph = make("div", "nbflow-graph");
-  graph.tabIndex = 0;
-  graph.setAttribute("role", "region");
-  graph.setAttribute("aria-label", "graph of the flow");
-  /** @type {Map<string, Element>} */
-  const groups = new Map();
+  const element = make("div", "nbflow-graph-view");
+  const sheet = make("div", "nbflow-graph");
+  sheet.tabIndex = 0;
+  sheet.setAttribute("role", "application");
+  sheet.setAttribute("aria-roledescription", "graph");
+  const pending = make("div", "nbflow-drawing-note", "drawing…");
+  pending.setAttribute("role", "status");
+  /** @type {import("./places.mjs").Places | null} */
+  let places = null;
   let drawn = "";
+  /** What was folded or unfolded here: it stays in its place. @type {{key: string, box: import("./camera.mjs").Box} | null} */
+  let toggled = null;
+
+  const viewport = makeViewport(sheet, shared.signal, ({ k }) => {
+    tools.paintScale(k);
+    minimap.place();
+  });
+  const tools = makeGraphTools(viewport, (folded) => shared.send("fold_all", { folded }));
+  const minimap = makeMinimap(shared.signal, () => places, viewport);
+  const light = makeSpotlight(shared, sheet);
+  element.append(sheet, tools.element, minimap.element, pending);
 
   const draw = () => {
-    const { svg, problem } = shared.drawing;
-    if (svg && svg === drawn) return;
-    drawn = svg;
-    groups.clear();
-    if (svg) graph.innerHTML = svg; // nbflow rendered it, every text in it is escaped
-    else graph.replaceChildren(make("pre", "nbflow-missing", problem));
-    for (const group of graph.querySelectorAll("g[data-key]")) {
-      groups.set(/** @type {SVGElement} */ (group).dataset.key ?? "", group);
+    const { svg, problem, folds } = shared.drawing;
+    pending.hidden = !shared.drawing.pending;
+    tools.element.hidden = !svg && !drawn;
+    tools.offer(folds);
+    if (shared.drawing.pending && !svg) return; // the former picture stays
+    if (!svg || svg !== drawn) {
+      drawn = svg;
+      if (svg) sheet.innerHTML = svg; // nbflow rendered it, every text in it is escaped
+      else sheet.replaceChildren(make("pre", "nbflow-missing", problem));
+      show(/** @type {SVGSVGElement | null} */ (sheet.querySelector(":scope > svg")));
     }
+    if (places) drawFoldMarks(places, folds);
+    light.select();
+    light.dim();
   };
+  const show = (/** @type {SVGSVGElement | null} */ svg) => {
+    places = svg ? readPlaces(svg) : null;
+    sheet.setAttribute("aria-label", svg?.getAttribute("aria-label") ?? "graph of the flow");
+    light.look(places);
+    minimap.ask();
+    if (!svg || !places) return viewport.show(null);
+    tend(svg, places);
+    sheet.classList.toggle("nbflow-many", places.all.size > FADED);
+    const now = toggled && placeOfFold(toggled.key);
+    const [before, after] = [toggled?.box, now?.box];
+    toggled = null;
+    viewport.show(svg, places.paper, before && after ? (camera) => anchored(camera, before, after) : undefined);
+  };
+  const placeOfFold = (/** @type {string} */ fold) => {
+    const all = [...(places?.all.values() ?? [])];
+    return all.find(({ key }) => key === fold) ?? all.find(({ key }) => foldAt(key, { [fold]: true }) === fold);
+  };
+  const toggleFold = (/** @type {string} */ fold) => {
+    const { folds } = shared.drawing;
+    if (!(fold in folds)) return;
+    const place = placeOfFold(fold);
+    toggled = place ? { key: fold, box: place.box } : null;
+    shared.send("fold", { key: fold, folded: !folds[fold] });
+  };
+  const choose = (/** @type {string} */ key) => {
+    const { key: row, index } = selectionOf(key, shared.names);
+    shared.select(row, index);
+  };
+  const chosen = () => light.current()?.key ?? "";
   const paint = (/** @type {Patch} */ patch) => {
-    for (const [key, mark] of Object.entries(patch.nodes)) paintGroup(groups.get(key), "nbflow-state-", mark);
-    for (const [key, mark] of Object.entries(patch.clusters)) paintGroup(groups.get(key), "nbflow-block-", mark);
+    for (const [key, mark] of Object.entries(patch.nodes)) paintPlace(places?.all.get(key), "nbflow-state-", mark);
+    for (const [key, mark] of Object.entries(patch.clusters)) paintPlace(places?.all.get(key), "nbflow-block-", mark);
+    light.say();
+    if (shared.filter.states.size) light.dim();
+    minimap.ask();
   };
+  const reveal = () => {
+    light.select();
+    const place = light.current();
+    if (!place) return;
+    const { x, y, width, height } = place.box;
+    viewport.reveal(place.isBox ? { x, y, width: Math.min(width, 200), height: Math.min(height, 60) } : place.box);
+  };
+
+  sheet.addEventListener("click", ({ target }) => {
+    const fold = foldOf(target);
+    if (fold) toggleFold(fold);
+    else choose(keyOf(target));
+  }, { signal: shared.signal });
+  sheet.addEventListener("dblclick", ({ target }) => {
+    const place = places?.all.get(keyOf(target));
+    if (place && !foldOf(target)) viewport.fitTo(place.isBox ? place.box : around([place, ...light.near()].map(({ box }) => box)));
+  }, { signal: shared.signal });
+  listenToGraphKeys(sheet, shared.signal, {
+    ways: () => places ?? { all: new Map(), links: [] },
+    current: chosen,
+    choose,
+    open: () => shared.tell("open"),
+    fold: () => toggleFold(foldAt(chosen(), shared.drawing.folds)),
+    leave: () => shared.select(""),
+    viewport,
+  });
   shared.on("drawing", draw);
   shared.on("patch", paint);
-  return graph;
+  shared.on("select", reveal);
+  shared.on("filter", light.dim);
+  shared.on("focus", ({ key, index }) => shared.select(key, index ?? null));
+  return element;
 }
 
-/** @param {Element | undefined} group @param {string} start @param {Mark} mark */
-function paintGroup(group, start, [name, line]) {
-  if (!group) return;
-  const classes = withClass(group.getAttribute("class") ?? "", start, name);
-  if (group.getAttribute("class") !== classes) group.setAttribute("class", classes);
-  const text = group.querySelector(".nbflow-line");
-  if (text) say(text, line);
-  const title = group.querySelector(":scope > title");
-  if (title && start === "nbflow-state-") {
-    const element = /** @type {SVGElement} */ (group);
-    element.dataset.name ??= (title.textContent ?? "").replace(UNTOUCHED, "");
-    say(title, `${element.dataset.name}: ${line}`);
-  }
+/**
+ * Make the drawing part of the sheet: as large as it is, to be moved and scaled, and every node and box named.
+ * @param {SVGSVGElement} svg  @param {import("./places.mjs").Places} places
+ */
+function tend(svg, { all, links }) {
+  for (const name of ["style", "aria-label"]) svg.removeAttribute(name);
+  svg.setAttribute("role", "presentation");
+  for (const { element } of all.values()) element.setAttribute("role", "img"); // its title is its name
+  for (const { element } of links) element.setAttribute("aria-hidden", "true");
+}
+
+/** The node at a point, or the box whose title or rim it is. @param {EventTarget | null} target */
+function keyOf(target) {
+  const group = /** @type {Element | null} */ (target)?.closest?.("g[data-key]");
+  const key = /** @type {SVGElement | undefined} */ (group)?.dataset.key ?? "";
+  return key.startsWith("cell--") ? "" : key;
+}
+
+/** @param {EventTarget | null} target */
+function foldOf(target) {
+  const mark = /** @type {Element | null} */ (target)?.closest?.(".nbflow-fold");
+  return /** @type {SVGElement | undefined} */ (mark)?.dataset.fold ?? "";
+}
+
+/** @param {Place | undefined} place @param {string} start @param {Mark} mark */
+function paintPlace(place, start, [name, text]) {
+  if (!place) return;
+  const { element, line, title } = place;
+  const classes = withClass(element.getAttribute("class") ?? "", start, name);
+  if (element.getAttribute("class") !== classes) element.setAttribute("class", classes);
+  if (line) say(line, text);
+  if (title && start === "nbflow-state-") say(title, `${place.name}: ${text}`);
 }

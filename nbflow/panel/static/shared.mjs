@@ -89,7 +89,9 @@ export function makeShared({ model, el, signal }) {
       shared.names = new Map(shared.order.map((row) => [row.key, row]));
       shared.rows.clear();
       note(shared.snapshot);
-      if (!shared.names.has(shared.selected.key)) shared.selected = { key: "", index: null };
+      // A block and a group have the names of their first rows.
+      const first = shared.selected.key.replace(/^(block|group)--/, "");
+      if (!shared.names.has(first)) shared.selected = { key: "", index: null };
       shared.tell("picture");
       shared.tell("drawing");
       shared.tell("patch", shared.snapshot);
