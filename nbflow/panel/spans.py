@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from nbflow.engine.events import Event
     from nbflow.engine.handle import Run
 
-Span = list[Any]  # key of the box, start, end (None while it goes on), status, what is said of it
+Span = list[
+    Any
+]  # key of the box, start, end (None while it goes on), status, its icon and word, how many it stands for
 
 # So many intervals of a block are told one by one, all further ones as one: it may be mapped over thousands.
 EACH = 40
-_END, _STATUS, _LINE = 2, 3, 4
+_END, _STATUS, _LINE, _COUNT = 2, 3, 4, 5
 _LIVE = frozenset({"opening", "open", "closing"})
 
 
@@ -67,14 +69,14 @@ class Spans:
         if begins and self._told.get(block, 0) < self._each:
             number = self._told[block] = self._told.get(block, 0) + 1
             key = self._last[who] = f"{self._boxes[block]}/{number}"
-            self._all[key] = [self._boxes[block], at, None, status, ""]
+            self._all[key] = [self._boxes[block], at, None, status, "", 1]
         elif begins or (key is None and block in self._rest):
             self._last.pop(who, None)
             return self._note_rest(block, event.map_index, status, at)
         if key is None:
             return None  # it was never opened: skipped
         span = self._all[key]
-        span[_STATUS], span[_LINE] = status, _line(status, event.map_index)
+        span[_STATUS], span[_LINE] = status, _line(status)
         if status not in _LIVE and span[_END] is None:
             span[_END] = at
         return key
@@ -84,13 +86,13 @@ class Spans:
         rest = self._rest.get(block)
         if rest is None:
             rest = self._rest[block] = _Rest()
-            self._all[key] = [self._boxes[block], at, None, status, ""]
+            self._all[key] = [self._boxes[block], at, None, status, "", 1]
         if not rest.note(index, status):
             return None
         span = self._all[key]
         span[_STATUS] = "leaked" if rest.leaked else "open" if rest.live else status
         span[_END] = None if rest.live else at
-        span[_LINE] = f"{BLOCKS[span[_STATUS]].label} ({rest.count:,} more)"
+        span[_LINE], span[_COUNT] = _line(span[_STATUS]), rest.count
         return key
 
 
@@ -114,6 +116,5 @@ class _Rest:
         return known
 
 
-def _line(status: str, index: int | None) -> str:
-    label = BLOCKS[status].label if status in BLOCKS else status
-    return label if index is None else f"{label} [{index}]"
+def _line(status: str) -> str:
+    return BLOCKS[status].label if status in BLOCKS else status

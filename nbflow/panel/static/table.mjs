@@ -1,90 +1,189 @@
 // @ts-check
 /**
- * The tasks as a table: state, time, and the message of what went wrong.
+ * The tasks as a table, each block of them below a heading: state, time, and the message of what went wrong.
  *
- * @typedef {import("./text.mjs").Row} Row
- * @typedef {import("./text.mjs").RowName} RowName
+ * @typedef {import("./outline.mjs").Line} Line
+ * @typedef {{row: HTMLElement, badge: HTMLElement, time: HTMLElement, note: HTMLElement}} Cells
  */
 import { everySecond, make, say } from "./dom.mjs";
+import { countTasks, matchText, matchingLines, outlineOf } from "./outline.mjs";
+import { letPick } from "./picking.mjs";
 import { elapsed, formatSeconds, shortName, withClass } from "./text.mjs";
+import { bandsOf, runTime } from "./timescale.mjs";
+import { makeRoll } from "./window.mjs";
+
+// The heights of rows in a long list, as table.css has them.
+const ROW_PX = 27;
+const NOTE_PX = 22;
+let tables = 0;
 
 /** @param {import("./shared.mjs").Shared} shared */
 export function makeTable(shared) {
-  const element = make("div", "nbflow-tasks");
-  element.tabIndex = 0;
-  element.setAttribute("role", "region");
-  element.setAttribute("aria-label", "tasks");
+  const element = make("div", "nbflow-list");
+  const matches = make("div", "nbflow-matches");
+  const scroller = make("div", "nbflow-tasks");
+  const none = make("div", "nbflow-none");
+  const { table, body } = makeGrid();
+  scroller.append(table, none);
+  element.append(matches, scroller);
+  const id = `nbflow-table-${++tables}-${Math.random().toString(36).slice(2, 8)}`;
+  /** @type {Line[]} */
+  let lines = [];
+  let bands = bandsOf({});
+  let headTold = 0;
+  /** @type {Set<string>} */
+  const going = new Set();
+  /** @type {Set<string>} */
+  const noted = new Set();
+
+  /** @param {Line} line @returns {Cells} */
+  const build = (line) => {
+    const cells = makeRow(line);
+    cells.row.id = `${id}-${line.key}`;
+    return cells;
+  };
+  /** @param {Cells} cells @param {Line} line @param {number} at */
+  const paint = (cells, line, at) => {
+    cells.row.setAttribute("aria-rowindex", String(at + 2));
+    cells.row.setAttribute("aria-selected", String(shared.selected.key === line.key));
+    if (line.row) paintTask(cells, line.key);
+    else paintBox(cells, line.key);
+  };
+  /** @param {Cells} cells @param {string} key */
+  const paintTask = ({ row, badge, time, note }, key) => {
+    const told = shared.rows.get(key);
+    if (!told) return;
+    const { state, line, seconds, going: isGoing, note: text } = told.data;
+    row.dataset.state = state;
+    badge.className = withClass(badge.className, "nbflow-state-", state);
+    say(badge, line);
+    badge.title = line;
+    row.classList.toggle("nbflow-noted", text !== "");
+    note.hidden = text === "";
+    say(note, text);
+    note.title = text;
+    say(time, formatSeconds(elapsed(seconds, isGoing, told.toldAt, performance.now())));
+  };
+  /** @param {Cells} cells @param {string} key */
+  const paintBox = ({ row, badge, time }, key) => {
+    const last = bands.get(key)?.at(-1);
+    const mark = shared.snapshot.clusters[key];
+    const status = mark?.[0] ?? last?.status ?? "";
+    row.dataset.state = status;
+    badge.className = withClass(badge.className, "nbflow-block-", status);
+    badge.hidden = !status;
+    say(badge, mark?.[1] ?? last?.line ?? "");
+    badge.title = badge.textContent ?? "";
+    const end = last?.end ?? runTime(shared.snapshot.head, headTold, performance.now());
+    say(time, last ? formatSeconds(end - last.start) : "");
+  };
+  const roll = makeRoll({
+    list: body,
+    scroller,
+    signal: shared.signal,
+    head: ROW_PX,
+    height: (/** @type {Line} */ line) => ROW_PX + (noted.has(line.key) ? NOTE_PX : 0),
+    build,
+    root: (/** @type {Cells} */ cells) => cells.row,
+    paint,
+    after() {
+      const chosen = roll.handle(shared.selected.key);
+      if (chosen) table.setAttribute("aria-activedescendant", chosen.row.id);
+      else table.removeAttribute("aria-activedescendant");
+    },
+  });
+  letPick(shared, table, roll, () => Math.floor(scroller.clientHeight / ROW_PX) - 1);
+
+  const refill = () => {
+    const found = matchingLines(lines, shared.matches);
+    const count = countTasks(found);
+    const total = shared.order.length;
+    roll.fill(found);
+    table.setAttribute("aria-rowcount", String(found.length + 1));
+    matches.hidden = count === total;
+    say(matches, matchText(count, total));
+    table.hidden = !count;
+    none.hidden = count > 0;
+    say(none, total ? "No task matches the filter." : "This flow has no tasks.");
+  };
+  const isFiltered = () => shared.filter.text !== "" || shared.filter.states.size > 0;
+
+  shared.on("picture", () => {
+    lines = outlineOf(shared.order, shared.picture.boxes);
+    noted.clear();
+    going.clear();
+    refill();
+  });
+  shared.on("filter", refill);
+  shared.on("patch", (/** @type {import("./text.mjs").Patch} */ patch) => {
+    headTold = performance.now();
+    let isHigher = false;
+    for (const key of Object.keys(patch.rows)) {
+      const data = shared.rows.get(key)?.data;
+      if (!data) continue;
+      if (data.going) going.add(key);
+      else going.delete(key);
+      if (noted.has(key) !== (data.note !== "")) {
+        isHigher = true;
+        if (data.note) noted.add(key);
+        else noted.delete(key);
+      }
+      roll.touch(key);
+    }
+    if (Object.keys(patch.spans).length) bands = bandsOf(shared.snapshot.spans);
+    for (const key of [...Object.keys(patch.clusters), ...bands.keys()]) roll.touch(key);
+    if (isHigher) roll.measure();
+    if (shared.filter.states.size) refill();
+  });
+  everySecond(shared.signal, () => {
+    for (const key of going) roll.touch(key);
+    for (const [key, list] of bands) if (list.at(-1)?.end === null) roll.touch(key);
+  });
+  return element;
+}
+
+/** An empty table; the whole of it is one stop of Tab. */
+function makeGrid() {
   const table = make("table");
+  table.tabIndex = 0;
+  table.setAttribute("role", "grid");
+  table.setAttribute("aria-label", "tasks");
+  table.setAttribute("aria-colcount", "3");
+  const top = make("thead");
   const head = make("tr");
+  const body = make("tbody");
+  head.setAttribute("aria-rowindex", "1");
   for (const name of ["Task", "State", "Time"]) {
     const cell = make("th", `nbflow-${name.toLowerCase()}`, name);
-    cell.setAttribute("scope", "col");
+    cell.setAttribute("role", "columnheader");
     head.append(cell);
   }
-  const top = make("thead");
+  // Said in words, because their layout is not that of a table.
+  top.setAttribute("role", "rowgroup");
+  head.setAttribute("role", "row");
+  body.setAttribute("role", "rowgroup");
   top.append(head);
-  const rows = make("tbody");
-  table.append(top, rows);
-  element.append(table);
-  /** @type {Map<string, {row: HTMLElement, badge: HTMLElement, time: HTMLElement, note: HTMLElement}>} */
-  const cells = new Map();
-  /** @type {Map<string, {data: Row, toldAt: number}>} */
-  const going = new Map();
+  table.append(top, body);
+  return { table, body };
+}
 
-  /** @param {RowName[]} names */
-  const fill = (names) => {
-    cells.clear();
-    going.clear();
-    rows.replaceChildren(...names.flatMap((name) => {
-      const row = make("tr");
-      row.dataset.key = name.key;
-      const task = make("th", "nbflow-task");
-      task.setAttribute("scope", "row");
-      task.style.setProperty("--nbflow-depth", String(name.depth));
-      task.append(make("div", `nbflow-name nbflow-${name.kind}`, shortName(name)));
-      task.title = name.box ? `${name.name} (in ${name.box})` : name.name;
-      const state = make("td", "nbflow-state");
-      const badge = make("span", "nbflow-badge");
-      state.append(badge);
-      const time = make("td", "nbflow-time");
-      row.append(task, state, time);
-      // A message gets a row of its own, as wide as the table.
-      const below = make("tr", "nbflow-below");
-      const note = make("td", "nbflow-note");
-      note.setAttribute("colspan", "3");
-      note.style.setProperty("--nbflow-depth", String(name.depth));
-      below.append(note);
-      below.hidden = true;
-      cells.set(name.key, { row, badge, time, note });
-      return [row, below];
-    }));
-  };
-  /** @param {Record<string, import("./text.mjs").WireRow>} changed */
-  const paint = (changed) => {
-    const now = performance.now();
-    for (const key of Object.keys(changed)) {
-      const cell = cells.get(key);
-      const data = shared.rows.get(key)?.data;
-      if (!cell || !data) continue;
-      cell.row.dataset.state = data.state;
-      cell.badge.className = withClass(cell.badge.className, "nbflow-state-", data.state);
-      say(cell.badge, data.line);
-      say(cell.note, data.note);
-      cell.row.classList.toggle("nbflow-noted", data.note !== "");
-      /** @type {HTMLElement} */ (cell.note.parentElement).hidden = data.note === "";
-      say(cell.time, formatSeconds(data.seconds));
-      if (data.going) going.set(key, { data, toldAt: now });
-      else going.delete(key);
-    }
-  };
-  const tick = () => {
-    for (const [key, { data, toldAt }] of going) {
-      const cell = cells.get(key);
-      if (cell) say(cell.time, formatSeconds(elapsed(data.seconds, true, toldAt, performance.now())));
-    }
-  };
-  shared.on("picture", () => fill(shared.order));
-  shared.on("patch", (patch) => paint(patch.rows));
-  everySecond(shared.signal, tick);
-  return element;
+/** @param {Line} line @returns {Cells} */
+function makeRow({ key, name, depth, row: task }) {
+  const row = make("tr", task ? "" : "nbflow-box");
+  row.dataset.key = key;
+  row.setAttribute("role", "row");
+  row.style.setProperty("--nbflow-depth", String(depth));
+  const title = make("th", `nbflow-name nbflow-${task?.kind ?? "block"}`, task ? shortName(task) : name);
+  title.setAttribute("role", "rowheader");
+  title.title = task?.box ? `${name} (in ${task.box})` : name;
+  const state = make("td", "nbflow-state");
+  const badge = make("span", "nbflow-badge");
+  const time = make("td", "nbflow-time");
+  // The message, below the others and as wide as the table.
+  const note = make("td", "nbflow-note");
+  note.hidden = true;
+  for (const cell of [state, time, note]) cell.setAttribute("role", "gridcell");
+  state.append(badge);
+  row.append(title, state, time, note);
+  return { row, badge, time, note };
 }

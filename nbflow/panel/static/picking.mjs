@@ -1,0 +1,60 @@
+// @ts-check
+/** Choosing a row of a list: by a click, or by keys, for which the whole list is one stop of Tab. */
+
+/**
+ * The row that a key goes to, undefined for a key that goes nowhere.
+ * @param {string} key  @param {number} at  -1 if none is chosen  @param {number} count  @param {number} page  rows
+ */
+export function rowAfter(key, at, count, page) {
+  if (!count) return undefined;
+  const to = {
+    ArrowDown: at + 1,
+    ArrowUp: at < 0 ? count - 1 : at - 1,
+    PageDown: at + page,
+    PageUp: at < 0 ? 0 : at - page,
+    Home: 0,
+    End: count - 1,
+  }[key];
+  return to === undefined ? undefined : Math.max(0, Math.min(count - 1, to));
+}
+
+/**
+ * Let rows with a `data-key` be chosen; the selection is marked, and scrolled to when it comes from elsewhere.
+ * @param {import("./shared.mjs").Shared} shared
+ * @param {HTMLElement} element  what takes the focus
+ * @param {{entries: {key: string}[], place: (key: string) => number, touch: (key: string) => void,
+ *   reveal: (key: string) => void}} roll
+ * @param {() => number} page  how many rows fit into the view
+ */
+export function letPick(shared, element, roll, page) {
+  let marked = "";
+  element.addEventListener("click", (event) => {
+    const row = /** @type {Element} */ (event.target).closest("[data-key]");
+    if (row) shared.select(/** @type {HTMLElement} */ (row).dataset.key ?? "");
+  });
+  element.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target !== element) return;
+    const to = rowAfter(event.key, roll.place(shared.selected.key), roll.entries.length, page());
+    if (to !== undefined) {
+      shared.select(roll.entries[to].key);
+      roll.reveal(shared.selected.key);
+    } else if (event.key === "Enter" && roll.place(shared.selected.key) >= 0) goToInspector(shared);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  shared.on("select", ({ key }) => {
+    roll.touch(marked);
+    roll.touch(key);
+    marked = key;
+    roll.reveal(key);
+  });
+}
+
+/** Put the focus on what is known of the selected task. @param {import("./shared.mjs").Shared} shared */
+function goToInspector(shared) {
+  const inspector = /** @type {HTMLElement | null} */ (shared.el.querySelector(".nbflow-inspector"));
+  if (!inspector || inspector.hidden) return;
+  if (!inspector.hasAttribute("tabindex")) inspector.tabIndex = -1;
+  inspector.focus();
+}
