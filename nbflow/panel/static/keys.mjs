@@ -3,7 +3,8 @@
  * Everything by keyboard. One table says what each key does; the help is made from it.
  *
  * Jupyter has keys of its own for whatever has the focus in a cell, such as x, which cuts the cell. It leaves alone
- * what has the attribute SUPPRESS, so a panel has it for as long as the key is one of the panel's.
+ * an element with the attribute SUPPRESS (itself: one around it does not help), so what has the focus gets it for as
+ * long as a key that is not Jupyter's is on its way.
  *
  * @typedef {{group: string, keys: string[], text: string, command?: string, view?: string,
  *   act?: "find" | "help" | "close"}} Key  one without `command`, `view` and `act` belongs to a view, which hears it
@@ -69,7 +70,10 @@ export function listenToKeys(shared, tabs, help) {
     const panel = panelOf(event);
     if (!panel) return;
     const isFree = event.key === "Escape" && !topmost(panel) && !isTyping(event.target);
-    panel.toggleAttribute(SUPPRESS, !isForJupyter(event) && !isFree);
+    if (isForJupyter(event) || isFree) return;
+    const target = /** @type {Element} */ (event.target);
+    target.setAttribute(SUPPRESS, "");
+    setTimeout(() => target.removeAttribute(SUPPRESS));
   }, { signal, capture: true });
   window.addEventListener("keydown", (event) => {
     const panel = panelOf(event);
