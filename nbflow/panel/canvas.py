@@ -57,6 +57,8 @@ class Canvas:
         self._run: Run | None = None
         self._wished: dict[str, bool] = {}
         self._drawn_as: dict[str, bool] = {}
+        self._unfolded: dict[Task, int] = {}  # the maps for whose children a drawing was asked for last
+        self._is_closed = False
         self._picture: Picture | None = None
         self.sheet: Sheet | None = None
 
@@ -103,9 +105,12 @@ class Canvas:
     def redraw_maps(self) -> None:
         """Draw anew if there are now more or fewer children of an unfolded map than are drawn."""
         with self._telling:
-            shown, run, wishes = self.picture.shown, self._run, self._wished
-            wanted = _children(self.foldable, wishes, run)
-        if shown is not None and any(shown.children().get(task) != n for task, n in wanted.items()):
+            shown = self.picture.shown
+            wanted = _children(self.foldable, self._wished, self._run)
+            if shown is None or wanted == self._unfolded:
+                return
+            self._unfolded = wanted
+        if any(shown.children_of(task) not in (None, n) for task, n in wanted.items()):
             self._redraw()
 
     # Drawing
@@ -119,7 +124,9 @@ class Canvas:
         self._drawer.wish("after", lambda: self._guarded(job))
 
     def close(self) -> None:
-        """Draw no more."""
+        """Draw no more; what is being drawn is thrown away."""
+        with self._telling:
+            self._is_closed = True
         self._drawer.forget()
 
     def _redraw(self) -> None:
@@ -130,25 +137,34 @@ class Canvas:
             picture, run, wishes, former = self.picture, self._run, self._wished, self.sheet
         parts = foldable(picture.graph) if former is None else former.foldable
         try:
-            sheet = make_sheet(
-                picture.graph,
-                parts,
-                wishes=wishes,
-                children=_children(parts, wishes, run),
-                prefix=self._prefix,
-                is_first=former is None,
-            )
+            sheet = self._make(picture, parts, wishes, run, is_first=former is None and not wishes)
         except TooLargeError as error:
+            self._on_problem(f"{error}; it stays as it is")
             with self._telling:
                 if self._wished is wishes:  # else another wish is drawn next
-                    self._wished = self._drawn_as
-            self._on_problem(f"{error}; it stays as it is")
-            return
+                    self._wished = self._drawn_as if former is not None else {}
+            if former is not None:
+                return
+            wishes = {}
+            sheet = self._make(picture, parts, wishes, run, is_first=True)
         shown = Shown(sheet.drawing)
         with self._telling:
-            if picture is self.picture:
-                self._put_up(sheet, shown, wishes)
+            if picture is not self._picture or self._is_closed:
+                return
+            self._put_up(sheet, shown, wishes)
         self._on_drawn()
+
+    def _make(
+        self, picture: Picture, parts: Foldable, wishes: dict[str, bool], run: Run | None, *, is_first: bool
+    ) -> Sheet:
+        return make_sheet(
+            picture.graph,
+            parts,
+            wishes=wishes,
+            children=_children(parts, wishes, run),
+            prefix=self._prefix,
+            is_first=is_first,
+        )
 
     def _put_up(self, sheet: Sheet, shown: Shown, wishes: dict[str, bool]) -> None:
         self.sheet, self._drawn_as = sheet, wishes

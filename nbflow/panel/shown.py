@@ -62,9 +62,9 @@ class Shown:
                 places[row] = place
         return places
 
-    def children(self) -> dict[Task, int]:
-        """Return of how many children each unfolded map is shown."""
-        return {task: len(keys) for task, keys in self._children.items()}
+    def children_of(self, task: Task) -> int | None:
+        """Return of how many children a mapped task is drawn; None if something folded hides it."""
+        return None if task in self._sum_of else len(self._children.get(task, ()))
 
     def tasks(self) -> list[Task]:
         """Return all tasks that it shows."""
