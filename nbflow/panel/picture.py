@@ -175,6 +175,8 @@ class Picture:
         start, end = run.timings.get(task, (None, None))
         if start is None or start == end:  # what never ran began and ended at once
             return [mark.name, mark.line, None, None, 0, note]
+        if not state.is_finished():
+            end = None  # it may be that of an attempt
         seconds = round((now if end is None else end) - start, 3)
         began = round(start - (run.started_at or start), 3)
         return [mark.name, mark.line, began, seconds, int(end is None), note]

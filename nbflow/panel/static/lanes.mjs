@@ -64,7 +64,8 @@ export function paintTaskLane({ lane, icon, bar, label }, line, told, scale) {
   icon.className = withClass(icon.className, "nbflow-state-", state);
   say(icon, text.split(" ")[0]);
   lane.setAttribute("aria-label", taskText(line.name, text, times, told?.data.going ?? false));
-  const stretch = times && stretchOf(times[0], times[1], scale);
+  // What goes on ends at the line of now, though the kernel told its time a moment before.
+  const stretch = times && stretchOf(times[0], told?.data.going ? scale.now : times[1], scale);
   bar.hidden = label.hidden = !stretch?.isSeen;
   if (!times || !stretch?.isSeen) return;
   bar.className = withClass(bar.className, "nbflow-state-", state);

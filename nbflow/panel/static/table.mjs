@@ -67,13 +67,12 @@ export function makeTable(shared) {
   /** @param {Cells} cells @param {string} key */
   const paintBox = ({ row, badge, time }, key) => {
     const last = bands.get(key)?.at(-1);
-    const mark = shared.snapshot.clusters[key];
-    const status = mark?.[0] ?? last?.status ?? "";
+    // A folded block has no mark of its own in the drawing.
+    const [status, text] = shared.snapshot.clusters[key] ?? (last ? [last.status, last.line] : ["closed", "○ closed"]);
     row.dataset.state = status;
     badge.className = withClass(badge.className, "nbflow-block-", status);
-    badge.hidden = !status;
-    say(badge, mark?.[1] ?? last?.line ?? "");
-    badge.title = badge.textContent ?? "";
+    say(badge, text);
+    badge.title = text;
     const end = last?.end ?? runTime(shared.snapshot.head, headTold, performance.now());
     say(time, last ? formatSeconds(end - last.start) : "");
   };

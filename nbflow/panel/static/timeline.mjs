@@ -6,7 +6,7 @@
  */
 import { everySecond, make, say } from "./dom.mjs";
 import { bandText, makeLane, paintBoxLane, paintTaskLane, stretchOf, timesOf } from "./lanes.mjs";
-import { countTasks, endOfBox, matchText, matchingLines, outlineOf } from "./outline.mjs";
+import { countTasks, endOfBox, matchingLines, outlineOf } from "./outline.mjs";
 import { letPick } from "./picking.mjs";
 import { formatSeconds } from "./text.mjs";
 import { bandsOf, runTime, ticksBetween, withRoom } from "./timescale.mjs";
@@ -24,8 +24,6 @@ export function makeTimeline(shared) {
   const { signal } = shared;
   const id = `nbflow-timeline-${++timelines}-${Math.random().toString(36).slice(2, 8)}`;
   const element = make("div", "nbflow-timeline");
-  const bar = make("div", "nbflow-timeline-bar");
-  const matches = make("div", "nbflow-timeline-matches");
   const frame = make("div", "nbflow-timeline-frame");
   const scroller = make("div", "nbflow-timeline-view");
   const axis = make("div", "nbflow-axis");
@@ -40,8 +38,7 @@ export function makeTimeline(shared) {
   for (const part of [area, list]) part.setAttribute("role", "presentation");
   area.append(behind, list);
   scroller.append(axis, area);
-  frame.append(scroller);
-  const tip = makeTip(frame);
+  const tip = makeTip(frame, ROW_HEIGHT);
 
   /** @type {Line[]} */
   let lines = [];
@@ -93,12 +90,11 @@ export function makeTimeline(shared) {
     const closed = [...bands.values()].flatMap((list) => list.map((band) => band.end ?? now));
     const longest = [...ends, ...closed].reduce((most, end) => Math.max(most, end), 0.001);
     extent = head.going ? withRoom(Math.max(longest, now)) : longest;
-    const label = scroller.clientWidth < 520 ? 116 : 190;
+    const label = scroller.clientWidth < 520 ? 120 : 190;
     scale = { ...scale, now, label };
     if (chosen !== null && chosen <= fitting()) chosen = null;
     const perSecond = chosen ?? Math.max(fitting(), 1e-6);
-    area.style.setProperty("--nbflow-label", `${label}px`);
-    axis.style.setProperty("--nbflow-label", `${label}px`);
+    frame.style.setProperty("--nbflow-label", `${label}px`);
     const width = chosen === null ? "100%" : `${label + extent * perSecond + RIGHT_PX}px`;
     if (area.style.width !== width) area.style.width = axis.style.width = width;
     if (wasLast && head.going) scroller.scrollLeft = scroller.scrollWidth;
@@ -163,8 +159,8 @@ export function makeTimeline(shared) {
     const state = told?.data.line ?? "";
     if (!times) return [line.name, state, "has no time yet"];
     const took = formatSeconds(times[1] - times[0]);
-    const end = told?.data.going ? `${took} so far` : `to ${formatSeconds(times[1])}, took ${took}`;
-    return [line.name, state, `from ${formatSeconds(times[0])} ${end}`, ...(told?.data.note ? [told.data.note] : [])];
+    const end = told?.data.going ? `, ${took} so far` : ` to ${formatSeconds(times[1])}, took ${took}`;
+    return [line.name, state, `from ${formatSeconds(times[0])}${end}`, ...(told?.data.note ? [told.data.note] : [])];
   };
   /** @param {string} key @param {number | null} x  where in the page; null: beside its bar */
   const showTip = (key, x) => {
@@ -193,19 +189,16 @@ export function makeTimeline(shared) {
   shared.on("select", ({ key }) => {
     if (isFront && document.activeElement === scroller) requestAnimationFrame(() => showTip(key, null));
   });
-  bar.append(matches, makeTimeZoom(scroller, signal, zoom));
-  element.append(bar, frame, none);
+  frame.prepend(makeTimeZoom(scroller, signal, zoom), scroller);
+  element.append(frame, none);
 
   const refill = () => {
     if (!isFront) return;
     const found = matchingLines(lines, shared.matches);
     const count = countTasks(found);
-    const total = shared.order.length;
     const { number, going } = shared.snapshot.head;
     const hasTimes = bands.size > 0 || going || [...shared.rows.values()].some((told) => told.data.start !== null);
-    matches.hidden = count === total;
-    say(matches, matchText(count, total));
-    frame.hidden = bar.hidden = !hasTimes || !count;
+    frame.hidden = !hasTimes || !count;
     none.hidden = !frame.hidden;
     say(none, hasTimes ? "No task matches the filter." :
       number === null ? "Times show once the flow runs." : "No task of this run took any time.");

@@ -4,8 +4,8 @@ import { make } from "./dom.mjs";
 
 const GAP_PX = 14;
 
-/** @param {HTMLElement} frame  positioned; the box stays within it */
-export function makeTip(frame) {
+/** @param {HTMLElement} frame  positioned; the box stays within it @param {number} rowHeight  of what it is about */
+export function makeTip(frame, rowHeight) {
   const tip = make("div", "nbflow-tip");
   tip.setAttribute("role", "tooltip");
   tip.hidden = true;
@@ -20,10 +20,16 @@ export function makeTip(frame) {
       tip.hidden = false;
       const around = frame.getBoundingClientRect();
       const { width, height } = tip.getBoundingClientRect();
-      const right = x - around.left + GAP_PX;
-      const left = right + width <= around.width ? right : x - around.left - GAP_PX - width;
+      const at = x - around.left;
+      const isRight = at + GAP_PX + width <= around.width;
+      const isBeside = isRight || at >= GAP_PX + width;
+      const left = isRight ? at + GAP_PX : isBeside ? at - GAP_PX - width : around.width - width - 2;
+      // Never over what it is about: with no room at either side it stands below, or above.
+      const top = y - around.top;
+      const below = top + rowHeight + height <= around.height ? top + rowHeight : top - height;
+      const free = Math.max(0, Math.min(top, around.height - height - 2));
       tip.style.left = `${Math.max(2, left)}px`;
-      tip.style.top = `${Math.max(0, Math.min(y - around.top, around.height - height - 2))}px`;
+      tip.style.top = `${isBeside ? free : Math.max(0, below)}px`;
     },
   };
 }
