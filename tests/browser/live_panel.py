@@ -69,6 +69,21 @@ class LivePanel:
         row = self.element.locator(f".nbflow-tasks tr[data-key='{task}']")
         expect(row).to_contain_text(word, timeout=timeout_s * 1000)
 
+    def node(self, key: str) -> Locator:
+        """The node or box in the graph with this key."""
+        return self.element.locator(f".nbflow-graph g[data-key='{key}']")
+
+    def fold(self, key: str) -> Locator:
+        """The small mark by which something in the graph is folded and unfolded."""
+        return self.element.locator(f".nbflow-graph .nbflow-fold[data-fold='{key}']")
+
+    def expect_selected(self, *keys: str) -> None:
+        """Wait until these nodes are marked in the graph, and no others."""
+        marked = self.element.locator(".nbflow-graph .nbflow-selected")
+        expect(marked).to_have_count(len(keys))
+        for number, key in enumerate(keys):
+            expect(marked.nth(number)).to_have_attribute("data-key", key)
+
     def settle(self) -> None:
         """Wait until no colour is on its way to another one."""
         self.element.evaluate(

@@ -24,6 +24,13 @@ test("a large drawing is fitted whole", () => {
   assert.ok(camera.showsAll(fitted, paper, view));
 });
 
+test("a drawing can be fitted at the top, where it stays when the view gets higher", () => {
+  const small = { x: 0, y: 0, width: 200, height: 100 };
+
+  assert.deepEqual(camera.fit(small, view, { atTop: true }), { x: -100, y: 0, k: 1 });
+  assert.deepEqual(camera.fit(small, { ...view, height: 900 }, { atTop: true }), { x: -100, y: 0, k: 1 });
+});
+
 test("what would be too small to read is shown from its top", () => {
   const fitted = camera.fit(paper, view, { least: 0.5 });
 
@@ -50,6 +57,13 @@ test("the middle of the view never leaves the paper", () => {
   const lost = camera.kept({ x: 5000, y: -5000, k: 1 }, paper, view);
 
   assert.deepEqual(under(lost, 200, 150), { x: 800, y: 0 });
+});
+
+test("a paper smaller than the view stays in it", () => {
+  const small = { x: 0, y: 0, width: 100, height: 50 };
+
+  assert.deepEqual(camera.kept({ x: 90, y: -900, k: 1 }, small, view), { x: 0, y: -250, k: 1 });
+  assert.deepEqual(camera.kept({ x: -20, y: 0, k: 1 }, small, view), { x: -20, y: 0, k: 1 });
 });
 
 test("what is in view already is revealed by not moving", () => {

@@ -30,7 +30,7 @@ function render(view) {
   const help = makeHelp(signal);
   tools.append(tabs.list, makeFilter(shared), help.button);
   const side = make("div", "nbflow-side");
-  side.append(makeInspector(shared), makeTable(shared));
+  side.append(makeTable(shared), makeInspector(shared));
   el.replaceChildren(makePlan(shared), tools, tabs.panels, side, makeAnnouncer(shared), help.dialog);
   listenToKeys(shared, tabs, help);
   tabs.show("graph");

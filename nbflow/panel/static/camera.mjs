@@ -16,14 +16,14 @@ export function within(value, least, most) {
 }
 
 /**
- * The largest scale at which a box fits, and its middle in the middle. What does not fit at `least` is shown from its
- * top.
- * @param {Box} box @param {Size} view @param {{most?: number, least?: number}} [limits]
+ * The largest scale at which a box fits, and its middle in the middle, or its top at the top. What does not fit at
+ * `least` is shown from its top as well.
+ * @param {Box} box @param {Size} view @param {{most?: number, least?: number, atTop?: boolean}} [how]
  * @returns {Camera}
  */
-export function fit(box, view, { most = 1, least = FARTHEST } = {}) {
+export function fit(box, view, { most = 1, least = FARTHEST, atTop = false } = {}) {
   const k = within(Math.min(view.width / box.width, view.height / box.height), least, most);
-  const spare = Math.max(view.height / k - box.height, 0);
+  const spare = atTop ? 0 : Math.max(view.height / k - box.height, 0);
   return { x: box.x + (box.width - view.width / k) / 2, y: box.y - spare / 2, k };
 }
 
@@ -47,18 +47,22 @@ export function panned({ x, y, k }, left, top) {
 }
 
 /**
- * The middle of the view stays on the paper: the drawing cannot be lost.
+ * The drawing cannot be lost: the middle of the view stays on the paper, and a smaller paper in the view.
  * @param {Camera} camera @param {Box} paper @param {Size} view
  * @returns {Camera}
  */
 export function kept({ x, y, k }, paper, view) {
-  const halfWidth = view.width / k / 2;
-  const halfHeight = view.height / k / 2;
   return {
-    x: within(x, paper.x - halfWidth, paper.x + paper.width - halfWidth),
-    y: within(y, paper.y - halfHeight, paper.y + paper.height - halfHeight),
+    x: keepOn(x, view.width / k, paper.x, paper.width),
+    y: keepOn(y, view.height / k, paper.y, paper.height),
     k,
   };
+}
+
+/** @param {number} from @param {number} seen @param {number} start @param {number} length */
+function keepOn(from, seen, start, length) {
+  const least = Math.min(start - seen / 2, start + length - seen);
+  return within(from, least, Math.max(start + length - seen / 2, start));
 }
 
 /**

@@ -13,6 +13,7 @@ import { anchored, around } from "./camera.mjs";
 import { make, say } from "./dom.mjs";
 import { drawFoldMarks } from "./foldmarks.mjs";
 import { listenToGraphKeys } from "./graphkeys.mjs";
+import { makeGraphNote } from "./graphnote.mjs";
 import { makeGraphTools } from "./graphtools.mjs";
 import { makeMinimap } from "./minimap.mjs";
 import { foldAt, readPlaces, selectionOf, shownAs } from "./places.mjs";
@@ -30,8 +31,6 @@ export function makeGraph(shared) {
   sheet.tabIndex = 0;
   sheet.setAttribute("role", "application");
   sheet.setAttribute("aria-roledescription", "graph");
-  const pending = make("div", "nbflow-drawing-note", "drawing…");
-  pending.setAttribute("role", "status");
   /** @type {import("./places.mjs").Places | null} */
   let places = null;
   let drawn = "";
@@ -42,14 +41,20 @@ export function makeGraph(shared) {
     tools.paintScale(k);
     minimap.place();
   });
-  const tools = makeGraphTools(viewport, (folded) => shared.send("fold_all", { folded }));
+  const tools = makeGraphTools(viewport, (folded) => {
+    shared.send("fold_all", { folded });
+    viewport.forget();
+    note.wait();
+  });
+  const note = makeGraphNote(shared.signal);
   const minimap = makeMinimap(shared.signal, () => places, viewport);
   const light = makeSpotlight(shared, sheet);
-  element.append(sheet, tools.element, minimap.element, pending);
+  element.append(sheet, tools.element, minimap.element, note.element);
 
   const draw = () => {
     const { svg, problem, folds } = shared.drawing;
-    pending.hidden = !shared.drawing.pending;
+    if (shared.drawing.pending) note.wait();
+    else note.done();
     tools.element.hidden = !svg && !drawn;
     tools.offer(folds);
     if (shared.drawing.pending && !svg) return; // the former picture stays
@@ -86,6 +91,7 @@ export function makeGraph(shared) {
     const place = placeOfFold(fold);
     toggled = place ? { key: fold, box: place.box } : null;
     shared.send("fold", { key: fold, folded: !folds[fold] });
+    note.wait();
   };
   const choose = (/** @type {string} */ key) => {
     const { key: row, index } = selectionOf(key, shared.names);
@@ -129,6 +135,7 @@ export function makeGraph(shared) {
   shared.on("patch", paint);
   shared.on("select", reveal);
   shared.on("filter", light.dim);
+  shared.on("problem", ({ text }) => note.tell(text));
   shared.on("focus", ({ key, index }) => shared.select(key, index ?? null));
   return element;
 }

@@ -70,10 +70,11 @@ export function makeViewport(sheet, signal, changed) {
     move();
   };
   const fitted = (/** @type {Box} */ box, /** @type {import("./camera.mjs").Size} */ view, /** @type {{least?: number}} */ limits) => {
-    const camera = fit(box, view, limits);
+    // At the top: a click that opens the inspector, and makes the sheet higher, moves nothing from under the pointer.
+    const camera = fit(box, view, { ...limits, atTop: true });
     const [left, below] = [(box.x - camera.x) * camera.k, (box.y + box.height - camera.y) * camera.k];
     if (left > TOOLBAR.width || below < view.height - TOOLBAR.height) return camera;
-    return fit(box, { width: view.width, height: view.height - TOOLBAR.height }, limits);
+    return fit(box, { width: view.width, height: view.height - TOOLBAR.height }, { ...limits, atTop: true });
   };
   /** Make the sheet as high as the drawing needs, and no higher than is good for the page. */
   const takeHeight = () => {
@@ -119,6 +120,10 @@ export function makeViewport(sheet, signal, changed) {
     fit() {
       fitting = {};
       glide(fitted(paper, size, {}));
+    },
+    /** Fit the next drawing as if it were the first. */
+    forget() {
+      fitting = START;
     },
     /** At its own size. */
     reset() {
