@@ -82,11 +82,11 @@ class Coalescer:
 
     def mark(self, key: Hashable) -> None:
         """Note that `key` changed; the first change in an interval sets the timer."""
-        with self._lock:
-            self._keys[key] = None
-            if self._timer is not None or self._closed:
-                return
-            self._timer = self._call_later(max(0.0, self._next - self._clock()), self._fire)
+        # Without a lock, for this is done on the run's thread: noted first, then looked whether somebody will come.
+        # Whoever is about to leave says so first, and then looks whether something was noted.
+        self._keys[key] = None
+        if self._timer is None:
+            self._start()
 
     def close(self) -> None:
         """Flush what is left on the caller's thread and set no timer any more. Twice is harmless."""
@@ -97,22 +97,38 @@ class Coalescer:
             timer.cancel()
         self._fire()
 
+    def _start(self) -> None:
+        with self._lock:
+            if self._timer is None and not self._closed:
+                self._timer = self._call_later(max(0.0, self._next - self._clock()), self._fire)
+
     def _fire(self) -> float | None:
         """Flush, and return after how many seconds to look again; None after a look at nothing."""
         # One lock around taking and flushing: a later flush can never overtake an earlier one.
         with self._flushing:
-            with self._lock:
-                keys, self._keys = tuple(self._keys), {}
-                if not keys or self._closed:
-                    self._timer = None
+            keys = self._take()
             if not keys:
+                self._leave()
                 return None
             began = self._cost()
             try:
                 self._flush(keys)
             except BaseException:
-                self._timer = None  # this thread ends; the next change starts another
+                self._next = self._clock() + self._interval_s
+                self._leave()
                 raise
             pause_s = max(self._interval_s, min(_LONGEST_S, PATIENCE * (self._cost() - began)))
             self._next = self._clock() + pause_s
             return None if self._closed else pause_s
+
+    def _leave(self) -> None:
+        self._timer = None
+        if self._keys:
+            self._start()
+
+    def _take(self) -> tuple[Hashable, ...]:
+        # What is marked again between these two lines is read after them, so it is told all the same.
+        keys = tuple(self._keys)
+        for key in keys:
+            del self._keys[key]
+        return keys

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nbflow.render.layout import Layout
 
 # Beyond these, laying out takes many seconds and nobody finds anything in the result.
-MOST_NODES, _MOST_LINES = 2_000, 500
+MOST_NODES, _MOST_LINES = 1_500, 500
 
 PENDING: dict[str, Any] = {"svg": "", "problem": "", "pending": True, "shown": {}, "folds": {}}
 

@@ -174,3 +174,22 @@ def test_changes_from_many_threads_are_all_flushed_and_the_timer_threads_end():
         if thread.name == "nbflow-panel":
             thread.join(timeout=5)
     assert not [t for t in threading.enumerate() if t.name == "nbflow-panel"]
+
+
+def test_no_change_is_left_lying_whenever_it_comes():
+    told, changed = threading.Condition(), itertools.count()
+    latest = [-1]
+
+    def flush(keys):
+        with told:
+            latest[0] = max(latest[0], *keys)
+            told.notify_all()
+
+    changes = Coalescer(flush, interval_s=0.0001)
+
+    for _ in range(300):  # each comes as the thread of the one before is about to end
+        number = next(changed)
+        changes.mark(number)
+        with told:
+            assert told.wait_for(lambda: latest[0] >= number, 10)  # noqa: B023 - called here only
+    changes.close()
