@@ -27,6 +27,15 @@ class Parameter(Task):
         default: The value used if a run gets none; None is a default like any other.
         required: Whether a run needs a value; by default if there is no default.
         tags: Words for finding it.
+        annotation: What values it takes, for the form of `flow.panel()`: a type such as `int`, choices
+            (`Literal["fast", "exact"]`, an `Enum`), a range (`Annotated[int, range(0, 11)]`, the end left out, or
+            `Annotated[float, (0.0, 1.0)]`, with the step as a third number), each `| None` if None will do. If it is
+            left out, the annotation of the argument that takes the parameter counts, and then the type of the default.
+
+    Example:
+        >>> from typing import Annotated
+        >>> Parameter("share", default=0.5, annotation=Annotated[float, (0.0, 1.0)])
+        <Parameter: share>
     """
 
     def __init__(
@@ -35,11 +44,14 @@ class Parameter(Task):
         default: Any = _NO_DEFAULT,
         required: bool | None = None,
         tags: Iterable[str] | None = None,
+        *,
+        annotation: Any = None,
     ) -> None:
         has_default = default is not _NO_DEFAULT
         super().__init__(name=name, slug=name, tags=tags)
         self.required = not has_default if required is None else required
         self.default = default if has_default else None
+        self.annotation = annotation
 
     def __repr__(self) -> str:
         return f"<Parameter: {self.name}>"

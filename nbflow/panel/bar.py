@@ -71,14 +71,6 @@ class Bar:
             self._suggested = run.id  # once: what the user chooses then, stays
             self.what.value = "failed" if run.state.is_failed() else "all"
 
-    def close(self) -> None:
-        """Close all widgets."""
-        for group in self.box.children:
-            for widget in group.children:
-                widget.close()
-            group.close()
-        self.box.close()
-
 
 def _button(control: Control, press: Callable[[str], None]) -> Any:
     button = ipywidgets.Button(

@@ -43,10 +43,6 @@ class Commands(Part):
         """Show what can be done now."""
         self.bar.show(run)
 
-    def close(self) -> None:
-        """Close the buttons."""
-        self.bar.close()
-
     def press(self, command: str) -> None:
         """Carry out the command of a button."""
         self.panel.clear_error()

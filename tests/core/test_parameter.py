@@ -124,3 +124,10 @@ def test_a_required_parameter_without_a_value_fails():
 def test_a_parameter_shows_its_name_and_its_arguments():
     assert repr(Parameter("x")) == "<Parameter: x>"
     assert "default" in inspect.signature(Parameter).parameters
+
+
+def test_an_annotation_says_what_values_a_parameter_takes():
+    assert Parameter("x").annotation is None
+    x = Parameter("x", default=1, annotation=int | None)
+    assert x.annotation == int | None
+    assert x.copy("y").annotation == int | None

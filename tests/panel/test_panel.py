@@ -136,18 +136,6 @@ def test_pause_and_resume_are_put_to_the_run(make_panel, flow, gate):
     until(lambda: head(panel)["state"] == "Success")
 
 
-def test_rerun_shows_the_new_run(make_panel, flow, gate):
-    gate.set()
-    panel = make_panel(flow)
-    panel.buttons["run"].click()
-    until(lambda: "run" in enabled(panel))
-
-    panel.buttons["rerun"].click()
-    until(lambda: head(panel)["number"] == 2 and head(panel)["state"] == "Success")
-
-    assert panel.run is flow.runs[-1]
-
-
 def test_runs_get_the_parameters_given_to_the_panel(make_panel):
     with Flow("example") as flow:
         task(lambda n: n, name="keep")(Parameter("n", default=1))

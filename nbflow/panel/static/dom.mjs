@@ -23,6 +23,14 @@ export function make(tag, classes = "", text = "") {
   return element;
 }
 
+/** A button of the script's own. @param {string} text @param {string} classes @param {() => void} press */
+export function pushButton(text, classes, press) {
+  const button = make("button", `nbflow-push ${classes}`, text);
+  button.setAttribute("type", "button");
+  button.addEventListener("click", press);
+  return /** @type {HTMLButtonElement} */ (button);
+}
+
 /** @param {Element} element @param {string} text */
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;

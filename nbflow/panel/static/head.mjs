@@ -5,6 +5,7 @@
  * @typedef {import("./text.mjs").Head} Head
  * @typedef {import("./text.mjs").Patch} Patch
  */
+import { tendButtons, tendForm } from "./controls.mjs";
 import { everySecond, listen, make, say, whenThere } from "./dom.mjs";
 import { goneText, lastHead, whenGone } from "./life.mjs";
 import { elapsed, formatSeconds, progressText, withClass } from "./text.mjs";
@@ -72,35 +73,9 @@ async function renderHead(view) {
     const seconds = elapsed(head.seconds, head.going, toldAt, performance.now());
     paint({ ...body.get("snapshot"), head: lastHead(head, seconds) });
   });
-  const find = () => el.closest(".nbflow-panel")?.querySelector(".nbflow-controls");
-  whenThere(find, signal, (controls) => tendButtons(controls, signal));
-}
-
-/**
- * A button is disabled while its command is carried out, and so loses the focus: give it back, that the next step
- * is one more press of the same key. And let nobody read out the icons.
- * @param {Element} controls  @param {AbortSignal} signal
- */
-function tendButtons(controls, signal) {
-  /** @type {HTMLButtonElement | null} */
-  let pressed = null;
-  const tend = () => {
-    for (const icon of controls.querySelectorAll("i:not([aria-hidden])")) icon.setAttribute("aria-hidden", "true");
-    const isFree = !document.activeElement || document.activeElement === document.body;
-    if (isFree && pressed && !pressed.disabled) pressed.focus({ preventScroll: true });
-  };
-  controls.addEventListener("focusin", (event) => {
-    pressed = /** @type {Element} */ (event.target).closest("button");
-  }, { signal });
-  // Who has gone elsewhere, by key or by mouse, stays there.
-  document.addEventListener("focusin", (event) => {
-    if (!controls.contains(/** @type {Node} */ (event.target))) pressed = null;
-  }, { signal });
-  document.addEventListener("pointerdown", () => { pressed = null; }, { signal, capture: true });
-  const observer = new MutationObserver(tend);
-  observer.observe(controls, { subtree: true, childList: true, attributeFilter: ["disabled"] });
-  signal.addEventListener("abort", () => observer.disconnect());
-  tend();
+  const find = (/** @type {string} */ part) => () => el.closest(".nbflow-panel")?.querySelector(part);
+  whenThere(find(".nbflow-controls"), signal, (controls) => tendButtons(controls, signal));
+  whenThere(find(".nbflow-form"), signal, (form) => tendForm(form, signal));
 }
 
 /** @param {HTMLElement} bar @param {Head} head */

@@ -1,10 +1,140 @@
 // @ts-check
-/** What a rerun would do, shown before it does it. */
-import { make } from "./dom.mjs";
+/**
+ * What a rerun would do, shown above the views before it does it; what would run is marked in the graph and the table.
+ *
+ * @typedef {[key: string, name: string, runs: 0 | 1, why: string, expected: string]} PlanRow
+ * @typedef {{is_shown: boolean, what: string, title: string, number: number | null, cancels: string, note: string,
+ *   is_empty: boolean, headline: string, rows: PlanRow[], more: [runs: number, reused: number],
+ *   blocks: [name: string, why: string][], closed: number, parameters: [name: string, was: string, will: string][],
+ *   gone: string[], keys: string[]}} Plan
+ */
+import { make, pushButton } from "./dom.mjs";
+
+let plansMade = 0;
 
 /** @param {import("./shared.mjs").Shared} shared */
 export function makePlan(shared) {
-  const element = make("div", "nbflow-plan");
+  const element = make("section", "nbflow-plan");
+  const id = `nbflow-plan-${++plansMade}-${Math.random().toString(36).slice(2, 8)}`;
+  element.setAttribute("role", "dialog");
+  element.setAttribute("aria-labelledby", id);
   element.hidden = true;
+  const title = make("h3", "nbflow-plan-title");
+  title.id = id;
+  const headline = make("p", "nbflow-plan-headline");
+  headline.setAttribute("role", "status");
+  const content = make("div", "nbflow-plan-content");
+  const start = pushButton("Rerun now", "nbflow-plan-start", () => shared.send("follow"));
+  const drop = pushButton("Close", "nbflow-close", () => close());
+  const all = pushButton("Plan a rerun of everything", "nbflow-plan-all", () => shared.send("plan", { what: "all" }));
+  const buttons = make("div", "nbflow-plan-buttons");
+  buttons.append(start, all, drop);
+  element.append(title, headline, content, buttons);
+  /** @type {Plan | null} */
+  let plan = null;
+  /** @type {HTMLElement | null} */
+  let focusedBefore = null;
+
+  const close = () => {
+    shared.send("drop_plan");
+    hide();
+  };
+  const hide = () => {
+    const hadFocus = element.contains(document.activeElement);
+    plan = null;
+    element.hidden = true;
+    mark();
+    if (hadFocus && focusedBefore?.isConnected) focusedBefore.focus({ preventScroll: true });
+    focusedBefore = null;
+  };
+  const show = (/** @type {Plan} */ told) => {
+    const wasHidden = element.hidden;
+    plan = told;
+    title.textContent = told.title;
+    headline.textContent = told.headline;
+    content.replaceChildren(...told.is_empty ? [] : details(told));
+    const isPossible = !told.is_empty;
+    start.hidden = !isPossible;
+    all.hidden = isPossible || !told.what || told.what === "all";
+    element.hidden = false;
+    mark();
+    // The view in which it was asked for gets the focus; another view of the same panel keeps its own.
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+    const isHere = focused && shared.el.closest(".nbflow-panel")?.contains(focused);
+    if (wasHidden && isHere) {
+      focusedBefore = focused;
+      (isPossible ? start : drop).focus({ preventScroll: true });
+      element.scrollIntoView({ block: "nearest" });
+    } else if (element.contains(focused) && focused?.hidden) (isPossible ? start : drop).focus();
+  };
+  const mark = () => {
+    const keys = plan && !plan.is_empty ? plannedNodes(plan.keys, shared.drawing.shown ?? {}) : null;
+    const panel = shared.el;
+    panel.classList.toggle("nbflow-planning", keys !== null);
+    for (const group of panel.querySelectorAll(".nbflow-graph g[data-key]")) {
+      group.classList.toggle("nbflow-planned", keys?.has(/** @type {SVGElement} */ (group).dataset.key ?? "") ?? false);
+    }
+  };
+  shared.on("plan", (told) => (told.is_shown ? show(told) : hide()));
+  shared.on("drawing", mark);
   return element;
+}
+
+/**
+ * The nodes and boxes that stand for what runs: of what is folded, that into which it is.
+ * @param {string[]} keys  @param {Record<string, string>} shown
+ */
+export function plannedNodes(keys, shown) {
+  return new Set(keys.map((key) => shown[key] ?? key));
+}
+
+/** What the list leaves out, in words. @param {[runs: number, reused: number]} more @param {number} listed */
+export function moreText([runs, reused], listed) {
+  const words = [];
+  if (runs) words.push(`${runs.toLocaleString("en")} more ${runs === 1 ? "runs" : "run"}`);
+  if (reused) words.push(`${reused.toLocaleString("en")} ${reused === 1 ? "is" : "are"} reused`);
+  return words.length ? `${listed ? "… and " : ""}${words.join(", ")}` : "";
+}
+
+/** @param {Plan} plan @returns {HTMLElement[]} */
+function details(plan) {
+  const found = [];
+  for (const text of [plan.note, plan.cancels]) if (text) found.push(make("p", "nbflow-plan-note", text));
+  if (plan.parameters.length) {
+    const list = make("p", "nbflow-plan-parameters");
+    list.append(make("span", "", "With "), ...plan.parameters.flatMap(([name, was, will], i) => [
+      make("span", "", i ? ", " : ""), make("strong", "", name), make("span", "", ` = ${will} (was ${was})`),
+    ]));
+    found.push(list);
+  }
+  const table = make("table");
+  table.setAttribute("aria-label", "tasks");
+  const body = make("tbody");
+  body.append(...plan.rows.map(([key, name, runs, why, expected]) => {
+    const row = make("tr", runs ? "nbflow-runs-again" : "nbflow-reused");
+    row.dataset.key = key;
+    const head = make("th", "nbflow-plan-task", name);
+    head.setAttribute("scope", "row");
+    row.append(head, make("td", "", runs ? "▶ runs" : "= reused"), make("td", "nbflow-plan-why", why),
+      make("td", "nbflow-plan-time", expected));
+    return row;
+  }));
+  table.append(body);
+  const scroll = make("div", "nbflow-plan-rows");
+  scroll.tabIndex = 0;
+  scroll.setAttribute("role", "region");
+  scroll.setAttribute("aria-label", "what runs and why");
+  scroll.append(table);
+  const more = moreText(plan.more, plan.rows.length);
+  if (more) scroll.append(make("p", "nbflow-plan-more", more));
+  if (plan.rows.length || more) found.push(scroll);
+  if (plan.blocks.length) {
+    const list = make("p", "nbflow-plan-blocks");
+    list.append(...plan.blocks.flatMap(([name, why], i) => [
+      make("span", "", i ? "; " : "Opens "), make("strong", "", name), make("span", "", `: ${why}`),
+    ]));
+    found.push(list);
+  }
+  if (plan.gone.length) found.push(make("p", "", `The flow no longer has ${plan.gone.join(", ")}.`));
+  return found;
 }

@@ -1,9 +1,164 @@
 // @ts-check
-/** The runs of the flow, to show one of them or to compare two. */
-import { make } from "./dom.mjs";
+/**
+ * The runs of the flow: to show one of them, or to put two side by side.
+ *
+ * @typedef {{number: number, state: string, line: string, started: number | null, seconds: number | null,
+ *   going: boolean, kind: string, parameters: string}} RunLine
+ * @typedef {{runs: RunLine[], shown: number | null, is_kept: boolean, note: string}} RunList
+ */
+import { makeComparison } from "./comparison.mjs";
+import { everySecond, make, pushButton, say } from "./dom.mjs";
+import { elapsed, formatSeconds } from "./text.mjs";
+
+const ASK_AGAIN_S = 3; // while another run than the one that is shown goes on
 
 /** @param {import("./shared.mjs").Shared} shared */
 export function makeRuns(shared) {
   const element = make("div", "nbflow-runs");
+  const note = make("p", "nbflow-runs-note");
+  note.setAttribute("role", "status");
+  const table = make("table", "nbflow-runs-table");
+  const head = make("tr");
+  for (const name of ["Compare", "Run", "State", "Started", "Time", "What", ""]) {
+    const cell = make("th", name ? `nbflow-runs-${name.toLowerCase()}` : "", name);
+    cell.setAttribute("scope", "col");
+    head.append(cell);
+  }
+  if (head.lastChild) head.replaceChild(make("td"), head.lastChild);
+  const top = make("thead");
+  top.append(head);
+  const body = make("tbody");
+  table.append(top, body);
+  const empty = make("p", "nbflow-runs-empty", "No runs yet.");
+  const compare = pushButton("Compare", "nbflow-runs-go", () => {
+    comparison.wait();
+    shared.send("compare", { runs: inOrder(chosen) });
+  });
+  const hint = make("span", "nbflow-runs-hint");
+  const bar = make("div", "nbflow-runs-bar");
+  bar.append(compare, hint);
+  const comparison = makeComparison(shared);
+  element.append(note, empty, table, bar, comparison.element);
+  /** The runs whose boxes are checked, in the order in which they were. @type {number[]} */
+  let chosen = [];
+  /** @type {RunList} */
+  let list = { runs: [], shown: null, is_kept: true, note: "" };
+  let toldAt = 0;
+  let isInFront = false;
+  let seconds = 0;
+  /** @type {Map<number, {time: HTMLElement, bar: HTMLElement}>} */
+  const times = new Map();
+
+  const paint = () => {
+    const focus = element.contains(document.activeElement) ? focusName() : "";
+    const numbers = new Set(list.runs.map(({ number }) => number));
+    chosen = chosen.filter((number) => numbers.has(number));
+    times.clear();
+    body.replaceChildren(...list.runs.map(row));
+    table.hidden = !list.runs.length;
+    empty.hidden = !table.hidden;
+    bar.hidden = list.runs.length < 2;
+    say(note, list.note);
+    note.hidden = !list.note;
+    tell();
+    tick();
+    if (focus) /** @type {HTMLElement | null} */ (body.querySelector(`[data-name="${focus}"]`))?.focus();
+  };
+  const focusName = () => /** @type {HTMLElement} */ (document.activeElement).dataset.name ?? "";
+  const row = (/** @type {RunLine} */ run) => {
+    const line = make("tr", run.number === list.shown ? "nbflow-runs-shown" : "");
+    line.dataset.run = String(run.number);
+    const box = /** @type {HTMLInputElement} */ (make("input"));
+    box.type = "checkbox";
+    box.checked = chosen.includes(run.number);
+    box.dataset.name = `box-${run.number}`;
+    box.setAttribute("aria-label", `run ${run.number}, to be compared`);
+    box.addEventListener("change", () => choose(run.number, box.checked));
+    const check = make("td", "nbflow-runs-compare");
+    check.append(box);
+    const name = make("th", "nbflow-runs-run", `run ${run.number}`);
+    name.setAttribute("scope", "row");
+    const state = make("td", "nbflow-runs-state");
+    state.append(make("span", `nbflow-badge nbflow-state-${run.state}`, run.line));
+    const length = make("div", "nbflow-runs-length");
+    const time = make("span");
+    const cell = make("td", "nbflow-runs-time");
+    cell.append(time, length);
+    times.set(run.number, { time, bar: length });
+    const what = make("td", "nbflow-runs-what");
+    if (run.kind) what.append(make("div", "", run.kind));
+    if (run.parameters) what.append(make("div", "nbflow-runs-parameters", run.parameters));
+    const show = make("td", "nbflow-runs-show");
+    if (run.number === list.shown) show.append(make("span", "", "shown"));
+    else {
+      const button = pushButton("Show", "", () => shared.send("show", { number: run.number }));
+      button.dataset.name = `show-${run.number}`;
+      button.setAttribute("aria-label", `Show run ${run.number}`);
+      show.append(button);
+    }
+    const started = make("td", "nbflow-runs-started", startText(run.started, new Date()));
+    line.append(check, name, state, started, cell, what, show);
+    return line;
+  };
+  const choose = (/** @type {number} */ number, /** @type {boolean} */ isChosen) => {
+    chosen = chosen.filter((one) => one !== number);
+    if (isChosen) chosen.push(number);
+    if (chosen.length > 2) {
+      const [dropped] = chosen.splice(0, 1); // the box that was checked first
+      const box = /** @type {HTMLInputElement | null} */ (body.querySelector(`[data-name="box-${dropped}"]`));
+      if (box) box.checked = false;
+    }
+    tell();
+  };
+  const tell = () => {
+    compare.disabled = chosen.length !== 2;
+    const [one, other] = inOrder(chosen);
+    say(compare, chosen.length === 2 ? `Compare run ${one} and run ${other}` : "Compare");
+    say(hint, chosen.length === 2 ? "" : "Check two runs to put them side by side.");
+  };
+  const tick = () => {
+    const now = performance.now();
+    const taken = list.runs.map((run) => elapsed(run.seconds, run.going, toldAt, now) ?? 0);
+    const longest = Math.max(...taken, 0.001);
+    list.runs.forEach((run, i) => {
+      const cell = times.get(run.number);
+      if (!cell) return;
+      say(cell.time, run.seconds === null ? "" : formatSeconds(taken[i]));
+      cell.bar.style.width = `${(100 * taken[i]) / longest}%`;
+    });
+  };
+  shared.on("runs", (told) => {
+    list = told;
+    toldAt = performance.now();
+    paint();
+  });
+  shared.on("view", (name) => {
+    isInFront = name === "runs";
+    if (isInFront) shared.send("list_runs");
+  });
+  everySecond(shared.signal, () => {
+    if (!isInFront || !list.runs.some(({ going }) => going)) return;
+    tick();
+    seconds = (seconds + 1) % ASK_AGAIN_S;
+    if (!seconds && list.runs.some(({ going, number }) => going && number !== list.shown)) shared.send("list_runs");
+  });
   return element;
+}
+
+/**
+ * When a run began, as short as it can be said: the time today, else the day as well.
+ * @param {number | null} started  in seconds since the epoch  @param {Date} now
+ */
+export function startText(started, now) {
+  if (started === null) return "";
+  const then = new Date(started * 1000);
+  const time = then.toTimeString().slice(0, 8);
+  if (then.toDateString() === now.toDateString()) return time;
+  const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
+  return `${then.getFullYear()}-${two(then.getMonth() + 1)}-${two(then.getDate())} ${time}`;
+}
+
+/** @param {number[]} numbers */
+function inOrder(numbers) {
+  return [...numbers].sort((a, b) => a - b);
 }

@@ -1,0 +1,108 @@
+"""Runs, and two of them side by side, as plain data for the script; of a size that does not grow with the flow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.sameness import same
+from nbflow.panel.literals import in_short
+from nbflow.render.names import one_line, safe_key
+from nbflow.render.palette import state_look
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbflow.engine.compare import Comparison, TaskPair
+    from nbflow.engine.handle import Run
+    from nbflow.panel.part import Json
+
+MOST_PAIRS = 500
+_MOST_PARAMETERS = 12
+
+
+def run_json(run: Run, former: Run | None, *, now: float) -> Json:
+    """Describe a run in the list of runs.
+
+    Args:
+        run: The run.
+        former: The one before it in the list, to tell which parameters differ.
+        now: Seconds since the epoch.
+    """
+    name = type(run.state).__name__
+    started, ended = run.started_at, run.ended_at
+    return {
+        "number": run.number,
+        "state": name,
+        "line": state_look(name).label,
+        "started": started,
+        "seconds": None if started is None else round(max(0.0, (ended or now) - started), 3),
+        "going": started is not None and ended is None,
+        "kind": _kind(run),
+        "parameters": _parameters(run.parameters, None if former is None else former.parameters),
+    }
+
+
+def comparison_json(comparison: Comparison, one: Run, other: Run) -> Json:
+    """Describe two runs side by side: what differs first, then in start order."""
+    hidden = {
+        run.graph.slugs[t] for run in (one, other) for n, t in enumerate(run.graph.tasks) if run.graph.free[n]
+    }
+    pairs = [pair for pair in comparison.tasks if pair.slug not in hidden or pair.differs]
+    parameters = {pair.name for pair in comparison.parameters}
+    pairs = [pair for pair in pairs if pair.slug not in parameters]
+    pairs.sort(key=lambda pair: not pair.differs)  # stable: each half stays in start order
+    names = {
+        run.graph.slugs[task]: task.name for run in (other, one) for task in run.graph.tasks
+    }  # fmt: skip
+    often = [names.get(pair.slug, pair.slug) for pair in pairs]
+    twice = {name for name in set(often) if often.count(name) > 1} if len(often) < 2_000 else set(often)
+    return {
+        "names": [one_line(name, 40) for name in comparison.names],
+        "states": [[state, state_look(state).label] for state in comparison.states],
+        "seconds": list(comparison.seconds),
+        "parameters": [
+            [one_line(p.name, 60), *p.values, p.value] for p in comparison.parameters[:MOST_PAIRS]
+        ],
+        "tasks": [_pair_json(pair, names, twice) for pair in pairs[:MOST_PAIRS]],
+        "differing": sum(pair.differs for pair in pairs),
+        "total": len(pairs),
+    }
+
+
+def _pair_json(pair: TaskPair, names: Mapping[str, str], twice: set[str]) -> list[Any]:
+    name = names.get(pair.slug, pair.slug)
+    words = [state.partition(" ") for state in pair.states]
+    return [
+        safe_key(pair.slug),
+        one_line(pair.slug if name in twice else name, 80),
+        [
+            [word, f"{state_look(word).label} {counts}".strip() if word != "-" else "-"]
+            for word, _, counts in words
+        ],
+        [None if seconds is None else round(seconds, 3) for seconds in pair.seconds],
+        pair.value,
+        pair.code,
+        list(pair.sources),
+        int(pair.differs),
+    ]
+
+
+def _kind(run: Run) -> str:
+    plan = run.plan
+    if plan is None:
+        return "fork" if run.kind == "fork" else ""
+    parent = run.parent
+    stored = "" if parent is None or hasattr(parent, "wait") else "stored run "
+    of = "" if parent is None else f" of {stored}{parent.number}"
+    what = {"all": "everything", "tasks": "what was selected"}.get(plan.what, plan.what)
+    return f"rerun{of}: {what}" + (", forked" if run.kind == "fork" else "")
+
+
+def _parameters(values: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:
+    shown = [
+        f"{one_line(name, 40)} = {in_short(value)}"
+        for name, value in values.items()
+        if before is None or name not in before or not same(before[name], value)
+    ]
+    more = f", and {len(shown) - _MOST_PARAMETERS} more" if len(shown) > _MOST_PARAMETERS else ""
+    return ", ".join(shown[:_MOST_PARAMETERS]) + more

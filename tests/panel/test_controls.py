@@ -1,0 +1,109 @@
+"""What each button does, and when it can be pressed."""
+
+from __future__ import annotations
+
+import pytest
+
+from nbflow import Flow, task
+from nbflow.panel.controls import CONTROLS
+from tests.panel.test_panel import HELD, enabled, head, until
+
+
+def test_every_button_has_a_name_a_hint_with_its_key_and_a_class_of_its_own(make_panel, flow):
+    buttons = make_panel(flow).buttons
+
+    assert [button.description for button in buttons.values()] == [
+        "Run", "Resume", "Pause", "Cancel", "Step", "Step block", "Retry", "Skip", "Rerun",
+    ]  # fmt: skip
+    for control in CONTROLS:
+        assert buttons[control.command].tooltip == f"{control.hint} ({control.key})"
+        assert f"nbflow-command-{control.command}" in buttons[control.command]._dom_classes
+
+
+def test_step_block_begins_a_run_and_stands_still_after_the_block(make_panel, flow, gate):
+    panel = make_panel(flow)
+    gate.set()
+
+    panel.buttons["step_block"].click()
+    until(
+        lambda: panel._body.snapshot["rows"]["Cluster.cleanup-1"][0] == "Success" and enabled(panel) == HELD
+    )
+
+    assert {task.name: type(state).__name__ for task, state in panel.run.states.items()} == {
+        "Cluster": "Success",
+        "Cluster.setup": "Success",
+        "first": "Success",
+        "wait": "Success",
+        "Cluster.cleanup": "Success",
+        "last": "Pending",
+    }
+    panel.buttons["step_block"].click()
+    until(lambda: head(panel)["state"] == "Success")
+
+
+def test_step_block_returns_while_the_block_still_runs(make_panel, flow, gate):
+    panel = make_panel(flow)
+
+    panel.buttons["step_block"].click()
+
+    until(lambda: panel._body.snapshot["rows"]["wait-1"][0] == "Running")
+    assert not gate.is_set()
+
+
+def test_retry_and_skip_are_about_the_selected_task_where_several_are_held(make_panel):
+    @task
+    def fail(x):
+        raise ValueError(x)
+
+    with Flow("held") as flow:
+        first, second = fail(1), fail(2)
+    panel = make_panel(flow, options={"executor": "threads"})
+    panel.holds.value = True
+    panel.buttons["run"].click()
+    until(lambda: panel.run.held == [first, second] and "skip" in enabled(panel))
+
+    panel.selected = ("fail-2", None)
+    panel.buttons["skip"].click()
+
+    until(lambda: panel.run.states[second].is_skipped())
+    assert panel.run.held == [first]
+    panel.selected = ("", None)
+    panel.buttons["skip"].click()
+    until(lambda: panel.run.states[first].is_skipped())
+
+
+@pytest.mark.parametrize("command", ["retry", "skip", "resume", "pause", "cancel"])
+def test_a_click_that_comes_too_late_does_no_harm(make_panel, flow, gate, command):
+    gate.set()
+    flow.run()
+    panel = make_panel(flow, flow.runs[-1])
+
+    panel.buttons[command].click()
+
+    assert panel._head.error == ""
+    assert panel.run.state.is_successful()
+
+
+def test_what_to_rerun_is_suggested_once_and_then_left_to_the_user(make_panel, flow, gate):
+    gate.set()
+    panel = make_panel(flow)
+    what = panel.commands.bar.what
+    assert what.disabled
+    panel.buttons["run"].click()
+    until(lambda: panel.run.is_finished and "run" in enabled(panel))
+    assert what.value == "all"
+    assert not what.disabled
+
+    what.value = "stale"
+    panel.commands.bar.show(panel.run)
+
+    assert what.value == "stale"
+
+
+def test_no_button_is_left_when_the_panel_is_closed(make_panel, flow):
+    panel = make_panel(flow)
+
+    panel.close()
+
+    bar = panel.commands.bar
+    assert all(widget.comm is None for widget in (*panel.buttons.values(), bar.what, bar.holds, bar.box))
