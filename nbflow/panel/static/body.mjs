@@ -31,6 +31,10 @@ function render(view) {
   tools.append(tabs.list, makeFilter(shared), help.button);
   const side = make("div", "nbflow-side");
   side.append(makeTable(shared), makeInspector(shared));
+  shared.on("picture", () => {
+    const { rows, boxes } = shared.picture;
+    side.style.setProperty("--nbflow-rows", String(rows.length + boxes.length));
+  });
   el.replaceChildren(makePlan(shared), tools, tabs.panels, side, makeAnnouncer(shared), help.dialog);
   listenToKeys(shared, tabs, help);
   tabs.show("graph");

@@ -16,6 +16,7 @@ import { listenToGraphKeys } from "./graphkeys.mjs";
 import { makeGraphNote } from "./graphnote.mjs";
 import { makeGraphTools } from "./graphtools.mjs";
 import { makeMinimap } from "./minimap.mjs";
+import { goToInspector } from "./picking.mjs";
 import { foldAt, readPlaces, selectionOf, shownAs } from "./places.mjs";
 import { makeSpotlight } from "./spotlight.mjs";
 import { withClass } from "./text.mjs";
@@ -126,7 +127,7 @@ export function makeGraph(shared) {
     ways: () => places ?? { all: new Map(), links: [] },
     current: chosen,
     choose,
-    open: () => shared.tell("open"),
+    open: () => goToInspector(shared),
     fold: () => toggleFold(foldAt(chosen(), shared.drawing.folds)),
     leave: () => shared.select(""),
     viewport,

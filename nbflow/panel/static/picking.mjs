@@ -52,7 +52,7 @@ export function letPick(shared, element, roll, page) {
 }
 
 /** Put the focus on what is known of the selected task. @param {import("./shared.mjs").Shared} shared */
-function goToInspector(shared) {
+export function goToInspector(shared) {
   const inspector = /** @type {HTMLElement | null} */ (shared.el.querySelector(".nbflow-inspector"));
   if (!inspector || inspector.hidden) return;
   if (!inspector.hasAttribute("tabindex")) inspector.tabIndex = -1;

@@ -58,10 +58,10 @@ export function makeSpotlight(shared, sheet) {
       for (const old of sheet.querySelectorAll(".nbflow-near")) old.classList.remove("nbflow-near");
       const all = places?.all ?? new Map();
       selected = shownAs(shared.selected, all, shared.drawing.shown).map((key) => all.get(key));
-      for (const { element, isBox } of selected) {
+      for (const { element } of selected) {
         element.classList.add("nbflow-selected");
         const shape = [...element.querySelectorAll(":scope > .nbflow-shape")].at(-1);
-        if (shape && !isBox) element.insertBefore(halo(shape), element.querySelector(".nbflow-shape"));
+        shape?.before(halo(shape));
       }
       for (const { element } of near()) element.classList.add("nbflow-near");
       if (selected.length) sheet.setAttribute("aria-activedescendant", selected[0].element.id);
