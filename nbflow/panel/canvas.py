@@ -7,7 +7,7 @@ are made outside of it.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nbflow.core.states import Mapped
 from nbflow.panel.drawer import Drawer
@@ -169,10 +169,10 @@ class Canvas:
     def _put_up(self, sheet: Sheet, shown: Shown, wishes: dict[str, bool]) -> None:
         self.sheet, self._drawn_as = sheet, wishes
         look = self.picture.show(shown, self._run)
-        json: dict[str, Any] = {**sheet.json, "shown": shown.places(self.picture.rows)}
-        with self._body.hold_sync():
-            self._body.drawing = json
-            self._body.snapshot = {**self._body.snapshot, **look}
+        # The rows stay, and with them what the script has made of them: only the drawing is another, and its marks.
+        self._body.drawing = {**sheet.json, "shown": shown.places(self.picture.rows)}
+        self._body.snapshot.update(nodes={}, clusters={})
+        self._body.patch({**self.picture.patch(self._run, ()), **look})
 
 
 def _children(parts: Foldable, wishes: Mapping[str, bool], run: Run | None) -> dict[Task, int]:

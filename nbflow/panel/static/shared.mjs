@@ -107,16 +107,25 @@ export function makeShared({ model, el, signal }) {
     if (message?.kind === "patch") shared.patch(message.patch);
     else if (message?.kind) shared.tell(message.kind, message);
   });
-  let isNew = false;
-  // Whatever came in one message is told once.
-  const renew = () => {
-    if (isNew) return;
-    isNew = true;
+  /** @type {Set<string>} */
+  const news = new Set();
+  // Whatever came in one message is told once. Another drawing of the same rows leaves all else as it is.
+  const renew = (/** @type {string} */ trait) => {
+    news.add(trait);
+    if (news.size > 1) return;
     queueMicrotask(() => {
-      isNew = false;
-      if (!signal.aborted) shared.begin();
+      const isOther = news.has("picture") || news.has("snapshot");
+      news.clear();
+      if (signal.aborted) return;
+      if (isOther) shared.begin();
+      else {
+        shared.tell("drawing");
+        shared.tell("patch", shared.snapshot);
+      }
     });
   };
-  for (const trait of ["picture", "snapshot", "drawing"]) listen(model, signal, `change:${trait}`, renew);
+  for (const trait of ["picture", "snapshot", "drawing"]) {
+    listen(model, signal, `change:${trait}`, () => renew(trait));
+  }
   return shared;
 }
