@@ -14,6 +14,8 @@ pytestmark = pytest.mark.browser
 
 BOTH_APPS = pytest.mark.parametrize("app", ["lab", "notebook"])
 FOCUS = "panel => panel.contains(document.activeElement)"
+# The browser's own bar is between the last and the first element of a dialog.
+WITHIN = "help => help.contains(document.activeElement) || document.activeElement === document.body"
 RECORD_SAID = """panel => {
   window.nbflowSaid = [];
   const observer = new MutationObserver(() => {
@@ -59,7 +61,7 @@ def test_no_key_in_the_panel_does_anything_to_a_cell(work, app):
         panel.element.locator(focused).first.focus()
         for key in ("x", "d", "d", "a", "b", "m", "y", "z", "0", "0", "Shift+M", "Shift+ArrowDown"):
             keyboard.press(key)
-        assert panel.element.evaluate(FOCUS), (focused, page.page.evaluate("document.activeElement.outerHTML.slice(0, 300)"))
+        assert panel.element.evaluate(FOCUS)
     keyboard.press("r")
 
     panel.expect_row("busy-1", "Running")
@@ -100,7 +102,6 @@ def test_a_run_is_stepped_paused_and_cancelled_by_keys(work):
     keyboard.press("g")
     panel.expect_row("busy-1", "Running")
     keyboard.press("p")
-    page.page.wait_for_timeout(0)
     page.run_cell(3)
     panel.expect_state("Paused")
     panel.element.get_by_role("tab", name="Graph").focus()
@@ -145,7 +146,7 @@ def test_the_help_lists_the_keys_and_gives_the_focus_back(work, app):
     expect(help_.get_by_text("Cancel and clean up")).to_be_visible()
     for _ in range(3):
         keyboard.press("Tab")
-        assert help_.evaluate("help => help.contains(document.activeElement) || document.activeElement === document.body")
+        assert help_.evaluate(WITHIN)
     keyboard.press("x")
     keyboard.press("r")
     for theme in ("light", "dark"):

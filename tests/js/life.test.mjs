@@ -28,7 +28,7 @@ test("what ran then has run until now and goes on no more", () => {
   assert.deepEqual(last.rows, { b: ["Running", "◐ was running", 1, 7, 0, ""] });
   assert.deepEqual(last.nodes, { b: ["Running", "◐ was at 2/3"] });
   assert.deepEqual(last.clusters, { box: ["open", "● was open"] });
-  assert.deepEqual(last.spans, { one: ["box", 1, 8, "open", "● open", 1] });
+  assert.deepEqual(last.spans, { one: ["box", 1, 8, "open", "● was open", 1] });
   assert.equal(last.head.going, false);
   assert.equal(last.head.line, "◐ was running");
   assert.deepEqual(last.head.counts[1], ["Running", "was running", 1]);

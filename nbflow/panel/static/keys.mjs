@@ -32,7 +32,7 @@ export const KEYS = [
   { group: "Find", keys: ["?"], text: "This help", act: "help" },
   { group: "Find", keys: ["Esc"], text: "Close what is open; then back to the cell", act: "close" },
   { group: "In the graph and the timeline", keys: ["↑", "↓", "←", "→"], text: "Move along" },
-  { group: "In the graph and the timeline", keys: ["Shift+↑", "↓", "←", "→"], text: "Shift the picture" },
+  { group: "In the graph and the timeline", keys: ["Shift", "an arrow"], text: "Shift the picture" },
   { group: "In the graph and the timeline", keys: ["Enter"], text: "Inspect" },
   { group: "In the graph and the timeline", keys: ["Space"], text: "Fold, unfold" },
   { group: "In the graph and the timeline", keys: ["+", "−", "0"], text: "Larger, smaller, as it was" },

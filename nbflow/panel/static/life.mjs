@@ -8,11 +8,12 @@
  * @typedef {import("./text.mjs").Head} Head
  * @typedef {import("./text.mjs").Patch} Patch
  */
-import { listen, whenThere } from "./dom.mjs";
-import { elapsed, wordOf } from "./text.mjs";
+import { whenThere } from "./dom.mjs";
+import { elapsed, merge, wordOf } from "./text.mjs";
 
 const UNFINISHED = new Set(["Running", "Retrying", "Paused", "Resume", "opening", "open", "closing"]);
-const OFF = "jupyter-widgets-disconnected"; // ipywidgets puts it on a view whose model has lost its kernel
+const OFF = "jupyter-widgets-disconnected"; // ipywidgets puts it on what has lost its kernel, such as the whole panel
+const RESTARTED = "The kernel was restarted.";
 
 /**
  * Hide the copy for saved notebooks for as long as this view lives; or this panel, if it has come without a kernel.
@@ -22,9 +23,9 @@ export function hideStaticCopy(el, signal) {
   const find = () => el.closest(".jp-OutputArea, .output_area, .output");
   whenThere(find, signal, (area) => {
     // A state that was saved with the notebook may be an old one, the copy is not.
-    if (el.classList.contains(OFF) && area.querySelector(".nbflow-static")) {
-      const panel = /** @type {HTMLElement | null} */ (el.closest(".nbflow-panel"));
-      if (panel) panel.hidden = true;
+    const panel = /** @type {HTMLElement | null} */ (el.closest(".nbflow-panel"));
+    if (panel?.classList.contains(OFF) && area.querySelector(".nbflow-static")) {
+      panel.hidden = true;
       return;
     }
     area.classList.add("nbflow-live");
@@ -46,19 +47,26 @@ export function whenGone({ model, el, signal }, call) {
     isGone = true;
     call(why);
   };
-  const look = (/** @type {string} */ why) => el.classList.contains(OFF) && tell(why);
-  listen(model, signal, "comm_live_update", () => look("The kernel was restarted."));
-  // Jupyter says no word to widgets when a kernel is shut down or exchanged; its own signals do, where there are any.
+  whenThere(() => el.closest(".nbflow-panel"), signal, (panel) => {
+    const look = (/** @type {string} */ why) => panel.classList.contains(OFF) && tell(why);
+    const observer = new MutationObserver(() => look(RESTARTED));
+    observer.observe(panel, { attributeFilter: ["class"] });
+    signal.addEventListener("abort", () => observer.disconnect());
+    look("There is no kernel.");
+  });
+  // Widgets are told nothing when a kernel is shut down or exchanged. Jupyter's own signals tell it, where there are any.
   const session = model.widget_manager?.context?.sessionContext;
   const changed = (/** @type {any} */ _, /** @type {any} */ change) => change?.oldValue && tell("The kernel is gone.");
-  const status = (/** @type {any} */ _, /** @type {string} */ now) => now === "dead" && tell("The kernel has died.");
+  const status = (/** @type {any} */ _, /** @type {string} */ now) => {
+    if (now === "restarting" || now === "autorestarting") tell(RESTARTED);
+    if (now === "dead") tell("The kernel has died.");
+  };
   session?.kernelChanged?.connect?.(changed);
   session?.statusChanged?.connect?.(status);
   signal.addEventListener("abort", () => {
     session?.kernelChanged?.disconnect?.(changed);
     session?.statusChanged?.disconnect?.(status);
   });
-  look("There is no kernel.");
 }
 
 /**
@@ -68,7 +76,9 @@ export function whenGone({ model, el, signal }, call) {
 export function watchKernel(shared, view) {
   whenGone(view, () => {
     shared.isGone = true;
-    shared.patch(lastKnown(shared.snapshot, shared.rows, performance.now()));
+    const last = lastKnown(shared.snapshot, shared.rows, performance.now());
+    merge(shared.snapshot, last);
+    shared.patch(last);
     whenThere(() => shared.el.closest(".nbflow-panel"), shared.signal, (panel) => {
       panel.classList.add("nbflow-gone");
       for (const one of panel.querySelectorAll(".nbflow-controls :is(button, input, select), .nbflow-form :is(button, input, select, textarea)")) {
@@ -97,8 +107,9 @@ export function lastKnown({ head, nodes, clusters, spans }, rows, now) {
       const seconds = elapsed(data.seconds, data.going, toldAt, now);
       return [key, [data.state, was(data.line), data.start, seconds, 0, data.note]];
     })),
-    spans: Object.fromEntries(Object.entries(spans).filter(([, span]) => span[2] === null).map(([id, span]) =>
-      [id, [span[0], span[1], Math.max(span[1], last, head.seconds ?? 0), ...span.slice(3)]])),
+    spans: Object.fromEntries(Object.entries(spans).filter(([, span]) => span[2] === null)
+      .map(([id, [box, start, , status, line, count]]) =>
+        [id, [box, start, Math.max(start, last, head.seconds ?? 0), status, was(line), count]])),
   });
 }
 
