@@ -130,3 +130,20 @@ export function boxText(name, bands, now) {
     `${bandText(band, now).replace(/^\S+ /, "").replaceAll(" · ", ", ")}, from ${formatSeconds(band.start)}`);
   return `resource ${name}, ${each.join("; ")}`;
 }
+
+/** What a task's tip says, line by line. @param {Line} line @param {import("./shared.mjs").Told | undefined} told */
+export function taskLines(line, told) {
+  const times = timesOf(told, performance.now());
+  const state = told?.data.line ?? "";
+  if (!told || !times) return [line.name, state, "no time yet"];
+  const took = formatSeconds(times[1] - times[0]);
+  const end = told.data.going ? `, ${took} so far` : ` to ${formatSeconds(times[1])}, took ${took}`;
+  return [line.name, state, `from ${formatSeconds(times[0])}${end}`, told.data.note].filter(Boolean);
+}
+
+/** What a block's tip says. @param {Line} line @param {Band[]} bands @param {number} now */
+export function boxLines(line, bands, now) {
+  const each = bands.slice(0, 8).map((band) => `${bandText(band, now)}, from ${formatSeconds(band.start)}`);
+  if (bands.length > 8) each.push(`and ${bands.length - 8} more`);
+  return [line.name, "resource", ...(each.length ? each : ["not opened"])];
+}

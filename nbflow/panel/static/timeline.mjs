@@ -4,17 +4,16 @@
  *
  * @typedef {import("./outline.mjs").Line} Line
  */
+import { paintBackdrop, ROW_HEIGHT } from "./backdrop.mjs";
 import { everySecond, make, say } from "./dom.mjs";
-import { bandText, makeLane, paintBoxLane, paintTaskLane, stretchOf, timesOf } from "./lanes.mjs";
-import { countTasks, endOfBox, matchingLines, outlineOf } from "./outline.mjs";
+import { boxLines, makeLane, paintBoxLane, paintTaskLane, taskLines, timesOf } from "./lanes.mjs";
+import { countTasks, matchingLines, outlineOf } from "./outline.mjs";
 import { letPick } from "./picking.mjs";
-import { formatSeconds } from "./text.mjs";
-import { bandsOf, runTime, ticksBetween, withRoom } from "./timescale.mjs";
+import { bandsOf, runTime, withRoom } from "./timescale.mjs";
 import { makeTip } from "./tip.mjs";
 import { makeRoll } from "./window.mjs";
 import { makeTimeZoom, timeZoomed } from "./timezoom.mjs";
 
-const ROW_HEIGHT = 26;
 const HEAD_HEIGHT = 26;
 const RIGHT_PX = 24;
 let timelines = 0;
@@ -73,7 +72,7 @@ export function makeTimeline(shared) {
     isOn: () => isFront,
     before: () => rescale(),
     after(from, to) {
-      paintBehind(from, to);
+      paintBackdrop({ axis, behind, scale, lines: roll.entries, from, to, bands, going: shared.snapshot.head.going });
       const at = roll.handle(shared.selected.key);
       if (at) scroller.setAttribute("aria-activedescendant", at.lane.id);
       else scroller.removeAttribute("aria-activedescendant");
@@ -102,41 +101,6 @@ export function makeTimeline(shared) {
     scale = { perSecond, now, label, left, right: scroller.scrollLeft + scroller.clientWidth };
     roll.touchAll();
   };
-  /** Paint the ticks, and what is behind the rows from `from` to `to`. @param {number} from @param {number} to */
-  const paintBehind = (from, to) => {
-    const { perSecond, label, left, right, now } = scale;
-    const ticks = ticksBetween((left - label) / perSecond, (right - label) / perSecond, perSecond);
-    axis.replaceChildren(make("div", "nbflow-axis-corner", "Task"), ...ticks.map(({ at, text }) => {
-      const tick = make("span", "nbflow-tick", text);
-      tick.style.left = `${label + at * perSecond}px`;
-      return tick;
-    }));
-    const parts = ticks.map(({ at }) => {
-      const tick = make("div", "nbflow-tick-line");
-      tick.style.left = `${label + at * perSecond}px`;
-      return tick;
-    });
-    roll.entries.forEach((line, at) => {
-      if (line.row || at >= to || !bands.has(line.key)) return;
-      const end = endOfBox(roll.entries, at);
-      if (end <= from) return;
-      for (const band of bands.get(line.key) ?? []) {
-        const stretch = stretchOf(band.start, band.end ?? now, scale);
-        if (!stretch.isSeen) continue;
-        const part = make("div", `nbflow-band nbflow-block-${band.status}`);
-        part.dataset.box = line.key;
-        part.style.cssText = `left:${stretch.x}px;width:${stretch.width}px;` +
-          `top:${at * ROW_HEIGHT}px;height:${(end - at) * ROW_HEIGHT}px`;
-        parts.push(part);
-      }
-    });
-    if (shared.snapshot.head.going) {
-      const line = make("div", "nbflow-now");
-      line.style.left = `${label + now * perSecond}px`;
-      parts.push(line);
-    }
-    behind.replaceChildren(...parts);
-  };
   /** @param {number} factor @param {number | null} x */
   const zoom = (factor, x) => {
     const place = Math.max(scale.label, x ?? (scale.label + scroller.clientWidth) / 2);
@@ -147,21 +111,6 @@ export function makeTimeline(shared) {
     tip.hide();
     roll.plan();
   };
-  /** What stands in the tip of a row. @param {Line} line */
-  const tipLines = (line) => {
-    if (!line.row) {
-      const found = bands.get(line.key) ?? [];
-      const each = found.slice(0, 8).map((band) => `${bandText(band, scale.now)}, from ${formatSeconds(band.start)}`);
-      return [line.name, "resource", ...(each.length ? each : ["not opened"])];
-    }
-    const told = shared.rows.get(line.key);
-    const times = timesOf(told, performance.now());
-    const state = told?.data.line ?? "";
-    if (!times) return [line.name, state, "has no time yet"];
-    const took = formatSeconds(times[1] - times[0]);
-    const end = told?.data.going ? `, ${took} so far` : ` to ${formatSeconds(times[1])}, took ${took}`;
-    return [line.name, state, `from ${formatSeconds(times[0])}${end}`, ...(told?.data.note ? [told.data.note] : [])];
-  };
   /** @param {string} key @param {number | null} x  where in the page; null: beside its bar */
   const showTip = (key, x) => {
     const parts = roll.handle(key);
@@ -169,13 +118,20 @@ export function makeTimeline(shared) {
     if (!parts || !line) return tip.hide();
     const target = (parts.bar.hidden ? parts.icon : parts.bar).getBoundingClientRect();
     const edge = scroller.getBoundingClientRect();
-    tip.show(tipLines(line), x ?? Math.min(edge.right, target.right), parts.lane.getBoundingClientRect().top);
+    const about = line.row ? taskLines(line, shared.rows.get(key)) : boxLines(line, bands.get(key) ?? [], scale.now);
+    tip.show(about, x ?? Math.min(edge.right, target.right), parts.lane.getBoundingClientRect().top);
   };
+  let pointed = "";
   scroller.addEventListener("pointerover", (event) => {
+    // The page may move below a pointer that rests.
+    const place = `${event.clientX} ${event.clientY}`;
+    if (place === pointed) return;
+    pointed = place;
     const lane = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("[data-key]"));
     if (lane) showTip(lane.dataset.key ?? "", event.clientX);
     else tip.hide();
   });
+  scroller.addEventListener("pointermove", ({ clientX, clientY }) => { pointed = `${clientX} ${clientY}`; });
   frame.addEventListener("pointerleave", () => tip.hide());
   scroller.addEventListener("scroll", () => tip.hide(), { passive: true });
   scroller.addEventListener("blur", () => tip.hide());

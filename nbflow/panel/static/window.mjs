@@ -74,6 +74,7 @@ export function makeRoll({ list, scroller, signal, head = 0, height, build, root
   let offsets = offsetsOf([]);
   let isLaidOut = true;
   let isDue = false;
+  let size = "";
 
   const update = () => {
     isDue = false;
@@ -102,6 +103,10 @@ export function makeRoll({ list, scroller, signal, head = 0, height, build, root
     }
     isLaidOut = true;
     after?.(from, to);
+    // While a page changes its style sheets a size may be there for a moment only, which no observer sees.
+    const now = `${scroller.clientWidth} ${scroller.clientHeight}`;
+    if (size !== now) plan();
+    size = now;
   };
   const plan = () => {
     if (isDue || isOn?.() === false) return;
