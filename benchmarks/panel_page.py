@@ -27,6 +27,7 @@ WATCH = """panel => {
   };
   watch.observer = new MutationObserver(look);
   watch.observer.observe(counts, {subtree: true, childList: true, characterData: true});
+  setTimeout(() => panel.scrollIntoView({block: "start"}), 300); // executing a cell has scrolled to that
   let before = performance.now();
   const frame = now => {
     watch.frames.push(now - before);
@@ -48,6 +49,8 @@ STOP = """() => {
   watch.going = false;
   watch.observer.disconnect();
   watch.performance.disconnect();
+  const {top, bottom} = document.querySelector(".nbflow-panel .nbflow-graph").getBoundingClientRect();
+  if (top < 0 || bottom > innerHeight + 100) throw new Error("the graph was not in view");
   return {seen: watch.seen, frames: watch.frames, long: watch.long};
 }"""
 # Executes a cell and tells when its graph is in the page and has been painted, in seconds.
