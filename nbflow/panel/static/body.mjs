@@ -31,6 +31,7 @@ function render(view) {
   tools.append(tabs.list, makeFilter(shared), help.button);
   const side = make("div", "nbflow-side");
   side.append(makeTable(shared), makeInspector(shared));
+  shared.on("view", (name) => { el.dataset.view = name; });
   shared.on("picture", () => {
     const { rows, boxes } = shared.picture;
     side.style.setProperty("--nbflow-rows", String(rows.length + boxes.length));

@@ -49,6 +49,12 @@ export function letPick(shared, element, roll, page) {
     marked = key;
     roll.reveal(key);
   });
+  // The inspector takes room from the list, and comes a moment after the selection.
+  const watch = new ResizeObserver(() => {
+    if (shared.selected.key) roll.reveal(shared.selected.key);
+  });
+  watch.observe(element.parentElement ?? element);
+  shared.signal.addEventListener("abort", () => watch.disconnect());
 }
 
 /** Put the focus on what is known of the selected task. @param {import("./shared.mjs").Shared} shared */
