@@ -75,6 +75,7 @@ export function makeRoll({ list, scroller, signal, head = 0, height, build, root
   let isLaidOut = true;
   let isDue = false;
   let size = "";
+  let wanted = ""; // what was scrolled to last, unless somebody has scrolled elsewhere since
 
   const update = () => {
     isDue = false;
@@ -83,19 +84,19 @@ export function makeRoll({ list, scroller, signal, head = 0, height, build, root
     if (!isLaidOut) offsets = offsetsOf(entries.map(height));
     const [from, to] = windowOf(offsets, Math.max(0, scroller.scrollTop), scroller.clientHeight || 800);
     /** @type {Map<string, H>} */
-    const wanted = new Map();
+    const near = new Map();
     for (let i = from; i < to; i++) {
       const entry = entries[i];
       const known = shown.get(entry.key);
       const handle = known ?? build(entry);
       if (!known || touched.has(entry.key)) paint(handle, entry, i);
-      wanted.set(entry.key, handle);
+      near.set(entry.key, handle);
     }
     const keys = [...shown.keys()];
-    const isSame = keys.length === wanted.size && [...wanted.keys()].every((key, i) => key === keys[i]);
-    shown = wanted;
+    const isSame = keys.length === near.size && [...near.keys()].every((key, i) => key === keys[i]);
+    shown = near;
     touched.clear();
-    if (!isSame) list.replaceChildren(...[...wanted.values()].map(root));
+    if (!isSame) list.replaceChildren(...[...near.values()].map(root));
     if (!isSame || !isLaidOut) {
       list.style.paddingTop = `${offsets[from]}px`;
       list.style.paddingBottom = `${offsets[entries.length] - offsets[to]}px`;
@@ -105,15 +106,32 @@ export function makeRoll({ list, scroller, signal, head = 0, height, build, root
     after?.(from, to);
     // While a page changes its style sheets a size may be there for a moment only, which no observer sees.
     const now = `${scroller.clientWidth} ${scroller.clientHeight}`;
-    if (size !== now) plan();
+    if (size === now) return;
     size = now;
+    reveal(wanted);
+    plan();
   };
   const plan = () => {
     if (isDue || isOn?.() === false) return;
     isDue = true;
     requestAnimationFrame(update);
   };
+  /** Scroll so that an entry is in view. @param {string} key */
+  const reveal = (key) => {
+    const at = places.get(key);
+    wanted = key;
+    if (at === undefined || isOn?.() === false) return;
+    if (!isLaidOut) update();
+    const element = shown.get(key);
+    const box = element && entries.length <= ALL_ROWS ? root(element).getBoundingClientRect() : null;
+    const start = box ? box.top - list.getBoundingClientRect().top : offsets[at];
+    const end = box ? start + box.height : offsets[at + 1];
+    scroller.scrollTop = scrolledTo(scroller.scrollTop, scroller.clientHeight - head, start, end);
+  };
   scroller.addEventListener("scroll", plan, { signal, passive: true });
+  for (const name of ["wheel", "pointerdown", "touchmove"]) {
+    scroller.addEventListener(name, () => { wanted = ""; }, { signal, passive: true });
+  }
   const watch = new ResizeObserver(plan);
   watch.observe(scroller);
   signal.addEventListener("abort", () => watch.disconnect());
@@ -150,17 +168,6 @@ export function makeRoll({ list, scroller, signal, head = 0, height, build, root
       isLaidOut = false;
       plan();
     },
-    /** Scroll so that an entry is in view. @param {string} key */
-    reveal(key) {
-      const at = places.get(key);
-      if (at === undefined || isOn?.() === false) return;
-      if (!isLaidOut) update();
-      const element = shown.get(key);
-      const isHere = element !== undefined && entries.length <= ALL_ROWS;
-      const box = isHere ? root(element).getBoundingClientRect() : null;
-      const start = box ? box.top - list.getBoundingClientRect().top : offsets[at];
-      const end = box ? start + box.height : offsets[at + 1];
-      scroller.scrollTop = scrolledTo(scroller.scrollTop, scroller.clientHeight - head, start, end);
-    },
+    reveal,
   };
 }
