@@ -90,6 +90,7 @@ class Run:
         self.code = CodeNotes(loop.graph.tasks)
         self._thread: threading.Thread | None = None
         self._retrying = threading.Lock()
+        self._breakpoints: dict[Task, tuple[Breakpoint, ...]] = {}
 
     def __repr__(self) -> str:
         return f"<Run {self.number} of {self.graph.name!r}: {type(self.state).__name__}>"
@@ -310,7 +311,9 @@ class Run:
                 raise BreakpointError(task.name, "a condition is about the inputs; leave out `after`")
             keys = {edge.key for edge in self.graph.edges_in[number] if edge.key is not None}
             check_condition(when, task, keys | set(self.graph.constants.get(task, ())))
-        self._loop.post(self._loop.holds.break_at, number, Breakpoint(AFTER if after else BEFORE, when))
+        made = Breakpoint(AFTER if after else BEFORE, when)
+        self._breakpoints[task] = (*self._breakpoints.get(task, ()), made)
+        self._loop.post(self._loop.holds.break_at, number, made)
 
     def clear_break(self, task: Task) -> None:
         """Forget the breakpoints at `task`.
@@ -318,7 +321,14 @@ class Run:
         Raises:
             UnknownTaskError: If the run has no such task.
         """
-        self._loop.post(self._loop.holds.clear_break, self._node(task))
+        number = self._node(task)
+        self._breakpoints.pop(task, None)
+        self._loop.post(self._loop.holds.clear_break, number)
+
+    @property
+    def breakpoints(self) -> dict[Task, tuple[Breakpoint, ...]]:
+        """The breakpoints that were set and not cleared: `place`, "before" or "after" the task, and the condition."""
+        return dict(self._breakpoints)
 
     def retry(self, task: Task, index: int | None = None, *, wait: bool = True) -> State:
         """Run a held task again and return its state; the run then stands still again.

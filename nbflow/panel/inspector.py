@@ -1,9 +1,190 @@
-"""What is known of the selected task, told to the inspector, and what its buttons do."""
+"""The inspector's side in the kernel: it tells what is known of the selected task, and does what its buttons ask for.
+
+Nothing here is done on the run's thread, and nothing that may take long on the thread that brings the messages.
+"""
 
 from __future__ import annotations
 
-from nbflow.panel.part import Part
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from nbflow.panel.actions import perform
+from nbflow.panel.asking import Asker
+from nbflow.panel.coalesce import Coalescer
+from nbflow.panel.detail import Detail
+from nbflow.panel.logtail import LogTail
+from nbflow.panel.part import Json, Part
+from nbflow.panel.relations import Relations, Target
+from nbflow.panel.safetext import words_of
+from nbflow.render.build import foldable
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    from nbflow.engine.handle import Run
+    from nbflow.panel.panel import Panel
+
+INTERVAL_S = 0.2
+_MOMENT_S = 0.15  # so long is waited for answers before what is there is told
+_NEWS = "news"
+_RUN = "run"
 
 
 class Inspector(Part):
     """What is known of the selected task, told to the inspector, and what its buttons do."""
+
+    hears: ClassVar[Mapping[str, str]] = {"select": "select", "act": "act"}
+
+    def __init__(self, panel: Panel) -> None:
+        super().__init__(panel)
+        self._lock = threading.Lock()  # around the selection, never held while users' code is called
+        self._key = ""
+        self._index: int | None = None
+        self._detail: Detail | None = None
+        self._tail: LogTail | None = None
+        self._watched: frozenset[Any] = frozenset()
+        self._sent: Json = {}
+        self._is_whole = False
+        # Through a weak reference: neither a timer nor a repr that hangs keeps a panel alive that nobody shows.
+        weak = weakref.ref(self)
+        self._news = Coalescer(lambda keys: _tell(weak(), keys), interval_s=INTERVAL_S)
+        self._asker = Asker(lambda: _mark(weak()))
+
+    # -- messages of the script ---------------------------------------------------------------------------------
+
+    def select(self, message: Json) -> None:
+        """Tell all about another task from now on; of nothing with an empty key."""
+        key, index = message.get("key"), message.get("index")
+        self._choose(key if isinstance(key, str) else "", index if type(index) is int else None)
+
+    def act(self, message: Json) -> None:
+        """Do what a button asks for, on a thread of its own: the run may take its time to answer."""
+        run, target = self.panel.run, self._target(message)
+        thread = threading.Thread(
+            target=self._act, args=(run, target, dict(message)), name="nbflow-act", daemon=True
+        )
+        thread.start()
+
+    def _act(self, run: Run | None, target: Target | None, message: Json) -> None:
+        problem = ""
+        try:
+            if run is None or target is None or target.what != "task" or run.number != message.get("number"):
+                problem = "the run is another one by now; look again"
+            else:
+                perform(run, target.task, target.index, message)
+        except BaseException as error:  # noqa: BLE001 - users' expressions, too; it is shown beside the button
+            problem = words_of(error, 2_000)
+        fields = {name: message.get(name) for name in ("key", "index", "act")}
+        self.panel.tell("acted", **fields, problem=problem)
+        self._news.mark(_NEWS)
+
+    # -- the run ------------------------------------------------------------------------------------------------
+
+    def followed(self, run: Run | None) -> None:
+        """Tell of the same task in another run."""
+        self._choose(self._key, self._index)
+
+    def changed(self, run: Run, keys: tuple[object, ...]) -> None:
+        """Tell of the selected task anew if it, or what is around it, has changed."""
+        watched = self._watched
+        if watched and (_RUN in keys or not watched.isdisjoint(keys)):
+            self._news.mark(_NEWS)
+
+    def ended(self, run: Run) -> None:
+        """Tell how it ended."""
+        if self._key:
+            self._news.mark(_NEWS)
+
+    def close(self) -> None:
+        """Keep nothing."""
+        self._choose("", None)
+        self._news.close()
+
+    # -- telling ------------------------------------------------------------------------------------------------
+
+    def _choose(self, key: str, index: int | None) -> None:
+        with self._lock:
+            self._key, self._index = key, index
+            self._detail, self._tail, self._watched = None, None, frozenset()
+            self._sent, self._is_whole = {}, False
+        self._asker.forget()
+        if key:
+            self._news.mark(_NEWS)
+
+    def _target(self, message: Json, relations: Relations | None = None) -> Target | None:
+        key, index = message.get("key"), message.get("index")
+        run = self.panel.run
+        graph = self.panel.flow if run is None else run.graph
+        relations = relations or Relations(graph)
+        task = relations.tasks.get(key or "")
+        if task is not None:
+            return Target(what="task", tasks=(task,), index=index if type(index) is int else None)
+        if isinstance(key, str) and key.startswith("block--"):
+            block = relations.block_named(key)
+            return None if block is None else Target(what="block", tasks=tuple(block.tasks), block=block)
+        if isinstance(key, str) and key.startswith("group--"):
+            tasks = foldable(graph).groups.get(key)
+            return None if not tasks else Target(what="group", tasks=tuple(tasks))
+        return None
+
+    def _begin(self, key: str, index: int | None) -> Detail | None:
+        run = self.panel.run
+        relations = Relations(self.panel.flow if run is None else run.graph)
+        target = self._target({"key": key, "index": index}, relations)
+        if target is None:
+            return None
+        detail = Detail(relations, run, target, self._asker)
+        with self._lock:
+            if (key, index) != (self._key, self._index):
+                return None
+            self._detail, self._watched = detail, detail.watched()
+            if run is not None and target.what == "task":
+                self._tail = LogTail(run, target.task, target.index)
+        return detail
+
+    def tell_news(self) -> None:
+        """Tell what has changed of the selected task since the last time; the first time everything."""
+        key, index, detail = self._key, self._index, self._detail
+        if not key:
+            return
+        detail = detail or self._begin(key, index)
+        if detail is None:
+            self._send(key, index, {"head": None})
+            return
+        sections = detail.sections()
+        # What is asked of a value may lead to more questions: of the inputs, each one's repr.
+        for _ in range(2):
+            if not self._asker.settle(_MOMENT_S):
+                break
+            sections = detail.sections()
+        self._send(key, index, sections)
+        if detail.is_going():
+            self._news.mark(_NEWS)  # what it prints is no event
+
+    def _send(self, key: str, index: int | None, sections: Json) -> None:
+        with self._lock:
+            if (key, index) != (self._key, self._index):
+                return  # another one was selected meanwhile
+            whole, self._is_whole = not self._is_whole, True
+            changed = {
+                name: section
+                for name, section in sections.items()
+                if whole or section != self._sent.get(name)
+            }
+            self._sent |= changed
+            news = None if self._tail is None else self._tail.news()
+        if changed:
+            self.panel.tell("detail", key=key, index=index, whole=whole, sections=changed)
+        if news is not None:
+            self.panel.tell("log", key=key, index=index, **news)
+
+
+def _tell(inspector: Inspector | None, keys: tuple[Hashable, ...]) -> None:
+    if inspector is not None:
+        inspector.panel.guarded(inspector.tell_news)
+
+
+def _mark(inspector: Inspector | None) -> None:
+    if inspector is not None:
+        inspector._news.mark(_NEWS)

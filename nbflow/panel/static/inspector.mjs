@@ -1,10 +1,160 @@
 // @ts-check
-/** All that is known of the selected task, and what can be done with it. */
-import { make } from "./dom.mjs";
+/** All that is known of the selected task, and what can be done with it. The kernel tells it section by section. */
+import { makeActions } from "./actions.mjs";
+import { everySecond, make, pushButton, say } from "./dom.mjs";
+import { errorOf, sourceOf } from "./errors.mjs";
+import { childrenOf, chipRow, historyOf, inputsOf } from "./facts.mjs";
+import { makeTitle } from "./inspected.mjs";
+import { makeLog } from "./logs.mjs";
+import { showRich } from "./rich.mjs";
+import { makeSections } from "./sections.mjs";
+
+/** @type {[string, string][]} */
+const SECTIONS = [
+  ["members", "Tasks"], ["children", "Children"], ["error", "Error"], ["facts", "Resource"], ["result", "Result"],
+  ["inputs", "Inputs"], ["output", "Output"], ["history", "History"], ["source", "Source"],
+];
 
 /** @param {import("./shared.mjs").Shared} shared */
 export function makeInspector(shared) {
-  const element = make("div", "nbflow-inspector");
+  const element = make("section", "nbflow-inspector");
+  element.tabIndex = -1;
   element.hidden = true;
+  const close = pushButton("✕", "nbflow-close", () => shared.select(""));
+  close.setAttribute("aria-label", "Close the details");
+  close.title = "Close (Esc)";
+  const title = makeTitle(shared, close);
+  const actions = makeActions(shared);
+  const log = makeLog(shared);
+  const sections = makeSections(SECTIONS);
+  element.append(title.element, actions.element, sections.element);
+  /** @type {Record<string, any>} */
+  let known = {};
+  let shownResult = new AbortController();
+  /** @type {HTMLElement | null} */
+  let cameFrom = null;
+  shared.signal.addEventListener("abort", () => shownResult.abort());
+
+  const isMeant = (/** @type {{key: string, index: number | null}} */ { key, index }) =>
+    key !== "" && key === shared.selected.key && index === shared.selected.index;
+  const clear = () => {
+    known = {};
+    sections.hideAll();
+    log.clear();
+    actions.reset();
+  };
+  const choose = () => {
+    const { key, index } = shared.selected;
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+    const hadFocus = element.contains(focused);
+    if (element.hidden && key) cameFrom = focused;
+    clear();
+    element.hidden = !key;
+    if (key) {
+      title.begin(shared.names.get(key)?.name ?? "", index);
+      actions.element.hidden = key.startsWith("block--") || key.startsWith("group--");
+      element.scrollTop = 0;
+      if (hadFocus) element.focus({ preventScroll: true }); // on what was pressed in here, which is gone
+    } else if (hadFocus) backTo(shared, cameFrom);
+  };
+  /** @param {{key: string, index: number | null, whole: boolean, sections: Record<string, any>}} told */
+  const paint = (told) => {
+    if (!isMeant(told)) return;
+    if (told.whole) known = {};
+    Object.assign(known, told.sections);
+    element.setAttribute("aria-label", `details of ${known.head?.name ?? "what was selected"}`);
+    for (const name of Object.keys(told.sections)) painters[name]?.(told.sections[name]);
+    if (told.sections.head !== undefined) showOutput();
+  };
+  const showOutput = () => {
+    const isTask = known.head?.what === "task" && known.head.number !== null;
+    if (!isTask || (log.isEmpty && !known.head.going)) return sections.hide("output");
+    const body = sections.body("output");
+    sections.show("output", body.firstChild ? null : [log.element], { extra: log.isEmpty ? "nothing so far" : "" });
+  };
+  /** @type {Record<string, (section: any) => void>} */
+  const painters = {
+    head: (head) => title.paint(head),
+    around: (around) => title.paintAround(around),
+    actions: (told) => actions.paint(told, known.head?.number ?? null),
+    members: (members) => {
+      const counts = members.counts.map((/** @type {[string, string, number]} */ [state, line, count]) =>
+        make("span", `nbflow-badge nbflow-state-${state}`, `${line} ${count.toLocaleString("en")}`));
+      const row = make("div", "nbflow-chips");
+      row.append(...counts);
+      const extra = members.total.toLocaleString("en");
+      sections.show("members", [row, chipRow(shared, members.listed, members.total, 40)], { extra });
+    },
+    children: (children) => {
+      if (!children || !children.listed.length) return sections.hide("children");
+      const { total, failed } = children;
+      const extra = `${total.toLocaleString("en")}${failed ? `, ${failed.toLocaleString("en")} failed` : ""}`;
+      sections.show("children", childrenOf(shared, shared.selected.key, children), { extra });
+    },
+    facts: ({ rows, handles }) => sections.show("facts", factsOf(rows, handles), { open: false }),
+    inputs: (inputs) => {
+      if (!inputs.rows.length) return sections.hide("inputs");
+      sections.show("inputs", inputsOf(shared, inputs), { extra: String(inputs.rows.length + inputs.left) });
+    },
+    result: (result) => {
+      shownResult.abort();
+      shownResult = new AbortController();
+      if (!result) return sections.hide("result");
+      const extra = [result.title ?? "", result.type ?? "", result.size ?? ""].filter(Boolean).join(" · ");
+      const name = `result of ${known.head?.name ?? "the task"}`;
+      const content = waiting(result) ?? showRich(shared, result, name, shownResult.signal);
+      sections.show("result", content, { extra });
+    },
+    error: (error) => {
+      if (!error) return sections.hide("error");
+      const extra = error.chain?.[0]?.type ?? "";
+      sections.show("error", waiting(error) ?? errorOf(shared, error), { extra });
+    },
+    history: (history) => {
+      if (!history || !history.changes.length) return sections.hide("history");
+      const tries = history.attempts.length;
+      const extra = tries > 1 ? `${tries} attempts` : `${history.changes.length + history.left} changes`;
+      sections.show("history", historyOf(history), { extra, open: false });
+    },
+    source: (source) => {
+      const extra = source.place ? `${source.place}${source.changed ? " · changed since" : ""}` : "";
+      const open = known.head?.number === null || known.head?.state === "NotRun";
+      sections.show("source", waiting(source) ?? sourceOf(source), { extra, open });
+    },
+  };
+  shared.on("select", choose);
+  shared.on("picture", () => {
+    if (!shared.selected.key && !element.hidden) choose();
+  });
+  shared.on("detail", paint);
+  shared.on("log", (told) => {
+    if (!isMeant(told)) return;
+    log.add(told);
+    showOutput();
+  });
+  shared.on("acted", (told) => isMeant(told) && actions.acted(told));
+  everySecond(shared.signal, () => !element.hidden && title.tick());
   return element;
+}
+
+/** What stands for something that is not there yet, or can not be had. @param {{pending?: boolean, problem?: string}} told */
+function waiting({ pending, problem, ...rest }) {
+  if (pending) return [make("p", "nbflow-faint", "…")];
+  return problem && !("chain" in rest) && !("text" in rest) ? [make("p", "nbflow-hint", problem)] : null;
+}
+
+/** @param {[string, string][]} rows @param {{name: string, state: string, handle: string, note: string}[]} handles */
+function factsOf(rows, handles) {
+  const list = make("dl", "nbflow-inputs nbflow-pairs");
+  const told = handles.map(({ name, state, handle, note }) =>
+    [`${name} in the ledger`, [state, handle, note].filter(Boolean).join(" · ")]);
+  for (const [name, value] of [...told, ...rows]) list.append(make("dt", "", name), make("dd", "", value));
+  return [list];
+}
+
+/** Give the focus back to what had it when the inspector opened. @param {import("./shared.mjs").Shared} shared @param {HTMLElement | null} place */
+function backTo(shared, place) {
+  const isThere = place?.isConnected && place.checkVisibility() && shared.el.contains(place);
+  const other = /** @type {HTMLElement | null} */ (shared.el.querySelector(".nbflow-tasks"));
+  (isThere ? place : other)?.focus({ preventScroll: true });
 }

@@ -1,0 +1,270 @@
+"""What is told of the selected task: sections of plain data, each limited in size.
+
+Whatever calls users' code, such as a `__repr__`, is asked through `nbflow.panel.asking` and told when it is there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.parameter import Parameter
+from nbflow.core.states import Mapped
+from nbflow.panel.actions import possible
+from nbflow.panel.blockdetail import block_sections
+from nbflow.panel.history import children_of, history_of, state_of
+from nbflow.panel.relations import NAME_LIMIT, Relations, Target, kind_of
+from nbflow.panel.richly import rich, short
+from nbflow.panel.safetext import plain
+from nbflow.panel.sources import doc_of, source_of
+from nbflow.panel.traces import told
+from nbflow.render.marks import state_name
+from nbflow.render.names import one_line
+from nbflow.render.palette import state_look
+
+if TYPE_CHECKING:
+    from nbflow.core.states import State
+    from nbflow.core.task import Task
+    from nbflow.engine.handle import Run
+    from nbflow.panel.asking import Answer, Asker
+
+Json = dict[str, Any]
+
+_INPUTS = 40
+_INPUT_TEXT = 40_000  # of all inputs together
+
+
+class Detail:
+    """Says all that there is to say of one target in one run, or in a flow that has not run.
+
+    Args:
+        relations: The tasks of the graph.
+        run: The run, if there is one.
+        target: What is selected.
+        asker: Asks users' code; its answers are kept as long as the target stays selected.
+    """
+
+    def __init__(self, relations: Relations, run: Run | None, target: Target, asker: Asker) -> None:
+        self.relations = relations
+        self.run = run
+        self.target = target
+        self._asker = asker
+        self._history: tuple[Any, Any, Json] = (None, None, {})
+
+    def sections(self) -> Json:
+        """Return the sections by name; None for one that there is nothing to say in."""
+        if self.target.what == "block":
+            return block_sections(self.relations, self.run, self.target, self._asker)
+        if self.target.what == "group":
+            return self._group()
+        run, task, index = self.run, self.target.task, self.target.index
+        state = state_of(run, task, index)
+        history = self._story(state)
+        return {
+            "head": self._head(state, history),
+            "around": self._around(),
+            "children": self._children(),
+            "history": history,
+            "inputs": self._inputs(),
+            "result": self._result(state),
+            "error": self._error(state),
+            "source": self._source(state),
+            "actions": possible(run, task, index),
+        }
+
+    def watched(self) -> frozenset[Any]:
+        """Return the tasks and blocks whose changes change what is told."""
+        found: set[Any] = set(self.target.tasks)
+        if self.target.what == "task":
+            found |= {
+                *self.relations.upstream(self.target.task),
+                *self.relations.downstream(self.target.task),
+            }
+        block = self.target.block or self.relations.block_of(self.target.task)
+        return frozenset(found | ({block} if block is not None else set()))
+
+    def is_going(self) -> bool:
+        """Whether the task runs, so that there may be more to say without a change of state."""
+        run = self.run
+        if run is None or run.is_finished or self.target.what != "task":
+            return False
+        state = state_of(run, self.target.task, self.target.index)
+        return state is not None and (state.is_running() or isinstance(state, Mapped))
+
+    # -- one task ---------------------------------------------------------------------------------------------
+
+    def _head(self, state: State | None, history: Json | None) -> Json:
+        run, task, index = self.run, self.target.task, self.target.index
+        name = state_name(state)
+        start, seconds, going = _times(run, task, index, history)
+        return {
+            "what": "task",
+            "name": one_line(task.name, NAME_LIMIT),
+            "kind": kind_of(task),
+            "index": index,
+            "state": name,
+            "line": state_look(name).label,
+            "message": plain(str((state.message if state is not None else "") or ""), 1_000),
+            "value": "" if run is None else run.sources.get(task, ""),
+            "number": None if run is None else run.number,
+            "epoch": None if run is None else run.started_at,
+            "start": start,
+            "seconds": seconds,
+            "going": going,
+        }
+
+    def _around(self) -> Json:
+        task = self.target.task
+        block = self.target.block or self.relations.block_of(task)
+        up, down = list(self.relations.upstream(task)), self.relations.downstream(task)
+        status = "" if block is None or self.run is None else str(self.run.block_status.get(block, ""))
+        return {
+            "block": None
+            if block is None
+            else {
+                "key": self.relations.block_key(block),
+                "name": one_line(block.name, NAME_LIMIT),
+                "status": status,
+            },
+            "up": self.relations.chips(up, self.run),
+            "up_total": len(up),
+            "down": self.relations.chips(down, self.run),
+            "down_total": len(down),
+        }
+
+    def _children(self) -> Json | None:
+        found = children_of(self.run, self.target.task)
+        if found is not None and self.target.index is not None:
+            return {"total": found["total"], "failed": found["failed"], "listed": []}
+        return found
+
+    def _story(self, state: State | None) -> Json | None:
+        run, task = self.run, self.target.task
+        if run is None:
+            return None
+        times = (run.timings.get(task), run.is_finished)
+        # By identity: comparing states compares their results, which are the user's.
+        if not self._history[2] or self._history[0] is not state or self._history[1] != times:
+            self._history = state, times, history_of(run, task, self.target.index)
+        return self._history[2]
+
+    def _inputs(self) -> Json:
+        run, task, index = self.run, self.target.task, self.target.index
+        upstream = self.relations.upstream(task)
+        names: dict[str, list[Task]] = {}
+        for above, keys in upstream.items():
+            for key in keys:
+                names.setdefault(key, []).append(above)
+        answer = None
+        if run is not None:
+            states = tuple(run.states.get(above) for above in upstream)
+            answer = self._asker.ask("inputs", (run, *states), lambda: run.inputs(task, index))
+        constants: dict[str, Any] = getattr(self.relations.graph, "constants", {}).get(task) or {}
+        rows, room = [], _INPUT_TEXT
+        for name in [*names, *(key for key in constants if key not in names)][:_INPUTS]:
+            row: Json = {"name": one_line(name, NAME_LIMIT), "from": []}
+            row["from"] = self.relations.chips(names.get(name, []), run)
+            if name in constants and name not in names:
+                row |= self._short(name, constants[name])
+            else:
+                row |= self._input(name, answer, names[name])
+            room -= len(row.get("text", ""))
+            if room < 0:
+                row["text"], row["problem"] = "", "left out: the inputs before it take all the room"
+            rows.append(row)
+        return {"rows": rows, "left": max(0, len({*names, *constants}) - _INPUTS)}
+
+    def _input(self, name: str, answer: Answer | None, above: list[Task]) -> Json:
+        run = self.run
+        if run is None:
+            return {}
+        states = [run.states.get(task) for task in above]
+        if any(state is None or not state.is_finished() for state in states):
+            return {"problem": "not there yet"}
+        if any(state is not None and not state.is_successful() for state in states):
+            return {"problem": "there is none: what gives it did not end well"}
+        if answer is None:
+            return {"pending": True}
+        if answer.problem:
+            return {"problem": answer.problem}
+        return self._short(name, answer.value[name]) if name in answer.value else {"problem": "there is none"}
+
+    def _short(self, name: str, value: Any) -> Json:
+        return _of(self._asker.ask(("input", name), (value,), lambda: short(value)), "its repr")
+
+    def _result(self, state: State | None) -> Json | None:
+        run, task = self.run, self.target.task
+        if run is None:
+            if isinstance(task, Parameter) and not task.required:
+                default = task.default
+                return _of(self._asker.ask("result", (default,), lambda: rich(default)), "its repr") | {
+                    "title": "Default"
+                }
+            return None
+        if state is None or not state.is_successful() or state.is_skipped():
+            return None
+        if isinstance(state, Mapped):
+            if run.timings.get(task, (0, None))[1] is None:
+                return None
+            return _of(self._asker.ask("result", (state,), lambda: rich(state.result)), "its repr")
+        value = state.result
+        return _of(self._asker.ask("result", (value,), lambda: rich(value)), "its repr")
+
+    def _error(self, state: State | None) -> Json | None:
+        if state is None or state.is_successful():
+            return None
+        error = state.result
+        if issubclass(type(error), BaseException):
+            return _of(self._asker.ask("error", (error,), lambda: told(error)), "telling of the error")
+        return None
+
+    def _source(self, state: State | None) -> Json:
+        run, task = self.run, self.target.task
+        stamp = (task, state, vars(task).get("run"))
+        found = self._asker.ask(
+            "source", stamp, lambda: source_of(task, run) | {"doc": doc_of(task), "kind": kind_of(task)}
+        )
+        return _of(found, "looking for its source")
+
+    # -- several ----------------------------------------------------------------------------------------------
+
+    def _group(self) -> Json:
+        run, tasks = self.run, list(self.target.tasks)
+        order = sorted(tasks, key=lambda task: not (run is not None and run.states[task].is_failed()))
+        names = Counter(state_name(None if run is None else run.states.get(task)) for task in tasks)
+        counts = [[name, state_look(name).label, count] for name, count in names.most_common()]
+        return {
+            "head": {"what": "group", "name": one_line(tasks[0].name, NAME_LIMIT), "kind": "group"},
+            "members": {
+                "listed": self.relations.chips(order, run),
+                "total": len(tasks),
+                "counts": counts,
+            },
+            "source": self._source(None),
+        }
+
+
+def _times(
+    run: Run | None, task: Task, index: int | None, history: Json | None
+) -> tuple[float | None, float | None, bool]:
+    if run is None or history is None:
+        return None, None, False
+    attempts = history["attempts"]
+    if index is not None and attempts:
+        start, seconds = attempts[-1][1], attempts[-1][2]
+        return start, seconds, seconds is None
+    begun, ended = run.timings.get(task, (None, None))
+    if begun is None or begun == ended:
+        return None, None, False
+    start = round(begun - (run.started_at or begun), 3)
+    return start, None if ended is None else round(ended - begun, 3), ended is None
+
+
+def _of(answer: Answer | None, what: str) -> Json:
+    if answer is None:
+        return {"pending": True}
+    if answer.problem:
+        said = answer.problem if answer.problem.startswith("took") else f"raised {answer.problem}"
+        return {"problem": f"{what} {said}"}
+    found: Json = dict(answer.value)
+    return found

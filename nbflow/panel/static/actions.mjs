@@ -1,0 +1,170 @@
+// @ts-check
+/**
+ * What can be done with the selected task. A button that makes no sense now stays where it is and says why not.
+ *
+ * @typedef {{why: string, is_on?: boolean, places?: string[], line?: string}} Action
+ * @typedef {Record<string, Action>} Actions
+ */
+import { copyButton } from "./copy.mjs";
+import { make, pushButton, say } from "./dom.mjs";
+
+/** @type {[string, string, string][]} */
+const ACTIONS = [
+  ["retry", "Retry", "Run it again, by its newest definition"],
+  ["skip", "Skip", "Go on without it"],
+  ["set", "Set value…", "Give it a value in place of its own"],
+  ["pin", "Pin", "Keep its value: a rerun takes it over"],
+  ["break", "Breakpoint…", "Stand still before or after it"],
+  ["debug", "Debug…", "Look around where it failed"],
+  ["rerun", "Rerun from here", "Run it and what follows from it again; shows the plan first"],
+];
+const WITH_FORM = new Set(["set", "break", "debug"]);
+let actionsMade = 0;
+
+/** @param {import("./shared.mjs").Shared} shared */
+export function makeActions(shared) {
+  const element = make("div", "nbflow-doing");
+  const bar = make("div", "nbflow-doing-bar");
+  bar.setAttribute("role", "group");
+  bar.setAttribute("aria-label", "actions");
+  const place = make("div", "nbflow-doing-form");
+  const said = make("div", "nbflow-doing-said");
+  said.setAttribute("role", "status");
+  element.append(bar, place, said);
+  const id = `nbflow-doing-${++actionsMade}-${Math.random().toString(36).slice(2, 8)}`;
+  /** @type {Actions} */
+  let actions = {};
+  let number = /** @type {number | null} */ (null);
+  let open = "";
+  /** @type {HTMLElement | null} */
+  let problem = null;
+
+  /** @type {Map<string, HTMLElement>} */
+  const buttons = new Map(ACTIONS.map(([name, label]) => [name, pushButton(label, `nbflow-act nbflow-act-${name}`, () => press(name))]));
+  bar.append(...buttons.values());
+
+  /** @param {string} name */
+  const press = (name) => {
+    const why = actions[name]?.why ?? "nothing is known of it yet";
+    if (name === "break" && actions.break?.is_on) return act("unbreak");
+    if (why) return tellWhy(`Not possible: ${why}.`);
+    tellWhy("");
+    if (name === "rerun") shared.send("plan", { what: "from", key: shared.selected.key });
+    else if (WITH_FORM.has(name)) show(open === name ? "" : name);
+    else act(name);
+  };
+  /** @param {string} text */
+  const tellWhy = (text) => say(said, text);
+  /** @param {string} name @param {Record<string, any>} [fields] */
+  const act = (name, fields = {}) => shared.send("act", { act: name, ...shared.selected, number, ...fields });
+  /** @param {string} name */
+  const show = (name) => {
+    const before = open;
+    open = name;
+    problem = null;
+    place.replaceChildren(...name ? [formOf(name)] : []);
+    for (const one of WITH_FORM) buttons.get(one)?.setAttribute("aria-expanded", String(one === name));
+    /** @type {HTMLElement | null} */ (place.querySelector("input, select, .nbflow-copy"))?.focus();
+    if (!name && before) buttons.get(before)?.focus({ preventScroll: true });
+  };
+  /** @param {string} name */
+  const formOf = (name) => {
+    const form = /** @type {HTMLFormElement} */ (make("form", "nbflow-form"));
+    form.setAttribute("aria-label", ACTIONS.find(([one]) => one === name)?.[1].replace("…", "") ?? "");
+    form.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.preventDefault();
+      event.stopPropagation();
+      show("");
+    });
+    form.addEventListener("submit", (event) => event.preventDefault());
+    problem = make("div", "nbflow-form-problem");
+    problem.id = `${id}-problem`;
+    problem.setAttribute("role", "alert");
+    const cancel = pushButton("Cancel", "", () => show(""));
+    if (name === "debug") {
+      const line = actions.debug.line ?? "";
+      const code = make("code", "nbflow-debug-line", line);
+      form.append(make("p", "nbflow-faint", "A debugger needs the input of a cell. Execute this in one:"), code,
+        formRow(copyButton(shared, "Copy the line", () => line), cancel));
+      return form;
+    }
+    const field = /** @type {HTMLInputElement} */ (make("input", "nbflow-field"));
+    Object.assign(field, { type: "text", spellcheck: false, autocomplete: "off", id: `${id}-${name}` });
+    field.setAttribute("aria-describedby", problem.id);
+    if (name === "set") {
+      field.placeholder = "a Python expression, such as [1, 2] or a name";
+      form.append(labelFor("New value", field), field, problem, formRow(submitButton("Set"), cancel));
+      form.addEventListener("submit", () => act("set", { text: field.value }));
+      return form;
+    }
+    const where = /** @type {HTMLSelectElement} */ (make("select", "nbflow-field"));
+    where.append(make("option", "", "before it runs"), make("option", "", "after it ended well"));
+    where.id = `${id}-where`;
+    field.placeholder = "always; or a condition on its inputs";
+    where.addEventListener("change", () => { field.disabled = where.selectedIndex === 1; });
+    form.append(labelFor("Stand still", where), where, labelFor("Only if", field), field, problem, formRow(submitButton("Set"), cancel));
+    form.addEventListener("submit", () => {
+      const after = where.selectedIndex === 1;
+      act("break", { after, text: after ? "" : field.value });
+    });
+    return form;
+  };
+  /** @param {{act: string, problem: string}} told */
+  const acted = ({ act: name, problem: text }) => {
+    const isOfForm = name === open && problem;
+    if (!text) {
+      tellWhy("");
+      if (isOfForm) show("");
+      shared.tell("announce", `${name}: done`);
+    } else if (isOfForm) {
+      say(/** @type {HTMLElement} */ (problem), text);
+      place.querySelector("input")?.setAttribute("aria-invalid", "true");
+    } else tellWhy(text);
+  };
+  return {
+    element,
+    acted,
+    /** Another task: whatever was typed was for the one before. */
+    reset() {
+      show("");
+      tellWhy("");
+      actions = {};
+    },
+    /** @param {Actions} told @param {number | null} ofRun */
+    paint(told, ofRun) {
+      actions = told;
+      number = ofRun;
+      for (const [name, label, hint] of ACTIONS) {
+        const button = /** @type {HTMLElement} */ (buttons.get(name));
+        const { why = "", is_on: isOn = false, places = [] } = told[name] ?? {};
+        const isPossible = !why || (name === "break" && isOn);
+        button.setAttribute("aria-disabled", String(!isPossible));
+        button.title = why ? `${hint}. Not possible now: ${why}` : name === "break" && isOn ? `Forget: ${places.join("; ")}` : hint;
+        if (name === "pin" || name === "break") button.setAttribute("aria-pressed", String(isOn));
+        say(button, name === "pin" && isOn ? "Pinned" : name === "break" && isOn ? "Breakpoint" : label);
+      }
+    },
+  };
+}
+
+/** @param {string} text @param {HTMLElement} field */
+function labelFor(text, field) {
+  const element = make("label", "", text);
+  element.setAttribute("for", field.id);
+  return element;
+}
+
+/** @param {string} text */
+function submitButton(text) {
+  const button = make("button", "nbflow-push nbflow-submit", text);
+  button.setAttribute("type", "submit");
+  return button;
+}
+
+/** @param {HTMLElement[]} parts */
+function formRow(...parts) {
+  const element = make("div", "nbflow-form-row");
+  element.append(...parts);
+  return element;
+}

@@ -1,0 +1,38 @@
+// @ts-check
+/** A button that puts a text into the clipboard. */
+import { pushButton } from "./dom.mjs";
+
+const SHOWN_MS = 1500;
+
+/** @param {import("./shared.mjs").Shared} shared @param {string} label @param {() => string} text */
+export function copyButton(shared, label, text) {
+  const button = pushButton("Copy", "nbflow-copy", async () => {
+    const isDone = await copyText(shared.el, text());
+    button.textContent = isDone ? "Copied" : "Not possible";
+    shared.tell("announce", isDone ? "Copied." : "Copying is not possible here.");
+    setTimeout(() => { button.textContent = "Copy"; }, SHOWN_MS);
+  });
+  button.setAttribute("aria-label", label);
+  return button;
+}
+
+/** @param {HTMLElement} place @param {string} text */
+async function copyText(place, text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // Pages that came over plain http from another machine have no clipboard.
+    const field = document.createElement("textarea");
+    field.value = text;
+    field.style.position = "fixed";
+    field.style.opacity = "0";
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+    place.append(field);
+    field.select();
+    const isDone = document.execCommand("copy");
+    field.remove();
+    focused?.focus({ preventScroll: true });
+    return isDone;
+  }
+}

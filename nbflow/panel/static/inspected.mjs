@@ -1,0 +1,97 @@
+// @ts-check
+/** The top of the inspector: what is selected, how it stands, how long it took, and what is around it. */
+import { make, say } from "./dom.mjs";
+import { chipRow } from "./facts.mjs";
+import { elapsed, formatSeconds, withClass } from "./text.mjs";
+
+/** @type {Record<string, string>} */
+const VALUES = { cached: "from the cache", reused: "from an earlier run", edited: "set by you", pinned: "pinned" };
+
+/** @param {import("./shared.mjs").Shared} shared @param {HTMLElement} close */
+export function makeTitle(shared, close) {
+  const element = make("header", "nbflow-inspected");
+  const line = make("div", "nbflow-inspected-line");
+  const kind = make("span", "nbflow-kind");
+  const name = make("h3", "nbflow-inspected-name");
+  const badge = make("span", "nbflow-badge");
+  line.append(badge, name, kind, close);
+  const facts = make("div", "nbflow-inspected-facts");
+  const time = make("span", "nbflow-faint");
+  const value = make("span", "nbflow-badge nbflow-value");
+  facts.append(time, value);
+  const message = make("div", "nbflow-inspected-message");
+  const around = make("div", "nbflow-around");
+  element.append(line, facts, message, around);
+  /** @type {any} */
+  let head = null;
+  let toldAt = 0;
+
+  const tick = () => {
+    if (!head) return;
+    const { start, seconds, going, number, epoch } = head;
+    const parts = [];
+    if (number !== null && number !== undefined) parts.push(`run ${number}`);
+    if (start !== null && start !== undefined) {
+      const took = going ? elapsed(runSeconds(), true, toldAt, performance.now()) : seconds;
+      parts.push(`began after ${formatSeconds(start)}`, going ? `running for ${formatSeconds(took)}` : `took ${formatSeconds(took)}`);
+      time.title = epoch ? new Date((epoch + start) * 1000).toLocaleString() : "";
+    }
+    say(time, parts.join(" · "));
+  };
+  // How long it has been running by the run's own clock, when it was told.
+  const runSeconds = () => {
+    const run = shared.rows.get(shared.selected.key);
+    return run?.data.going ? elapsed(run.data.seconds, true, run.toldAt, toldAt) : 0;
+  };
+  return {
+    element,
+    tick,
+    /** Show what is known before the kernel has told more. @param {string} text @param {number | null} index */
+    begin(text, index) {
+      head = null;
+      say(name, text + (index === null ? "" : ` [${index}]`));
+      for (const one of [kind, time, message]) say(one, "");
+      badge.hidden = value.hidden = true;
+      around.replaceChildren();
+    },
+    /** @param {any} told */
+    paint(told) {
+      head = told;
+      toldAt = performance.now();
+      if (!told) {
+        say(name, "It is no longer there.");
+        return;
+      }
+      say(name, told.name + (told.index === null || told.index === undefined ? "" : ` [${told.index}]`));
+      say(kind, told.kind === "task" ? "" : told.kind);
+      badge.hidden = !told.line;
+      badge.className = withClass(withClass(badge.className, "nbflow-state-", told.state ?? "none"), "nbflow-block-", told.status ?? "none");
+      say(badge, told.line ?? "");
+      say(message, told.message ?? "");
+      value.hidden = !VALUES[told.value];
+      say(value, VALUES[told.value] ?? "");
+      tick();
+    },
+    /** @param {any} told */
+    paintAround(told) {
+      if (!told) return around.replaceChildren();
+      const parts = [];
+      const { key, index } = shared.selected;
+      if (index !== null) parts.push(lineOfChips("child of", chipRow(shared, [{ key, name: head?.name ?? "the map", state: "Mapped", line: "▤ map" }], 1)));
+      if (told.block) {
+        const chip = { ...told.block, state: "", line: `▢ ${told.block.status || "block"}` };
+        parts.push(lineOfChips("in", chipRow(shared, [chip], 1)));
+      }
+      if (told.up.length) parts.push(lineOfChips("needs", chipRow(shared, told.up, told.up_total)));
+      if (told.down.length) parts.push(lineOfChips("feeds", chipRow(shared, told.down, told.down_total)));
+      around.replaceChildren(...parts);
+    },
+  };
+}
+
+/** @param {string} word @param {HTMLElement} chips */
+function lineOfChips(word, chips) {
+  const line = make("div", "nbflow-around-line");
+  line.append(make("span", "nbflow-faint", word), chips);
+  return line;
+}

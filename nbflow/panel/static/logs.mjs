@@ -1,0 +1,63 @@
+// @ts-check
+/** What the selected task printed, logged and warned: it grows while the task runs, and follows its end. */
+import { copyButton } from "./copy.mjs";
+import { make, say } from "./dom.mjs";
+import { addPieces, textOfLines, trimLines } from "./loglines.mjs";
+import { formatSeconds } from "./text.mjs";
+
+const NEAR_END_PX = 24;
+
+/** @param {import("./shared.mjs").Shared} shared */
+export function makeLog(shared) {
+  const element = make("div", "nbflow-log");
+  const bar = make("div", "nbflow-log-bar");
+  const note = make("span", "nbflow-faint");
+  const box = make("div", "nbflow-log-lines");
+  box.tabIndex = 0;
+  box.setAttribute("role", "log");
+  box.setAttribute("aria-live", "off"); // it may be a thousand lines a second
+  box.setAttribute("aria-label", "output");
+  /** @type {import("./loglines.mjs").Said[]} */
+  const lines = [];
+  let omitted = 0;
+  bar.append(note, copyButton(shared, "Copy output", () => textOfLines(lines)));
+  element.append(bar, box);
+
+  const paintNote = () => {
+    const count = `${lines.length.toLocaleString("en")} line${lines.length === 1 ? "" : "s"}`;
+    say(note, omitted ? `… ${omitted.toLocaleString("en")} characters before this are in run.logs` : count);
+  };
+  return {
+    element,
+    get isEmpty() { return !lines.length; },
+    clear() {
+      lines.length = 0;
+      omitted = 0;
+      box.replaceChildren();
+      paintNote();
+    },
+    /** @param {{from: number, omitted: number, lines: import("./loglines.mjs").Piece[]}} told */
+    add(told) {
+      if (told.from === 0) this.clear();
+      const follows = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_END_PX;
+      const first = addPieces(lines, told.lines);
+      while (box.children.length > first) box.lastElementChild?.remove();
+      box.append(...lines.slice(first).map(lineOf));
+      const before = lines.length;
+      omitted += told.omitted + trimLines(lines);
+      for (let i = lines.length; i < before; i++) box.firstElementChild?.remove();
+      paintNote();
+      if (follows) box.scrollTop = box.scrollHeight;
+    },
+  };
+}
+
+/** @param {import("./loglines.mjs").Said} line */
+function lineOf({ time, stream, text, index, attempt }) {
+  const element = make("div", `nbflow-said ${stream === "stdout" ? "" : "nbflow-said-loud"}`);
+  const stamp = make("span", "nbflow-said-time", formatSeconds(time));
+  stamp.title = `after the start of the run; attempt ${attempt}`;
+  const from = make("span", "nbflow-said-from", index === null ? stream : `${stream} [${index}]`);
+  element.append(stamp, from, make("span", "nbflow-said-text", text.replace(/\r$/, "")));
+  return element;
+}

@@ -1,0 +1,63 @@
+// @ts-check
+/**
+ * The sections of the inspector: each can be opened and closed, and stays as the user left it, whatever is selected.
+ *
+ * @typedef {{element: HTMLDetailsElement, body: HTMLElement, extra: HTMLElement}} Section
+ */
+import { make, say } from "./dom.mjs";
+
+/** Make the sections, in order, as [name, label]. @param {[string, string][]} wanted */
+export function makeSections(wanted) {
+  const element = make("div", "nbflow-sections");
+  /** @type {Map<string, Section>} */
+  const sections = new Map();
+  /** @type {Map<string, boolean>} */
+  const wished = new Map();
+  for (const [name, label] of wanted) {
+    const section = /** @type {HTMLDetailsElement} */ (make("details", "nbflow-section"));
+    section.dataset.section = name;
+    section.hidden = true;
+    const summary = make("summary");
+    const extra = make("span", "nbflow-extra");
+    summary.append(make("span", "nbflow-section-name", label), extra);
+    summary.addEventListener("click", () => wished.set(name, !section.open));
+    const body = make("div", "nbflow-section-body");
+    section.append(summary, body);
+    sections.set(name, { element: section, body, extra });
+    element.append(section);
+  }
+  const find = (/** @type {string} */ name) => /** @type {Section} */ (sections.get(name));
+  return {
+    element,
+    body: (/** @type {string} */ name) => find(name).body,
+    /** @param {string} name */
+    hide(name) {
+      find(name).element.hidden = true;
+      find(name).body.replaceChildren();
+    },
+    hideAll() { for (const name of sections.keys()) this.hide(name); },
+    /**
+     * Show a section; without `content` it stays as it is.
+     * @param {string} name  @param {Element[] | null} content  @param {{extra?: string, open?: boolean}} [options]
+     */
+    show(name, content, { extra = "", open = true } = {}) {
+      const { element: section, body, extra: more } = find(name);
+      say(more, extra);
+      if (section.hidden) {
+        section.hidden = false;
+        section.open = wished.get(name) ?? open;
+      }
+      if (content) replaceKeepingFocus(body, content);
+    },
+  };
+}
+
+/** Replace children; what had the focus, known by its `data-id`, has it again. @param {Element} element @param {Element[]} children */
+export function replaceKeepingFocus(element, children) {
+  const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+  const id = focused && element.contains(focused) ? focused.dataset.id : undefined;
+  element.replaceChildren(...children);
+  if (id === undefined) return;
+  const again = [...element.querySelectorAll("[data-id]")].find((one) => /** @type {HTMLElement} */ (one).dataset.id === id);
+  /** @type {HTMLElement | undefined} */ (again)?.focus({ preventScroll: true });
+}
