@@ -7,6 +7,7 @@ the latest state of each task it names. A task's value never gets in; its messag
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Cancelled, Failed, Mapped, Paused, Retrying, Skipped, State
@@ -18,7 +19,7 @@ from nbflow.render.names import one_line
 from nbflow.render.structure import structure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
@@ -34,6 +35,9 @@ Changed = dict[
     "Task", list[int] | None
 ]  # the children of a mapped task that changed; None: whatever there is
 
+Timings = Mapping["Task", tuple[float, float | None]]
+
+_NEVER = (None, None, 0)
 # They take no time and cannot be stepped to: the graph shows them, the table and the counts leave them out.
 _SILENT = frozenset({"parameter", "collection"})
 # Their messages say more than their words do.
@@ -156,30 +160,19 @@ class Picture:
         """Return the marks of nodes and boxes, and fill `rows` if given."""
         states: Mapping[Task, State] = run.states if run is not None else {}
         marks: dict[Task, tuple[Mark, list[int] | None]] = {}
-        now = self._clock()
+        timings: Timings = run.timings if run is not None else {}
+        began, now = (run.started_at if run is not None else None), self._clock()
         for task, children in tasks.items():
             state = states.get(task)
             mark = self._looks.mark(task, state, children)
             marks[task] = (mark, children)
             if rows is not None and (key := self.rows.get(task)) is not None:
                 self._heading.count(task, mark.name)
-                rows[key] = self._row(task, state, mark, run, now)
+                note = self._note(task, state) if isinstance(state, (Mapped, _NOTED)) else ""
+                rows[key] = [*mark, *_times(timings.get(task), began, now), note]
         if self.shown is None:
             return {}, {}
         return self.shown.patch(marks, blocks, self._looks, states, self._statuses)
-
-    def _row(self, task: Task, state: State | None, mark: Mark, run: Run | None, now: float) -> Row:
-        if run is None or state is None:
-            return [mark.name, mark.line, None, None, 0, ""]
-        note = self._note(task, state) if isinstance(state, (Mapped, _NOTED)) else ""
-        start, end = run.timings.get(task, (None, None))
-        if start is None or start == end:  # what never ran began and ended at once
-            return [mark.name, mark.line, None, None, 0, note]
-        if not state.is_finished():
-            end = None  # it may be that of an attempt
-        seconds = round((now if end is None else end) - start, 3)
-        began = round(start - (run.started_at or start), 3)
-        return [mark.name, mark.line, began, seconds, int(end is None), note]
 
     def _note(self, task: Task, state: State) -> str:
         """Return a state's message; of a map, that of the first failed child."""
@@ -189,6 +182,18 @@ class Picture:
         if index is None:
             return ""
         return one_line(f"[{index}] {state.map_states[index].message or ''}", 200)
+
+
+def _times(
+    timing: tuple[float, float | None] | None, began: float | None, now: float
+) -> tuple[Any, Any, int]:
+    """Return when a task began, how long it has taken, and whether it goes on; to the thousandth of a second."""
+    if timing is None or timing[0] == timing[1]:  # what never ran began and ended at once
+        return _NEVER
+    start, end = timing
+    # `round` would take longer than all the rest.
+    seconds = ((now if end is None else end) - start) * 1000 // 1 / 1000
+    return (start - (began or start)) * 1000 // 1 / 1000, seconds, int(end is None)
 
 
 def _sorted(changed: Iterable[Any], known: Mapping[Block, str]) -> tuple[Changed, list[Block]]:
