@@ -1,4 +1,4 @@
-"""A run held at its failure, by clicking: look, redefine the function in a cell, retry, go on."""
+"""A run held at its failure, by the buttons above the views alone. The whole story is in test_story.py."""
 
 from __future__ import annotations
 
@@ -30,13 +30,10 @@ def work(place, rows):
 """
 
 
-@pytest.mark.parametrize("app", ["lab", "notebook"])
 def test_a_failed_task_is_mended_in_a_cell_and_retried_with_the_resource_held(
-    open_notebook, notebook_of, kernel_children, app
+    lab_page, notebook_of, kernel_children
 ):
-    page = open_notebook(
-        notebook_of(WORKSHOP, FLOW, MENDED, "flow.panel()", "flow.runs[-1].results[total]"), app=app
-    )
+    page = lab_page(notebook_of(WORKSHOP, FLOW, MENDED, "flow.panel()", "flow.runs[-1].results[total]"))
     for cell in (0, 1, 3):
         page.run_cell(cell)
     panel = LivePanel(page, 3)
@@ -47,18 +44,18 @@ def test_a_failed_task_is_mended_in_a_cell_and_retried_with_the_resource_held(
     panel.expect_state("Paused")
     panel.expect_open("Workshop open")
     expect(panel.button("Retry")).to_be_enabled()
-    held = kernel_children(app)
-    panel.screenshot(f"panel-held-at-failure-{app}")
+    held = kernel_children()
+    panel.screenshot("panel-held-at-failure")
     page.run_cell(2)
     panel.click("Retry")
     panel.expect_row("work-1", "Success")
     expect(panel.button("Retry")).to_be_disabled()
-    assert kernel_children(app) == held
+    assert kernel_children() == held
     panel.click("Resume")
 
     panel.expect_state("Success")
     panel.expect_open()
     page.run_cell(4)
     expect(page.outputs(4)).to_contain_text("4")
-    assert kernel_children(app) == []
+    assert kernel_children() == []
     assert page.errors == []
