@@ -88,6 +88,11 @@ class Coalescer:
         if self._timer is None:
             self._start()
 
+    def flush_now(self) -> None:
+        """Flush what there is on the caller's thread, before its time."""
+        if self._keys:
+            self._fire()
+
     def close(self) -> None:
         """Flush what is left on the caller's thread and set no timer any more. Twice is harmless."""
         with self._lock:

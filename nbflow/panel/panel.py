@@ -173,10 +173,16 @@ class Panel(ipywidgets.VBox):
         """Forget what a cell showed that is executed again."""
         self._copies.forget(cell)
 
-    def catch_up(self) -> None:
-        """Send all that there is, if anything changed since; for front ends that hear the main thread alone."""
-        if self._is_behind:
-            self._is_behind = False
+    def catch_up(self, *, whole: bool) -> None:
+        """Show the latest in the cells' outputs, from this thread; `whole` also sends all the widgets' states."""
+        if self._changes is not None:
+            self._changes.flush_now()
+        if not self._is_behind:
+            return
+        self._is_behind = False
+        self.wait_drawn(_DRAWING_S)
+        self._copies.update(self.flow, self.run, self.canvas.sheet)
+        if whole:
             for widget in all_widgets(self):
                 widget.send_state()
 

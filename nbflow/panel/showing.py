@@ -3,8 +3,9 @@
 The widget library keeps every widget that is open, so a panel would stay, with its thread and listeners, each time
 its cell is executed again. Front ends tell a cell's id with its code; where none is told, nothing is closed.
 
-Also the place for front ends that take widgets' messages from the main thread alone: there panels are sent whole
-when a cell ends.
+Where no id is told there may be no front end at all but a program that executes notebooks and hears a cell until it
+ends: so panels are brought up to date before that. And where messages count from the main thread alone, as in Google
+Colab, panels are sent whole when a cell ends.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ class Shown(Protocol):
     def leave_cell(self, cell: str) -> None:
         """The cell is executed again: what it showed is not there any more."""
 
-    def catch_up(self) -> None:
-        """Send whatever changed since the last time."""
+    def catch_up(self, *, whole: bool) -> None:
+        """Show what changed since the last time, in `whole` or only in what stays in the notebook."""
 
     def close(self) -> None:
         """No cell shows it."""
@@ -46,7 +47,7 @@ class Showings:
             return None
         cell = _cell_of(shell)
         self._cells.setdefault(cell, weakref.WeakSet()).add(shown)
-        if (cell is not None or self.is_main_only) and self._shell is None:
+        if self._shell is None:
             self._shell = shell
             shell.events.register("pre_run_cell", self.begin)
             shell.events.register("post_run_cell", self.end)
@@ -77,9 +78,11 @@ class Showings:
         for shown in self._before.pop(cell, ()) if cell is not None else ():
             if not any(shown in known for known in self._cells.values()):
                 shown.close()
+        behind = set(self._cells.get(None, ()))
         if self.is_main_only:
-            for shown in {one for known in self._cells.values() for one in known}:
-                shown.catch_up()
+            behind.update(*self._cells.values())
+        for shown in behind:
+            shown.catch_up(whole=self.is_main_only)
 
 
 def _shell() -> InteractiveShell | None:

@@ -223,6 +223,19 @@ def test_where_only_the_main_thread_is_heard_panels_catch_up_when_a_cell_ends(ex
     shown.close()
 
 
+def test_where_no_ids_are_told_the_copy_is_up_to_date_when_a_cell_ends(execute, gate, sent):
+    execute("display(panel(flow))")
+    execute.shell.published.clear()
+
+    execute("run = flow.start(); gate.set(); run.wait(20)")
+
+    shown = [data for data, keys in execute.shell.published if keys.get("update")]
+    assert "Success" in shown[-1]["text/plain"]
+    assert "Pending" not in shown[-1]["text/plain"]
+    for one in list(execute.shell.showings._cells[None]):
+        one.close()
+
+
 def test_no_cell_is_kept_alive_by_what_it_showed():
     class Shown:
         pass
