@@ -195,7 +195,8 @@ class Form(Part):
         for field, value in zip(self._fields, shown, strict=True):
             words = ""
             if self.entries[field.name].is_edited and value is not NOT_GIVEN:
-                words = f"{'default' if run is None else f'run {run.number}'}: {in_short(value)}"
+                before = "the default is" if run is None else f"run {run.number} had"
+                words = f"edited; {before} {in_short(value)}"
             self.entries[field.name].say(words)
         words = ", ".join(
             f"{one_line(field.name, 40)} = {in_short(value)}"

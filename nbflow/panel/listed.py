@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.parameter import Parameter
 from nbflow.core.sameness import same
 from nbflow.panel.literals import in_short
 from nbflow.render.names import one_line, safe_key
@@ -38,7 +39,7 @@ def run_json(run: Run, former: Run | None, *, now: float) -> Json:
         "seconds": None if started is None else round(max(0.0, (ended or now) - started), 3),
         "going": started is not None and ended is None,
         "kind": _kind(run),
-        "parameters": _parameters(run.parameters, None if former is None else former.parameters),
+        "parameters": _parameters(run, None if former is None else former.parameters),
     }
 
 
@@ -48,8 +49,12 @@ def comparison_json(comparison: Comparison, one: Run, other: Run) -> Json:
         run.graph.slugs[t] for run in (one, other) for n, t in enumerate(run.graph.tasks) if run.graph.free[n]
     }
     pairs = [pair for pair in comparison.tasks if pair.slug not in hidden or pair.differs]
-    parameters = {pair.name for pair in comparison.parameters}
-    pairs = [pair for pair in pairs if pair.slug not in parameters]
+    ranks = {name: rank for rank, name in enumerate(dict.fromkeys([*_in_order(one), *_in_order(other)]))}
+    parameters = sorted(
+        comparison.parameters, key=lambda pair: (pair.value == "same", ranks.get(pair.name, len(ranks)))
+    )
+    given = {pair.name for pair in parameters}
+    pairs = [pair for pair in pairs if pair.slug not in given]
     pairs.sort(key=lambda pair: not pair.differs)  # stable: each half stays in start order
     names = {
         run.graph.slugs[task]: task.name for run in (other, one) for task in run.graph.tasks
@@ -60,9 +65,7 @@ def comparison_json(comparison: Comparison, one: Run, other: Run) -> Json:
         "names": [one_line(name, 40) for name in comparison.names],
         "states": [[state, state_look(state).label] for state in comparison.states],
         "seconds": list(comparison.seconds),
-        "parameters": [
-            [one_line(p.name, 60), *p.values, p.value] for p in comparison.parameters[:MOST_PAIRS]
-        ],
+        "parameters": [[one_line(p.name, 60), *p.values, p.value] for p in parameters[:MOST_PAIRS]],
         "tasks": [_pair_json(pair, names, twice) for pair in pairs[:MOST_PAIRS]],
         "differing": sum(pair.differs for pair in pairs),
         "total": len(pairs),
@@ -98,7 +101,14 @@ def _kind(run: Run) -> str:
     return f"rerun{of}: {what}" + (", forked" if run.kind == "fork" else "")
 
 
-def _parameters(values: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:
+def _in_order(run: Run) -> list[str]:
+    """Return the names of a run's parameters in the order of the graph."""
+    names = dict.fromkeys(task.name for task in run.graph.tasks if isinstance(task, Parameter))
+    return [name for name in names if name in run.parameters]
+
+
+def _parameters(run: Run, before: Mapping[str, Any] | None) -> str:
+    values = {name: run.parameters[name] for name in _in_order(run)}
     shown = [
         f"{one_line(name, 40)} = {in_short(value)}"
         for name, value in values.items()

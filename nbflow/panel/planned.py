@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.parameter import Parameter
 from nbflow.core.sameness import same
 from nbflow.engine.frozen import ORDINARY
 from nbflow.engine.plan import said
@@ -45,7 +46,7 @@ def plan_json(plan: Plan, run: Run) -> Json:
         "more": [len(running) - sum(s.runs for s in listed), len(reused) - sum(not s.runs for s in listed)],
         "blocks": [[one_line(one.block.name, 60), one_line(one.why, 120)] for one in opens[:_MOST_REUSED]],
         "closed": len(plan.blocks) - len(opens),
-        "parameters": _changes(run.parameters, plan.parameters),
+        "parameters": _changes(plan, run.parameters),
         "gone": [one_line(slug, 80) for slug in plan.gone[:_MOST_REUSED]],
         "keys": [] if plan.is_empty else keys[:_MOST_KEYS],
     }
@@ -81,8 +82,10 @@ def _row(plan: Plan, step: Step) -> list[Any]:
     return [safe_key(plan.graph.slugs[step.task]), name, int(step.runs), one_line(step.why, 160), expected]
 
 
-def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[list[str]]:
-    names = dict.fromkeys([*after, *before])
+def _changes(plan: Plan, before: Mapping[str, Any]) -> list[list[str]]:
+    after = plan.parameters
+    named = [task.name for task in plan.graph.tasks if isinstance(task, Parameter) and task.name in after]
+    names = dict.fromkeys([*named, *before])
     return [
         [one_line(name, 60), _shown(before, name), _shown(after, name)]
         for name in names
@@ -96,7 +99,8 @@ def _shown(values: Mapping[str, Any], name: str) -> str:
 
 def _is_shown(plan: Plan, step: Step) -> bool:
     node = plan.graph.index[step.task]
-    return plan.graph.role[node] == ORDINARY and (step.runs or not plan.graph.free[node])
+    is_silent = plan.graph.free[node] and (not step.runs or isinstance(step.task, Parameter))
+    return plan.graph.role[node] == ORDINARY and not is_silent
 
 
 def _count(number: int, noun: str) -> str:

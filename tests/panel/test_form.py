@@ -98,7 +98,7 @@ def test_an_edit_is_marked_with_what_the_run_had_until_it_is_taken_back(make_for
     run(form)
 
     form.entries["n"].input.value = 5
-    assert note(form, "n") == "run 1: 1"
+    assert note(form, "n") == "edited; run 1 had 1"
     assert form.edited() == {"n": 5}
 
     form.entries["n"].input.value = 1

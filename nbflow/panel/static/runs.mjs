@@ -19,7 +19,7 @@ export function makeRuns(shared) {
   note.setAttribute("role", "status");
   const table = make("table", "nbflow-runs-table");
   const head = make("tr");
-  for (const name of ["Compare", "Run", "State", "Started", "Time", "What", ""]) {
+  for (const name of ["Compare", "Run", "State", "Started", "Time", ""]) {
     const cell = make("th", name ? `nbflow-runs-${name.toLowerCase()}` : "", name);
     cell.setAttribute("scope", "col");
     head.append(cell);
@@ -54,7 +54,7 @@ export function makeRuns(shared) {
     const numbers = new Set(list.runs.map(({ number }) => number));
     chosen = chosen.filter((number) => numbers.has(number));
     times.clear();
-    body.replaceChildren(...list.runs.map(row));
+    body.replaceChildren(...list.runs.flatMap(rows));
     table.hidden = !list.runs.length;
     empty.hidden = !table.hidden;
     bar.hidden = list.runs.length < 2;
@@ -65,7 +65,7 @@ export function makeRuns(shared) {
     if (focus) /** @type {HTMLElement | null} */ (body.querySelector(`[data-name="${focus}"]`))?.focus();
   };
   const focusName = () => /** @type {HTMLElement} */ (document.activeElement).dataset.name ?? "";
-  const row = (/** @type {RunLine} */ run) => {
+  const rows = (/** @type {RunLine} */ run) => {
     const line = make("tr", run.number === list.shown ? "nbflow-runs-shown" : "");
     line.dataset.run = String(run.number);
     const box = /** @type {HTMLInputElement} */ (make("input"));
@@ -85,9 +85,6 @@ export function makeRuns(shared) {
     const cell = make("td", "nbflow-runs-time");
     cell.append(time, length);
     times.set(run.number, { time, bar: length });
-    const what = make("td", "nbflow-runs-what");
-    if (run.kind) what.append(make("div", "", run.kind));
-    if (run.parameters) what.append(make("div", "nbflow-runs-parameters", run.parameters));
     const show = make("td", "nbflow-runs-show");
     if (run.number === list.shown) show.append(make("span", "", "shown"));
     else {
@@ -97,8 +94,16 @@ export function makeRuns(shared) {
       show.append(button);
     }
     const started = make("td", "nbflow-runs-started", startText(run.started, new Date()));
-    line.append(check, name, state, started, cell, what, show);
-    return line;
+    line.append(check, name, state, started, cell, show);
+    const words = [run.kind, run.parameters].filter(Boolean).join("; ");
+    if (!words) return [line];
+    // What there is to say of a run gets a row of its own, as wide as the table.
+    line.classList.add("nbflow-runs-noted");
+    const below = make("tr", line.className.replace("nbflow-runs-noted", ""));
+    const what = make("td", "nbflow-runs-what", words);
+    what.setAttribute("colspan", "5");
+    below.append(make("td"), what);
+    return [line, below];
   };
   const choose = (/** @type {number} */ number, /** @type {boolean} */ isChosen) => {
     chosen = chosen.filter((one) => one !== number);
