@@ -58,11 +58,11 @@ class Entry:
             self.none.observe(lambda _: self._edit(), "value")
             self.none.add_class("nbflow-none")
         self.note = ipywidgets.Label()
-        self.note.add_class("nbflow-field-note")
+        self.note.add_class("nbflow-entry-note")
         inputs = [self.input, self.none, self.note]
         self.box = ipywidgets.HBox([widget for widget in inputs if widget is not None])
-        self.box.add_class("nbflow-field")
-        self.box.add_class(f"nbflow-field-{field.kind}")
+        self.box.add_class("nbflow-entry")
+        self.box.add_class(f"nbflow-entry-{field.kind}")
         self.set(value)
 
     @property

@@ -51,23 +51,23 @@ class Form(Part):
         self._fields: tuple[Field, ...] = ()
         self.entries: dict[str, Entry] = {}
         self.toggle = ipywidgets.ToggleButton(description="Parameters", icon="caret-right")
-        self.toggle.add_class("nbflow-form-toggle")
+        self.toggle.add_class("nbflow-entries-toggle")
         self.toggle.observe(lambda _: self._open(), "value")
         self.summary = ipywidgets.Label()
-        self.summary.add_class("nbflow-form-summary")
+        self.summary.add_class("nbflow-entries-summary")
         self.edits = ipywidgets.Label()
-        self.edits.add_class("nbflow-form-edits")
+        self.edits.add_class("nbflow-entries-edits")
         self.reset = ipywidgets.Button(description="Reset", tooltip="Return to the defaults")
         self.reset.add_class("nbflow-button")
-        self.reset.add_class("nbflow-form-reset")
+        self.reset.add_class("nbflow-entries-reset")
         self.reset.on_click(lambda _: panel.guarded(self.reset_all))
         self._head = ipywidgets.HBox([self.toggle, self.summary, self.edits, self.reset])
-        self._head.add_class("nbflow-form-head")
+        self._head.add_class("nbflow-entries-head")
         self._area = ipywidgets.VBox()
-        self._area.add_class("nbflow-form-fields")
+        self._area.add_class("nbflow-entries-area")
         self._area.layout.display = "none"
         self.box = ipywidgets.VBox([self._head, self._area])
-        self.box.add_class("nbflow-form")
+        self.box.add_class("nbflow-entries")
         self.box.layout.display = "none"
 
     def followed(self, run: Run | None) -> None:

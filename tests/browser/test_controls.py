@@ -107,8 +107,8 @@ def test_the_form_is_filled_in_and_the_run_gets_it(open_form, app):
     page, panel = open_form(app=app)
     panel.click("Run")
     panel.expect_state("Failed")
-    form = panel.element.locator(".nbflow-form")
-    expect(form.locator(".nbflow-form-summary")).to_contain_text("rows = 100")
+    form = panel.element.locator(".nbflow-entries")
+    expect(form.locator(".nbflow-entries-summary")).to_contain_text("rows = 100")
 
     panel.click("Parameters")
     form.get_by_label("rows", exact=True).fill("250")
@@ -122,7 +122,7 @@ def test_the_form_is_filled_in_and_the_run_gets_it(open_form, app):
     panel.expect_state("Success")
 
     kernel_says(page, 2, "250 rows, exact, dry=True")
-    expect(form.locator(".nbflow-form-summary")).to_contain_text("rows = 250")
+    expect(form.locator(".nbflow-entries-summary")).to_contain_text("rows = 250")
     assert page.errors == []
 
 
@@ -250,7 +250,7 @@ def test_all_of_it_fits_into_a_narrow_cell(open_form):
 
     panel.screenshot("controls-narrow")
     wide = panel.element.evaluate(
-        "panel => [...panel.querySelectorAll('.nbflow-controls, .nbflow-form, .nbflow-plan')]"
+        "panel => [...panel.querySelectorAll('.nbflow-controls, .nbflow-entries, .nbflow-plan')]"
         ".filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.className)"
     )
     panel.click("Close")

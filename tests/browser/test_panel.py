@@ -138,6 +138,7 @@ def test_pause_resume_and_rerun_are_clicked(work):
     panel.click("Resume")
     panel.expect_state("Success")
     panel.click("Rerun")
+    panel.click("Rerun now")
 
     panel.expect_number(2)
     panel.expect_state("Success")

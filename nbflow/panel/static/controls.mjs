@@ -38,8 +38,8 @@ export function tendButtons(controls, signal) {
 export function tendForm(form, signal) {
   const tend = () => {
     hideIcons(form);
-    tellState(form.querySelector(".nbflow-form-toggle"), "aria-expanded");
-    for (const field of form.querySelectorAll(".nbflow-field")) tendField(field);
+    tellState(form.querySelector(".nbflow-entries-toggle"), "aria-expanded");
+    for (const field of form.querySelectorAll(".nbflow-entry")) tendField(field);
   };
   const observer = new MutationObserver(tend);
   observer.observe(form, { subtree: true, childList: true, attributeFilter: ["class"] });
@@ -54,7 +54,7 @@ function tendField(field) {
     if (part.getAttribute("aria-label") !== name) part.setAttribute("aria-label", name);
     if (part.classList.contains("widget-readout")) setOnce(part, "role", "textbox");
   }
-  const note = field.querySelector(".nbflow-field-note");
+  const note = field.querySelector(".nbflow-entry-note");
   if (!note) return;
   if (!note.id) note.id = `nbflow-note-${++notesMade}-${Math.random().toString(36).slice(2, 8)}`;
   setOnce(note, "role", "status");

@@ -75,7 +75,7 @@ async function renderHead(view) {
   });
   const find = (/** @type {string} */ part) => () => el.closest(".nbflow-panel")?.querySelector(part);
   whenThere(find(".nbflow-controls"), signal, (controls) => tendButtons(controls, signal));
-  whenThere(find(".nbflow-form"), signal, (form) => tendForm(form, signal));
+  whenThere(find(".nbflow-entries"), signal, (form) => tendForm(form, signal));
 }
 
 /** @param {HTMLElement} bar @param {Head} head */

@@ -81,7 +81,7 @@ export function watchKernel(shared, view) {
     shared.patch(last);
     whenThere(() => shared.el.closest(".nbflow-panel"), shared.signal, (panel) => {
       panel.classList.add("nbflow-gone");
-      for (const one of panel.querySelectorAll(".nbflow-controls :is(button, input, select), .nbflow-form :is(button, input, select, textarea)")) {
+      for (const one of panel.querySelectorAll(".nbflow-controls :is(button, input, select), .nbflow-entries :is(button, input, select, textarea)")) {
         /** @type {HTMLButtonElement} */ (one).disabled = true;
       }
     });
