@@ -51,6 +51,8 @@ for (const [key, at, to] of [
   test(`${key} at row ${at} of ten goes to ${to}`, () => assert.equal(rowAfter(key, at, 10, 4), to));
 }
 
+test("a page is at least one row", () => assert.equal(rowAfter("PageDown", 3, 10, 0), 4));
+
 test("no key goes anywhere in an empty list", () => assert.equal(rowAfter("End", -1, 0, 4), undefined));
 
 const row = (key, home = "", depth = 0) => ({ key, name: key, kind: "task", box: home, home, depth, mapped: false });

@@ -10,8 +10,8 @@ export function rowAfter(key, at, count, page) {
   const to = {
     ArrowDown: at + 1,
     ArrowUp: at < 0 ? count - 1 : at - 1,
-    PageDown: at + page,
-    PageUp: at < 0 ? 0 : at - page,
+    PageDown: at + Math.max(1, page),
+    PageUp: at < 0 ? 0 : at - Math.max(1, page),
     Home: 0,
     End: count - 1,
   }[key];
@@ -47,7 +47,7 @@ export function letPick(shared, element, roll, page) {
     roll.touch(marked);
     roll.touch(key);
     marked = key;
-    roll.reveal(key);
+    roll.reveal(key.replace(/^group--/, "")); // a group has the name of its first row
   });
   // The inspector takes room from the list, and comes a moment after the selection.
   const watch = new ResizeObserver(() => {
