@@ -1,0 +1,27 @@
+"""The keys of the script and those that the buttons' tooltips name are the same."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from nbflow.panel.controls import CONTROLS
+from tests.panel.test_script import STATIC
+
+
+@pytest.mark.skipif(
+    shutil.which("node") is None, reason="NO NODE: install nodejs; the panel's script is NOT TESTED"
+)
+def test_each_button_names_the_key_that_presses_it():
+    code = f"import({str(STATIC / 'keys.mjs')!r}).then(m => console.log(JSON.stringify(m.KEYS)))"
+    done = subprocess.run(
+        ["node", "-e", code], capture_output=True, text=True, timeout=60, check=True
+    )  # fmt: skip
+
+    keys = {one["command"]: one["keys"][0] for one in json.loads(done.stdout) if "command" in one}
+
+    assert keys.pop("hold") == "H"
+    assert keys == {control.command: control.key for control in CONTROLS}
