@@ -152,6 +152,9 @@ def test_time_is_zoomed_by_buttons_keys_and_wheel(work):
     page.page.keyboard.up("Control")
     page.page.wait_for_function("([view, least]) => view.scrollWidth - view.clientWidth > least",
                                 arg=[views.timeline.element_handle(), twice])  # fmt: skip
+    for key in ("Workshop.cleanup-1", "Workshop.setup-1"):  # at the two ends of the run
+        views.lane(key).click()
+        expect(views.lane(key).locator(".nbflow-lane-bar")).to_be_in_viewport()
     page.page.keyboard.press("0")
 
     assert 0 < once < twice

@@ -80,9 +80,12 @@ test("a task that goes on ends now", () => {
 });
 
 test("a task is said in words", () => {
-  assert.equal(taskText("load", "✓ Success", [1, 3.5], false), "load, Success, started at 1.00 s, took 2.50 s");
-  assert.equal(taskText("load", "◐ Running", [1, 3.5], true), "load, Running, started at 1.00 s, for 2.50 s so far");
-  assert.equal(taskText("load", "○ Pending", null, false), "load, Pending, no time yet");
+  const data = (state, line, going = false) => ({ state, line, going });
+  assert.equal(taskText("load", data("Success", "✓ Success"), [1, 3.5]), "load, Success, started at 1.00 s, took 2.50 s");
+  assert.equal(
+    taskText("load", data("Running", "◐ Running", true), [1, 3.5]), "load, Running, started at 1.00 s, for 2.50 s so far");
+  assert.equal(taskText("load", data("Pending", "○ Pending"), null), "load, Pending, not started yet");
+  assert.equal(taskText("load", data("Skipped", "» Skipped"), null), "load, Skipped, was not run");
 });
 
 test("a resource is said in words", () => {

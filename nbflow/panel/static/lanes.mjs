@@ -4,7 +4,7 @@
  *
  * @typedef {import("./outline.mjs").Line} Line
  * @typedef {import("./timescale.mjs").Band} Band
- * @typedef {{lane: HTMLElement, icon: HTMLElement, bar: HTMLElement, label: HTMLElement, texts: HTMLElement[]}} Lane
+ * @typedef {{lane: HTMLElement, title: HTMLElement, icon: HTMLElement, bar: HTMLElement, label: HTMLElement, texts: HTMLElement[]}} Lane
  * @typedef {{perSecond: number, now: number, label: number, left: number, right: number}} Scale
  *   `now` in seconds since the run's start; `label`: where time begins; `left` and `right`: what of it is in view;
  *   all but `now` in pixels
@@ -12,6 +12,7 @@
 import { make, say } from "./dom.mjs";
 import { elapsed, formatSeconds, shortName, withClass } from "./text.mjs";
 
+const WAITING = new Set(["NotRun", "Pending", "Scheduled", "Queued", "Submitted", "Paused", "Resume"]);
 // Room for a duration beside or in a bar.
 const TEXT_PX = 74;
 const LEAST_PX = 4;
@@ -30,7 +31,7 @@ export function makeLane({ key, name, depth, row }) {
   bar.hidden = true;
   lane.append(title);
   if (row) lane.append(bar, label);
-  return { lane, icon, bar, label, texts: [] };
+  return { lane, title, icon, bar, label, texts: [] };
 }
 
 /**
@@ -63,7 +64,7 @@ export function paintTaskLane({ lane, icon, bar, label }, line, told, scale) {
   lane.dataset.state = state;
   icon.className = withClass(icon.className, "nbflow-state-", state);
   say(icon, text.split(" ")[0]);
-  lane.setAttribute("aria-label", taskText(line.name, text, times, told?.data.going ?? false));
+  lane.setAttribute("aria-label", taskText(line.name, told?.data ?? { state, line: text, going: false }, times));
   // What goes on ends at the line of now, though the kernel told its time a moment before.
   const stretch = times && stretchOf(times[0], told?.data.going ? scale.now : times[1], scale);
   bar.hidden = label.hidden = !stretch?.isSeen;
@@ -114,13 +115,18 @@ export function bandText({ line, start, end, count }, now) {
 
 /**
  * A task in words, as a screen reader says it.
- * @param {string} name  @param {string} line  @param {[number, number] | null} times  @param {boolean} going
+ * @param {string} name  @param {{state: string, line: string, going: boolean}} data  @param {[number, number] | null} times
  */
-export function taskText(name, line, times, going) {
+export function taskText(name, { state, line, going }, times) {
   const word = line.replace(/^\S+ /, "");
-  if (!times) return `${name}, ${word}, no time yet`;
+  if (!times) return `${name}, ${word}, ${noTime(state)}`;
   const took = `${going ? "for" : "took"} ${formatSeconds(times[1] - times[0])}${going ? " so far" : ""}`;
   return `${name}, ${word}, started at ${formatSeconds(times[0])}, ${took}`;
+}
+
+/** Why there is no bar. @param {string} state */
+function noTime(state) {
+  return WAITING.has(state) ? "not started yet" : "was not run";
 }
 
 /** A block in words. @param {string} name @param {Band[]} bands @param {number} now */
@@ -135,7 +141,7 @@ export function boxText(name, bands, now) {
 export function taskLines(line, told) {
   const times = timesOf(told, performance.now());
   const state = told?.data.line ?? "";
-  if (!told || !times) return [line.name, state, "no time yet"];
+  if (!told || !times) return [line.name, state, noTime(told?.data.state ?? "NotRun"), told?.data.note ?? ""].filter(Boolean);
   const took = formatSeconds(times[1] - times[0]);
   const end = told.data.going ? `, ${took} so far` : ` to ${formatSeconds(times[1])}, took ${took}`;
   return [line.name, state, `from ${formatSeconds(times[0])}${end}`, told.data.note].filter(Boolean);

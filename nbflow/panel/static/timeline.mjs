@@ -6,7 +6,7 @@
  */
 import { paintBackdrop, ROW_HEIGHT } from "./backdrop.mjs";
 import { everySecond, make, say } from "./dom.mjs";
-import { boxLines, makeLane, paintBoxLane, paintTaskLane, taskLines, timesOf } from "./lanes.mjs";
+import { boxLines, makeLane, paintBoxLane, paintTaskLane, stretchOf, taskLines, timesOf } from "./lanes.mjs";
 import { countTasks, matchingLines, outlineOf } from "./outline.mjs";
 import { letPick } from "./picking.mjs";
 import { bandsOf, runTime, withRoom } from "./timescale.mjs";
@@ -111,12 +111,17 @@ export function makeTimeline(shared) {
     tip.hide();
     roll.plan();
   };
+  /** Scroll to where a task began if none of its bar is in view. @param {[number, number] | null} times */
+  const showTime = (times) => {
+    if (!times || stretchOf(times[0], times[1], scale).isSeen) return;
+    scroller.scrollLeft = Math.max(0, times[0] * scale.perSecond - 40);
+  };
   /** @param {string} key @param {number | null} x  where in the page; null: beside its bar */
   const showTip = (key, x) => {
     const parts = roll.handle(key);
     const line = roll.entries[roll.place(key)];
     if (!parts || !line) return tip.hide();
-    const target = (parts.bar.hidden ? parts.icon : parts.bar).getBoundingClientRect();
+    const target = (parts.bar.hidden ? parts.title : parts.bar).getBoundingClientRect();
     const edge = scroller.getBoundingClientRect();
     const about = line.row ? taskLines(line, shared.rows.get(key)) : boxLines(line, bands.get(key) ?? [], scale.now);
     tip.show(about, x ?? Math.min(edge.right, target.right), parts.lane.getBoundingClientRect().top);
@@ -143,6 +148,7 @@ export function makeTimeline(shared) {
 
   letPick(shared, scroller, roll, () => Math.floor(scroller.clientHeight / ROW_HEIGHT) - 2);
   shared.on("select", ({ key }) => {
+    if (isFront) showTime(timesOf(shared.rows.get(key), performance.now()));
     if (isFront && document.activeElement === scroller) requestAnimationFrame(() => showTip(key, null));
   });
   frame.prepend(makeTimeZoom(scroller, signal, zoom), scroller);
