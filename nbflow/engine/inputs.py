@@ -26,6 +26,7 @@ class Inputs:
         self._states = states
         self._flat: dict[Edge, list[State]] = {}
         self._items: dict[Edge, Sequence[Any]] = {}  # what is mapped over, element by element
+        self._plans: dict[int, tuple[list[State], int | State]] = {}  # of maps, and from which states
         self._constant_states: dict[Task, dict[Edge, State]] = {}
 
     def values(self, node: int, child: int = -1) -> dict[str, Any]:
@@ -62,7 +63,20 @@ class Inputs:
         return found
 
     def plan_map(self, node: int) -> int | State:
-        """Return how many children a mapped task gets, or the state it ends in because it cannot be mapped."""
+        """Return how many children a mapped task gets, or the state it ends in because it cannot be mapped.
+
+        May be asked again: the user's values are looked at once, unless others took their place.
+        """
+        edges = [edge for edge in self._graph.edges_in[node] if edge.mapped]
+        states = [self._states[edge.upstream_task] for edge in edges]
+        known = self._plans.get(node)
+        if known is None or any(a is not b for a, b in zip(known[0], states, strict=True)):
+            for edge in edges:
+                self._flat.pop(edge, None)
+            known = self._plans[node] = states, self._plan_map(node)
+        return known[1]
+
+    def _plan_map(self, node: int) -> int | State:
         lengths = {}
         for edge in self._graph.edges_in[node]:
             state = self._states[edge.upstream_task]

@@ -89,6 +89,9 @@ class Pipeline:
     def look_at(self, node: int) -> None:
         """Decide what becomes of a node that may start."""
         schedule, graph = self._schedule, self._graph
+        if schedule.unmeasured and node in schedule.unmeasured:
+            schedule.measured(node, self._measure(node))
+            return
         number, child = schedule.task_of[node], schedule.child_index[node]
         task = graph.tasks[number]
         old = self._record.current(node)
@@ -116,6 +119,8 @@ class Pipeline:
             refused = self._refused(node, number, child, task)
             if refused is not None:
                 self._change(node, task, old, refused)
+                return
+            if not (child < 0 and graph.is_map[number]) and schedule.waits_after_all(node):
                 return
         if child < 0 and graph.is_map[number]:
             self._expand(node, task, old)
@@ -241,6 +246,17 @@ class Pipeline:
             mapped = Mapped("One cleanup for each resource.", map_states=[Pending()] * plan)
             self._record.set_task(cleanup, self._record.current(cleanup), mapped)
         self._schedule.expanded(node, plan)
+
+    def _measure(self, node: int) -> int | None:
+        """Return how many children a mapped task will get, or None if that is not known before its block is set up."""
+        gates = self._loop.gate_setups(node)
+        edges = self._graph.edges_in[node]
+        if type(self._record.current(node)) is not Pending or any(
+            edge.mapped and edge.upstream_task in gates for edge in edges
+        ):
+            return None
+        plan = self.inputs.plan_map(node)
+        return 0 if isinstance(plan, State) else plan
 
     def _kept(self, node: int, task: Task, old: State, inputs: dict[str, Any]) -> State | None:
         values = self.values(node, task)

@@ -670,7 +670,7 @@ class RunLoop:
 
     def gate_setups(self, node: int) -> set[Task]:
         """Return the setup tasks around a node that have not ended, although it may be looked at already."""
-        gate = self.schedule.home[node]
+        gate = self.schedule.home[node] or self.schedule.home[self.schedule.task_of[node]]
         found = set()
         while gate is not None:
             if not gate.resolved and gate.setup >= 0:

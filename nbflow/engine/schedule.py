@@ -6,6 +6,7 @@ mapped tasks are numbered on from there. Its state, all of it:
 
 * what `Nodes` keeps: phases, counts of upstream nodes, and a `Gate` for each resource.
 * `budget`: how many more tasks may start (0: standing still, -1: no limit).
+* `unmeasured`, `_lengths`: mapped tasks that would open a block; see `measured`.
 
 Of the cleanup rules it decides 3 (last out closes), 4 (order, through the graph), 6 (cancel) and 8 (lazy).
 """
@@ -27,6 +28,7 @@ from nbflow.engine.nodes import (
     HELD,
     READY,
     RUNNING,
+    SKIPPED,
     SUCCEEDED,
     WAITING,
     Nodes,
@@ -66,6 +68,8 @@ class Schedule(Nodes):
         self.running_lifecycle = 0
         self.unneeded: set[int] = set()  # init and setup of blocks none of whose tasks will run
         self.finished_maps: list[int] = []  # for the loop to read and clear
+        self.unmeasured: set[int] = set()  # mapped tasks given by `pop` to be `measured` only
+        self._lengths: dict[int, int | None] = {}
         self.open_gates: list[Gate] = []
         self._ready: list[int] = []
         self._ready_lifecycle: list[int] = []
@@ -212,6 +216,29 @@ class Schedule(Nodes):
             self._arrive(down)
         if count == 0:
             self._finish_map(node)
+
+    def measured(self, node: int, count: int | None) -> None:
+        """A mapped task in `unmeasured` will have `count` children, or it is not known before its block is set up.
+
+        A block is opened for children that will run (rule 8), so that is asked before the map is expanded.
+        """
+        self.unmeasured.discard(node)
+        self._lengths[node] = count
+        self.phase[node] = WAITING
+        self._consider(node)
+
+    def waits_after_all(self, node: int) -> bool:
+        """Whether a node, given because it would not run, is to wait for a block: a setup has failed, so it will."""
+        gate = self._awaited(node)
+        if gate is None:
+            return False
+        self.phase[node] = WAITING
+        if self._is_doomed(node):
+            gate.waiting.append(node)
+            self._demand(gate)
+        else:
+            self._consider(node)
+        return True
 
     def retry_at(self, node: int, time: float) -> None:
         """An attempt is over and the node is to be started again at `time`; its block stays open."""
@@ -500,7 +527,7 @@ class Schedule(Nodes):
     def _consider(self, node: int) -> None:
         """Everything upstream of a waiting node has ended: may it be looked at, or does it wait for a block?"""
         role = self.graph.role[self.task_of[node]]
-        own, home = self.own[node], self.home[node]
+        own, home = self.own[node], self.home[node] or self.home[self.task_of[node]]
         if own is None and home is None:
             self._push(node)
             return
@@ -520,18 +547,66 @@ class Schedule(Nodes):
                 self.unneeded.add(node)
                 self._push(node)
             return
-        gate = home
-        while (
-            gate is not None and gate.resolved
-        ):  # one inside may be resolved first, when its init fails early
-            gate = gate.outer
+        gate = self._awaited(node)
         if gate is not None and not self._is_doomed(node):
+            is_map = self.graph.is_map[self.task_of[node]] and self.child_index[node] < 0
+            if is_map and not gate.demanded and self._has_no_ready_child(node, gate):
+                return
             gate.waiting.append(node)
             self._demand(gate)
             return
         if home is not None and home.setup_bad:
             self.bad[node] += 1
         self._push(node)
+
+    def _awaited(self, node: int) -> Gate | None:
+        """Return the innermost resource around a node that is still to be set up."""
+        gate = self.home[node] or self.home[self.task_of[node]]
+        while gate is not None and gate.resolved:  # one inside may be first, when its init fails early
+            gate = gate.outer
+        return gate
+
+    def _has_no_ready_child(self, node: int, gate: Gate) -> bool:
+        """Whether a mapped task is no reason yet to open its block; sees to it that it is asked again."""
+        if node not in self._lengths:
+            self.unmeasured.add(node)
+            self.phase[node] = READY
+            heappush(self._ready_free, node << _SHIFT)
+            return True
+        count = self._lengths[node]
+        if count is None or any(self._will_run(node, index) for index in range(count)):
+            return False
+        if count and any(self.phase[up] != DONE for up in self.graph.pairs[node]):
+            gate.waiting.append(node)  # another may open it, or see `_child_done`
+        else:
+            self._push(node)
+        return True
+
+    def _ask_paired(self, task: int, index: int) -> None:
+        """A child of `task` ended: is that below it which is paired with it now a reason to open a block?"""
+        for down in self._pair_down.get(task, ()):
+            count, gate = self._lengths.get(down), self._awaited(down)
+            if self.phase[down] != WAITING or count is None or gate is None or gate.demanded:
+                continue
+            if index < count and self._will_run(down, index):
+                self._demand(gate)
+            elif self.phase[task] == DONE:
+                gate.waiting.remove(down)
+                self._consider(down)
+
+    def _will_run(self, node: int, index: int) -> bool:
+        """Whether a child of a mapped task, which is not expanded yet, is otherwise ready, as far as is known."""
+        bad, skipped, failed = self.bad[node], self.skipped[node], self.failed[node]
+        for up in self.graph.pairs[node]:
+            if up in self.children:
+                upper = self.children[up][index]
+                if self.phase[upper] != DONE:
+                    return False
+                verdict = self.verdict[upper]
+                bad += verdict != SUCCEEDED
+                skipped += verdict == SKIPPED
+                failed += verdict == FAILED
+        return not (bad and self._refuses(node, bad, skipped, failed, is_child=True))
 
     def _is_empty(self, gate: Gate) -> bool:
         """Whether nothing is inside, so that it is opened for its own sake."""
@@ -567,27 +642,32 @@ class Schedule(Nodes):
 
     def _is_doomed(self, node: int) -> bool:
         """Whether a node will not run, whatever its block's setup gives (rule 8 needs to know beforehand)."""
-        if not self.bad[node]:
+        bad = self.bad[node]
+        if not bad:
             return False
+        is_child = self.child_index[node] >= 0
+        return self._refuses(node, bad, self.skipped[node], self.failed[node], is_child=is_child)
+
+    def _refuses(self, node: int, bad: int, skipped: int, failed: int, *, is_child: bool) -> bool:
+        """Whether a task, or a child of one, will not run when so many of what is upstream of it ended so."""
         task = self.task_of[node]
-        skipped, failed = self.skipped[node], self.failed[node]
         if skipped and self.graph.skips[task]:
             return True
         rule = self.graph.count_rules[task]
-        if rule is None or (self.graph.is_map[task] and self.child_index[node] < 0):
+        if rule is None or (self.graph.is_map[task] and not is_child):
             return False
         if not self.graph.is_plain[task] and any(
-            up in self.children and (self.child_index[node] < 0 or up not in self.graph.pairs[task])
+            up in self.children and (not is_child or up not in self.graph.pairs[task])
             for up in self.graph.upstream[task]
         ):
             return False  # the trigger sees the children, the counts one verdict of them all
         gate = self.home[node]
         while gate is not None:  # the counts know nothing of setups, and one around has failed
             if gate.setup_bad:
-                return False
+                return self.graph.is_plain[task] and failed > 0
             gate = gate.outer
         count = len(self.graph.upstream[task])
-        return rule(count, count - self.bad[node], skipped, failed) != "run"
+        return rule(count, count - bad, skipped, failed) != "run"
 
     def _finish(self, node: int, verdict: int) -> None:
         self.phase[node] = DONE
@@ -636,6 +716,8 @@ class Schedule(Nodes):
         self._children_left[task] -= 1
         if self._children_left[task] == 0:
             self._finish_map(task)
+        if self._lengths:
+            self._ask_paired(task, self.child_index[node])
 
     def _finish_map(self, task: int) -> None:
         self.finished_maps.append(task)

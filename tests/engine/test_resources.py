@@ -414,6 +414,27 @@ def test_a_permissive_member_below_a_failed_setup_runs(diary, executor):
     assert "r.cleanup" not in diary.lines
 
 
+def test_a_task_that_runs_because_a_setup_has_failed_waits_for_the_block_around_that(diary, executor):
+    """design 5.8: at first it looks as if the task would not run, and nothing were to be set up for it."""
+    with Flow("f") as flow:
+        broken = diary.task("broken", error=OSError("broken"))()
+        with diary.manager("outer")():
+            inner = diary.manager("inner")()
+            inner.init_task.set_upstream(broken, flow=flow)
+            with inner:
+                a = diary.task("a", trigger=triggers.all_failed)(upstream_tasks=[broken])
+
+    state = flow.run(executor=executor)
+
+    assert state.result[a].is_successful()
+    assert [line for line in diary.lines if not line.endswith("init")] == [
+        "broken",
+        "outer.setup",
+        "a",
+        "outer.cleanup",
+    ]
+
+
 def test_a_run_from_given_states_sets_up_and_cleans_up_anew(diary, executor):
     """1.11"""
     with Flow("f") as flow:

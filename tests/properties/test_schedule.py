@@ -78,6 +78,8 @@ class FakeLoop:
         self.attempts: Counter[int] = Counter()
         self.endings: Counter[int] = Counter()
         self.order: list[int] = []
+        self.lengths: dict[int, int] = {}  # of what is mapped over
+        self.measured: dict[int, int | None] = {}
         self.opened: list[Gate] = []
         self.cleaning: set[Gate] = set()
         self.asked: list[Gate] = []  # gates whose cleanup was looked at while it owed
@@ -150,6 +152,10 @@ class FakeLoop:
         schedule, graph = self.schedule, self.graph
         assert node not in self.running
         assert self.endings[node] == 0, "a node was given after it had ended"
+        if node in schedule.unmeasured:
+            assert not schedule.cancelled
+            schedule.measured(node, self._measure(node))
+            return
         task, child = schedule.task_of[node], schedule.child_index[node]
         role = graph.role[task]
         assert not schedule.cancelled or role == CLEANUP, (
@@ -182,18 +188,30 @@ class FakeLoop:
             self._start(node)
 
     def _expand(self, node: int) -> None:
-        schedule = self.schedule
-        lengths = [len(schedule.children[up]) for up in self.graph.pairs[node] if up in schedule.children]
-        if len(lengths) < len(self.graph.pairs[node]):
+        length = self._length(node)
+        if length is None:
             self._finish(node, FAILED)  # nothing to map over
             return
         self._spend(node)
-        schedule.expanded(node, min(lengths) if lengths else self.random.randrange(4))
+        self.schedule.expanded(node, length)
 
-    def _refused(self, node: int) -> int | None:
+    def _length(self, node: int) -> int | None:
+        children, pairs = self.schedule.children, self.graph.pairs[node]
+        lengths = [len(children[up]) for up in pairs if up in children]
+        if len(lengths) < len(pairs):
+            return None
+        if not lengths and node not in self.lengths:
+            self.lengths[node] = self.random.randrange(4)
+        return min(lengths) if lengths else self.lengths[node]
+
+    def _measure(self, node: int) -> int | None:
+        self.measured[node] = None if self.random.random() < 0.1 else self._length(node) or 0
+        return self.measured[node]
+
+    def _refused(self, node: int, index: int = -1) -> int | None:
         """What the pipeline would say, from the verdicts; setups that have not ended count as good."""
         schedule, graph = self.schedule, self.graph
-        task, child = schedule.task_of[node], schedule.child_index[node]
+        task, child = schedule.task_of[node], max(schedule.child_index[node], index)
         found: list[int] = []
         plain: list[int] = []
         for up in graph.upstream[task]:
@@ -392,7 +410,7 @@ class FakeLoop:
         if not shape.members:
             return
         assert any(self._may_run_inside(m, gate) for m in range(len(schedule.phase))), (
-            "set up for nobody (rule 8)"
+            f"{graph.tasks[schedule.task_of[node]].name} is set up for nobody (rule 8)"
         )
 
     def _may_run_inside(self, node: int, gate: Gate) -> bool:
@@ -400,7 +418,29 @@ class FakeLoop:
         home = schedule.home[node] or schedule.home[schedule.task_of[node]]
         while home is not None and home is not gate:
             home = home.outer
-        return home is gate and schedule.phase[node] in (WAITING, READY, EXPANDED)
+        if home is not gate or schedule.phase[node] not in (WAITING, READY):
+            return False
+        task, child = schedule.task_of[node], schedule.child_index[node]
+        is_map = self.graph.is_map[task] and child < 0
+        if not is_map or node not in self.measured:
+            return not is_map and self._is_otherwise_ready(node, child)
+        length = self.measured[node]
+        return length is None or any(self._is_otherwise_ready(node, index) for index in range(length))
+
+    def _is_otherwise_ready(self, node: int, index: int) -> bool:
+        """Whether but for the resources around it a task, or the child of a map that has that index, would run."""
+        schedule, graph = self.schedule, self.graph
+        task, is_good = schedule.task_of[node], True  # if all is well above, only the setup can tell
+        around = {graph.shapes[k].setup for k in graph.enclosing(graph.shape_of[task])}
+        for up in graph.upstream[task]:
+            paired = index >= 0 and up in graph.pairs[task] and up in schedule.children
+            upper = schedule.children[up][index] if paired else up
+            if up not in around and schedule.phase[upper] != DONE:
+                return False
+            is_good = is_good and (up in around or schedule.verdict[upper] == SUCCEEDED)
+        if not graph.is_plain[task] and any(gate.setup_bad for gate in self._gates(node)):
+            return True  # by its trigger it may
+        return is_good or self._refused(node, index) is None
 
     def _check_eagerness(self) -> None:
         """Rule 8: a block is closed as soon as its last task is done."""
