@@ -8,7 +8,7 @@
 import { tendButtons, tendForm } from "./controls.mjs";
 import { everySecond, listen, make, say, whenThere } from "./dom.mjs";
 import { goneText, lastHead, whenGone } from "./life.mjs";
-import { elapsed, formatSeconds, progressText, withClass } from "./text.mjs";
+import { elapsed, formatSeconds, progressText, whereText, withClass } from "./text.mjs";
 
 /** @param {import("./dom.mjs").View} view */
 async function renderHead(view) {
@@ -17,10 +17,12 @@ async function renderHead(view) {
   const title = make("div", "nbflow-title");
   const flow = make("strong", "nbflow-flow");
   const number = make("span", "nbflow-number");
+  const why = make("span", "nbflow-why");
   const badge = make("span", "nbflow-badge");
+  const where = make("span", "nbflow-where");
   const time = make("span", "nbflow-time");
   const open = make("span", "nbflow-open");
-  title.append(flow, number, badge, time, open);
+  title.append(flow, number, why, badge, where, time, open);
   const bar = make("div", "nbflow-bar");
   bar.setAttribute("role", "progressbar");
   bar.setAttribute("aria-label", "tasks done");
@@ -48,6 +50,8 @@ async function renderHead(view) {
     toldAt = performance.now();
     say(flow, head.flow);
     say(number, head.number === null ? "not run yet" : `run ${head.number}`);
+    say(why, head.why);
+    say(where, whereText(head));
     badge.className = withClass(badge.className, "nbflow-state-", head.state);
     badge.hidden = head.number === null;
     say(badge, head.line);

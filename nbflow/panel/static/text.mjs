@@ -6,7 +6,8 @@
  *
  * @typedef {{flow: string, number: number | null, state: string, line: string, note: string,
  *   seconds: number | null, going: boolean, total: number, done: number,
- *   counts: [string, string, number][], open: [string, string, string][], leaks: string[]}} Head
+ *   counts: [string, string, number][], open: [string, string, string][], leaks: string[],
+ *   mode: "new" | "going" | "held" | "over", at: string[], is_next: boolean, why: string}} Head
  * @typedef {{state: string, line: string, start: number | null, seconds: number | null, going: boolean,
  *   note: string}} Row
  * @typedef {[state: string, line: string, start: number | null, seconds: number | null, going: 0 | 1,
@@ -96,6 +97,15 @@ export function cut(text, length) {
 export function progressText(head) {
   const parts = head.counts.filter(([name]) => name !== "Pending").map(([, word, n]) => `${n} ${word}`);
   return `${head.done} of ${head.total} done` + (parts.length ? `: ${parts.join(", ")}` : "");
+}
+
+/**
+ * Where a run stands that is held: at these tasks or, if it is at none, before which one.
+ * @param {Pick<Head, "mode" | "at" | "is_next">} head
+ */
+export function whereText({ mode, at, is_next: isNext }) {
+  if (mode !== "held" || !at.length) return "";
+  return isNext ? `next: ${at[0]}` : `at ${at.join(", ")}`;
 }
 
 /**
