@@ -28,7 +28,9 @@ function render(view) {
   ]);
   const tools = make("div", "nbflow-tools");
   const help = makeHelp(signal);
-  tools.append(tabs.list, makeFilter(shared), help.button);
+  const right = make("div", "nbflow-tools-right");
+  right.append(makeFilter(shared), help.button);
+  tools.append(tabs.list, right);
   const side = make("div", "nbflow-side");
   side.append(makeTable(shared), makeInspector(shared));
   shared.on("view", (name) => { el.dataset.view = name; });

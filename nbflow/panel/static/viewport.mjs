@@ -1,20 +1,19 @@
 // @ts-check
 /**
- * A sheet that shows a part of a large drawing: dragged, zoomed by Control and the wheel or by two fingers, and fitted
- * until somebody zooms. The wheel alone scrolls the notebook, as over any picture.
+ * A sheet that shows a part of a large drawing: moved, zoomed, and fitted until somebody zooms.
  *
  * @typedef {import("./camera.mjs").Camera} Camera
  * @typedef {import("./camera.mjs").Box} Box
  * @typedef {ReturnType<typeof makeViewport>} Viewport
  */
 import { fit, kept, panned, revealed, showsAll, within, zoomed } from "./camera.mjs";
+import { listenToPointers, listenToWheel } from "./gestures.mjs";
 
 const TALLEST = 640;
 const TALLEST_OF_WINDOW = 0.7;
 const LOWEST = 150;
 // What would be smaller than this at first is shown from its start instead, with the overview beside it.
 const START = { least: 0.45 };
-const CLICK_PX = 4;
 const GLIDE_MS = 180;
 // In the corner at the bottom left; the drawing is fitted so that it is not below it.
 const TOOLBAR = { width: 190, height: 38 };
@@ -33,7 +32,9 @@ export function makeViewport(sheet, signal, changed) {
   let camera = { x: 0, y: 0, k: 1 };
   /** How the drawing is fitted, until somebody zooms. @type {{least?: number} | null} */
   let fitting = START;
-  let gliding = 0;
+  /** Where it is on its way to. @type {Camera | null} */
+  let goal = null;
+  let frame = 0;
   let isAsked = false;
 
   // At most once a frame, however many moves of the pointer there are.
@@ -50,23 +51,27 @@ export function makeViewport(sheet, signal, changed) {
     });
   };
   const go = (/** @type {Camera} */ to) => {
-    cancelAnimationFrame(gliding);
+    cancelAnimationFrame(frame);
+    goal = null;
     camera = kept(to, paper, size);
     apply();
   };
   const glide = (/** @type {Camera} */ to) => {
-    const end = kept(to, paper, size);
     const from = camera;
+    const end = kept(to, paper, size);
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) return go(end);
     const begun = performance.now();
     const move = () => {
       const part = Math.min((performance.now() - begun) / GLIDE_MS, 1);
+      if (part === 1 || signal.aborted) return go(end);
       const eased = 1 - (1 - part) ** 3;
-      const k = from.k + (end.k - from.k) * eased;
-      go({ x: from.x + (end.x - from.x) * eased, y: from.y + (end.y - from.y) * eased, k });
-      if (part < 1 && !signal.aborted) gliding = requestAnimationFrame(move);
+      const between = (/** @type {"x" | "y" | "k"} */ name) => from[name] + (end[name] - from[name]) * eased;
+      camera = { x: between("x"), y: between("y"), k: between("k") };
+      apply();
+      frame = requestAnimationFrame(move);
     };
-    cancelAnimationFrame(gliding);
+    cancelAnimationFrame(frame);
+    goal = end;
     move();
   };
   const fitted = (/** @type {Box} */ box, /** @type {import("./camera.mjs").Size} */ view, /** @type {{least?: number}} */ limits) => {
@@ -155,79 +160,17 @@ export function makeViewport(sheet, signal, changed) {
     },
   };
   const observer = new ResizeObserver(() => {
-    const { width, height } = size;
+    const { width } = size;
     if (!svg || !measure()) return;
     if (fitting) go(fitted(paper, size, fitting));
-    else if (width) go(panned(camera, (width - size.width) / 2, (height - size.height) / 2));
+    else if (width) go(panned(goal ?? camera, (width - size.width) / 2, 0)); // what is at the top stays there
   });
   observer.observe(sheet);
   signal.addEventListener("abort", () => {
     observer.disconnect();
-    cancelAnimationFrame(gliding);
+    cancelAnimationFrame(frame);
   });
   listenToWheel(sheet, signal, viewport);
   listenToPointers(sheet, signal, viewport);
   return viewport;
-}
-
-/** @param {HTMLElement} sheet @param {AbortSignal} signal @param {Viewport} viewport */
-function listenToWheel(sheet, signal, viewport) {
-  sheet.addEventListener("wheel", (event) => {
-    const line = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
-    const [left, top] = [event.deltaX * line, event.deltaY * line];
-    if (event.ctrlKey || event.metaKey) {
-      // A pinch on a trackpad comes as many small steps of a wheel with Control.
-      const speed = Math.abs(top) < 40 ? 0.01 : 0.0025;
-      const { x, y } = sheet.getBoundingClientRect();
-      viewport.zoom(Math.exp(-top * speed), event.clientX - x, event.clientY - y);
-    } else if (Math.abs(left) > Math.abs(top) && !viewport.showsAll) viewport.pan(left, 0);
-    else return;
-    event.preventDefault();
-  }, { signal, passive: false });
-}
-
-/**
- * One pointer drags, two zoom. A click that ends a drag is none.
- * @param {HTMLElement} sheet  @param {AbortSignal} signal  @param {Viewport} viewport
- */
-function listenToPointers(sheet, signal, viewport) {
-  /** @type {Map<number, {x: number, y: number}>} */
-  const down = new Map();
-  let moved = 0;
-  const on = (/** @type {string} */ name, /** @type {(event: PointerEvent) => void} */ call) =>
-    sheet.addEventListener(name, /** @type {(event: Event) => void} */ (call), { signal, capture: name === "click" });
-  on("pointerdown", (event) => {
-    if (event.button > 1) return;
-    if (!down.size) moved = 0;
-    if (event.button === 1) event.preventDefault(); // no automatic scrolling
-    down.set(event.pointerId, { x: event.clientX, y: event.clientY });
-  });
-  on("pointermove", (event) => {
-    const before = down.get(event.pointerId);
-    if (!before) return;
-    const [x, y] = [event.clientX, event.clientY];
-    if (!moved && down.size === 1 && Math.hypot(x - before.x, y - before.y) < CLICK_PX) return;
-    moved += 1;
-    sheet.setPointerCapture(event.pointerId);
-    sheet.classList.add("nbflow-dragged");
-    const other = [...down].find(([id]) => id !== event.pointerId)?.[1];
-    const share = other ? 0.5 : 1;
-    viewport.pan((before.x - x) * share, (before.y - y) * share);
-    if (other) {
-      const factor = Math.hypot(x - other.x, y - other.y) / Math.max(Math.hypot(before.x - other.x, before.y - other.y), 1);
-      const corner = sheet.getBoundingClientRect();
-      viewport.zoom(factor, (x + other.x) / 2 - corner.x, (y + other.y) / 2 - corner.y);
-    }
-    down.set(event.pointerId, { x, y });
-  });
-  const up = (/** @type {PointerEvent} */ event) => {
-    down.delete(event.pointerId);
-    if (!down.size) sheet.classList.remove("nbflow-dragged");
-  };
-  on("pointerup", up);
-  on("pointercancel", up);
-  on("click", (event) => {
-    if (moved) event.stopPropagation();
-    moved = 0;
-  });
 }
