@@ -90,10 +90,10 @@ export function makeTimeline(shared) {
     const longest = [...ends, ...closed].reduce((most, end) => Math.max(most, end), 0.001);
     extent = head.going ? withRoom(Math.max(longest, now)) : longest;
     const label = scroller.clientWidth < 520 ? 120 : 190;
+    if (label !== scale.label) frame.style.setProperty("--nbflow-label", `${label}px`);
     scale = { ...scale, now, label };
     if (chosen !== null && chosen <= fitting()) chosen = null;
     const perSecond = chosen ?? Math.max(fitting(), 1e-6);
-    frame.style.setProperty("--nbflow-label", `${label}px`);
     const width = chosen === null ? "100%" : `${label + extent * perSecond + RIGHT_PX}px`;
     if (area.style.width !== width) area.style.width = axis.style.width = width;
     if (wasLast && head.going) scroller.scrollLeft = scroller.scrollWidth;
