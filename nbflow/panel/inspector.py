@@ -9,6 +9,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from nbflow.errors import NbflowError
 from nbflow.panel.actions import perform
 from nbflow.panel.asking import Asker
 from nbflow.panel.coalesce import Coalescer
@@ -16,7 +17,7 @@ from nbflow.panel.detail import Detail
 from nbflow.panel.logtail import LogTail
 from nbflow.panel.part import Json, Part
 from nbflow.panel.relations import Relations, Target
-from nbflow.panel.safetext import words_of
+from nbflow.panel.safetext import plain, words_of
 from nbflow.render.build import foldable
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 0.2
 _MOMENT_S = 0.15  # so long is waited for answers before what is there is told
+_PROBLEM_LIMIT = 2_000
 _NEWS = "news"
 _RUN = "run"
 
@@ -73,8 +75,10 @@ class Inspector(Part):
                 problem = "the run is another one by now; look again"
             else:
                 perform(run, target.task, target.index, message)
+        except NbflowError as error:
+            problem = plain(str(error), _PROBLEM_LIMIT)
         except BaseException as error:  # noqa: BLE001 - users' expressions, too; it is shown beside the button
-            problem = words_of(error, 2_000)
+            problem = words_of(error, _PROBLEM_LIMIT)
         fields = {name: message.get(name) for name in ("key", "index", "act")}
         self.panel.tell("acted", **fields, problem=problem)
         self._news.mark(_NEWS)

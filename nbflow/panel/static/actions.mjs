@@ -69,16 +69,18 @@ export function makeActions(shared) {
   };
   /** @param {string} name */
   const formOf = (name) => {
-    const form = /** @type {HTMLFormElement} */ (make("form", "nbflow-form"));
+    const form = /** @type {HTMLFormElement} */ (make("form", "nbflow-ask"));
     form.setAttribute("aria-label", ACTIONS.find(([one]) => one === name)?.[1].replace("…", "") ?? "");
     form.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
+      const isSent = event.key === "Enter" && event.target instanceof HTMLInputElement;
+      if (event.key !== "Escape" && !isSent) return;
       event.preventDefault();
       event.stopPropagation();
-      show("");
+      if (isSent) form.requestSubmit(); // Jupyter would keep the key from doing so
+      else show("");
     });
     form.addEventListener("submit", (event) => event.preventDefault());
-    problem = make("div", "nbflow-form-problem");
+    problem = make("div", "nbflow-ask-problem");
     problem.id = `${id}-problem`;
     problem.setAttribute("role", "alert");
     const cancel = pushButton("Cancel", "", () => show(""));
@@ -89,7 +91,7 @@ export function makeActions(shared) {
         formRow(copyButton(shared, "Copy the line", () => line), cancel));
       return form;
     }
-    const field = /** @type {HTMLInputElement} */ (make("input", "nbflow-field"));
+    const field = /** @type {HTMLInputElement} */ (make("input", "nbflow-ask-field"));
     Object.assign(field, { type: "text", spellcheck: false, autocomplete: "off", id: `${id}-${name}` });
     field.setAttribute("aria-describedby", problem.id);
     if (name === "set") {
@@ -98,7 +100,7 @@ export function makeActions(shared) {
       form.addEventListener("submit", () => act("set", { text: field.value }));
       return form;
     }
-    const where = /** @type {HTMLSelectElement} */ (make("select", "nbflow-field"));
+    const where = /** @type {HTMLSelectElement} */ (make("select", "nbflow-ask-field"));
     where.append(make("option", "", "before it runs"), make("option", "", "after it ended well"));
     where.id = `${id}-where`;
     field.placeholder = "always; or a condition on its inputs";
@@ -164,7 +166,7 @@ function submitButton(text) {
 
 /** @param {HTMLElement[]} parts */
 function formRow(...parts) {
-  const element = make("div", "nbflow-form-row");
+  const element = make("div", "nbflow-ask-row");
   element.append(...parts);
   return element;
 }

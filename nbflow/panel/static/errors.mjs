@@ -16,7 +16,7 @@ export function errorOf(shared, { chain, text }) {
     if (link.relation) box.append(make("div", "nbflow-relation", link.relation));
     const title = make("div", "nbflow-error-title");
     title.append(make("strong", "", link.type));
-    if (link.message) title.append(make("span", "nbflow-error-message", link.message));
+    if (link.message) title.append(make("span", "nbflow-error-message", `: ${link.message}`));
     box.append(title, ...link.notes.map((note) => make("div", "nbflow-error-note", note)));
     box.append(...framesOf(link));
     return box;
@@ -73,6 +73,7 @@ export function sourceOf({ text, place, line, problem, changed, doc }) {
   if (problem) return [...shown, make("p", "nbflow-faint", problem)];
   const pre = make("pre", "nbflow-pre nbflow-code");
   pre.tabIndex = 0;
+  pre.setAttribute("role", "group"); // an element without a role may have no name
   pre.setAttribute("aria-label", `source, ${place}, from line ${line}`);
   pre.style.setProperty("--nbflow-first", String(line - 1));
   for (const one of text.replace(/\n$/, "").split("\n")) {

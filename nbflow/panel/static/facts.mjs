@@ -60,7 +60,7 @@ export function childrenOf(shared, key, { total, listed }) {
   row.append(...chips);
   if (total <= listed.length) return [row];
   const label = make("label", "nbflow-choose", `${(total - listed.length).toLocaleString("en")} more; number `);
-  const field = /** @type {HTMLInputElement} */ (make("input", "nbflow-field"));
+  const field = /** @type {HTMLInputElement} */ (make("input", "nbflow-ask-field"));
   Object.assign(field, { type: "number", min: "0", max: String(total - 1) });
   field.dataset.id = "number";
   field.addEventListener("change", () => {

@@ -7,6 +7,9 @@ import { elapsed, formatSeconds, withClass } from "./text.mjs";
 /** @type {Record<string, string>} */
 const VALUES = { cached: "from the cache", reused: "from an earlier run", edited: "set by you", pinned: "pinned" };
 
+// Messages that say no more than the state does, or than the section of the error.
+const UNSAID = /^(Task run succeeded\.|Task not run\.|Starting task run\.|Error during execution of task: .*|)$/s;
+
 /** @param {import("./shared.mjs").Shared} shared @param {HTMLElement} close */
 export function makeTitle(shared, close) {
   const element = make("header", "nbflow-inspected");
@@ -21,7 +24,9 @@ export function makeTitle(shared, close) {
   facts.append(time, value);
   const message = make("div", "nbflow-inspected-message");
   const around = make("div", "nbflow-around");
-  element.append(line, facts, message, around);
+  const more = make("div", "nbflow-inspected-more");
+  element.append(line);
+  more.append(facts, message, around);
   /** @type {any} */
   let head = null;
   let toldAt = 0;
@@ -45,6 +50,7 @@ export function makeTitle(shared, close) {
   };
   return {
     element,
+    more,
     tick,
     /** Show what is known before the kernel has told more. @param {string} text @param {number | null} index */
     begin(text, index) {
@@ -67,7 +73,7 @@ export function makeTitle(shared, close) {
       badge.hidden = !told.line;
       badge.className = withClass(withClass(badge.className, "nbflow-state-", told.state ?? "none"), "nbflow-block-", told.status ?? "none");
       say(badge, told.line ?? "");
-      say(message, told.message ?? "");
+      say(message, UNSAID.test(told.message ?? "") ? "" : told.message);
       value.hidden = !VALUES[told.value];
       say(value, VALUES[told.value] ?? "");
       tick();

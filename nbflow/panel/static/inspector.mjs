@@ -27,7 +27,7 @@ export function makeInspector(shared) {
   const actions = makeActions(shared);
   const log = makeLog(shared);
   const sections = makeSections(SECTIONS);
-  element.append(title.element, actions.element, sections.element);
+  element.append(title.element, title.more, actions.element, sections.element);
   /** @type {Record<string, any>} */
   let known = {};
   let shownResult = new AbortController();
@@ -155,6 +155,6 @@ function factsOf(rows, handles) {
 /** Give the focus back to what had it when the inspector opened. @param {import("./shared.mjs").Shared} shared @param {HTMLElement | null} place */
 function backTo(shared, place) {
   const isThere = place?.isConnected && place.checkVisibility() && shared.el.contains(place);
-  const other = /** @type {HTMLElement | null} */ (shared.el.querySelector(".nbflow-tasks"));
+  const other = /** @type {HTMLElement | null} */ (shared.el.querySelector(".nbflow-tasks table"));
   (isThere ? place : other)?.focus({ preventScroll: true });
 }

@@ -65,7 +65,7 @@ function pictureOf({ mime, data }, name) {
  * @param {import("./shared.mjs").Shared} shared  @param {string} html  @param {string} name  @param {AbortSignal} gone
  */
 function htmlFrame(shared, html, name, gone) {
-  const frame = /** @type {HTMLIFrameElement} */ (make("iframe", "nbflow-frame"));
+  const frame = /** @type {HTMLIFrameElement} */ (make("iframe", "nbflow-value-frame"));
   // The same origin, to fill and to measure it; without `allow-scripts` that gives nobody inside any power.
   frame.setAttribute("sandbox", "allow-same-origin");
   frame.setAttribute("referrerpolicy", "no-referrer");
