@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser import axe
 from tests.browser.live_panel import LivePanel
@@ -72,24 +73,35 @@ def opened(open_notebook, notebook_of):
     return open_
 
 
+@pytest.mark.timeout(300)  # a long story, told once for each application
 @pytest.mark.parametrize("app", ["lab", "notebook"])
 def test_axe_finds_nothing_wrong_with_the_panel_in_any_view_or_state(opened, app):
     page, panel = opened(app)
     wrong: dict[tuple[str, str], list[str]] = {}
     passed: Counter[str] = Counter()
 
-    def look(when):
-        for theme in ("dark", "light"):
-            page.set_theme(theme)
+    themes = ["light", "dark"]
+
+    def look(when, within=".nbflow-panel"):
+        for number, theme in enumerate(themes):
+            if number:
+                page.set_theme(theme)
             panel.settle()
-            found = axe.check(page.page, ".nbflow-panel")
+            # What is not about colours is the same in both.
+            found = axe.check(page.page, within, axe.RULES if number == 0 else axe.COLOURS)
             passed.update(found.passed)
             # Text in a drawing lies over other shapes; its contrast is measured in test_panel.py.
             odd = [one for one in found.undecided if not one.startswith("color-contrast ")]
             if found.wrong or odd:
                 wrong[when, theme] = found.wrong + odd
+        themes.reverse()  # the next look begins in the theme that is shown
 
     look("new")
+    panel.click("Parameters")
+    panel.click("filter by state")
+    look("new, with the form and the choice of states open")
+    page.page.keyboard.press("Escape")
+    panel.click("Parameters")
     panel.click("Hold on failure")
     panel.click("Run")
     panel.expect_row("busy-1", "Running")
@@ -97,13 +109,62 @@ def test_axe_finds_nothing_wrong_with_the_panel_in_any_view_or_state(opened, app
     page.run_cell(1)
     panel.expect_row("check-1", "Failed")
     panel.expect_state("Paused")
-    look("held at a failure")
-    for view in ("Timeline", "Runs", "Graph"):
-        panel.element.get_by_role("tab", name=view).click()
-        look(f"the view {view}")
+
+    inspector = panel.element.locator(".nbflow-inspector")
+    for key, expected in (
+        ("check-1", "ValueError"),
+        ("square-1", "Children"),
+        ("load-1", "loading 4"),
+        ("block--Workshop-1", "Workshop"),
+    ):
+        panel.node(key).click(position={"x": 8, "y": 8})
+        expect(inspector).to_contain_text(expected)
+        open_all(inspector)
+        look(f"{key} inspected")
+    panel.node("check-1").click()
+    for action in ("Set value…", "Breakpoint…"):
+        inspector.get_by_role("button", name=action, exact=True).click()
+        look(f"the form of {action}")
+    page.page.keyboard.press("Escape")
+
+    panel.fold("block--Workshop-1").click()
+    expect(panel.node("load-1")).to_have_count(0)
+    panel.element.get_by_role("searchbox").fill("lo")
+    look("a block folded, and something searched for")
+    panel.element.get_by_role("searchbox").fill("")
+    panel.element.get_by_role("tab", name="Timeline").click()
+    look("the timeline")
+    panel.click("keys of the panel")
+    look("the help", within=".nbflow-help")
+    page.page.keyboard.press("Escape")
     panel.click("Cancel")
     panel.expect_state("Cancelled")
-    look("cancelled")
+
+    panel.click("Rerun")
+    expect(panel.element.get_by_role("dialog", name="Rerun")).to_be_visible()
+    look("a plan shown")
+    panel.click("Rerun now")
+    panel.expect_number(2)
+    panel.click("Cancel")
+    panel.expect_state("Cancelled")
+    panel.element.get_by_role("tab", name="Runs").click()
+    look("the runs")
+    for number in (1, 2):
+        panel.element.get_by_role("checkbox", name=f"run {number}, to be compared").check()
+    panel.click("Compare run 1 and run 2")
+    expect(panel.element.get_by_role("region", name="Run 1 and run 2")).to_be_visible()
+    look("two runs compared")
+    if app == "lab":
+        page.page.evaluate("jupyterapp.commands.execute('application:toggle-left-area')")
+    page.page.set_viewport_size({"width": 480, "height": 1000})
+    for view in ("Graph", "Timeline", "Runs"):
+        panel.element.get_by_role("tab", name=view).click()
+        look(f"{view}, in a narrow cell")
 
     assert wrong == {}
     assert all(passed[rule] for rule in CHECKED), passed
+
+
+def open_all(element):
+    """Open everything in an element that can be folded."""
+    element.evaluate("element => element.querySelectorAll('details').forEach(one => { one.open = true; })")
