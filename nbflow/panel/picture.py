@@ -169,7 +169,7 @@ class Picture:
             if rows is not None and (key := self.rows.get(task)) is not None:
                 self._heading.count(task, mark.name)
                 note = self._note(task, state) if isinstance(state, (Mapped, _NOTED)) else ""
-                rows[key] = [*mark, *_times(timings.get(task), began, now), note]
+                rows[key] = [*mark, *_times(state, timings.get(task), began, now), note]
         if self.shown is None:
             return {}, {}
         return self.shown.patch(marks, blocks, self._looks, states, self._statuses)
@@ -185,12 +185,14 @@ class Picture:
 
 
 def _times(
-    timing: tuple[float, float | None] | None, began: float | None, now: float
+    state: State | None, timing: tuple[float, float | None] | None, began: float | None, now: float
 ) -> tuple[Any, Any, int]:
     """Return when a task began, how long it has taken, and whether it goes on; to the thousandth of a second."""
-    if timing is None or timing[0] == timing[1]:  # what never ran began and ended at once
+    if state is None or timing is None or timing[0] == timing[1]:  # what never ran began and ended at once
         return _NEVER
     start, end = timing
+    if end is not None and not state.is_finished():
+        end = None  # it is that of an attempt
     # `round` would take longer than all the rest.
     seconds = ((now if end is None else end) - start) * 1000 // 1 / 1000
     return (start - (began or start)) * 1000 // 1 / 1000, seconds, int(end is None)

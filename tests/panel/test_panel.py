@@ -73,6 +73,7 @@ def test_run_starts_in_the_background_and_the_panel_follows(make_panel, flow, ga
 
 def test_the_messages_in_order_give_the_final_states(make_panel, sent, flow, gate):
     panel = make_panel(flow)
+    assert panel.wait_drawn(20)
     panel.buttons["run"].click()
     gate.set()
     until(lambda: "run" in enabled(panel))
@@ -198,7 +199,7 @@ def test_messages_of_a_failed_task_are_cut_and_on_one_line(make_panel):
         fail()
     panel = make_panel(flow)
     panel.buttons["run"].click()
-    until(lambda: head(panel)["state"] == "Failed")
+    until(lambda: "run" in enabled(panel))
 
     note = panel._body.snapshot["rows"]["fail-1"][5]
     assert "<b>bad</b>" in note

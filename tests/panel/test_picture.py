@@ -9,7 +9,18 @@ from types import SimpleNamespace
 import pytest
 
 from nbflow import Flow, resource_manager, task
-from nbflow.core.states import Cancelled, Failed, Mapped, Paused, Pending, Running, Skipped, Success, TimedOut
+from nbflow.core.states import (
+    Cancelled,
+    Failed,
+    Mapped,
+    Paused,
+    Pending,
+    Retrying,
+    Running,
+    Skipped,
+    Success,
+    TimedOut,
+)
 from nbflow.panel.heading import Heading
 from nbflow.panel.looks import Children
 from nbflow.panel.picture import Picture
@@ -231,3 +242,14 @@ def test_many_open_resources_are_summed_up():
     assert head["open"][-1] == ["+", "8 more", "open"]
     run.cancel()
     run.wait(20)
+
+
+def test_a_task_that_is_tried_again_goes_on(run):
+    sum_ = named(run, "sum")
+    run._record.states[sum_] = Retrying("once more")
+    run._record.timings[sum_] = (10.0, 12.5)
+    picture = Picture(run.graph, clock=lambda: 14.0)
+
+    row = picture.snapshot(run)["rows"]["sum-1"]
+
+    assert row[3:] == [4.0, 1, "once more"]
