@@ -12,7 +12,9 @@ TEXTS = {
     "quotes": "\"'`--><!--]]>&lt;&amp;&#60;",
     "control characters": "".join(map(chr, range(32))) + "\x7f\x80\x9b31m\x9f",
     "another direction": "\u202ecod.exe\u202c \u2066a\u2069 \u200fb",
-    "colours of terminals": "\x1b[31mred\x1b[0m \x1b]0;title\x07 \x1b]8;;http://harm.invalid\x1b\\a\x1b]8;;\x07 \x1b[2J",
+    "colours of terminals": (
+        "\x1b[31mred\x1b[0m \x1b]0;title\x07 \x1b[2J\x1b]8;;http://harm.invalid\x1b\\a\x1b]8;;\x07"
+    ),
     "a lone surrogate": "a \ud800 b \udfff",
     "no character": "\ufffe\uffff\ufeff\U0010ffff",
     "line ends": "a\rb\r\nc\u2028d\u2029e\x85f\vg\fh",

@@ -347,6 +347,22 @@ def test_a_strange_selection_breaks_nothing(browse, failing, message):
     assert browser.select("number-1").sections["head"]["name"] == "number"
 
 
+def test_a_function_of_a_cell_is_told_as_it_ran_and_that_it_was_redefined(browse, shell):
+    shell.run_cell(
+        "from nbflow import Flow, task\n@task\ndef twice(x):\n    return x * 2", store_history=True
+    )
+    shell.run_cell("with Flow('cells') as flow:\n    twice(2)\nrun = flow.start()\nrun.wait(timeout_s=10)")
+    browser = browse(shell.user_ns["flow"], shell.user_ns["run"]).select("twice-1")
+    assert browser.sections["source"]["place"].startswith("cell [")
+    assert browser.sections["source"]["changed"] == ""
+
+    shell.run_cell("@task\ndef twice(x):\n    return x + x")
+    told = browser.select("twice-1").sections["source"]
+
+    assert "return x * 2" in told["text"]
+    assert told["changed"] == "its code"
+
+
 # What a person does
 
 
