@@ -56,7 +56,7 @@ class Entry:
         if field.optional and field.kind != "choice":
             self.none = ipywidgets.Checkbox(description=f"{one_line(field.name, 60)} is None", indent=False)
             self.none.observe(lambda _: self._edit(), "value")
-            self.none.add_class("nbflow-none")
+            self.none.add_class("nbflow-entry-none")
         self.note = ipywidgets.Label()
         self.note.add_class("nbflow-entry-note")
         inputs = [self.input, self.none, self.note]
