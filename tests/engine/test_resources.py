@@ -9,7 +9,7 @@ import pytest
 
 from nbflow import Flow, Parameter, Task, case, context, resource_manager, task, triggers
 from nbflow.signals import SKIP
-from nbflow.states import Cached, Failed, Skipped, Success, TriggerFailed
+from nbflow.states import Cached, Failed, Retrying, Skipped, Success, TriggerFailed
 
 NOW = timedelta(0)
 
@@ -279,6 +279,43 @@ def test_retries_share_the_resource(diary, executor):
     assert flow.run(executor=executor).is_successful()
     assert len(seen) == 3
     assert diary.lines == ["r.init", "r.setup", "r.cleanup"]
+
+
+@pytest.mark.parametrize("has_setup", [True, False])
+def test_another_try_of_a_setup_that_went_well_gives_the_same_resource(executor, has_setup):
+    """design 5.2: a handler may make its good state a retry; that is no reason for a second resource."""
+    made, asked = [], []
+
+    def again(task, old, new):
+        if new.is_successful() and not asked:
+            asked.append(task)
+            return Retrying("once more", start_time=datetime.now(UTC))
+        return None
+
+    class Tool:
+        def __init__(self):
+            if not has_setup:
+                made.append("tool")
+
+        def cleanup(self, tool):
+            made.append("cleaned up")
+
+    if has_setup:
+        Tool.setup = lambda self: made.append("tool")
+    kwargs = {"state_handlers": [again]}
+    manager = resource_manager(
+        init_task_kwargs={} if has_setup else kwargs, setup_task_kwargs=kwargs if has_setup else {}
+    )(Tool)
+    with Flow("f") as flow, manager():
+        task(lambda: None, name="use")()
+
+    run = flow.start(executor=executor)
+    run.wait(timeout_s=20)
+    run.cancel()
+
+    assert run.is_finished
+    assert asked
+    assert made == ["tool", "cleaned up"]
 
 
 def test_a_setup_may_be_tried_again(executor):
