@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NOTEBOOK = ROOT / "notebooks" / "05-panel.ipynb"
 IMAGES = ROOT / "docs" / "images"
 MOST_BYTES = 250_000
-SCALE = 1.5
+SCALE = 1.4
 # The fourth answer of the cluster is kept waiting, so that both pictures are of the same moment.
 GATE = """\
 import itertools, threading
@@ -53,6 +53,8 @@ def main() -> int:
         panel.click("Run")
         panel.expect_row("resample-1", "3/6", timeout_s=60)
         panel.element.locator(".nbflow-tasks [data-key='resample-1']").first.click()
+        panel.element.locator(".nbflow-inspector").get_by_text("Children").wait_for()
+        panel.element.locator(".nbflow-tasks").evaluate("tasks => { tasks.scrollTop = 0; }")
         page.page.mouse.move(0, 0)
         for theme in ("light", "dark"):
             page.set_theme(theme)
