@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from tests.properties.simulation import DECISIONS, Counts, Plan, Simulation, main, plans, simulate
+from tests.properties.simulation.campaign import DECISIONS, main, simulate
+from tests.properties.simulation.counts import Counts
+from tests.properties.simulation.plans import Plan, plans
+from tests.properties.simulation.simulation import Simulation
 from tests.properties.strategies import BlockPlan, FlowPlan, TaskPlan, budget
 from tests.properties.test_guarantee import HANDLERS
 

@@ -1,0 +1,68 @@
+"""Many simulated runs, and a table of what became of their resources."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from tests.properties.simulation.counts import Counts
+from tests.properties.simulation.plans import Plan, plans
+from tests.properties.simulation.simulation import Simulation
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+DECISIONS = st.randoms(use_true_random=False)
+"""Hypothesis decides, and shrinks its decisions to the most ordinary ones."""
+
+
+def simulate(
+    plan: Plan,
+    decisions: random.Random,
+    *,
+    handlers: dict[str, Callable[..., Any]] | None = None,
+    counts: Counts | None = None,
+) -> Simulation:
+    """Run a plan with the decisions of Hypothesis; what happened is shown with a counterexample."""
+    simulation = Simulation(plan, decisions.randrange, handlers=handlers, counts=counts)
+    try:
+        simulation.go()
+    except BaseException as error:
+        error.add_note("what happened:\n  " + "\n  ".join(simulation.told))
+        raise
+    return simulation
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Simulate many runs and print what became of their resources."""
+    from tests.properties.test_guarantee import HANDLERS
+
+    parser = argparse.ArgumentParser(prog="python -m tests.properties.simulation", description=main.__doc__)
+    parser.add_argument("examples", type=int, help="how many flows to simulate; some are run again")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="the same again")
+    options = parser.parse_args(arguments)
+    counts, begun = Counts(), time.perf_counter()
+
+    @settings(
+        max_examples=options.examples,
+        deadline=None,
+        database=None,
+        report_multiple_bugs=False,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @seed(options.seed)
+    @given(plans(handlers=tuple(HANDLERS)), DECISIONS)
+    def campaign(plan: Plan, decisions: random.Random) -> None:
+        simulate(plan, decisions, handlers=HANDLERS, counts=counts)
+
+    print(f"seed {options.seed}")
+    try:
+        campaign()
+    finally:
+        print(f"{counts.table()}\n\n{time.perf_counter() - begun:.0f} s")

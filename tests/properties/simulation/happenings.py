@@ -1,0 +1,132 @@
+"""One run of a simulation, as far as it went: what is in the air, and what was made."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+from nbflow import Task, states
+from nbflow.engine.nodes import DONE
+from tests.properties.simulation.things import Attempt, Flight, Resource, Timer, Wrong
+
+if TYPE_CHECKING:
+    from nbflow.engine.attempt import Call
+    from nbflow.engine.blocks import Holding
+    from nbflow.engine.handle import Run
+    from tests.properties.simulation.machinery import Loop, Session
+    from tests.properties.simulation.simulation import Simulation
+
+
+class Happenings:
+    """One run of a simulation: what is in the air, and what was made."""
+
+    def __init__(self, simulation: Simulation, loop: Loop) -> None:
+        self.simulation = simulation
+        self.loop = loop
+        self.keeper = loop.noted
+        self.keeper.broken = self.broken
+        self.session: Session | None = None
+        self.run: Run | None = None
+        self.flights: list[Flight] = []
+        self.resources: list[Resource] = []
+        self.attempts: list[Attempt] = []
+        self.timers: list[tuple[float, int, Call, type[BaseException], Timer]] = []
+        self.interrupts = 0
+        self.hurried_at: float | None = None
+        self.cancelled_at: float | None = None
+        self.cleaning: set[tuple[int, int]] = set()  # cleanup of these has begun
+        self.overdue: set[Task] = set()  # cleanups that an event said to go ahead
+        self.late: list[str] = []
+        self.opening: dict[tuple[int, int], None] = {}
+        self.numbers = {block.name: k for k, block in enumerate(loop.graph.blocks)}
+
+    def broken(self, text: str) -> Wrong:
+        """Note that a rule was broken; whoever swallows the error, the simulation will raise it again."""
+        self.simulation.tell(f"WRONG: {text}")
+        self.simulation.wrong.append(text)
+        return Wrong(text)
+
+    def node(self, task: Task, index: int | None) -> int:
+        number = self.loop.graph.index[task]
+        return number if index is None else self.loop.schedule.children[number][index]
+
+    def around(self, node: int) -> list[tuple[int, int]]:
+        """The resources that a node makes or may use, innermost first."""
+        graph, schedule = self.loop.graph, self.loop.schedule
+        child = schedule.child_index[node]
+        shape = graph.shape_of[schedule.task_of[node]]
+        return [(k, child if graph.shapes[k].mapped else -1) for k in graph.enclosing(shape)]
+
+    def role(self, node: int) -> int:
+        return self.loop.graph.role[self.loop.schedule.task_of[node]]
+
+    def inside(self, shape: int) -> list[int]:
+        """The tasks in a block and in the blocks inside it."""
+        graph = self.loop.graph
+        found = list(graph.shapes[shape].members)
+        for k, other in enumerate(graph.shapes):
+            if other.parent == shape:
+                found += self.inside(k)
+        return found
+
+    def key_of(self, resource: Resource) -> tuple[int, int]:
+        return self.numbers[resource.key], resource.index
+
+    def _state(self, number: int, index: int) -> states.State:
+        state = self.loop.record.states[self.loop.graph.tasks[number]]
+        if index >= 0 and isinstance(state, states.Mapped):
+            return state.map_states[index] if index < len(state.map_states) else states.Skipped()
+        return state
+
+    def _has_ended(self, number: int, index: int) -> bool:
+        schedule = self.loop.schedule
+        if index >= 0 and number in schedule.children:
+            children = schedule.children[number]
+            return index >= len(children) or schedule.phase[children[index]] == DONE
+        return schedule.phase[number] == DONE
+
+    def hit(self, flight: Flight, error: type[BaseException]) -> bool:
+        if flight.call.is_over:
+            return False
+        if flight.call.shielded:
+            raise self.broken(f"rule 6: the cleanup {flight.call.task.name!r} was not shielded")
+        self.simulation.tell(f"{flight.call.task.name} is sent {error.__name__}")
+        flight.hit = error
+        return True
+
+    def set_timer(self, delay_s: float, call: Call, error: type[BaseException]) -> Timer:
+        timer = Timer()
+        at = self.simulation.clock() + delay_s
+        heapq.heappush(self.timers, (at, len(self.timers), call, error, timer))
+        return timer
+
+    def made(self, key: str, index: int) -> Resource:
+        for other in self.resources:
+            if (other.key, other.index) == (key, index):
+                raise self.broken(f"rule 2: {key}[{index}] was set up twice in one run")
+        resource = Resource(key, index, self.simulation.flight)
+        resource.was_late = self.loop.is_over.is_set()
+        self.resources.append(resource)
+        return resource
+
+    def new_attempt(self, name: str) -> Attempt:
+        attempt = Attempt(name)
+        self.attempts.append(attempt)
+        return attempt
+
+    def _around_shape(self, shape: int, index: int) -> list[tuple[int, int]]:
+        graph = self.loop.graph
+        return [(k, index if graph.shapes[k].mapped else -1) for k in graph.enclosing(shape)]
+
+    def _holding(self, resource: Resource) -> Holding:
+        return self.loop.record.holdings.get(*self.key_of(resource))
+
+    def _is_named(self, resource: Resource) -> bool:
+        """Whether a resource is told to be left."""
+        return self._holding(resource).error is not None
+
+    def _is_late(self, resource: Resource) -> bool:
+        """Whether the loop has not been told of it yet, or only after its task had ended."""
+        return resource.flight is not None and (
+            resource.flight in self.flights or resource.flight.lingers_since is not None
+        )

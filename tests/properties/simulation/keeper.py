@@ -1,0 +1,62 @@
+"""The keeper of a simulated run: it notes what it is told, and that it is told in order (rule 10)."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+from nbflow.engine.run import RunLoop
+from tests.properties.simulation.things import Wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbflow.engine.blocks import Holding
+
+HAS_KEEPER = "keeper" in inspect.signature(RunLoop).parameters
+
+
+class Keeper:
+    """Notes what the loop tells of each resource, and that it tells it in order (rule 10)."""
+
+    MAY_FOLLOW = {
+        "intent": (None, "intent", "closed"),
+        "open": ("intent",),
+        "closing": ("open", "closing", "failed", "abandoned"),
+        "closed": ("intent", "open", "closing", "failed", "abandoned"),
+        "failed": ("open", "closing", "failed", "abandoned"),
+        "abandoned": ("intent", "open", "closing", "failed"),
+    }
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, int], str] = {}
+        self.is_flushed = False
+        self.broken: Callable[[str], Wrong] = Wrong
+
+    def _to(self, state: str, held: Holding) -> None:
+        key = (held.block.name, held.index)
+        before = self.rows.get(key)
+        if before not in self.MAY_FOLLOW[state]:
+            self.broken(f"rule 10: {held.name} was told {state} after {before}")
+        self.rows[key] = state
+
+    def intend(self, held: Holding) -> None:
+        self._to("intent", held)
+
+    def opened(self, held: Holding) -> None:
+        self._to("open", held)
+
+    def closing(self, held: Holding) -> None:
+        self._to("closing", held)
+
+    def closed(self, held: Holding) -> None:
+        self._to("closed", held)
+
+    def failed(self, held: Holding, error: BaseException) -> None:
+        self._to("failed", held)
+
+    def abandoned(self, held: Holding) -> None:
+        self._to("abandoned", held)
+
+    def flush(self) -> None:
+        self.is_flushed = True

@@ -1,0 +1,121 @@
+"""The queue, the executor, the loop and its handle in a simulated run: to wait is to let the simulation go on."""
+
+from __future__ import annotations
+
+from collections import deque
+from queue import Empty
+from typing import TYPE_CHECKING, Any
+
+from nbflow.engine.handle import Run
+from nbflow.engine.run import RunLoop
+from tests.properties.simulation.episode import Episode
+from tests.properties.simulation.keeper import HAS_KEEPER, Keeper
+from tests.properties.simulation.plans import HANGING
+from tests.properties.simulation.things import Flight
+
+if TYPE_CHECKING:
+    from nbflow.engine.attempt import Call
+    from tests.properties.simulation.simulation import Simulation
+
+MOMENTS = 20_000
+
+
+class Inbox:
+    """The queue of the loop; to wait for a message is to let the simulation go on."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self._messages: deque[Any] = deque()
+
+    def put(self, item: Any) -> None:
+        self._messages.append(item)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        if block:
+            clock = self._simulation.clock
+            until = None if timeout is None else clock() + timeout
+            while not self._messages and (until is None or clock() < until):
+                self._simulation.turn(self, until)
+        if not self._messages:
+            raise Empty
+        return self._messages.popleft()
+
+    def empty(self) -> bool:
+        simulation = self._simulation
+        simulation.moment()
+        if simulation.moments > MOMENTS:
+            raise simulation.episode.broken("the run goes round in a circle")
+        return not self._messages
+
+    @property
+    def has_message(self) -> bool:
+        return bool(self._messages)
+
+
+class Executor:
+    """Hands calls to nobody: they stay in the air until the simulation ends them."""
+
+    def __init__(self, simulation: Simulation, *, capacity: int, serial: bool) -> None:
+        self._simulation = simulation
+        self.capacity = capacity
+        self.serial = serial
+
+    def open(self, report: Any, *, name: str) -> Session:
+        return Session(self._simulation, report, self)
+
+
+class Session:
+    def __init__(self, simulation: Simulation, report: Any, executor: Executor) -> None:
+        self._simulation = simulation
+        self._executor = executor
+        self.report = report
+        simulation.episode.session = self
+
+    def submit(self, call: Call, *, lifecycle: bool) -> None:
+        episode = self._simulation.episode
+        wish, rows = self._simulation.world.wish(call), episode.keeper.rows.copy()
+        flight = Flight(call, lifecycle, call.stop_requested, wish, rows, self._simulation.clock())
+        call.thread_id = -1
+        call.hit = lambda error: episode.hit(flight, error)  # type: ignore[method-assign]
+        episode.flights.append(flight)
+        running = [f for f in episode.flights if not episode.loop.is_lingering(f.call)]
+        if self._executor.serial:
+            assert len(running) == 1, "two calls at once on one thread"
+        ordinary = sum(1 for f in running if not f.lifecycle)
+        assert ordinary <= self._executor.capacity, "more tasks at once than there are workers"
+        episode.check_limits()
+
+    def free(self, *, lifecycle: bool) -> None:
+        """Threads are not counted here."""
+
+    def close(self, timeout_s: float) -> None:
+        simulation = self._simulation
+        for flight in tuple(simulation.episode.flights):
+            if flight.wish not in HANGING and not simulation.choose(2):
+                simulation.end(flight)
+        simulation.clock.now += timeout_s
+
+
+class Loop(RunLoop):
+    """The run loop, whose few real timers are replaced as well."""
+
+    def __init__(self, simulation: Simulation, *args: Any, **kwargs: Any) -> None:
+        self.simulation = simulation
+        kwargs.pop("keeper", None)
+        self.noted = Keeper()
+        more = {"keeper": self.noted} if HAS_KEEPER else {}
+        super().__init__(*args, inbox=Inbox(simulation), clock=simulation.clock, **more, **kwargs)
+        simulation.episode = Episode(simulation, self)
+
+    def _start_timer(self, delay_s: float, call: Call, error: type[BaseException]) -> Any:
+        return self.simulation.episode.set_timer(delay_s, call, error)
+
+
+class Handle(Run):
+    """The handle, with everything on the one thread of the simulation: nothing waits."""
+
+    def begin(self) -> None:
+        self._loop.work()
+
+    def _wait(self, event: Any, timeout_s: float | None = None) -> None:
+        return

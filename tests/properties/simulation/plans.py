@@ -1,0 +1,105 @@
+"""What is simulated: a flow, how it is run, and what its user does meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+
+from tests.properties.strategies import (
+    BlockPlan,
+    FlowPlan,
+    TaskPlan,
+    flow_plans,
+)
+from tests.properties.strategies import _brief as brief
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HANGING = ("hang", "deaf")
+MODES = ("threads", "background", "inline")
+COMMANDS = ("step", "step_block", "until", "pause", "resume")
+DEEDS = (*COMMANDS, "cancel", "interrupt", "listener", "end", "end")
+ORDINARY_ENDS = ("raise", "raise", "skip", "fail", "retry", "loop", "false", "success", "pause")
+LIFECYCLE_ENDS = ("raise", "raise", "skip", "fail", "retry", "loop", "pause")
+ENDING = ("interrupt", "exit")
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Plan:
+    """A flow, how it is run, and what its user does, each deed at its moment (moments are counted, not timed).
+
+    `limits`, `timeouts`, `delays` and `graces` are options of tasks and blocks by key; a lifecycle task's key is
+    ``"b1.setup"``.
+    """
+
+    flow: FlowPlan
+    mode: str = "threads"
+    workers: int = 1
+    paused: bool = False
+    limits: dict[str, int] = field(default_factory=dict)
+    timeouts: dict[str, int] = field(default_factory=dict)
+    delays: dict[str, int] = field(default_factory=dict)
+    graces: dict[str, int] = field(default_factory=dict)
+    must_clean: tuple[str, ...] = ()
+    deeds: tuple[tuple[int, str], ...] = ()
+    after: tuple[str, ...] = ()
+
+    __repr__ = brief
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))  # else Hypothesis would show every default
+
+
+def walk(items: tuple[Any, ...]) -> Iterator[Any]:
+    """Every item of a plan."""
+    for item in items:
+        yield item
+        yield from walk(getattr(item, "body", ()))
+
+
+def _options(draw: st.DrawFn, keys: list[str], values: tuple[Any, ...], most: int = 3) -> dict[str, Any]:
+    if not keys:
+        return {}
+    chosen = draw(st.lists(st.sampled_from(keys), max_size=most, unique=True))
+    return {key: draw(st.sampled_from(values)) for key in chosen}
+
+
+@st.composite
+def plans(
+    draw: st.DrawFn, *, size: int = 10, handlers: tuple[str, ...] = (), modes: tuple[str, ...] = MODES
+) -> Plan:
+    """Draw a flow with its options, and what its user does meanwhile."""
+    if draw(st.integers(0, 3)):
+        handlers = tuple(name for name in handlers if name not in ENDING)
+    more = draw(st.sampled_from(((), (), HANGING, HANGING * 2, ENDING)))
+    flow = draw(
+        flow_plans(
+            size=size,
+            outcomes=ORDINARY_ENDS + more,
+            lifecycle=LIFECYCLE_ENDS + more,
+            handlers=handlers,
+        )
+    )
+    items = list(walk(flow.items))
+    tasks = [item.key for item in items if isinstance(item, TaskPlan)]
+    blocks = [item.key for item in items if isinstance(item, BlockPlan)]
+    wide = [item.key for item in items if isinstance(item, (TaskPlan, BlockPlan)) and item.size > 1]
+    lifecycle = [f"{key}.{role}" for key in blocks for role in ("init", "setup", "cleanup")]
+    may_do = draw(st.sampled_from(((*COMMANDS, "listener", "end"), DEEDS)))
+    deeds = draw(st.lists(st.tuples(st.integers(0, 120), st.sampled_from(may_do)), max_size=6))
+    return Plan(
+        flow=flow,
+        mode=draw(st.sampled_from(modes)),
+        workers=draw(st.integers(1, 3)),
+        paused=draw(st.sampled_from((False, False, False, True))),
+        limits=_options(draw, wide, (1, 2)),
+        timeouts=_options(draw, tasks + lifecycle, (1, 5), most=2),
+        delays=_options(draw, tasks + lifecycle, (3, 40)),
+        graces=_options(draw, blocks, (0, 3)),
+        must_clean=tuple(sorted(_options(draw, blocks, ("fail",), most=1))),
+        deeds=tuple(sorted(deeds, key=lambda deed: deed[0])),
+        after=tuple(draw(st.lists(st.sampled_from(("rerun", "retry_cleanup")), max_size=2, unique=True))),
+    )

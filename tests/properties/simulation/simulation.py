@@ -1,0 +1,284 @@
+"""A whole run in one thread: whenever the loop waits, it is decided what happens next."""
+
+from __future__ import annotations
+
+import signal
+import warnings
+from collections import deque
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import nbflow.core.states
+import nbflow.engine.pipeline
+import nbflow.engine.run
+import nbflow.engine.transitions
+import nbflow.flow
+from nbflow.core.context import thread
+from nbflow.engine.attempt import perform
+from nbflow.engine.blocks import BlockStatus, Holding
+from tests.properties.simulation.counts import Counts
+from tests.properties.simulation.machinery import Executor, Handle, Inbox, Loop
+from tests.properties.simulation.plans import HANGING, Plan, walk
+from tests.properties.simulation.things import Clock, Flight, Wrong
+from tests.properties.simulation.user import User
+from tests.properties.simulation.world import SimulatedFlow, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nbflow.engine.handle import Run
+    from tests.properties.simulation.episode import Episode
+
+TURNS = 3_000  # a run that needs more does not end
+
+
+class Simulation(User):
+    """Runs a plan once (and again, if the plan says so), in one thread and its own time.
+
+    Args:
+        plan: What to run.
+        choose: Gives a number from 0 up to (not including) its argument; 0 is the most ordinary choice.
+        handlers: The state handlers that the plan names.
+        counts: What to add the result to.
+
+    Attributes:
+        told: What happened, in words.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        choose: Callable[[int], int],
+        *,
+        handlers: dict[str, Callable[..., Any]] | None = None,
+        counts: Counts | None = None,
+    ) -> None:
+        self.plan = plan
+        self.choose = lambda n: choose(n) if n > 1 else 0
+        self.counts = counts or Counts()
+        self.clock = Clock()
+        self.world = World(self)
+        self.told: list[str] = []
+        self.wrong: list[str] = []
+        self.warned: list[str] = []
+        self.episode: Episode
+        self.flight: Flight | None = None
+        self.turns = 0
+        self.moments = 0
+        self.deeds: deque[tuple[int, str]] = deque()
+        self._is_busy = False
+        items = list(walk(plan.flow.items))
+        self.has_handlers = any(getattr(item, "handler", None) for item in items)
+        self.built = SimulatedFlow(self, handlers or {})
+        self.executor = Executor(
+            self, capacity=1 if plan.mode != "threads" else plan.workers, serial=plan.mode != "threads"
+        )
+
+    def tell(self, text: str) -> None:
+        self.told.append(text)
+
+    def go(self) -> None:
+        """Run the plan; raises `Wrong` if a rule is broken."""
+        with self._faked(), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            self.caught = caught
+            self._start_anew()
+            run = self._first()
+            self._over(run)
+            for deed in self.plan.after:
+                self.tell(f"after the end: {deed}")
+                if deed == "retry_cleanup":
+                    self._retry_cleanup(run)
+                    self.raise_wrong()
+                else:
+                    self._start_anew()
+                    run = run.rerun()
+                    self._over(run)
+
+    def _start_anew(self) -> None:
+        self.world.calls.clear()
+        self.deeds = deque(self.plan.deeds)
+        self.moments = self.turns = 0
+        self.caught.clear()
+
+    def _first(self) -> Run:
+        flow = self.built.flow
+        is_direct = self.plan.mode == "inline"
+        run = flow._prepare(
+            None, {"executor": self.executor}, blocking=is_direct, paused=self.plan.paused and not is_direct
+        )
+        flow._tell_start(run)
+        self.episode.run = run
+        with suppress(KeyboardInterrupt, SystemExit):
+            run.work() if is_direct else run.begin()
+        return run
+
+    def _over(self, run: Run) -> None:
+        episode = self.episode
+        episode.run = run
+        self.warned = [str(warning.message) for warning in self.caught]
+        self.raise_wrong()
+        episode.check_over()
+        while episode.flights:
+            self.end(episode.flights[self.choose(len(episode.flights))])
+        self.raise_wrong()
+        episode.check_end()
+        self.counts.add(episode)
+
+    def raise_wrong(self) -> None:
+        """Raise what was found wrong so far."""
+        if self.wrong:
+            raise Wrong("; ".join(self.wrong))
+
+    def _retry_cleanup(self, run: Run) -> None:
+        episode = self.episode
+        failed = set(run._record.holdings.failed())
+        begun = {resource: resource.cleanups for resource in episode.resources}
+        with suppress(KeyboardInterrupt, SystemExit):
+            run.retry_cleanup()
+        left = run.cleanup_failures
+        for resource in episode.resources:
+            held = episode._holding(resource)
+            if resource.is_alive and resource.cleanups == begun[resource] and not self._was_stopped(failed):
+                raise self.episode.broken(f"rule 7: the cleanup of {held.name} was not tried again")
+            if resource.is_alive and held.block not in left:
+                raise self.episode.broken(
+                    f"rule 7: {held.name} is left after its cleanup was tried again, and nothing says so"
+                )
+            if resource.cleaned > 1:
+                raise self.episode.broken(f"rule 1: {held.name} was cleaned up again")
+            if held in failed and not resource.is_alive and held.status is not BlockStatus.CLEANED:
+                raise self.episode.broken(f"{held.name} was cleaned up at last, and is {held.status}")
+        episode.check_keeper()
+
+    def _was_stopped(self, failed: set[Holding]) -> bool:
+        """Whether one of the cleanups that were tried again ended it all."""
+        return any(held.error is not None and not isinstance(held.error, Exception) for held in failed)
+
+    @contextmanager
+    def _faked(self) -> Iterator[None]:
+        """Put the simulation's clock, loop, handle and user in place."""
+        made = self.clock.datetime()
+        fakes: list[tuple[Any, str, Any]] = [
+            (nbflow.engine.pipeline, "datetime", made),
+            (nbflow.engine.transitions, "datetime", made),
+            (nbflow.core.states, "datetime", made),
+            (nbflow.flow, "RunLoop", lambda *args, **kwargs: Loop(self, *args, **kwargs)),
+            (nbflow.flow, "Run", Handle),
+            (nbflow.engine.run, "input", self._answer),
+        ]
+        before = [(module, name, vars(module).get(name)) for module, name, _ in fakes]
+        interrupt = signal.signal(
+            signal.SIGINT, signal.default_int_handler
+        )  # ignored, if run in the background
+        held = thread.held
+        thread.held = {}
+        try:
+            for module, name, fake in fakes:
+                setattr(module, name, fake)
+            yield
+        finally:
+            thread.held = held
+            signal.signal(signal.SIGINT, interrupt)
+            for module, name, value in before:
+                if value is None:
+                    delattr(module, name)
+                else:
+                    setattr(module, name, value)
+
+    def _answer(self, question: str) -> str:
+        """Answer for the person who is asked whether to go on."""
+        said = ("", "", "c", "interrupt", "eof")[self.choose(5)]
+        self.tell(f"asked, the user says {said!r}")
+        if said == "interrupt":
+            raise KeyboardInterrupt
+        if said == "eof":
+            raise EOFError
+        return said
+
+    # -- turns --
+
+    def moment(self) -> None:
+        """A moment passes: the user does what is planned for it. Called in the midst of everything."""
+        self.moments += 1
+        if self._is_busy or self.episode.loop.is_over.is_set():
+            return
+        while self.deeds and self.deeds[0][0] <= self.moments:
+            self._do(self.deeds.popleft()[1])
+
+    def turn(self, inbox: Inbox, until: float | None) -> None:
+        """The loop waits: something happens."""
+        self.turns += 1
+        if self.turns > TURNS:
+            raise self.episode.broken("the run does not end")
+        self.episode.check_rest()
+        self.episode.check_deadlines(until)
+        self.moment()
+        if inbox.has_message:
+            return
+        flights = [flight for flight in self.episode.flights if self._may_end(flight)]
+        options: list[tuple[Any, Any]] = [(self.end, flight) for flight in flights]
+        options += [(self.perform, flight) for flight in flights if flight.outcome is None]
+        if until is not None:
+            options.append((self._pass_time, until))
+            if not flights and self.deeds:
+                options.append((self._hurry_user, None))
+        if options:
+            act, what = options[self.choose(len(options))]
+            act(what)
+        else:
+            self._unstick()
+
+    def _may_end(self, flight: Flight) -> bool:
+        if flight.outcome is not None or flight.wish not in HANGING:
+            return True
+        lingers = self.episode.loop.is_lingering(flight.call)
+        return lingers or (flight.wish == "hang" and flight.hit is not None)
+
+    def perform(self, flight: Flight) -> None:
+        """Call the user's code of a flight; its outcome is reported another time."""
+        call = flight.call
+        flag = call.stop_requested
+        if flag and not flight.asked and not self.choose(2):
+            call.stop_requested = False  # it had begun before it was asked
+        before, self.flight = self.flight, flight
+        try:
+            flight.outcome = perform(call)
+        finally:
+            self.flight = before
+            call.stop_requested = flag
+            call.is_over = True
+        self.tell(f"{call.task.name} was performed")
+
+    def end(self, flight: Flight) -> None:
+        """A call ends, and the run is told."""
+        if flight.outcome is None:
+            self.perform(flight)
+        assert flight.outcome is not None
+        assert self.episode.session is not None
+        self.episode.flights.remove(flight)
+        self.tell(f"{flight.call.task.name} is reported")
+        self.episode.session.report(flight.call, flight.outcome)
+
+    def _pass_time(self, until: float) -> None:
+        part = self.choose(3)
+        span = until - self.clock()
+        self.clock.now = until if not part else self.clock.now + max(span * part / 4, 1e-3)
+        self.tell(f"time passes: {self.clock.now:.3f}")
+
+    def _hurry_user(self, _: Any) -> None:
+        self._do(self.deeds.popleft()[1])
+
+    def _unstick(self) -> None:
+        """Nothing can happen by itself: it is for the user to do something."""
+        loop = self.episode.loop
+        if self.deeds:
+            self._hurry_user(None)
+        elif loop.schedule.is_idle and not self.episode.flights and not loop.cancelling:
+            assert self.episode.run is not None
+            self.tell("the user resumes")
+            self.episode.run.resume()
+        elif self.episode.interrupts < 3:
+            self._do("interrupt")
+        else:
+            raise self.episode.broken("the run hangs, whatever its user does")

@@ -1,0 +1,87 @@
+"""What the simulation keeps of a run: calls in the air, resources, attempts, and the clock they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbflow.engine.attempt import Call, Outcome
+
+EPOCH = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+class Wrong(AssertionError):
+    """A rule was broken."""
+
+
+@dataclass(eq=False)
+class Flight:
+    """A call in the air: with its thread from the moment it was handed over until its outcome is reported."""
+
+    call: Call
+    lifecycle: bool
+    asked: bool  # whether it had been asked to stop before it began
+    wish: str  # what its user code will do
+    rows: dict[tuple[str, int], str]  # what the keeper knew when it began
+    since: float
+    hit: type[BaseException] | None = None
+    outcome: Outcome | None = None
+    lingers_since: float | None = None
+
+
+@dataclass(eq=False)
+class Resource:
+    """What a setup gave: alive from then on until a cleanup of it has ended well."""
+
+    key: str
+    index: int
+    flight: Flight | None
+    cleanups: int = 0  # begun
+    cleaned: int = 0  # ended well
+    was_late: bool = False
+
+    @property
+    def is_alive(self) -> bool:
+        return self.cleaned == 0
+
+
+@dataclass(eq=False)
+class Attempt:
+    """A call of setup: what it deferred, and what of it was undone."""
+
+    name: str
+    deferred: list[int] = field(default_factory=list)
+    undone: list[int] = field(default_factory=list)
+    succeeded: bool = False
+
+
+class Clock:
+    """Seconds that pass when the simulation says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def datetime(self) -> type[datetime]:
+        """Return a stand-in for `datetime` whose `now` is this clock's."""
+        clock = self
+
+        class Made(datetime):
+            @classmethod
+            def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+                return EPOCH + timedelta(seconds=clock.now)
+
+        return Made
+
+
+class Timer:
+    """Stands in for `threading.Timer`, in the simulation's time."""
+
+    is_over = False
+
+    def cancel(self) -> None:
+        self.is_over = True
