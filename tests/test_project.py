@@ -88,7 +88,7 @@ def test_imports_go_down_only():
 
 
 def test_every_file_of_the_package_that_is_not_python_is_shipped():
-    known = {".py", ".typed", ".js", ".css"}
+    known = {".py", ".typed", ".mjs", ".css"}
     files = [
         path for path in (ROOT / "nbflow").rglob("*") if path.is_file() and "__pycache__" not in path.parts
     ]
