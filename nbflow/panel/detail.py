@@ -18,7 +18,7 @@ from nbflow.panel.richly import rich, short
 from nbflow.panel.safetext import plain
 from nbflow.panel.sources import doc_of, source_of
 from nbflow.panel.traces import told
-from nbflow.render.marks import state_name
+from nbflow.render.marks import mark_of_state, state_name
 from nbflow.render.names import one_line
 from nbflow.render.palette import state_look
 
@@ -95,7 +95,9 @@ class Detail:
 
     def _head(self, state: State | None, history: Json | None) -> Json:
         run, task, index = self.run, self.target.task, self.target.index
-        name = state_name(state)
+        name, line = mark_of_state(state)
+        # A mapped task has the message that it began with until it has another state.
+        message = "" if isinstance(state, Mapped) else str((state.message if state is not None else "") or "")
         start, seconds, going = _times(run, task, index, history)
         return {
             "what": "task",
@@ -103,8 +105,8 @@ class Detail:
             "kind": kind_of(task),
             "index": index,
             "state": name,
-            "line": state_look(name).label,
-            "message": plain(str((state.message if state is not None else "") or ""), 1_000),
+            "line": line,
+            "message": plain(message, 1_000),
             "value": "" if run is None else run.sources.get(task, ""),
             "number": None if run is None else run.number,
             "epoch": None if run is None else run.started_at,

@@ -57,12 +57,17 @@ def state_of(run: Run | None, task: Task, index: int | None) -> State | None:
 
 
 def children_of(run: Run | None, task: Task, most: int = 200) -> Json | None:
-    """Return the children of a mapped task, failed ones first: `total` and `listed` (index, state, label)."""
+    """Return the children of a mapped task: `total`, `failed`, and `listed` (index, state, label of each).
+
+    Failed ones come first, then the others by number; where not all are listed, those that run before those that ended.
+    """
     state = None if run is None else run.states.get(task)
     if not isinstance(state, Mapped):
         return None
     states = list(state.map_states or ())
     ranks = [_rank(child) for child in states]
+    if len(states) <= most:
+        ranks = [min(rank, 1) for rank in ranks]
     order = sorted(range(len(states)), key=ranks.__getitem__)[:most]
     listed = [[i, name := state_name(states[i]), state_look(name).label] for i in order]
     return {"total": len(states), "failed": sum(1 for rank in ranks if rank == 0), "listed": listed}

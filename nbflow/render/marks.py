@@ -69,7 +69,7 @@ def summary(states: States) -> str:
     """Count tasks by state, most important first: `1 failed, 3 success`. A mapped task counts as one."""
     counts: Counter[str] = Counter()
     for state in states.values():
-        name = _one(state).name
+        name = mark_of_state(state).name
         counts["Success" if name == "Mapped" else name] += 1
     urgent = ("Failed", "Running", "Paused")
     ordered = sorted(counts, key=lambda name: (urgent.index(name) if name in urgent else len(urgent), name))
@@ -79,6 +79,13 @@ def summary(states: States) -> str:
 def mark_of(state_class: type) -> Mark:
     """Return the mark of every state of a class; that of `NoneType` is of a task without a state."""
     return _known(state_class).mark
+
+
+def mark_of_state(state: State | None) -> Mark:
+    """Return the mark of a task's state; of a mapped task, what its children come to."""
+    if isinstance(state, Mapped):
+        return mark_of_many(count(state.map_states or ()), whole="Mapped")
+    return mark_of(type(state))
 
 
 def mark_of_many(counts: Counts, whole: str = "Success") -> Mark:
@@ -183,19 +190,13 @@ def _node_mark(node: Node, states: States, status: BlockStatuses) -> Mark:
     if node.kind in ("block", "group"):
         counts = Counter(counted_as(states.get(task)) for task in node.tasks)
         return block_mark(counts, None if node.block is None else status.get(node.block))
-    return _one(state)
+    return mark_of_state(state)
 
 
 def child_mark(parent: State | None, index: int) -> Mark:
     """Return the mark of one child of a mapped task; before there are children, that of the task."""
     children = (parent.map_states or ()) if isinstance(parent, Mapped) else ()
     return mark_of(type(children[index] if index < len(children) else parent))
-
-
-def _one(state: State | None) -> Mark:
-    if isinstance(state, Mapped):
-        return mark_of_many(count(state.map_states or ()), whole="Mapped")
-    return mark_of(type(state))
 
 
 MISSING_MARK = Mark(MISSING, MISSING_LOOK.label)

@@ -258,6 +258,10 @@ def test_the_children_of_a_map_are_listed_failed_ones_first_and_each_can_be_chos
     browser = browse(flow, run).select("divide-1")
 
     assert browser.sections["children"]["total"] == 4
+    assert (browser.sections["head"]["state"], browser.sections["head"]["line"]) == (
+        "Failed",
+        "✗ 4/4, 2 failed",
+    )
     assert [(i, name) for i, name, _ in browser.sections["children"]["listed"]] == [
         (1, "Failed"), (3, "Failed"), (0, "Success"), (2, "Success"),
     ]  # fmt: skip
