@@ -89,6 +89,12 @@ class Canvas:
         with self._telling:
             self._body.patch(self.picture.patch(run, keys))
 
+    def retell(self) -> None:
+        """Tell all of it again, to a page that may have missed what was told while it was being opened."""
+        with self._telling:
+            missed = self.picture.everything() if self._body.patches else ()
+            self._body.patch({**self.picture.patch(self._run, missed), "spans": self.picture.spans.all()})
+
     # Folding
 
     @property

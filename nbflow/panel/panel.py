@@ -211,6 +211,8 @@ class Panel(ipywidgets.VBox):
     def _hear(self, message: Any) -> None:
         if not isinstance(message, dict):
             return
+        if message.get("kind") == "hello":
+            self.canvas.retell()
         if message.get("kind") == "select":
             self.selected = (str(message.get("key", "")), message.get("index"))
         part = self._hearers.get(message.get("kind", ""))

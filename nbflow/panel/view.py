@@ -29,6 +29,7 @@ class Body(anywidget.AnyWidget):
     picture = traitlets.Dict().tag(sync=True)
     drawing = traitlets.Dict().tag(sync=True)
     snapshot = traitlets.Dict().tag(sync=True)
+    patches = 0  # so many were sent since all of it was shown
 
     def show(self, picture: Json, drawing: Json, snapshot: Json) -> None:
         """Draw anew: another graph, or another run."""
@@ -36,9 +37,11 @@ class Body(anywidget.AnyWidget):
             self.picture = picture
             self.drawing = drawing
             self.snapshot = snapshot
+            self.patches = 0
 
     def patch(self, patch: Json) -> None:
         """Send what changed, as one message."""
+        self.patches += 1
         snapshot: dict[str, Any] = self.snapshot
         snapshot["head"] = patch["head"]
         for part in ("nodes", "clusters", "rows", "spans"):

@@ -61,3 +61,17 @@ test("a held run says at which tasks it stands, or before which one", () => {
   assert.equal(panel.whereText({ mode: "held", at: [], is_next: false }), "");
   assert.equal(panel.whereText({ mode: "going", at: ["load"], is_next: false }), "");
 });
+
+test("a run goes on by this page's clock", () => {
+  assert.equal(panel.runTime({ seconds: 2, going: true, toldAt: 1000 }, 2500), 3.5);
+  assert.equal(panel.runTime({ seconds: 2, going: false, toldAt: 1000 }, 2500), 2);
+  assert.equal(panel.runTime({ seconds: null, going: false }, 2500), 0);
+});
+
+test("what goes on has gone on for as long as its run, but for its start", () => {
+  const wire = (going) => ["Running", "◐ Running", 10, 0.5, going, ""];
+  assert.equal(panel.readRow(wire(1), 60).seconds, 50);
+  assert.equal(panel.readRow(wire(1), 10.2).seconds, 0.5);
+  assert.equal(panel.readRow(wire(1)).seconds, 0.5);
+  assert.equal(panel.readRow(wire(0), 60).seconds, 0.5);
+});

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { bandText, boxText, stretchOf, taskText, timesOf } from "../../nbflow/panel/static/lanes.mjs";
-import { bandsOf, roundStep, runTime, tickText, ticksBetween, withRoom } from "../../nbflow/panel/static/timescale.mjs";
+import { bandsOf, roundStep, tickText, ticksBetween, withRoom } from "../../nbflow/panel/static/timescale.mjs";
 import { timeZoomed } from "../../nbflow/panel/static/timezoom.mjs";
 
 for (const [least, step] of [
@@ -34,12 +34,6 @@ test("the room for what goes on changes seldom, and is never too little", () => 
   const rooms = Array.from({ length: 600 }, (_, i) => withRoom(i / 10));
   rooms.forEach((room, i) => assert.ok(room > i / 10 && room < i / 5 + 0.3));
   assert.ok(new Set(rooms).size < 30);
-});
-
-test("a run goes on by this page's clock", () => {
-  assert.equal(runTime({ seconds: 2, going: true }, 1000, 2500), 3.5);
-  assert.equal(runTime({ seconds: 2, going: false }, 1000, 2500), 2);
-  assert.equal(runTime({ seconds: null, going: false }, 0, 2500), 0);
 });
 
 const one = (start, end, status = "cleaned", box = "A", count = 1) => [box, start, end, status, `* ${status}`, count];

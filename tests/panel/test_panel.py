@@ -409,3 +409,33 @@ def test_the_toggle_is_that_of_the_run_that_is_shown(make_panel):
     until(lambda: enabled(panel) == HELD)
     panel.buttons["resume"].click()
     assert run.wait(10).is_successful()
+
+
+def test_a_page_that_is_opened_during_a_run_is_told_all_of_it_again(make_panel, sent, flow, gate):
+    panel = make_panel(flow)
+    assert panel.wait_drawn(20)
+    panel.buttons["run"].click()
+    until(lambda: panel._body.snapshot["rows"]["wait-1"][0] == "Running")
+    told = head(panel)["seconds"]
+    before = len(patches(sent, panel))
+
+    panel._body._handle_custom_msg({"kind": "hello"}, [])
+
+    (patch,) = patches(sent, panel)[before:]
+    assert patch["head"]["seconds"] >= told
+    assert set(patch["rows"]) == {row["key"] for row in panel._body.picture["rows"]}
+    assert patch["rows"]["wait-1"][0] == "Running"
+    assert len(patch["spans"]) == 1
+    gate.set()
+
+
+def test_a_page_that_is_opened_before_anything_was_told_is_told_the_time_alone(make_panel, sent, flow):
+    panel = make_panel(flow)
+    assert panel.wait_drawn(20)
+    panel._body.patches = 0
+    before = len(patches(sent, panel))
+
+    panel._body._handle_custom_msg({"kind": "hello"}, [])
+
+    (patch,) = patches(sent, panel)[before:]
+    assert [patch[part] for part in (*PARTS, "spans")] == [{}, {}, {}, {}]

@@ -13,7 +13,7 @@ import { makeRuns } from "./runs.mjs";
 import { makeShared } from "./shared.mjs";
 import { makeTable } from "./table.mjs";
 import { makeTabs } from "./tabs.mjs";
-import { merge } from "./text.mjs";
+import { merge, stamp } from "./text.mjs";
 import { makeTimeline } from "./timeline.mjs";
 
 /** @param {import("./dom.mjs").View} view */
@@ -49,9 +49,13 @@ function render(view) {
 export default {
   /** @param {{model: import("./dom.mjs").Model, signal: AbortSignal}} options */
   initialize({ model, signal }) {
+    stamp(model.get("snapshot"));
+    listen(model, signal, "change:snapshot", () => stamp(model.get("snapshot")));
     listen(model, signal, "msg:custom", (message) => {
-      if (message?.kind === "patch") merge(model.get("snapshot"), message.patch);
+      if (message?.kind === "patch") merge(model.get("snapshot"), stamp(message.patch));
     });
+    // What was told while this script was on its way is lost, and times are those of the last change.
+    model.send({ kind: "hello" });
   },
   render,
 };

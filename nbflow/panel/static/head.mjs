@@ -8,7 +8,7 @@
 import { tendButtons, tendForm } from "./controls.mjs";
 import { everySecond, listen, make, say, whenThere } from "./dom.mjs";
 import { goneText, lastHead, whenGone } from "./life.mjs";
-import { elapsed, formatSeconds, progressText, whereText, withClass } from "./text.mjs";
+import { formatSeconds, progressText, runTime, whereText, withClass } from "./text.mjs";
 
 /** @param {import("./dom.mjs").View} view */
 async function renderHead(view) {
@@ -36,9 +36,9 @@ async function renderHead(view) {
   if (signal.aborted) return;
   /** @type {Head} */
   let head = body.get("snapshot").head;
-  let toldAt = performance.now();
 
-  const tick = () => say(time, formatSeconds(elapsed(head.seconds, head.going, toldAt, performance.now())));
+  const taken = () => (head.seconds === null ? null : runTime(head, performance.now()));
+  const tick = () => say(time, formatSeconds(taken()));
   const dismiss = () => {
     model.set("error", "");
     model.save_changes();
@@ -47,7 +47,6 @@ async function renderHead(view) {
   const paintError = () => paintProblem(problem, head.leaks, model.get("error"), dismiss);
   const paint = (/** @type {Patch} */ patch) => {
     head = patch.head;
-    toldAt = performance.now();
     say(flow, head.flow);
     say(number, head.number === null ? "not run yet" : `run ${head.number}`);
     say(why, head.why);
@@ -74,8 +73,7 @@ async function renderHead(view) {
     const gone = make("div", "nbflow-gone-bar", goneText(head, why));
     gone.setAttribute("role", "alert");
     el.prepend(gone);
-    const seconds = elapsed(head.seconds, head.going, toldAt, performance.now());
-    paint({ ...body.get("snapshot"), head: lastHead(head, seconds) });
+    paint({ ...body.get("snapshot"), head: lastHead(head, taken()) });
   });
   const find = (/** @type {string} */ part) => () => el.closest(".nbflow-panel")?.querySelector(part);
   whenThere(find(".nbflow-controls"), signal, (controls) => tendButtons(controls, signal));

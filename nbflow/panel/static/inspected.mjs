@@ -2,7 +2,7 @@
 /** The top of the inspector: what is selected, how it stands, how long it took, and what is around it. */
 import { make, say } from "./dom.mjs";
 import { chipRow } from "./facts.mjs";
-import { elapsed, formatSeconds, withClass } from "./text.mjs";
+import { formatSeconds, runTime, withClass } from "./text.mjs";
 
 /** @type {Record<string, string>} */
 const VALUES = { cached: "from the cache", reused: "from an earlier run", edited: "set by you", pinned: "pinned" };
@@ -29,7 +29,6 @@ export function makeTitle(shared, close) {
   more.append(facts, message, around);
   /** @type {any} */
   let head = null;
-  let toldAt = 0;
 
   const tick = () => {
     if (!head) return;
@@ -37,16 +36,11 @@ export function makeTitle(shared, close) {
     const parts = [];
     if (number !== null && number !== undefined) parts.push(`run ${number}`);
     if (start !== null && start !== undefined) {
-      const took = going ? elapsed(runSeconds(), true, toldAt, performance.now()) : seconds;
+      const took = going ? Math.max(0, runTime(shared.snapshot.head, performance.now()) - start) : seconds;
       parts.push(`began after ${formatSeconds(start)}`, going ? `running for ${formatSeconds(took)}` : `took ${formatSeconds(took)}`);
       time.title = epoch ? new Date((epoch + start) * 1000).toLocaleString() : "";
     }
     say(time, parts.join(" · "));
-  };
-  // How long it has been running by the run's own clock, when it was told.
-  const runSeconds = () => {
-    const run = shared.rows.get(shared.selected.key);
-    return run?.data.going ? elapsed(run.data.seconds, true, run.toldAt, toldAt) : 0;
   };
   return {
     element,
@@ -63,7 +57,6 @@ export function makeTitle(shared, close) {
     /** @param {any} told */
     paint(told) {
       head = told;
-      toldAt = performance.now();
       if (!told) {
         say(name, "It is no longer there.");
         return;

@@ -100,8 +100,8 @@ export function makeShared({ model, el, signal }) {
 
   /** @param {Patch} patch */
   const note = (patch) => {
-    const now = performance.now();
-    for (const [key, wire] of Object.entries(patch.rows)) shared.rows.set(key, { data: readRow(wire), toldAt: now });
+    const { seconds, toldAt = performance.now() } = patch.head;
+    for (const [key, wire] of Object.entries(patch.rows)) shared.rows.set(key, { data: readRow(wire, seconds), toldAt });
   };
   listen(model, signal, "msg:custom", (message) => {
     if (message?.kind === "patch") shared.patch(message.patch);

@@ -8,8 +8,8 @@
 import { everySecond, make, say } from "./dom.mjs";
 import { countTasks, matchText, matchingLines, outlineOf } from "./outline.mjs";
 import { letPick } from "./picking.mjs";
-import { elapsed, formatSeconds, shortName, withClass } from "./text.mjs";
-import { bandsOf, runTime } from "./timescale.mjs";
+import { elapsed, formatSeconds, runTime, shortName, withClass } from "./text.mjs";
+import { bandsOf } from "./timescale.mjs";
 import { makeRoll } from "./window.mjs";
 
 // The heights of rows in a long list, as table.css has them.
@@ -30,7 +30,6 @@ export function makeTable(shared) {
   /** @type {Line[]} */
   let lines = [];
   let bands = bandsOf({});
-  let headTold = 0;
   /** @type {Set<string>} */
   const going = new Set();
   /** @type {Set<string>} */
@@ -73,7 +72,7 @@ export function makeTable(shared) {
     badge.className = withClass(badge.className, "nbflow-block-", status);
     say(badge, text);
     badge.title = text;
-    const end = last?.end ?? runTime(shared.snapshot.head, headTold, performance.now());
+    const end = last?.end ?? runTime(shared.snapshot.head, performance.now());
     say(time, last ? formatSeconds(end - last.start) : "");
   };
   const roll = makeRoll({
@@ -115,7 +114,6 @@ export function makeTable(shared) {
   });
   shared.on("filter", refill);
   shared.on("patch", (/** @type {import("./text.mjs").Patch} */ patch) => {
-    headTold = performance.now();
     let isHigher = false;
     for (const key of Object.keys(patch.rows)) {
       const data = shared.rows.get(key)?.data;

@@ -7,7 +7,8 @@
  * @typedef {{flow: string, number: number | null, state: string, line: string, note: string,
  *   seconds: number | null, going: boolean, total: number, done: number,
  *   counts: [string, string, number][], open: [string, string, string][], leaks: string[],
- *   mode: "new" | "going" | "held" | "over", at: string[], is_next: boolean, why: string}} Head
+ *   mode: "new" | "going" | "held" | "over", at: string[], is_next: boolean, why: string, toldAt?: number}} Head
+ *   `toldAt`: when it came, by `performance.now()`
  * @typedef {{state: string, line: string, start: number | null, seconds: number | null, going: boolean,
  *   note: string}} Row
  * @typedef {[state: string, line: string, start: number | null, seconds: number | null, going: 0 | 1,
@@ -25,11 +26,28 @@
  */
 
 /**
- * @param {WireRow} wire
+ * Read a row. What goes on was told when it changed last, which may be long ago: the run's own time is newer.
+ * @param {WireRow} wire  @param {number | null} [runSeconds]  how long the run has gone on
  * @returns {Row}
  */
-export function readRow([state, line, start, seconds, going, note]) {
+export function readRow([state, line, start, told, going, note], runSeconds = null) {
+  const isNewer = going === 1 && start !== null && runSeconds !== null;
+  const seconds = isNewer ? Math.max(told ?? 0, runSeconds - start) : told;
   return { state, line, start, seconds, going: going === 1, note };
+}
+
+/** Note when a patch came: views made later count its times from then on. @param {Patch} patch */
+export function stamp(patch) {
+  patch.head.toldAt = performance.now();
+  return patch;
+}
+
+/**
+ * How long a run has gone on, by what the kernel said last and what has passed here since.
+ * @param {Pick<Head, "seconds" | "going" | "toldAt">} head  @param {number} now  in milliseconds
+ */
+export function runTime({ seconds, going, toldAt }, now) {
+  return elapsed(seconds ?? 0, going, toldAt ?? now, now) ?? 0;
 }
 
 /**

@@ -9,7 +9,8 @@ import { everySecond, make, say } from "./dom.mjs";
 import { boxLines, makeLane, paintBoxLane, paintTaskLane, stretchOf, taskLines, timesOf } from "./lanes.mjs";
 import { countTasks, matchingLines, outlineOf } from "./outline.mjs";
 import { letPick } from "./picking.mjs";
-import { bandsOf, runTime, withRoom } from "./timescale.mjs";
+import { runTime } from "./text.mjs";
+import { bandsOf, withRoom } from "./timescale.mjs";
 import { makeTip } from "./tip.mjs";
 import { makeRoll } from "./window.mjs";
 import { makeTimeZoom, timeZoomed } from "./timezoom.mjs";
@@ -42,7 +43,6 @@ export function makeTimeline(shared) {
   /** @type {Line[]} */
   let lines = [];
   let bands = bandsOf({});
-  let headTold = 0;
   let isFront = false;
   /** The pixels of a second, null while all fits in. @type {number | null} */
   let chosen = null;
@@ -84,7 +84,7 @@ export function makeTimeline(shared) {
   const rescale = () => {
     const { head } = shared.snapshot;
     const wasLast = chosen !== null && scroller.scrollLeft + scroller.clientWidth >= scroller.scrollWidth - 4;
-    const now = runTime(head, headTold, performance.now());
+    const now = runTime(head, performance.now());
     const ends = [...shared.rows.values()].map((told) => timesOf(told, performance.now())?.[1] ?? 0);
     const closed = [...bands.values()].flatMap((list) => list.map((band) => band.end ?? now));
     const longest = [...ends, ...closed].reduce((most, end) => Math.max(most, end), 0.001);
@@ -177,7 +177,6 @@ export function makeTimeline(shared) {
   });
   shared.on("filter", refill);
   shared.on("patch", (/** @type {import("./text.mjs").Patch} */ patch) => {
-    headTold = performance.now();
     if (!isFront) return;
     if (Object.keys(patch.spans).length) bands = bandsOf(shared.snapshot.spans);
     if (frame.hidden || shared.filter.states.size) refill();

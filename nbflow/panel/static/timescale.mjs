@@ -1,8 +1,6 @@
 // @ts-check
 /** Times along a line: ticks at round numbers, how they are written, and intervals joined to bands. */
 
-import { elapsed } from "./text.mjs";
-
 const ROUND = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
 const ROOMY = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
 // Of several intervals at once, the status that matters most to a reader.
@@ -75,12 +73,4 @@ export function bandsOf(spans) {
     }
   }
   return bands;
-}
-
-/**
- * How long the run has gone on, by what the kernel said last and what has passed here since.
- * @param {import("./text.mjs").Head} head  @param {number} toldAt  @param {number} now  both in milliseconds
- */
-export function runTime({ seconds, going }, toldAt, now) {
-  return elapsed(seconds ?? 0, going, toldAt, now) ?? 0;
 }
