@@ -44,6 +44,13 @@ test("a page that is opened asks for what it may have missed", () => {
   assert.deepEqual(open().model.sent, [{ kind: "hello" }]);
 });
 
+test("a widget that holds nothing yet is one all the same", () => {
+  const model = new Model();
+  model.state.snapshot = {};
+  body.initialize({ model, signal: new AbortController().signal });
+  assert.equal(model.sent.length, 1);
+});
+
 test("a task that began before the page was opened has the run's time, not that of its last change", () => {
   const shared = open().view();
   shared.begin();

@@ -8,6 +8,7 @@ import { makeHelp } from "./help.mjs";
 import { makeInspector } from "./inspector.mjs";
 import { listenToKeys } from "./keys.mjs";
 import { hideStaticCopy, watchKernel } from "./life.mjs";
+import { makeNotice } from "./notice.mjs";
 import { makePlan } from "./plan.mjs";
 import { makeRuns } from "./runs.mjs";
 import { makeShared } from "./shared.mjs";
@@ -38,7 +39,7 @@ function render(view) {
     const { rows, boxes } = shared.picture;
     side.style.setProperty("--nbflow-rows", String(rows.length + boxes.length));
   });
-  el.replaceChildren(makePlan(shared), tools, tabs.panels, side, makeAnnouncer(shared), help.dialog);
+  el.replaceChildren(makePlan(shared), tools, makeNotice(shared), tabs.panels, side, makeAnnouncer(shared), help.dialog);
   listenToKeys(shared, tabs, help);
   tabs.show("graph");
   shared.begin();

@@ -52,16 +52,27 @@ export function everySecond(signal, call) {
 }
 
 /**
- * Look for an element once a frame, for a while: a view is not in the page yet when it renders.
- * @param {() => Element | null | undefined} find  @param {AbortSignal} signal  @param {(found: Element) => void} call
+ * Look for an element around a view once a frame, for a while: it is not in the page yet when it renders. And again
+ * whenever it gets a size: a cell that is scrolled out of view may come into the page much later.
+ * @param {HTMLElement} el  the view's  @param {() => Element | null | undefined} find  @param {AbortSignal} signal
+ * @param {(found: Element) => void} call
  */
-export function whenThere(find, signal, call) {
+export function whenThere(el, find, signal, call) {
   let tries = 0;
   const attempt = () => {
     if (signal.aborted) return;
     const found = find();
-    if (found) call(found);
-    else if (++tries < ATTACH_TRIES) requestAnimationFrame(attempt);
+    if (found) {
+      watch.disconnect();
+      call(found);
+    } else if (++tries < ATTACH_TRIES) requestAnimationFrame(attempt);
   };
+  const watch = new ResizeObserver(() => {
+    if (tries < ATTACH_TRIES) return;
+    tries = 0;
+    attempt();
+  });
+  watch.observe(el);
+  signal.addEventListener("abort", () => watch.disconnect());
   attempt();
 }

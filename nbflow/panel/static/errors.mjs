@@ -55,7 +55,7 @@ function framesOf({ frames, left, others, others_left: othersLeft }) {
 /** @param {Frame} frame */
 function frameOf({ place, line, name, code }) {
   const item = make("li");
-  const where = make("div", "nbflow-where");
+  const where = make("div", "nbflow-frame-where");
   where.append(make("span", "nbflow-place", place), make("span", "nbflow-faint", `line ${line}, in `), make("code", "", name));
   item.append(where);
   if (code) item.append(make("pre", "nbflow-pre nbflow-line-of-code", code));

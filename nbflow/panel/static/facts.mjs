@@ -38,7 +38,9 @@ export function chipRow(shared, chips, total, few = FEW) {
     const more = make("button", "nbflow-link nbflow-more", `${total - few} more`);
     more.setAttribute("type", "button");
     more.addEventListener("click", () => {
-      more.replaceWith(...chips.slice(few).map((chip) => chipButton(shared, chip)), leftOut(total - chips.length));
+      const others = chips.slice(few).map((chip) => chipButton(shared, chip));
+      more.replaceWith(...others, leftOut(total - chips.length));
+      others[0].focus({ preventScroll: true });
     });
     row.append(more);
   } else row.append(leftOut(total - chips.length));
@@ -57,6 +59,7 @@ function leftOut(count) {
 export function childrenOf(shared, key, { total, listed }) {
   const chips = listed.map(([i, state, line]) => chipButton(shared, { key, name: `[${i}]`, state, line }, i));
   const row = make("div", "nbflow-chips nbflow-scroll");
+  row.dataset.id = "children";
   row.append(...chips);
   if (total <= listed.length) return [row];
   const label = make("label", "nbflow-choose", `${(total - listed.length).toLocaleString("en")} more; number `);

@@ -115,7 +115,7 @@ function makeStateMenu(shared) {
     }
     clear.disabled = !shared.filter.states.size;
   };
-  button.addEventListener("click", () => open(menu.hidden));
+  button.addEventListener("click", () => open(menu.hidden !== false));
   element.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || (menu.hidden && !shared.filter.states.size)) return;
     if (menu.hidden) choose(new Set());

@@ -37,21 +37,25 @@ export function makeGraph(shared) {
   let drawn = "";
   /** What was folded or unfolded here: it stays in its place. @type {{key: string, box: import("./camera.mjs").Box} | null} */
   let toggled = null;
+  let isFront = true;
 
   const viewport = makeViewport(sheet, shared.signal, ({ k }) => {
     tools.paintScale(k);
     minimap.place();
   });
   const tools = makeGraphTools(viewport, (folded) => {
-    shared.send("fold_all", { folded });
+    ask("fold_all", { folded });
     viewport.forget();
-    note.wait();
   });
   const note = makeGraphNote(shared.signal);
   const minimap = makeMinimap(shared.signal, () => places, viewport);
   const light = makeSpotlight(shared, sheet);
   element.append(sheet, tools.element, minimap.element, note.element);
 
+  const ask = (/** @type {string} */ kind, /** @type {Record<string, any>} */ fields) => {
+    shared.tell("problem", { text: "" });
+    if (shared.send(kind, fields)) note.wait();
+  };
   const draw = () => {
     const { svg, problem, folds } = shared.drawing;
     if (shared.drawing.pending) note.wait();
@@ -88,11 +92,10 @@ export function makeGraph(shared) {
   };
   const toggleFold = (/** @type {string} */ fold) => {
     const { folds } = shared.drawing;
-    if (!(fold in folds)) return;
+    if (!Object.hasOwn(folds, fold)) return;
     const place = placeOfFold(fold);
     toggled = place ? { key: fold, box: place.box } : null;
-    shared.send("fold", { key: fold, folded: !folds[fold] });
-    note.wait();
+    ask("fold", { key: fold, folded: !folds[fold] });
   };
   const choose = (/** @type {string} */ key) => {
     const { key: row, index } = selectionOf(key, shared.names);
@@ -104,7 +107,7 @@ export function makeGraph(shared) {
     for (const [key, mark] of Object.entries(patch.clusters)) paintPlace(places?.all.get(key), "nbflow-block-", mark);
     light.say();
     if (shared.filter.states.size) light.dim();
-    minimap.ask();
+    if (isFront) minimap.ask();
   };
   const reveal = () => {
     light.select();
@@ -132,11 +135,15 @@ export function makeGraph(shared) {
     leave: () => shared.select(""),
     viewport,
   });
+  shared.on("view", (name) => {
+    isFront = name === "graph";
+    if (isFront) minimap.ask();
+  });
   shared.on("drawing", draw);
   shared.on("patch", paint);
   shared.on("select", reveal);
   shared.on("filter", light.dim);
-  shared.on("problem", ({ text }) => note.tell(text));
+  shared.on("problem", note.done);
   shared.on("focus", ({ key, index }) => shared.select(key, index ?? null));
   return element;
 }

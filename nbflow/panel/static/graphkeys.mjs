@@ -28,10 +28,11 @@ export function listenToGraphKeys(sheet, signal, { ways, current, choose, open, 
     0: viewport.reset,
     f: viewport.fit,
   };
+  /** @type {Record<string, [x: number, y: number]>} */
   const pans = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   sheet.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const arrow = pans[/** @type {keyof pans} */ (event.key)];
+    const arrow = pans[event.key];
     const to = nextKey(ways(), current(), event.key);
     if (event.shiftKey && arrow) viewport.pan(arrow[0] * STEP_PX, arrow[1] * STEP_PX);
     else if (to) choose(to);

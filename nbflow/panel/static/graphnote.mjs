@@ -1,43 +1,30 @@
 // @ts-check
-/** A line over the graph: that it is being drawn, or why it is not drawn as it was asked for. */
-import { make, say } from "./dom.mjs";
+/** A word over the graph while it is being drawn. */
+import { make } from "./dom.mjs";
 
 // What is there sooner needs no word.
 const SOON_MS = 300;
 
 /** @param {AbortSignal} signal */
 export function makeGraphNote(signal) {
-  const element = make("div", "nbflow-graph-note");
-  const text = make("span");
-  text.setAttribute("role", "status");
-  const close = make("button", "nbflow-tool", "×");
-  close.setAttribute("type", "button");
-  close.setAttribute("aria-label", "close the note");
-  element.append(text, close);
+  const element = make("div", "nbflow-graph-note", "drawing…");
+  element.setAttribute("role", "status");
   element.hidden = true;
   let timer = 0;
 
-  const show = (/** @type {string} */ line, canBeClosed = true) => {
+  /** It is there, or will not be. */
+  const done = () => {
     clearTimeout(timer);
-    say(text, line);
-    close.hidden = !canBeClosed;
-    element.hidden = !line;
+    element.hidden = true;
   };
-  close.addEventListener("click", () => show(""));
-  signal.addEventListener("abort", () => clearTimeout(timer));
+  signal.addEventListener("abort", done);
   return {
     element,
-    /** Something was asked for that takes a while. */
+    done,
+    /** A drawing was asked for. */
     wait() {
-      show("");
-      timer = window.setTimeout(() => show("drawing…", false), SOON_MS);
-    },
-    /** @param {string} line */
-    tell: (line) => show(line),
-    /** It is there: what was told of it holds no more, but for what was told meanwhile. */
-    done() {
-      clearTimeout(timer);
-      if (close.hidden) show("");
+      done();
+      timer = window.setTimeout(() => { element.hidden = false; }, SOON_MS);
     },
   };
 }

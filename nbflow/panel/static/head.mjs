@@ -76,8 +76,8 @@ async function renderHead(view) {
     paint({ ...body.get("snapshot"), head: lastHead(head, taken()) });
   });
   const find = (/** @type {string} */ part) => () => el.closest(".nbflow-panel")?.querySelector(part);
-  whenThere(find(".nbflow-controls"), signal, (controls) => tendButtons(controls, signal));
-  whenThere(find(".nbflow-entries"), signal, (form) => tendForm(form, signal));
+  whenThere(el, find(".nbflow-controls"), signal, (controls) => tendButtons(controls, signal));
+  whenThere(el, find(".nbflow-entries"), signal, (form) => tendForm(form, signal));
 }
 
 /** @param {HTMLElement} bar @param {Head} head */

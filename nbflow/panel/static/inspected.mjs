@@ -2,6 +2,7 @@
 /** The top of the inspector: what is selected, how it stands, how long it took, and what is around it. */
 import { make, say } from "./dom.mjs";
 import { chipRow } from "./facts.mjs";
+import { replaceKeepingPlace } from "./sections.mjs";
 import { formatSeconds, runTime, withClass } from "./text.mjs";
 
 /** @type {Record<string, string>} */
@@ -83,7 +84,7 @@ export function makeTitle(shared, close) {
       }
       if (told.up.length) parts.push(lineOfChips("needs", chipRow(shared, told.up, told.up_total)));
       if (told.down.length) parts.push(lineOfChips("feeds", chipRow(shared, told.down, told.down_total)));
-      around.replaceChildren(...parts);
+      replaceKeepingPlace(around, parts);
     },
   };
 }

@@ -39,6 +39,7 @@ export function makeInspector(shared) {
     key !== "" && key === shared.selected.key && index === shared.selected.index;
   const clear = () => {
     known = {};
+    shownResult.abort();
     sections.hideAll();
     log.clear();
     actions.reset();
@@ -51,7 +52,7 @@ export function makeInspector(shared) {
     clear();
     element.hidden = !key;
     if (key) {
-      title.begin(shared.names.get(key)?.name ?? "", index);
+      title.begin(shared.nameOf(key), index);
       actions.element.hidden = key.startsWith("block--") || key.startsWith("group--");
       element.scrollTop = 0;
       if (hadFocus) element.focus({ preventScroll: true }); // on what was pressed in here, which is gone
@@ -60,11 +61,17 @@ export function makeInspector(shared) {
   /** @param {{key: string, index: number | null, whole: boolean, sections: Record<string, any>}} told */
   const paint = (told) => {
     if (!isMeant(told)) return;
-    if (told.whole) known = {};
+    const hadFocus = element.contains(document.activeElement);
+    if (told.whole) { // perhaps of another run
+      known = {};
+      log.clear();
+    }
     Object.assign(known, told.sections);
     element.setAttribute("aria-label", `details of ${known.head?.name ?? "what was selected"}`);
     for (const name of Object.keys(told.sections)) painters[name]?.(told.sections[name]);
     if (told.sections.head !== undefined) showOutput();
+    const focused = document.activeElement;
+    if (hadFocus && !(element.contains(focused) && focused?.checkVisibility())) element.focus({ preventScroll: true });
   };
   const showOutput = () => {
     const isTask = known.head?.what === "task" && known.head.number !== null;

@@ -21,7 +21,7 @@ const RESTARTED = "The kernel was restarted.";
  */
 export function hideStaticCopy(el, signal) {
   const find = () => el.closest(".jp-OutputArea, .output_area, .output");
-  whenThere(find, signal, (area) => {
+  whenThere(el, find, signal, (area) => {
     // A state that was saved with the notebook may be an old one, the copy is not.
     const panel = /** @type {HTMLElement | null} */ (el.closest(".nbflow-panel"));
     if (panel?.classList.contains(OFF) && area.querySelector(".nbflow-static")) {
@@ -47,7 +47,7 @@ export function whenGone({ model, el, signal }, call) {
     isGone = true;
     call(why);
   };
-  whenThere(() => el.closest(".nbflow-panel"), signal, (panel) => {
+  whenThere(el, () => el.closest(".nbflow-panel"), signal, (panel) => {
     const look = (/** @type {string} */ why) => panel.classList.contains(OFF) && tell(why);
     const observer = new MutationObserver(() => look(RESTARTED));
     observer.observe(panel, { attributeFilter: ["class"] });
@@ -79,7 +79,7 @@ export function watchKernel(shared, view) {
     const last = lastKnown(shared.snapshot, shared.rows, performance.now());
     merge(shared.snapshot, last);
     shared.patch(last);
-    whenThere(() => shared.el.closest(".nbflow-panel"), shared.signal, (panel) => {
+    whenThere(shared.el, () => shared.el.closest(".nbflow-panel"), shared.signal, (panel) => {
       panel.classList.add("nbflow-gone");
       for (const one of panel.querySelectorAll(".nbflow-controls :is(button, input, select), .nbflow-entries :is(button, input, select, textarea)")) {
         /** @type {HTMLButtonElement} */ (one).disabled = true;

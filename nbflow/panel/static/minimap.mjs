@@ -18,6 +18,7 @@ export function makeMinimap(signal, read, viewport) {
   element.append(canvas, frame);
   let isAsked = false;
   let k = 1;
+  let bounds = [0, 0];
 
   const draw = () => {
     isAsked = false;
@@ -28,8 +29,9 @@ export function makeMinimap(signal, read, viewport) {
     const sharp = window.devicePixelRatio || 1;
     canvas.width = Math.max(Math.round(width * k * sharp), 1);
     canvas.height = Math.max(Math.round(height * k * sharp), 1);
-    canvas.style.width = `${width * k}px`;
-    canvas.style.height = `${height * k}px`;
+    bounds = [width * k, height * k];
+    canvas.style.width = `${bounds[0]}px`;
+    canvas.style.height = `${bounds[1]}px`;
     const pen = canvas.getContext("2d");
     pen?.scale(k * sharp, k * sharp);
     if (pen) paintPlaces(pen, places, 1 / k);
@@ -43,7 +45,6 @@ export function makeMinimap(signal, read, viewport) {
       element.hidden = !isNeeded;
       if (isNeeded) ask();
     }
-    const bounds = [canvas.clientWidth, canvas.clientHeight];
     const [left, right] = [camera.x, camera.x + size.width / camera.k].map((x) => Math.min(Math.max(x * k, 0), bounds[0]));
     const [top, bottom] = [camera.y, camera.y + size.height / camera.k].map((y) => Math.min(Math.max(y * k, 0), bounds[1]));
     frame.style.transform = `translate(${left}px, ${top}px)`;

@@ -49,12 +49,16 @@ export function letPick(shared, element, roll, page) {
     marked = key;
     roll.reveal(key.replace(/^group--/, "")); // a group has the name of its first row
   });
-  // The inspector takes room from the list, and comes a moment after the selection.
-  const watch = new ResizeObserver(() => {
-    if (shared.selected.key) roll.reveal(shared.selected.key);
-  });
-  watch.observe(element.parentElement ?? element);
-  shared.signal.addEventListener("abort", () => watch.disconnect());
+}
+
+/**
+ * Whether a patch makes a filter by state find something more, or something no more.
+ * @param {import("./shared.mjs").Shared} shared  @param {{place: (key: string) => number}} roll
+ * @param {import("./text.mjs").Patch} patch
+ */
+export function isListedOtherwise(shared, roll, patch) {
+  if (!shared.filter.states.size) return false;
+  return Object.keys(patch.rows).some((key) => shared.matches(key) !== roll.place(key) >= 0);
 }
 
 /** Put the focus on what is known of the selected task. @param {import("./shared.mjs").Shared} shared */

@@ -99,5 +99,5 @@ export function shownAs({ key, index }, all, shown) {
 export function foldAt(key, folds) {
   const first = CHILD.exec(key);
   const candidates = [key, `group--${key}`, ...(first ? [first[1], `group--${first[1]}`] : [])];
-  return candidates.find((one) => one in folds) ?? "";
+  return candidates.find((one) => Object.hasOwn(folds, one)) ?? "";
 }

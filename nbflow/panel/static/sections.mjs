@@ -47,17 +47,25 @@ export function makeSections(wanted) {
         section.hidden = false;
         section.open = wished.get(name) ?? open;
       }
-      if (content) replaceKeepingFocus(body, content);
+      if (content) replaceKeepingPlace(body, content);
     },
   };
 }
 
-/** Replace children; what had the focus, known by its `data-id`, has it again. @param {Element} element @param {Element[]} children */
-export function replaceKeepingFocus(element, children) {
-  const focused = /** @type {HTMLElement | null} */ (document.activeElement);
-  const id = focused && element.contains(focused) ? focused.dataset.id : undefined;
+/**
+ * Replace children. What is known by its `data-id` keeps the focus, what was typed into it, and how far it is scrolled.
+ * @param {Element} element  @param {Element[]} children
+ */
+export function replaceKeepingPlace(element, children) {
+  const kept = () => /** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll("[data-id]"));
+  const known = new Map([...kept()].map((one) => [one.dataset.id, { one, top: one.scrollTop }]));
+  const focused = document.activeElement;
   element.replaceChildren(...children);
-  if (id === undefined) return;
-  const again = [...element.querySelectorAll("[data-id]")].find((one) => /** @type {HTMLElement} */ (one).dataset.id === id);
-  /** @type {HTMLElement | undefined} */ (again)?.focus({ preventScroll: true });
+  for (const next of kept()) {
+    const before = known.get(next.dataset.id);
+    if (before?.top) next.scrollTop = before.top;
+    if (!before || before.one !== focused) continue;
+    if (next instanceof HTMLInputElement) next.value = /** @type {HTMLInputElement} */ (focused).value;
+    next.focus({ preventScroll: true });
+  }
 }

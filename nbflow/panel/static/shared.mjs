@@ -49,7 +49,13 @@ export function makeShared({ model, el, signal }) {
     },
     /** @param {string} topic @param {any} [value] */
     tell(topic, value) {
-      for (const call of calls.get(topic) ?? []) call(value);
+      for (const call of calls.get(topic) ?? []) {
+        try {
+          call(value);
+        } catch (error) { // it is reported, but the other parts are told all the same
+          setTimeout(() => { throw error; });
+        }
+      }
     },
     /** Whether the kernel is gone, see life.mjs: nothing that is sent would arrive. */
     isGone: false,
@@ -58,10 +64,11 @@ export function makeShared({ model, el, signal }) {
       note(patch);
       shared.tell("patch", patch);
     },
-    /** Say something to the kernel. @param {string} kind @param {Record<string, any>} [fields] */
+    /** Say something to the kernel, if it is there. @param {string} kind @param {Record<string, any>} [fields] */
     send(kind, fields = {}) {
       if (shared.isGone) shared.tell("announce", "Not possible: the kernel is gone.");
       else model.send({ kind, ...fields });
+      return !shared.isGone;
     },
     /** Select a row, box or group, or nothing with "". @param {string} key @param {number | null} [index] */
     select(key, index = null) {
@@ -75,6 +82,11 @@ export function makeShared({ model, el, signal }) {
       shared.filter = { ...shared.filter, ...change };
       shared.tell("filter", shared.filter);
     },
+    /** What a row, box or group is called; "" for what has no row, such as a parameter. @param {string} key */
+    nameOf(key) {
+      const found = shared.names.get(key.replace(/^group--/, "")) ?? shared.picture.boxes.find((box) => box.key === key);
+      return found?.name ?? "";
+    },
     /** Whether a row is what the filter looks for. @param {string} key */
     matches(key) {
       const { text, states } = shared.filter;
@@ -85,13 +97,14 @@ export function makeShared({ model, el, signal }) {
     },
     /** Read the whole picture and snapshot; the parts are told after it. */
     begin() {
+      const isOther = shared.order !== shared.picture.rows;
       shared.order = shared.picture.rows;
       shared.names = new Map(shared.order.map((row) => [row.key, row]));
       shared.rows.clear();
       note(shared.snapshot);
       // A block and a group have the names of their first rows.
       const first = shared.selected.key.replace(/^(block|group)--/, "");
-      if (!shared.names.has(first)) shared.selected = { key: "", index: null };
+      if (isOther && !shared.names.has(first)) shared.selected = { key: "", index: null };
       shared.tell("picture");
       shared.tell("drawing");
       shared.tell("patch", shared.snapshot);

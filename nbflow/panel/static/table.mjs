@@ -7,7 +7,7 @@
  */
 import { everySecond, make, say } from "./dom.mjs";
 import { countTasks, matchText, matchingLines, outlineOf } from "./outline.mjs";
-import { letPick } from "./picking.mjs";
+import { isListedOtherwise, letPick } from "./picking.mjs";
 import { elapsed, formatSeconds, runTime, shortName, withClass } from "./text.mjs";
 import { bandsOf } from "./timescale.mjs";
 import { makeRoll } from "./window.mjs";
@@ -104,7 +104,6 @@ export function makeTable(shared) {
     none.hidden = count > 0;
     say(none, total ? "No task matches the filter." : "This flow has no tasks.");
   };
-  const isFiltered = () => shared.filter.text !== "" || shared.filter.states.size > 0;
 
   shared.on("picture", () => {
     lines = outlineOf(shared.order, shared.picture.boxes);
@@ -130,7 +129,7 @@ export function makeTable(shared) {
     if (Object.keys(patch.spans).length) bands = bandsOf(shared.snapshot.spans);
     for (const key of [...Object.keys(patch.clusters), ...bands.keys()]) roll.touch(key);
     if (isHigher) roll.measure();
-    if (shared.filter.states.size) refill();
+    if (isListedOtherwise(shared, roll, patch)) refill();
   });
   everySecond(shared.signal, () => {
     for (const key of going) roll.touch(key);

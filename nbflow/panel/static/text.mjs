@@ -38,7 +38,7 @@ export function readRow([state, line, start, told, going, note], runSeconds = nu
 
 /** Note when a patch came: views made later count its times from then on. @param {Patch} patch */
 export function stamp(patch) {
-  patch.head.toldAt = performance.now();
+  if (patch.head) patch.head.toldAt = performance.now(); // a new widget holds nothing yet
   return patch;
 }
 

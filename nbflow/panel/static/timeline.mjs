@@ -8,7 +8,7 @@ import { paintBackdrop, ROW_HEIGHT } from "./backdrop.mjs";
 import { everySecond, make, say } from "./dom.mjs";
 import { boxLines, makeLane, paintBoxLane, paintTaskLane, stretchOf, taskLines, timesOf } from "./lanes.mjs";
 import { countTasks, matchingLines, outlineOf } from "./outline.mjs";
-import { letPick } from "./picking.mjs";
+import { isListedOtherwise, letPick } from "./picking.mjs";
 import { runTime } from "./text.mjs";
 import { bandsOf, withRoom } from "./timescale.mjs";
 import { makeTip } from "./tip.mjs";
@@ -28,7 +28,7 @@ export function makeTimeline(shared) {
   const scroller = make("div", "nbflow-timeline-view");
   const axis = make("div", "nbflow-axis");
   const area = make("div", "nbflow-lanes");
-  const behind = make("div", "nbflow-behind");
+  const behind = make("div", "nbflow-lanes-behind");
   const list = make("div", "nbflow-lane-list");
   const none = make("div", "nbflow-none");
   scroller.tabIndex = 0;
@@ -179,7 +179,7 @@ export function makeTimeline(shared) {
   shared.on("patch", (/** @type {import("./text.mjs").Patch} */ patch) => {
     if (!isFront) return;
     if (Object.keys(patch.spans).length) bands = bandsOf(shared.snapshot.spans);
-    if (frame.hidden || shared.filter.states.size) refill();
+    if (frame.hidden || isListedOtherwise(shared, roll, patch)) refill();
     roll.plan();
   });
   shared.on("view", (name) => {

@@ -2,8 +2,7 @@
 /**
  * Which rows of a long list are in the page: those near the view. Above and below them stands only space.
  *
- * @typedef {{key: string}} Entry
- * @template {Entry} E  @template H
+ * @template {{key: string}} E  @template H
  * @typedef {{list: HTMLElement, scroller: HTMLElement, signal: AbortSignal, head?: number,
  *   height: (entry: E) => number, build: (entry: E) => H, root: (handle: H) => HTMLElement,
  *   paint: (handle: H, entry: E, at: number) => void, isOn?: () => boolean, before?: () => void,
@@ -58,7 +57,7 @@ export function scrolledTo(top, height, start, end) {
 /**
  * Keep the rows of `list` that are near the view of `scroller` in the page, and paint them at most once a frame.
  * Rows are painted when they come in, and when they were `touch`ed.
- * @template {Entry} E  @template H
+ * @template {{key: string}} E  @template H
  * @param {RollOptions<E, H>} options  `head`: how much of the view's top is covered by what sticks there;
  *   `isOn`: nothing is done while it says no
  */

@@ -1,0 +1,32 @@
+// @ts-check
+/**
+ * A line above the views: why something is not as it was asked for. It stands over every tab and is read out, and it
+ * goes when it is closed, or with whatever is asked for next.
+ */
+import { make, say } from "./dom.mjs";
+
+/** @param {import("./shared.mjs").Shared} shared */
+export function makeNotice(shared) {
+  const element = make("div", "nbflow-notice");
+  const text = make("span");
+  const close = make("button", "nbflow-tool nbflow-notice-close", "×");
+  close.setAttribute("type", "button");
+  close.setAttribute("aria-label", "close the note");
+  element.append(text, close);
+  element.hidden = true;
+
+  const show = (/** @type {string} */ line) => {
+    say(text, line);
+    element.hidden = !line;
+  };
+  close.addEventListener("click", () => {
+    show("");
+    /** @type {HTMLElement | null} */ (shared.el.querySelector('.nbflow-tab[aria-selected="true"]'))?.focus();
+  });
+  shared.on("problem", ({ text: line }) => {
+    show(line);
+    if (line) shared.tell("announce", line);
+  });
+  shared.on("picture", () => show(""));
+  return element;
+}
