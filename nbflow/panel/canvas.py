@@ -92,6 +92,8 @@ class Canvas:
     def retell(self) -> None:
         """Tell all of it again, to a page that may have missed what was told while it was being opened."""
         with self._telling:
+            if self._picture is None:
+                return
             missed = self.picture.everything() if self._body.patches else ()
             self._body.patch({**self.picture.patch(self._run, missed), "spans": self.picture.spans.all()})
 
