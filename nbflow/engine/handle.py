@@ -17,6 +17,7 @@ from nbflow.engine.compare import Comparison, compare
 from nbflow.engine.frozen import CLEANUP
 from nbflow.engine.holds import AFTER, BEFORE, EDITED, PINNED, Breakpoint, check_condition
 from nbflow.engine.interrupts import Guard
+from nbflow.engine.nodes import DONE
 from nbflow.engine.past import CodeNotes
 from nbflow.engine.run import Answer
 from nbflow.engine.termination import Terminator
@@ -240,7 +241,8 @@ class Run:
             NothingToStepError: If the run is over, or `task` has ended already.
         """
         node = self._node(task)
-        if self.states[task].is_finished():
+        # By its phase: a mapped task has a finished state while its children still run.
+        if self._loop.schedule.phase[node] == DONE:
             raise NothingToStepError(
                 f"task {task.name!r} has ended already ({type(self.states[task]).__name__})"
             )

@@ -8,6 +8,7 @@ from nbflow import Flow, resource_manager, task
 from nbflow.errors import (
     BreakpointError,
     NotHeldError,
+    NothingToStepError,
     OptionError,
     RetryError,
     RunOptionError,
@@ -328,6 +329,22 @@ def test_stepping_into_a_map_stops_at_each_child():
     assert [child.is_finished() for child in run.states[worked].map_states] == [True, True, False]
     run.resume()
     assert run.wait(LIMIT_S).is_successful()
+
+
+def test_a_map_that_was_stepped_into_is_run_until_its_end():
+    with Flow("f") as flow:
+        worked = task(lambda x: x, name="work").map([1, 2, 3])
+        task(lambda xs: xs, name="after")(worked)
+    run = flow.start(paused=True)
+    run.step(into=True)
+
+    run.until(worked)
+
+    assert [child.is_finished() for child in run.states[worked].map_states] == [True, True, True]
+    assert run.is_paused
+    with pytest.raises(NothingToStepError, match="has ended already"):
+        run.until(worked)
+    run.cancel()
 
 
 # -- the newest definition ------------------------------------------------------------------------------------
