@@ -62,11 +62,14 @@ export function childrenOf(shared, key, { total, listed }) {
   row.dataset.id = "children";
   row.append(...chips);
   if (total <= listed.length) return [row];
-  const label = make("label", "nbflow-choose", `${(total - listed.length).toLocaleString("en")} more; number `);
+  const label = make("label", "nbflow-choose", `${(total - listed.length).toLocaleString("en")} more; number, and Enter: `);
   const field = /** @type {HTMLInputElement} */ (make("input", "nbflow-ask-field"));
   Object.assign(field, { type: "number", min: "0", max: String(total - 1) });
   field.dataset.id = "number";
-  field.addEventListener("change", () => {
+  // Not by `change`: it comes as well when what is being typed into is told anew.
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
     const index = Number(field.value);
     if (field.value !== "" && Number.isInteger(index) && index >= 0 && index < total) shared.select(key, index);
   });
