@@ -58,7 +58,10 @@ class Inspector(Part):
     def select(self, message: Json) -> None:
         """Tell all about another task from now on; of nothing with an empty key."""
         key, index = message.get("key"), message.get("index")
-        self._choose(key if isinstance(key, str) else "", index if type(index) is int else None)
+        chosen = key if isinstance(key, str) else "", index if type(index) is int else None
+        # To the other views of the panel, before anything that is told of it.
+        self.panel.tell("selected", key=chosen[0], index=chosen[1], by=str(message.get("by", "")))
+        self._choose(*chosen)
 
     def act(self, message: Json) -> None:
         """Do what a button asks for, on a thread of its own: the run may take its time to answer."""

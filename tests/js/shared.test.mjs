@@ -80,3 +80,18 @@ test("a patch that comes before any view is in what a view begins with", () => {
 
   assert.equal(shared.rows.get("a").data.state, "Success");
 });
+
+test("what is selected in one view is so in the others, and nothing is said twice", () => {
+  const { model, view } = open();
+  const [one, other] = [view(), view()];
+  one.begin();
+  other.begin();
+  one.select("a");
+  const said = model.sent.filter(({ kind }) => kind === "select");
+  one.select("b"); // before the kernel has answered
+
+  model.tell("selected", { key: "a", index: null, by: said[0].by });
+
+  assert.deepEqual([one.selected.key, other.selected.key], ["b", "a"]);
+  assert.equal(model.sent.filter(({ kind }) => kind === "select").length, 2);
+});

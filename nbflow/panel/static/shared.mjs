@@ -21,6 +21,7 @@ import { readRow } from "./text.mjs";
 export function makeShared({ model, el, signal }) {
   /** @type {Map<string, ((value: any) => void)[]>} */
   const calls = new Map();
+  const id = Math.random().toString(36).slice(2, 10);
   const shared = {
     model,
     el,
@@ -73,9 +74,8 @@ export function makeShared({ model, el, signal }) {
     /** Select a row, box or group, or nothing with "". @param {string} key @param {number | null} [index] */
     select(key, index = null) {
       if (key === shared.selected.key && index === shared.selected.index) return;
-      shared.selected = { key, index };
-      shared.tell("select", shared.selected);
-      shared.send("select", shared.selected);
+      choose(key, index);
+      shared.send("select", { key, index, by: id });
     },
     /** @param {Partial<Filter>} change */
     setFilter(change) {
@@ -111,6 +111,16 @@ export function makeShared({ model, el, signal }) {
     },
   };
 
+  /** @param {string} key @param {number | null} index */
+  const choose = (key, index) => {
+    shared.selected = { key, index };
+    shared.tell("select", shared.selected);
+  };
+  // All views of a panel show the same selection: the kernel tells of one.
+  shared.on("selected", ({ key, index, by }) => {
+    const isNews = key !== shared.selected.key || index !== shared.selected.index;
+    if (by !== id && isNews) choose(key, index);
+  });
   /** @param {Patch} patch */
   const note = (patch) => {
     const { seconds, toldAt = performance.now() } = patch.head;
