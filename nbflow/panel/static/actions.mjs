@@ -131,7 +131,7 @@ export function makeActions(shared) {
     reset() {
       show("");
       tellWhy("");
-      actions = {};
+      this.paint({}, null);
     },
     /** @param {Actions} told @param {number | null} ofRun */
     paint(told, ofRun) {
