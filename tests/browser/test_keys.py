@@ -181,6 +181,7 @@ def test_an_error_is_dismissed_and_the_colours_of_vs_code_are_taken_where_there_
     problem.get_by_role("button", name="Dismiss").click()
 
     expect(problem).to_be_hidden()
+    expect(panel.element.locator(".nbflow-controls button:focus")).to_have_count(1)
     colours = panel.element.evaluate(IN_VSCODE)
     assert colours == ["rgb(20, 20, 30)", "rgb(230, 230, 220)"]
     assert page.errors == []

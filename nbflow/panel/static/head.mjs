@@ -32,6 +32,8 @@ async function renderHead(view) {
   problem.setAttribute("role", "alert");
   el.replaceChildren(title, bar, counts, problem);
 
+  const find = (/** @type {string} */ part) => () => el.closest(".nbflow-panel")?.querySelector(part);
+
   const body = await host.getModel(model.get("body"));
   if (signal.aborted) return;
   /** @type {Head} */
@@ -43,6 +45,8 @@ async function renderHead(view) {
     model.set("error", "");
     model.save_changes();
     paintError();
+    // The button that had the focus is gone.
+    /** @type {HTMLElement | null | undefined} */ (find(".nbflow-controls button:not(:disabled)")())?.focus();
   };
   const paintError = () => paintProblem(problem, head.leaks, model.get("error"), dismiss);
   const paint = (/** @type {Patch} */ patch) => {
@@ -75,7 +79,6 @@ async function renderHead(view) {
     el.prepend(gone);
     paint({ ...body.get("snapshot"), head: lastHead(head, taken()) });
   });
-  const find = (/** @type {string} */ part) => () => el.closest(".nbflow-panel")?.querySelector(part);
   whenThere(el, find(".nbflow-controls"), signal, (controls) => tendButtons(controls, signal));
   whenThere(el, find(".nbflow-entries"), signal, (form) => tendForm(form, signal));
 }

@@ -9,6 +9,7 @@
  *   gone: string[], keys: string[]}} Plan
  */
 import { make, pushButton } from "./dom.mjs";
+import { replaceKeepingPlace } from "./sections.mjs";
 
 let plansMade = 0;
 
@@ -52,7 +53,7 @@ export function makePlan(shared) {
     plan = told;
     title.textContent = told.title;
     headline.textContent = told.headline;
-    content.replaceChildren(...told.is_empty ? [] : details(told));
+    replaceKeepingPlace(content, told.is_empty ? [] : details(told));
     const isPossible = !told.is_empty;
     start.hidden = !isPossible;
     all.hidden = isPossible || !told.what || told.what === "all";
@@ -121,6 +122,7 @@ function details(plan) {
   }));
   table.append(body);
   const scroll = make("div", "nbflow-plan-rows");
+  scroll.dataset.id = "rows";
   scroll.tabIndex = 0;
   scroll.setAttribute("role", "region");
   scroll.setAttribute("aria-label", "what runs and why");
