@@ -74,7 +74,7 @@ class Coalescer:
         self._cost = cost
         self._call_later = call_later
         self._lock = threading.Lock()
-        self._flushing = threading.Lock()
+        self._flushing = threading.RLock()  # a flush may close what it flushes
         self._keys: dict[Hashable, None] = {}
         self._timer: Timer | None = None
         self._next = clock()
@@ -90,8 +90,7 @@ class Coalescer:
 
     def flush_now(self) -> None:
         """Flush what there is on the caller's thread, before its time."""
-        if self._keys:
-            self._fire()
+        self._flush_keys()
 
     def close(self) -> None:
         """Flush what is left on the caller's thread and set no timer any more. Twice is harmless."""
@@ -100,7 +99,7 @@ class Coalescer:
             timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
-        self._fire()
+        self._flush_keys()
 
     def _start(self) -> None:
         with self._lock:
@@ -108,26 +107,33 @@ class Coalescer:
                 self._timer = self._call_later(max(0.0, self._next - self._clock()), self._fire)
 
     def _fire(self) -> float | None:
-        """Flush, and return after how many seconds to look again; None after a look at nothing."""
+        """Flush on the timer's thread, and return after how many seconds to look again; None: it may end."""
+        pause_s = None
+        try:
+            pause_s = self._flush_keys()
+        finally:
+            if pause_s is None:
+                self._leave()
+        return None if self._closed else pause_s
+
+    def _flush_keys(self) -> float | None:
+        """Flush what there is, and return how long to let the next flush wait; None if there was nothing."""
         # One lock around taking and flushing: a later flush can never overtake an earlier one.
         with self._flushing:
             keys = self._take()
             if not keys:
-                self._leave()
                 return None
-            began = self._cost()
+            pause_s, began = self._interval_s, self._cost()
             try:
                 self._flush(keys)
-            except BaseException:
-                self._next = self._clock() + self._interval_s
-                self._leave()
-                raise
-            pause_s = max(self._interval_s, min(_LONGEST_S, PATIENCE * (self._cost() - began)))
-            self._next = self._clock() + pause_s
-            return None if self._closed else pause_s
+                pause_s = max(pause_s, min(_LONGEST_S, PATIENCE * (self._cost() - began)))
+            finally:
+                self._next = self._clock() + pause_s
+            return pause_s
 
     def _leave(self) -> None:
-        self._timer = None
+        with self._lock:  # whoever has set this timer may not have noted it yet
+            self._timer = None
         if self._keys:
             self._start()
 

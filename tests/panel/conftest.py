@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from types import SimpleNamespace
 
 import comm
@@ -11,6 +12,14 @@ from comm.base_comm import BaseComm
 
 from nbflow import Flow, resource_manager, task
 from nbflow.panel import Panel
+
+
+def until(condition, timeout_s=10):
+    """Wait for something that happens on another thread."""
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "did not happen in time"
+        time.sleep(0.01)
 
 
 @pytest.fixture

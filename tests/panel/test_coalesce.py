@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import threading
+from types import SimpleNamespace
 
 import pytest
 
-from nbflow.panel.coalesce import Coalescer
+from nbflow.panel.coalesce import Coalescer, call_on_thread
+from tests.panel.conftest import until
 
 
 class HandClock:
@@ -192,4 +194,26 @@ def test_no_change_is_left_lying_whenever_it_comes():
         changes.mark(number)
         with told:
             assert told.wait_for(lambda: latest[0] >= number, 10)  # noqa: B023 - called here only
+    changes.close()
+
+
+def test_a_timer_that_ends_before_it_is_noted_does_not_count_as_going_on():
+    told, ends = [], []
+
+    def call_late(delay_s, call):
+        if ends:
+            return call_on_thread(delay_s, call)
+        thread = threading.Thread(target=lambda: (call(), call()))  # a flush, then a look at nothing
+        ends.append(thread)
+        thread.start()
+        thread.join(0.2)
+        return SimpleNamespace(cancel=lambda: None)
+
+    changes = Coalescer(told.append, interval_s=0.001, call_later=call_late)
+    changes.mark("a")
+    ends[0].join()
+
+    changes.mark("b")
+
+    until(lambda: told == [("a",), ("b",)])
     changes.close()

@@ -10,7 +10,7 @@ import pytest
 from nbflow import Flow, resource_manager, task
 from nbflow.panel import canvas as canvas_module
 from nbflow.panel import sheet as sheet_module
-from tests.panel.test_panel import until
+from tests.panel.conftest import until
 
 
 @resource_manager

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nbflow import Flow, Parameter, task
-from tests.panel.test_panel import head, until
+from tests.panel.conftest import until
+from tests.panel.test_panel import head
 from tests.panel.test_plans import told
 
 

@@ -17,7 +17,7 @@ from nbflow.panel.static_copy import bundle
 from nbflow.render import html as html_module
 from nbflow.render import svg as svg_module
 from nbflow.render.build import foldable
-from tests.panel.test_panel import until
+from tests.panel.conftest import until
 
 
 @pytest.fixture
