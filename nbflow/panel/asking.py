@@ -96,8 +96,9 @@ class Asker:
             self._waiting.clear()
 
     def _begin(self) -> None:
-        self._worker = threading.Thread(target=self._work, name="nbflow-repr", daemon=True)
-        self._worker.start()
+        worker = threading.Thread(target=self._work, name="nbflow-repr", daemon=True)
+        worker.start()
+        self._worker = worker
 
     def _work(self) -> None:
         me = threading.current_thread()

@@ -22,8 +22,8 @@ class Drawer:
         with self._changed:
             self._jobs[kind] = job
             if not self._is_busy:
-                self._is_busy = True
                 threading.Thread(target=self._work, name="nbflow-panel-draw", daemon=True).start()
+                self._is_busy = True  # only now: at the interpreter's end no thread can be started
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until everything is done, and tell whether it is."""
@@ -46,9 +46,8 @@ class Drawer:
             try:
                 job()
             except BaseException:
-                with (
-                    self._changed
-                ):  # whoever waits is not kept waiting, and the next wish starts another thread
+                # Whoever waits is not kept waiting, and the next wish starts another thread.
+                with self._changed:
                     self._jobs.clear()
                     self._is_busy = False
                     self._changed.notify_all()
