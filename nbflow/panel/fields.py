@@ -67,14 +67,12 @@ class Field:
 
     def is_like(self, other: Field) -> bool:
         """Tell whether what was entered for the one can stand for the other."""
-        mine = (self.name, self.kind, self.optional, self.bounds, [label for label, _ in self.choices])
-        return mine == (
-            other.name,
-            other.kind,
-            other.optional,
-            other.bounds,
-            [one for one, _ in other.choices],
-        )
+        return self._looks() == other._looks()
+
+    def _looks(self) -> tuple[object, ...]:
+        """Return what says which widgets it gets."""
+        labels = [label for label, _ in self.choices]
+        return self.name, self.kind, self.optional, self.required, self.bounds, labels
 
 
 def fits(field: Field, value: Any) -> bool:
@@ -173,6 +171,8 @@ def _read(annotation: Any) -> tuple[str, tuple[tuple[str, Any], ...], tuple[Any,
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum) and len(annotation):
         return "choice", tuple((member.name, member) for member in annotation), None, optional
     kind = _TYPES.get(annotation, "") if isinstance(annotation, type) else ""
+    if kind == "int" and bounds is not None and not all(isinstance(number, int) for number in bounds):
+        bounds = None  # no slider of whole numbers has such steps
     return kind, (), bounds if kind in ("int", "float") else None, optional
 
 

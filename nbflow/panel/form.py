@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,9 @@ class Form(Part):
 
     def __init__(self, panel: Panel, parameters: Mapping[str, Any]) -> None:
         super().__init__(panel)
+        self._renewing = (
+            threading.RLock()
+        )  # a run may be started on one thread while the user edits on another
         self._start = dict(parameters)
         self._strange: dict[str, Any] = {}
         self._fields: tuple[Field, ...] = ()
@@ -76,22 +80,8 @@ class Form(Part):
 
     def renew(self) -> None:
         """Look at the flow again: its parameters may have changed; what the user has entered stays where it fits."""
-        found = fields(self.panel.flow)
-        self._strange = {
-            name: value for name, value in self._start.items() if name not in {f.name for f in found}
-        }
-        entries: dict[str, Entry] = {}
-        for field, base in zip(found, self._bases(found), strict=True):
-            entries[field.name] = self._entry(field, base)
-        is_other = list(entries.values()) != list(self.entries.values())
-        gone = [entry for name, entry in self.entries.items() if entries.get(name) is not entry]
-        self._fields, self.entries = found, entries
-        if is_other:
-            self._area.children = [entry.box for entry in entries.values()]
-            self.box.layout.display = "" if entries else "none"
-        for entry in gone:
-            entry.close()
-        self._say()
+        with self._renewing:
+            self._renew(fields(self.panel.flow))
 
     def values(self) -> dict[str, Any]:
         """Return the values for the next run.
@@ -122,12 +112,30 @@ class Form(Part):
     def reset_all(self) -> None:
         """Return to the defaults."""
         self.panel.clear_error()
-        for (name, entry), base in zip(self.entries.items(), self._bases(self._fields), strict=True):
-            field = next(field for field in self._fields if field.name == name)
-            entry.set(field.default)
-            entry.is_edited = field.default is not NOT_GIVEN and not same(field.default, base)
-        self._say()
+        with self._renewing:
+            for field, base in zip(self._fields, self._bases(self._fields), strict=True):
+                entry = self.entries[field.name]
+                entry.set(field.default)
+                entry.is_edited = field.default is not NOT_GIVEN and not same(field.default, base)
+            self._say()
         self.panel.plans.edited()
+
+    def _renew(self, found: tuple[Field, ...]) -> None:
+        self._strange = {
+            name: value for name, value in self._start.items() if name not in {f.name for f in found}
+        }
+        entries: dict[str, Entry] = {}
+        for field, base in zip(found, self._bases(found), strict=True):
+            entries[field.name] = self._entry(field, base)
+        is_other = list(entries.values()) != list(self.entries.values())
+        gone = [entry for name, entry in self.entries.items() if entries.get(name) is not entry]
+        self._fields, self.entries = found, entries
+        if is_other:
+            self._area.children = [entry.box for entry in entries.values()]
+            self.box.layout.display = "" if entries else "none"
+        for entry in gone:
+            entry.close()
+        self._say()
 
     def _entry(self, field: Field, base: Any) -> Entry:
         """Return the entry of a field: the one there is, if it can show what there is to show, or a new one."""
@@ -178,9 +186,10 @@ class Form(Part):
             raise
 
     def _edited(self, entry: Entry) -> None:
-        bases = dict(zip((field.name for field in self._fields), self._bases(self._fields), strict=True))
-        entry.is_edited = not self._is_run(entry, bases.get(entry.field.name))
-        self._say()
+        with self._renewing:
+            bases = dict(zip((field.name for field in self._fields), self._bases(self._fields), strict=True))
+            entry.is_edited = not self._is_run(entry, bases.get(entry.field.name))
+            self._say()
         if not entry.has_problem:
             self.panel.guarded(self.panel.plans.edited)
 

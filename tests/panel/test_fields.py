@@ -190,3 +190,8 @@ def test_a_field_knows_which_values_it_can_show():
     assert not fits(bounded, 11)
     assert not fits(bounded, "1")
     assert not fits(bounded, True)
+
+
+@pytest.mark.parametrize("bounds", [(0.5, 2.5), (0, 10, 0.5), (0, 2.0)])
+def test_a_whole_number_gets_no_range_of_fractions(bounds):
+    assert field(Parameter("n", default=1), Annotated[int, bounds]).bounds is None

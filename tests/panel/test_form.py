@@ -10,7 +10,9 @@ import pytest
 from ipywidgets.widgets.widget import _instances
 
 from nbflow import Flow, Parameter, task
-from tests.panel.test_panel import enabled, until
+from nbflow.errors import ParameterError
+from tests.panel.conftest import until
+from tests.panel.test_panel import enabled
 
 
 @pytest.fixture
@@ -261,3 +263,18 @@ def test_a_closed_panel_leaves_no_widget_of_its_form(make_form):
     form.panel.close()
 
     assert set(_instances) <= before
+
+
+@pytest.mark.parametrize("default", [3, 1.5, True, "text", date(2026, 1, 1), [1]])
+def test_a_parameter_that_becomes_required_asks_for_a_value(make_form, default):
+    form = make_form(p=default)
+    assert form.values() == {"p": default}
+
+    with Flow("example") as form.panel.flow:
+        task(lambda p: p, name="take")(Parameter("p", annotation=type(default)))
+
+    with pytest.raises(ParameterError, match="required"):
+        form.values()
+    assert form.panel._head.error == ""
+    change(form, p=default)
+    assert form.values() == {"p": default}
