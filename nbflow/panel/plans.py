@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -51,6 +52,7 @@ class Plans(Part):
     def __init__(self, panel: Panel) -> None:
         super().__init__(panel)
         self.aside = Aside(panel.guarded, "plan")
+        self._starting = threading.Lock()
         self._asked: Asked | None = None
 
     def ask(self, what: str, key: str = "", note: str = "") -> None:
@@ -173,18 +175,28 @@ class Plans(Part):
                 note = "The flow has changed since: this is the plan now."
                 self._show(run, asked.word, asked.what, asked.title, parameters, note, is_latest)
                 return
-            self._drop({})
+            if not self._takes(asked):
+                return
             new = run.flow.start_plan(
                 plan, executor=run.executor, hold_on_failure=hold, hold_limit_s=run.hold_limit_s
             )
         else:
-            self._drop({})
+            if not self._takes(asked):
+                return
             try:
                 new = run.rerun(asked.what, parameters=dict(parameters), hold_on_failure=hold)
             except NothingToRerunError:
                 self._tell_nothing(asked.title, NOTHING.get(asked.word, "Nothing runs."))
                 return
         self.panel.show(new)
+
+    def _takes(self, asked: Asked) -> bool:
+        """Take the plan away, and tell whether it was still there: pressed twice, it is started once."""
+        with self._starting:
+            if self._asked is not asked:
+                return False
+            self._drop({})
+            return True
 
     def _drop(self, message: Json) -> None:
         self._asked = None

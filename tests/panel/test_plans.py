@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from nbflow import Flow, Parameter, task
-from tests.panel.test_panel import enabled, head, until
+from tests.panel.conftest import until
+from tests.panel.test_panel import enabled, head
 
 
 def told(sent, panel, kind="plan"):
@@ -260,3 +261,16 @@ def test_no_thread_is_left(panel, sent):
     settled(sent, panel)
 
     until(lambda: not [t for t in threading.enumerate() if t.name == "nbflow-plan"])
+
+
+def test_a_plan_that_is_confirmed_twice_is_started_once(panel, sent, say):
+    panel.buttons["run"].click()
+    run = over(panel)
+    assert say(panel, "plan", what="all")["is_shown"]
+
+    panel._hear({"kind": "follow"})
+    panel._hear({"kind": "follow"})
+    panel.plans.aside.settle()
+
+    until(lambda: panel.run is not run and panel.run.is_finished)
+    assert len(panel.flow.runs) == 2
