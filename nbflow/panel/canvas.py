@@ -69,6 +69,12 @@ class Canvas:
         return self._picture
 
     @property
+    def latest(self) -> tuple[Run | None, Sheet | None]:
+        """The run that is shown, and the drawing of its graph if there is one yet."""
+        with self._telling:
+            return self._run, self.sheet
+
+    @property
     def foldable(self) -> Foldable:
         """What of the drawing can be folded; nothing as long as there is none."""
         return self.sheet.foldable if self.sheet is not None else Foldable()

@@ -1,10 +1,15 @@
-"""What the buttons of a panel do: each puts a command on a run, or starts one, and returns at once."""
+"""What the buttons of a panel do: each puts a command on a run, or starts one, and returns at once.
+
+Retry and Skip wait for the run's answer, which may be busy with a task: they do so on a thread of their own.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nbflow.panel.aside import Aside
 from nbflow.panel.bar import Bar
+from nbflow.panel.history import state_of
 from nbflow.panel.part import Part
 
 if TYPE_CHECKING:
@@ -25,6 +30,7 @@ class Commands(Part):
 
     def __init__(self, panel: Panel, options: Mapping[str, Any]) -> None:
         super().__init__(panel)
+        self.aside = Aside(panel.guarded, "mend")
         self._options = dict(options)
         hold = bool(self._options.pop("hold_on_failure", False))
         self.bar = Bar(
@@ -43,6 +49,10 @@ class Commands(Part):
         """Show what can be done now."""
         self.bar.show(run)
 
+    def close(self) -> None:
+        """Let nothing count that is still being done."""
+        self.aside.drop()
+
     def press(self, command: str) -> None:
         """Carry out the command of a button."""
         self.panel.clear_error()
@@ -57,7 +67,8 @@ class Commands(Part):
         elif command == "rerun":
             self.panel.plans.ask(self.bar.what.value)
         elif run is not None and command in ("retry", "skip"):
-            self._mend(run, command)
+            selection = self.panel.selection()
+            self.aside.ask(lambda _: self._mend(run, command, *selection))
         elif run is not None:
             {"resume": run.resume, "pause": run.pause, "cancel": run.cancel}[command]()
 
@@ -67,16 +78,17 @@ class Commands(Part):
             self.panel.form.values(), paused=paused, hold_on_failure=self.bar.holds.value, **self._options
         )
 
-    def _mend(self, run: Run, command: str) -> None:
+    def _mend(self, run: Run, command: str, chosen: Task | None, index: int | None) -> None:
         held = run.held
-        chosen = self.panel.selected_task()
-        task: Task | None = chosen if chosen in held else next(iter(held), None)
+        task = chosen if chosen in held else next(iter(held), None)
         if task is None:
             return  # somebody else was faster
+        state = state_of(run, task, index) if task is chosen and index is not None else None
+        child = index if state is not None and state.is_failed() else None  # else the first that is held
         if command == "retry":
-            run.retry(task, wait=False)
+            run.retry(task, child, wait=False)
         else:
-            run.skip(task)
+            run.skip(task, child)
 
     def _set_hold(self) -> None:
         run = self.panel.run

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from nbflow.engine.describe import describe
 from nbflow.render.names import one_line
 from nbflow.render.palette import BLOCKS, state_look
 
@@ -79,7 +80,7 @@ class Heading:
         if "leaked" in statuses.values():
             failures = list(run.cleanup_failures.items())
             self._leaks = [
-                f"{one_line(block.name, 60)}: {one_line(_repr(error), 200)}"
+                f"{one_line(block.name, 60)}: {one_line(describe(error), 200)}"
                 for block, error in failures[:_MOST_LEAKS]
             ]
             if len(failures) > _MOST_LEAKS:
@@ -146,10 +147,3 @@ def _why(run: Run) -> str:
             what if run.plan is not None else ""
         )  # a first run with a value that was edited is no fork of any
     return f"{what} of run {parent.number}"
-
-
-def _repr(error: BaseException) -> str:
-    try:
-        return repr(error)
-    except Exception:  # noqa: BLE001 - it is a user's own
-        return type(error).__name__

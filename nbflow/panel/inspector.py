@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbflow.errors import NbflowError
 from nbflow.panel.actions import perform
+from nbflow.panel.aside import Aside
 from nbflow.panel.asking import Asker
 from nbflow.panel.coalesce import Coalescer
 from nbflow.panel.detail import Detail
@@ -43,6 +44,9 @@ class Inspector(Part):
         self._lock = threading.Lock()  # around the selection, never held while users' code is called
         self._key = ""
         self._index: int | None = None
+        self._turn = (
+            object()
+        )  # another one with each selection and each run: what was begun before does not count
         self._detail: Detail | None = None
         self._tail: LogTail | None = None
         self._watched: frozenset[Any] = frozenset()
@@ -52,6 +56,7 @@ class Inspector(Part):
         weak = weakref.ref(self)
         self._news = Coalescer(lambda keys: _tell(weak(), keys), interval_s=INTERVAL_S)
         self._asker = Asker(lambda: _mark(weak()))
+        self._aside = Aside(panel.guarded, "act")
 
     # -- messages of the script ---------------------------------------------------------------------------------
 
@@ -65,15 +70,13 @@ class Inspector(Part):
 
     def act(self, message: Json) -> None:
         """Do what a button asks for, on a thread of its own: the run may take its time to answer."""
-        run, target = self.panel.run, self._target(message)
-        thread = threading.Thread(
-            target=self._act, args=(run, target, dict(message)), name="nbflow-act", daemon=True
-        )
-        thread.start()
+        run = self.panel.run
+        self._aside.ask(lambda _: self._act(run, message))
 
-    def _act(self, run: Run | None, target: Target | None, message: Json) -> None:
+    def _act(self, run: Run | None, message: Json) -> None:
         problem = ""
         try:
+            target = self._target(run, message.get("key"), message.get("index"))
             if run is None or target is None or target.what != "task" or run.number != message.get("number"):
                 problem = "the run is another one by now; look again"
             else:
@@ -107,43 +110,47 @@ class Inspector(Part):
         """Keep nothing."""
         self._choose("", None)
         self._news.close()
+        self._aside.drop()
+        self._asker.forget()  # once more: what was being told just now has asked
 
     # -- telling ------------------------------------------------------------------------------------------------
 
     def _choose(self, key: str, index: int | None) -> None:
         with self._lock:
-            self._key, self._index = key, index
+            self._key, self._index, self._turn = key, index, object()
             self._detail, self._tail, self._watched = None, None, frozenset()
             self._sent, self._is_whole = {}, False
         self._asker.forget()
         if key:
             self._news.mark(_NEWS)
 
-    def _target(self, message: Json, relations: Relations | None = None) -> Target | None:
-        key, index = message.get("key"), message.get("index")
-        run = self.panel.run
+    def _target(
+        self, run: Run | None, key: Any, index: Any, relations: Relations | None = None
+    ) -> Target | None:
+        if not isinstance(key, str):
+            return None
         graph = self.panel.flow if run is None else run.graph
         relations = relations or Relations(graph)
-        task = relations.tasks.get(key or "")
+        task = relations.tasks.get(key)
         if task is not None:
             return Target(what="task", tasks=(task,), index=index if type(index) is int else None)
-        if isinstance(key, str) and key.startswith("block--"):
+        if key.startswith("block--"):
             block = relations.block_named(key)
             return None if block is None else Target(what="block", tasks=tuple(block.tasks), block=block)
-        if isinstance(key, str) and key.startswith("group--"):
+        if key.startswith("group--"):
             tasks = foldable(graph).groups.get(key)
             return None if not tasks else Target(what="group", tasks=tuple(tasks))
         return None
 
-    def _begin(self, key: str, index: int | None) -> Detail | None:
+    def _begin(self, turn: object, key: str, index: int | None) -> Detail | None:
         run = self.panel.run
         relations = Relations(self.panel.flow if run is None else run.graph)
-        target = self._target({"key": key, "index": index}, relations)
+        target = self._target(run, key, index, relations)
         if target is None:
             return None
         detail = Detail(relations, run, target, self._asker)
         with self._lock:
-            if (key, index) != (self._key, self._index):
+            if turn is not self._turn:
                 return None
             self._detail, self._watched = detail, detail.watched()
             if run is not None and target.what == "task":
@@ -152,12 +159,13 @@ class Inspector(Part):
 
     def tell_news(self) -> None:
         """Tell what has changed of the selected task since the last time; the first time everything."""
-        key, index, detail = self._key, self._index, self._detail
+        with self._lock:
+            turn, key, index, detail = self._turn, self._key, self._index, self._detail
         if not key:
             return
-        detail = detail or self._begin(key, index)
+        detail = detail or self._begin(turn, key, index)
         if detail is None:
-            self._send(key, index, {"head": None})
+            self._send(turn, key, index, {"head": None})
             return
         sections = detail.sections()
         # What is asked of a value may lead to more questions: of the inputs, each one's repr.
@@ -165,14 +173,14 @@ class Inspector(Part):
             if not self._asker.settle(_MOMENT_S):
                 break
             sections = detail.sections()
-        self._send(key, index, sections)
+        self._send(turn, key, index, sections)
         if detail.is_going():
             self._news.mark(_NEWS)  # what it prints is no event
 
-    def _send(self, key: str, index: int | None, sections: Json) -> None:
+    def _send(self, turn: object, key: str, index: int | None, sections: Json) -> None:
         with self._lock:
-            if (key, index) != (self._key, self._index):
-                return  # another one was selected meanwhile
+            if turn is not self._turn:
+                return  # another one was selected, or another run is shown
             whole, self._is_whole = not self._is_whole, True
             changed = {
                 name: section

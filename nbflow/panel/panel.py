@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
@@ -20,6 +21,7 @@ from nbflow.panel.form import Form
 from nbflow.panel.inspector import Inspector
 from nbflow.panel.plans import Plans
 from nbflow.panel.runs import Runs
+from nbflow.panel.safetext import words_of
 from nbflow.panel.showing import showings
 from nbflow.panel.static_copy import StaticCopies
 from nbflow.panel.tree import all_widgets, close_all
@@ -79,8 +81,10 @@ class Panel(ipywidgets.VBox):
         self.on_error = on_error
         self.selected: tuple[str, int | None] = ("", None)
         self._make_coalescer = make_coalescer
-        self._changing = threading.Lock()
+        self._changing = threading.RLock()  # around another run, or the end; whoever flushes never takes it
+        self._copying = threading.Lock()
         self._changes: Coalescer | None = None
+        self._ended: Run | None = None  # the run shown, once its end has been told
         self._unlisten: Callable[[], None] = lambda: None
         self._copies = StaticCopies()
         self._body = Body()
@@ -103,29 +107,30 @@ class Panel(ipywidgets.VBox):
         self.follow(run)
         # Through a weak reference: a panel that nobody shows any more is not kept alive by its flow.
         weak = weakref.ref(self)
-        self._unfollow = (
-            flow.on_start(lambda new: _show_new_run(weak(), new)) if follows_flow else lambda: None
-        )
+        self._unfollow = flow.on_start(lambda _: _show_new_run(weak())) if follows_flow else lambda: None
 
     def follow(self, run: Run | None) -> None:
         """Show `run` from now on, whole, whether it is new, going or over; None shows the flow."""
         with self._changing:
+            if self.is_closed:  # by another thread, meanwhile
+                return
             self._leave()
             seen = 0 if run is None else len(run.events)
             self.canvas.show(self.flow if run is None else run.graph, run)
             self.run = run
             if run is not None:
-                changes: Coalescer = self._make_coalescer(lambda keys: self._flush(run, changes, keys))
-                self._changes = changes
-                listener = _listener(changes)
-                self._unlisten = run.listen(listener)
-                # What happened while the snapshot was made may be in it or not: told again, it is.
-                for event in run.events[seen:]:
-                    listener(event)
+                self._listen(run, seen)
             for part in self.parts:
-                part.followed(run)
+                self.guarded(partial(part.followed, run))
         if run is not None and run.is_finished:
             self._end(run)
+
+    def follow_newest(self) -> None:
+        """Show the run of the flow that was started last, whichever thread was the quickest to say so."""
+        with self._changing:
+            newest = self.flow.runs[-1] if self.flow.runs else None
+            if newest is not self.run:
+                self.follow(newest)
 
     @property
     def picture(self) -> Picture:
@@ -157,14 +162,14 @@ class Panel(ipywidgets.VBox):
             return
         self.is_closed = True
         self._unfollow()
-        self._made_with["run"] = run = self.run
         with self._changing:
+            self._made_with["run"] = self.run
             self._leave()
         for part in self.parts:
-            part.close()
+            self.guarded(part.close)
         showings.forget(self)
         self.canvas.close()
-        self._copies.update(self.flow, run, self.canvas.sheet)
+        self._update_copies()
         close_all(self)
         super().close()
         self.__dict__.pop("_repr_mimebundle_", None)  # ipywidgets has put None there: displayed as mere text
@@ -175,13 +180,14 @@ class Panel(ipywidgets.VBox):
 
     def catch_up(self, *, whole: bool) -> None:
         """Show the latest in the cells' outputs, from this thread; `whole` also sends all the widgets' states."""
-        if self._changes is not None:
-            self._changes.flush_now()
+        changes = self._changes
+        if changes is not None:
+            changes.flush_now()
         if not self._is_behind:
             return
         self._is_behind = False
         self.wait_drawn(_DRAWING_S)
-        self._copies.update(self.flow, self.run, self.canvas.sheet)
+        self._update_copies()
         if whole:
             for widget in all_widgets(self):
                 widget.send_state()
@@ -190,9 +196,9 @@ class Panel(ipywidgets.VBox):
         if self.is_closed:
             self._open_again()
         is_drawn = self.wait_drawn(_DRAWING_S)
-        self._copies.show(self.flow, self.run, self.canvas.sheet, showings.show(self))
+        self._copies.show(self.flow, *self.canvas.latest, showings.show(self))
         if not is_drawn:
-            self._renew_copies(self.run)
+            self.canvas.later(self._update_copies)
         shown = super()._repr_mimebundle_(**kwargs)
         if shown is not None:  # what is left of the widget in a saved notebook; the copy stands above it
             shown["text/plain"] = f"live panel of {one_line(self.flow.name)}: execute the cell to use it"
@@ -214,7 +220,8 @@ class Panel(ipywidgets.VBox):
         if message.get("kind") == "hello":
             self.canvas.retell()
         if message.get("kind") == "select":
-            self.selected = (str(message.get("key", "")), message.get("index"))
+            key, index = message.get("key"), message.get("index")
+            self.selected = (key if isinstance(key, str) else "", index if type(index) is int else None)
         part = self._hearers.get(message.get("kind", ""))
         if part is not None:
             self.clear_error()
@@ -225,9 +232,10 @@ class Panel(ipywidgets.VBox):
         if run is not self.run:  # a panel of the flow was told already
             self.follow(run)
 
-    def selected_task(self) -> Task | None:
-        """Return the selected task; None if there is none, or a block or a group is selected."""
-        return self.picture.task(self.selected[0])
+    def selection(self) -> tuple[Task | None, int | None]:
+        """Return the selected task, None if there is none or a block or a group is selected, and which child of it."""
+        key, index = self.selected
+        return self.picture.task(key), index
 
     def clear_error(self) -> None:
         """Take the last error away: something else was asked for."""
@@ -238,51 +246,70 @@ class Panel(ipywidgets.VBox):
         try:
             call()
         except Exception as error:  # noqa: BLE001 - whatever it is, the user must see it
-            self._head.error = one_line(f"{type(error).__name__}: {error}", 500)
+            self._head.error = one_line(words_of(error, 500), 500)
             if self.on_error is not None:
                 self.on_error(error)
 
     # The run's side
 
-    def _flush(self, run: Run, changes: Coalescer, keys: tuple[object, ...]) -> None:
-        # After the run has been left for another one, a late flush has nothing to say.
-        if run is self.run:
-            self.guarded(lambda: self._tell(run, changes, keys))
+    def _listen(self, run: Run, seen: int) -> None:
+        """Tell of the run from its event number `seen` on."""
+        weak = weakref.ref(self)  # the run keeps no panel alive
+        changes: Coalescer = self._make_coalescer(lambda keys: _tell(weak(), run, changes, keys))
+        listener = _listener(changes)
+        self._changes, self._unlisten = changes, run.listen(listener)
+        # What happened while the snapshot was made may be in it or not: told again, it is.
+        for event in run.events[seen:]:
+            listener(event)
+        if run.state.is_finished() and not run.is_finished:
+            changes.mark(_RUN)  # between its last event and its end there is no other
 
-    def _tell(self, run: Run, changes: Coalescer, keys: tuple[object, ...]) -> None:
+    def tell_changes(self, run: Run, changes: Coalescer, keys: tuple[object, ...]) -> None:
+        """Tell what has changed; called on the coalescer's thread, with what it has collected."""
+        if run is not self.run:
+            return  # it has been left for another one
         over = run.is_finished
         self._note_change()
-        self.canvas.patch(run, keys)
+        self.guarded(lambda: self.canvas.patch(run, keys))
         named = tuple(dict.fromkeys([key[0] if type(key) is tuple else key for key in keys]))
         for part in self.parts:
-            part.changed(run, named)
+            self.guarded(partial(part.changed, run, named))
         if over:
             self._end(run)
         elif run.state.is_finished():
             changes.mark(_RUN)  # its last event is a moment older than its end: look again
 
     def _end(self, run: Run) -> None:
-        """Show the end of a run, whole, and keep nothing that belongs to it alive."""
-        self._unlisten()
-        for part in self.parts:
-            part.ended(run)
-        self._renew_copies(run)
+        """Show the end of a run, whole, and listen no more, unless a cleanup may be tried again."""
+        if not run.cleanup_failures:
+            self._unlisten()
+        if self._ended is not run:
+            self._ended = run
+            for part in self.parts:
+                self.guarded(partial(part.ended, run))
+        self.canvas.later(self._update_copies)
 
-    def _renew_copies(self, run: Run | None) -> None:
-        self.canvas.later(lambda: self._copies.update(self.flow, run, self.canvas.sheet))
+    def _update_copies(self) -> None:
+        with self._copying:  # what is read later is written later
+            self._copies.update(self.flow, *self.canvas.latest)
 
     def _leave(self) -> None:
         self._unlisten()
         self._unlisten = lambda: None
-        self.run = None
+        self.run = self._ended = None
         if self._changes is not None:
             self._changes.close()
             self._changes = None
 
 
-def _show_new_run(panel: Panel | None, run: Run) -> None:
-    if panel is not None and not panel.is_closed:
-        panel.follow(run)
+def _show_new_run(panel: Panel | None) -> None:
+    if panel is not None:
+        panel.guarded(panel.follow_newest)
+
+
+def _tell(panel: Panel | None, run: Run, changes: Coalescer, keys: tuple[object, ...]) -> None:
+    if panel is not None:
+        panel.guarded(lambda: panel.tell_changes(run, changes, keys))
 
 
 def _listener(changes: Coalescer) -> Callable[[Event], None]:

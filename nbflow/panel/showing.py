@@ -10,6 +10,7 @@ Colab, panels are sent whole when a cell ends.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
@@ -60,8 +61,9 @@ class Showings:
             if not known:
                 del self._cells[cell]
         if self._shell is not None and not self._cells and not self._before:
-            self._shell.events.unregister("pre_run_cell", self.begin)
-            self._shell.events.unregister("post_run_cell", self.end)
+            for event, call in (("pre_run_cell", self.begin), ("post_run_cell", self.end)):
+                with contextlib.suppress(ValueError):  # somebody has cleared the events
+                    self._shell.events.unregister(event, call)
             self._shell = None
 
     def begin(self, info: Any) -> None:

@@ -21,7 +21,8 @@ class Body(anywidget.AnyWidget):
     """The views, the list of tasks and the inspector.
 
     `snapshot` is kept up to date in place, which sends nothing: whoever asks for the widget's state, such as a
-    reloaded page, gets the latest; those who have it get patches.
+    reloaded page, gets the latest; those who have it get patches. Its parts are replaced, never changed: another thread
+    may be sending them.
     """
 
     _esm = script("body")
@@ -45,7 +46,8 @@ class Body(anywidget.AnyWidget):
         snapshot: dict[str, Any] = self.snapshot
         snapshot["head"] = patch["head"]
         for part in ("nodes", "clusters", "rows", "spans"):
-            snapshot[part].update(patch[part])
+            if patch[part]:
+                snapshot[part] = {**snapshot[part], **patch[part]}
         self.send({"kind": "patch", "patch": patch})
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from nbflow import Flow, task
 from nbflow.panel.controls import CONTROLS
-from tests.panel.test_panel import HELD, enabled, head, until
+from tests.panel.conftest import until
+from tests.panel.test_panel import HELD, enabled, head
 
 
 def test_every_button_has_a_name_a_hint_with_its_key_and_a_class_of_its_own(make_panel, flow):
@@ -107,3 +110,51 @@ def test_no_button_is_left_when_the_panel_is_closed(make_panel, flow):
 
     bar = panel.commands.bar
     assert all(widget.comm is None for widget in (*panel.buttons.values(), bar.what, bar.holds, bar.box))
+
+
+def test_retry_is_about_the_selected_child_of_a_held_map(make_panel):
+    broken = {1, 2}
+
+    @task
+    def half(n):
+        if n in broken:
+            raise ValueError(n)
+        return n
+
+    with Flow("held") as flow:
+        mapped = half.map([0, 1, 2])
+    panel = make_panel(flow, options={"executor": "threads"})
+    panel.holds.value = True
+    panel.buttons["run"].click()
+    until(lambda: len(panel.run._loop.holds.at) == 2 and "retry" in enabled(panel))
+    broken.clear()
+
+    panel._hear({"kind": "select", "key": "half-1", "index": 2})
+    panel.buttons["retry"].click()
+
+    until(lambda: panel.run.states[mapped].map_states[2].is_successful())
+    assert panel.run.states[mapped].map_states[1].is_failed()
+
+
+def test_a_click_does_not_wait_for_a_run_that_is_busy(make_panel):
+    """A run's thread may be in a task of the user's: Retry and Skip are answered when it comes back."""
+    going, leave = threading.Event(), threading.Event()
+
+    @task
+    def fail():
+        raise ValueError
+
+    with Flow("busy") as flow:
+        fail()
+    panel = make_panel(flow)
+    panel.holds.value = True
+    panel.buttons["run"].click()
+    until(lambda: panel.run.is_paused and "skip" in enabled(panel))
+    panel.run._loop.post(lambda: going.set() or leave.wait(20))
+    assert going.wait(20)
+
+    panel.buttons["skip"].click()
+
+    assert not panel.run.is_finished
+    leave.set()
+    until(lambda: panel.run.is_finished)

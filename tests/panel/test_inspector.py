@@ -14,14 +14,7 @@ from nbflow import Flow, Parameter, context, resource_manager, task
 from nbflow.panel import expressions, inspector, logtail
 from nbflow.panel.panel import Panel
 from tests.panel import hostile
-
-
-def until(condition, timeout_s=10):
-    """Wait for something that happens on another thread."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "did not happen in time"
-        time.sleep(0.01)
+from tests.panel.conftest import until
 
 
 class Browser:
@@ -209,17 +202,21 @@ def test_only_changed_sections_are_sent(browse, sent, flow, gate):
 
 
 def test_output_comes_while_the_task_runs_and_word_by_word_belongs_together(browse, gate):
+    said = threading.Event()
+
     @task
     def talk():
         print("one", 1)
         print("to stderr", file=__import__("sys").stderr)
         context.logger.warning("careful")
+        said.set()
         assert gate.wait(20)
         print("two")
 
     with Flow("talking") as flow:
         talk()
     browser = browse(flow, flow.start())
+    assert said.wait(20)
     browser.select("talk-1")
     browser.until(lambda: len(browser.lines) >= 3)
     assert [(line[1], line[2]) for line in browser.lines] == [

@@ -10,10 +10,11 @@ from types import SimpleNamespace
 import ipywidgets
 import pytest
 
+from nbflow import task
 from nbflow.panel import Panel, panel
 from nbflow.panel.showing import Showings
 from nbflow.panel.tree import all_widgets
-from tests.panel.test_panel import until
+from tests.panel.conftest import until
 
 MODULE = sys.modules["nbflow.panel.panel"]  # its name in the package is the function
 
@@ -172,11 +173,10 @@ def test_a_closed_panel_of_one_run_shows_that_run_again(sent, flow, gate):
 def test_a_run_that_begins_while_the_panel_is_closed_is_not_followed(sent, flow, gate):
     gate.set()
     shown = Panel(flow)
-    MODULE._show_new_run(shown, None)
     shown.close()
     run = flow.start()
 
-    MODULE._show_new_run(shown, run)
+    shown.follow(run)
 
     assert shown.run is None
     assert run.wait(10).is_successful()
@@ -248,3 +248,68 @@ def test_no_cell_is_kept_alive_by_what_it_showed():
     showings.end(SimpleNamespace(info=SimpleNamespace(cell_id="a")))
 
     assert showings._cells == {}
+
+
+def test_the_copies_show_the_run_whose_graph_is_drawn(execute, flow):
+    """A copy that is made late is of the latest run, never of a former one on the drawing of another."""
+    execute("shown = panel(flow)\nshown", "a")
+    panel = execute.shell.user_ns["shown"]
+    former = flow.start()
+    former.wait()
+    with flow:
+        task(lambda: 1, name="added")()
+    newer = flow.start()
+    newer.wait()
+    execute.shell.published.clear()
+
+    panel._end(former)
+
+    assert panel.wait_drawn(20)
+    assert {data["text/plain"].splitlines()[0] for data, _ in execute.shell.published}
+    assert all("added" in data["text/plain"] for data, _ in execute.shell.published)
+
+
+def test_a_panel_is_closed_while_another_thread_shows_a_new_run_in_it(sent, flow, gate, monkeypatch):
+    gate.set()
+    shown, begun = Panel(flow), threading.Event()
+    listen = shown._listen
+
+    def hesitate(run, seen):
+        begun.set()
+        closing.join(0.2)  # it waits
+        listen(run, seen)
+
+    monkeypatch.setattr(shown, "_listen", hesitate)
+    closing = threading.Thread(target=lambda: begun.wait(20) and shown.close())
+    closing.start()
+
+    run = flow.start()
+    closing.join(20)
+
+    assert shown.is_closed
+    assert run._record.log._listeners == ()
+    assert run.wait(10).is_successful()
+
+
+def test_a_panel_can_be_closed_by_what_a_user_has_hung_on_a_button(sent, flow, gate):
+    gate.set()
+    shown = Panel(flow)
+    shown.holds.observe(lambda _: shown.close(), "value")
+
+    run = flow.start(hold_on_failure=True)  # which the button shows
+
+    assert shown.is_closed
+    assert run.wait(10).is_successful()
+    assert run._record.log._listeners == ()
+
+
+def test_a_panel_is_closed_although_the_events_of_the_session_were_cleared(execute):
+    execute("shown = panel(flow)\nshown", "a")
+    shell = execute.shell
+    for event, call in (("pre_run_cell", shell.showings.begin), ("post_run_cell", shell.showings.end)):
+        shell.events.unregister(event, call)
+
+    shell.user_ns["shown"].close()
+
+    assert shell.user_ns["shown"].is_closed
+    assert shell.user_ns["shown"].comm is None

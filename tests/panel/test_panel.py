@@ -9,19 +9,12 @@ import weakref
 
 import pytest
 
-from nbflow import Flow, Parameter, task
-from nbflow.panel import panel
+from nbflow import Flow, Parameter, resource_manager, task
+from nbflow.panel import Panel, panel
+from tests.panel.conftest import until
 
 PARTS = ("nodes", "clusters", "rows")
 HELD = {"step", "step_block", "resume", "cancel", "rerun"}  # what can be done with a run that stands still
-
-
-def until(condition, timeout_s=10):
-    """Wait for something that happens on another thread."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "did not happen in time"
-        time.sleep(0.01)
 
 
 def patches(sent, panel):
@@ -439,3 +432,94 @@ def test_a_page_that_is_opened_before_anything_was_told_is_told_the_time_alone(m
 
     (patch,) = patches(sent, panel)[before:]
     assert [patch[part] for part in (*PARTS, "spans")] == [{}, {}, {}, {}]
+
+
+def test_a_part_that_fails_keeps_neither_the_others_nor_the_flow_from_going_on(sent, flow, gate, monkeypatch):
+    gate.set()
+    errors = []
+    panel = Panel(flow, on_error=errors.append)
+    for name in ("followed", "changed", "ended"):
+        monkeypatch.setattr(panel.parts[0], name, lambda *_: 1 / 0)
+
+    flow.start().wait()
+    run = flow.start()
+    run.wait()
+
+    until(lambda: head(panel)["mode"] == "over" and "run" in enabled(panel))
+    assert panel.run is run
+    assert {type(error) for error in errors} == {ZeroDivisionError}
+    panel.close()
+
+
+def test_a_cleanup_that_is_tried_again_after_the_end_is_shown(make_panel, sent):
+    tries = []
+
+    @resource_manager
+    class Stubborn:
+        def setup(self):
+            return 1
+
+        def cleanup(self, resource):
+            tries.append(resource)
+            if len(tries) == 1:
+                raise OSError("busy")
+
+    with Flow("stubborn") as flow, Stubborn() as resource:
+        task(lambda x: x, name="use")(resource)
+    panel = make_panel(flow)
+    with pytest.warns(RuntimeWarning, match="cleanup"):
+        flow.start().wait()
+    run = panel.run
+    until(lambda: head(panel)["mode"] == "over" and head(panel)["leaks"] == ["Stubborn: OSError('busy')"])
+
+    run.retry_cleanup()
+
+    until(lambda: head(panel)["leaks"] == [])
+    until(lambda: run._record.log._listeners == ())
+
+
+def test_the_newest_run_is_shown_whichever_thread_says_so_last(make_panel, flow, gate):
+    gate.set()
+    panel = make_panel(flow)
+    flow.start().wait()
+    newest = flow.start()
+
+    panel.follow_newest()  # as the thread that started the former run does, late
+
+    assert panel.run is newest
+    newest.wait()
+
+
+def test_what_cannot_be_told_of_an_error_is_left_out(sent, flow):
+    class Mute(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    panel = Panel(flow)
+
+    def fail():
+        raise Mute
+
+    panel.guarded(fail)
+
+    assert panel._head.error == "Mute"
+    panel.close()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [None, 3, [], {}, {"kind": []}, {"kind": {}}, {"kind": "unheard of"}, {"kind": "select"},
+     {"kind": "select", "key": {"a": 1}, "index": "x" * 10_000}, {"kind": "act"}, {"kind": "act", "key": []},
+     {"kind": "fold", "key": 3}, {"kind": "fold_all"}, {"kind": "plan"}, {"kind": "plan", "what": []},
+     {"kind": "follow"}, {"kind": "drop_plan"}, {"kind": "show"}, {"kind": "show", "number": "1"},
+     {"kind": "compare", "runs": [1]}, {"kind": "compare", "runs": [[], {}]}],
+)  # fmt: skip
+def test_whatever_the_browser_says_the_panel_goes_on(sent, flow, gate, message):
+    gate.set()
+    panel = Panel(flow)
+
+    panel._body._handle_custom_msg(message, [])
+
+    panel.buttons["run"].click()
+    assert panel.run.wait(20).is_successful()
+    panel.close()
