@@ -1,6 +1,6 @@
 """Measure the live panel in a real JupyterLab and a real browser: what it costs the kernel, how it keeps up.
 
-    python -m benchmarks.panel [--quick] [--rounds 5] [--docs] [--profile FILE]
+    python -m benchmarks.panel [--quick] [--rounds 5] [--docs] [--profile FILE] [--only busy|first|memory|patch]
 
 The kernel's share is the processor time of its whole process with the panel shown, less that of the same without it.
 """
@@ -164,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--quick", action="store_true", help="a short look, to see that everything works")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=["busy", "first", "memory"])
+    parser.add_argument("--only", choices=["busy", "first", "memory", "patch"])
     parser.add_argument("--docs", action="store_true", help=f"write the table into {PAGE.relative_to(ROOT)}")
     parser.add_argument("--profile", type=Path, help="keep a trace of the browser, for its developer tools")
     options = parser.parse_args(arguments)
@@ -180,6 +180,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         part = 10 if options.quick else 1
         kept = memory(CHATTY // part, CHILDREN // part)
         found |= {"memory": [kept["bytes"] / 1e6], "log": kept}
+    if options.only in (None, "patch"):
+        from benchmarks.panel_kernel import patch_costs
+
+        found["patches"] = patch_costs(500, 10_000)
     report = {"rounds": rounds, "quick": options.quick, "found": found}
     BUILD.mkdir(parents=True, exist_ok=True)
     (BUILD / "panel.json").write_text(json.dumps(report, indent=1))
@@ -189,6 +193,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"\n{statistics.median(found['rate']):,.0f} changes a second; worst latency of any change "
             f"{max(found['worst latency']):.0f} ms; frames above 50 ms: {max(found['long frames'])}"
         )
+    for sort, cost_s in found.get("patches", {}).items():
+        print(f"one patch of {sort}: {1e3 * cost_s:.2f} ms")
     if options.docs:
         write_docs(PAGE, markdown(report), BEGIN, END)
     return 0

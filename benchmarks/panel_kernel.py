@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nbflow import Flow, task
-from nbflow.core.states import Failed, Pending, Running, State, Success
+from nbflow.core.states import Failed, Mapped, Pending, Running, State, Success
 from nbflow.engine.capture import KEPT_CHARACTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from nbflow.engine.handle import Run
 
@@ -128,6 +128,48 @@ def hold(count: int) -> Held:
     """Start a run of a flow with so many tasks, standing still."""
     flow = layered(count)
     return Held(flow, flow.start(paused=True))
+
+
+def patch_costs(count: int, children: int, rounds: int = 30) -> dict[str, float]:
+    """Return how many seconds it takes to make one patch of each sort, at best, without sending it."""
+    with Flow("patched") as flow:
+        rows = [task(name=f"row_{number}")(_step)() for number in range(count)]
+        mapped = task(_step, name="each").map(list(range(children)))
+    held = Held(flow, flow.start(paused=True))
+    record: Any = held.run._record
+    panel = flow.panel()
+    picture = panel.picture
+    states: list[State] = [Pending()] * children
+    record.states[mapped] = Mapped(map_states=states)
+    picture.patch(held.run, [mapped])
+    running, failing = _states(), (Failed(f"bad: {number}" * 9) for number in itertools.count())
+
+    def change(kinds: Iterator[State]) -> list[Any]:
+        for row in rows:
+            record.states[row], record.timings[row] = next(kinds), (time.time(), None)
+        return rows
+
+    def change_children() -> list[Any]:
+        states[7:107] = [next(running)] * 100
+        return [(mapped, index) for index in range(7, 107)]
+
+    def best(change_some: Callable[[], Iterable[Any]]) -> float:
+        found = []
+        for _ in range(rounds):
+            keys = change_some()
+            began = time.perf_counter()
+            picture.patch(held.run, keys)
+            found.append(time.perf_counter() - began)
+        return min(found)
+
+    costs = {
+        f"{count:,} rows that run": best(lambda: change(running)),
+        f"{count:,} rows that failed, each with another message": best(lambda: change(failing)),
+        f"100 of {children:,} children of a mapped task": best(change_children),
+    }
+    panel.close()
+    held.end()
+    return costs
 
 
 def memory_of_panel(tasks: int, children: int) -> dict[str, float]:

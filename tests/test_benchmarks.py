@@ -105,6 +105,13 @@ def test_the_driver_changes_a_held_run_as_often_as_it_is_asked_to():
     assert held.run.state.is_finished()
 
 
+def test_patches_of_each_sort_are_measured():
+    costs = panel_kernel.patch_costs(count=3, children=200, rounds=2)
+
+    assert len(costs) == 3
+    assert all(0 < seconds < 5 for seconds in costs.values())
+
+
 def test_a_target_of_the_panel_is_judged_by_the_median():
     rows = panel.rows({"found": {"frame": [90.0, 95.0, 200.0], "latency": [301.0]}})
 
