@@ -601,3 +601,23 @@ def test_a_closed_panel_leaves_no_thread(sent, failing):
         )
     )
     assert browser.sections
+
+
+def test_what_was_begun_for_a_former_run_is_not_told_of_the_new_one(browse, monkeypatch):
+    with Flow("twice") as flow:
+        number(1)
+    former, newer = flow.start(), flow.start()
+    former.wait()
+    newer.wait()
+    browser = browse(flow, former)
+    make, turns = inspector.Detail, []
+
+    def late(*args):
+        if not turns:
+            turns.append(browser.panel.follow(newer))
+        return make(*args)
+
+    monkeypatch.setattr(inspector, "Detail", late)
+    browser.select("number-1")
+
+    browser.until(lambda: browser.sections["head"]["number"] == newer.number)
