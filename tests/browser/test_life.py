@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import subprocess
 import sys
+import time
 
 import nbformat
 import psutil
@@ -57,6 +58,18 @@ def expect_still(page, panel):
         "() => new Promise(done => setTimeout(() => done(true), 1200))"  # one tick of the panel's clock
     )
     assert panel.element.inner_text() == before
+
+
+def expect_seconds(place, least):
+    """See that a time is as long as that, at once: it would be in the end, as it goes on."""
+    place.page.wait_for_function(
+        r"""([place, least]) => {
+          const [, minutes, seconds] = place.textContent.match(/(?:(\d+) min )?([\d.]+) s/);
+          return 60 * Number(minutes ?? 0) + Number(seconds) >= least;
+        }""",
+        arg=[place.element_handle(), least],
+        timeout=1500,
+    )
 
 
 @pytest.fixture
@@ -113,12 +126,15 @@ def test_after_the_death_of_its_kernel_the_panel_says_so(running, jupyter_server
 
 def test_a_panel_comes_back_live_when_the_page_is_loaded_again_or_the_tab_opened_again(running):
     page, panel = running()
+    began = time.monotonic()
     page.save()
 
     page.page.reload()
     page.wait_idle(timeout_s=90)
     panel = LivePanel(page, 2)
     panel.expect_row("busy-1", "Running")
+    for part in (".nbflow-head .nbflow-time", "tr[data-key='busy-1'] .nbflow-time"):
+        expect_seconds(panel.element.locator(part), time.monotonic() - began - 1)  # told once a second
     expect(page.outputs(2).locator(".nbflow-static")).to_be_hidden()
     path = page.page.evaluate("jupyterapp.shell.currentWidget.context.path")
     page.page.evaluate("jupyterapp.shell.currentWidget.close()")
