@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from nbflow.core.states import State
     from nbflow.core.task import Task
     from nbflow.engine.handle import Run
-
-Json = dict[str, Any]
+    from nbflow.panel.part import Json
 
 NOT_YET = "the flow has not run yet; Step begins a run that stands still"
 OVER = "the run is over; Rerun from here runs it again"

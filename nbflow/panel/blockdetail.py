@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nbflow.panel.relations import NAME_LIMIT, Relations, Target
 from nbflow.panel.richly import short
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from nbflow.core.resource import Block
     from nbflow.engine.handle import Run
     from nbflow.panel.asking import Asker
-
-Json = dict[str, Any]
+    from nbflow.panel.part import Json
 
 
 def block_sections(relations: Relations, run: Run | None, target: Target, asker: Asker) -> Json:

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.handle import Run
     from nbflow.panel.asking import Answer, Asker
-
-Json = dict[str, Any]
+    from nbflow.panel.part import Json
 
 _INPUTS = 40
 _INPUT_TEXT = 40_000  # of all inputs together

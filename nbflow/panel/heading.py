@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nbflow.engine.describe import describe
 from nbflow.render.names import one_line
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
     from nbflow.engine.handle import Run
-
-Json = dict[str, Any]
+    from nbflow.panel.part import Json
 
 # What the progress bar is made of, in this order; every other state counts as pending.
 _SEGMENTS = {
@@ -141,9 +140,6 @@ def _why(run: Run) -> str:
     if kind == "run":
         return ""
     what = "fork" if kind == "fork" else "rerun"
-    parent = run.parent
-    if parent is None:
-        return (
-            what if run.plan is not None else ""
-        )  # a first run with a value that was edited is no fork of any
-    return f"{what} of run {parent.number}"
+    if run.parent is not None:
+        return f"{what} of run {run.parent.number}"
+    return what if run.plan is not None else ""  # a first run with a value that was edited is a fork of none

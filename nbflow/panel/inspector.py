@@ -16,7 +16,7 @@ from nbflow.panel.asking import Asker
 from nbflow.panel.coalesce import Coalescer
 from nbflow.panel.detail import Detail
 from nbflow.panel.logtail import LogTail
-from nbflow.panel.part import Json, Part
+from nbflow.panel.part import RUN, Json, Part
 from nbflow.panel.relations import Relations, Target
 from nbflow.panel.safetext import plain, words_of
 from nbflow.render.build import foldable
@@ -31,7 +31,6 @@ INTERVAL_S = 0.2
 _MOMENT_S = 0.15  # so long is waited for answers before what is there is told
 _PROBLEM_LIMIT = 2_000
 _NEWS = "news"
-_RUN = "run"
 
 
 class Inspector(Part):
@@ -62,11 +61,10 @@ class Inspector(Part):
 
     def select(self, message: Json) -> None:
         """Tell all about another task from now on; of nothing with an empty key."""
-        key, index = message.get("key"), message.get("index")
-        chosen = key if isinstance(key, str) else "", index if type(index) is int else None
+        key, index = self.panel.selected
         # To the other views of the panel, before anything that is told of it.
-        self.panel.tell("selected", key=chosen[0], index=chosen[1], by=str(message.get("by", "")))
-        self._choose(*chosen)
+        self.panel.tell("selected", key=key, index=index, by=str(message.get("by", "")))
+        self._choose(key, index)
 
     def act(self, message: Json) -> None:
         """Do what a button asks for, on a thread of its own: the run may take its time to answer."""
@@ -98,7 +96,7 @@ class Inspector(Part):
     def changed(self, run: Run, keys: tuple[object, ...]) -> None:
         """Tell of the selected task anew if it, or what is around it, has changed."""
         watched = self._watched
-        if watched and (_RUN in keys or not watched.isdisjoint(keys)):
+        if watched and (RUN in keys or not watched.isdisjoint(keys)):
             self._news.mark(_NEWS)
 
     def ended(self, run: Run) -> None:

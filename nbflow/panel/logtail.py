@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nbflow.panel.safetext import plain
 
@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.capture import LogLine
     from nbflow.engine.handle import Run
-
-Json = dict[str, Any]
+    from nbflow.panel.part import Json
 
 LIMIT = 64_000  # characters
 _PIECES = 3_000

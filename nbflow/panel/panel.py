@@ -19,6 +19,7 @@ from nbflow.panel.commands import Commands
 from nbflow.panel.folds import Folds
 from nbflow.panel.form import Form
 from nbflow.panel.inspector import Inspector
+from nbflow.panel.part import RUN
 from nbflow.panel.plans import Plans
 from nbflow.panel.runs import Runs
 from nbflow.panel.safetext import words_of
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 # So long the display of a panel waits for its drawing, to put it into the copy as well.
 _DRAWING_S = 0.5
-_RUN = "run"  # the key of a change that belongs to no task and no block
 
 
 class Panel(ipywidgets.VBox):
@@ -262,7 +262,7 @@ class Panel(ipywidgets.VBox):
         for event in run.events[seen:]:
             listener(event)
         if run.state.is_finished() and not run.is_finished:
-            changes.mark(_RUN)  # between its last event and its end there is no other
+            changes.mark(RUN)  # between its last event and its end there is no other
 
     def tell_changes(self, run: Run, changes: Coalescer, keys: tuple[object, ...]) -> None:
         """Tell what has changed; called on the coalescer's thread, with what it has collected."""
@@ -277,7 +277,7 @@ class Panel(ipywidgets.VBox):
         if over:
             self._end(run)
         elif run.state.is_finished():
-            changes.mark(_RUN)  # its last event is a moment older than its end: look again
+            changes.mark(RUN)  # its last event is a moment older than its end: look again
 
     def _end(self, run: Run) -> None:
         """Show the end of a run, whole, and listen no more, unless a cleanup may be tried again."""
@@ -315,7 +315,7 @@ def _tell(panel: Panel | None, run: Run, changes: Coalescer, keys: tuple[object,
 def _listener(changes: Coalescer) -> Callable[[Event], None]:
     def listen(event: Event) -> None:
         if event.map_index is None or event.task is None:
-            changes.mark(event.task or event.block or _RUN)
+            changes.mark(event.task or event.block or RUN)
         else:
             changes.mark((event.task, event.map_index))
 

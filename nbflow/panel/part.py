@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from nbflow.panel.panel import Panel
 
 Json = dict[str, Any]
+RUN = "run"
+"""What has changed where it was no task and no block."""
 
 
 class Part:

@@ -24,16 +24,15 @@ if TYPE_CHECKING:
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
     from nbflow.engine.handle import Run
+    from nbflow.panel.part import Json
     from nbflow.panel.shown import Shown
     from nbflow.render.build import GraphLike
     from nbflow.render.drawing import Node
     from nbflow.render.marks import Mark
 
-Json = dict[str, Any]
 Row = list[Any]  # state, line, start and seconds (None if it has not run), whether it goes on (0 or 1), note
-Changed = dict[
-    "Task", list[int] | None
-]  # the children of a mapped task that changed; None: whatever there is
+# The children of a mapped task that changed; None: whatever there is.
+Changed = dict["Task", list[int] | None]
 
 Timings = Mapping["Task", tuple[float, float | None]]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from nbflow.core.collections import Constant, Dict, List, Set, Tuple
 from nbflow.core.parameter import Parameter
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
     from nbflow.engine.handle import Run
+    from nbflow.panel.part import Json
     from nbflow.render.build import GraphLike
-
-Json = dict[str, Any]
 
 NAME_LIMIT = 200
 MOST = 60  # so many tasks are listed on each side

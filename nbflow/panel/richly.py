@@ -21,7 +21,7 @@ from nbflow.panel.safetext import name_of, plain, words_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Json = dict[str, Any]
+    from nbflow.panel.part import Json
 
 TEXT_LIMIT = 50_000
 IMAGE_LIMIT = 120_000  # in base64; the page of a detail stays below 200 kB

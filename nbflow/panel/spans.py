@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from nbflow.engine.events import Event
     from nbflow.engine.handle import Run
 
-Span = list[
-    Any
-]  # key of the box, start, end (None while it goes on), status, its icon and word, how many it stands for
+# Key of the box, start, end (None while it goes on), status, its icon and word, how many it stands for.
+Span = list[Any]
 
 # So many intervals of a block are told one by one, all further ones as one: it may be mapped over thousands.
 EACH = 40

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import linecache
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nbflow.core.anatomy import is_ours
 from nbflow.panel.safetext import plain
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType, TracebackType
 
-Json = dict[str, Any]
+    from nbflow.panel.part import Json
 
 TEXT_LIMIT = 30_000
 MESSAGE_LIMIT = 4_000

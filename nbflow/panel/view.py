@@ -14,7 +14,7 @@ import traitlets
 from nbflow.panel.script import script, style_sheet
 
 if TYPE_CHECKING:
-    from nbflow.panel.picture import Json
+    from nbflow.panel.part import Json
 
 
 class Body(anywidget.AnyWidget):
