@@ -286,6 +286,22 @@ def test_a_panel_in_a_narrow_cell_stays_within_it_with_everything_in_reach(bare,
 
 CELLS = """\
 from nbflow import Flow, resource_manager, task
+def test_a_button_that_is_let_go_beside_the_sheet_drags_nothing(bare):
+    panel = bare(wide_flow(30))
+    before = panel.place("load_3-1")
+    box = panel.graph.bounding_box()
+    mouse = panel.page.mouse
+    mouse.move(box["x"] + 200, box["y"] + 2)
+    mouse.down()
+    mouse.move(box["x"] + 200, box["y"] - 40)  # at once, so that the sheet hears nothing of it
+    mouse.up()
+
+    mouse.move(box["x"] + 250, box["y"] + 60)
+    mouse.move(box["x"] + 320, box["y"] + 90)
+
+    assert panel.place("load_3-1") == before
+
+
 
 @resource_manager
 class Shop:

@@ -35,6 +35,10 @@ export function listenToPointers(sheet, signal, viewport) {
   let moved = 0;
   const on = (/** @type {string} */ name, /** @type {(event: PointerEvent) => void} */ call) =>
     sheet.addEventListener(name, /** @type {(event: Event) => void} */ (call), { signal, capture: name === "click" });
+  const up = (/** @type {PointerEvent} */ event) => {
+    down.delete(event.pointerId);
+    if (!down.size) sheet.classList.remove("nbflow-dragged");
+  };
   on("pointerdown", (event) => {
     if (event.button > 1) return;
     if (!down.size) moved = 0;
@@ -44,6 +48,7 @@ export function listenToPointers(sheet, signal, viewport) {
   on("pointermove", (event) => {
     const before = down.get(event.pointerId);
     if (!before) return;
+    if (!event.buttons) return up(event); // it was let go where nobody here hears of it
     const [x, y] = [event.clientX, event.clientY];
     if (!moved && down.size === 1 && Math.hypot(x - before.x, y - before.y) < CLICK_PX) return;
     moved += 1;
@@ -59,10 +64,6 @@ export function listenToPointers(sheet, signal, viewport) {
     }
     down.set(event.pointerId, { x, y });
   });
-  const up = (/** @type {PointerEvent} */ event) => {
-    down.delete(event.pointerId);
-    if (!down.size) sheet.classList.remove("nbflow-dragged");
-  };
   on("pointerup", up);
   on("pointercancel", up);
   on("click", (event) => {
