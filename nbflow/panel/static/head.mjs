@@ -60,8 +60,11 @@ async function renderHead(view) {
     say(badge, head.line);
     badge.title = head.note;
     tick();
-    open.replaceChildren(...head.open.map(([icon, name, status]) =>
-      make("span", `nbflow-chip nbflow-block-${status}`, `${icon} ${name} ${status}`)));
+    if (open.dataset.shown !== String(head.open)) {
+      open.dataset.shown = String(head.open);
+      open.replaceChildren(...head.open.map(([icon, name, status]) =>
+        make("span", `nbflow-chip nbflow-block-${status}`, `${icon} ${name} ${status}`)));
+    }
     paintBar(bar, head);
     say(counts, progressText(head));
     paintError();
