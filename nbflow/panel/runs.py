@@ -112,7 +112,8 @@ class Runs(Part):
         return None
 
     def _marks(self) -> list[tuple[Any, ...]]:
-        return [(run.number, type(run.state), run.ended_at) for run in self.panel.flow.runs]
+        # Of a copy: a run may be started meanwhile.
+        return [(run.number, type(run.state), run.ended_at) for run in tuple(self.panel.flow.runs)]
 
 
 def _tell(part: Runs | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from nbflow import Flow, Parameter, task
@@ -156,3 +158,22 @@ def test_a_closed_panel_hears_of_no_run_any_more(sent, part, flow):
     part.panel.close()
 
     assert flow._start_listeners == ()
+
+
+def test_the_list_can_be_told_while_other_threads_start_runs(make_panel):
+    with Flow("often") as flow:
+        task(lambda: 1, name="one")()
+    panel = make_panel(flow)
+    panel._hear({"kind": "list_runs"})
+    part = next(part for part in panel.parts if "list_runs" in part.hears)
+    run, enough = flow.start(), threading.Event()
+    starting = threading.Thread(
+        target=lambda: [flow.runs.append(run) for _ in iter(enough.is_set, True)], daemon=True
+    )
+    starting.start()
+
+    told = [part._marks() for _ in range(3_000)]
+
+    enough.set()
+    starting.join()
+    assert all(told)
