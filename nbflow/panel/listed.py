@@ -13,7 +13,7 @@ from nbflow.render.palette import state_look
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nbflow.engine.compare import Comparison, TaskPair
+    from nbflow.engine.compare import Comparison, ParameterPair, TaskPair
     from nbflow.engine.handle import Run
     from nbflow.panel.part import Json
 
@@ -65,11 +65,20 @@ def comparison_json(comparison: Comparison, one: Run, other: Run) -> Json:
         "names": [one_line(name, 40) for name in comparison.names],
         "states": [[state, state_look(state).label] for state in comparison.states],
         "seconds": list(comparison.seconds),
-        "parameters": [[one_line(p.name, 60), *p.values, p.value] for p in parameters[:MOST_PAIRS]],
+        "parameters": [
+            [one_line(p.name, 60), *_values(p, one, other), p.value] for p in parameters[:MOST_PAIRS]
+        ],
         "tasks": [_pair_json(pair, names, twice) for pair in pairs[:MOST_PAIRS]],
         "differing": sum(pair.differs for pair in pairs),
         "total": len(pairs),
     }
+
+
+def _values(pair: ParameterPair, *runs: Run) -> list[str]:
+    return [
+        in_short(run.parameters[pair.name], 120) if pair.name in run.parameters else text
+        for text, run in zip(pair.values, runs, strict=True)
+    ]
 
 
 def _pair_json(pair: TaskPair, names: Mapping[str, str], twice: set[str]) -> list[Any]:

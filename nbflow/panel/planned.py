@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbflow.engine.handle import Run
-    from nbflow.engine.plan import Plan, Step
+    from nbflow.engine.plan import BlockStep, Plan, Step
     from nbflow.panel.part import Json
 
 _MOST_ROWS, _MOST_REUSED, _MOST_KEYS = 200, 40, 5_000
@@ -44,7 +44,7 @@ def plan_json(plan: Plan, run: Run) -> Json:
         else _headline(plan, running, reused),
         "rows": [_row(plan, step) for step in listed],
         "more": [len(running) - sum(s.runs for s in listed), len(reused) - sum(not s.runs for s in listed)],
-        "blocks": [[one_line(one.block.name, 60), one_line(one.why, 120)] for one in opens[:_MOST_REUSED]],
+        "blocks": [[one_line(one.block.name, 60), _why(one)] for one in opens[:_MOST_REUSED]],
         "closed": len(plan.blocks) - len(opens),
         "parameters": _changes(plan, run.parameters),
         "gone": [one_line(slug, 80) for slug in plan.gone[:_MOST_REUSED]],
@@ -80,6 +80,10 @@ def _row(plan: Plan, step: Step) -> list[Any]:
         name = f"{name}[{few}]"
     expected = said(step.expected_s) if step.runs else ""
     return [safe_key(plan.graph.slugs[step.task]), name, int(step.runs), one_line(step.why, 160), expected]
+
+
+def _why(step: BlockStep) -> str:
+    return one_line(step.why.removeprefix(f"{step.block.name}: "), 120)  # its name stands before it
 
 
 def _changes(plan: Plan, before: Mapping[str, Any]) -> list[list[str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -180,7 +182,9 @@ def test_arrows_walk_along_the_drawing_and_say_where_they_are(bare, ran):
     assert walked[-1] == "block--Shop-1"
     panel.press("ArrowDown", "ArrowDown", "ArrowDown")
     active = panel.graph.get_attribute("aria-activedescendant")
-    expect(panel.page.locator(f"#{active}")).to_have_attribute("aria-label", "load, Success, 0.00 s")
+    expect(panel.page.locator(f"#{active}")).to_have_attribute(
+        "aria-label", re.compile(r"load, Success, \d+ ms")
+    )
     panel.press("Escape")
     assert panel.selected() == ("", None)
 
@@ -191,7 +195,7 @@ def test_a_large_drawing_starts_legible_with_an_overview_to_drag_and_what_is_sel
     panel = bare(wide_flow(60))
     overview = panel.page.locator(".nbflow-minimap")
     expect(overview).to_be_visible()
-    assert panel.scale() == 45
+    assert panel.scale() == 60
 
     def is_seen(key):
         panel.rest()
@@ -282,10 +286,6 @@ def test_a_panel_in_a_narrow_cell_stays_within_it_with_everything_in_reach(bare,
     assert panel.selected() == ("load-1", None)
 
 
-# In the notebook
-
-CELLS = """\
-from nbflow import Flow, resource_manager, task
 def test_a_button_that_is_let_go_beside_the_sheet_drags_nothing(bare):
     panel = bare(wide_flow(30))
     before = panel.place("load_3-1")
@@ -302,6 +302,10 @@ def test_a_button_that_is_let_go_beside_the_sheet_drags_nothing(bare):
     assert panel.place("load_3-1") == before
 
 
+# In the notebook
+
+CELLS = """\
+from nbflow import Flow, resource_manager, task
 
 @resource_manager
 class Shop:

@@ -7,6 +7,8 @@ import { ticksBetween } from "./timescale.mjs";
 
 /** How high a row is in pixels, as timeline.css has it. */
 export const ROW_HEIGHT = 26;
+// A tick with less room than this at its right has its text at its left.
+const TICK_ROOM = 48;
 
 /**
  * @param {{axis: HTMLElement, behind: HTMLElement, scale: import("./lanes.mjs").Scale,
@@ -17,8 +19,9 @@ export function paintBackdrop({ axis, behind, scale, lines, from, to, bands, goi
   const { perSecond, label, left, right, now } = scale;
   const ticks = ticksBetween((left - label) / perSecond, (right - label) / perSecond, perSecond);
   axis.replaceChildren(make("div", "nbflow-axis-corner", "Task"), ...ticks.map(({ at, text }) => {
-    const tick = make("span", "nbflow-tick", text);
-    tick.style.left = `${label + at * perSecond}px`;
+    const x = label + at * perSecond;
+    const tick = make("span", `nbflow-tick${x + TICK_ROOM > right ? " nbflow-tick-last" : ""}`, text);
+    tick.style.left = `${x}px`;
     return tick;
   }));
   const parts = ticks.map(({ at }) => standing("nbflow-tick-line", label + at * perSecond));

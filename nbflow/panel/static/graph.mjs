@@ -24,6 +24,9 @@ import { makeViewport } from "./viewport.mjs";
 
 // Above this, changing colours come at once: to fade hundreds of shapes takes longer than a frame.
 const FADED = 100;
+// Drawn smaller than this, a name is set in larger letters where there is room for them.
+const FAR = 0.85;
+const LARGE_CHAR = 9;
 
 /** @param {import("./shared.mjs").Shared} shared */
 export function makeGraph(shared) {
@@ -41,6 +44,7 @@ export function makeGraph(shared) {
 
   const viewport = makeViewport(sheet, shared.signal, ({ k }) => {
     tools.paintScale(k);
+    sheet.classList.toggle("nbflow-far", k < FAR && (places?.all.size ?? 0) <= FADED);
     minimap.place();
   });
   const tools = makeGraphTools(viewport, (folded) => {
@@ -84,7 +88,7 @@ export function makeGraph(shared) {
     const now = toggled && placeOfFold(toggled.key);
     const [before, after] = [toggled?.box, now?.box];
     toggled = null;
-    viewport.show(svg, places.paper, before && after ? (camera) => anchored(camera, before, after) : undefined);
+    viewport.show(svg, places.paper, before && after ? (camera) => anchored(camera, before, after) : undefined, topOf(places));
   };
   const placeOfFold = (/** @type {string} */ fold) => {
     const all = [...(places?.all.values() ?? [])];
@@ -148,6 +152,13 @@ export function makeGraph(shared) {
   return element;
 }
 
+/** Where the drawing begins, from left to right: at what stands highest. @param {import("./places.mjs").Places} places */
+function topOf({ all }) {
+  const boxes = [...all.values()].map(({ box }) => box);
+  const highest = boxes.reduce((top, box) => (box.y < top.y ? box : top), boxes[0]);
+  return highest ? highest.x + highest.width / 2 : 0;
+}
+
 /**
  * Make the drawing part of the sheet: as large as it is, to be moved and scaled, and every node and box named.
  * @param {SVGSVGElement} svg  @param {import("./places.mjs").Places} places
@@ -155,7 +166,11 @@ export function makeGraph(shared) {
 function tend(svg, { all, links }) {
   for (const name of ["style", "aria-label"]) svg.removeAttribute(name);
   svg.setAttribute("role", "presentation");
-  for (const { element } of all.values()) element.setAttribute("role", "img"); // its title is its name
+  for (const { element, box, isBox } of all.values()) {
+    element.setAttribute("role", "img"); // its title is its name
+    const { length } = element.querySelector(".nbflow-name")?.textContent ?? ""; // of a box with its state
+    element.toggleAttribute("data-roomy", length * LARGE_CHAR < box.width - (isBox ? 40 : 8));
+  }
   for (const { element } of links) element.setAttribute("aria-hidden", "true");
 }
 

@@ -120,7 +120,8 @@ export function makeInspector(shared) {
     history: (history) => {
       if (!history || !history.changes.length) return sections.hide("history");
       const tries = history.attempts.length;
-      const extra = tries > 1 ? `${tries} attempts` : `${history.changes.length + history.left} changes`;
+      const count = history.changes.length + history.left;
+      const extra = tries > 1 ? `${tries} attempts` : `${count} ${count === 1 ? "change" : "changes"}`;
       sections.show("history", historyOf(history), { extra, open: false });
     },
     source: (source) => {

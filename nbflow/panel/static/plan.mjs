@@ -133,7 +133,7 @@ function details(plan) {
   if (plan.blocks.length) {
     const list = make("p", "nbflow-plan-blocks");
     list.append(...plan.blocks.flatMap(([name, why], i) => [
-      make("span", "", i ? "; " : "Opens "), make("strong", "", name), make("span", "", `: ${why}`),
+      make("span", "", i ? "; " : "Opens "), make("strong", "", name), make("span", "", ` (${why})`),
     ]));
     found.push(list);
   }

@@ -51,12 +51,13 @@ export function runTime({ seconds, going, toldAt }, now) {
 }
 
 /**
- * Seconds as a person reads them: `0.24 s`, `12.3 s`, `2 min 05 s`, `1 h 02 min`.
+ * Seconds as a person reads them: `3 ms`, `0.24 s`, `12.3 s`, `2 min 05 s`, `1 h 02 min`.
  * @param {number | null} seconds
  */
 export function formatSeconds(seconds) {
   if (seconds === null || !Number.isFinite(seconds)) return "";
   const positive = Math.max(0, seconds);
+  if (positive < 0.0995) return `${Math.round(positive * 1000)} ms`;
   if (positive < 9.995) return `${positive.toFixed(2)} s`;
   if (positive < 59.95) return `${positive.toFixed(1)} s`;
   const whole = Math.round(positive);

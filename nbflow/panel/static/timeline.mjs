@@ -80,6 +80,7 @@ export function makeTimeline(shared) {
   });
 
   const fitting = () => (scroller.clientWidth - scale.label - RIGHT_PX) / extent;
+  let widthShown = 0;
   /** Find out how much time there is, and how much of it is in view. */
   const rescale = () => {
     const { head } = shared.snapshot;
@@ -100,6 +101,11 @@ export function makeTimeline(shared) {
     const left = scroller.scrollLeft + label;
     scale = { perSecond, now, label, left, right: scroller.scrollLeft + scroller.clientWidth };
     roll.touchAll();
+    if (scroller.clientWidth !== widthShown && chosen !== null) {
+      // The inspector that opens takes room, and perhaps that in which the selected task was.
+      showTime(timesOf(shared.rows.get(shared.selected.key), performance.now()));
+    }
+    widthShown = scroller.clientWidth;
   };
   /** @param {number} factor @param {number | null} x */
   const zoom = (factor, x) => {

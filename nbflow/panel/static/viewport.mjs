@@ -13,7 +13,7 @@ const TALLEST = 640;
 const TALLEST_OF_WINDOW = 0.7;
 const LOWEST = 150;
 // What would be smaller than this at first is shown from its start instead, with the overview beside it.
-const START = { least: 0.45 };
+const START = { least: 0.6 };
 const GLIDE_MS = 180;
 // In the corner at the bottom left; the drawing is fitted so that it is not below it.
 const TOOLBAR = { width: 190, height: 38 };
@@ -27,6 +27,8 @@ export function makeViewport(sheet, signal, changed) {
   let svg = null;
   /** @type {Box} */
   let paper = NOTHING;
+  /** What is in the middle at first of what is wider than the sheet. */
+  let middle = 0;
   let size = { width: 0, height: 0 };
   /** @type {Camera} */
   let camera = { x: 0, y: 0, k: 1 };
@@ -77,9 +79,12 @@ export function makeViewport(sheet, signal, changed) {
   const fitted = (/** @type {Box} */ box, /** @type {import("./camera.mjs").Size} */ view, /** @type {{least?: number}} */ limits) => {
     // At the top: a click that opens the inspector, and makes the sheet higher, moves nothing from under the pointer.
     const camera = fit(box, view, { ...limits, atTop: true });
+    const seen = view.width / camera.k;
+    if (box.width > seen) camera.x = within(middle - seen / 2, box.x, box.x + box.width - seen);
     const [left, below] = [(box.x - camera.x) * camera.k, (box.y + box.height - camera.y) * camera.k];
     if (left > TOOLBAR.width || below < view.height - TOOLBAR.height) return camera;
-    return fit(box, { width: view.width, height: view.height - TOOLBAR.height }, { ...limits, atTop: true });
+    const above = fit(box, { width: view.width, height: view.height - TOOLBAR.height }, { ...limits, atTop: true });
+    return box.width * above.k > view.width ? { ...above, x: camera.x } : above;
   };
   /** Make the sheet as high as the drawing needs, and no higher than is good for the page. */
   const takeHeight = () => {
@@ -105,10 +110,12 @@ export function makeViewport(sheet, signal, changed) {
     /**
      * Show another drawing. What somebody looks at stays in place, by `move`; else the drawing is fitted.
      * @param {SVGSVGElement | null} next  @param {Box} [nextPaper]  @param {(camera: Camera) => Camera} [move]
+     * @param {number} [nextMiddle]  what is in the middle at first of what is wider than the sheet
      */
-    show(next, nextPaper = NOTHING, move) {
+    show(next, nextPaper = NOTHING, move, nextMiddle = 0) {
       svg = next;
       paper = nextPaper;
+      middle = nextMiddle;
       if (!svg || !measure()) return;
       const whole = fitted(paper, size, START);
       if (move && !(fitting && showsAll(whole, paper, size))) {
