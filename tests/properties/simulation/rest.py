@@ -46,8 +46,8 @@ class AtRest(Happenings):
                 continue
             if self._is_late(resource) and self._has_ended(graph.shapes[key[0]].cleanup, key[1]):
                 continue  # it came when its cleanup had gone ahead, and is cleaned up at the end
-            setup = graph.shapes[key[0]].setup
-            if setup >= 0 and not self._has_ended(setup, key[1]):
+            shape = graph.shapes[key[0]]
+            if not self._has_ended(shape.setup if shape.setup >= 0 else shape.init, key[1]):
                 continue  # it went well, and a handler wants another try
             if all(self._has_ended(number, key[1]) for number in self.inside(key[0])):
                 raise self.broken(f"rule 8: {graph.blocks[key[0]].name} stays open after its last task")
