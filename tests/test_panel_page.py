@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nbflow.panel.controls import CONTROLS
+from nbflow.panel.controls.controls import CONTROLS
 from nbflow.render.build import FOLD_ABOVE
 
 ROOT = Path(__file__).resolve().parent.parent

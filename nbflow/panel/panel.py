@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from nbflow.panel.canvas import Canvas
 from nbflow.panel.coalesce import Coalescer
-from nbflow.panel.commands import Commands
-from nbflow.panel.folds import Folds
-from nbflow.panel.form import Form
-from nbflow.panel.inspector import Inspector
+from nbflow.panel.controls.commands import Commands
+from nbflow.panel.form.form import Form
+from nbflow.panel.inspector.inspector import Inspector
 from nbflow.panel.part import RUN
-from nbflow.panel.plans import Plans
-from nbflow.panel.runs import Runs
+from nbflow.panel.picture.canvas import Canvas
+from nbflow.panel.picture.folds import Folds
+from nbflow.panel.runs.plans import Plans
+from nbflow.panel.runs.runs import Runs
 from nbflow.panel.safetext import words_of
 from nbflow.panel.showing import showings
 from nbflow.panel.static_copy import StaticCopies
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from nbflow.engine.events import Event
     from nbflow.engine.handle import Run
     from nbflow.flow import Flow
-    from nbflow.panel.picture import Picture
+    from nbflow.panel.picture.picture import Picture
 
 # So long the display of a panel waits for its drawing, to put it into the copy as well.
 _DRAWING_S = 0.5

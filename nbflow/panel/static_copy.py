@@ -17,7 +17,7 @@ from nbflow.render.text import text
 if TYPE_CHECKING:
     from nbflow.engine.handle import Run
     from nbflow.flow import Flow
-    from nbflow.panel.sheet import Sheet
+    from nbflow.panel.picture.sheet import Sheet
 
 # The output after the copy is the widget. Where it could not come to life it holds no panel, only an error text.
 _WIDGET_CSS = (

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from nbflow import Flow, task
-from nbflow.panel.controls import CONTROLS
+from nbflow.panel.controls.controls import CONTROLS
 from tests.panel.conftest import until
 from tests.panel.test_panel import HELD, enabled, head
 

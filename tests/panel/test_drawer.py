@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from nbflow.panel.drawer import Drawer
+from nbflow.panel.picture.drawer import Drawer
 
 
 def test_of_each_kind_only_the_latest_that_waits_is_done():

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Optional, Union
 import pytest
 
 from nbflow import Flow, Parameter, task
-from nbflow.panel.fields import NOT_GIVEN, field, fields, fits
+from nbflow.panel.form.fields import NOT_GIVEN, field, fields, fits
 
 
 class Method(enum.Enum):

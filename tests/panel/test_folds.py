@@ -8,8 +8,8 @@ import time
 import pytest
 
 from nbflow import Flow, resource_manager, task
-from nbflow.panel import canvas as canvas_module
-from nbflow.panel import sheet as sheet_module
+from nbflow.panel.picture import canvas as canvas_module
+from nbflow.panel.picture import sheet as sheet_module
 from tests.panel.conftest import until
 
 
@@ -168,7 +168,7 @@ def test_an_unfolded_map_gets_its_children_in_the_next_run_as_well(make_panel):
 
 def test_of_many_children_the_first_are_drawn_and_it_is_said(make_panel, sent, monkeypatch):
     monkeypatch.setattr(canvas_module, "MOST_CHILDREN", 4)
-    monkeypatch.setattr("nbflow.panel.folds.MOST_CHILDREN", 4)
+    monkeypatch.setattr("nbflow.panel.picture.folds.MOST_CHILDREN", 4)
     with Flow("maps") as flow:
         work.map(list(range(6)))
     run = flow.start()

@@ -11,7 +11,7 @@ import weakref
 import pytest
 
 from nbflow import Flow, Parameter, context, resource_manager, task
-from nbflow.panel import expressions, inspector, logtail
+from nbflow.panel.inspector import expressions, inspector, logtail
 from nbflow.panel.panel import Panel
 from tests.panel import hostile
 from tests.panel.conftest import until

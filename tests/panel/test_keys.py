@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from nbflow.panel.controls import CONTROLS
+from nbflow.panel.controls.controls import CONTROLS
 from tests.panel.test_script import STATIC
 
 

@@ -21,10 +21,10 @@ from nbflow.core.states import (
     Success,
     TimedOut,
 )
-from nbflow.panel.heading import Heading
-from nbflow.panel.looks import Children
-from nbflow.panel.picture import Picture
-from nbflow.panel.shown import Shown
+from nbflow.panel.picture.heading import Heading
+from nbflow.panel.picture.looks import Children
+from nbflow.panel.picture.picture import Picture
+from nbflow.panel.picture.shown import Shown
 from nbflow.render.build import draw, foldable
 from nbflow.render.folding import Folding
 from nbflow.render.marks import marks

@@ -11,8 +11,8 @@ import weakref
 
 import pytest
 
-from nbflow.panel.asking import Asker
-from nbflow.panel.richly import IMAGE_LIMIT, TEXT_LIMIT, rich, short
+from nbflow.panel.inspector.asking import Asker
+from nbflow.panel.inspector.richly import IMAGE_LIMIT, TEXT_LIMIT, rich, short
 from nbflow.panel.safetext import plain
 from tests.panel import hostile
 

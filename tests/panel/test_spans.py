@@ -8,8 +8,8 @@ import pytest
 
 from nbflow import Flow, resource_manager, task
 from nbflow.engine.events import Event
-from nbflow.panel.picture import Picture
-from nbflow.panel.spans import Spans
+from nbflow.panel.picture.picture import Picture
+from nbflow.panel.picture.spans import Spans
 
 
 class Named:

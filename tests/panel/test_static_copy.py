@@ -10,9 +10,9 @@ import time
 import pytest
 
 from nbflow import Flow, task
-from nbflow.panel import canvas as canvas_module
-from nbflow.panel import sheet as sheet_module
-from nbflow.panel.sheet import make_sheet
+from nbflow.panel.picture import canvas as canvas_module
+from nbflow.panel.picture import sheet as sheet_module
+from nbflow.panel.picture.sheet import make_sheet
 from nbflow.panel.static_copy import bundle
 from nbflow.render import html as html_module
 from nbflow.render import svg as svg_module

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Cancelled, Failed, Mapped, Paused, Retrying, Skipped, State
-from nbflow.panel.heading import Heading
-from nbflow.panel.looks import Looks
-from nbflow.panel.spans import Spans
+from nbflow.panel.picture.heading import Heading
+from nbflow.panel.picture.looks import Looks
+from nbflow.panel.picture.spans import Spans
 from nbflow.render.build import draw
 from nbflow.render.names import one_line
 from nbflow.render.structure import structure
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.handle import Run
     from nbflow.panel.part import Json
-    from nbflow.panel.shown import Shown
+    from nbflow.panel.picture.shown import Shown
     from nbflow.render.build import GraphLike
     from nbflow.render.drawing import Node
     from nbflow.render.marks import Mark

@@ -1,6 +1,6 @@
 """What is told of an exception: type and message, where in the user's code it came from, notes, causes, the traceback.
 
-Calls users' code (`__str__`), so it is itself called by `nbflow.panel.asking` only. Keeps no frame.
+Calls users' code (`__str__`), so it is itself called by `nbflow.panel.inspector.asking` only. Keeps no frame.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import traceback
 from typing import TYPE_CHECKING
 
 from nbflow.core.anatomy import is_ours
+from nbflow.panel.inspector.sources import place_of
 from nbflow.panel.safetext import plain
-from nbflow.panel.sources import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

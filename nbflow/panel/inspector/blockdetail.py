@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbflow.panel.relations import NAME_LIMIT, Relations, Target
-from nbflow.panel.richly import short
+from nbflow.panel.inspector.relations import NAME_LIMIT, Relations, Target
+from nbflow.panel.inspector.richly import short
+from nbflow.panel.inspector.traces import told
 from nbflow.panel.safetext import plain
-from nbflow.panel.traces import told
 from nbflow.render.names import one_line
 from nbflow.render.palette import BLOCKS
 
 if TYPE_CHECKING:
     from nbflow.core.resource import Block
     from nbflow.engine.handle import Run
-    from nbflow.panel.asking import Asker
+    from nbflow.panel.inspector.asking import Asker
     from nbflow.panel.part import Json
 
 

@@ -7,8 +7,8 @@ import weakref
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbflow.panel.aside import Aside
-from nbflow.panel.listed import comparison_json, run_json
 from nbflow.panel.part import Part
+from nbflow.panel.runs.listed import comparison_json, run_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.parameter import Parameter
 from nbflow.core.sameness import same
-from nbflow.panel.literals import in_short
+from nbflow.panel.form.literals import in_short
 from nbflow.render.names import one_line, safe_key
 from nbflow.render.palette import state_look
 

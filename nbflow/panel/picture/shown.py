@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nbflow.core.resource import Block
     from nbflow.core.states import State
     from nbflow.core.task import Task
-    from nbflow.panel.looks import Looks
+    from nbflow.panel.picture.looks import Looks
     from nbflow.render.drawing import Drawing
     from nbflow.render.marks import Mark
 

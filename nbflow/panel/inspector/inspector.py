@@ -10,14 +10,14 @@ import weakref
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbflow.errors import NbflowError
-from nbflow.panel.actions import perform
 from nbflow.panel.aside import Aside
-from nbflow.panel.asking import Asker
 from nbflow.panel.coalesce import Coalescer
-from nbflow.panel.detail import Detail
-from nbflow.panel.logtail import LogTail
+from nbflow.panel.inspector.actions import perform
+from nbflow.panel.inspector.asking import Asker
+from nbflow.panel.inspector.detail import Detail
+from nbflow.panel.inspector.logtail import LogTail
+from nbflow.panel.inspector.relations import Relations, Target
 from nbflow.panel.part import RUN, Json, Part
-from nbflow.panel.relations import Relations, Target
 from nbflow.panel.safetext import plain, words_of
 from nbflow.render.build import foldable
 

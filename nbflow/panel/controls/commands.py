@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbflow.panel.aside import Aside
-from nbflow.panel.bar import Bar
-from nbflow.panel.history import state_of
+from nbflow.panel.controls.bar import Bar
+from nbflow.panel.inspector.history import state_of
 from nbflow.panel.part import Part
 
 if TYPE_CHECKING:

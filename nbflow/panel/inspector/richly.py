@@ -1,6 +1,6 @@
 """How a value looks: its own rich repr as Jupyter would show it, or text; its type and size. All of it limited.
 
-Calls users' code, so it is itself called by `nbflow.panel.asking` only.
+Calls users' code, so it is itself called by `nbflow.panel.inspector.asking` only.
 """
 
 from __future__ import annotations

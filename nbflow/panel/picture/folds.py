@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Mapped
-from nbflow.panel.canvas import MOST_CHILDREN
 from nbflow.panel.part import Part
+from nbflow.panel.picture.canvas import MOST_CHILDREN
 from nbflow.render.names import one_line
 
 if TYPE_CHECKING:

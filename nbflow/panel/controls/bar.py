@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from nbflow.panel.controls import CHOICES, CONTROLS, Control, enabled
+from nbflow.panel.controls.controls import CHOICES, CONTROLS, Control, enabled
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,9 +11,9 @@ import ipywidgets
 from nbflow.core.parameter import Parameter
 from nbflow.core.sameness import same
 from nbflow.errors import ParameterError
-from nbflow.panel.entries import Entry
-from nbflow.panel.fields import NOT_GIVEN, Field, fields, fits
-from nbflow.panel.literals import in_short
+from nbflow.panel.form.entries import Entry
+from nbflow.panel.form.fields import NOT_GIVEN, Field, fields, fits
+from nbflow.panel.form.literals import in_short
 from nbflow.panel.part import Part
 from nbflow.render.names import one_line
 

@@ -8,7 +8,7 @@ from nbflow.core.parameter import Parameter
 from nbflow.core.sameness import same
 from nbflow.engine.frozen import ORDINARY
 from nbflow.engine.plan import said
-from nbflow.panel.literals import in_short
+from nbflow.panel.form.literals import in_short
 from nbflow.render.names import one_line, safe_key
 
 if TYPE_CHECKING:

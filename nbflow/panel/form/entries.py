@@ -9,8 +9,8 @@ import ipywidgets
 
 from nbflow.core.sameness import same
 from nbflow.errors import ParameterError
-from nbflow.panel.fields import NOT_GIVEN, Field
-from nbflow.panel.literals import in_short, literal_text, read_literal
+from nbflow.panel.form.fields import NOT_GIVEN, Field
+from nbflow.panel.form.literals import in_short, literal_text, read_literal
 from nbflow.panel.tree import close_all
 from nbflow.render.names import one_line
 

@@ -10,10 +10,10 @@ import threading
 from typing import TYPE_CHECKING
 
 from nbflow.core.states import Mapped
-from nbflow.panel.drawer import Drawer
-from nbflow.panel.picture import Picture
-from nbflow.panel.sheet import PENDING, Sheet, TooLargeError, make_sheet
-from nbflow.panel.shown import Shown
+from nbflow.panel.picture.drawer import Drawer
+from nbflow.panel.picture.picture import Picture
+from nbflow.panel.picture.sheet import PENDING, Sheet, TooLargeError, make_sheet
+from nbflow.panel.picture.shown import Shown
 from nbflow.render.build import foldable
 from nbflow.render.folding import Foldable
 

@@ -1,6 +1,6 @@
 """What is told of the selected task: sections of plain data, each limited in size.
 
-Whatever calls users' code, such as a `__repr__`, is asked through `nbflow.panel.asking` and told when it is there.
+Whatever calls users' code, such as a `__repr__`, is asked through `asking` and told when it is there.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.parameter import Parameter
 from nbflow.core.states import Mapped
-from nbflow.panel.actions import possible
-from nbflow.panel.blockdetail import block_sections
-from nbflow.panel.history import children_of, history_of, state_of
-from nbflow.panel.relations import NAME_LIMIT, Relations, Target, kind_of
-from nbflow.panel.richly import rich, short
+from nbflow.panel.inspector.actions import possible
+from nbflow.panel.inspector.blockdetail import block_sections
+from nbflow.panel.inspector.history import children_of, history_of, state_of
+from nbflow.panel.inspector.relations import NAME_LIMIT, Relations, Target, kind_of
+from nbflow.panel.inspector.richly import rich, short
+from nbflow.panel.inspector.sources import doc_of, source_of
+from nbflow.panel.inspector.traces import told
 from nbflow.panel.safetext import plain
-from nbflow.panel.sources import doc_of, source_of
-from nbflow.panel.traces import told
 from nbflow.render.marks import mark_of_state, state_name
 from nbflow.render.names import one_line
 from nbflow.render.palette import state_look
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nbflow.core.states import State
     from nbflow.core.task import Task
     from nbflow.engine.handle import Run
-    from nbflow.panel.asking import Answer, Asker
+    from nbflow.panel.inspector.asking import Answer, Asker
     from nbflow.panel.part import Json
 
 _INPUTS = 40

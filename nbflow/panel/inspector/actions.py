@@ -9,8 +9,8 @@ from nbflow.core.states import Mapped
 from nbflow.engine.frozen import CLEANUP, ORDINARY
 from nbflow.engine.holds import PINNED
 from nbflow.errors import OptionError
-from nbflow.panel.expressions import condition_of, value_of
-from nbflow.panel.history import state_of
+from nbflow.panel.inspector.expressions import condition_of, value_of
+from nbflow.panel.inspector.history import state_of
 from nbflow.panel.safetext import plain
 
 if TYPE_CHECKING:

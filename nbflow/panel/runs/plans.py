@@ -10,7 +10,7 @@ from nbflow.core.sameness import same_values
 from nbflow.errors import NothingToRerunError
 from nbflow.panel.aside import Aside
 from nbflow.panel.part import Part
-from nbflow.panel.planned import NOTHING, plan_json, signature
+from nbflow.panel.runs.planned import NOTHING, plan_json, signature
 from nbflow.render.names import one_line
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The buttons: which there are, how they look, what they do."""
