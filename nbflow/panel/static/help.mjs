@@ -22,7 +22,7 @@ export function makeHelp(signal) {
   top.append(title, close);
   const groups = make("div", "nbflow-help-groups");
   groups.append(...[...new Set(KEYS.map(({ group }) => group))].map(listGroup));
-  const note = make("p", "nbflow-help-note", "They hold while the focus is in the panel, but not in a text field.");
+  const note = make("p", "nbflow-help-note", "These keys work while the focus is in the panel, but not in a text field.");
   dialog.append(top, groups, note);
 
   const button = make("button", "nbflow-help-button", "?");

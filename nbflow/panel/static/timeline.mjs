@@ -90,7 +90,7 @@ export function makeTimeline(shared) {
     const closed = [...bands.values()].flatMap((list) => list.map((band) => band.end ?? now));
     const longest = [...ends, ...closed].reduce((most, end) => Math.max(most, end), 0.001);
     extent = head.going ? withRoom(Math.max(longest, now)) : longest;
-    const label = scroller.clientWidth < 520 ? 120 : 190;
+    const label = scroller.clientWidth < 520 ? 120 : scroller.clientWidth < 900 ? 190 : 260;
     if (label !== scale.label) frame.style.setProperty("--nbflow-label", `${label}px`);
     scale = { ...scale, now, label };
     if (chosen !== null && chosen <= fitting()) chosen = null;
