@@ -154,7 +154,7 @@ export function makeGraph(shared) {
 
 /** Where the drawing begins, from left to right: at what stands highest. @param {import("./places.mjs").Places} places */
 function topOf({ all }) {
-  const boxes = [...all.values()].map(({ box }) => box);
+  const boxes = [...all.values()].filter(({ isBox }) => !isBox).map(({ box }) => box);
   const highest = boxes.reduce((top, box) => (box.y < top.y ? box : top), boxes[0]);
   return highest ? highest.x + highest.width / 2 : 0;
 }
