@@ -108,7 +108,7 @@ function paintBar(bar, head) {
  * @param {HTMLElement} problem @param {string[]} leaks @param {string} error @param {() => void} dismiss
  */
 function paintProblem(problem, leaks, error, dismiss) {
-  const lines = leaks.map((leak) => `▲ cleanup failed, the resource may be left: ${leak}`);
+  const lines = leaks.map((leak) => `▲ cleanup failed, the resource may be left, see %flow resources: ${leak}`);
   if (error) lines.push(`✗ ${error}`);
   problem.hidden = !lines.length;
   if (problem.dataset.shown === lines.join("\n")) return;
