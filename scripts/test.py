@@ -49,7 +49,8 @@ LAYERS = {
         "--nbval-cell-timeout=120",
         "--nbval-sanitize-with=tests/nbval.cfg",
     ],
-    "browser": ["tests", "-m", "browser"],
+    # Several browsers at once, each with servers of its own.
+    "browser": ["tests/browser", "-m", "browser", "-n", "auto", "--maxprocesses=4", "--dist=worksteal"],
 }
 MAY_BE_EMPTY = {"doctests"}
 

@@ -30,13 +30,16 @@ def kernel_of(server):
     return kernel
 
 
+OURS = ("keydown", "focusin", "pointerdown")  # what a panel listens to outside of itself
+
+
 def listeners(cdp):
-    """How many listeners the window and the document have, by event."""
+    """How many listeners the window and the document have, by event; Jupyter's own of other events come and go."""
     count = collections.Counter()
     for name in ("window", "document"):
         found = cdp.send("Runtime.evaluate", {"expression": name})["result"]["objectId"]
         all_ = cdp.send("DOMDebugger.getEventListeners", {"objectId": found})["listeners"]
-        count.update(one["type"] for one in all_)
+        count.update(one["type"] for one in all_ if one["type"] in OURS)
     return count
 
 

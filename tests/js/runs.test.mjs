@@ -10,7 +10,7 @@ test("the start of a run is a time, and has its day if that was another one", ()
 
   assert.equal(startText(then.getTime() / 1000, new Date(2026, 1, 3, 23)), "04:05:06");
   assert.equal(startText(then.getTime() / 1000, new Date(2026, 1, 4)), "2026-02-03 04:05:06");
-  assert.equal(startText(null, new Date()), "");
+  assert.equal(startText(null, new Date()), "–");
 });
 
 test("how much differs is said in a sentence", () => {

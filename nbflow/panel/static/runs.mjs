@@ -128,7 +128,7 @@ export function makeRuns(shared) {
     list.runs.forEach((run, i) => {
       const cell = times.get(run.number);
       if (!cell) return;
-      say(cell.time, run.seconds === null ? "" : formatSeconds(taken[i]));
+      say(cell.time, run.seconds === null ? "–" : formatSeconds(taken[i]));
       cell.bar.style.width = `${(100 * taken[i]) / longest}%`;
     });
   };
@@ -155,7 +155,7 @@ export function makeRuns(shared) {
  * @param {number | null} started  in seconds since the epoch  @param {Date} now
  */
 export function startText(started, now) {
-  if (started === null) return "";
+  if (started === null) return "–"; // it was over before it began
   const then = new Date(started * 1000);
   const time = then.toTimeString().slice(0, 8);
   if (then.toDateString() === now.toDateString()) return time;
