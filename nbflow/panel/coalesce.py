@@ -139,7 +139,8 @@ class Coalescer:
 
     def _take(self) -> tuple[Hashable, ...]:
         # What is marked again between these two lines is read after them, so it is told all the same.
-        keys = tuple(self._keys)
+        # A copy is made at one go; what walks through them may be interrupted by another thread's mark.
+        keys = tuple(self._keys.copy())
         for key in keys:
             del self._keys[key]
         return keys
