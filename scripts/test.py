@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "build" / "test"
 APART = "not browser and not dask and not kernel and not faults"
 
+# The panel against real runs, without a browser.
+PANEL = ("tests/panel",)
 # Each executes cells in a real IPython shell.
 SHELL = ("tests/notebook",)
 # They start processes and kill them: quick each, but too many to wait for after every change.
@@ -30,11 +32,12 @@ PROCESSES = ("tests/ledger", "tests/resources", "tests/store")
 LAYERS = {
     "unit": [
         "tests",
-        *(f"--ignore={folder}" for folder in ("tests/properties", *SHELL, *PROCESSES)),
+        *(f"--ignore={folder}" for folder in ("tests/properties", *PANEL, *SHELL, *PROCESSES)),
         "-m",
         APART,
     ],
     "doctests": ["nbflow", "--doctest-modules"],
+    "panel": [*PANEL, "-m", APART],
     "shell": [*SHELL, "-m", APART],
     "processes": [*PROCESSES, "-m", APART],
     "properties": ["tests/properties", "-m", APART],

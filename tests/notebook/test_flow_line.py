@@ -155,9 +155,10 @@ def test_cancel_cleans_up_and_shows_it(example):
 def test_panel_shows_a_widget_and_a_static_copy(example):
     cell = example("%flow panel example -p n=5")
 
-    static, widget = cell.outputs
+    static, widget, *updates = cell.outputs
     assert "nbflow-static" in static["text/html"]
     assert "application/vnd.jupyter.widget-view+json" in widget
+    assert all("nbflow-static" in update["text/html"] for update in updates)  # where no cell's id is told
 
 
 def test_reset_forgets_the_flow(example):
