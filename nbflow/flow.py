@@ -365,7 +365,7 @@ class Flow(Graph):
             timings=previous.timings,
             code=previous.code,
         )
-        older = [run for run in reversed(tuple(self.runs)) if run is not previous]
+        older = [run for run in reversed(self.runs.copy()) if run is not previous]
         return make_plan(
             graph,
             past.last(reads_code=word != ALL),

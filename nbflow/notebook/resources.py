@@ -104,7 +104,7 @@ def _takes(verb: str, row: Row) -> bool:
 def _list(*, is_all: bool) -> None:
     from nbflow import ledger
 
-    numbers = {run.id: run.number for flow in flows.values() for run in tuple(flow.runs)}
+    numbers = {run.id: run.number for flow in flows.values() for run in flow.runs.copy()}
     display(table(ledger.resources(all=is_all), numbers), raw=True)
 
 

@@ -27,7 +27,7 @@ def keep_shown(task: str, value: Any, flow: Flow | None) -> None:
 
 def _is_waited_for(flow: Flow) -> bool:
     run_id = thread.data.get("flow_run_id")
-    return any(run.id == run_id and run._thread is None for run in tuple(flow.runs))
+    return any(run.id == run_id and run._thread is None for run in flow.runs.copy())
 
 
 def _display(task: str, value: Any) -> None:

@@ -61,7 +61,7 @@ class Runs(Part):
         Args:
             note: What else to say.
         """
-        runs = list(self.panel.flow.runs)
+        runs = list(self.panel.flow.runs.copy())
         self._told = self._marks()
         now = self._clock()
         listed = [run_json(run, former, now=now) for run, former in zip(runs, [None, *runs], strict=False)]
@@ -104,7 +104,7 @@ class Runs(Part):
         if not isinstance(number, int):
             return None
         shown = self.panel.run
-        for run in (*self.panel.flow.runs, *([shown] if shown is not None else [])):
+        for run in (*self.panel.flow.runs.copy(), *([shown] if shown is not None else [])):
             if run.number == number:
                 return run
         kept = self.panel.flow.runs.maxlen
@@ -112,8 +112,8 @@ class Runs(Part):
         return None
 
     def _marks(self) -> list[tuple[Any, ...]]:
-        # Of a copy: a run may be started meanwhile.
-        return [(run.number, type(run.state), run.ended_at) for run in tuple(self.panel.flow.runs)]
+        # Of a copy, which is made at one go: a run may be started meanwhile.
+        return [(run.number, type(run.state), run.ended_at) for run in self.panel.flow.runs.copy()]
 
 
 def _tell(part: Runs | None) -> None:
