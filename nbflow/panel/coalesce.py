@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-# Between two flushes passes at least so many times what a flush costs: it takes 1/26 of the kernel's time at most.
-PATIENCE = 25
+# Between two flushes passes at least so many times what a flush costs: it takes 1/21 of the kernel's time at most.
+PATIENCE = 20
 _LONGEST_S = 1.0
 
 

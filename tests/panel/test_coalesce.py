@@ -92,7 +92,7 @@ def test_a_key_that_changes_often_is_told_once_a_message():
     assert flushed[1:] == [(0.1, ("a", "b", "c"))]
 
 
-@pytest.mark.parametrize(("cost_s", "pause_s"), [(0.001, 0.1), (0.008, 0.2), (0.02, 0.5), (3.0, 1.0)])
+@pytest.mark.parametrize(("cost_s", "pause_s"), [(0.001, 0.1), (0.01, 0.2), (0.025, 0.5), (3.0, 1.0)])
 def test_a_flush_that_takes_long_is_made_less_often(cost_s, pause_s):
     clock, flushed = HandClock(), []
     changes = coalescer(clock, flushed, cost_s)
