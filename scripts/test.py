@@ -28,6 +28,9 @@ SHELL = ("tests/notebook",)
 # They start processes and kill them: quick each, but too many to wait for after every change.
 PROCESSES = ("tests/ledger", "tests/resources", "tests/store")
 
+# Several tests at once; each worker has servers, browsers and kernels of its own.
+AT_ONCE = ("-n", "auto", "--maxprocesses=4", "--dist=worksteal")
+
 # What pytest is given for each layer; the quick ones first.
 LAYERS = {
     "unit": [
@@ -35,12 +38,13 @@ LAYERS = {
         *(f"--ignore={folder}" for folder in ("tests/properties", *PANEL, *SHELL, *PROCESSES)),
         "-m",
         APART,
+        *AT_ONCE,
     ],
     "doctests": ["nbflow", "--doctest-modules"],
-    "panel": [*PANEL, "-m", APART],
-    "shell": [*SHELL, "-m", APART],
-    "processes": [*PROCESSES, "-m", APART],
-    "properties": ["tests/properties", "-m", APART],
+    "panel": [*PANEL, "-m", APART, *AT_ONCE],
+    "shell": [*SHELL, "-m", APART, *AT_ONCE],
+    "processes": [*PROCESSES, "-m", APART, *AT_ONCE],
+    "properties": ["tests/properties", "-m", APART, *AT_ONCE],
     "javascript": [],
     "dask": ["tests", "-m", "dask and not faults"],
     "kernel": ["tests", "-m", "kernel and not browser and not faults"],
@@ -52,8 +56,7 @@ LAYERS = {
         "--nbval-cell-timeout=120",
         "--nbval-sanitize-with=tests/nbval.cfg",
     ],
-    # Several browsers at once, each with servers of its own.
-    "browser": ["tests/browser", "-m", "browser", "-n", "auto", "--maxprocesses=4", "--dist=worksteal"],
+    "browser": ["tests/browser", "-m", "browser", *AT_ONCE],
 }
 MAY_BE_EMPTY = {"doctests"}
 

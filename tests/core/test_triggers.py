@@ -219,7 +219,7 @@ COUNTED = [
 ]
 
 
-@pytest.mark.parametrize("trigger", COUNTED, ids=repr)
+@pytest.mark.parametrize("trigger", COUNTED, ids=lambda trigger: getattr(trigger, "__name__", repr(trigger)))
 def test_the_rule_of_counts_predicts_what_the_trigger_will_say(trigger):
     """flow-model 7.2."""
     for successful, skipped, failed, cancelled in itertools.product(range(3), repeat=4):
