@@ -47,6 +47,11 @@ class LivePanel:
     def click(self, name: str) -> None:
         self.button(name).click()
 
+    def press(self, key: str, name: str) -> None:
+        """Press the key that stands for a button, once it can do something; a key too early is told, and dropped."""
+        expect(self.button(name)).to_be_enabled(timeout=20_000)
+        self.page.page.keyboard.press(key)
+
     def expect_state(self, word: str, *, timeout_s: float = 20) -> None:
         """Wait until the panel's head says how the run stands."""
         expect(self.element.locator(".nbflow-head .nbflow-badge")).to_contain_text(

@@ -102,19 +102,19 @@ def test_a_run_is_stepped_paused_and_cancelled_by_keys(work):
     keyboard = page.page.keyboard
 
     for task in ("Workshop-1", "Workshop.setup-1"):
-        keyboard.press("s")
+        panel.press("s", "Step")
         panel.expect_row(task, "Success")
     panel.expect_state("Paused")
     keyboard.press("c")  # not by accident
-    keyboard.press("g")
+    panel.press("g", "Resume")
     panel.expect_row("busy-1", "Running")
-    keyboard.press("p")
+    panel.press("p", "Pause")
     page.run_cell(3)
     panel.expect_state("Paused")
     panel.element.get_by_role("tab", name="Graph").focus()
     keyboard.press("h")
     expect(panel.element.locator(".nbflow-command-hold")).to_have_class(re.compile("mod-active"))
-    keyboard.press("Shift+C")
+    panel.press("Shift+C", "Cancel")
     panel.expect_state("Cancelled")
 
     keyboard.press("2")
