@@ -46,9 +46,10 @@ LAYERS = {
     "processes": [*PROCESSES, "-m", APART, *AT_ONCE],
     "properties": ["tests/properties", "-m", APART, *AT_ONCE],
     "javascript": [],
+    # One after the other: these look at all that the machine has of dask.
     "dask": ["tests", "-m", "dask and not faults"],
-    "kernel": ["tests", "-m", "kernel and not browser and not faults"],
-    "faults": ["tests", "-m", "faults"],
+    "kernel": ["tests", "-m", "kernel and not browser and not faults", *AT_ONCE],
+    "faults": ["tests", "-m", "faults", *AT_ONCE],
     "notebooks": [
         "notebooks",
         "--nbval",

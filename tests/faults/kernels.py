@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
-from jupyter_client.manager import KernelManager
 
 import nbflow
 from tests.faults.plan import INTERRUPTS
-from tests.kernel.conftest import Kernel
+from tests.kernel.conftest import Kernel, new_manager
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +58,7 @@ class MarkedKernel(Kernel):
             (folder / name).mkdir(parents=True)
         shutil.copy(WORKSHOP, folder / f"{MODULE}.py")
         environ = {**os.environ, MARK: mark, "TMPDIR": str(folder / "tmp"), HOME: str(home)}
-        self.manager = KernelManager(kernel_name="python3")
+        self.manager = new_manager()
         self._stderr = (folder / "stderr").open("wb")  # kept open: a restart uses it again
         self.manager.start_kernel(cwd=str(folder), env=environ, stdout=self._stderr, stderr=self._stderr)
         self.process = psutil.Process(self.manager.provisioner.pid)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
+import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
 from queue import Empty
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +16,6 @@ from jupyter_client.manager import KernelManager
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from jupyter_client.blocking.client import BlockingKernelClient
 
@@ -41,11 +43,17 @@ class Reply:
         return self.stdout + "".join(f"{data.get('text/plain', '')}\n" for data in self.shown)
 
 
+def new_manager() -> KernelManager:
+    """A manager whose kernel is spoken to through files; ports may be taken by others before the kernel has them."""
+    place = Path(tempfile.gettempdir(), f"kernel-{uuid.uuid4().hex}")  # short: such a path has 107 bytes at most
+    return KernelManager(kernel_name="python3", transport="ipc", ip=str(place))
+
+
 class Kernel:
     """A running ipykernel with helpers to execute, interrupt, restart, kill and look at its processes."""
 
     def __init__(self, cwd: Path) -> None:
-        self.manager = KernelManager(kernel_name="python3")
+        self.manager = new_manager()
         self.manager.start_kernel(cwd=str(cwd))
         self.client: BlockingKernelClient = self.manager.client()
         self.client.start_channels()
