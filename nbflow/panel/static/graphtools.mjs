@@ -52,9 +52,13 @@ export function makeGraphTools(viewport, foldAll) {
     /** @param {Record<string, boolean>} folds */
     offer(folds) {
       const all = Object.values(folds);
+      const focused = document.activeElement;
       fold.hidden = !all.includes(false);
       unfold.hidden = !all.includes(true);
-      if (!buttons.some((button) => !button.hidden && button.tabIndex === 0)) out.tabIndex = 0;
+      const gone = [fold, unfold].find((button) => button.hidden && button === focused);
+      if (gone) [fold, unfold, out].find((button) => !button.hidden)?.focus();
+      const stop = buttons.find((button) => !button.hidden && button.tabIndex === 0) ?? out;
+      for (const button of buttons) button.tabIndex = button === stop ? 0 : -1;
     },
   };
 }
