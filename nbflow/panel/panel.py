@@ -222,10 +222,24 @@ class Panel(ipywidgets.VBox):
         if message.get("kind") == "select":
             key, index = message.get("key"), message.get("index")
             self.selected = (key if isinstance(key, str) else "", index if type(index) is int else None)
+        self._take_edits(message.get("fields"))
         part = self._hearers.get(message.get("kind", ""))
         if part is not None:
             self.clear_error()
             part.hear(message)
+
+    def _take_edits(self, states: object) -> None:
+        """Take what was edited in fields before something was asked for: their own messages may come later."""
+        if not isinstance(states, dict):
+            return
+        inputs = [
+            *self.commands.bar.inputs,
+            *(one for entry in self.form.entries.values() for one in entry.inputs),
+        ]
+        for widget in inputs:
+            state = states.get(widget.model_id)
+            if isinstance(state, dict):
+                widget.set_state({name: state[name] for name in ("value", "index") if name in state})
 
     def show(self, run: Run) -> None:
         """Show a run that was started here."""

@@ -278,3 +278,91 @@ def test_a_parameter_that_becomes_required_asks_for_a_value(make_form, default):
     assert form.panel._head.error == ""
     change(form, p=default)
     assert form.values() == {"p": default}
+
+
+# A press brings along what was edited
+
+
+def press(form, command, **states):
+    """Press a button as the script does where something was edited: `press(form, "run", n={"value": 3})`."""
+    fields = {form.entries[name].input.model_id: state for name, state in states.items()}
+    form.panel._body._handle_custom_msg({"kind": "press", "command": command, "fields": fields}, [])
+    until(lambda: form.panel.run is None or form.panel.run.is_finished)
+    return form.panel.run
+
+
+def test_a_press_brings_along_what_was_edited_but_has_not_arrived(make_form):
+    form = make_form(
+        n=3, day=date(2026, 1, 31), method=("fast", Literal["fast", "exact"]), limit=(None, int | None)
+    )
+    none = form.entries["limit"].none.model_id
+
+    states = {
+        "n": {"value": 7},
+        "day": {"value": {"year": 2026, "month": 1, "date": 1}},
+        "method": {"index": 1},
+    }
+    fields = {form.entries[name].input.model_id: state for name, state in states.items()}
+    fields |= {none: {"value": False}, form.entries["limit"].input.model_id: {"value": 5}}
+    form.panel._body._handle_custom_msg({"kind": "press", "command": "run", "fields": fields}, [])
+    until(lambda: form.panel.run is not None and form.panel.run.is_finished)
+
+    assert form.panel.run.parameters == {"n": 7, "day": date(2026, 2, 1), "method": "exact", "limit": 5}
+    assert form.edits.value == ""
+
+
+def test_what_arrives_later_of_an_edit_that_a_run_has_had_is_an_edit_as_far_as_it_differs(make_form):
+    form = make_form(n=3)
+    press(form, "run", n={"value": 9})
+
+    form.entries["n"].input.set_state({"value": 7})
+    assert form.edits.value == "1 edited, not run yet"
+    form.entries["n"].input.set_state({"value": 9})
+    assert form.edits.value == ""
+
+
+def test_only_values_of_fields_are_taken_and_only_of_this_form(make_form):
+    form, other = make_form(n=3), make_form(n=3)
+    strange = {"nothing": {"value": 5}, other.entries["n"].input.model_id: {"value": 5}, "": 5}
+
+    for fields in (strange, [5], None):
+        message = {"kind": "press", "command": "run", "fields": fields}
+        form.panel._body._handle_custom_msg(message, [])
+        until(lambda: form.panel.run is not None and form.panel.run.is_finished)
+        assert form.panel.run.parameters == {"n": 3}
+    press(form, "run", n={"value": 4, "description": "other"})
+
+    assert form.panel.run.parameters == {"n": 4}
+    assert form.entries["n"].input.description == "n"
+    assert other.entries["n"].value == 3
+
+
+def test_a_state_that_is_no_value_of_its_field_is_told_and_starts_nothing(make_form, make_panel):
+    form = make_form(n=3)
+
+    press(form, "run", n={"value": "many"})
+
+    assert form.panel.run is None
+    assert "many" in form.panel._head.error
+    make_panel.errors.clear()
+
+
+def test_a_press_too_late_does_nothing_but_keeps_what_was_edited(make_form):
+    form = make_form(n=3)
+    press(form, "resume", n={"value": 4})
+    press(form, "no such command", n={"value": 5})
+
+    assert form.panel.run is None
+    assert form.entries["n"].value == 5
+
+
+def test_a_press_brings_along_whether_to_hold_and_what_to_rerun(make_form):
+    form = make_form(n=3)
+    bar = form.panel.commands.bar
+    fields = {bar.holds.model_id: {"value": True}, bar.what.model_id: {"index": 1}}
+
+    form.panel._body._handle_custom_msg({"kind": "press", "command": "run", "fields": fields}, [])
+    until(lambda: form.panel.run is not None)
+
+    assert form.panel.run.hold_on_failure
+    until(lambda: form.panel.run.is_finished)

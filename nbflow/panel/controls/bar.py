@@ -49,6 +49,8 @@ class Bar:
             layout=ipywidgets.Layout(width="auto"),
         )
         self.what.add_class("nbflow-what")
+        for widget in self.inputs:
+            widget.add_class(f"nbflow-field-{widget.model_id}")
         self._suggested: object = None
         groups: list[Any] = []
         for name, controls in itertools.groupby(CONTROLS, key=lambda control: control.group):
@@ -58,6 +60,11 @@ class Bar:
             groups.append(group)
         self.box = ipywidgets.HBox(groups)
         self.box.add_class("nbflow-controls")
+
+    @property
+    def inputs(self) -> list[Any]:
+        """What the user sets for a run to come."""
+        return [self.holds, self.what]
 
     def show(self, run: Run | None) -> None:
         """Let those buttons be pressed that make sense now; suggest what to rerun once a run is over."""

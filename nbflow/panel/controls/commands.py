@@ -5,10 +5,11 @@ Retry and Skip wait for the run's answer, which may be busy with a task: they do
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbflow.panel.aside import Aside
 from nbflow.panel.controls.bar import Bar
+from nbflow.panel.controls.controls import enabled
 from nbflow.panel.inspector.history import state_of
 from nbflow.panel.part import Part
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.handle import Run
     from nbflow.panel.panel import Panel
+    from nbflow.panel.part import Json
 
 
 class Commands(Part):
@@ -27,6 +29,8 @@ class Commands(Part):
         panel: The panel.
         options: More keyword arguments of `flow.start`, for the runs started here.
     """
+
+    hears: ClassVar[Mapping[str, str]] = {"press": "_press_with"}
 
     def __init__(self, panel: Panel, options: Mapping[str, Any]) -> None:
         super().__init__(panel)
@@ -71,6 +75,12 @@ class Commands(Part):
             self.aside.ask(lambda _: self._mend(run, command, *selection))
         elif run is not None:
             {"resume": run.resume, "pause": run.pause, "cancel": run.cancel}[command]()
+
+    def _press_with(self, message: Json) -> None:
+        """Carry out the command of a button that has brought along what was edited."""
+        command = str(message.get("command"))
+        if enabled(self.panel.run).get(command):  # as when the button itself is pressed
+            self.press(command)
 
     def start(self, *, paused: bool) -> Run:
         """Start a run with the parameters of the form."""

@@ -57,13 +57,19 @@ class Entry:
             self.none = ipywidgets.Checkbox(description=f"{one_line(field.name, 60)} is None", indent=False)
             self.none.observe(lambda _: self._edit(), "value")
             self.none.add_class("nbflow-entry-none")
+        for widget in self.inputs:
+            widget.add_class(f"nbflow-field-{widget.model_id}")
         self.note = ipywidgets.Label()
         self.note.add_class("nbflow-entry-note")
-        inputs = [self.input, self.none, self.note]
-        self.box = ipywidgets.HBox([widget for widget in inputs if widget is not None])
+        self.box = ipywidgets.HBox([*self.inputs, self.note])
         self.box.add_class("nbflow-entry")
         self.box.add_class(f"nbflow-entry-{field.kind}")
         self.set(value)
+
+    @property
+    def inputs(self) -> list[Any]:
+        """What the user edits."""
+        return [self.input] if self.none is None else [self.input, self.none]
 
     @property
     def value(self) -> Any:

@@ -49,7 +49,7 @@ export function makeActions(shared) {
     if (name === "break" && actions.break?.is_on) return act("unbreak");
     if (why) return tellWhy(`Not possible: ${why}.`);
     tellWhy("");
-    if (name === "rerun") shared.send("plan", { what: "from", key: shared.selected.key });
+    if (name === "rerun") shared.sendWithEdits("plan", { what: "from", key: shared.selected.key });
     else if (WITH_FORM.has(name)) show(open === name ? "" : name);
     else act(name);
   };

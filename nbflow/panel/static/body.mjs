@@ -2,6 +2,7 @@
 /** The larger part of a panel: its views, the list of tasks, the inspector, and what they share. */
 import { makeAnnouncer } from "./announce.mjs";
 import { listen, make } from "./dom.mjs";
+import { watchEdits } from "./edits.mjs";
 import { makeFilter } from "./filter.mjs";
 import { makeGraph } from "./graph.mjs";
 import { makeHelp } from "./help.mjs";
@@ -21,6 +22,7 @@ import { makeTimeline } from "./timeline.mjs";
 function render(view) {
   const { el, signal } = view;
   const shared = makeShared(view);
+  shared.edits = watchEdits(view);
   el.classList.add("nbflow-body");
   const tabs = makeTabs(shared, [
     { name: "graph", label: "Graph", element: makeGraph(shared) },

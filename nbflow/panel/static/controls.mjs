@@ -1,6 +1,9 @@
 // @ts-check
 /** What the buttons and the form of a panel, which are ipywidgets, lack for keyboards and screen readers. */
 
+// What these do depends on the fields.
+const ASKING = ["run", "step", "step_block", "rerun"];
+
 let notesMade = 0;
 
 /**
@@ -29,6 +32,23 @@ export function tendButtons(controls, signal) {
   observer.observe(controls, { subtree: true, childList: true, attributeFilter: ["disabled", "class"] });
   signal.addEventListener("abort", () => observer.disconnect());
   tend();
+}
+
+/**
+ * Let a button that takes something from the fields bring along what has been edited.
+ * @param {Element} controls  @param {AbortSignal} signal
+ * @param {ReturnType<typeof import("./edits.mjs").watchEdits>} edits
+ * @param {(command: string, fields: Record<string, object>) => void} press
+ */
+export function bringEdits(controls, signal, edits, press) {
+  controls.addEventListener("click", (event) => {
+    const target = /** @type {Element} */ (event.target);
+    const command = ASKING.find((one) => target.closest(`.nbflow-command-${one}`));
+    if (!command || !edits.areAny) return;
+    event.stopImmediatePropagation();
+    event.preventDefault();
+    edits.take().then((fields) => press(command, fields));
+  }, { signal, capture: true });
 }
 
 /**

@@ -5,8 +5,9 @@
  * @typedef {import("./text.mjs").Head} Head
  * @typedef {import("./text.mjs").Patch} Patch
  */
-import { tendButtons, tendForm } from "./controls.mjs";
+import { bringEdits, tendButtons, tendForm } from "./controls.mjs";
 import { everySecond, listen, make, say, whenThere } from "./dom.mjs";
+import { watchEdits } from "./edits.mjs";
 import { goneText, lastHead, whenGone } from "./life.mjs";
 import { formatSeconds, progressText, runTime, whereText, withClass } from "./text.mjs";
 
@@ -82,7 +83,11 @@ async function renderHead(view) {
     el.prepend(gone);
     paint({ ...body.get("snapshot"), head: lastHead(head, taken()) });
   });
-  whenThere(el, find(".nbflow-controls"), signal, (controls) => tendButtons(controls, signal));
+  const edits = watchEdits({ model: body, el, signal });
+  whenThere(el, find(".nbflow-controls"), signal, (controls) => {
+    bringEdits(controls, signal, edits, (command, fields) => body.send({ kind: "press", command, fields }));
+    tendButtons(controls, signal);
+  });
   whenThere(el, find(".nbflow-entries"), signal, (form) => tendForm(form, signal));
 }
 

@@ -27,7 +27,7 @@ export function makePlan(shared) {
   const content = make("div", "nbflow-plan-content");
   const start = pushButton("Rerun now", "nbflow-plan-start", () => shared.send("follow"));
   const drop = pushButton("Close", "nbflow-close", () => close());
-  const all = pushButton("Plan a rerun of everything", "nbflow-plan-all", () => shared.send("plan", { what: "all" }));
+  const all = pushButton("Plan a rerun of everything", "nbflow-plan-all", () => shared.sendWithEdits("plan", { what: "all" }));
   const buttons = make("div", "nbflow-plan-buttons");
   buttons.append(start, all, drop);
   element.append(title, headline, content, buttons);

@@ -71,6 +71,13 @@ export function makeShared({ model, el, signal }) {
       else model.send({ kind, ...fields });
       return !shared.isGone;
     },
+    /** @type {ReturnType<typeof import("./edits.mjs").watchEdits> | null} */
+    edits: null,
+    /** Say it with what has been edited in the form. @param {string} kind @param {Record<string, any>} message */
+    sendWithEdits(kind, message) {
+      if (shared.edits?.areAny) shared.edits.take().then((fields) => shared.send(kind, { ...message, fields }));
+      else shared.send(kind, message);
+    },
     /** Select a row, box or group, or nothing with "". @param {string} key @param {number | null} [index] */
     select(key, index = null) {
       if (key === shared.selected.key && index === shared.selected.index) return;
