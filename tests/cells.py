@@ -65,5 +65,43 @@ with Workshop() as place:
     answer = last(place, value)
 """
 
+# A flow with parameters of all kinds, which fails with its defaults.
+REPORT = """\
+import threading
+from datetime import date
+from typing import Annotated, Literal
+import nbflow
+from nbflow import Flow, Parameter, resource_manager, task
+
+@resource_manager
+class Desk:
+    def setup(self):
+        return "desk"
+    def cleanup(self, desk):
+        pass
+
+@task
+def load(desk, rows: int, share: Annotated[float, (0.0, 1.0)], day: date, limit: int | None):
+    return rows
+
+@task
+def fit(rows, method: Literal["fast", "exact"], dry: bool, label):
+    if method == "fast" and not dry:
+        raise ValueError("too fast")
+    return f"{rows} rows"
+
+@task
+def report(text, by: str):
+    return f"{text} by {by}"
+
+with Flow("report") as flow:
+    with Desk() as desk:
+        loaded = load(desk, Parameter("rows", default=100), Parameter("share", default=0.5),
+                      Parameter("day", default=date(2026, 1, 31)), Parameter("limit", default=None))
+        fitted = fit(loaded, Parameter("method", default="fast"), Parameter("dry", default=False),
+                     Parameter("label", default=["a", 1]))
+    result = report(fitted, Parameter("by", default="me"))
+"""
+
 RUN = "run = nbflow.flows['work'].runs[-1]"
 STATE = f"{RUN}; print(type(run.state).__name__)"

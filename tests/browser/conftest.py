@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import psutil
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.conftest import find_chromium
 
@@ -202,6 +202,12 @@ class NotebookPage:
 
     def output_text(self, index: int) -> str:
         return self.outputs(index).inner_text()
+
+    def expect_says(self, index: int, *texts: str) -> None:
+        """Run a cell, and wait until these texts are in its output."""
+        self.run_cell(index)
+        for text in texts:
+            expect(self.outputs(index)).to_contain_text(text)
 
     def interrupt(self) -> None:
         """Press the stop button of the toolbar."""

@@ -71,8 +71,11 @@ class LivePanel:
 
     def expect_row(self, task: str, word: str, *, timeout_s: float = 20) -> None:
         """Wait until the table's row of a task says this word."""
-        row = self.element.locator(f".nbflow-tasks tr[data-key='{task}']")
-        expect(row).to_contain_text(word, timeout=timeout_s * 1000)
+        expect(self.row(task)).to_contain_text(word, timeout=timeout_s * 1000)
+
+    def row(self, key: str) -> Locator:
+        """The row of the table with this key."""
+        return self.element.locator(f".nbflow-tasks tr[data-key='{key}']")
 
     def node(self, key: str) -> Locator:
         """The node or box in the graph with this key."""

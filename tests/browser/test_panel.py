@@ -126,53 +126,6 @@ def test_every_text_is_legible_in_light_and_in_dark(work):
     assert min(lowest.values()) >= 4.5, lowest
 
 
-def test_pause_resume_and_rerun_are_clicked(work):
-    page, panel = work()
-    panel.click("Run")
-    panel.expect_row("busy-1", "Running")
-
-    panel.click("Pause")
-    page.run_cell(2)
-    panel.expect_state("Paused")
-    panel.expect_open("Workshop open")
-    panel.click("Resume")
-    panel.expect_state("Success")
-    panel.click("Rerun")
-    panel.click("Rerun now")
-
-    panel.expect_number(2)
-    panel.expect_state("Success")
-    assert page.errors == []
-
-
-def test_the_buttons_are_reached_by_tab_and_pressed_by_enter_and_space(work):
-    app = "notebook"
-    page, panel = work(app)
-    keyboard = page.page.keyboard
-    panel.element.locator(".nbflow-title").click()
-
-    def tab_to(name):
-        for _ in range(60):
-            keyboard.press("Tab")
-            if panel.button(name).evaluate("button => button === document.activeElement"):
-                return
-        raise AssertionError(f"Tab does not reach {name}")
-
-    tab_to("Run")
-    tab_to("Step")
-    panel.screenshot(f"panel-focus-{app}")
-    keyboard.press("Enter")
-    panel.expect_row("Workshop-1", "Success")
-    expect(panel.button("Step")).to_be_focused()
-    keyboard.press("Space")
-    panel.expect_row("Workshop.setup-1", "Success")
-    tab_to("Cancel")
-    keyboard.press("Enter")
-
-    panel.expect_state("Cancelled")
-    assert page.errors == []
-
-
 def test_a_button_that_fails_shows_its_error_in_the_panel(work):
     page, panel = work(flow=f'{FLOW}needed = nbflow.Parameter("needed", required=True)\nlast(1, needed)')
 
