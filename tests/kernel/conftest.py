@@ -45,9 +45,8 @@ class Reply:
 
 def new_manager() -> KernelManager:
     """A manager whose kernel is spoken to through files; ports may be taken by others before the kernel has them."""
-    place = Path(
-        tempfile.gettempdir(), f"kernel-{uuid.uuid4().hex}"
-    )  # short: such a path has 107 bytes at most
+    # Short: the path of a socket has 107 bytes at most.
+    place = Path(tempfile.gettempdir(), f"kernel-{uuid.uuid4().hex}")
     return KernelManager(kernel_name="python3", transport="ipc", ip=str(place))
 
 
