@@ -25,7 +25,7 @@ export function makePlan(shared) {
   const headline = make("p", "nbflow-plan-headline");
   headline.setAttribute("role", "status");
   const content = make("div", "nbflow-plan-content");
-  const start = pushButton("Rerun now", "nbflow-plan-start", () => shared.send("follow"));
+  const start = pushButton("Rerun now", "nbflow-plan-start", () => shared.sendWithEdits("follow"));
   const drop = pushButton("Close", "nbflow-close", () => close());
   const all = pushButton("Plan a rerun of everything", "nbflow-plan-all", () => shared.sendWithEdits("plan", { what: "all" }));
   const buttons = make("div", "nbflow-plan-buttons");

@@ -73,8 +73,8 @@ export function makeShared({ model, el, signal }) {
     },
     /** @type {ReturnType<typeof import("./edits.mjs").watchEdits> | null} */
     edits: null,
-    /** Say it with what has been edited in the form. @param {string} kind @param {Record<string, any>} message */
-    sendWithEdits(kind, message) {
+    /** Say it with what has been edited in the form. @param {string} kind @param {Record<string, any>} [message] */
+    sendWithEdits(kind, message = {}) {
       if (shared.edits?.areAny) shared.edits.take().then((fields) => shared.send(kind, { ...message, fields }));
       else shared.send(kind, message);
     },
