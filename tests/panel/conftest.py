@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from types import SimpleNamespace
@@ -12,6 +13,10 @@ from comm.base_comm import BaseComm
 
 from nbflow import Flow, resource_manager, task
 from nbflow.panel import Panel
+
+needs_node = pytest.mark.skipif(
+    shutil.which("node") is None, reason="NO NODE: install nodejs; the panel's script is NOT TESTED"
+)
 
 
 def until(condition, timeout_s=10):

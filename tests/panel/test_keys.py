@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 
-import pytest
-
 from nbflow.panel.controls.controls import CONTROLS
+from tests.panel.conftest import needs_node
 from tests.panel.test_script import STATIC
 
 
-@pytest.mark.skipif(
-    shutil.which("node") is None, reason="NO NODE: install nodejs; the panel's script is NOT TESTED"
-)
+@needs_node
 def test_each_button_names_the_key_that_presses_it():
     code = f"import({str(STATIC / 'keys.mjs')!r}).then(m => console.log(JSON.stringify(m.KEYS)))"
     done = subprocess.run(

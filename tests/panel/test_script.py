@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from nbflow.panel.script import script
+from tests.panel.conftest import needs_node
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "nbflow/panel/static"
 CSS = "\n".join(path.read_text(encoding="utf-8") for path in sorted(STATIC.glob("*.css")))
 
 
-@pytest.mark.skipif(
-    shutil.which("node") is None, reason="NO NODE: install nodejs; the panel's script is NOT TESTED"
-)
+@needs_node
 def test_the_scripts_own_tests_pass():
     files = [str(path) for path in sorted((ROOT / "tests/js").glob("*.test.mjs"))]
 
@@ -45,9 +43,7 @@ def test_the_style_sheet_loads_nothing():
     assert "@import" not in CSS
 
 
-@pytest.mark.skipif(
-    shutil.which("node") is None, reason="NO NODE: install nodejs; the panel's script is NOT TESTED"
-)
+@needs_node
 @pytest.mark.parametrize("entry", ["head", "body"])
 def test_a_linked_script_is_one_module_that_imports_nothing(tmp_path, entry):
     path = tmp_path / f"{entry}.mjs"
