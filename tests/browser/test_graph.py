@@ -286,6 +286,22 @@ def test_a_panel_in_a_narrow_cell_stays_within_it_with_everything_in_reach(bare,
     assert panel.selected() == ("load-1", None)
 
 
+@pytest.mark.parametrize("width", [330, 400, 760, 847, 1100])
+def test_no_word_for_a_state_is_cut_in_the_table(bare, width):
+    with Flow("short") as flow:
+        total(check([1, 2]))
+    flow.run()
+    panel = bare(flow, width=width)
+
+    badges = panel.page.locator(".nbflow-tasks td.nbflow-state .nbflow-badge")
+
+    assert "⊗ Trigger failed" in badges.all_inner_texts()  # the longest of them
+    cut = badges.evaluate_all(
+        "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.innerText)"
+    )
+    assert cut == []
+
+
 def test_a_button_that_is_let_go_beside_the_sheet_drags_nothing(bare):
     panel = bare(wide_flow(30))
     before = panel.place("load_3-1")
