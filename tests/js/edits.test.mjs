@@ -53,9 +53,9 @@ test("fields of other panels, and what is no field, are none of its business", (
   assert.equal(edits.areAny, false);
 });
 
-test("a field that was closed meanwhile is left out", async () => {
-  const { edits, fire } = open({ n: fieldModel({ value: null }) });
-  for (const id of ["gone", "n"]) fire("change", field(id));
+test("a field that was closed meanwhile, or can not be read, is left out", async () => {
+  const { edits, fire } = open({ n: fieldModel({ value: null }), strange: {} });
+  for (const id of ["gone", "n", "strange"]) fire("change", field(id));
   assert.deepEqual(await edits.take(), { n: { value: null, isSerialized: true } });
 });
 

@@ -40,7 +40,8 @@ export function watchEdits({ model, el, signal }, page = document) {
       /** @type {Record<string, object>} */
       const states = {};
       found.forEach((one, i) => {
-        if (one.status === "fulfilled") states[ids[i]] = stateOf(one.value); // else it has been closed
+        // Else it has been closed, or is none of ipywidgets' own models: its messages have to do.
+        if (one.status === "fulfilled" && one.value?.serialize) states[ids[i]] = stateOf(one.value);
       });
       return states;
     },
