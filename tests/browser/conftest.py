@@ -51,6 +51,7 @@ SETTINGS = {
         "doNotDisturbMode": True,
     },
 }
+expect.set_options(timeout=20_000)  # on a machine that has much else to do
 STATUS = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status"
 
 

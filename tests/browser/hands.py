@@ -78,7 +78,7 @@ class Keyboard:
 
     def reach(self, control: Locator) -> None:
         """Go to a control by Tab, or by Shift+Tab if it is further up."""
-        expect(control).to_be_enabled(timeout=20_000)
+        expect(control).to_be_enabled()
         for _ in range(MOST_STEPS):
             way = control.evaluate(WAY_TO)
             if not way:

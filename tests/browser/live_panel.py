@@ -39,7 +39,7 @@ class LivePanel:
     def __init__(self, page: NotebookPage, cell: int) -> None:
         self.page = page
         self.element: Locator = page.outputs(cell).locator(".nbflow-panel")
-        expect(self.element.locator(".nbflow-graph svg")).to_be_visible(timeout=20_000)
+        expect(self.element.locator(".nbflow-graph svg")).to_be_visible()
 
     def button(self, name: str) -> Locator:
         return self.element.get_by_role("button", name=name, exact=True)
@@ -49,14 +49,13 @@ class LivePanel:
 
     def press(self, key: str, name: str) -> None:
         """Press the key that stands for a button, once it can do something; a key too early is told, and dropped."""
-        expect(self.button(name)).to_be_enabled(timeout=20_000)
+        expect(self.button(name)).to_be_enabled()
         self.page.page.keyboard.press(key)
 
     def expect_state(self, word: str, *, timeout_s: float = 20) -> None:
         """Wait until the panel's head says how the run stands."""
-        expect(self.element.locator(".nbflow-head .nbflow-badge")).to_contain_text(
-            word, timeout=timeout_s * 1000
-        )
+        badge = self.element.locator(".nbflow-head .nbflow-badge")
+        expect(badge).to_contain_text(word, timeout=timeout_s * 1000)
 
     def expect_number(self, number: int) -> None:
         """Wait until the panel shows this run of its flow."""
@@ -65,9 +64,9 @@ class LivePanel:
     def expect_open(self, *texts: str) -> None:
         """Wait until the panel names these open resources and no others."""
         chips = self.element.locator(".nbflow-open .nbflow-chip")
-        expect(chips).to_have_count(len(texts), timeout=20_000)
+        expect(chips).to_have_count(len(texts))
         for number, text in enumerate(texts):
-            expect(chips.nth(number)).to_contain_text(text, timeout=20_000)
+            expect(chips.nth(number)).to_contain_text(text)
 
     def expect_row(self, task: str, word: str, *, timeout_s: float = 20) -> None:
         """Wait until the table's row of a task says this word."""

@@ -212,17 +212,17 @@ def test_a_held_failure_is_mended_from_the_inspector(open_panel, way):
 
     def select(name):
         hand.pick(panel.element.locator(".nbflow-tasks table"), panel.row(f"{name}-1"))
-        expect(box).to_have_attribute("aria-label", f"details of {name}", timeout=20_000)
+        expect(box).to_have_attribute("aria-label", f"details of {name}")
 
     def act(name):
         action = box.locator(f".nbflow-act-{name}")
-        expect(action).to_have_attribute("aria-disabled", "false", timeout=20_000)
+        expect(action).to_have_attribute("aria-disabled", "false")
         hand.press(action)
         return action
 
     def attempts(count):
         history = box.locator("[data-section=history] summary")
-        expect(history).to_contain_text(f"{count} attempts", timeout=20_000)
+        expect(history).to_contain_text(f"{count} attempts")
 
     hand.press(panel.button("Hold on failure"))
     hand.press(panel.button("Run"))

@@ -89,7 +89,7 @@ class Inspector(LivePanel):
         self.expect_shown(name or key.removesuffix("-1"))
 
     def expect_shown(self, name):
-        expect(self.box).to_have_attribute("aria-label", f"details of {name}", timeout=20_000)
+        expect(self.box).to_have_attribute("aria-label", f"details of {name}")
 
     def section(self, name):
         return self.box.locator(f"[data-section={name}]")
