@@ -15,7 +15,15 @@ from nbflow.core.states import Paused, State
 from nbflow.engine.blocks import BlockStatus
 from nbflow.engine.compare import Comparison, compare
 from nbflow.engine.frozen import CLEANUP
-from nbflow.engine.holds import AFTER, BEFORE, EDITED, PINNED, Breakpoint, check_condition
+from nbflow.engine.holds import (
+    AFTER,
+    BEFORE,
+    EDITED,
+    PINNED,
+    Breakpoint,
+    check_condition,
+    why_no_value,
+)
 from nbflow.engine.interrupts import Guard
 from nbflow.engine.nodes import DONE
 from nbflow.engine.past import CodeNotes
@@ -373,15 +381,15 @@ class Run:
     def pin(self, task: Task) -> None:
         """Keep the value of a task that has ended well: a rerun takes it over, whatever has changed.
 
+        A mapped task is kept with all of its children.
+
         Raises:
             UnknownTaskError: If the run has no such task.
-            SetResultError: If it has no value.
+            SetResultError: If it has no value, or a child of it has none.
         """
         self._node(task)
-        if not self.states[task].is_successful():
-            raise SetResultError(
-                task.name, f"it is {type(self.states[task]).__name__}, so there is no value to keep"
-            )
+        if why := why_no_value(self.states[task]):
+            raise SetResultError(task.name, f"{why}, so there is no value to keep")
         self._record.sources[task] = PINNED
 
     @property

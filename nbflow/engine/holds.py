@@ -36,6 +36,16 @@ class Breakpoint(NamedTuple):
     when: Callable[..., object] | None
 
 
+def why_no_value(state: State) -> str:
+    """Say why a task in this state has no value to be kept; an empty text if it has one."""
+    if not isinstance(state, Mapped):
+        return "" if state.is_successful() else f"it is {type(state).__name__}"
+    # A map counts as a success from the moment that its children are known.
+    children = enumerate(tuple(state.map_states))
+    bad = next(((index, child) for index, child in children if not child.is_successful()), None)
+    return "" if bad is None else f"its child {bad[0]} is {type(bad[1]).__name__}"
+
+
 class Holds:
     """The breakpoints of a run, and the tasks at which it stands still.
 

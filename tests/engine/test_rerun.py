@@ -13,6 +13,7 @@ from nbflow.errors import (
     NothingToRerunError,
     ParameterError,
     RerunError,
+    SetResultError,
     UnexpectedArgumentError,
     UnknownTaskError,
 )
@@ -347,6 +348,46 @@ def test_a_pinned_value_is_taken_over_whatever_runs(story):
     story.calls.clear()
     story.rerun([story.load])
     assert story.calls[0] == "load"
+
+
+def test_a_map_is_pinned_once_all_of_its_children_have_ended_well(story):
+    first = story.run("clean 2")
+    with pytest.raises(
+        SetResultError, match=r"'clean' .*: its child 1 is Failed, so there is no value to keep"
+    ):
+        first.pin(story.clean)
+
+    second = story.rerun("failed")
+    second.pin(story.clean)
+    story.calls.clear()
+    third = story.rerun("all")
+
+    assert third.sources[story.clean] == "pinned"
+    assert not any(call.startswith("clean ") for call in story.calls)
+
+
+def test_a_map_that_is_going_is_not_pinned():
+    going, gate = threading.Event(), threading.Event()
+
+    @task
+    def part(x):
+        if x == 2:
+            going.set()
+            assert gate.wait(20)
+        return x
+
+    with Flow("map") as flow:
+        parts = part.map([1, 2, 3])
+    run = flow.start()
+    assert going.wait(20)
+
+    with pytest.raises(SetResultError, match="its child 1 is Running, so there is no value to keep"):
+        run.pin(parts)
+
+    gate.set()
+    run.wait()
+    run.pin(parts)
+    assert run.sources[parts] == "pinned"
 
 
 def test_reruns_do_not_keep_all_that_were_before_them(story):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Mapped
 from nbflow.engine.frozen import CLEANUP, ORDINARY
-from nbflow.engine.holds import PINNED
+from nbflow.engine.holds import PINNED, why_no_value
 from nbflow.errors import OptionError
 from nbflow.panel.inspector.expressions import condition_of, value_of
 from nbflow.panel.inspector.history import state_of
@@ -117,7 +117,7 @@ def _why_not_pin(run: Run, task: Task, index: int | None) -> str:
     if run.sources.get(task) == PINNED:
         return "it is pinned: a rerun takes its value over"
     state = run.states.get(task)
-    return "" if state is not None and state.is_successful() else "it has no value yet"
+    return "it has no value yet" if state is None else why_no_value(state)
 
 
 def _why_not_break(run: Run, task: Task, index: int | None) -> str:
