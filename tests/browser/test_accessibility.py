@@ -148,6 +148,7 @@ def test_axe_finds_nothing_wrong_with_the_panel_in_any_view_or_state(opened, app
     panel.click("Cancel")
     panel.expect_state("Cancelled")
     panel.element.get_by_role("tab", name="Runs").click()
+    expect(panel.element.locator(".nbflow-runs-table tbody tr[data-run]")).to_have_count(2)
     look("the runs")
     for number in (1, 2):
         panel.element.get_by_role("checkbox", name=f"run {number}, to be compared").check()

@@ -103,6 +103,16 @@ def test_a_problem_goes_with_whatever_is_folded_next(bare):
     assert bare.page.evaluate("sent.at(-1)") == {"kind": "fold", "key": "load-1", "folded": True}
 
 
+def test_the_list_of_runs_says_nothing_until_it_is_told(bare):
+    bare.page.get_by_role("tab", name="Runs").click()
+    runs = bare.page.locator(".nbflow-runs")
+    assert runs.inner_text().strip() == ""
+
+    tell(bare, "runs", runs=[], shown=None, is_kept=True, note="")
+
+    expect(runs).to_have_text("No runs yet.", use_inner_text=True)
+
+
 def test_another_run_has_nothing_of_the_log_of_the_one_before(bare):
     bare.node("load-1").click()
     tell_detail(bare, "load-1", {"head": head_of("load")}, whole=True)

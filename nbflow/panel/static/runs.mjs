@@ -38,6 +38,7 @@ export function makeRuns(shared) {
   const bar = make("div", "nbflow-runs-bar");
   bar.append(compare, hint);
   const comparison = makeComparison(shared);
+  for (const part of [note, empty, table, bar]) part.hidden = true; // until the kernel has told the list
   element.append(note, empty, table, bar, comparison.element);
   /** The runs whose boxes are checked, in the order in which they were. @type {number[]} */
   let chosen = [];
