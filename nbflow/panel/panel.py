@@ -284,10 +284,11 @@ class Panel(ipywidgets.VBox):
             return  # it has been left for another one
         over = run.is_finished
         self._note_change()
-        self.guarded(lambda: self.canvas.patch(run, keys))
         named = tuple(dict.fromkeys([key[0] if type(key) is tuple else key for key in keys]))
+        # The buttons first: once it shows that the run stands still, or has ended, they do what they should then.
         for part in self.parts:
             self.guarded(partial(part.changed, run, named))
+        self.guarded(lambda: self.canvas.patch(run, keys))
         if over:
             self._end(run)
         elif run.state.is_finished():

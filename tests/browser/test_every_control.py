@@ -151,6 +151,7 @@ def test_a_plan_is_shown_and_followed_and_runs_are_compared(open_panel, way):
     hand.press(panel.button("Parameters"))
     hand.choose(panel.element.get_by_label("method"), "exact")
 
+    expect(what.locator("option:checked")).to_have_text("what failed")  # as the panel suggests
     hand.press(panel.button("Rerun"))
     expect(plan).to_contain_text("3 tasks run, 1 block opens")
     expect(plan).to_contain_text("method = 'exact' (was 'fast')")
@@ -168,6 +169,7 @@ def test_a_plan_is_shown_and_followed_and_runs_are_compared(open_panel, way):
     expect(plan).to_be_hidden()
     page.expect_says(1, "2 Success", "'report': '100 rows by me'")
 
+    expect(what.locator("option:checked")).to_have_text("everything")
     hand.choose(what, "what failed")
     hand.press(panel.button("Rerun"))
     expect(plan).to_contain_text("Nothing has failed.")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
 from nbflow import Flow, task
+from nbflow.panel.coalesce import Coalescer
 from nbflow.panel.controls.controls import CONTROLS
 from tests.panel.conftest import until
 from tests.panel.test_panel import HELD, enabled, head
@@ -42,6 +45,24 @@ def test_step_block_begins_a_run_and_stands_still_after_the_block(make_panel, fl
     }
     panel.buttons["step_block"].click()
     until(lambda: head(panel)["state"] == "Success")
+
+
+def test_the_buttons_are_told_that_a_run_is_over_before_anybody_can_see_it(make_panel, flow, gate, sent):
+    never = SimpleNamespace(cancel=lambda: None)
+    panel = make_panel(flow, make_coalescer=partial(Coalescer, call_later=lambda delay_s, call: never))
+    panel.buttons["run"].click()
+    gate.set()
+    panel.run.wait(timeout_s=20)
+    sent.clear()
+
+    panel._changes.flush_now()
+
+    told = {
+        one: number for number, (one, data) in reversed([*enumerate(sent)]) if one != panel._head.model_id
+    }
+    assert head(panel)["state"] == "Success"
+    for widget in (panel.buttons["run"], panel.buttons["cancel"]):
+        assert told[widget.model_id] < told[panel._body.model_id]
 
 
 def test_step_block_returns_while_the_block_still_runs(make_panel, flow, gate):
