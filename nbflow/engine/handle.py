@@ -389,7 +389,7 @@ class Run:
         """
         self._node(task)
         if why := why_no_value(self.states[task]):
-            raise SetResultError(task.name, f"{why}, so there is no value to keep")
+            raise SetResultError(task.name, why)
         self._record.sources[task] = PINNED
 
     @property

@@ -37,13 +37,20 @@ class Breakpoint(NamedTuple):
 
 
 def why_no_value(state: State) -> str:
-    """Say why a task in this state has no value to be kept; an empty text if it has one."""
-    if not isinstance(state, Mapped):
-        return "" if state.is_successful() else f"it is {type(state).__name__}"
-    # A map counts as a success from the moment that its children are known.
-    children = enumerate(tuple(state.map_states))
-    bad = next(((index, child) for index, child in children if not child.is_successful()), None)
-    return "" if bad is None else f"its child {bad[0]} is {type(bad[1]).__name__}"
+    """Say why a task in this state has no value to keep; an empty text if it has one.
+
+    A map counts as a success from the moment that its children are known, so each of them is asked.
+    """
+    children = enumerate(tuple(state.map_states)) if isinstance(state, Mapped) else ()
+    whose = [("it", state), *((f"its child {index}", child) for index, child in children)]
+    return next(
+        (
+            f"{who} is {type(one).__name__}, so there is no value to keep"
+            for who, one in whose
+            if not one.is_successful()
+        ),
+        "",
+    )
 
 
 class Holds:
