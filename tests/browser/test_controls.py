@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 
 import pytest
@@ -49,15 +50,15 @@ def test_a_plan_is_dropped_by_escape_and_the_focus_is_where_it_was(open_report):
 
 
 def test_a_run_gets_all_that_was_edited_however_busy_the_kernel_was_meanwhile(open_report):
-    go = f"go-{secrets.token_hex(4)}"
+    pipe = f"go-{secrets.token_hex(4)}"
     busy = f"""
-import os, time
 def be_busy(change):
-    while not os.path.exists({go!r}):
-        time.sleep(0.01)
+    if change["new"] == 7:
+        open({pipe!r}).read()  # until somebody writes to it
 _.form.entries["rows"].input.observe(be_busy, "value")
 """
     page, panel = open_report("print(flow.runs[-1].parameters)", busy)
+    os.mkfifo(page.server.root / pipe)
     page.run_cell(3)
     panel.click("Parameters")
     rows = panel.element.get_by_label("rows", exact=True)
@@ -67,7 +68,7 @@ _.form.entries["rows"].input.observe(be_busy, "value")
         rows.fill(text)
         rows.press("Tab")
     panel.click("Run")
-    (page.server.root / go).touch()
+    (page.server.root / pipe).write_text("")
 
     panel.expect_state("Failed")
     page.expect_says(2, "'rows': 9")
