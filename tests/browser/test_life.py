@@ -30,7 +30,14 @@ def kernel_of(server):
     return kernel
 
 
-OURS = ("keydown", "focusin", "pointerdown")  # what a panel listens to outside of itself
+OURS = (
+    "keydown",
+    "focusin",
+    "pointerdown",
+    "input",
+    "change",
+    "click",
+)  # what a panel listens to outside of itself
 
 
 def listeners(cdp):
