@@ -103,6 +103,10 @@ class Memory:
         """Whether `run`, or nothing of its own, was the task's function."""
         return self._runs.get(task, _OTHER) is run
 
+    def functions(self) -> list[FunctionType]:
+        """Return the user's functions that the tasks could reach, their own among them."""
+        return list(self._parts)
+
     def lookup(self, space: dict[str, Any], name: str) -> Any:
         """Return what a name stood for."""
         found = self._names.get((id(space), name), NOTHING)

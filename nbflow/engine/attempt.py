@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.core.context import thread
 from nbflow.core.manager import take_deferred, undo
+from nbflow.engine.shipped_code import show_users_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -174,6 +175,7 @@ def _call_and_keep(call: Call, kept: list[Any]) -> Any:
 def _outcome_of(call: Call, error: BaseException) -> Outcome:
     if call.kept and type(call.kept[0]) is not CoroutineType:  # it came when the setup was over
         return Outcome(call.kept[0], None)
+    show_users_lines(error, call.task, (call.fn, *call.inputs.values()))
     return Outcome(None, error)
 
 

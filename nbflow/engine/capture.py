@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.core.context import thread
+from nbflow.engine.shipped_code import show_users_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,6 +130,7 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
+            _show_users_lines(record)
             keep(record.levelname, self.format(record))
         except Exception:  # noqa: BLE001 - as every logging handler: report, never break the caller
             self.handleError(record)
@@ -146,6 +148,16 @@ class _Handler(logging.Handler):
             finally:
                 if logs is not None:
                     values["_logs"] = logs
+
+
+def _show_users_lines(record: logging.LogRecord) -> None:
+    if record.exc_info and record.exc_info[1] is not None and "_task" in thread.data:
+        kind, error, trace = record.exc_info
+        if trace is error.__traceback__:
+            show_users_lines(error, thread.data["_task"])
+            if error.__traceback__ is not trace:
+                record.exc_info = kind, error, error.__traceback__
+                record.exc_text = None  # a handler before us has kept it as it was
 
 
 def _is_handled(logger: logging.Logger | None) -> bool:

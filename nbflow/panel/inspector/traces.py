@@ -68,7 +68,7 @@ def _chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:
 
 def _link(error: BaseException, relation: str) -> Json:
     # As tracebacks do: the user's frames are what he can do something about, so they come first, newest first.
-    frames = list(traceback.walk_tb(error.__traceback__))
+    frames = list(traceback.walk_tb(_without_the_call(error.__traceback__)))
     own = [frame for frame in frames if _is_users(frame[0])]
     other = [frame for frame in frames if not _is_users(frame[0])]
     if not own and frames:
@@ -94,12 +94,21 @@ def _is_users(frame: FrameType) -> bool:
 
 def _frame(frame: FrameType, line: int) -> Json:
     code = frame.f_code
+    is_whole = code.co_qualname.rpartition(".")[2] == code.co_name  # not in a frame that came from a worker
     text = linecache.getline(code.co_filename, line).strip()
     return {
         **place_of(code.co_filename, line),
-        "name": plain(code.co_qualname, 200),
+        "name": plain(code.co_qualname if is_whole else code.co_name, 200),
         "code": plain(text, _LINE_LIMIT),
     }
+
+
+def _without_the_call(trace: TracebackType | None) -> TracebackType | None:
+    """Return the traceback without nbflow's own frames at its beginning, which called the task."""
+    first = trace
+    while first is not None and str(first.tb_frame.f_globals.get("__name__")).startswith("nbflow.engine."):
+        first = first.tb_next
+    return trace if first is None else first
 
 
 def _from_the_users(trace: TracebackType | None) -> TracebackType | None:
