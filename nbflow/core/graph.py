@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from nbflow.core.block import Block
+    from nbflow.core.users_line import Place
 
 __all__ = ["Graph"]
 
@@ -72,7 +73,7 @@ class Graph(Topology):
         self._reference_tasks: set[Task] = set()
         # While the graph is entered: what was made inside (less the templates of copies; told by the tasks
         # themselves), and what to restore on leaving, innermost last.
-        self._made: dict[Task, None] | None = None
+        self._made: dict[Task, Place] | None = None  # in its `with`: where it was made
         self._entered: list[tuple[Any, dict[Task, None] | None]] = []
 
         for task in tasks or ():
@@ -160,7 +161,7 @@ class Graph(Topology):
         made = self._made or {}
         outer, before = self._entered.pop()
         if before is not None:  # entered within its own `with`: what was made here was made there too
-            before.update((task, None) for task in made if task in self._tasks)
+            before.update((task, place) for task, place in made.items() if task in self._tasks)
         self._made = before
         if outer is None:
             thread.data.pop("flow", None)
@@ -168,10 +169,14 @@ class Graph(Topology):
             thread.data["flow"] = outer
         unused = [task for task in made if task not in self._tasks and not isinstance(task, Constant)]
         if unused and kind is None:
-            warnings.warn(
+            filename, line, module = made[unused[0]]  # the end of the `with` is in nbflow for a magic's cell
+            warnings.warn_explicit(
                 f"Tasks were created but not added to the flow: {', '.join(map(repr, unused))}. Call a task, "
                 "use it as an argument of another one, or add it with flow.add_task(task)",
-                stacklevel=2,
+                UserWarning,
+                filename,
+                line,
+                module,
             )
 
     def add_task(self, task: Task) -> Task:

@@ -18,6 +18,7 @@ from nbflow.core.context import thread
 from nbflow.core.expression import Expression
 from nbflow.core.options import checked_handlers, checked_limit, checked_retries, whole_seconds
 from nbflow.core.triggers import all_successful
+from nbflow.core.users_line import users_line
 from nbflow.errors import NoFlowError, NotIterableError, OptionError, OptionTypeError, TaskAttributeError
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ class Task(Expression):
             )
         flow = data.get("flow")
         if flow is not None and flow._made is not None:
-            flow._made[self] = None
+            flow._made[self] = users_line()
 
     def _warn_of_overwritten(self) -> None:
         for name in dict.fromkeys((*self._overwritten, *self.__dict__)):
@@ -360,7 +361,7 @@ class Task(Expression):
             new.tags.update(data["tags"])
         if flow is not None and flow._made is not None:
             flow._made.pop(self, None)
-            flow._made[new] = None
+            flow._made[new] = users_line()
         return new
 
     def _set_attributes(self, values: Mapping[str, Any]) -> None:

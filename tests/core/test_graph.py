@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import itertools
+import linecache
 import time
 import warnings
 
@@ -988,11 +989,23 @@ def test_leaving_warns_about_tasks_that_were_never_added():
     with pytest.warns(UserWarning, match="Tasks were created but not added.*<Task: lost>") as caught:  # noqa: SIM117
         with Graph("f"):
             Task("lost")
-    assert caught[0].filename == __file__
+    here = linecache.getline(caught[0].filename, caught[0].lineno)
+    assert here.strip() == 'Task("lost")'
 
     for make in (lambda: Parameter("lost"), lambda: inc.copy()):
         with pytest.warns(UserWarning, match="Tasks were created but not added"), Graph("f"):
             make()
+
+
+def test_the_warning_shows_where_a_class_of_the_users_was_made_to_a_task():
+    class Own(Task):
+        def __init__(self):
+            super().__init__("lost")
+
+    with pytest.warns(UserWarning, match="Tasks were created but not added") as caught, Graph("f"):
+        Own()
+
+    assert linecache.getline(caught[0].filename, caught[0].lineno).strip() == "Own()"
 
 
 def test_what_was_used_or_copied_or_constant_is_no_reason_to_warn():
