@@ -56,7 +56,7 @@ class FlowMagics(Magics):
         """Note which cell is about to be executed; IPython calls it."""
         self._cell = info
 
-    @magic_arguments("%flow")
+    @magic_arguments("flow")  # IPython writes one % before it
     @argument(
         "command",
         nargs="?",
@@ -74,13 +74,13 @@ class FlowMagics(Magics):
     @_PARAMETER
     @argument("--executor", help="where the tasks run: inline or threads")
     @argument("--task", help="the same as the third word")
-    @argument("--paused", action="store_true", help="for start: stand still before the first task")
+    @argument("--paused", action="store_true", help="for start: pause before the first task")
     @argument("--into", action="store_true", help="for step: stop at each child of a mapped task")
     @argument("--cells", action="store_true", help="for show: a box around what each cell made")
     @argument("--dry", action="store_true", help="for rerun: only show the plan")
-    @argument("--hold", action="store_true", help="for start: stand still where a task fails")
+    @argument("--hold", action="store_true", help="for start: pause where a task fails")
     @argument("--when", metavar="EXPR", help="for break: only if this is true of the task's arguments")
-    @argument("--after", action="store_true", help="for break: stand still after the task")
+    @argument("--after", action="store_true", help="for break: pause after the task")
     @argument("--clear", action="store_true", help="for break: forget it")
     @argument(
         "-o",
@@ -109,13 +109,13 @@ class FlowMagics(Magics):
         with _usage_errors(magic):
             commands.COMMANDS[options.command](call)
 
-    @magic_arguments("%%flow")
+    @magic_arguments("%flow")  # the other % is IPython's
     @argument("name", help="the flow; made if there is none of this name")
     @argument(
         "--in", dest="block", metavar="BLOCK", help="add to a block of an earlier cell: its resource's name"
     )
     @argument("--run", action="store_true", help="run the flow afterwards")
-    @argument("--step", action="store_true", help="run one task afterwards and stand still")
+    @argument("--step", action="store_true", help="run one task afterwards and pause")
     @argument("--no-show", action="store_true", help="do not draw the flow")
     @_PARAMETER
     @cell_magic("flow")  # type: ignore[arg-type]

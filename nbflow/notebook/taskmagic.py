@@ -44,7 +44,7 @@ class TaskMagics(Magics):
         self.sources.append(str(info.raw_cell))
         self.passes.begin()
 
-    @magic_arguments("%%task")
+    @magic_arguments("%task")  # the other % is IPython's
     @argument("name", nargs="?", help="the task; by default it is called after the names it gives")
     @argument(
         "--flow",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import re
 
 import pytest
@@ -260,3 +261,23 @@ def test_step_runs_one_task(notebook):
 
     assert notebook.names["log"] == ["load 1"]
     assert "Paused" in cell.outputs[-1]["text/plain"]
+
+
+def test_the_warning_about_a_task_that_was_not_added_shows_the_line_of_the_cell(notebook):
+    with pytest.warns(UserWarning, match="Tasks were created but not added") as caught:
+        notebook("%%flow example\nload(1)\n\ndouble.copy()  # here")
+
+    where = caught[0]
+    assert linecache.getline(where.filename, where.lineno) == "double.copy()  # here\n"
+
+
+@pytest.mark.parametrize(
+    ("question", "usage"),
+    [
+        ("%flow?", "  %flow [-p K=V] "),
+        ("%%flow?", "  %%flow [--in BLOCK] "),
+        ("%%task?", "  %%task [--flow FLOW] "),
+    ],
+)
+def test_a_question_mark_shows_how_the_magic_is_written(notebook, question, usage):
+    assert usage in notebook(question).out
