@@ -74,7 +74,7 @@ class Graph(Topology):
         # While the graph is entered: what was made inside (less the templates of copies; told by the tasks
         # themselves), and what to restore on leaving, innermost last.
         self._made: dict[Task, Place] | None = None  # in its `with`: where it was made
-        self._entered: list[tuple[Any, dict[Task, None] | None]] = []
+        self._entered: list[tuple[Any, dict[Task, Place] | None]] = []
 
         for task in tasks or ():
             self.add_task(task)
