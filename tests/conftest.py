@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from types import FrameType
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -46,6 +48,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if reason := missing_for({mark.name for mark in item.iter_markers()}):
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _take_no_notice(number: int, frame: FrameType | None) -> None:
+    """Do nothing; unlike SIG_IGN this is not inherited by the processes that a test starts."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_as_in_a_terminal() -> Iterator[None]:
+    """Undo for the tests, and for what they start, what `nohup` or a script's `&` did: signals that are ignored.
+
+    An interrupt is raised here; a hangup of the terminal still does not end the tests.
+    """
+    needed = {"SIGINT": signal.default_int_handler, "SIGQUIT": _take_no_notice, "SIGHUP": _take_no_notice}
+    ignored = [
+        getattr(signal, name)
+        for name in needed
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is signal.SIG_IGN
+    ]
+    for number in ignored:
+        signal.signal(number, needed[number.name])
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture(scope="session", autouse=True)

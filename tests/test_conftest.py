@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.patience import PATIENCE_S
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_the_shell_starts_clean_each_time(shell):
@@ -18,3 +28,32 @@ def test_the_shell_starts_clean_once_more(shell):
 def test_the_data_directory_belongs_to_the_test(nbflow_home, tmp_path):
     assert nbflow_home.parent == tmp_path
     assert os.environ["NBFLOW_HOME"] == str(nbflow_home)
+
+
+def test_an_interrupt_reaches_the_test():
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM"])
+def test_what_a_test_starts_ignores_no_signal(name):
+    code = f"import signal; print(signal.getsignal(signal.{name}) is signal.SIG_IGN)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "False\n"
+
+
+def test_signals_are_the_same_for_tests_in_the_background():
+    tests = [test_an_interrupt_reaches_the_test, test_what_a_test_starts_ignores_no_signal]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        *(f"tests/test_conftest.py::{one.__name__}" for one in tests),
+    ]
+    ignoring = ["sh", "-c", 'trap "" INT QUIT HUP; exec "$@"', "sh", *command]  # as `nohup` and `&` do
+
+    done = subprocess.run(ignoring, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+
+    assert done.returncode == 0, done.stdout

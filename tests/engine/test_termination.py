@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM to be handled")
 
 SCRIPT = """
@@ -44,7 +46,7 @@ def output_after_sigterm(before: str) -> tuple[list[str], int]:
     assert process.stdout is not None
     lines = [process.stdout.readline().strip()]
     process.send_signal(signal.SIGTERM)
-    rest, _ = process.communicate(timeout=20)
+    rest, _ = process.communicate(timeout=PATIENCE_S)
     return lines + rest.split("\n")[:-1], process.returncode
 
 
@@ -57,3 +59,55 @@ def test_a_handler_of_the_user_is_called_afterwards():
     handler = "signal.signal(signal.SIGTERM, lambda *_: (print('mine', flush=True), sys.exit(3)))"
 
     assert output_after_sigterm(handler) == (["working", "cleanup", "mine"], 3)
+
+
+IGNORES = """
+import os, signal
+from nbflow import Flow, context, resource_manager, task
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_IGN)  # as `nohup` and `&` in a script do it
+
+@resource_manager
+class Server:
+    def setup(self):
+        return "server"
+    def cleanup(self, server):
+        print("cleanup", flush=True)
+
+@task
+def work(server):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(os.getpid(), number)
+    print("cancelled" if context.cancelled() else "goes on", flush=True)
+
+@task(timeout=1)
+def endless(server):
+    while True:
+        pass
+
+with Flow("f") as flow, Server() as server:
+    work(server)
+    endless(server, upstream_tasks=[work(server)])
+"""
+
+
+@pytest.mark.parametrize("start", ["flow.run()", "flow.start().wait()", "flow.run(executor='threads')"])
+def test_signals_that_were_ignored_at_the_start_stay_ignored(start):
+    """Rule 14; and a time-out, which is not the user's signal, ends its task all the same."""
+    script = f"""{IGNORES}
+state = {start}
+print(sorted(type(one).__name__ for one in state.result.values()))
+print([signal.getsignal(number).name for number in (signal.SIGINT, signal.SIGTERM)])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE_S, check=True
+    )
+
+    assert done.stdout.split("\n")[:-1] == [
+        "goes on",
+        "goes on",
+        "cleanup",
+        "['Success', 'Success', 'Success', 'Success', 'Success', 'TimedOut']",
+        "['SIG_IGN', 'SIG_IGN']",
+    ]
+    assert done.stderr == ""
