@@ -46,13 +46,15 @@ class Aside:
         with self._lock:
             self._latest = token
             self._threads.add(thread)
-        thread.start()
+            thread.start()  # in here: nobody finds a thread among them that was not started
 
     def drop(self) -> None:
         """Let nothing count that was asked for so far."""
         self._latest = None
 
-    def settle(self, timeout_s: float = 10) -> None:
+    def settle(self, timeout_s: float = 60) -> None:
         """Wait for all that was asked for; for tests."""
-        for thread in tuple(self._threads):
+        with self._lock:
+            threads = tuple(self._threads)
+        for thread in threads:
             thread.join(timeout_s)
