@@ -1054,12 +1054,12 @@ def test_a_graph_survives_a_pickle():
 def test_a_graph_is_built_in_linear_time():
     def seconds(n):
         gc.collect()
-        start = time.perf_counter()
+        start = time.thread_time()  # of the processor: what else the machine does is not counted
         with Graph("f"):
             made = inc(1)
             for _ in range(n):
                 made = inc(made)
-        return time.perf_counter() - start
+        return time.thread_time() - start
 
     small, large = min(seconds(1_000) for _ in range(5)), min(seconds(8_000) for _ in range(3))
 

@@ -21,6 +21,7 @@ from nbflow.ledger.book import Book
 from nbflow.ledger.keeper import RunKeeper
 from nbflow.ledger.place import ledger_path
 from nbflow.ledger.processes import Kernel
+from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from nbflow.ledger.client import ReaperClient
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 15.0
 
 
 def eventually(condition: Callable[[], object], what: str = "the condition") -> object:

@@ -55,9 +55,10 @@ class ReprIsHuge:
 
 class ReprHangs:
     def __init__(self):
-        self.end = threading.Event()
+        self.begun, self.end = threading.Event(), threading.Event()
 
     def __repr__(self):
+        self.begun.set()
         self.end.wait(60)
         return "at last"
 

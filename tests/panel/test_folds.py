@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
@@ -11,6 +10,7 @@ from nbflow import Flow, resource_manager, task
 from nbflow.panel.picture import canvas as canvas_module
 from nbflow.panel.picture import sheet as sheet_module
 from tests.panel.conftest import until
+from tests.patience import PATIENCE_S
 
 
 @resource_manager
@@ -279,17 +279,15 @@ def test_another_graph_is_drawn_anew_while_its_rows_are_there_at_once(make_panel
     gate, real = threading.Event(), canvas_module.make_sheet
 
     def slow(*args, **keys):
-        assert gate.wait(20)
+        assert gate.wait(PATIENCE_S)
         return real(*args, **keys)
 
     monkeypatch.setattr(canvas_module, "make_sheet", slow)
     with rooms:
         task(lambda: 1, name="more")()
-    began = time.monotonic()
     run = rooms.start(paused=True)
 
     assert panel.run is run
-    assert time.monotonic() - began < 10
     assert panel._body.drawing["pending"] is True
     assert panel._body.drawing["svg"] == ""
     assert "more-1" in panel._body.snapshot["rows"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -18,6 +17,7 @@ from nbflow.render import html as html_module
 from nbflow.render import svg as svg_module
 from nbflow.render.build import foldable
 from tests.panel.conftest import until
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -145,11 +145,9 @@ print(shown.wait_drawn(0))
 
 
 def test_an_interpreter_that_ends_does_not_wait_for_a_drawing():
-    began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-c", LEAVE], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", LEAVE], capture_output=True, text=True, timeout=PATIENCE_S, check=True
     )
 
     assert done.stdout == "False\n"
     assert done.stderr == ""
-    assert time.monotonic() - began < 30
