@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.attempt import AWAITED
+from nbflow.engine.inbox import SLICE_S
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterator
 
 LEFT_TASKS_S = 1.0  # for what a task left on the event loop, when it is closed
 
@@ -46,7 +47,8 @@ class Awaited:
     def wait(self) -> Any:
         """Wait for its value, or raise what it ended with."""
         try:
-            self.loop.run_until_complete(self.task)
+            with _awake(self.loop):
+                self.loop.run_until_complete(self.task)
         except BaseException as error:
             self._stop()
             if not self.kept:
@@ -63,6 +65,27 @@ class Awaited:
                 self.loop.run_until_complete(self.task)
         if self.task.done() and not self.task.cancelled():
             self.task.exception()  # looked at: it is raised already
+
+
+@contextmanager
+def _awake(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Let no wait of the main thread's loop be long: see `InterruptibleQueue`."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    handle: asyncio.TimerHandle | None = None
+
+    def wake() -> None:
+        nonlocal handle
+        handle = loop.call_later(SLICE_S, wake)
+
+    wake()
+    try:
+        yield
+    finally:
+        if handle is not None:
+            handle.cancel()
 
 
 _loops = _Loops()

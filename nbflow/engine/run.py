@@ -44,6 +44,7 @@ from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import CLEANUP, INIT, ORDINARY, SETUP, FrozenGraph
 from nbflow.engine.handlers import call_handlers, call_terminal_handler
 from nbflow.engine.holds import Holds
+from nbflow.engine.inbox import InterruptibleQueue
 from nbflow.engine.interrupts import Guard
 from nbflow.engine.keeper import NoKeeper
 from nbflow.engine.nodes import DONE, EXPANDED
@@ -140,7 +141,7 @@ class RunLoop:
         self.clock = clock
         self.keeper: Keeper = keeper or NoKeeper()
         self._session: Session | None = None
-        self._inbox: Inbox = inbox or SimpleQueue()
+        self._inbox: Inbox = inbox or (InterruptibleQueue() if blocking else SimpleQueue())
         self._closing = threading.Lock()
         self._closed = False
         self._giving_up = False

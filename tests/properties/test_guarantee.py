@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from nbflow import signals, states
 from nbflow.engine.blocks import BlockStatus
 from nbflow.executors import ThreadExecutor
+from tests.patience import PATIENCE_S
 from tests.properties.strategies import (
     BlockPlan,
     Boom,
@@ -35,7 +36,7 @@ ORDINARY = ("raise", "raise", "skip", "fail", "retry", "loop", "false", "success
 ENDING = ("interrupt", "exit")
 LIFECYCLE = ("raise", "raise", "skip", "fail")
 SEEDS = st.integers(0, 2**32)
-TIMEOUT_S = 20
+TIMEOUT_S = PATIENCE_S
 
 
 def _leave_alone(task: Any, old: Any, new: Any) -> None:

@@ -25,8 +25,9 @@ from nbflow import Flow, apply_map, context, resource_manager, signals, states, 
 from nbflow.engine.blocks import BlockStatus
 from nbflow.errors import ResourceScopeError
 from nbflow.executors import ThreadExecutor
+from tests.patience import PATIENCE_S
 
-LONG_S = 20  # nothing here takes so long, unless it hangs
+LONG_S = PATIENCE_S  # nothing here takes so long, unless it hangs
 NO_DELAY = timedelta(0)
 
 
@@ -60,15 +61,22 @@ def interrupt() -> None:
     signal.raise_signal(signal.SIGINT)
 
 
+def send_to_process() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 @contextmanager
-def interrupted_after(*delays_s: float):
-    """Send real interrupts from another thread, each so long after the one before (or the start)."""
+def interrupted(*, once: threading.Event, times: int = 1, send_one: Any = send_to_process):
+    """Send real interrupts from another thread: the first when that has happened, each when the last has been taken."""
 
     def send() -> None:
-        for delay_s in delays_s:
-            if done.wait(delay_s):
-                return
-            os.kill(os.getpid(), signal.SIGINT)
+        if not once.wait(LONG_S):
+            return
+        for number in range(times):
+            while (guard := guard_of_run()) is None or guard.count < number:
+                if done.wait(0.002):
+                    return
+            send_one()
 
     done = threading.Event()
     thread = threading.Thread(target=send)
@@ -77,11 +85,19 @@ def interrupted_after(*delays_s: float):
         yield
     finally:
         done.set()
+        once.set()
         thread.join()
 
 
-def nap(until: threading.Event | None = None) -> None:
+def guard_of_run() -> Any:
+    """Return what takes the interrupts of the run that blocks the main thread, or None while there is none."""
+    return getattr(signal.getsignal(signal.SIGINT), "__self__", None)
+
+
+def nap(until: threading.Event | None = None, began: threading.Event | None = None) -> None:
     """Sleep long, in small pieces of the user's code."""
+    if began is not None:
+        began.set()
     end = time.monotonic() + LONG_S
     while time.monotonic() < end and not (until is not None and until.is_set()):
         time.sleep(0.005)
@@ -226,22 +242,43 @@ def test_a_rerun_with_nothing_to_do_in_a_block_sets_nothing_up(log):
 
 def test_an_interrupt_in_a_task_reaches_the_user_after_cleanup(log):
     """Rule 6."""
+    began = threading.Event()
     with Flow("f") as flow, log.manager()() as r:
-        task(lambda r: nap(), name="slow")(r)
+        task(lambda r: nap(began=began), name="slow")(r)
 
-    with interrupted_after(0.05), pytest.raises(KeyboardInterrupt):
+    with interrupted(once=began), pytest.raises(KeyboardInterrupt):
         flow.run()
     assert log == ["setup it", "cleanup it"]
     assert type(flow.runs[-1].state) is states.Cancelled
     assert not flow.runs[-1].open_resources
 
 
+@pytest.mark.parametrize("kind", ["threads", "coroutine"])
+def test_an_interrupt_that_does_not_wake_the_main_thread_is_noticed_all_the_same(log, kind):
+    """Rule 6: it may come just before a wait begins, or to another thread."""
+    began = threading.Event()
+
+    async def waits(r):
+        began.set()
+        await asyncio.sleep(LONG_S)
+        log.append("slept to its end")
+
+    with Flow("f") as flow, log.manager()() as r:
+        task(waits if kind == "coroutine" else lambda r: nap(began=began))(r)
+
+    with interrupted(once=began, send_one=interrupt), pytest.raises(KeyboardInterrupt):
+        flow.run(executor="threads" if kind == "threads" else "inline")
+    assert log == ["setup it", "cleanup it"]
+    assert any(type(state) is states.Cancelled for state in flow.runs[-1].states.values())
+
+
 def test_an_interrupt_in_a_setup_leaves_nothing_to_clean_up(log):
     """Rules 6 and 9."""
-    with Flow("f") as flow, log.manager(setup=nap)() as r:
+    began = threading.Event()
+    with Flow("f") as flow, log.manager(setup=partial(nap, began=began))() as r:
         task(lambda r: r)(r)
 
-    with interrupted_after(0.05), pytest.raises(KeyboardInterrupt):
+    with interrupted(once=began), pytest.raises(KeyboardInterrupt):
         flow.run()
     assert log == []
 
@@ -261,12 +298,12 @@ def test_the_first_interrupt_lets_a_cleanup_run_to_its_end(log):
 def test_the_second_interrupt_shortens_the_time_of_a_cleanup(log, executor, monkeypatch):
     """Rule 6."""
     monkeypatch.setattr("nbflow.engine.run.HURRIED_CLEANUP_S", 0.1)
-    free = threading.Event()
-    with Flow("f") as flow, log.manager(cleanup=partial(nap, free))() as r:
+    began, free = threading.Event(), threading.Event()
+    with Flow("f") as flow, log.manager(cleanup=partial(nap, free, began))() as r:
         task(lambda r: r)(r)
 
     try:
-        with interrupted_after(0.1, 0.1), warnings.catch_warnings():
+        with interrupted(once=began, times=2), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             with pytest.raises(KeyboardInterrupt):
                 flow.run(executor=executor)
@@ -277,15 +314,16 @@ def test_the_second_interrupt_shortens_the_time_of_a_cleanup(log, executor, monk
 
 
 @pytest.mark.parametrize("executor", ["inline", "threads"])
-def test_the_third_interrupt_gives_resources_up_by_name(log, executor):
+def test_the_third_interrupt_gives_resources_up_by_name(log, executor, monkeypatch):
     """Rule 6."""
-    free = threading.Event()
-    with Flow("f") as flow, log.manager(cleanup=partial(nap, free))() as r:
+    monkeypatch.setattr("nbflow.engine.run.HURRIED_CLEANUP_S", LONG_S)
+    began, free = threading.Event(), threading.Event()
+    with Flow("f") as flow, log.manager(cleanup=partial(nap, free, began))() as r:
         task(lambda r: r)(r)
 
     try:
         with (
-            interrupted_after(0.1, 0.1, 0.1),
+            interrupted(once=began, times=3),
             pytest.warns(RuntimeWarning, match="'it'"),
             pytest.raises(KeyboardInterrupt),
         ):
@@ -299,11 +337,12 @@ def test_the_third_interrupt_gives_resources_up_by_name(log, executor):
 
 def test_an_interrupt_of_wait_cancels_a_background_run(log):
     """Rule 6."""
+    began = threading.Event()
     with Flow("f") as flow, log.manager()() as r:
-        task(lambda r: nap(), name="slow")(r)
+        task(lambda r: nap(began=began), name="slow")(r)
 
     run = flow.start()
-    with interrupted_after(0.1), pytest.raises(KeyboardInterrupt):
+    with interrupted(once=began), pytest.raises(KeyboardInterrupt):
         run.wait()
     assert run.is_finished
     assert log == ["setup it", "cleanup it"]
@@ -411,7 +450,10 @@ def test_sigterm_in_a_blocking_run_cleans_up_and_then_ends_the_process(tmp_path)
 def test_an_interrupted_coroutine_ends_before_the_cleanup(log):
     """Rule 3: it does not go on beside the cleanup, on the same event loop."""
 
+    began = threading.Event()
+
     async def slow(r):
+        began.set()
         try:
             await asyncio.sleep(LONG_S)
         finally:
@@ -420,7 +462,7 @@ def test_an_interrupted_coroutine_ends_before_the_cleanup(log):
     with Flow("f") as flow, log.manager()() as r:
         task(slow)(r)
 
-    with interrupted_after(0.1), pytest.raises(KeyboardInterrupt):
+    with interrupted(once=began), pytest.raises(KeyboardInterrupt):
         flow.run()
     assert log == ["setup it", "coroutine ends", "cleanup it"]
 
@@ -489,8 +531,8 @@ def test_a_task_that_cannot_be_stopped_is_waited_for_up_to_its_grace(log, monkey
             warnings.simplefilter("ignore", RuntimeWarning)
             run = flow.start(executor=ThreadExecutor(2))
             assert began.wait(LONG_S)
-            run.cancel()
             at = time.monotonic()
+            run.cancel()
             run.wait(LONG_S)
 
         assert time.monotonic() - at >= 0.3

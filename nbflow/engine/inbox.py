@@ -1,0 +1,35 @@
+"""The queue of a run that blocks the main thread: a signal ends no wait by itself, so none is long."""
+
+from __future__ import annotations
+
+import time
+from queue import Empty, SimpleQueue
+from typing import Any
+
+SLICE_S = 0.1
+
+
+class InterruptibleQueue(SimpleQueue[Any]):
+    """A `SimpleQueue` whose `get` lets a signal that has just come be handled, however long it waits.
+
+    Python looks for signals between two bytecodes, and when one arrives during a wait. One that arrives after the last
+    look and before the wait begins - which is long on a busy machine, where other threads take the interpreter first -
+    would be handled after the next message only: the stop button would do nothing.
+    """
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """Take a message, waiting for one this long if it must `block`, or for ever without a `timeout`.
+
+        Raises:
+            queue.Empty: If none came in time.
+        """
+        if not block:
+            return super().get(False)
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left_s = SLICE_S if until is None else until - time.monotonic()
+            try:
+                return super().get(True, max(0.0, min(SLICE_S, left_s)))
+            except Empty:
+                if until is not None and time.monotonic() >= until:
+                    raise
