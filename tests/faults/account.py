@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 ANNOUNCED = {"Scratch", "Slow", "Server", "Insider"}
 RECLAIMABLE = ANNOUNCED | {"Late", "Fork"}
 READY_MADE = ("TemporaryDirectory", "Subprocess", "DaskCluster")
-CLOSING_S = 0.5  # from the last line of a cleanup until the reaper must know about it
-NOTICED_S = 0.5  # by so much may the reaper see the kernel's end before we do
+CLOSING_S = 2.0  # on a busy machine, from the last line of a cleanup until the reaper must know about it
+NOTICED_S = 2.0  # on a busy machine, by so much may the reaper see the kernel's end before we do
 FATES = ("run", "reclaimed", "listed", "left", "twice")
 
 
@@ -191,6 +191,8 @@ def _may_reclaim(life: Life, ended: Ended) -> bool:
         return not closed or closed > began - CLOSING_S  # a cleanup that nobody could stop any more
     if began < ended.died_at - NOTICED_S:
         return False
+    if not ended.cut_off and not ended.given_up_at:  # the run is over, and so has told the reaper
+        return not closed
     return not closed or ended.died_at - closed < CLOSING_S + ended.hold_s
 
 

@@ -82,10 +82,11 @@ def test_a_reclaim_while_the_kernel_lives_is_wrong(ghost):
 
 
 def test_a_reclaim_after_a_whole_cleanup_is_wrong_unless_the_kernel_died_that_moment(ghost):
-    ghost.say("making", "set-up", "cleaned", at=99.0).say("reclaiming", "reclaimed", at=101.0)
+    ghost.say("making", "set-up", "cleaned", at=97.0).say("reclaiming", "reclaimed", at=101.0)
 
     assert take_account(ghost, [], KILLED).fates == {"twice": 1}
-    assert take_account(ghost, [], Ended(died_at=99.2, cut_off=True)).fates == {"run": 1}
+    assert take_account(ghost, [], Ended(died_at=97.2, cut_off=True)).fates == {"run": 1}
+    assert take_account(ghost, [], Ended(died_at=97.2, cut_off=False)).fates == {"twice": 1}
 
 
 def test_a_reclaim_of_what_the_run_has_given_up_is_right_although_the_kernel_lives(ghost):
