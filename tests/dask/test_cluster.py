@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from nbflow import Flow, Parameter, resource_manager, task
+from tests.patience import PATIENCE_S
 
 pytestmark = [
     pytest.mark.dask,
@@ -118,5 +119,5 @@ def test_a_held_run_keeps_its_workers_and_a_cancel_ends_them():
     assert workers() >= 1
     assert run.open_resources == ["DaskCluster"]
     run.cancel()
-    assert type(run.wait(60)).__name__ == "Cancelled"
+    assert type(run.wait(PATIENCE_S)).__name__ == "Cancelled"
     assert run.open_resources == []

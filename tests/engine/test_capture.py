@@ -12,6 +12,7 @@ import pytest
 from nbflow import Flow, context, task
 from nbflow.engine import capture
 from nbflow.engine.capture import KEPT_CHARACTERS
+from tests.patience import PATIENCE_S
 
 EXECUTORS = ["inline", "threads"]
 
@@ -40,7 +41,7 @@ def test_two_tasks_that_print_at_the_same_time_are_told_apart(capsys):
     @task
     def speak(word):
         for _ in range(20):
-            both.wait(5)
+            both.wait(PATIENCE_S)
             print(word)
 
     with Flow("f") as flow:
@@ -144,7 +145,7 @@ def test_a_run_whose_streams_cannot_be_had_ends_all_the_same(monkeypatch, is_blo
         with pytest.raises(OSError, match="no streams"):
             flow.run()
     else:
-        flow.start().wait(10)
+        flow.start().wait(PATIENCE_S)
 
     assert flow.runs[-1].is_finished
     assert flow.runs[-1].state.is_failed()

@@ -11,6 +11,7 @@ import pytest
 from nbflow import Flow, Parameter, task
 from nbflow.engine.compare import Comparison, compare
 from nbflow.engine.likeness import alike
+from tests.patience import PATIENCE_S
 
 
 class Hostile:
@@ -139,7 +140,7 @@ def flow() -> Flow:
 
 def run(flow, **parameters):
     handle = flow.start(**parameters)
-    handle.wait(30)
+    handle.wait(PATIENCE_S)
     return handle
 
 
@@ -179,7 +180,7 @@ def test_a_run_that_is_not_over_is_compared_as_it_stands(flow):
 
     comparison = paused.compare(run(flow))
     paused.cancel()
-    paused.wait(30)
+    paused.wait(PATIENCE_S)
 
     assert comparison.states == ("Paused", "Failed")
     assert comparison.seconds[0] is None

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from nbflow import Flow, Parameter, context, tags, task
+from tests.patience import PATIENCE_S
 
 DATES = ("today", "yesterday", "tomorrow", "today_nodash", "yesterday_nodash", "tomorrow_nodash")
 
@@ -175,7 +176,7 @@ def test_two_loud_tasks_at_once_do_not_mix(caplog, capsys):
     """4.12: on threads, only the printing thread is redirected."""
     import threading
 
-    meet = threading.Barrier(3, timeout=10)
+    meet = threading.Barrier(3, timeout=PATIENCE_S)
 
     def say(text):
         meet.wait()

@@ -9,6 +9,7 @@ import pytest
 
 from nbflow import Flow, apply_map, resource_manager, task
 from nbflow.executors import ThreadExecutor
+from tests.patience import PATIENCE_S
 
 
 class Meter:
@@ -36,7 +37,7 @@ def test_no_more_children_run_at_once_than_asked_for():
     @task(max_concurrent=2)
     def work(x):
         meter.enter()
-        two.wait(5)  # two are really inside together
+        two.wait(PATIENCE_S)  # two are really inside together
         meter.leave()
         return x
 
@@ -117,17 +118,17 @@ def test_a_cancelled_run_does_not_wait_for_places():
     @task(max_concurrent=1)
     def work(x):
         running.set()
-        cancelled.wait(5)
+        cancelled.wait(PATIENCE_S)
 
     with Flow("f") as flow:
         work.map(list(range(5)))
     run = flow.start(executor="threads")
-    running.wait(5)
+    running.wait(PATIENCE_S)
 
     run.cancel()
     cancelled.set()
 
-    assert type(run.wait(10)).__name__ == "Cancelled"
+    assert type(run.wait(PATIENCE_S)).__name__ == "Cancelled"
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1.5, "2"])

@@ -13,6 +13,7 @@ import pytest
 from nbflow import Flow, Task, context, resource_manager, task, triggers
 from nbflow.signals import PAUSE
 from nbflow.states import Cancelled, Paused, Resume, Success
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def gate(**options):
 
 
 def until(condition):
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.002)
@@ -201,7 +202,7 @@ def test_a_background_run_stands_still_with_its_resource_open_until_it_is_resume
 
     run.resume(t)
 
-    assert run.wait(10).is_successful()
+    assert run.wait(PATIENCE_S).is_successful()
     assert run.results[t] == 2
     assert lines == ["cleanup"]
 
@@ -215,7 +216,7 @@ def test_resuming_the_run_resumes_its_paused_tasks():
     until(lambda: run.is_paused)
     run.resume()
 
-    assert run.wait(10).is_successful()
+    assert run.wait(PATIENCE_S).is_successful()
     assert (run.results[a], run.results[b]) == (2, "went on")
 
 
@@ -228,7 +229,7 @@ def test_a_paused_run_can_be_cancelled():
     until(lambda: run.is_paused)
     run.cancel()
 
-    assert isinstance(run.wait(10), Cancelled)
+    assert isinstance(run.wait(PATIENCE_S), Cancelled)
 
 
 def test_mapped_children_pause_by_themselves(answers, executor):

@@ -18,6 +18,7 @@ from nbflow.errors import (
     UnknownTaskError,
 )
 from nbflow.states import Mapped, Skipped, Success
+from tests.patience import PATIENCE_S
 
 
 class Story:
@@ -373,13 +374,13 @@ def test_a_map_that_is_going_is_not_pinned():
     def part(x):
         if x == 2:
             going.set()
-            assert gate.wait(20)
+            assert gate.wait(PATIENCE_S)
         return x
 
     with Flow("map") as flow:
         parts = part.map([1, 2, 3])
     run = flow.start()
-    assert going.wait(20)
+    assert going.wait(PATIENCE_S)
 
     with pytest.raises(SetResultError, match="its child 1 is Running, so there is no value to keep"):
         run.pin(parts)

@@ -10,6 +10,7 @@ import pytest
 from nbflow import Flow, Parameter, Task, case, context, resource_manager, task, triggers
 from nbflow.signals import SKIP
 from nbflow.states import Cached, Failed, Retrying, Skipped, Success, TriggerFailed
+from tests.patience import PATIENCE_S
 
 NOW = timedelta(0)
 
@@ -310,7 +311,7 @@ def test_another_try_of_a_setup_that_went_well_gives_the_same_resource(executor,
         task(lambda: None, name="use")()
 
     run = flow.start(executor=executor)
-    run.wait(timeout_s=20)
+    run.wait(timeout_s=PATIENCE_S)
     run.cancel()
 
     assert run.is_finished

@@ -13,6 +13,7 @@ import pytest
 from nbflow import Flow, Parameter, Task, resource_manager, task
 from nbflow.core.code import fingerprint_of
 from nbflow.errors import RetryError
+from tests.patience import PATIENCE_S
 
 
 class Notebook:
@@ -412,7 +413,7 @@ def test_a_fingerprint_is_the_same_for_equal_code_only(notebook):
 
 
 def until(condition):
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.005)

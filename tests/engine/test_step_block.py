@@ -8,6 +8,7 @@ import pytest
 
 from nbflow import Flow, resource_manager, task
 from nbflow.errors import NothingToStepError
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def flow(gate):
 
     @task
     def inside(resource):
-        assert gate.wait(20)
+        assert gate.wait(PATIENCE_S)
 
     with Flow("example") as flow:
         with Place() as place:
@@ -47,7 +48,7 @@ def test_step_block_ends_with_the_cleanup_and_stands_still(flow, gate):
     assert run.is_paused
     assert [task.name for task, state in run.states.items() if not state.is_finished()] == ["after"]
     run.step_block()  # there is no other block: a step
-    assert run.wait(10).is_successful()
+    assert run.wait(PATIENCE_S).is_successful()
 
 
 def test_step_block_nowait_returns_while_the_block_still_runs(flow, gate):
@@ -57,12 +58,12 @@ def test_step_block_nowait_returns_while_the_block_still_runs(flow, gate):
 
     assert not run.is_finished
     gate.set()
-    run.wait(10, or_held=True)
+    run.wait(PATIENCE_S, or_held=True)
     while not run.is_paused:
-        run.wait(10, or_held=True)
+        run.wait(PATIENCE_S, or_held=True)
     assert [task.name for task, state in run.states.items() if not state.is_finished()] == ["after"]
     run.cancel()
-    run.wait(10)
+    run.wait(PATIENCE_S)
 
 
 def test_a_run_that_is_over_can_not_be_stepped(flow, gate):

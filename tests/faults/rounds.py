@@ -228,7 +228,7 @@ class _Round:
         except psutil.TimeoutExpired:
             self.result.problems.append(f"ODD: the kernel has not ended within {DEATH_DEADLINE_S:g} s")
             process.kill()
-            process.wait(timeout=10)
+            process.wait(timeout=PATIENCE_S)
 
     # -- afterwards -------------------------------------------------------------------------------------------
 

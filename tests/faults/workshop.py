@@ -20,6 +20,7 @@ from datetime import timedelta
 import psutil
 
 from nbflow import context, resource_manager, task
+from tests.patience import PATIENCE_S
 
 TOKEN = "NBFLOW_CAMPAIGN_TOKEN"
 ROUND = "NBFLOW_CAMPAIGN_ROUND"  # the settings of this round: where the log is, at which line of it to hold
@@ -67,7 +68,7 @@ def processes_of(token):
 def kill_child(process):
     with contextlib.suppress(psutil.Error):
         process.kill()
-        process.wait(timeout=5)
+        process.wait(timeout=PATIENCE_S)
 
 
 def remove(where):

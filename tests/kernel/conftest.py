@@ -14,6 +14,8 @@ import psutil
 import pytest
 from jupyter_client.manager import KernelManager
 
+from tests.patience import PATIENCE_S
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -62,7 +64,7 @@ class Kernel:
         self.process = psutil.Process(self.manager.provisioner.pid)
 
     def execute(
-        self, code: str, *, wait: bool = True, timeout_s: float = 60, cell_id: str | None = None
+        self, code: str, *, wait: bool = True, timeout_s: float = PATIENCE_S, cell_id: str | None = None
     ) -> Reply | str:
         """Execute a cell; with `wait=False` give the message id for `reply` at once."""
         message = self.client.session.msg(
@@ -82,14 +84,14 @@ class Kernel:
         message_id: str = message["header"]["msg_id"]
         return self.reply(message_id, timeout_s=timeout_s) if wait else message_id
 
-    def run(self, code: str, *, timeout_s: float = 60, cell_id: str | None = None) -> Reply:
+    def run(self, code: str, *, timeout_s: float = PATIENCE_S, cell_id: str | None = None) -> Reply:
         """Execute a cell that must not fail."""
         reply = self.execute(code, timeout_s=timeout_s, cell_id=cell_id)
         assert isinstance(reply, Reply)
         assert reply.ok, f"{reply.traceback}\n{reply.stderr}"
         return reply
 
-    def reply(self, message_id: str, *, timeout_s: float = 60) -> Reply:
+    def reply(self, message_id: str, *, timeout_s: float = PATIENCE_S) -> Reply:
         """Collect what belongs to one execution until the kernel is idle again and has answered."""
         reply, deadline, idle = Reply(), time.monotonic() + timeout_s, False
         while not idle:
@@ -125,7 +127,7 @@ class Kernel:
                 return bool(content["execution_state"] == "idle")
         return False
 
-    def reply_only(self, message_id: str, *, timeout_s: float = 60) -> tuple[str, str]:
+    def reply_only(self, message_id: str, *, timeout_s: float = PATIENCE_S) -> tuple[str, str]:
         """The outcome of one execution whose output somebody has already taken: its status and error's name."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -149,7 +151,7 @@ class Kernel:
     def kill(self) -> None:
         """Kill it without any warning (SIGKILL)."""
         self.process.kill()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=PATIENCE_S)
 
     def children(self) -> list[psutil.Process]:
         """All processes that the kernel has started and that are still there."""
@@ -164,7 +166,7 @@ class Kernel:
         _, left = psutil.wait_procs(children, timeout=3)
         for child in left:
             child.kill()
-        psutil.wait_procs(left, timeout=5)
+        psutil.wait_procs(left, timeout=PATIENCE_S)
         return left
 
 
@@ -192,7 +194,7 @@ def kernel(make_kernel: Callable[[], Kernel]) -> Kernel:
 def wait_until() -> Callable[..., None]:
     """Wait for a condition outside of this process, and say which one did not come."""
 
-    def wait(condition: Callable[[], object], *, what: str, timeout_s: float = 20) -> None:
+    def wait(condition: Callable[[], object], *, what: str, timeout_s: float = PATIENCE_S) -> None:
         deadline = time.monotonic() + timeout_s
         while not condition():
             if time.monotonic() > deadline:

@@ -6,6 +6,7 @@ import psutil
 import pytest
 
 from tests.cells import RUN, STATE
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
@@ -87,7 +88,7 @@ def test_a_cluster_held_between_steps_is_gone_when_its_kernel_is_shut_down(kerne
 
     kernel.shutdown()
 
-    _, left = psutil.wait_procs(held, timeout=5)
+    _, left = psutil.wait_procs(held, timeout=PATIENCE_S)
     assert (len(held), used.stdout) == (2, "3 49\n")
     assert left == []
     assert (tmp_path / "cleaned").read_text() == "once\n"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 pytestmark = pytest.mark.kernel
 
 
@@ -22,7 +24,7 @@ def test_the_stop_button_ends_a_busy_cell(kernel, wait_until, tmp_path):
 
     kernel.interrupt()
 
-    assert kernel.reply(busy, timeout_s=10).ename == "KeyboardInterrupt"
+    assert kernel.reply(busy, timeout_s=PATIENCE_S).ename == "KeyboardInterrupt"
 
 
 def test_child_processes_that_outlive_the_kernel_are_seen_and_ended(kernel):

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from tests.cells import RUN, STATE
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.kernel
 
@@ -96,7 +97,7 @@ def resources(tmp_path, log):
 @pytest.fixture
 def assert_gone(wait_until):
     def check(server, folder):
-        psutil.wait_procs([server], timeout=20)
+        psutil.wait_procs([server], timeout=PATIENCE_S)
         assert not server.is_running()
         wait_until(lambda: not folder.exists(), what="the end of the folder")
 
@@ -325,5 +326,5 @@ def test_a_cluster_that_is_held_is_gone_with_its_kernel(cluster, end):
 
     getattr(kernel, end)()
 
-    _, left = psutil.wait_procs(workers, timeout=40)
+    _, left = psutil.wait_procs(workers, timeout=PATIENCE_S)
     assert left == []

@@ -49,7 +49,7 @@ def test_a_panel_cell_that_is_executed_again_and_again_leaves_one_panel(kernel, 
         assert after[name] == before[name], name
     assert after["of the flow"] == 1
     assert after["panels"] <= before["panels"] + 1  # IPython's Out and _ may hold the last ones
-    kernel.run("gate.set(); run.wait(20)")
+    kernel.run("gate.set(); run.wait(60)")
     wait_until(lambda: count(kernel)["threads"] == [], what="the end of all threads")
     assert count(kernel)["of the runs"] == [0]
 

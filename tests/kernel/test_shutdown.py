@@ -78,7 +78,7 @@ def test_shutting_down_cleans_up_what_a_background_run_holds(
 
     work.shutdown()
 
-    psutil.wait_procs([server], timeout=5)
+    psutil.wait_procs([server], timeout=PATIENCE_S)
     assert log()[-2:] == ["closing", "cleanup"]
     assert log().count("cleanup") == 1
     assert not server.is_running()

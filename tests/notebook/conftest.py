@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 import nbflow
+from tests.patience import PATIENCE_S
 
 SETUP = """
 from nbflow import Parameter, resource_manager, task
@@ -46,7 +47,7 @@ def _no_flows_left():
         for run in flow.runs:
             if not run.is_finished:
                 run.cancel()
-                run.wait(timeout_s=10)
+                run.wait(timeout_s=PATIENCE_S)
     nbflow.flows.clear()
 
 

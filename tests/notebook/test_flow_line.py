@@ -7,6 +7,7 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.error import UsageError
 
 from nbflow import flows
+from tests.patience import PATIENCE_S
 
 FLOW = """%%flow example --no-show
 n = Parameter("n", default=2)
@@ -94,7 +95,7 @@ def test_a_run_that_fails_shows_it_and_the_cell_does_not_raise(notebook):
 def test_start_returns_at_once_and_the_run_goes_on(example):
     cell = example("%flow start example -p n=3")
 
-    assert newest().wait(timeout_s=10).is_successful()
+    assert newest().wait(timeout_s=PATIENCE_S).is_successful()
     assert "run 1 of example" in cell.outputs[-1]["text/plain"]
 
 
@@ -132,7 +133,7 @@ def test_resume_goes_on_to_the_end(example):
 
     example("%flow resume example")
 
-    assert newest().wait(timeout_s=10).is_successful()
+    assert newest().wait(timeout_s=PATIENCE_S).is_successful()
 
 
 def test_pause_makes_a_started_run_stand_still(example):

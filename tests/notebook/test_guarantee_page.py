@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests.patience import PATIENCE_S
+
 PAGE = (Path(__file__).parents[2] / "docs" / "guarantee.md").read_text(encoding="utf-8")
 CELL = re.compile(r"^```python\n(.*?)^```\n(?:```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
 
@@ -44,7 +46,7 @@ def test_the_example_with_an_early_handle_survives_kill_9(tmp_path):
         was_there = (folder / "numbers.txt").exists()
         kernel.send_signal(signal.SIGKILL)
 
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE_S
     while folder.exists() and time.monotonic() < until:
         time.sleep(0.05)
     assert was_there

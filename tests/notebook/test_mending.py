@@ -6,6 +6,7 @@ import pytest
 from IPython.core.error import UsageError
 
 from nbflow import flows
+from tests.patience import PATIENCE_S
 
 BROKEN = """
 @task
@@ -47,7 +48,7 @@ def test_a_redefined_function_is_retried_and_the_run_goes_on(held):
 
     assert held("%flow retry story").error is None
     held("%flow resume story")
-    newest().wait(20)
+    newest().wait(PATIENCE_S)
 
     assert newest().results[held.names["doubled"]] == 84
     assert held.names["log"] == ["setup", "work 2", "double 42", "cleanup"]
@@ -65,7 +66,7 @@ def test_a_value_is_set_by_name_or_literal(held):
 
     assert held("%flow set story work found").error is None
     held("%flow resume story")
-    newest().wait(20)
+    newest().wait(PATIENCE_S)
 
     assert newest().results[held.names["doubled"]] == [1, 2, 1, 2]
     assert newest().sources[held.names["worked"]] == "edited"
@@ -75,7 +76,7 @@ def test_a_failed_task_is_skipped(held):
     assert held("%flow skip story").error is None
     held("%flow resume story")
 
-    assert newest().wait(20).is_successful()
+    assert newest().wait(PATIENCE_S).is_successful()
 
 
 def test_a_breakpoint_begins_a_run_and_its_condition_is_an_expression(notebook):
@@ -92,7 +93,7 @@ def test_a_breakpoint_begins_a_run_and_its_condition_is_an_expression(notebook):
     assert newest().held == [notebook.names["worked"]]
     notebook("%flow break story work --clear")
     notebook("%flow resume story")
-    assert newest().wait(20).is_successful()
+    assert newest().wait(PATIENCE_S).is_successful()
 
 
 def test_debug_opens_the_shell_s_debugger_where_the_task_failed(held, monkeypatch):

@@ -6,6 +6,7 @@ import pytest
 from IPython.core.error import UsageError
 
 from nbflow import flows
+from tests.patience import PATIENCE_S
 
 FLOW = """%%flow story --no-show
 n = Parameter("n", default=2)
@@ -42,7 +43,7 @@ def test_the_plan_says_what_would_run_and_why(story):
 
 def test_a_changed_parameter_runs_what_depends_on_it(story):
     assert story("%flow rerun story -p n=5").error is None
-    newest().wait(20)
+    newest().wait(PATIENCE_S)
 
     assert newest().results[story.names["second"]] == 10
     assert newest().parameters == {"n": 5}
@@ -50,7 +51,7 @@ def test_a_changed_parameter_runs_what_depends_on_it(story):
 
 def test_a_task_is_run_again_with_what_follows_from_it(story):
     said = story("%flow rerun story first").outputs[-1]["text/plain"]
-    newest().wait(20)
+    newest().wait(PATIENCE_S)
 
     assert said.startswith("run 2 of story has started. Plan of 'story', going on from run 1: 2 tasks run")
     assert story.names["log"] == ["load 2", "double 2"]

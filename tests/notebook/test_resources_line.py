@@ -17,6 +17,7 @@ from IPython.core.error import UsageError
 
 from nbflow import ledger
 from nbflow.notebook.resource_table import table
+from tests.patience import PATIENCE_S
 
 CHILD = """
 import json, pathlib, shutil, sys, threading
@@ -263,7 +264,7 @@ def test_what_this_kernel_failed_to_clean_is_tried_again(notebook):
 def test_what_the_reaper_has_reclaimed_is_not_there_any_more(notebook, tmp_path):
     kill_one(tmp_path)
 
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE_S
     while len(rows := ledger.resources()) > 1 and time.monotonic() < until:
         time.sleep(0.05)
 

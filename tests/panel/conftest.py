@@ -13,13 +13,14 @@ from comm.base_comm import BaseComm
 
 from nbflow import Flow, resource_manager, task
 from nbflow.panel import Panel
+from tests.patience import PATIENCE_S
 
 needs_node = pytest.mark.skipif(
     shutil.which("node") is None, reason="NO NODE: install nodejs; the panel's script is NOT TESTED"
 )
 
 
-def until(condition, timeout_s=10):
+def until(condition, timeout_s=PATIENCE_S):
     """Wait for something that happens on another thread."""
     end = time.monotonic() + timeout_s
     while not condition():
@@ -64,7 +65,7 @@ def flow(gate):
 
     @task
     def wait(x):
-        assert gate.wait(20)
+        assert gate.wait(PATIENCE_S)
         return x
 
     @task
@@ -97,6 +98,6 @@ def make_panel(sent):
         panel.close()
         if run is not None and not run.is_finished:
             run.cancel()
-            run.wait(timeout_s=20)
+            run.wait(timeout_s=PATIENCE_S)
     if errors:
         raise errors[0]

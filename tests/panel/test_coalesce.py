@@ -10,6 +10,7 @@ import pytest
 
 from nbflow.panel.coalesce import Coalescer, call_on_thread
 from tests.panel.conftest import until
+from tests.patience import PATIENCE_S
 
 
 class HandClock:
@@ -174,7 +175,7 @@ def test_changes_from_many_threads_are_all_flushed_and_the_timer_threads_end():
     assert seen == set(range(4000))
     for thread in threading.enumerate():
         if thread.name == "nbflow-panel":
-            thread.join(timeout=5)
+            thread.join(timeout=PATIENCE_S)
     assert not [t for t in threading.enumerate() if t.name == "nbflow-panel"]
 
 

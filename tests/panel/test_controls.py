@@ -13,6 +13,7 @@ from nbflow.panel.coalesce import Coalescer
 from nbflow.panel.controls.controls import CONTROLS
 from tests.panel.conftest import until
 from tests.panel.test_panel import HELD, enabled, head
+from tests.patience import PATIENCE_S
 
 
 def test_every_button_has_a_name_a_hint_with_its_key_and_a_class_of_its_own(make_panel, flow):
@@ -52,7 +53,7 @@ def test_the_buttons_are_told_that_a_run_is_over_before_anybody_can_see_it(make_
     panel = make_panel(flow, make_coalescer=partial(Coalescer, call_later=lambda delay_s, call: never))
     panel.buttons["run"].click()
     gate.set()
-    panel.run.wait(timeout_s=20)
+    panel.run.wait(timeout_s=PATIENCE_S)
     sent.clear()
 
     panel._changes.flush_now()
@@ -171,8 +172,8 @@ def test_a_click_does_not_wait_for_a_run_that_is_busy(make_panel):
     panel.holds.value = True
     panel.buttons["run"].click()
     until(lambda: panel.run.is_paused and "skip" in enabled(panel))
-    panel.run._loop.post(lambda: going.set() or leave.wait(20))
-    assert going.wait(20)
+    panel.run._loop.post(lambda: going.set() or leave.wait(PATIENCE_S))
+    assert going.wait(PATIENCE_S)
 
     panel.buttons["skip"].click()
 

@@ -124,7 +124,7 @@ def test_folds_stay_in_the_next_run(make_panel, rooms):
 
 def test_a_map_unfolds_into_its_children_whose_states_are_painted(make_panel, rooms):
     run = rooms.start()
-    run.wait(20)
+    run.wait(PATIENCE_S)
     panel = make_panel(rooms, run)
     drawing(panel)
 
@@ -154,7 +154,7 @@ def test_an_unfolded_map_gets_its_children_in_the_next_run_as_well(make_panel):
         numbers = task(lambda: list(range(next(counts))), name="numbers")()
         task(lambda x: x, name="each").map(numbers)
     first = flow.start()
-    first.wait(20)
+    first.wait(PATIENCE_S)
     panel = make_panel(flow, first)
     drawing(panel)
     fold(panel, "each-1", folded=False)
@@ -172,7 +172,7 @@ def test_of_many_children_the_first_are_drawn_and_it_is_said(make_panel, sent, m
     with Flow("maps") as flow:
         work.map(list(range(6)))
     run = flow.start()
-    run.wait(20)
+    run.wait(PATIENCE_S)
     panel = make_panel(flow, run)
     drawing(panel)
 
@@ -240,7 +240,7 @@ def test_of_many_clicks_only_the_last_are_drawn(make_panel, rooms, monkeypatch):
 
     def slow(graph, parts, *, wishes, **keys):
         made.append(dict(wishes))
-        assert gate.wait(20)
+        assert gate.wait(PATIENCE_S)
         return real(graph, parts, wishes=wishes, **keys)
 
     monkeypatch.setattr(canvas_module, "make_sheet", slow)
@@ -267,7 +267,7 @@ def test_no_layout_is_made_on_the_thread_that_starts_a_run_or_hears_a_click(make
     fold(panel, "block--Room-1")
     assert panel.wait_drawn(20)
     run = rooms.start()
-    run.wait(20)
+    run.wait(PATIENCE_S)
     until(lambda: not [t for t in threading.enumerate() if t.name.startswith("nbflow")])
 
     assert threads == ["nbflow-panel-draw"] * 2  # none for the run: its graph is the same
@@ -300,7 +300,7 @@ def test_changes_during_a_layout_are_in_the_drawing_that_it_gives(make_panel, ro
     gate, real = threading.Event(), canvas_module.make_sheet
 
     def slow(*args, **keys):
-        assert gate.wait(20)
+        assert gate.wait(PATIENCE_S)
         return real(*args, **keys)
 
     monkeypatch.setattr(canvas_module, "make_sheet", slow)

@@ -105,7 +105,7 @@ def failing():
 @pytest.fixture
 def held(failing):
     run = failing.start(hold_on_failure=True)
-    run.wait(timeout_s=10, or_held=True)
+    run.wait(timeout_s=PATIENCE_S, or_held=True)
     return run
 
 
@@ -114,7 +114,7 @@ def held(failing):
 
 def test_a_task_that_ended_well_is_told_whole(browse, failing):
     run = failing.start()
-    run.wait(timeout_s=10)
+    run.wait(timeout_s=PATIENCE_S)
 
     told = browse(failing, run).select("number-1").sections
 
@@ -137,7 +137,7 @@ def test_a_task_that_ended_well_is_told_whole(browse, failing):
 
 def test_a_failed_task_tells_its_error_from_the_users_frame_on(browse, failing):
     run = failing.start()
-    run.wait(timeout_s=10)
+    run.wait(timeout_s=PATIENCE_S)
 
     told = browse(failing, run).select("divide-1").sections
 
@@ -165,7 +165,7 @@ def test_a_parameter_tells_its_value_and_before_a_run_its_default(browse, failin
         "type": "int", "size": "", "mime": "text/plain", "data": "", "text": "7", "note": "", "title": "",
     }  # fmt: skip
     run = failing.start(n=8)
-    run.wait(timeout_s=10)
+    run.wait(timeout_s=PATIENCE_S)
 
     assert browse(failing, run).select("n").sections["result"]["text"] == "8"
 
@@ -210,13 +210,13 @@ def test_output_comes_while_the_task_runs_and_word_by_word_belongs_together(brow
         print("to stderr", file=__import__("sys").stderr)
         context.logger.warning("careful")
         said.set()
-        assert gate.wait(20)
+        assert gate.wait(PATIENCE_S)
         print("two")
 
     with Flow("talking") as flow:
         talk()
     browser = browse(flow, flow.start())
-    assert said.wait(20)
+    assert said.wait(PATIENCE_S)
     browser.select("talk-1")
     browser.until(lambda: len(browser.lines) >= 3)
     assert [(line[1], line[2]) for line in browser.lines] == [
@@ -236,7 +236,7 @@ def test_of_a_long_log_the_end_is_told_and_what_is_left_out(browse, sent):
     with Flow("talking") as flow:
         talk()
     run = flow.start()
-    run.wait(timeout_s=20)
+    run.wait(timeout_s=PATIENCE_S)
     browser = browse(flow, run).select("talk-1")
     browser.until(lambda: browser.lines)
 
@@ -251,7 +251,7 @@ def test_the_children_of_a_map_are_listed_failed_ones_first_and_each_can_be_chos
     with Flow("mapped") as flow:
         divide.map([1, 2, 3, 4], [1, 0, 1, 0])
     run = flow.start()
-    run.wait(timeout_s=10)
+    run.wait(timeout_s=PATIENCE_S)
     browser = browse(flow, run).select("divide-1")
 
     assert browser.sections["children"]["total"] == 4
@@ -283,7 +283,7 @@ def test_a_block_tells_its_status_its_tasks_and_why_its_cleanup_failed(browse):
         keep(client)
     run = flow.start()
     with pytest.warns(RuntimeWarning, match="still busy"):
-        run.wait(timeout_s=10)
+        run.wait(timeout_s=PATIENCE_S)
 
     told = browse(flow, run).select("block--Cluster-1").sections
 
@@ -300,7 +300,7 @@ def test_a_group_tells_how_many_of_its_tasks_are_in_which_state(browse):
         for i in range(5):
             divide(1, i % 2)
     run = flow.start()
-    run.wait(timeout_s=10)
+    run.wait(timeout_s=PATIENCE_S)
 
     told = browse(flow, run).select("group--divide-1").sections
 
@@ -319,7 +319,7 @@ def test_every_attempt_is_told_with_its_time(browse):
     with Flow("flaky") as flow:
         flaky()
     run = flow.start()
-    run.wait(timeout_s=10)
+    run.wait(timeout_s=PATIENCE_S)
 
     history = browse(flow, run).select("flaky-1").sections["history"]
 
@@ -340,7 +340,7 @@ def test_what_is_not_there_is_told_to_be_gone(browse, failing):
 )
 def test_a_strange_selection_breaks_nothing(browse, failing, message):
     run = failing.start()
-    run.wait(timeout_s=10)
+    run.wait(timeout_s=PATIENCE_S)
     browser = browse(failing, run)
 
     browser.panel._hear({"kind": "select", **message})
@@ -352,7 +352,7 @@ def test_a_function_of_a_cell_is_told_as_it_ran_and_that_it_was_redefined(browse
     shell.run_cell(
         "from nbflow import Flow, task\n@task\ndef twice(x):\n    return x * 2", store_history=True
     )
-    shell.run_cell("with Flow('cells') as flow:\n    twice(2)\nrun = flow.start()\nrun.wait(timeout_s=10)")
+    shell.run_cell("with Flow('cells') as flow:\n    twice(2)\nrun = flow.start()\nrun.wait(timeout_s=60)")
     browser = browse(shell.user_ns["flow"], shell.user_ns["run"]).select("twice-1")
     assert browser.sections["source"]["place"].startswith("cell [")
     assert browser.sections["source"]["changed"] == ""
@@ -447,7 +447,7 @@ def test_a_breakpoint_with_a_condition_is_set_shown_and_cleared(browse, failing)
     browser.until(lambda: browser.sections["actions"]["break"]["is_on"])
     assert browser.sections["actions"]["break"]["places"] == ["before, with a condition"]
     run.resume()
-    run.wait(timeout_s=10, or_held=True)
+    run.wait(timeout_s=PATIENCE_S, or_held=True)
     assert [one.name for one in run.held] == ["divide"]
 
     assert browser.act("unbreak") == ""
@@ -460,14 +460,14 @@ def test_actions_that_make_no_sense_say_why(browse, held, flow, gate):
     assert browser.why("skip") == "it has ended well already"
     assert browser.why("debug") == "it has not failed"
     held.cancel()
-    held.wait(timeout_s=10)
+    held.wait(timeout_s=PATIENCE_S)
     browser.until(lambda: "over" in browser.why("retry"))
     assert "Rerun from here" in browser.why("set")
     assert browser.why("rerun") == ""
 
     gate.set()
     run = flow.start()
-    run.wait(timeout_s=10)
+    run.wait(timeout_s=PATIENCE_S)
     browser = browse(flow, run).select("Cluster.cleanup-1")
     assert "over" in browser.why("skip")
 
@@ -494,7 +494,7 @@ def test_a_repr_that_hangs_holds_nothing_up(browse):
     with Flow("hanging") as flow:
         keep(task(lambda: value, name="make")())
     run = flow.start()
-    run.wait(timeout_s=10)
+    run.wait(timeout_s=PATIENCE_S)
     browser = browse(flow, run)
 
     give_up = []  # the time is up when we say so
@@ -519,7 +519,7 @@ def test_a_message_of_an_error_that_hangs_or_raises_holds_nothing_up(browse):
     with Flow("hanging") as flow:
         task(fail, name="raises")(hostile.MessageRaises())
     run = flow.start()
-    run.wait(timeout_s=10)
+    run.wait(timeout_s=PATIENCE_S)
 
     told = browse(flow, run).select("raises-1").sections
 
@@ -534,7 +534,7 @@ def test_whatever_tasks_return_the_messages_can_be_sent(browse):
         for number, make in enumerate(hostile.OBJECTS):
             keep(task(lambda make=make: make(), name=f"make {number}")())
     run = flow.start()
-    run.wait(timeout_s=20)
+    run.wait(timeout_s=PATIENCE_S)
     browser = browse(flow, run)
 
     for name in browser.panel._body.picture["rows"]:
@@ -557,7 +557,7 @@ def test_whatever_a_task_says_the_message_can_be_sent(browse, text):
     with Flow(text.strip() or "hostile") as flow:
         task(say, name=text.strip() or "say")(upstream_tasks=[Parameter("<b>p</b>", default=text)])
     run = flow.start()
-    run.wait(timeout_s=10)
+    run.wait(timeout_s=PATIENCE_S)
     browser = browse(flow, run)
     keys = [row["key"] for row in browser.panel._body.picture["rows"]]
 
@@ -576,7 +576,7 @@ def test_nothing_of_a_value_is_kept_once_another_task_is_selected(browse, failin
         task(Value, name="make")()
         keep(1)
     run = flow.start()
-    run.wait(timeout_s=10)
+    run.wait(timeout_s=PATIENCE_S)
     browser = browse(flow, run).select("make-1")
     made = next(one for one in run.states if one.name == "make")
     gone = weakref.ref(run.states[made].result)
@@ -588,7 +588,7 @@ def test_nothing_of_a_value_is_kept_once_another_task_is_selected(browse, failin
 
 def test_a_closed_panel_leaves_no_thread(sent, failing):
     run = failing.start()
-    run.wait(timeout_s=10)
+    run.wait(timeout_s=PATIENCE_S)
     panel = Panel(failing, run)
     browser = Browser(panel, sent).select("number-1")
     panel.close()

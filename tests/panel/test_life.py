@@ -15,6 +15,7 @@ from nbflow.panel import Panel, panel
 from nbflow.panel.showing import Showings
 from nbflow.panel.tree import all_widgets
 from tests.panel.conftest import until
+from tests.patience import PATIENCE_S
 
 MODULE = sys.modules["nbflow.panel.panel"]  # its name in the package is the function
 
@@ -132,7 +133,7 @@ def test_a_closed_panel_leaves_no_widget_and_no_thread(sent, flow, gate):
     gate.set()
 
     assert set(open_widgets()) == before
-    assert run.wait(10).is_successful()
+    assert run.wait(PATIENCE_S).is_successful()
     assert run._record.log._listeners == ()
     assert flow._start_listeners == ()
     until(lambda: not [t for t in threading.enumerate() if t.name.startswith("nbflow")])
@@ -153,7 +154,7 @@ def test_a_closed_panel_that_is_displayed_is_made_anew_and_shows_the_newest_run(
     assert shown.holds.value is True
     shown.buttons["run"].click()
     until(lambda: len(flow.runs) == 2 and shown.run is flow.runs[-1])
-    assert shown.run.wait(10).is_successful()
+    assert shown.run.wait(PATIENCE_S).is_successful()
     shown.close()
 
 
@@ -179,7 +180,7 @@ def test_a_run_that_begins_while_the_panel_is_closed_is_not_followed(sent, flow,
     shown.follow(run)
 
     assert shown.run is None
-    assert run.wait(10).is_successful()
+    assert run.wait(PATIENCE_S).is_successful()
 
 
 def test_closing_leaves_the_last_picture(execute):
@@ -192,7 +193,7 @@ def test_closing_leaves_the_last_picture(execute):
     ((data, keys),) = execute.shell.published
     assert keys["update"] is True
     assert "Paused" in data["text/html"]
-    execute("flow.runs[-1].cancel(); flow.runs[-1].wait(10)")
+    execute("flow.runs[-1].cancel(); flow.runs[-1].wait(60)")
 
 
 def test_the_copy_of_a_cell_that_is_executed_again_is_not_kept_up_to_date(execute):
@@ -227,7 +228,7 @@ def test_where_no_ids_are_told_the_copy_is_up_to_date_when_a_cell_ends(execute, 
     execute("display(panel(flow))")
     execute.shell.published.clear()
 
-    execute("run = flow.start(); gate.set(); run.wait(20)")
+    execute("run = flow.start(); gate.set(); run.wait(60)")
 
     shown = [data for data, keys in execute.shell.published if keys.get("update")]
     assert "Success" in shown[-1]["text/plain"]
@@ -280,15 +281,15 @@ def test_a_panel_is_closed_while_another_thread_shows_a_new_run_in_it(sent, flow
         listen(run, seen)
 
     monkeypatch.setattr(shown, "_listen", hesitate)
-    closing = threading.Thread(target=lambda: begun.wait(20) and shown.close())
+    closing = threading.Thread(target=lambda: begun.wait(PATIENCE_S) and shown.close())
     closing.start()
 
     run = flow.start()
-    closing.join(20)
+    closing.join(PATIENCE_S)
 
     assert shown.is_closed
     assert run._record.log._listeners == ()
-    assert run.wait(10).is_successful()
+    assert run.wait(PATIENCE_S).is_successful()
 
 
 def test_a_panel_can_be_closed_by_what_a_user_has_hung_on_a_button(sent, flow, gate):
@@ -299,7 +300,7 @@ def test_a_panel_can_be_closed_by_what_a_user_has_hung_on_a_button(sent, flow, g
     run = flow.start(hold_on_failure=True)  # which the button shows
 
     assert shown.is_closed
-    assert run.wait(10).is_successful()
+    assert run.wait(PATIENCE_S).is_successful()
     assert run._record.log._listeners == ()
 
 

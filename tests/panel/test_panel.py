@@ -12,6 +12,7 @@ import pytest
 from nbflow import Flow, Parameter, resource_manager, task
 from nbflow.panel import Panel, panel
 from tests.panel.conftest import until
+from tests.patience import PATIENCE_S
 
 PARTS = ("nodes", "clusters", "rows")
 HELD = {"step", "step_block", "resume", "cancel", "rerun"}  # what can be done with a run that stands still
@@ -112,7 +113,7 @@ def test_cancel_ends_the_run_and_cleans_up(make_panel, flow):
     panel.buttons["cancel"].click()
     until(lambda: head(panel)["state"] == "Cancelled")
 
-    assert panel.run.wait(timeout_s=10).is_finished()
+    assert panel.run.wait(timeout_s=PATIENCE_S).is_finished()
     until(lambda: "cleaned" in {name for name, _ in panel._body.snapshot["clusters"].values()})
 
 
@@ -297,7 +298,7 @@ def test_a_closed_panel_lets_go_of_a_run_that_goes_on(make_panel, flow, gate):
 
     assert run._record.log._listeners == ()
     gate.set()
-    assert run.wait(timeout_s=10).is_successful()
+    assert run.wait(timeout_s=PATIENCE_S).is_successful()
 
 
 def test_a_closed_panel_is_freed(sent, flow):
@@ -385,14 +386,14 @@ def test_a_failure_is_held_retried_and_skipped_by_buttons(make_panel):
     panel.buttons["retry"].click()
     until(lambda: enabled(panel) == HELD)
     panel.buttons["resume"].click()
-    assert panel.run.wait(10).is_successful()
+    assert panel.run.wait(PATIENCE_S).is_successful()
 
 
 def test_the_toggle_is_that_of_the_run_that_is_shown(make_panel):
     with Flow("held") as flow:
         task(lambda x: x, name="after")(task(lambda: 1 / 0, name="work")())
     run = flow.start(hold_on_failure=True)
-    run.wait(10, or_held=True)
+    run.wait(PATIENCE_S, or_held=True)
 
     panel = make_panel(flow, run)
 
@@ -401,7 +402,7 @@ def test_the_toggle_is_that_of_the_run_that_is_shown(make_panel):
     panel.buttons["skip"].click()
     until(lambda: enabled(panel) == HELD)
     panel.buttons["resume"].click()
-    assert run.wait(10).is_successful()
+    assert run.wait(PATIENCE_S).is_successful()
 
 
 def test_a_page_that_is_opened_during_a_run_is_told_all_of_it_again(make_panel, sent, flow, gate):
@@ -521,5 +522,5 @@ def test_whatever_the_browser_says_the_panel_goes_on(sent, flow, gate, message):
     panel._body._handle_custom_msg(message, [])
 
     panel.buttons["run"].click()
-    assert panel.run.wait(20).is_successful()
+    assert panel.run.wait(PATIENCE_S).is_successful()
     panel.close()

@@ -28,6 +28,7 @@ from nbflow.panel.picture.shown import Shown
 from nbflow.render.build import draw, foldable
 from nbflow.render.folding import Folding
 from nbflow.render.marks import marks
+from tests.patience import PATIENCE_S
 
 
 @resource_manager
@@ -60,7 +61,7 @@ def run(flow):
     run = flow.start(paused=True)
     yield run
     run.cancel()
-    run.wait(20)
+    run.wait(PATIENCE_S)
 
 
 def named(run, name):
@@ -215,9 +216,9 @@ def test_the_head_of_a_rerun_names_the_run_that_it_goes_on_from():
     flow.run()
     first = flow.runs[-1]
     again = first.rerun("all")
-    again.wait(20)
+    again.wait(PATIENCE_S)
     replay = again.rerun([named(again, "work")])
-    replay.wait(20)
+    replay.wait(PATIENCE_S)
 
     picture = Picture(flow)
 
@@ -241,7 +242,7 @@ def test_many_open_resources_are_summed_up():
     assert len(head["open"]) == 13
     assert head["open"][-1] == ["+", "8 more", "open"]
     run.cancel()
-    run.wait(20)
+    run.wait(PATIENCE_S)
 
 
 def test_a_task_that_is_tried_again_goes_on(run):

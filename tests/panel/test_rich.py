@@ -15,6 +15,7 @@ from nbflow.panel.inspector.asking import Asker
 from nbflow.panel.inspector.richly import IMAGE_LIMIT, TEXT_LIMIT, rich, short
 from nbflow.panel.safetext import plain
 from tests.panel import hostile
+from tests.patience import PATIENCE_S
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -137,7 +138,7 @@ def test_no_object_breaks_or_swells_what_is_told(make):
     for look in (rich, short):
         news.clear()
         asker.ask(look, (value,), lambda look=look: look(value))
-        assert news.wait(30)
+        assert news.wait(PATIENCE_S)
         answer = asker.ask(look, (value,), lambda: None)
         told = answer.value or {"problem": answer.problem}
         assert 0 < len(sent(told)) < 200_000
@@ -168,8 +169,8 @@ def test_a_repr_that_hangs_is_given_up_and_the_next_question_is_answered():
 
     assert asker.ask("a", (value,), lambda: repr(value)) is None
     assert asker.ask("b", (), lambda: 7) is None
-    assert news.acquire(timeout=10)
-    assert news.acquire(timeout=10)
+    assert news.acquire(timeout=PATIENCE_S)
+    assert news.acquire(timeout=PATIENCE_S)
 
     assert asker.ask("a", (value,), lambda: repr(value)).problem == "took longer than 0.05 s"
     assert asker.ask("b", (), lambda: 8).value == 7
@@ -181,13 +182,13 @@ def test_a_value_whose_repr_hangs_is_not_asked_twice_at_once():
     for _ in range(3):
         asker = Asker(news.release, limit_s=0.05)
         if asker.ask("a", (value,), lambda: asked.append(repr(value))) is None:
-            assert news.acquire(timeout=10)
+            assert news.acquire(timeout=PATIENCE_S)
         assert "longer" in asker.ask("a", (value,), lambda: None).problem
 
     hanging = [thread for thread in threading.enumerate() if thread.name == "nbflow-repr"]
     assert len(hanging) == 1
     value.end.set()
-    hanging[0].join(10)
+    hanging[0].join(PATIENCE_S)
     assert asked == ["at last"]
 
 
@@ -198,7 +199,7 @@ def test_a_value_is_asked_again_only_when_it_is_another_object():
 
     for value in (one, one, other):
         if asker.ask("result", (value,), lambda value=value: asked.append(value)) is None:
-            assert news.acquire(timeout=10)
+            assert news.acquire(timeout=PATIENCE_S)
 
     assert [id(value) for value in asked] == [id(one), id(other)]
 
@@ -225,7 +226,7 @@ def test_the_threads_end_when_there_is_nothing_to_ask():
         asker.ask(n, (), lambda: 1)
     assert asker.settle(10)
 
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE_S
     while any(thread.name in ("nbflow-repr", "nbflow-panel") for thread in threading.enumerate()):
         assert time.monotonic() < end
         threading.Event().wait(0.01)

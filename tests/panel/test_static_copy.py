@@ -75,7 +75,7 @@ def test_a_display_does_not_wait_for_a_long_layout_and_the_picture_follows(
     gate, real = threading.Event(), canvas_module.make_sheet
 
     def slow(*args, **keys):
-        assert gate.wait(20)
+        assert gate.wait(PATIENCE_S)
         return real(*args, **keys)
 
     monkeypatch.setattr(canvas_module, "make_sheet", slow)

@@ -16,6 +16,7 @@ import pytest
 
 from nbflow.core.outcome import BlockOutcome
 from nbflow.resources import processes
+from tests.patience import PATIENCE_S
 
 # Sets the named manager up as a kernel does, and lives on with it until it is killed.
 OWNER = """
@@ -72,7 +73,9 @@ def reclaim():
     """Reclaim in a process that has never seen the resource."""
 
     def run(path, handle):
-        subprocess.run([sys.executable, "-c", RECLAIM, json.dumps([path, handle])], check=True, timeout=60)
+        subprocess.run(
+            [sys.executable, "-c", RECLAIM, json.dumps([path, handle])], check=True, timeout=PATIENCE_S
+        )
 
     return run
 
@@ -100,7 +103,7 @@ def owner():
 def wait_until():
     """Wait for a condition; return what it returned."""
 
-    def wait(condition, *, what, timeout_s=20):
+    def wait(condition, *, what, timeout_s=PATIENCE_S):
         deadline = time.monotonic() + timeout_s
         while not (found := condition()):
             assert time.monotonic() < deadline, f"waited for {what} in vain"

@@ -25,6 +25,7 @@ from nbflow.resources.errors import (
     ProcessEndedError,
     StillRunningError,
 )
+from tests.patience import PATIENCE_S
 
 PATH = "nbflow.resources.command:Subprocess"
 FOREVER = "import threading; threading.Event().wait()"
@@ -123,10 +124,10 @@ def test_a_run_that_is_cancelled_ends_the_process(wait_until):
     run = flow.start(paused=True)
     for _ in range(3):  # init, setup, the first use
         run.step()
-    assert began.wait(10)
+    assert began.wait(PATIENCE_S)
 
     run.cancel()
-    run.wait(20)
+    run.wait(PATIENCE_S)
 
     assert not is_running(pids[0])
 
@@ -138,10 +139,10 @@ def test_a_run_that_is_cancelled_does_not_wait_for_a_process_to_get_ready(execut
         with block:
             task(lambda: None, name="use")()
     run = flow.start(executor=executor)
-    assert started.wait(10)
+    assert started.wait(PATIENCE_S)
 
     run.cancel()
-    state = run.wait(20)
+    state = run.wait(PATIENCE_S)
 
     assert type(state.result[block.setup_task]).__name__ == "Cancelled"
     assert run.open_resources == []
@@ -168,7 +169,7 @@ def test_a_command_is_a_text_or_a_list(form):
     args = "echo 'a b' 1" if form == "text" else ["echo", "a b", 1]
 
     with started(args) as process:
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
         process._output.drain(10)
 
     assert process.output == "a b 1\n"
@@ -176,7 +177,7 @@ def test_a_command_is_a_text_or_a_list(form):
 
 def test_no_shell_is_asked_about_a_text(tmp_path):
     with started(f"echo $HOME > {tmp_path}/a") as process:
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
     assert list(tmp_path.iterdir()) == []
 
@@ -187,7 +188,7 @@ def test_it_runs_in_the_directory_and_environment_that_were_asked_for(tmp_path, 
     code = "import os; print(os.getcwd(), [os.environ.get(n) for n in ('KEPT', 'TAKEN', 'NEW')])"
 
     with started(python(code), cwd=tmp_path, env={"TAKEN": None, "NEW": 1}) as process:
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
     assert process.output == f"{tmp_path} ['kept', None, '1']\n"
 
@@ -196,7 +197,7 @@ def test_it_has_a_session_of_its_own_and_nothing_to_read():
     with started(
         python("import os, sys; print(os.getsid(0) == os.getpid(), repr(sys.stdin.read()))")
     ) as process:
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
     assert process.output == "True ''\n"
 
@@ -205,7 +206,7 @@ def test_a_process_that_is_started_inside_keeps_the_marks_of_the_ones_around(mon
     monkeypatch.setenv(processes.MARK, "outer")
 
     with started(python(f"import os; print(os.environ['{processes.MARK}'])")) as process:
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
     assert process.output == f"outer {process.manager.early_handle()['token']}\n"
 
@@ -301,7 +302,7 @@ def test_a_command_that_goes_into_the_background_is_ready_after_its_end():
         port = listener.getsockname()[1]
 
     with started(python(code, port), ready=port) as process:
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
         socket.create_connection(("localhost", port)).close()
 
 
@@ -377,7 +378,7 @@ def test_only_the_end_of_a_long_output_is_kept_and_the_process_never_waits(tmp_p
     code = "for i in range(100_000): print(i)"
 
     with started(python(code), stdout=tmp_path / "all.txt") as process:
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE_S) == 0
 
     assert len(process.output) == 65_536
     assert process.output.endswith("99998\n99999\n")
@@ -386,14 +387,14 @@ def test_only_the_end_of_a_long_output_is_kept_and_the_process_never_waits(tmp_p
 
 def test_errors_and_output_come_in_their_order():
     with started("sh -c 'echo a; echo b >&2; echo c'") as process:
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
     assert process.output == "a\nb\nc\n"
 
 
 def test_what_is_no_text_is_shown_as_far_as_it_goes():
     with started(["printf", r"a\377b"]) as process:
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
     assert process.output == "a\N{REPLACEMENT CHARACTER}b"
 
@@ -402,7 +403,7 @@ def test_what_is_no_text_is_shown_as_far_as_it_goes():
 def test_a_file_that_cannot_take_the_output_is_told_by_the_cleanup_and_harms_nothing_else():
     manager = Subprocess.resource_class("echo hello", stdout="/dev/full")
     process = manager.setup()
-    process.wait(10)
+    process.wait(PATIENCE_S)
 
     with pytest.raises(OSError, match="No space left") as caught:
         manager.cleanup(process)
@@ -439,7 +440,7 @@ def test_a_process_that_was_stopped_is_ended_too():
 
 def test_a_process_that_is_dead_already_is_nothing_to_clean_up():
     with started("true") as process:
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
     assert process.poll() == 0
 
@@ -448,7 +449,7 @@ def test_what_a_dead_process_has_left_behind_is_ended():
     code = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {FOREVER!r}]).pid, flush=True)"
 
     with started(python(code)) as process:
-        process.wait(10)
+        process.wait(PATIENCE_S)
         process._output.drain(0)
         pid = int(process.output)
         assert is_running(pid)
@@ -505,7 +506,7 @@ def test_a_setup_that_is_interrupted_leaves_nothing_running(wait_until):
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt)
     )
-    thread.join(20)
+    thread.join(PATIENCE_S)
 
     assert len(caught) == 1
     assert manager._find() == set()

@@ -18,6 +18,7 @@ import pytest
 from nbflow import Flow, Parameter, task
 from nbflow.errors import OptionError, OptionTypeError
 from nbflow.resources import DaskCluster, Subprocess, processes
+from tests.patience import PATIENCE_S
 
 PATH = "nbflow.resources.dask_cluster:DaskCluster"
 SUBPROCESSES = "distributed.deploy.subprocess:SubprocessCluster"
@@ -195,7 +196,7 @@ def test_a_setup_that_is_interrupted_leaves_nothing(wait_until):
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt)
     )
-    thread.join(60)
+    thread.join(PATIENCE_S)
 
     assert len(caught) == 1
     assert manager._sweep() == ()
@@ -212,7 +213,7 @@ def test_a_run_that_is_cancelled_while_a_cluster_starts_leaves_nothing(wait_unti
 
     run.cancel()
 
-    assert type(run.wait(60)).__name__ == "Cancelled"
+    assert type(run.wait(PATIENCE_S)).__name__ == "Cancelled"
     assert run.open_resources == []
 
 
@@ -292,7 +293,7 @@ def test_a_scheduler_elsewhere_is_shut_down_only_if_it_is_the_one_in_the_handle(
         assert process.poll() is None
 
         DaskCluster.resource_class.reclaim({**handle, "address": address, "scheduler": scheduler})
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE_S) == 0
     finally:
         manager.cleanup(process)
 

@@ -9,6 +9,7 @@ import pytest
 from nbflow import Flow, Parameter, task
 from nbflow.errors import OptionTypeError
 from nbflow.resources import Database
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_when_the_run_is_cancelled_the_changes_are_rolled_back(path, rows):
         run.step()
 
     run.cancel()
-    run.wait(20)
+    run.wait(PATIENCE_S)
 
     assert rows() == []
 
@@ -126,7 +127,7 @@ def test_an_error_of_the_commit_is_the_error_of_the_cleanup_and_of_the_flow(path
         break_a_promise(connection)
 
     run = flow.start()
-    state = run.wait(20)
+    state = run.wait(PATIENCE_S)
 
     assert state.is_failed()
     (error,) = run.cleanup_failures.values()

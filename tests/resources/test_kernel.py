@@ -6,6 +6,7 @@ import psutil
 import pytest
 
 from tests.kernel.conftest import Kernel
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
@@ -49,14 +50,14 @@ def test_nothing_of_a_flow_is_left_after(end, kernel, tmp_path, wait_until):
     kernel.run(CELL)
     kernel.run(FLOW)
     message = kernel.execute("%flow run work", wait=False)
-    wait_until((tmp_path / "begun").exists, what="the task to begin", timeout_s=60)
+    wait_until((tmp_path / "begun").exists, what="the task to begin", timeout_s=PATIENCE_S)
     *pids, folder = (tmp_path / "begun").read_text().split()
     there = [psutil.Process(int(pid)) for pid in pids]
     assert len(there) == 3
 
     ENDS[end](kernel)
 
-    _, left = psutil.wait_procs(there, timeout=40)
+    _, left = psutil.wait_procs(there, timeout=PATIENCE_S)
     assert left == []
     wait_until(lambda: not (tmp_path / folder).exists(), what="the end of the directory")
     if end == "the stop button":

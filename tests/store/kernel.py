@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.patience import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[2]
 _DRIVER = """
 import json, sys
@@ -44,14 +46,14 @@ class Kernel:
         """Wait for the next facts that it tells."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line, f"it ended with {self._process.wait(30)} and told nothing"
+        assert line, f"it ended with {self._process.wait(60)} and told nothing"
         found: dict[str, Any] = json.loads(line)
         return found
 
     def kill(self) -> None:
         """End it as a machine that runs out of memory does."""
         self._process.kill()
-        self._process.wait(30)
+        self._process.wait(PATIENCE_S)
 
     def __enter__(self) -> Kernel:
         return self

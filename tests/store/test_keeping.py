@@ -15,6 +15,7 @@ from nbflow import Flow, Parameter, resource_manager, signals, task
 from nbflow.errors import NothingStoredError, NotKeptError, OptionTypeError
 from nbflow.store import StoredRun
 from nbflow.store import folder as folder_module
+from tests.patience import PATIENCE_S
 
 
 @resource_manager
@@ -159,7 +160,7 @@ def test_a_value_that_hangs_when_it_is_pickled_is_given_up_and_the_run_goes_on(s
 
 
 def wait_until(condition):
-    until = time.monotonic() + 10
+    until = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -184,10 +185,10 @@ def test_a_cancelled_run_does_not_wait_for_a_value_that_hangs(store):
     with Flow("f", store=store) as flow, Held() as held:
         task(lambda held: Hostile(hang), name="slow")(held)
     run = flow.start()
-    assert is_pickling.wait(10)
+    assert is_pickling.wait(PATIENCE_S)
 
     run.cancel()
-    run.wait(20)
+    run.wait(PATIENCE_S)
 
     assert run.is_finished
     assert cleaned == [1]
@@ -229,7 +230,7 @@ def test_a_retry_that_succeeds_replaces_the_failure(store):
     assert "flaky-1" in stored(flow).headers
     assert type(stored(flow).states[made]).__name__ == "Failed"
     run.retry(made)
-    run.wait(10)
+    run.wait(PATIENCE_S)
 
     assert stored(flow).results[made] == "well"
 
@@ -241,7 +242,7 @@ def test_an_edited_value_is_kept_and_named_as_such(store):
     run = flow.start(paused=True)
     run.set_result(made, 42)
     run.resume()
-    run.wait(10)
+    run.wait(PATIENCE_S)
 
     assert stored(flow).results[made] == 42
     assert stored(flow).sources[made] == "edited"
@@ -255,7 +256,7 @@ def test_a_pinned_value_is_named_as_such_when_the_run_has_ended(store):
     if not run.is_finished:
         run.pin(made)
         run.resume()
-    run.wait(10)
+    run.wait(PATIENCE_S)
 
     assert stored(flow).sources[made] == run.sources[made]
 
@@ -288,7 +289,7 @@ def test_a_run_that_goes_on_is_never_dropped(store):
     assert flow.stored_runs()[0].id == paused.id
     assert flow.stored_runs()[0].is_going
     paused.cancel()
-    paused.wait(10)
+    paused.wait(PATIENCE_S)
     assert not flow.stored_runs()[0].is_going
 
 
@@ -333,7 +334,7 @@ def test_a_store_that_cannot_be_made_is_told_once_and_the_run_goes_on(tmp_path):
 
 def resume_and_wait(run):
     run.resume()
-    run.wait(10)
+    run.wait(PATIENCE_S)
 
 
 def test_a_full_disk_is_told_once_and_the_run_goes_on(store, monkeypatch):
@@ -381,7 +382,7 @@ def test_a_run_given_states_links_what_the_store_has_already(store):
         parts = task(lambda x: x, name="parts").map([1, 2])
         task(lambda big: len(big), name="size")(big)
     first = flow.start()
-    first.wait(10)
+    first.wait(PATIENCE_S)
 
     flow.run(task_states={big: first.states[big], parts: first.states[parts]})
 
@@ -412,7 +413,7 @@ def test_the_store_of_a_run_can_be_compared_with_the_run(store):
         task(lambda x: x, name="t")(Parameter("x", default=[1.5, None]))
         task(lambda: threading.Lock(), name="lock")()
     run = flow.start()
-    run.wait(10)
+    run.wait(PATIENCE_S)
 
     pairs = run.compare(stored(flow)).tasks
 

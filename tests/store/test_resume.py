@@ -17,6 +17,7 @@ from nbflow.errors import (
     UnexpectedArgumentError,
     UntrustedStoreError,
 )
+from tests.patience import PATIENCE_S
 from tests.store.kernel import Kernel, tell_of
 
 NOTEBOOK = """
@@ -87,7 +88,7 @@ def notebook(store, then, *, helper=1, **changes):
 
 RESUME = """
 run = flow.resume({})
-state = run.wait(30)
+state = run.wait(60)
 tell(called=CALLED, state=type(state).__name__, said=run.results.get(said), number=run.number,
      parent=run.parent.number, kind=run.kind, sources={{t.name: s for t, s in run.sources.items()}})
 """
@@ -148,7 +149,7 @@ def test_changed_code_is_named_and_what_is_asked_for(store, changes, named):
     from nbflow.errors import StaleStoreError
     try:
         run = flow.resume()
-        run.wait(30)
+        run.wait(60)
         tell(error=None, called=CALLED)
     except StaleStoreError as error:
         tell(error=str(error), called=CALLED)
@@ -262,7 +263,7 @@ def make(store, *, portable=False, default=1):
 
 
 def called_by(run, notes):
-    run.wait(30)
+    run.wait(PATIENCE_S)
     return notes.taken()
 
 
@@ -511,7 +512,7 @@ def test_an_edited_value_stays_edited(store, notes):
     (first,) = flow.get_tasks("first")
     run.set_result(first, 77)
     run.resume()
-    run.wait(30)
+    run.wait(PATIENCE_S)
     notes.taken()
 
     later = make(store)
@@ -527,7 +528,7 @@ def test_a_rerun_in_the_kernel_can_be_resumed_in_the_next(store, notes):
     flow = make(store)
     flow.run(x=3)
     first = flow.runs[-1]
-    first.rerun("failed").wait(30)
+    first.rerun("failed").wait(PATIENCE_S)
     notes.taken()
     notes.fails = set()
 
@@ -545,7 +546,7 @@ def test_an_older_run_can_be_resumed_as_well(store, notes):
     flow = make(store)
 
     run = flow.stored_runs()[0].resume()
-    run.wait(30)
+    run.wait(PATIENCE_S)
 
     assert run.parameters == {"x": 1}
 
@@ -578,7 +579,7 @@ def test_a_task_that_was_mended_is_kept_with_the_code_that_it_was_mended_with(st
         assert not run.is_finished
     mended.run = good
     run.retry(mended)
-    run.wait(30)
+    run.wait(PATIENCE_S)
     notes.taken()
 
     assert called_by(make_one(good)[0].resume(), notes) == []
