@@ -25,6 +25,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from tests.conftest import find_chromium
+from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -51,7 +52,7 @@ SETTINGS = {
         "doNotDisturbMode": True,
     },
 }
-expect.set_options(timeout=20_000)  # on a machine that has much else to do
+expect.set_options(timeout=PATIENCE_S * 1000)
 STATUS = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status"
 
 
@@ -99,7 +100,7 @@ class JupyterServer:
             )
         self._wait()
 
-    def _wait(self, timeout_s: float = 60) -> None:
+    def _wait(self, timeout_s: float = PATIENCE_S) -> None:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
@@ -114,7 +115,7 @@ class JupyterServer:
         """Ask the server's REST interface."""
         headers = {"Authorization": f"token {self.token}"}
         request = urllib.request.Request(f"{self.url}/{path}", method=method, headers=headers)
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return json.loads(answer.read() or b"null")
 
     def page_url(self, notebook: str) -> str:
@@ -130,7 +131,7 @@ class JupyterServer:
     def close(self) -> None:
         self.process.terminate()
         try:
-            self.process.wait(timeout=15)
+            self.process.wait(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -156,7 +157,7 @@ class NotebookPage:
         if message.type == "error":
             self.errors.append(message.text)
 
-    def wait_idle(self, timeout_s: float = 60) -> None:
+    def wait_idle(self, timeout_s: float = PATIENCE_S) -> None:
         """Wait until the kernel is connected and has nothing to do."""
         self.page.wait_for_function(
             f"() => window.jupyterapp && {STATUS} === 'idle'", timeout=timeout_s * 1000
@@ -175,7 +176,7 @@ class NotebookPage:
         """The cell with this number, counted from 0, Markdown cells included."""
         return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
 
-    def run_cell(self, index: int, *, wait: bool = True, timeout_s: float = 60) -> None:
+    def run_cell(self, index: int, *, wait: bool = True, timeout_s: float = PATIENCE_S) -> None:
         """Click into a code cell and press Control+Enter; wait until the cell has ended, unless told not to."""
         prompt = self.cell(index).locator(".jp-InputPrompt")
         before = prompt.inner_text()
@@ -186,7 +187,7 @@ class NotebookPage:
             self.page.wait_for_function(done, arg=[prompt.element_handle(), before], timeout=timeout_s * 1000)
             self.wait_idle(timeout_s)
 
-    def run_all(self, *, timeout_s: float = 60) -> None:
+    def run_all(self, *, timeout_s: float = PATIENCE_S) -> None:
         """Run all cells, as the menu does, and wait for the last."""
         self.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
         done = (
@@ -289,6 +290,7 @@ def open_notebook(
         node = notebook if isinstance(notebook, dict) else nbformat.read(notebook, as_version=4)
         nbformat.write(node, server.root / name)
         context = chromium.new_context(viewport={"width": 1280, "height": 1400})
+        context.set_default_timeout(PATIENCE_S * 1000)
         opened.append(NotebookPage(context.new_page(), server, shots))
         return opened[-1].open(name, theme=theme)
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
+from tests.patience import PATIENCE_S
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
@@ -52,7 +54,7 @@ class LivePanel:
         expect(self.button(name)).to_be_enabled()
         self.page.page.keyboard.press(key)
 
-    def expect_state(self, word: str, *, timeout_s: float = 20) -> None:
+    def expect_state(self, word: str, *, timeout_s: float = PATIENCE_S) -> None:
         """Wait until the panel's head says how the run stands."""
         badge = self.element.locator(".nbflow-head .nbflow-badge")
         expect(badge).to_contain_text(word, timeout=timeout_s * 1000)
@@ -68,7 +70,7 @@ class LivePanel:
         for number, text in enumerate(texts):
             expect(chips.nth(number)).to_contain_text(text)
 
-    def expect_row(self, task: str, word: str, *, timeout_s: float = 20) -> None:
+    def expect_row(self, task: str, word: str, *, timeout_s: float = PATIENCE_S) -> None:
         """Wait until the table's row of a task says this word."""
         expect(self.row(task)).to_contain_text(word, timeout=timeout_s * 1000)
 

@@ -34,7 +34,7 @@ def test_the_stop_button_of_the_toolbar_interrupts(lab_page, notebook_of):
 
     page.interrupt()
 
-    page.outputs(0).get_by_text("KeyboardInterrupt").first.wait_for(timeout=10_000)
+    page.outputs(0).get_by_text("KeyboardInterrupt").first.wait_for()
 
 
 def test_a_saved_notebook_holds_what_was_shown(lab_page, notebook_of):

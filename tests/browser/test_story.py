@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.live_panel import LivePanel
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.browser, pytest.mark.dask, pytest.mark.slow]
 
@@ -67,7 +68,7 @@ def test_a_failure_is_read_mended_and_retried_from_the_inspector_while_the_clust
 
     panel.click("Hold on failure")
     panel.click("Run")
-    panel.expect_row("total-1", "Failed", timeout_s=60)
+    panel.expect_row("total-1", "Failed")
     panel.expect_state("Paused")
     panel.expect_open("DaskCluster open")
 
@@ -94,7 +95,7 @@ def test_a_failure_is_read_mended_and_retried_from_the_inspector_while_the_clust
 
     page.run_cell(4)
     assert "it is 4" in page.output_text(4)
-    _, alive = psutil.wait_procs(workers, timeout=10)
+    _, alive = psutil.wait_procs(workers, timeout=PATIENCE_S)
     assert len(workers) == 1
     assert alive == []
     assert page.errors == []

@@ -180,7 +180,7 @@ def test_of_two_thousand_tasks_few_are_in_the_page_and_all_can_be_come_to(open_n
     assert rows.count() < 100
 
     panel.click("Run")
-    panel.expect_state("Success", timeout_s=30)
+    panel.expect_state("Success")
     views.show("Timeline")
     expect(views.lanes.first).to_be_visible()
     assert views.lanes.count() < 100

@@ -37,7 +37,7 @@ def test_the_tour_is_run_watched_stepped_and_cancelled_and_no_process_of_its_clu
     assert len(kernel_children()) == 2
     panel.expect_row("compute-1", "Running")
     panel.screenshot("tour-running")
-    panel.expect_state("Success", timeout_s=60)
+    panel.expect_state("Success")
     panel.screenshot("tour-success")
 
     seen = panel.seen()
