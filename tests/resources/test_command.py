@@ -324,13 +324,13 @@ def test_a_process_that_is_killed_before_it_is_ready_says_by_which_signal():
 
 def test_a_process_that_is_not_ready_in_time_is_ended_and_shows_its_output():
     manager = Subprocess.resource_class(
-        python(f"print('loading', flush=True); {FOREVER}"),
+        ["sh", "-c", "echo loading; exec sleep 600"],  # which says it long before the time is up
         ready=lambda process: "loading" in process.output and 1 / 0,
-        ready_timeout_s=0.5,
+        ready_timeout_s=3,
     )
 
     with pytest.raises(
-        NotReadyError, match=r"(?s)within 0.5 s \(waited for .* and was ended.*loading"
+        NotReadyError, match=r"(?s)within 3 s \(waited for .* and was ended.*loading"
     ) as caught:
         manager.setup()
 
