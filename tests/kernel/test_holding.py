@@ -215,6 +215,7 @@ def test_a_held_run_that_nobody_comes_back_to_ends_by_itself(work, log, wait_unt
     work.run("gate.set()")
 
     assert_gone(*there)
+    work.run("run.wait()")
     assert work.run(STATE).stdout == "Cancelled\n"
     assert [line.split()[0] for line in log()] == ["fetch", "total"]
 
