@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes or mends .venv and installs nbflow into it with one extra: `scripts/venv.sh demo`. Done in no time when
-# nothing has changed: a stamp in .venv remembers pyproject.toml, the interpreter and the folder it was made for.
+# Makes or mends .venv and installs nbflow into it with one extra, in the versions it is tested with:
+# `scripts/venv.sh demo`. Done in no time when nothing has changed: a stamp in .venv remembers pyproject.toml,
+# constraints.txt, the interpreter and the folder it was made for.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 extra=$1 python=${PYTHON:-python3} venv=$PWD/.venv
@@ -8,7 +9,7 @@ extra=$1 python=${PYTHON:-python3} venv=$PWD/.venv
 version=$("$python" -c 'import sys; print(*sys.version_info[:3], sep=".") if sys.version_info >= (3, 11) else sys.exit(1)') ||
   { echo "nbflow needs Python 3.11 or newer, and $python is not; say make PYTHON=/path/to/python" >&2; exit 1; }
 stamp=$venv/.nbflow-$extra
-now="$version $PWD $(git hash-object pyproject.toml)"
+now="$version $PWD $(git hash-object pyproject.toml scripts/constraints.txt | paste -sd ' ')"
 [ "$(cat "$stamp" 2>/dev/null)" != "$now" ] || [ ! -x "$venv/bin/python" ] || exit 0
 
 # Stale: its interpreter is gone or another one, it has no pip, or its folder was moved here.
@@ -28,5 +29,6 @@ if [ ! -d "$venv" ]; then
   "$python" -m venv "$venv"
 fi
 echo "installing nbflow with the extra '$extra' into .venv (some minutes the first time)"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[$extra]"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+  --constraint scripts/constraints.txt --editable ".[$extra]"
 echo "$now" >"$stamp"
