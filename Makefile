@@ -1,17 +1,19 @@
 # One way to do each thing. Needs only python3 (3.11 or newer), pip, git and make; everything else goes into .venv.
-# PYTHON=python3.12 chooses the interpreter; LAYERS="unit kernel" chooses test layers; LAB_ARGS go to JupyterLab,
-# BENCH_ARGS to the benchmarks ("--only chain", "--quick", "--docs").
+# PYTHON=python3.12 chooses the interpreter; LAYERS="unit kernel" chooses test layers; VERSIONS=lowest (or
+# newest) one half of `make versions`; LAB_ARGS go to JupyterLab, BENCH_ARGS to the benchmarks ("--only chain", "--quick").
 PYTHON ?= python3
 LAYERS ?=
+VERSIONS ?=
 LAB_ARGS ?=
 BENCH_ARGS ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lab check format docs benchmark benchmark-panel screenshots clean
+.PHONY: help demo test versions lab check format docs benchmark benchmark-panel screenshots clean
 
 demo: ; @scripts/venv.sh demo && .venv/bin/python scripts/demo.py ## run the tour in a real kernel, show what came out
 test: ; @scripts/venv.sh dev && scripts/system.sh && .venv/bin/python scripts/test.py $(LAYERS) ## run all layers of tests
+versions: ; @$(PYTHON) scripts/versions.py $(VERSIONS) $(if $(LAYERS),--layers $(LAYERS)) ## test with the newest and the lowest versions, renew the lock
 lab: ; @scripts/venv.sh dev && .venv/bin/python -m jupyterlab $(LAB_ARGS) notebooks/01-tour.ipynb ## open JupyterLab on the tour
 check: ; @scripts/venv.sh dev && scripts/check.sh ## format, lint, types, import contracts, spelling
 format: ; @scripts/venv.sh dev && .venv/bin/ruff check --fix-only -q . ; .venv/bin/ruff format . ## let ruff rewrite the code

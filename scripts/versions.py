@@ -47,6 +47,7 @@ class Environment:
         return self
 
     def pip(self, *arguments: str) -> None:
+        """Install what the arguments say."""
         command = [self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
         subprocess.run(command, cwd=ROOT, check=True)
 
@@ -55,14 +56,17 @@ class Environment:
         self.pip("--no-deps", *(f"{name}=={version}" for name, version in {**base, **changed}.items()))
 
     def is_consistent(self) -> bool:
+        """Whether each package has what it asks for."""
         command = [self.python, "-m", "pip", "check"]
         return subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode == 0
 
     def versions(self) -> dict[str, str]:
+        """Each package with its version, but nbflow and pip."""
         command = [self.python, "-m", "pip", "freeze", "--exclude-editable"]
         return parse(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
     def passes(self, layer: str) -> bool:
+        """Run a layer of the tests."""
         print(f"\n##### {self.name}: {layer}", flush=True)
         command = [self.python, "scripts/test.py", layer]
         return subprocess.run(command, cwd=ROOT, check=False).returncode == 0

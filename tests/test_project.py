@@ -19,6 +19,21 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # What conda-forge calls them. Its `graphviz` is the engine itself, which graphviz-pure stands for on PyPI.
 CONDA_NAMES = {"graphviz": "python-graphviz", "graphviz-pure": "graphviz", "jupyter-client": "jupyter_client"}
 EXTRAS_IN_CONDA = ("dask", "lab", "demo")
+TOP_LEVEL = {
+    "nbflow",
+    "notebooks",
+    "tests",
+    "docs",
+    "benchmarks",
+    "scripts",
+    "pyproject.toml",
+    "environment.yml",
+}
+# Where git, pip, make and the hosts of code look for them, and nowhere else.
+ASKED_FOR_BY_TOOLS = {
+    *("README.md", "CONTRIBUTING.md", "LICENSE", "Makefile"),
+    *(".gitignore", ".pre-commit-config.yaml", ".ci", ".github"),
+}
 
 
 def in_pyproject() -> set[str]:
@@ -97,17 +112,56 @@ def test_every_file_of_the_package_that_is_not_python_is_shipped():
     assert [path for path in files if path.suffix not in known and path.name != "py.typed"] == []
 
 
-def test_no_tracked_file_names_a_machine():
+def tracked_files() -> list[str]:
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("not a git clone")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return listed.stdout.rstrip("\0").split("\0")
+
+
+def test_the_top_level_holds_what_a_newcomer_looks_for_and_what_tools_ask_for():
+    top = {name.split("/")[0] for name in tracked_files()}
+
+    assert top - TOP_LEVEL - ASKED_FOR_BY_TOOLS == set()
+
+
+def constraints() -> dict[str, str]:
+    lines = (ROOT / "scripts" / "constraints.txt").read_text().splitlines()
+    pins = [line.split("==") for line in lines if not line.startswith("#")]
+    return {canonical(name): version for name, version in pins}
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def numbers(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", version)]
+
+
+@pytest.mark.parametrize("extra", [None, "dask", "lab", "demo", "docs", "dev"])
+def test_each_requirement_has_a_tested_version_within_its_bound(extra):
+    project = PROJECT["project"]
+    lines = project["optional-dependencies"][extra] if extra else project["dependencies"]
+    bounds = [
+        re.fullmatch(r"([\w-]+)[>=]=(.+)", line) for line in lines if not line.startswith(project["name"])
+    ]
+    tested = constraints()
+
+    assert None not in bounds
+    unlisted = [bound[1] for bound in bounds if canonical(bound[1]) not in tested]
+    assert unlisted == []
+    assert [b[1] for b in bounds if numbers(tested[canonical(b[1])]) < numbers(b[2])] == []
+
+
+def test_no_tracked_file_names_a_machine():
     # In pieces, or this file would name them.
     folders = r"(?<![\w.*-])/(?:ro" + r"ot|wo" + r"rk|opt/py" + r"pi|home/\w+|Users/\w+)/"
     hosts = r"py" + r"pi\.org|pythonho" + r"sted\.org|npm" + r"js\.(?:org|com)|anaconda\.(?:org|com)"
     private = re.compile(f"{folders}|{hosts}")
 
     found = {}
-    for name in filter(None, listed.stdout.split("\0")):
+    for name in tracked_files():
         path = ROOT / name
         if path.is_file() and (hit := private.search(path.read_text(encoding="utf-8", errors="ignore"))):
             found[name] = hit.group()
