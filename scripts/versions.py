@@ -26,8 +26,11 @@ HEADER = f"""\
 # The versions that nbflow is tested with: of all that the extras demo, dev and docs install. `make versions` renews it,
 # with Python {OLDEST_PYTHON}, whose versions the later ones have as well.
 """
-# All but the browser's: those need more than Python and take longest.
-LAYERS = ["unit", "doctests", "panel", "shell", "processes", "properties", "dask", "kernel", "notebooks"]
+# JavaScript's has nothing to do with versions of Python's packages.
+LAYERS = [
+    *("unit", "doctests", "panel", "shell", "processes", "properties"),
+    *("dask", "kernel", "faults", "notebooks", "browser"),
+]
 
 
 class Environment:
@@ -43,17 +46,23 @@ class Environment:
         print(f"\n##### {self.name}: installing into {self.folder.relative_to(ROOT)}", flush=True)
         shutil.rmtree(self.folder, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", self.folder], check=True)
-        self.pip("--editable", ".[dev,docs]", *(["--constraint", str(constraints)] if constraints else []))
+        self.pip(
+            "install",
+            "--editable",
+            ".[dev,docs]",
+            *(["--constraint", str(constraints)] if constraints else []),
+        )
         return self
 
     def pip(self, *arguments: str) -> None:
-        """Install what the arguments say."""
-        command = [self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
-        subprocess.run(command, cwd=ROOT, check=True)
+        """Call pip."""
+        subprocess.run([self.python, "-m", "pip", "-qq", *arguments], cwd=ROOT, check=True)
 
-    def mix(self, base: dict[str, str], changed: dict[str, str]) -> None:
-        """Install these very versions, whatever the packages themselves ask for."""
-        self.pip("--no-deps", *(f"{name}=={version}" for name, version in {**base, **changed}.items()))
+    def mix(self, versions: dict[str, str]) -> None:
+        """Have these very versions and no others, whatever they ask for."""
+        self.pip("install", "--no-deps", *(f"{name}=={version}" for name, version in versions.items()))
+        if extra := self.versions().keys() - versions.keys():
+            self.pip("uninstall", "--yes", *extra)
 
     def is_consistent(self) -> bool:
         """Whether each package has what it asks for."""
@@ -76,16 +85,15 @@ def main(arguments: list[str]) -> int:
     about, _, how = __doc__.partition("\n\n")
     parser = argparse.ArgumentParser(description=about, epilog=how)
     parser.add_argument("which", nargs="?", choices=["both", "newest", "lowest"], default="both")
-    parser.add_argument(
-        "--layers", nargs="+", default=LAYERS, metavar="LAYER", help="named as in scripts/test.py"
-    )
+    parser.add_argument("--layers", nargs="+", default=LAYERS, metavar="LAYER", help="as in scripts/test.py")
     chosen = parser.parse_args(arguments)
     PLACE.mkdir(parents=True, exist_ok=True)
 
     summary, failed = [], False
     for name in ["newest", "lowest"] if chosen.which == "both" else [chosen.which]:
         environment = Environment(name).make(lowest() if name == "lowest" else None)
-        found = [sentence for layer in chosen.layers if (sentence := what_breaks(layer, environment))]
+        told = [what_breaks(layer, environment, Environment("mixed")) for layer in chosen.layers]
+        found = list(filter(None, told))
         summary += [f"{name}: {sentence}" for sentence in found or ["every layer passed"]]
         if name == "newest" and not found:
             summary.append(renew(environment.versions()))
@@ -105,7 +113,8 @@ def lowest() -> Path:
 
 
 def parse(freeze: str) -> dict[str, str]:
-    return dict(re.findall(r"^([\w.-]+)==(\S+)$", freeze, re.MULTILINE))
+    found = re.findall(r"^([\w.-]+)==(\S+)$", freeze, re.MULTILINE)
+    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in found}
 
 
 def renew(versions: dict[str, str]) -> str:
@@ -113,20 +122,18 @@ def renew(versions: dict[str, str]) -> str:
         return f"newest: not written down, which only Python {OLDEST_PYTHON} may do"
     before = parse(LOCK.read_text())
     LOCK.write_text(HEADER + "".join(f"{name}=={version}\n" for name, version in versions.items()))
-    return (
-        f"{LOCK.relative_to(ROOT)} renewed: {', '.join(differences(before, versions)) or 'nothing is newer'}"
-    )
+    return f"{LOCK.name} renewed: {', '.join(differences(before, versions)) or 'nothing is newer'}"
 
 
 def differences(old: dict[str, str], new: dict[str, str]) -> list[str]:
     return [f"{k} {old.get(k, 'absent')} -> {v}" for k, v in new.items() if old.get(k) != v]
 
 
-def what_breaks(layer: str, bad: Environment) -> str | None:
-    """Say which package makes a layer fail; None when it passes."""
+def what_breaks(layer: str, bad: Environment, mixed: Environment) -> str | None:
+    """Say which package makes a layer fail, found out in a third environment; None when it passes."""
     if bad.passes(layer):
         return None
-    mixed = Environment("mixed").make(LOCK)
+    mixed.make(LOCK)
     tested, suspected = mixed.versions(), bad.versions()
     if not mixed.passes(layer):
         return f"{layer} fails, and with the tested versions too"
@@ -138,13 +145,13 @@ def what_breaks(layer: str, bad: Environment) -> str | None:
     changed = [(name, version) for name, version in suspected.items() if tested.get(name) != version]
     cuts = [0]
     for cut in range(1, len(changed)):
-        mixed.mix(tested, dict(changed[:cut]))
+        mixed.mix(tested | dict(changed[:cut]))
         if mixed.is_consistent():
             cuts.append(cut)
     cuts.append(len(changed))
     while len(cuts) > 2:
         middle = len(cuts) // 2
-        mixed.mix(tested, dict(changed[: cuts[middle]]))
+        mixed.mix(tested | dict(changed[: cuts[middle]]))
         cuts = cuts[middle:] if mixed.passes(layer) else cuts[: middle + 1]
     culprits = dict(changed[cuts[0] : cuts[1]])
     return f"{layer} is broken by {' or '.join(differences(tested, culprits))}"
