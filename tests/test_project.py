@@ -17,7 +17,12 @@ import nbflow
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # What conda-forge calls them. Its `graphviz` is the engine itself, which graphviz-pure stands for on PyPI.
-CONDA_NAMES = {"graphviz": "python-graphviz", "graphviz-pure": "graphviz", "jupyter-client": "jupyter_client"}
+CONDA_NAMES = {
+    "graphviz": "python-graphviz",
+    "graphviz-pure": "graphviz",
+    "jupyter-client": "jupyter_client",
+    "xxhash": "python-xxhash",
+}
 EXTRAS_IN_CONDA = ("dask", "lab", "demo")
 TOP_LEVEL = {
     "nbflow",

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import UTC, datetime, timedelta
 
 import cloudpickle
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from nbflow.cache_validators import (
     all_inputs,
@@ -19,7 +16,6 @@ from nbflow.cache_validators import (
     partial_parameters_only,
 )
 from nbflow.core.cache_validators import hash_inputs
-from nbflow.core.fingerprint import fingerprint
 from nbflow.states import Cached
 
 EXPIRED = datetime.now(UTC) - timedelta(days=1)
@@ -152,75 +148,6 @@ def test_partial_validators_survive_pickling(factory):
     assert validator(computed_from({"x": 1}, {"x": 1}), {"x": 1}, {"x": 1}) is True
     assert validator(computed_from({"x": 1}, {"x": 1}), {"x": 2}, {"x": 2}) is False
     assert repr(validator) == f"{factory.__name__}(['x'])"
-
-
-# ------------------------------------------------------------------------------------------------ fingerprints
-
-LEAVES = st.none() | st.booleans() | st.integers() | st.text() | st.binary()
-KEYS = st.text() | st.integers() | st.frozensets(st.text(max_size=2), max_size=2)
-VALUES = st.recursive(
-    LEAVES,
-    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(KEYS, inner),
-    max_leaves=8,
-)
-
-
-def rebuilt(value):
-    """Return an equal value that shares no container and has its dictionaries the other way round."""
-    if isinstance(value, (list, tuple)):
-        return type(value)(map(rebuilt, value))
-    if isinstance(value, dict):
-        return {rebuilt(key): rebuilt(item) for key, item in reversed(value.items())}
-    return frozenset(value) if isinstance(value, frozenset) else value
-
-
-@given(VALUES)
-def test_equal_values_have_the_same_fingerprint(value):
-    assert fingerprint(rebuilt(value)) == fingerprint(value)
-
-
-@given(VALUES, VALUES)
-def test_different_values_have_different_fingerprints(one, other):
-    if one != other:
-        assert fingerprint(one) != fingerprint(other)
-
-
-def test_the_type_counts_for_a_fingerprint():
-    assert len({fingerprint(value) for value in (1, 1.0, True, "1", b"1", [1], (1,), {1}, {1: None})}) == 9
-
-
-def test_shared_parts_do_not_change_a_fingerprint():
-    part = [1]
-
-    assert fingerprint([part, part]) == fingerprint([[1], [1]])
-
-
-def test_a_function_counts_by_its_code():
-    def made(constant, default=0):
-        def function(x=default):
-            return [x + constant for _ in range(3)]
-
-        return function
-
-    assert fingerprint(made(1)) == fingerprint(made(1))
-    assert fingerprint(made(1)) != fingerprint(made(2))
-    assert fingerprint(made(1)) != fingerprint(made(1, default=5))
-
-
-def test_code_inside_a_function_counts_too():
-    one = eval("lambda: [x + 1 for x in ()]")
-    other = eval("lambda: [x + 2 for x in ()]")
-
-    assert fingerprint(one) != fingerprint(other)
-
-
-def test_what_cannot_be_pickled_never_has_the_same_fingerprint_twice():
-    lock = threading.Lock()
-    endless: list[object] = []
-    endless.append(endless)
-
-    assert fingerprint(lock) != fingerprint(lock)
-    assert fingerprint(endless) != fingerprint(endless)
 
 
 def test_values_that_refuse_to_be_compared_do_not_break_a_validator():
