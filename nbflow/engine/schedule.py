@@ -370,31 +370,33 @@ class Schedule(Outlook):
         """Return the next node to look at, in start order, or None if none may start now."""
         if self.serial and (self.running or self.running_lifecycle):
             return None
-        best: list[int] | None = self._ready
-        if (
-            self.budget == 0
-            or self.cancelled
-            or self._step_map >= 0
-            or self._stepped
-            or self._stepped_lifecycle
-            or self.running + self.running_lifecycle >= self.capacity
-        ):
-            best = self._best()
-        else:
-            for heap in (self._ready_lifecycle, self._ready_free):
-                if heap and (not best or heap[0] < best[0]):
-                    best = heap
-        # A key says which node: what was cancelled in the meantime is passed over.
-        while best:
+        while True:
+            best: list[int] | None = self._ready
+            if (
+                self.budget == 0
+                or self.cancelled
+                or self._step_map >= 0
+                or self._stepped
+                or self._stepped_lifecycle
+                or self.running + self.running_lifecycle >= self.capacity
+            ):
+                best = self._best()
+            else:
+                for heap in (self._ready_lifecycle, self._ready_free):
+                    if heap and (not best or heap[0] < best[0]):
+                        best = heap
+            if not best:
+                return None
             key = heappop(best)
             child = key & _MASK
             node = (key >> _SHIFT) & _MASK
             if child:
                 node = self.children[node][child - 1]
+            # A key says which node. One that was ended in the meantime, by a person or a cancel, is passed over; the
+            # next one may be in another heap.
             if self.phase[node] == READY:
                 self.phase[node] = CLAIMED
                 return node
-        return None
 
     @property
     def _is_full(self) -> bool:

@@ -492,3 +492,25 @@ def test_the_debugger_is_given_the_traceback_of_the_failure(story, monkeypatch):
     while frame.tb_next:
         frame = frame.tb_next
     assert frame.tb_frame.f_locals["x"] == 1
+
+
+def test_a_run_goes_on_when_a_value_was_set_for_a_task_beside_a_block():
+    @resource_manager
+    class Opened:
+        def setup(self):
+            return 1
+
+        def cleanup(self, resource):
+            pass
+
+    with Flow("f") as flow:
+        first, beside = task(lambda: 1, name="first")(), task(lambda: 2, name="beside")()
+        with Opened():
+            inside = task(lambda x: x + 1, name="inside")(first)
+    run = flow.start(paused=True)
+
+    run.set_result(beside, 5)
+    run.resume()
+
+    assert run.wait(60).is_successful()
+    assert run.results[inside] == 2
