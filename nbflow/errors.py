@@ -37,6 +37,8 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     ├── ExecutorError (ValueError)             an executor that does not exist
     ├── UnknownFlowError (KeyError)            a name that no flow has
     ├── NothingToStepError (RuntimeError)      a step on a run that is over
+    ├── ChangedInputError (RuntimeError)       a further attempt whose input an earlier one has changed
+    ├── ValueReleasedError (LookupError)       a value that is no longer in memory
     ├── NotHeldError (RuntimeError)            a retry of a task at which the run does not stand still
     ├── RetryError (TypeError)                 a new definition that does not take the task's inputs
     ├── SetResultError (RuntimeError)          a value set for a task that runs, or whose value is in use
@@ -65,6 +67,7 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     │   ├── StoredRunInUseError                it is still going in another process
     │   ├── NotKeptError                       a result was not kept, or can not be read here
     │   └── StaleStoreError                    code or parameters have changed since
+    ├── CannotCopyError (TypeError)            a value of which no copy can be taken
     └── InternalError (RuntimeError)           a bug of nbflow
 """
 
@@ -469,6 +472,37 @@ class RetryError(NbflowError, TypeError):
         return f"the newest definition of {self.task!r} does not take the task's inputs: {self.reason}"
 
 
+class ChangedInputError(NbflowError, RuntimeError):
+    """A task cannot be called again: an attempt has changed an input in place, and there is no copy of it."""
+
+    def __init__(self, task: str, argument: str, source: str, reason: str) -> None:
+        super().__init__(task, argument, source, reason)
+        self.task = task
+        self.argument = argument
+        self.source = source
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"task {self.task!r} cannot be tried again: its last attempt has changed its argument {self.argument!r}, "
+            f"the value of {self.source!r}, in place, and there is no copy ({self.reason}). Rerun from "
+            f"{self.source!r}, or let the task change a copy of its own"
+        )
+
+
+class ValueReleasedError(NbflowError, LookupError):
+    """A value that is no longer in memory was asked for."""
+
+    def __init__(self, task: str, why: str, remedy: str) -> None:
+        super().__init__(task, why, remedy)
+        self.task = task
+        self.why = why
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"the value of {self.task!r} is not here: {self.why}; {self.remedy}"
+
+
 class SetResultError(NbflowError, RuntimeError):
     """A task's value can not be set, or the task not be left out, as the run stands now."""
 
@@ -532,6 +566,21 @@ class NothingToRerunError(RerunError):
 
 class RenderError(NbflowError, RuntimeError):
     """A drawing can not be made here: no layout engine was found, or it failed."""
+
+
+class CannotCopyError(NbflowError, TypeError):
+    """There is no way to copy a value that is known to be right, or it is too large.
+
+    Attributes:
+        reason: Why, in a few words.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"this value can not be copied: {self.reason}"
 
 
 class InternalError(NbflowError, RuntimeError):

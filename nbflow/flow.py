@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
 import os
 import uuid
 import warnings
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,22 +16,27 @@ from nbflow.core.context import context as current_context
 from nbflow.core.context import thread
 from nbflow.core.graph import Graph
 from nbflow.core.missing import MissingTask
-from nbflow.core.options import checked_handlers
+from nbflow.core.options import KEEP, checked_choice, checked_handlers
 from nbflow.core.parameter import Parameter
-from nbflow.core.sameness import same
+from nbflow.core.sameness import same_contents
 from nbflow.core.states import Pending, State
+from nbflow.engine.cellorder import keep_order_of_cells
 from nbflow.engine.closure import ALL
 from nbflow.engine.compare import Comparison
 from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import FrozenGraph
 from nbflow.engine.handle import Run
+from nbflow.engine.holders import is_held
 from nbflow.engine.holds import renew
 from nbflow.engine.past import Durations, Past
 from nbflow.engine.plan import Plan
 from nbflow.engine.planning import asked_for, make_plan
 from nbflow.engine.record import NOT_RUN
+from nbflow.engine.retention import ALL_KEPT, NEWER, NEWEST
+from nbflow.engine.reuse import NoReuse, Reuse
 from nbflow.engine.run import RunLoop
-from nbflow.engine.values import run_values
+from nbflow.engine.run_context import run_values
+from nbflow.engine.run_list import RunList
 from nbflow.errors import (
     ExecutorError,
     NothingStoredError,
@@ -93,10 +98,14 @@ class Flow(Graph):
         terminal_state_handler: A function ``handler(flow, state, reference_states)`` that may return another
             final state.
         store: A folder in which the results of tasks are kept, for `resume` in a later kernel; made if missing.
+        keep: How long the values of a run stay in memory: "newest" (default: until a newer run has ended, as far as
+            there is room), "needed" (until the last task that takes one has ended; those of terminal and reference
+            tasks stay) or "all". A state or run that the program still holds keeps its values.
+        keep_bytes: The room that there is for the values of a run, in bytes; by default a quarter of the memory.
         schedule, run_config, storage, result: Arguments of Prefect 1 that have no meaning here; a warning says so.
 
     Attributes:
-        runs: The newest runs, the last one last; the newest 20 are kept.
+        runs: The newest runs, a sequence with the last one last; the newest 20 are kept.
         store: The folder of the store, or None; may be set, for the runs that begin afterwards.
 
     Raises:
@@ -133,12 +142,16 @@ class Flow(Graph):
         terminal_state_handler: Callable[..., State | None] | None = None,
         *,
         store: str | os.PathLike[str] | None = None,
+        keep: str | None = None,
+        keep_bytes: int | None = None,
     ) -> None:
         super().__init__(name, tasks=tasks, edges=edges, reference_tasks=reference_tasks, validate=validate)
         self.state_handlers = checked_handlers(state_handlers, on_failure)
         self.terminal_state_handler = terminal_state_handler
         self.executor = executor
-        self.runs: deque[Run] = deque(maxlen=KEPT_RUNS)
+        self.runs = RunList(KEPT_RUNS)
+        self.keep = NEWEST if keep is None else checked_choice("keep", keep, KEEP)
+        self.keep_bytes = keep_bytes
         self._run_numbers = itertools.count(1)
         self._start_listeners: tuple[Callable[[Run], object], ...] = ()
         self._store_path: Path | None = None
@@ -152,7 +165,7 @@ class Flow(Graph):
         """Return an equal flow of the same tasks, with collections and a run history of its own."""
         new = super().copy()
         new.state_handlers = list(self.state_handlers)
-        new.runs = deque(maxlen=KEPT_RUNS)
+        new.runs = RunList(KEPT_RUNS)
         new._run_numbers = itertools.count(1)
         new._start_listeners = ()
         new._flow_store = None
@@ -160,7 +173,7 @@ class Flow(Graph):
 
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {
-            "runs": deque(maxlen=KEPT_RUNS),
+            "runs": RunList(KEPT_RUNS),
             "_start_listeners": (),
             "_flow_store": None,
         }
@@ -350,7 +363,7 @@ class Flow(Graph):
         given: dict[str, Any],
     ) -> Plan:
         self.validate()
-        graph = FrozenGraph(self)
+        graph = self._frozen()
         if previous is None:
             word, asked = asked_for(what, graph, None)
             values = self._parameter_values(given, {})
@@ -364,8 +377,13 @@ class Flow(Graph):
             sources=previous.sources,
             timings=previous.timings,
             code=previous.code,
+            declared=previous.home.declared,
+            files=previous.file_record,
         )
         older = [run for run in reversed(self.runs.copy()) if run is not previous]
+        reuse: NoReuse = Reuse(graph, past.before, previous.home, previous.states, previous.draws)
+        if (store := self._its_store()) is not None:
+            reuse = store.reuse_after(previous, graph, reuse)
         return make_plan(
             graph,
             past.last(reads_code=word != ALL),
@@ -373,11 +391,19 @@ class Flow(Graph):
             asked=asked,
             parameters=values,
             before=previous.parameters,
+            prints=previous.home.parameters,
             previous=previous,
             durations=Durations((run.graph, run.states, run.timings) for run in (previous, *older)),
             gone=past.gone,
+            reuse=reuse,
             origins_of=past.origins,
         )
+
+    def _frozen(self) -> FrozenGraph:
+        """Return the graph that a run keeps."""
+        graph = FrozenGraph(self)
+        keep_order_of_cells(graph, self.runs.copy())
+        return graph
 
     def _parameters_of(self, previous: Run) -> dict[str, Any]:
         """Return the values that a rerun begins with: a default that the flow has changed since is not among them."""
@@ -386,7 +412,7 @@ class Flow(Graph):
         return {
             name: value
             for name, value in previous.parameters.items()
-            if name in now and (now[name].required or not same(value, then.get(name)))
+            if name in now and (now[name].required or not same_contents(value, then.get(name)))
         }
 
     def on_start(self, listener: Callable[[Run], object]) -> Callable[[], None]:
@@ -437,7 +463,7 @@ class Flow(Graph):
         outer = {key: value for key, value in thread.data.items() if key not in left_out}
         loop = RunLoop(
             self,
-            FrozenGraph(self) if plan is None else plan.graph,
+            self._frozen() if plan is None else plan.graph,
             executor,
             run_values(
                 {**outer, **extra}, flow_name=self.name, run_id=run_id, run_name=run_name, parameters=values
@@ -448,7 +474,11 @@ class Flow(Graph):
             task_states=task_states,
             reused=None if plan is None else plan.reused,
             keeper=_keeper_of(self, run_id),
+            keep=self.keep,
+            budget=self.keep_bytes,
         )
+        loop.at_end = functools.partial(_release_older, self.runs, run_id)
+        loop.home.note_parameters(values)
         run = Run(loop, self, number, values)
         if plan is not None:
             run.follow(plan)
@@ -469,9 +499,11 @@ class Flow(Graph):
 
     def _its_store(self) -> FlowStore | None:
         if self._flow_store is None and self.store is not None:
+            from nbflow.engine.filewatch import ignore
             from nbflow.store import FlowStore
 
             self._flow_store = FlowStore(self.store, self)
+            ignore(self.store)
             if not self.runs:
                 self._run_numbers = itertools.count(self._flow_store.last_number() + 1)
         return self._flow_store
@@ -630,6 +662,21 @@ class Flow(Graph):
         from nbflow.render.text import table
 
         return table(run.graph, run.states)
+
+
+def _release_older(runs: RunList, run_id: str) -> None:
+    """Give back the values of the runs before one that has ended, but where the user's program holds them."""
+    try:
+        ids = [
+            run.id for run in runs if run.is_finished and not run.is_released and run.flow.keep != ALL_KEPT
+        ]
+        for one in dict.fromkeys((ids[-1:] if ids[-1:] != [run_id] else ids[-2:-1]) + ids[:1]) if ids else ():
+            run = next((run for run in runs if run.id == one != run_id), None)
+            if run is not None and not is_held(run, variables=1, kept=1):
+                run.release(NEWER)
+            run = None
+    except Exception as error:  # noqa: BLE001 - of a user's object that was looked at: the run has ended all the same
+        warn_safely(f"the values of earlier runs could not be given back: {error!r}")
 
 
 def _argument_names(graph: FrozenGraph, task: Task) -> dict[str, Any]:

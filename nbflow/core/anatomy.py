@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dis
 import functools
-import os
-import sys
-import sysconfig
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
@@ -17,29 +14,12 @@ MANY = 1_000
 PLAIN = (int, float, complex, str, bytes, bool, type(None), type(...))
 
 
-def is_ours(module: object) -> bool:
-    """Whether a module is the user's: a notebook's, or a file's that is not installed."""
-    return type(module) is str and _is_ours(module)
-
-
-@functools.lru_cache(maxsize=1_000)
-def _is_ours(module: str) -> bool:
-    if module.partition(".")[0] == "nbflow":
-        return False
-    if module == "__main__" or module not in sys.modules:
-        return True
-    found = sys.modules[module]
-    file = getattr(found, "__file__", None)
-    if file is None:  # built in, or made at run time
-        return getattr(getattr(found, "__spec__", None), "origin", None) not in ("built-in", "frozen")
-    path = str(file)
-    return "-packages" not in path and not path.startswith(_standard_library())
-
-
-@functools.cache
-def _standard_library() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    return tuple(paths[key] + os.sep for key in ("stdlib", "platstdlib") if key in paths)
+def cell_parts(function: Any) -> tuple[CodeType, ...]:
+    """Return the code of a notebook's cell that is a task's function; nothing for any other function."""
+    if type(function).__name__ != "CellFunction":
+        return ()
+    parts = (vars(function).get("_body"), vars(function).get("_last"))
+    return tuple(part for part in parts if isinstance(part, CodeType))
 
 
 def roots_of(task: Task) -> list[Any]:

@@ -18,11 +18,11 @@ from nbflow.core.anatomy import (
     MANY,
     NOTHING,
     all_names,
+    cell_parts,
     content_of,
     described,
     functions_in,
     is_a,
-    is_ours,
     is_plain,
     methods_of,
     parts_of,
@@ -32,6 +32,7 @@ from nbflow.core.anatomy import (
 )
 from nbflow.core.definitions import newest
 from nbflow.core.fingerprint import fingerprint
+from nbflow.core.ownership import is_ours
 from nbflow.core.task import Task
 
 if TYPE_CHECKING:
@@ -168,6 +169,8 @@ class _Walk:
         if is_a(value, functools.partial):
             parts = (value.func, *value.args, *value.keywords.values())
             return "partial", self._values(value, parts, label), list(value.keywords)
+        if parts := cell_parts(value):
+            return self._cell(value, parts)
         wrapped = wrapped_by(value)
         if wrapped is not NOTHING:
             return "wrapped", kind.__qualname__, self._values(value, [wrapped], label)
@@ -202,6 +205,19 @@ class _Walk:
             [(name, self.value(one, repr(name))) for name, one in zip(code.co_freevars, cells, strict=False)],
             named,
         )
+
+    def _cell(self, function: Any, parts: tuple[CodeType, ...]) -> object:
+        """Describe a cell that is a task: its code, and what it reads from the notebook that is no task's value."""
+        named: list[object] = []
+        for part in parts:
+            for name in used_names(part):
+                if name in function.inputs or name in function.own:
+                    value = function.own.get(name, NOTHING)
+                else:
+                    value = self._reader.lookup(function.namespace, name)
+                if value is not NOTHING and not is_a(value, Task):
+                    named.append((name, self._named(name, value, part)))
+        return [_code(part) for part in parts], list(function.inputs), list(function.outputs), named
 
     def _named(self, name: str, value: Any, code: CodeType) -> object:
         if value is NOTHING:

@@ -41,7 +41,10 @@ def _constant_name(value: Any) -> str:
     kind = type(value)
     # More than eight items never fit: the repr of a large value need not be made.
     is_large = kind in (list, tuple, dict, set, str, bytes) and len(value) > _LONGEST_NAME
-    text = None if is_large else repr(value)
+    try:
+        text = None if is_large else repr(value)
+    except BaseException:  # noqa: BLE001 - a user's `__repr__` may raise anything, and values be nested too deeply
+        text = None
     return text if text is not None and len(text) <= _LONGEST_NAME else f"Constant[{kind.__name__}]"
 
 
@@ -104,9 +107,9 @@ class Dict(Task):
 
 def contains_task(value: Any) -> bool:
     """Tell whether `value` is a task or annotation, or a list, tuple, set or dict with one in it at any depth."""
-    if isinstance(value, (Task, EdgeAnnotation)):
+    if issubclass(type(value), (Task, EdgeAnnotation)):
         return True
-    if not isinstance(value, (list, tuple, set, dict)):
+    if not issubclass(type(value), (list, tuple, set, dict)):
         return False
     # A stack of its own and a memory: values may be nested very deeply, or contain themselves.
     pending = [value]
@@ -116,15 +119,26 @@ def contains_task(value: Any) -> bool:
         if id(found) in seen:
             continue
         seen.add(id(found))
-        members = (*found.keys(), *found.values()) if isinstance(found, dict) else found
-        for member in members:
-            if type(member) in _NEVER_TASKS:
+        for member in _members(found):
+            kind = type(member)
+            if kind in _NEVER_TASKS:
                 continue
-            if isinstance(member, (Task, EdgeAnnotation)):
+            if issubclass(kind, (Task, EdgeAnnotation)):
                 return True
-            if isinstance(member, (list, tuple, set, dict)):
+            if issubclass(kind, (list, tuple, set, dict)):
                 pending.append(member)
     return False
+
+
+def _members(found: Any) -> Iterator[Any]:
+    """Yield the items of a container past what a user's subclass may do when it is asked for them."""
+    if issubclass(type(found), dict):
+        yield from dict.keys(found)
+        yield from dict.values(found)
+        return
+    for base in (list, tuple, set):
+        if issubclass(type(found), base):
+            yield from base.__iter__(found)
 
 
 def as_task(value: Any, flow: Graph | None = None) -> Task:
@@ -136,10 +150,10 @@ def as_task(value: Any, flow: Graph | None = None) -> Task:
     Raises:
         NoFlowError: If tasks are to be gathered, no flow is given and none is being built.
     """
-    if isinstance(value, EdgeAnnotation):
+    if issubclass(type(value), EdgeAnnotation):
         value = value.task
-    if isinstance(value, Task):
-        return value
+    if issubclass(type(value), Task):
+        return value  # type: ignore[no-any-return]
     gathered: Task
     if not contains_task(value):
         gathered = Constant(value)

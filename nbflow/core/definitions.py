@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _newest: weakref.WeakValueDictionary[tuple[str, str], Any] = weakref.WeakValueDictionary()
+_replaced: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 def remember(fn: Callable[..., Any]) -> None:
@@ -20,8 +21,15 @@ def remember(fn: Callable[..., Any]) -> None:
         _newest[key] = fn
 
 
+def replace(old: Callable[..., Any], new: Callable[..., Any]) -> None:
+    """Note that a cell which is a task's function was executed again, edited perhaps."""
+    _replaced[old] = new
+
+
 def newest(fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function that has the place of `fn` now: made into a task since, or bound to its name; else `fn`."""
+    while _replaced and (new := _replaced.get(fn)) is not None:
+        fn = new
     key = _key(fn)
     if key is None:
         return fn

@@ -316,7 +316,7 @@ class Graph(Topology):
     ) -> None:
         plain = not (mapped or validate or isinstance(task, Parameter))
         for key, value in arguments.items():
-            if plain and isinstance(value, Task) and value in self._declared:
+            if plain and issubclass(type(value), Task) and value in self._declared:
                 self._insert(Edge(value, task, key))
             elif plain and not contains_task(value):
                 # No edge and no Constant is made, only to be taken apart again.

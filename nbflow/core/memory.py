@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.anatomy import (
     NOTHING,
     all_names,
+    cell_parts,
     content_of,
     equal_plain,
     functions_in,
     inside_of,
     is_a,
-    is_ours,
     is_plain,
     methods_of,
     parts_of,
     wrapped_by,
 )
+from nbflow.core.ownership import is_ours
 from nbflow.core.task import Task
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Memory:
         self._parts: dict[FunctionType, tuple[Any, ...]] = {}
         self._members: dict[type, dict[str, Any]] = {}
         # Many tasks have one function, or one piece of code in many functions; what they name is the same.
-        distinct = {id(run): (run, task) for task, run in runs.items() if run is not NOTHING}
+        distinct = {object.__hash__(run): (run, task) for task, run in runs.items() if run is not NOTHING}
         pending: list[Any] = list({type(task) for task, run in runs.items() if run is NOTHING})
         by_code: dict[int, Any] = {}
         for run, task in distinct.values():
@@ -70,11 +71,17 @@ class Memory:
                     self._parts[found] = parts_of(found)
                     pending += [content_of(cell) for cell in found.__closure__ or ()]
                     self._note(found, pending)
+            elif parts := cell_parts(found):
+                for part in parts:
+                    self._note_names(found.namespace, all_names(part), pending)
+                pending += [value for value in found.own.values() if is_a(value, FunctionType, type)]
             else:
                 pending += inside_of(found)
 
     def _note(self, function: FunctionType, pending: list[Any]) -> None:
-        space, names = function.__globals__, all_names(function.__code__)
+        self._note_names(function.__globals__, all_names(function.__code__), pending)
+
+    def _note_names(self, space: dict[str, Any], names: tuple[str, ...], pending: list[Any]) -> None:
         for name in names:
             if name in space:
                 value = space[name]

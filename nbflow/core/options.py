@@ -9,7 +9,10 @@ from typing import Any
 
 from nbflow.errors import OptionError, OptionTypeError
 
-__all__ = ["OnFailure", "checked_handlers", "checked_retries", "whole_seconds"]
+__all__ = ["KEEP", "OnFailure", "checked_choice", "checked_handlers", "checked_retries", "whole_seconds"]
+
+KEEP = ("newest", "needed", "all")
+"""How long values are kept in memory: docs/reruns.md."""
 
 Handler = Callable[..., Any]
 ExceptionType = type[BaseException]
@@ -80,6 +83,18 @@ def checked_retries(
         if not issubclass(kind, BaseException):
             raise OptionTypeError(f"`retry_on` should hold exception types, but {kind.__name__} is none")
     return kinds
+
+
+def checked_choice(option: str, given: object, choices: tuple[str, ...]) -> str:
+    """Return a word that is one of the choices.
+
+    Raises:
+        OptionError: If it is none of them.
+    """
+    if isinstance(given, str) and given in choices:
+        return given
+    words = " or ".join(map(repr, choices))
+    raise OptionError(f"{option} is {given!r}; give {words}, or leave it out")
 
 
 def checked_limit(max_concurrent: int | None) -> int | None:

@@ -18,15 +18,17 @@ does little more than setting four attributes.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from nbflow.core.context import thread
 from nbflow.core.sameness import same_values
+from nbflow.errors import ValueReleasedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_NOT_COMPARED = ("message", "context")
+_NOT_COMPARED = ("message", "context", "released")
+_HOLDING_VALUES = ("result", "_result", "cached_inputs", "cached_parameters")
 S = TypeVar("S", bound="State")
 
 
@@ -44,6 +46,32 @@ class _OwnDict:
         return made
 
 
+class Released(NamedTuple):
+    """Where the value of a state has gone.
+
+    Attributes:
+        task: The task, for the reader.
+        why: Why it is not here.
+        remedy: How to have it.
+    """
+
+    task: str
+    why: str
+    remedy: str
+
+
+class _NoValue:
+    """Stands for the result of a state that has none: found only where the state itself does not have the attribute.
+
+    So a value costs a state nothing but an attribute, and one that has gone is never taken for None.
+    """
+
+    def __get__(self, state: Any, owner: type | None = None) -> Any:
+        if state is None:
+            return self
+        raise ValueReleasedError(*(state.released or Released("a task", "its state was made without it", "")))
+
+
 class State:
     """A state with a message for the reader, the task's value and details of how it came to be.
 
@@ -51,7 +79,9 @@ class State:
     by identity.
 
     Attributes:
-        result: What the task returned, the exception it raised, or the states of a flow's tasks.
+        result: What the task returned, the exception it raised, or the states of a flow's tasks. Reading it raises
+            `ValueReleasedError` where the value was given back.
+        released: Where the value has gone; None while it is here.
         context: Details about the attempt, such as the task's ``tags``.
     """
 
@@ -59,10 +89,13 @@ class State:
     bundle_of: ClassVar[Callable[[Any], dict[str, Any]] | None] = (
         None  # how notebooks show one; set by `nbflow.flow`
     )
+    released: Released | None = None
     if TYPE_CHECKING:
+        result: Any
         context: dict[str, Any]
         cached_inputs: dict[str, Any]
     else:
+        result = _NoValue()
         context = _OwnDict()
         cached_inputs = _OwnDict()
 
@@ -178,6 +211,31 @@ def plain(cls: type[S], message: str, result: Any = None) -> S:
     state.message = message
     state.result = result
     return state
+
+
+def without_value(state: S, released: Released | None) -> S:
+    """Return a state that says the same and holds no value; reading its result raises `ValueReleasedError`."""
+    bare: S = object.__new__(type(state))
+    kept = bare.__dict__
+    kept.update(state.__dict__)
+    for name in _HOLDING_VALUES:
+        kept.pop(name, None)
+    if "context" in kept and "task_loop_result" in kept["context"]:
+        kept["context"] = {
+            name: value for name, value in kept["context"].items() if name != "task_loop_result"
+        }
+    if isinstance(state, Mapped):
+        kept["_n_map_states"], kept["map_states"] = state.n_map_states, []
+    elif isinstance(state, _MetaState) and state.state is not None:
+        kept["state"] = without_value(state.state, released)
+    bare.released = released
+    return bare
+
+
+def has_value(state: State) -> bool:
+    """Tell whether a state holds something that is worth letting go of."""
+    held = state.__dict__
+    return held.get("result") is not None or len(held) > 2
 
 
 def _compared(state: State) -> dict[str, Any]:
@@ -397,9 +455,12 @@ class Mapped(Success):
     @property
     def result(self) -> Any:
         """The result given, else the children's; None before there were any children to speak of."""
-        if self._result is None and (self._expanded or self.map_states):
+        if self.released is not None and not self.map_states:
+            raise ValueReleasedError(*self.released)
+        given = self.__dict__.get("_result")
+        if given is None and (self._expanded or self.map_states):
             return [getattr(state, "result", None) for state in self.map_states]
-        return self._result
+        return given
 
     @result.setter
     def result(self, value: Any) -> None:

@@ -16,7 +16,14 @@ from nbflow.core.annotations import EdgeAnnotation
 from nbflow.core.cache_validators import duration_only, never_use
 from nbflow.core.context import thread
 from nbflow.core.expression import Expression
-from nbflow.core.options import checked_handlers, checked_limit, checked_retries, whole_seconds
+from nbflow.core.options import (
+    KEEP,
+    checked_choice,
+    checked_handlers,
+    checked_limit,
+    checked_retries,
+    whole_seconds,
+)
 from nbflow.core.triggers import all_successful
 from nbflow.core.users_line import users_line
 from nbflow.errors import NoFlowError, NotIterableError, OptionError, OptionTypeError, TaskAttributeError
@@ -82,6 +89,13 @@ class Task(Expression):
         max_concurrent: How many of its children may run at once when it is mapped; by default no limit of its own.
         portable: Whether its value outlives the resource of the block it is in: a rerun that sets the resource up anew
             then need not run the task again.
+        inputs: What becomes of inputs that the task may change in place: None, the default, hands them over and sees to
+            it that a changed value is not used again (docs/reruns.md); "copy" gives each call copies of its own;
+            "share" hands them over and leaves it at that, also where it is tried again.
+        keep: Until when its value is kept in memory: "newest" (while the run is the newest of its flow and there is
+            room), "needed" (until the last task that takes it has ended) or "all" (as long as the run); by default as
+            the flow says.
+        files: Whether the files that it opens count: it is stale when one that it read has changed since.
 
     Raises:
         OptionError: If options do not go together.
@@ -105,6 +119,9 @@ class Task(Expression):
     nout: int | None = None
     max_concurrent: int | None = None
     portable: bool = False
+    input_mode: str | None = None
+    keep: str | None = None
+    files: bool = True
     auto_generated: bool = False
 
     logger: Any = _LoggerOf()
@@ -130,7 +147,7 @@ class Task(Expression):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make the object, with a warning if the call looks like one of the task instead of its class."""
         for value in (*args, *kwargs.values()):
-            if isinstance(value, Task):
+            if issubclass(type(value), Task):
                 warnings.warn(
                     f"A Task was passed as an argument to {cls.__name__}, which makes a task and does not call it. "
                     f"You likely want to give it its constants first and then call it with the results of tasks: "
@@ -164,6 +181,9 @@ class Task(Expression):
         max_concurrent: int | None = None,
         *,
         portable: bool = False,
+        inputs: str | None = None,
+        keep: str | None = None,
+        files: bool = True,
     ) -> None:
         if self.__dict__ or self._overwritten:
             self._warn_of_overwritten()
@@ -200,6 +220,12 @@ class Task(Expression):
             self.log_stdout = log_stdout
         if portable:
             self.portable = portable
+        if inputs is not None:
+            self.input_mode = checked_choice("inputs", inputs, ("copy", "share"))
+        if keep is not None:
+            self.keep = checked_choice("keep", keep, KEEP)
+        if files is not True:
+            self.files = files
         if nout is None:
             nout = self._run_signature().nout
         options = (slug, cache_for, cache_key, checkpoint, result, target, task_run_name, nout)
@@ -439,7 +465,7 @@ class Task(Expression):
         return _type_or_any(run.signature.return_annotation, run.function)
 
 
-_OPTIONS = frozenset(inspect.signature(Task.__init__).parameters) - {"self"}
+_OPTIONS = frozenset(inspect.signature(Task.__init__).parameters) - {"self", "inputs"}
 _PLAIN_OPTIONS = (
     "slug",
     "cache_for",

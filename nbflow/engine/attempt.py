@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from nbflow.core.manager import Deferred
     from nbflow.core.task import Task
     from nbflow.engine.awaiting import Awaited
+    from nbflow.engine.files import TaskFiles
+    from nbflow.engine.filewatch import Opened
+    from nbflow.engine.values import Watch
 
 
 AWAITED: dict[int, Awaited] = {}
@@ -61,6 +64,10 @@ class Call:
     undone: list[tuple[Deferred, BaseException]] | None = None  # what failed of undoing half a setup
     hook_error: BaseException | None = None
     made: dict[str, Any] | None = None
+    watch: Watch | None = None  # what it may change of its inputs
+    hashed_inputs: dict[str, str] | None = None  # where its result is to be cached
+    opened: Opened | None = None  # what the task does to files: see `nbflow.engine.filewatch`
+    files: TaskFiles | None = None  # what has become of them
 
     def __init__(
         self,
@@ -147,7 +154,16 @@ def perform(call: Call) -> Outcome:
         if call.task.log_stdout:
             call.context["_lines"].end()
         thread.held = before
+        if call.opened is not None:
+            settle_files(call)
     return _new(Outcome, (value, None))
+
+
+def settle_files(call: Call) -> None:
+    """Look what has become of the files that the task opened; loaded here, since most tasks open none."""
+    from nbflow.engine.filewatch import settle
+
+    settle(call)
 
 
 def _undo(call: Call) -> None:

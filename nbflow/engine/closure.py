@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nbflow.core.states import Cancelled, Failed, Mapped, State, TriggerFailed
 from nbflow.engine.frozen import CLEANUP, ORDINARY
-from nbflow.engine.plan import COMPUTED
+from nbflow.engine.plan import COMPUTED, EDITED, STICKY
+from nbflow.engine.reuse import NoReuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,12 +39,14 @@ class Last(NamedTuple):
         input_change: What has changed about its inputs since, in words; empty: nothing.
         code_change: What has changed in its code since.
         source: Where the value comes from.
+        files: The nodes that have to write their files again if this one runs, and why.
     """
 
     state: State
     input_change: str = ""
     code_change: str = ""
     source: str = COMPUTED
+    files: tuple[tuple[int, str], ...] = ()
 
 
 class Closure:
@@ -56,11 +59,16 @@ class Closure:
         asked: The nodes asked for by name.
         parameters: The nodes of parameters whose values change, and how.
         number: That of the run that it goes on from, for the words.
+        reuse: Knows which values cannot be handed on as they are.
 
     Attributes:
         runs: The children that run by node; None for all, as for tasks that are not mapped.
         why: Why a node runs.
         opens: Why a block opens, by the number of its shape.
+        lost: What has become of values that a person has pinned or set and that nothing can bring back.
+        from_original: The nodes that begin with the copy of a value that a person has pinned or set.
+        for_effect: Those of `made_again` that only change what others give: their own values stay as they are.
+        made_again: The nodes that run for their values alone: what they give is what they gave.
     """
 
     def __init__(
@@ -72,6 +80,7 @@ class Closure:
         asked: frozenset[int] = frozenset(),
         parameters: Mapping[int, str] | None = None,
         number: int | None = None,
+        reuse: NoReuse | None = None,
     ) -> None:
         self.runs: dict[int, Children] = {}
         self.why: dict[int, str] = {}
@@ -84,16 +93,32 @@ class Closure:
         for node, upstream in enumerate(graph.upstream):
             for up in upstream:
                 self._below[up].append(node)
+        for up, node in graph.file_ties:
+            if node not in self._below[up]:
+                self._below[up].append(node)
         self._inside: list[list[int]] = [[] for _ in graph.shapes]
         for node, shape in enumerate(graph.shape_of):
             if shape >= 0 and graph.role[node] == ORDINARY:
                 for around in graph.enclosing(shape):
                     self._inside[around].append(node)
+        self._reuse = reuse or NoReuse()
+        self.made_again: set[int] = set()
+        self.for_effect: set[int] = set()
+        self.from_original: set[int] = set()
+        self.lost: dict[int, str] = {}
         self._pending: deque[int] = deque()
         for node in range(len(graph.tasks)):
             self._begin(node, what, (parameters or {}).get(node, ""))
+        if what != ALL:
+            for node, why in self._reuse.changed_outside().items():
+                self._make_again(node, why)
         while self._pending:
-            self._spread(self._pending.popleft())
+            node = self._pending.popleft()
+            if node in self.made_again:
+                self._open_around(node)
+                self._need(node)
+            else:
+                self._spread(node)
 
     # -- what is asked for ------------------------------------------------------------------------------------
 
@@ -160,6 +185,11 @@ class Closure:
                     return
                 if len(children) == len(known.map_states):
                     children = None
+        if node in self.made_again:
+            self.made_again.discard(node)
+            self.for_effect.discard(node)
+            self._pending.append(node)
+            return
         if node in self.runs:
             before = self.runs[node]
             if before is None or (children is not None and children <= before):
@@ -182,12 +212,61 @@ class Closure:
                 self._renew_if_needed(graph.shape_of[down], f"downstream of {name!r}")
             else:
                 self._mark(down, f"downstream of {name!r}", children if node in graph.pairs[down] else None)
-        if role == ORDINARY:
-            for around in graph.enclosing(shape):
-                self._renew(around, f"{name!r} runs inside")
+        for taker, why in self._reuse.reached(node).items():
+            self._mark(taker, why)
+        self._open_around(node)
         self._need(node)
 
+    def _open_around(self, node: int) -> None:
+        if self._graph.role[node] == ORDINARY:
+            for around in self._graph.enclosing(self._graph.shape_of[node]):
+                self._renew(around, f"{self._graph.tasks[node].name!r} runs inside")
+
+    def _make_again(self, node: int, why: str, *, changed: int = -1) -> None:
+        """Run a task for its value alone, and then those that change that value in place, as they did before.
+
+        Args:
+            node: The task.
+            why: Why.
+            changed: The task whose value it changes, if it runs for that; then its own value stays as it is.
+        """
+        last = self._last[node]
+        for_effect = changed >= 0 and not self._graph.is_map[node] and not self._reuse.shares(node, changed)
+        if node in self.runs and not (node in self.for_effect and not for_effect):
+            return
+        if last is not None and last.source in STICKY:
+            if self._reuse.has_original(node):
+                if node not in self.from_original:
+                    self.from_original.add(node)
+                    self._change_again(node)
+                return
+            if last.source == EDITED or last.code_change or last.input_change:
+                self.lost[node] = why  # nothing can bring it back: the plan says so
+                return
+        self.runs[node], self.why[node] = None, why
+        self.made_again.add(node)
+        self._pending.append(node)
+        if for_effect:
+            self.for_effect.add(node)
+            return
+        self.for_effect.discard(node)
+        self._change_again(node)
+
+    def _change_again(self, node: int) -> None:
+        for changer in self._reuse.changers(node):
+            self._make_again(
+                changer, f"changes the value of {self._graph.tasks[node].name!r} in place", changed=node
+            )
+
     def _need(self, node: int) -> None:
+        if self._graph.role[node] == ORDINARY:
+            for up, why in self._reuse.changed_by(node).items():
+                self._make_again(up, why)
+            for up, why in self._reuse.reasons(node, self.runs[node]).items():
+                self._make_again(up, why)
+        known = self._last[node]
+        for writer, why in known.files if known is not None else ():
+            self._mark(writer, why)
         if not self._graph.is_plain[node] or self._graph.role[node] == CLEANUP:
             return
         for up in self._graph.upstream[node]:

@@ -6,17 +6,18 @@ import logging
 import time
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, overload
 
+from nbflow.core.states import Released, State, Success, has_value, plain, without_value
 from nbflow.engine.describe import describe
 
 if TYPE_CHECKING:
     from nbflow.core.resource import Block
-    from nbflow.core.states import State
     from nbflow.core.task import Task
 
 Listener = Callable[["Event"], None]
 _new = tuple.__new__
+_NO_VALUE = Released("a task", "events carry no values", "ask `run.results[task]` or `run.states[task]`")
 
 
 class Event(NamedTuple):
@@ -24,7 +25,7 @@ class Event(NamedTuple):
 
     `kind` is ``"run"`` (the run's state), ``"task"`` (a task's or mapped child's state), ``"block"`` (a
     block's status, in `note`) or ``"note"`` (text for the reader). `seq` counts from 0 without gaps;
-    `time` is seconds since the epoch.
+    `time` is seconds since the epoch. States of events carry no values and no exceptions: those are the run's.
     """
 
     run_id: str
@@ -67,12 +68,13 @@ class EventLog:
     ) -> None:
         """Append one event of now and tell every listener."""
         now, seq = time.time(), len(self.events)
+        old, state = told(old), told(state)
         self._tell_all(Event(self.run_id, seq, now, kind, task, map_index, block, old, state, attempt, note))
 
     def changed(
         self, task: Task, map_index: int | None, old: State, state: State, attempt: int, at: float
     ) -> None:
-        """Append the change of a task's state at the time `at` and tell every listener."""
+        """Append the change of a task's state at the time `at` and tell every listener; see `told`."""
         events = self.events
         # Past the named tuple's own constructor: this is made for every change of every task.
         event = _new(
@@ -113,6 +115,25 @@ class EventLog:
             warn_safely(f"a listener of the run was dropped, it raised {describe(error)}")
             return False
         return True
+
+
+@overload
+def told(state: State) -> State: ...
+
+
+@overload
+def told(state: State | None) -> State | None: ...
+
+
+def told(state: State | None) -> State | None:
+    """Return a state as events tell it: without its value, which would stay alive for as long as the log."""
+    if state is None or not has_value(state):
+        return state
+    return without_value(state, _NO_VALUE)
+
+
+TOLD_SUCCESS = told(plain(Success, "Task run succeeded.", True))
+"""Of every task that simply succeeds; it says nothing about any."""
 
 
 def warn_safely(message: str) -> None:

@@ -48,6 +48,8 @@ class FrozenGraph:
         "count_rules",
         "edges",
         "edges_in",
+        "file_edges",
+        "file_ties",
         "free",
         "index",
         "is_map",
@@ -88,6 +90,8 @@ class FrozenGraph:
         self.count_rules: list[CountRule | None] = []
         self.limits: dict[int, int] = {}
         self.free: list[bool] = []
+        self.file_edges: set[Edge] = set()  # edges of this graph alone: see `nbflow.engine.filehistory`
+        self.file_ties: tuple[tuple[int, int], ...] = ()  # who writes what others read or write again
         for task in tasks:
             self._add(task, graph.edges_in(task).copy())
         self.reference: frozenset[Task] = frozenset(graph.reference_tasks())

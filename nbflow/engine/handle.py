@@ -8,12 +8,15 @@ import functools
 import threading
 import time
 import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbflow.core.code import fingerprint_of
-from nbflow.core.states import Paused, State
+from nbflow.core.states import Mapped, Paused, State
 from nbflow.engine.blocks import BlockStatus
+from nbflow.engine.closure import ALL
 from nbflow.engine.compare import Comparison, compare
+from nbflow.engine.events import told, warn_safely
 from nbflow.engine.frozen import CLEANUP
 from nbflow.engine.holds import (
     AFTER,
@@ -26,7 +29,9 @@ from nbflow.engine.holds import (
 )
 from nbflow.engine.interrupts import Guard
 from nbflow.engine.nodes import DONE
-from nbflow.engine.past import CodeNotes
+from nbflow.engine.past import CodeNotes, match
+from nbflow.engine.results import Results
+from nbflow.engine.retention import FORGOTTEN
 from nbflow.engine.run import Answer
 from nbflow.engine.termination import Terminator
 from nbflow.errors import (
@@ -40,7 +45,7 @@ from nbflow.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
     from nbflow.core.resource import Block
@@ -48,6 +53,9 @@ if TYPE_CHECKING:
     from nbflow.engine.capture import TaskLog
     from nbflow.engine.events import Event, Listener
     from nbflow.engine.executor import Executor
+    from nbflow.engine.facts import ValueFacts
+    from nbflow.engine.filerecord import FileRecord
+    from nbflow.engine.files import TaskFiles
     from nbflow.engine.frozen import FrozenGraph
     from nbflow.engine.plan import Plan
     from nbflow.engine.run import RunLoop
@@ -95,6 +103,8 @@ class Run:
         self.parameters = parameters
         self._loop = loop
         self._record = loop.record
+        self.home = loop.home
+        self.draws = loop.draws
         self.plan: Plan | None = None
         self.code = CodeNotes(loop.graph.tasks)
         self._thread: threading.Thread | None = None
@@ -120,9 +130,52 @@ class Run:
         return self._record.states
 
     @property
-    def results(self) -> dict[Task, Any]:
-        """The results of the tasks that have ended well."""
-        return {task: state.result for task, state in self.states.items() if state.is_successful()}
+    def results(self) -> Mapping[Task, Any]:
+        """The results of the tasks that have ended well.
+
+        Reading one that was given back raises `ValueReleasedError`; `facts` says what is known of it.
+        """
+        return Results(self.states)
+
+    @property
+    def facts(self) -> dict[Task, ValueFacts]:
+        """What is known of each value, also of those that were given back: type, size, length, fingerprint, source."""
+        found = ((task, self._loop.retention.known(task)) for task in self.states)
+        return {task: facts for task, facts in found if facts is not None}
+
+    @property
+    def held_bytes(self) -> int:
+        """How many bytes of memory the values of the run take, estimated; what tasks share counts once."""
+        return self._loop.retention.held_bytes()
+
+    def forget(self) -> None:
+        """Give the values of the run back; states, times, logs and facts stay.
+
+        Raises:
+            RunNotFinishedError: If the run is not over.
+
+        Example:
+            >>> from nbflow import Flow, task
+            >>> with Flow("rows") as flow:
+            ...     rows = task(lambda: [1, 2], name="rows")()
+            >>> run = flow.start()
+            >>> _ = run.wait()
+            >>> run.forget()
+            >>> run.facts[rows].length, run.facts[rows].where
+            (2, 'released')
+        """
+        if not self.is_finished:
+            raise RunNotFinishedError(self.number, self.graph.name)
+        self.release(FORGOTTEN)
+
+    @property
+    def is_released(self) -> bool:
+        """Whether its values were given back as a whole."""
+        return self._loop.retention.is_released
+
+    def release(self, why: str) -> None:
+        """Give all values back; for the flow and `forget`."""
+        self._loop.retention.release_all(why)
 
     @property
     def is_finished(self) -> bool:
@@ -163,6 +216,16 @@ class Run:
     def logs(self) -> dict[Task, TaskLog]:
         """What each task printed, logged and warned, as `LogLine` tuples in order; empty for one that was silent."""
         return self._record.logs
+
+    @property
+    def file_record(self) -> FileRecord:
+        """What is known of the files of its tasks, for reruns."""
+        return self._record.files
+
+    @property
+    def files(self) -> dict[Task, TaskFiles]:
+        """The files that each task opened: `inputs` and `outputs`, by absolute path; empty ones are left out."""
+        return self._record.files.tasks()
 
     @property
     def started_at(self) -> float | None:
@@ -390,6 +453,7 @@ class Run:
         self._node(task)
         if why := why_no_value(self.states[task]):
             raise SetResultError(task.name, why)
+        self.home.keep_original(task, self.states[task].result)
         self._record.sources[task] = PINNED
 
     @property
@@ -493,11 +557,39 @@ class Run:
 
     def follow(self, plan: Plan) -> None:
         """Take over from an earlier run what `plan` says; called once, by the flow, before the run begins."""
-        self.plan = plan
+        # The states taken over are the run's own now: the plan would keep them when they are given back.
+        self.plan = replace(plan, reused={task: told(state) for task, state in plan.reused.items()})
+        for text in plan.lost:
+            self._record.note(text)
+            warn_safely(text)
+        earlier = plan.previous
+        if isinstance(earlier, Run):
+            taken_over = {step.task for step in plan.steps if not step.runs or step.children is not None}
+            pairs = zip(self.graph.tasks, match(self.graph, earlier.graph), strict=True)
+            known = {task: old for task, old in pairs if old is not None}
+            kept = {step.task: earlier.states[known[step.task]] for step in plan.steps if step.keeps_value}
+            self.home.kept = {task: state.result for task, state in kept.items()}
+            self.home.inherit(
+                earlier.home,
+                {task: old for task, old in known.items() if task in taken_over},
+                {**plan.reused, **kept},
+            )
+            if plan.what != ALL:
+                self.draws.follow(
+                    earlier.draws, known, frozenset(step.task for step in plan.steps if step.is_restored)
+                )
         self._record.sources.update(plan.sources)
         origins = plan.origins_of()
         taken = (step.task for step in plan.steps if not step.runs or step.children is not None)
+        self._take_over_files(plan)
         self.code.inherit({task: origins[task] for task in taken if task in origins})
+
+    def _take_over_files(self, plan: Plan) -> None:
+        former = plan.previous
+        record = getattr(former, "file_record", None)  # a stored run has none
+        if record:
+            pairs = zip(self.graph.tasks, match(self.graph, former.graph), strict=True)
+            self.file_record.take_over(plan, {task: old for task, old in pairs if old is not None}, record)
 
     @property
     def executor(self) -> Executor:
@@ -599,10 +691,17 @@ class Run:
         waiter = threading.Event()
         self._loop.post(self._loop.go, command, args, waiter)
         self._wait(waiter)
-        ended = [
-            event.state for event in self._record.log.events[seen:] if event.kind == "task" and event.state
-        ]
-        return ended[-1] if ended else self.state
+        ended = [event for event in self._record.log.events[seen:] if event.kind == "task" and event.state]
+        return self._state_after(ended[-1]) if ended else self.state
+
+    def _state_after(self, event: Event) -> State:
+        """Return the state that an event told of, with its value; the event's own if there is another by now."""
+        assert event.task is not None
+        assert event.state is not None
+        state = self.states[event.task]
+        if event.map_index is not None and isinstance(state, Mapped):
+            state = state.map_states[event.map_index]
+        return state if type(state) is type(event.state) else event.state
 
     def _wait(self, event: threading.Event, timeout_s: float | None = None) -> None:
         if event.is_set() or threading.current_thread() is self._thread:

@@ -81,6 +81,10 @@ class Holds:
         """Forget the breakpoints of a task."""
         self._breakpoints.pop(number, None)
 
+    def may_stand_at(self, number: int) -> bool:
+        """Whether the run may stand still at a task that has been called, so that it can be called again."""
+        return self.on_failure or number in self._breakpoints
+
     def stops_before(self, node: int, number: int, inputs: dict[str, Any]) -> bool:
         """Stand still before a node if there is a breakpoint that is meant for it."""
         if number not in self._breakpoints or self._loop.cancelling or node in self._passed:
@@ -162,6 +166,7 @@ class Holds:
         Raises:
             NotHeldError: If the run does not stand still at it.
             RetryError: If its newest definition does not take the task's inputs.
+            ChangedInputError: If the last attempt has changed an input of which there is no copy.
         """
         loop = self._loop
         task = loop.graph.tasks[loop.schedule.task_of[node]]
@@ -171,7 +176,10 @@ class Holds:
         held = loop.pipeline.holding(node)
         if held is not None and held.manager is not None:
             renew_manager(held.manager)
-        renew(task, loop.pipeline.inputs.values(number, child))
+        inputs = loop.pipeline.inputs.values(number, child)
+        if self.at[node] != BEFORE:
+            loop.home.refuse_again(number, child, inputs)
+        renew(task, inputs)
         why = self.at.pop(node)
         self._passed.add(node)
         if why != BEFORE:
@@ -212,6 +220,7 @@ class Holds:
                 raise SetResultError(task.name, "what takes its value has begun already; use run.rerun()")
         if source:
             loop.record.sources[task] = source
+            loop.home.keep_original(task, state.result)
         loop.record.set_task(node, old, state, loop.pipeline.attempts.get(node, 1))
         if phase != DONE:
             self.at.pop(node, None)
@@ -242,6 +251,12 @@ def renew(task: Task, inputs: dict[str, Any]) -> None:
         found = newest(run)
         if found is run:
             return
+    gives, gave = getattr(found, "outputs", ()), getattr(run, "outputs", ())
+    if gives != gave:  # of a cell
+        names = [", ".join(one) or "nothing" for one in (gives, gave)]
+        raise RetryError(
+            task.name, f"its cell gives {names[0]} now, and gave {names[1]}; rerun it in a new run"
+        )
     try:
         inspect.signature(found).bind(**inputs)
     except TypeError as error:

@@ -39,14 +39,17 @@ class Inputs:
             if edge.key is None:
                 continue
             if edge.mapped or edge.flattened:
-                items = self._items.get(edge)
-                if items is not None and child >= 0:
-                    found[edge.key] = items[child]
-                else:
-                    found[edge.key] = self._state(edge, child).result
+                found[edge.key] = self.value(edge, child)
             else:
                 found[edge.key] = states[edge.upstream_task].result
         return found
+
+    def value(self, edge: Edge, child: int = -1) -> Any:
+        """Return what comes along an edge."""
+        if not (edge.mapped or edge.flattened):
+            return self._states[edge.upstream_task].result
+        items = self._items.get(edge)
+        return items[child] if items is not None and child >= 0 else self._state(edge, child).result
 
     def states(self, node: int, child: int = -1) -> dict[Edge, State]:
         """Return the upstream states of a task by edge, those of its constants included."""
@@ -75,6 +78,15 @@ class Inputs:
                 self._flat.pop(edge, None)
             known = self._plans[node] = states, self._plan_map(node)
         return known[1]
+
+    def forget(self, task: Task) -> None:
+        """Let go of what was kept of a task's value."""
+        for edge in [edge for edge in (*self._items, *self._flat) if edge.upstream_task is task]:
+            self._items.pop(edge, None)
+            self._flat.pop(edge, None)
+        for node in tuple(self._plans):
+            if any(edge.upstream_task is task for edge in self._graph.edges_in[node]):
+                del self._plans[node]
 
     def _plan_map(self, node: int) -> int | State:
         lengths = {}

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 SHIELDED_INTERRUPTS = 3  # a cleanup is left alone until somebody has asked this often
 
 
+def _nobody(count: int) -> None:
+    pass
+
+
 class Guard:
     """Takes the interrupts of the main thread while a run blocks it.
 
@@ -47,6 +51,10 @@ class Guard:
         self._on_interrupt = on_interrupt
         self._on_missed = on_missed
         self._sending = threading.Lock()
+
+    def retire(self) -> None:
+        """Tell nobody any more: the run is over."""
+        self._on_interrupt, self._on_missed = _nobody, None
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         asked, self.error = self.error, None

@@ -10,10 +10,12 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.code import Reader, change, newest_run
+from nbflow.core.collections import Constant
 from nbflow.core.memory import Memory
-from nbflow.core.sameness import same
+from nbflow.core.sameness import same_contents
 from nbflow.engine.closure import Last
 from nbflow.engine.events import warn_safely
+from nbflow.engine.filehistory import FileHistory, tie
 from nbflow.engine.frozen import CLEANUP, ORDINARY
 from nbflow.engine.plan import COMPUTED
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from nbflow.core.edge import Edge
     from nbflow.core.states import State
     from nbflow.core.task import Task
+    from nbflow.engine.filerecord import FileRecord
     from nbflow.engine.frozen import FrozenGraph
 
 Timings = dict["Task", tuple[float, float | None]]
@@ -81,6 +84,8 @@ class Past:
         before: That of the run.
         states, sources, timings: What the run knows of its tasks.
         code: What their code was.
+        declared: The fingerprints of the constants that they were given, by task and argument.
+        files: What files they opened.
     """
 
     def __init__(
@@ -92,6 +97,8 @@ class Past:
         sources: Mapping[Task, str],
         timings: Mapping[Task, tuple[float, float | None]],
         code: CodeNotes,
+        files: FileRecord,
+        declared: Mapping[tuple[Task, str], str | None] | None = None,
     ) -> None:
         self._graph = graph
         self._old = before
@@ -99,10 +106,15 @@ class Past:
         self._sources = sources
         self._timings = timings
         self._code = code
+        self._declared = declared or {}
         self._now = Reader()
         self._then: dict[int, tuple[Memory, Reader, bool]] = {}
         self._newest: dict[FunctionType, Any] = {}  # many tasks have one function
         self.before = match(graph, before)
+        self._files = FileHistory(
+            [None if old is None or not files else files.of(old) for old in self.before], files.vanished
+        )
+        tie(graph, self._files)
 
     @property
     def gone(self) -> tuple[str, ...]:
@@ -128,9 +140,9 @@ class Past:
         state = self._states[old]
         if self._graph.role[node] == CLEANUP:
             return Last(state)
-        changed = self._input_change(node, task, old)
+        changed = self._input_change(node, task, old) or self._files.change(node)
         code = self._code_change(task, old) if reads_code and not changed else ""
-        return Last(state, changed, code, self._sources.get(old, COMPUTED))
+        return Last(state, changed, code, self._sources.get(old, COMPUTED), self._files.needs(node))
 
     # -- inputs -----------------------------------------------------------------------------------------------
 
@@ -148,11 +160,16 @@ class Past:
                 keys = sorted({tie[1] or "" for tie in one ^ other})
                 return f"its argument {keys[-1]!r} has changed" if keys[-1] else "it comes after other tasks"
         constants, values = self._graph.constants.get(task), self._old.constants.get(old)
-        if constants is values or constants == {} == values:
-            return ""
+        if isinstance(task, Constant) and isinstance(old, Constant) and (old, "") in self._declared:
+            print_then = self._declared[old, ""]
+            return "" if same_contents(old.value, task.value, print_then) else "the constant has changed"
         known, given = values or {}, constants or {}
         for key in sorted(known.keys() | given.keys()):
-            if key not in known or key not in given or not same(known[key], given[key]):
+            if (
+                key not in known
+                or key not in given
+                or not same_contents(known[key], given[key], self._declared.get((old, key)))
+            ):
                 return f"its argument {key!r} has changed"
         return ""
 
@@ -160,8 +177,10 @@ class Past:
     def _tie(
         graph: FrozenGraph, edge: Edge, upstream: Task | None
     ) -> tuple[Task | None, str | None, bool, bool] | None:
-        """Return what counts of an edge; nothing of those that only tie a block's tasks to its resource."""
-        if edge.key is None and graph.role[graph.index[edge.upstream_task]] != ORDINARY:
+        """Return what counts of an edge; nothing of those that only tie a block's tasks to its resource, or files."""
+        if edge.key is None and (
+            graph.role[graph.index[edge.upstream_task]] != ORDINARY or edge in graph.file_edges
+        ):
             return None
         return upstream, edge.key, bool(edge.mapped), bool(edge.flattened)
 

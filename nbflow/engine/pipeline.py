@@ -12,9 +12,10 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.cache_validators import hash_inputs
 from nbflow.core.manager import Wrapped
 from nbflow.core.resource_tasks import ResourceSetupTask
-from nbflow.core.signals import TaskTimeoutSignal
+from nbflow.core.signals import StateSignal, TaskTimeoutSignal
 from nbflow.core.states import (
     Cached,
     Cancelled,
@@ -32,6 +33,7 @@ from nbflow.core.states import (
     TimedOut,
     _MetaState,
 )
+from nbflow.core.value_traits import is_fixed
 from nbflow.engine.attempt import Call, Outcome
 from nbflow.engine.blocks import BlockStatus, Holding, joined
 from nbflow.engine.capture import Lines
@@ -43,18 +45,23 @@ from nbflow.engine.handlers import call_handlers
 from nbflow.engine.inputs import Inputs
 from nbflow.engine.interrupts import SHIELDED_INTERRUPTS
 from nbflow.engine.nodes import CANCELLED
+from nbflow.engine.retention import drop_frames
 from nbflow.engine.transitions import (
     cached_of,
     from_cache,
     refusal,
+    remember_value,
     retry_of,
     state_of_outcome,
     verdict_of,
 )
+from nbflow.engine.values import ATOMS
+from nbflow.errors import NbflowError
 
 if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.run import RunLoop
+    from nbflow.engine.values import Watch
 
 CACHED = "cached"
 _ASSUMED = Success("Not set up yet; assumed to succeed.")
@@ -269,6 +276,7 @@ class Pipeline:
 
     def _start(self, node: int, task: Task, old: State, inputs: dict[str, Any]) -> None:
         if isinstance(old, Retrying):
+            drop_frames(old.result)  # those of the newest failure only are there to be looked at
             self.attempts[node] = old.run_count + 1
             if "task_loop_count" in old.context:
                 self._loops[node] = (old.context["task_loop_count"], old.context.get("task_loop_result"))
@@ -283,6 +291,18 @@ class Pipeline:
             if type(state) is not Running and role != CLEANUP:
                 self._settle(node, task, old, state)
                 return
+        watch: Watch | None = None
+        if not role:
+            self._loop.draws.begin(self._schedule.task_of[node], self._schedule.child_index[node])
+            try:
+                also = (self._loops[node][1],) if node in self._loops else ()
+                if also or not ATOMS.issuperset(map(type, inputs.values())):
+                    watch = self._loop.hand_over(node, task, inputs, is_turn=type(old) is Looped, also=also)
+            except NbflowError as error:  # it cannot get what it is to get: never what an attempt has left
+                if isinstance(old, Retrying) and issubclass(type(old.result), BaseException):
+                    error.__cause__ = old.result  # why it was to be tried again
+                self._change(node, task, old, Failed(str(error), result=error))
+                return
         self._record.set_task(node, old, running, self.attempts.get(node, 1))
         if role:
             held = self.holding(node)
@@ -293,6 +313,9 @@ class Pipeline:
                 self._record.set_block(held, BlockStatus.OPENING)
                 self._loop.keeper.intend(held)
         call = Call(node, task, task.run, inputs, self.values)
+        call.watch = watch
+        if task.cache_for is not None:
+            call.hashed_inputs = hash_inputs(inputs)
         if task.log_stdout:
             call.context["_lines"] = Lines(task.logger)
         if role:
@@ -349,9 +372,24 @@ class Pipeline:
         role = self._graph.role[self._schedule.task_of[node]]
         if role:
             self.keep_resource(call, role, outcome)
+        if call.watch is not None:
+            self._loop.home.ended(call.watch)
+        if not role and call.files is not None:  # also of one that failed, or goes on in a loop
+            self._record.note_files(node, call.files)
         if outcome.error is not None:
             self._loop.task_raised(outcome.error)
+            if isinstance(outcome.error, StateSignal):
+                drop_frames(outcome.error)
+        elif not role:
+            outcome = Outcome(self._loop.keep_value(task, outcome.value), None)
+            self._loop.forget_ahead(node)
         self.finish(node, task, call, state_of_outcome(outcome))
+        if (
+            outcome.error is None
+            and not role
+            and not self._loop.holds.may_stand_at(self._schedule.task_of[node])
+        ):
+            self._loops.pop(node, None)  # what the last turn carried is not kept beside what it came to
 
     def finish(self, node: int, task: Task, call: Call, state: State) -> None:
         """Take a node from Running to the state its attempt came to: kept, retried, looped or ended."""
@@ -362,8 +400,10 @@ class Pipeline:
             return
         if task.cache_for is not None:
             state = self._loop.in_user_code(
-                call.context, cached_of, task, state, call.inputs, call.context["parameters"]
+                call.context, cached_of, task, state, call.hashed_inputs, call.context["parameters"]
             )
+            if type(state) is Cached and not is_fixed(state.result):
+                remember_value(state, self._loop.home.original_of(task, state.result))
         state = self._told(node, task, old, state, call)
         role = self._graph.role[self._schedule.task_of[node]]
         if role and self._loop.is_lingering(call):
@@ -488,6 +528,8 @@ class Pipeline:
         if role:
             self._end_lifecycle(node, role, state)
         self._schedule.ended(node, verdict_of(state))
+        if self._schedule.child_index[node] < 0:
+            self._loop.retention.ended(node)
 
     def _end_lifecycle(self, node: int, role: int, state: State) -> None:
         held = self.holding(node)

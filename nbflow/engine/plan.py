@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 RUN, REPLAY, FORK = "run", "replay", "fork"
 COMPUTED, REUSED = "computed", "reused"
-STICKY = ("edited", "pinned")  # a value keeps being shown as such, however often it is taken over
+EDITED, PINNED = "edited", "pinned"
+STICKY = (EDITED, PINNED)  # a value keeps being shown as such, however often it is taken over
 _MOST_LINES = 60
 _WORTH_SAYING_S = 1.0
 
@@ -35,6 +36,8 @@ class Step:
         source: Where its value will come from: "computed", "cached", "reused", "edited" or "pinned".
         expected_s: How long it took when it last ended well, in seconds; None if that is not known, or it does not run.
         children: Which children of a mapped task run; None: all.
+        keeps_value: Whether it runs for what it changes alone, and its own value stays as it is.
+        is_restored: Whether it runs for its value alone, which was lost or changed, and gives what it gave.
     """
 
     task: Task
@@ -43,6 +46,8 @@ class Step:
     source: str = COMPUTED
     expected_s: float | None = None
     children: tuple[int, ...] | None = None
+    is_restored: bool = False
+    keeps_value: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +71,7 @@ class Plan:
         kind: "run" (there is no earlier run to go on from), "replay", or "fork" (an edited or pinned value or a
             changed parameter goes in).
         what: What was asked for.
+        lost: What has become of pinned and edited values that nothing can bring back, in words.
         gone: The slugs of tasks that the earlier run had and the flow no longer has.
         graph: The graph it is about.
         previous_of: Returns `previous`.
@@ -81,6 +87,7 @@ class Plan:
     kind: str
     what: str
     gone: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
     graph: FrozenGraph = field(repr=False)
     previous_of: Callable[[], Any] = field(repr=False, default=lambda: None)
     origins_of: Callable[[], Mapping[Task, Any]] = field(repr=False, default=dict)
@@ -109,7 +116,7 @@ class Plan:
     @property
     def sources(self) -> dict[Task, str]:
         """Where the values that are taken over come from, as a run says it."""
-        return {step.task: step.source for step in self.steps if not step.runs}
+        return {step.task: step.source for step in self.steps if not step.runs or step.source in STICKY}
 
     def __getitem__(self, task: Task) -> Step:
         """Return what becomes of one task; KeyError if the plan does not have it."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.sameness import same
+from nbflow.core.sameness import same_contents
 from nbflow.core.states import Mapped, Skipped, State, Success
 from nbflow.engine.closure import ALL, FAILED, STALE, Closure, Last
 from nbflow.engine.frozen import ORDINARY, SETUP
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.frozen import FrozenGraph
     from nbflow.engine.past import Durations
+    from nbflow.engine.reuse import NoReuse
 
 TASKS = "tasks"
 _CHOICES = (ALL, FAILED, STALE)
@@ -42,9 +44,11 @@ def make_plan(
     asked: frozenset[int] = frozenset(),
     parameters: Mapping[str, Any],
     before: Mapping[str, Any] | None = None,
+    prints: Mapping[str, str | None] | None = None,
     previous: Any = None,
     durations: Durations | None = None,
     gone: tuple[str, ...] = (),
+    reuse: NoReuse | None = None,
     origins_of: Callable[[], Mapping[Task, Any]] = dict,
 ) -> Plan:
     """Decide what a run would do.
@@ -56,21 +60,30 @@ def make_plan(
         asked: Nodes asked for by name.
         parameters: The values of the parameters.
         before: Those of the earlier run.
+        prints: Their fingerprints.
         previous: The earlier run; anything with a `number`. The plan does not keep it alive.
         durations: How long tasks take.
         gone: The slugs of tasks that are no more.
+        reuse: Knows which values cannot be handed on as they are.
         origins_of: Returns what was known of the code that computed what is taken over.
     """
-    changes = {} if before is None else changed_parameters(graph, before, parameters)
+    changes = {} if before is None else changed_parameters(graph, before, parameters, prints)
     number = getattr(previous, "number", None)
-    closure = Closure(graph, last, what=what, asked=asked, parameters=changes, number=number)
+    closure = Closure(graph, last, what=what, asked=asked, parameters=changes, number=number, reuse=reuse)
     steps: list[Step] = []
     reused: dict[Task, State] = {}
     for node, task in enumerate(graph.tasks):
         known = last[node]
         if node not in closure.runs:
             reused[task] = _taken_over(graph.role[node], known)
-            steps.append(_kept(task, known, number, graph.role[node]))
+            if node in closure.from_original and reuse is not None:
+                reused[task] = reuse.original(node, reused[task])
+            kept = _kept(task, known, number, graph.role[node])
+            if node in closure.lost:
+                kept = replace(
+                    kept, why=f"{kept.why}, but {closure.lost[node]}, and nothing can bring it back"
+                )
+            steps.append(kept)
             continue
         children = closure.runs[node]
         expected_s = None if durations is None else durations.of(task, graph.slugs[task])
@@ -79,7 +92,18 @@ def make_plan(
             if expected_s is not None:
                 expected_s *= len(children) / len(known.state.map_states)
         some = None if children is None else tuple(sorted(children))
-        steps.append(Step(task=task, runs=True, why=closure.why[node], expected_s=expected_s, children=some))
+        steps.append(
+            Step(
+                task=task,
+                runs=True,
+                why=closure.why[node],
+                expected_s=expected_s,
+                children=some,
+                is_restored=node in closure.made_again,
+                keeps_value=node in closure.for_effect,
+                source=known.source if node in closure.made_again and known is not None else COMPUTED,
+            )
+        )
     is_fork = bool(changes) or any(not step.runs and step.source in STICKY for step in steps)
     return Plan(
         steps=tuple(steps),
@@ -92,6 +116,10 @@ def make_plan(
         kind=RUN if previous is None else FORK if is_fork else REPLAY,
         what=what,
         gone=gone,
+        lost=tuple(
+            f"the {last[node].source} value of {graph.tasks[node].name!r} was {why}, and nothing can bring it back"  # type: ignore[union-attr]
+            for node, why in closure.lost.items()
+        ),
         graph=graph,
         previous_of=weakly(previous),
         origins_of=origins_of,
@@ -99,14 +127,26 @@ def make_plan(
 
 
 def changed_parameters(
-    graph: FrozenGraph, before: Mapping[str, Any], parameters: Mapping[str, Any]
+    graph: FrozenGraph,
+    before: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    prints: Mapping[str, str | None] | None = None,
 ) -> dict[int, str]:
-    """Return how parameters differ from those of the earlier run, by node."""
+    """Return how parameters differ from those of the earlier run, by node.
+
+    Args:
+        graph: The graph of now.
+        before: The values of the earlier run.
+        parameters: Those of now.
+        prints: The fingerprints of the earlier ones, which may have changed since.
+    """
     nodes = {graph.slugs[task]: node for node, task in enumerate(graph.tasks) if task.name in parameters}
     return {
         nodes[name]: f"changed from {before[name]!r:.30} to {value!r:.30}"
         for name, value in parameters.items()
-        if name in before and name in nodes and not same(before[name], value)
+        if name in before
+        and name in nodes
+        and not same_contents(before[name], value, None if prints is None else prints.get(name))
     }
 
 

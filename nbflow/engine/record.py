@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from nbflow.core.states import Finished, Mapped, Pending, Running, State
 from nbflow.engine.blocks import BlockStatus, Holding, Holdings
 from nbflow.engine.capture import Logs
-from nbflow.engine.events import EventLog
+from nbflow.engine.events import EventLog, told
+from nbflow.engine.filerecord import FileRecord
 
 if TYPE_CHECKING:
     from nbflow.core.task import Task
+    from nbflow.engine.files import TaskFiles
     from nbflow.engine.frozen import FrozenGraph
     from nbflow.engine.schedule import Schedule
 
@@ -27,6 +29,7 @@ class Record:
         timings: When each task was first started and when it ended (None: not yet), seconds since the epoch.
         holdings: The resources.
         logs: What each task printed and logged.
+        files: What files the tasks opened.
         sources: Where a value comes from that the run did not compute: "cached", "reused", "edited" or "pinned".
     """
 
@@ -41,6 +44,7 @@ class Record:
         self.logs = Logs()
         self.sources: dict[Task, str] = {}
         self.timings: dict[Task, tuple[float, float | None]] = {}
+        self.files = FileRecord()
         self.started_at: float | None = None
         self.ended_at: float | None = None
 
@@ -66,12 +70,17 @@ class Record:
             elif isinstance(state, Finished) and not isinstance(state, Mapped):
                 begun = self.timings.get(task)
                 self.timings[task] = (now if begun is None else begun[0], now)
-            self.log.changed(task, None, old, state, attempt, now)
+            self.log.changed(task, None, told(old), told(state), attempt, now)
             return
         parent = self.states[task]
         if isinstance(parent, Mapped):
             parent.map_states[child] = state
-        self.log.changed(task, child, old, state, attempt, now)
+        self.log.changed(task, child, told(old), told(state), attempt, now)
+
+    def note_files(self, node: int, files: TaskFiles) -> None:
+        """Note the files of an attempt of an ordinary task or child."""
+        number = self.schedule.task_of[node]
+        self.files.note(self.graph.tasks[number], self.schedule.child_index[node], files)
 
     def map_ended(self, node: int) -> None:
         """Note that the last child of a mapped task has ended."""

@@ -15,6 +15,7 @@ import heapq
 import itertools
 import threading
 import time
+import weakref
 from collections import deque
 from contextlib import ExitStack
 from queue import Empty, SimpleQueue
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nbflow.core.context import context
 from nbflow.core.manager import undo
+from nbflow.core.mutation import may_ask_again
 from nbflow.core.signals import ENDRUN, StateSignal, TaskTimeoutSignal
 from nbflow.core.states import (
     Cached,
@@ -40,7 +42,7 @@ from nbflow.engine.attempt import Call, Outcome, TaskCancelled, close_loop, perf
 from nbflow.engine.blocks import BlockStatus, Holding, joined
 from nbflow.engine.closing import outcome_of, tell_outcome
 from nbflow.engine.describe import describe
-from nbflow.engine.events import warn_safely
+from nbflow.engine.events import told, warn_safely
 from nbflow.engine.frozen import CLEANUP, INIT, ORDINARY, SETUP, FrozenGraph
 from nbflow.engine.handlers import call_handlers, call_terminal_handler
 from nbflow.engine.holds import Holds
@@ -49,10 +51,14 @@ from nbflow.engine.interrupts import Guard
 from nbflow.engine.keeper import NoKeeper
 from nbflow.engine.nodes import DONE, EXPANDED
 from nbflow.engine.pipeline import Pipeline, timed_out
+from nbflow.engine.random_state import Draws
 from nbflow.engine.record import Record
+from nbflow.engine.retention import NEWEST, Retention
 from nbflow.engine.schedule import Schedule
+from nbflow.engine.sharing import said_of_sharing, unordered_takers
 from nbflow.engine.shortcut import Shortcut
 from nbflow.engine.transitions import final_state, state_of_error, state_of_outcome, verdict_of
+from nbflow.engine.values import Values, Watch
 from nbflow.errors import InternalError, NbflowError
 
 if TYPE_CHECKING:
@@ -103,6 +109,8 @@ class RunLoop:
         reused: States of an earlier run that are taken over as they are, those of blocks that stay closed included. A
             mapped one that has None in the place of a child runs that child.
         keeper: Is told of each resource.
+        keep: How long values are kept: "newest", "needed" or "all".
+        budget: How many bytes they may take; None: a quarter of the memory there is.
         inbox: The queue of messages, and with `clock` (seconds, never going back) all that the loop waits for; others
             than the defaults are for simulations.
     """
@@ -122,6 +130,8 @@ class RunLoop:
         keeper: Keeper | None = None,
         inbox: Inbox | None = None,
         clock: Callable[[], float] = time.monotonic,
+        keep: str = NEWEST,
+        budget: int | None = None,
     ) -> None:
         self.flow = flow
         self.graph = graph
@@ -153,8 +163,14 @@ class RunLoop:
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_number = itertools.count()
         self._waiters: list[threading.Event] = []
+        self._said: set[tuple[Task, str]] = set()
         self.holds = Holds(self)
+        self.at_end: Callable[[], None] | None = None
+        self.draws = Draws(graph)
+        self.home = Values(graph, self.record.states)
+        self.home.on_change = self._note_change
         self.pipeline = Pipeline(self)
+        self.retention = Retention(self, keep, budget)
         self._shortcut = Shortcut(self, self.pipeline)
 
     # -- from any thread --------------------------------------------------------------------------------------
@@ -299,11 +315,26 @@ class RunLoop:
                     self.failure = self.failure or error
                 self._end()
         finally:
-            self.is_over.set()
-            self._wake_waiters()  # who comes later sees that it is over
+            try:
+                self._untie()
+                if self.at_end is not None:
+                    self.at_end()
+            finally:  # whatever happens to other runs' values: who waits for this one is told
+                self.is_over.set()
+                self._wake_waiters()  # who comes later sees that it is over
+
+    def _untie(self) -> None:
+        """Let the run be freed as soon as nobody holds it: what served it does not lead back to it any more."""
+        weak = weakref.proxy(self)
+        for part in (self.holds, self.pipeline, self._shortcut, self.retention):
+            part._loop = weak
+        self.guard.retire()
+        self.home.on_change = None
+        self._timers.clear()
 
     def _begin(self) -> None:
         self.record.started_at = time.time()
+        self._watch_files()
         if not self._direct:
             self._session = self.executor.open(self._report, name=f"nbflow-{self.graph.name}")
         self._change_run(Running("Running flow."))
@@ -330,6 +361,13 @@ class RunLoop:
                     node, self.record.current(node), Cancelled("The run was ended by a handler.")
                 )
         self.schedule.begin(given, children)
+        self._given, self._reused = {}, {}
+
+    @staticmethod
+    def _watch_files() -> None:
+        from nbflow.engine.filewatch import watch  # not at the top: it looks about where Python is installed
+
+        watch()
 
     def _take_over(self, given: dict[int, int]) -> dict[int, list[int]]:
         """Take over what an earlier run has computed; returns the verdicts of mapped tasks' children."""
@@ -343,7 +381,7 @@ class RunLoop:
                     continue
                 children[node] = [verdict_of(child) for child in state.map_states]
             given[node] = verdict_of(state)
-            record.log.changed(task, None, old, state, 0, now)
+            record.log.changed(task, None, old, told(state), 0, now)
         return children
 
     def _loop(self) -> None:
@@ -371,6 +409,7 @@ class RunLoop:
         maps, self.schedule.finished_maps = self.schedule.finished_maps, []
         for node in maps:
             self.record.map_ended(node)
+            self.retention.ended(node)
 
     def _take(self, timeout_s: float | None) -> None:
         try:
@@ -528,6 +567,54 @@ class RunLoop:
     def _after(self, delay_s: float, action: Callable[..., None], *args: Any) -> None:
         at = self.clock() + delay_s
         heapq.heappush(self._timers, (at, next(self._timer_number), lambda: action(*args)))
+
+    # -- values -----------------------------------------------------------------------------------------------
+
+    def hand_over(
+        self,
+        node: int,
+        task: Task,
+        inputs: dict[str, Any],
+        *,
+        is_turn: bool = False,
+        also: tuple[Any, ...] = (),
+    ) -> Watch | None:
+        """Have the home of values look at what a call is about to take; see `Values.hand_over`."""
+        number = self.schedule.task_of[node]
+
+        def again() -> bool:
+            return task.max_retries > 0 or self.holds.may_stand_at(number) or may_ask_again(task.run)
+
+        return self.home.hand_over(
+            number,
+            self.schedule.child_index[node],
+            task.run,
+            inputs,
+            comes_again=again,
+            is_turn=is_turn,
+            also=also,
+        )
+
+    def keep_value(self, task: Task, value: Any) -> Any:
+        """Take in what a call returned; returns what the run goes on with."""
+        value = self.home.made(task, value)
+        self.retention.made(value)
+        return value
+
+    def forget_ahead(self, node: int) -> None:
+        """Let go of what was kept for a further attempt of a node that has ended well."""
+        number = self.schedule.task_of[node]
+        if not self.holds.may_stand_at(number):
+            self.home.is_done(number, self.schedule.child_index[node])
+
+    def _note_change(self, task: Task, key: str, source: Task) -> None:
+        """Say once that tasks share a value which one of them changes, if nothing says which comes first."""
+        others = unordered_takers(self.graph, task, source)
+        if others and not task.input_mode and (task, key) not in self._said:
+            self._said.add((task, key))
+            text = said_of_sharing(task, key, source, others)
+            self.record.note(text, task)
+            warn_safely(text)
 
     # -- calls ------------------------------------------------------------------------------------------------
 
@@ -714,6 +801,10 @@ class RunLoop:
         else:
             close_loop()
         self.keeper.flush()
+        for text in self.home.finish():
+            self.record.note(text)
+            warn_safely(text)
+        self.record.files.end()
         self.record.ended_at = time.time()
         self._change_run(self._final_state())
 

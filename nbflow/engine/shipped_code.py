@@ -16,8 +16,9 @@ from functools import partial
 from types import CodeType, FunctionType, MethodType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.anatomy import MANY, NOTHING, content_of, functions_in, is_a, is_ours, roots_of, wrapped_by
+from nbflow.core.anatomy import MANY, NOTHING, content_of, functions_in, is_a, roots_of, wrapped_by
 from nbflow.core.memory import Memory
+from nbflow.core.ownership import is_ours
 from nbflow.core.task import Task
 
 if TYPE_CHECKING:

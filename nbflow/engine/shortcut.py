@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Mapped, Pending, Running, State, Success, plain
 from nbflow.engine.attempt import Call, perform
+from nbflow.engine.events import TOLD_SUCCESS
 from nbflow.engine.nodes import RUNNING
+from nbflow.engine.values import ATOMS, Watch
 
 if TYPE_CHECKING:
     from nbflow.engine.pipeline import Pipeline
@@ -30,6 +32,7 @@ class Shortcut:
         self._inputs = pipeline.inputs
         self._values = pipeline.values
         self._attempts = pipeline.attempts
+        self._gives_back = loop.retention.gives_back
         self._running = Running("Starting task run.")  # of all of them: it says nothing about any
 
     def take(self, node: int) -> bool:
@@ -60,6 +63,7 @@ class Shortcut:
         task, states = graph.tasks[number], record.states
         parent: Any = states[task]
         state: State = parent
+        all_fixed = False
         if child >= 0:
             if not isinstance(parent, Mapped):
                 return None
@@ -73,12 +77,23 @@ class Shortcut:
                 return None
             constants = graph.constants.get(task)
             inputs = dict(constants) if constants else {}
+            all_fixed = not constants
             for edge in graph.edges_in[number]:
                 if edge.key is not None:
-                    inputs[edge.key] = states[edge.upstream_task].result
+                    inputs[edge.key] = value = states[edge.upstream_task].result
+                    if type(value) not in ATOMS:
+                        all_fixed = False
         if type(state) is not Pending:
             return None
+        watch: Watch | None = None
+        if not (all_fixed or ATOMS.issuperset(map(type, inputs.values()))):
+            try:
+                watch = self._loop.hand_over(node, task, inputs)
+            except Exception:  # noqa: BLE001 - the pipeline will meet it again, and say so
+                return None
         call = Call(node, task, task.run, inputs, self._values)
+        if watch is not None:
+            call.watch = watch
         call.is_simple = True
         self._loop.calls[node] = call
         running, now = self._running, time()
@@ -97,16 +112,25 @@ class Shortcut:
         """Note that a call that `start` gave has returned `value`."""
         node, task, record = call.node, call.task, self._record
         child = self._schedule.child_index[node]
+        if call.watch is not None:
+            self._loop.home.ended(call.watch)
+            self._loop.forget_ahead(node)
+        if type(value) not in ATOMS:
+            value = self._loop.keep_value(task, value)
         success, now = plain(Success, "Task run succeeded.", value), time()
         if child < 0:
             record.timings[task] = (record.timings[task][0], now)
             record.states[task] = success
-            record.log.changed(task, None, self._running, success, self._attempts.get(node, 1), now)
+            record.log.changed(task, None, self._running, TOLD_SUCCESS, self._attempts.get(node, 1), now)
         else:
             parent: Any = record.states[task]
             parent.map_states[child] = success
-            record.log.changed(task, child, self._running, success, self._attempts.get(node, 1), now)
+            record.log.changed(task, child, self._running, TOLD_SUCCESS, self._attempts.get(node, 1), now)
+        if call.files is not None:
+            record.note_files(node, call.files)
         self._schedule.running -= 1
         self._schedule.succeeded(node)
+        if child < 0 and self._gives_back:
+            self._loop.retention.ended(node)
         if call.made is not None:
             call.forget()

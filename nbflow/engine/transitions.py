@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core import signals
-from nbflow.core.cache_validators import hash_inputs
 from nbflow.core.context import context
+from nbflow.core.fingerprint import known_fingerprint
 from nbflow.core.states import (
     Cached,
     Cancelled,
@@ -20,7 +20,10 @@ from nbflow.core.states import (
     Success,
     TimedOut,
     TriggerFailed,
+    without_value,
 )
+from nbflow.core.value_copy import copy_ahead
+from nbflow.core.value_traits import is_fixed
 from nbflow.engine.attempt import TaskCancelled
 from nbflow.engine.describe import describe
 from nbflow.engine.nodes import CANCELLED, FAILED, SKIPPED, SUCCEEDED
@@ -97,14 +100,23 @@ def retry_of(task: Task, state: State, *, attempt: int, loop: tuple[int, Any] | 
     )
 
 
-def cached_of(task: Task, state: State, inputs: dict[str, Any], parameters: dict[str, Any]) -> State:
-    """Return Cached in place of the success of a task with `cache_for`, and keep it for later runs."""
+def cached_of(
+    task: Task, state: State, hashed_inputs: dict[str, str] | None, parameters: dict[str, Any]
+) -> State:
+    """Return Cached in place of the success of a task with `cache_for`, and keep it for later runs.
+
+    Args:
+        task: The task.
+        state: What its attempt came to.
+        hashed_inputs: The fingerprints of its inputs, taken before the attempt, which may have changed them.
+        parameters: Those of the run.
+    """
     if task.cache_for is None or type(state) is not Success:
         return state
     cached = Cached(
         state.message,
         result=state.result,
-        hashed_inputs=hash_inputs(inputs),
+        hashed_inputs=hashed_inputs,
         cached_parameters=dict(parameters),
         cached_result_expiration=datetime.now(UTC) + task.cache_for,
     )
@@ -118,13 +130,40 @@ def from_cache(task: Task, old: State, inputs: dict[str, Any], parameters: dict[
     if task.cache_for is not None:
         kept += context.caches.get(task.cache_key or task.name, [])
     try:
-        return next((state for state in kept if task.cache_validator(state, inputs, parameters)), None)
+        accepted = (state for state in kept if task.cache_validator(state, inputs, parameters))
+        return next((state for found in accepted if (state := as_cached(found)) is not None), None)
     except (signals.StateSignal, signals.ENDRUN) as signal:
         return signal.state
     except Exception as error:
         if context.get("raise_on_exception"):
             raise
         return Failed(f"Error while asking the cache validator: {describe(error)}", result=error)
+
+
+def remember_value(state: Cached, original: Any) -> None:
+    """Note what the value of a cached state is, before a task takes it and may change it in place.
+
+    Args:
+        state: The state.
+        original: A copy of the value; the value itself where none is needed or possible.
+    """
+    vars(state)["_print"] = known_fingerprint(state.result)
+    if original is not state.result:
+        vars(state)["_original"] = original
+
+
+def as_cached(state: State) -> State | None:
+    """Return a cached state whose value is as it was cached; None where there is no such value any more."""
+    held = vars(state)
+    if "_print" not in held or is_fixed(state.result):
+        return state
+    if held["_print"] is not None and known_fingerprint(state.result) == held["_print"]:
+        return state
+    if "_original" not in held:
+        return None
+    fresh = without_value(state, None)
+    fresh.result = copy_ahead(held["_original"])
+    return fresh
 
 
 def final_state(reference: dict[Task, State], terminal: dict[Task, State]) -> State:

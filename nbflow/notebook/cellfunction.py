@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.task import Task
 from nbflow.errors import NbflowError
+from nbflow.notebook.filenames import NO_NAMES, FileNames
 from nbflow.notebook.shown import keep_shown
 
 if TYPE_CHECKING:
@@ -66,7 +67,10 @@ class CellFunction:
         namespace: The notebook's names; looked up at each call.
         flow: The flow, as long as it lives.
         is_quiet: Whether the value of the last expression is not to be shown: it ends with a semicolon.
+        files: The files that its source names.
     """
+
+    keeps_order = True  # of the cells, where one reads a file that another writes
 
     def __init__(
         self,
@@ -87,6 +91,7 @@ class CellFunction:
         namespace: Mapping[str, Any] | None = None,
         flow: ref[Flow] | None = None,
         is_quiet: bool = False,
+        files: FileNames = NO_NAMES,
     ) -> None:
         self.__name__ = self.__qualname__ = name
         self.__module__ = "__main__"
@@ -106,6 +111,7 @@ class CellFunction:
         self.namespace = {} if namespace is None else namespace
         self.flow = flow
         self.is_quiet = is_quiet
+        self.files = files
         self._compile()
 
     def _compile(self) -> None:

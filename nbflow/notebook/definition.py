@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.definitions import replace
+from nbflow.core.missing import MissingTask
 from nbflow.errors import NbflowError
 from nbflow.notebook.cellfunction import CellFunction
 from nbflow.notebook.cells import cells_of
@@ -43,6 +45,7 @@ class Definition:
         cell = self.cell
         cells = cells_of(flow)
         later = _tasks_after(flow, self.key)
+        before = _task_of(flow, self.key)
         _give_names_back(flow, cell.shell.user_ns)
         with (
             flow,
@@ -58,6 +61,10 @@ class Definition:
             defined = cell.add_to(flow, self.name, self.block, later)
         if defined.task is not None:
             vars(defined.task.run)["define_again"] = lambda: self.add_to(flow)
+            old = None if before is None else vars(before).get("run")
+            new = vars(defined.task).get("run")
+            if isinstance(old, CellFunction) and isinstance(new, CellFunction):
+                replace(old, new)  # for a run that is held at the former task
         return defined
 
 
@@ -80,7 +87,8 @@ def tie_others(flow: Flow, task: Task, key: str) -> None:
         if other is task or not isinstance(run, CellFunction) or run.define_again is None:
             continue
         misses = not set(run.missing).isdisjoint(function.outputs)
-        if misses or (other in changing and other in later and other not in after):
+        moves = other in changing and other in later and other not in after
+        if misses or moves or (other in later and _is_tied_otherwise(flow, task, other)):
             try:
                 run.define_again()
             except NbflowError:  # the cell itself says why, when it is executed
@@ -100,6 +108,23 @@ def _give_names_back(flow: Flow, namespace: dict[str, Any]) -> None:
             continue
         if any(state.result is held for run in flow.runs.copy() for state in run.states.values()):
             namespace[name] = book.value(name, binders[-1])
+
+
+def _task_of(flow: Flow, key: str) -> Task | None:
+    """Return the task that the cell `key` was, before it is executed again."""
+    book = cells_of(flow).book
+    one = book.id_of(key)
+    contribution = None if one is None else book.contributions.get(one)
+    tasks = () if contribution is None else contribution.tasks
+    return next((task for task in tasks if isinstance(vars(task).get("run"), CellFunction)), None)
+
+
+def _is_tied_otherwise(flow: Flow, task: Task, other: Task) -> bool:
+    """Tell whether the files of two cells say that another order holds than `other`, the lower one, was made with."""
+    should = other.run.files.comes_after(task.run.files)  # type: ignore[attr-defined]
+    keys = [edge.key for edge in flow.edges_out(task) if edge.downstream_task is other]
+    lost = any(isinstance(e.upstream_task, MissingTask) and e.key is None for e in flow.edges_in(other))
+    return lost or (not keys if should else None in keys)
 
 
 def _changes(task: Task, name: str | None) -> bool:

@@ -27,6 +27,7 @@ from nbflow.notebook.cellcode import (
     _show_without_stack,
 )
 from nbflow.notebook.cellfunction import CellFunction
+from nbflow.notebook.filenames import file_names
 from nbflow.notebook.infer import CellNames, Roles, names_of, ordinary_statements, roles
 from nbflow.notebook.lookup import find_block
 from nbflow.notebook.numbering import cell_number
@@ -201,6 +202,7 @@ class TaskCell:
             namespace=namespace,
             flow=weakref.ref(flow),
             is_quiet=_ends_with_semicolon(self.shell, self.text.body),
+            files=file_names(self.tree),
         )
         task = FunctionTask(function)
         inputs = {n: given[n] for n in found.inputs}
@@ -209,8 +211,11 @@ class TaskCell:
                 inside.enter_context(find_block(flow, block, self.shell.user_ns, self.text.magic))
             else:
                 _enter_blocks_of(inputs.values(), inside)
-            readers = [t for t in _readers(flow, [inputs[n] for n in found.changes]) if t not in later]
-            flow.set_dependencies(task, upstream_tasks=readers, keyword_tasks=inputs)
+            first = dict.fromkeys(_readers(flow, [inputs[n] for n in found.changes]))
+            first |= dict.fromkeys(_sharing_files(flow, function))
+            flow.set_dependencies(
+                task, upstream_tasks=[t for t in first if t not in later], keyword_tasks=inputs
+            )
             results = _results(task, found.outputs)
         namespace.update(results)
         return Defined(task=task, roles=found, unknown=unknown)
@@ -244,6 +249,16 @@ def _readers(flow: Flow, versions: Sequence[Task]) -> list[Task]:
     for version in versions:
         found.update((e.downstream_task, None) for e in flow.edges_out(version) if e.key is not None)
     return list(found)
+
+
+def _sharing_files(flow: Flow, function: CellFunction) -> list[Task]:
+    """Return the tasks that come first because of a file which both name, if their cells are above."""
+    found = []
+    for task in flow.tasks:
+        run = vars(task).get("run")
+        if isinstance(run, CellFunction) and function.files.comes_after(run.files):
+            found.append(task)
+    return found
 
 
 def _results(task: FunctionTask, outputs: Sequence[str]) -> dict[str, Task]:

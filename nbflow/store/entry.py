@@ -2,10 +2,12 @@ r"""One task of a run on disk: what became of it and, if it can be pickled, its 
 
 ::
 
-    "nbflow-store 1\n" | pickle (may be empty) | header (JSON) | footer: length of the header, its digest
+    "nbflow-store 2\n" | contents (may be empty, or elsewhere) | header (JSON) | length of the header, its digest
 
-The header comes last, since what it says of the pickle (size, digest) is known only then. It is read and checked
-without touching the pickle; the pickle is read only after its own digest was found right.
+The header comes last, since what it says of the contents (size, digest) is known only then. It is read and checked
+without touching the contents; they are unpickled only after their own digest was found right.
+
+Format 1 had the contents always here, with another digest, and knew nothing of what tasks change in place. It is read.
 """
 
 from __future__ import annotations
@@ -18,21 +20,20 @@ import sys
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from nbflow.core.digest import hasher
 from nbflow.errors import DamagedStoreError, NewerStoreError, NotKeptError
+from nbflow.store.contents import FORMAT, MAGIC, NAME, Contents, Pickled, is_whole, shortly, unpickle
+from nbflow.store.naming import content_name
 from nbflow.store.private import NewFile, in_our_words, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-FORMAT = 1
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-_NAME = b"nbflow-store "
-_MAGIC = b"%s%d\n" % (_NAME, FORMAT)
-_FOOTER = struct.Struct(">Q16s")
 ANEW = "a resource is not kept, it is set up anew"
+_FOOTER = struct.Struct(">Q16s")
 _LARGEST_HEADER = 1 << 26
-_LARGEST_AT_ONCE = 1 << 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +52,15 @@ class Header:
         children: How many children a mapped task has.
         began: When it was first started, in seconds since the epoch.
         ended: When it ended.
+        changed: The slugs of the tasks whose values it was seen to change in place.
         not_kept: Why there is no result here; empty if there is one.
         python: The version of Python that pickled it.
-        size: How many bytes the pickle has.
-        digest: The pickle's digest.
+        size: How many bytes the contents have.
+        digest: Their digest.
+        buffers: See `Contents`.
+        apart: Whether they are in a file of their own, named by the digest.
+        object: The same text for all that held one object in one version; empty if it cannot change.
+        format: That of the file.
     """
 
     slug: str
@@ -68,10 +74,15 @@ class Header:
     children: int | None = None
     began: float | None = None
     ended: float | None = None
+    changed: list[str] = field(default_factory=list)
     not_kept: str = ""
     python: str = PYTHON
     size: int = 0
     digest: str = ""
+    buffers: list[int] = field(default_factory=list)
+    apart: bool = False
+    object: str = ""
+    format: int = FORMAT
 
 
 _FIELDS = tuple(one.name for one in fields(Header))
@@ -82,29 +93,12 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "children": (int, type(None)),
     "began": (int, float, type(None)),
     "ended": (int, float, type(None)),
+    "changed": (list,),
     "size": (int,),
+    "buffers": (list,),
+    "apart": (bool,),
+    "format": (int,),
 }
-
-
-class _Sink:
-    """What a pickler writes into: a file, and a digest of what goes there."""
-
-    def __init__(self, file: NewFile) -> None:
-        self._file = file
-        self.size = 0
-        self.digest = _new_digest()
-        self.error: OSError | None = None  # the disk's, to be told from what a user's class raises
-
-    def write(self, data: bytes | memoryview) -> int:
-        size = memoryview(data).nbytes
-        try:
-            self._file.write(data)
-        except OSError as error:
-            self.error = error
-            raise
-        self.digest.update(data)
-        self.size += size
-        return size
 
 
 def write_entry(
@@ -128,47 +122,37 @@ def write_entry(
     Raises:
         StoreUnavailableError: If it cannot be written.
     """
+    reason = header.not_kept
+    contents = Contents(not_kept=reason) if reason else Pickled(path.parent, value).kept()
+    return write_head(path, header, contents, may_commit=may_commit)
+
+
+def write_head(
+    path: Path, header: Header, contents: Contents, *, may_commit: Callable[[], bool] = lambda: True
+) -> Header:
+    """Write a task's entry with contents that are kept already. For the arguments and errors see `write_entry`."""
+    facts = {name: getattr(header, name) for name in _FIELDS} | {
+        "not_kept": contents.not_kept,
+        "size": contents.size,
+        "digest": contents.digest,
+        "buffers": contents.buffers,
+        "apart": contents.data is None,
+        "format": FORMAT,
+    }
+    packed = json.dumps(facts).encode("ascii")
+    footer = _FOOTER.pack(len(packed), _head_digest(packed).digest())
     with in_our_words(path):
         new = NewFile(path)
         try:
-            new.write(_MAGIC)
-            sink = _Sink(new)
-            reason = header.not_kept or _pickle(value, sink)
-            if reason:
-                new.discard()
-                new = NewFile(path)
-                new.write(_MAGIC)
-                sink = _Sink(new)
-            facts = {name: getattr(header, name) for name in _FIELDS} | {
-                "not_kept": reason,
-                "size": sink.size,
-                "digest": sink.digest.hexdigest(),
-            }
-            written = Header(**facts)
-            packed = json.dumps(facts).encode("ascii")
-            new.write(packed)
-            new.write(_FOOTER.pack(len(packed), _new_digest(packed).digest()))
+            new.write(b"".join((MAGIC, contents.data or b"", packed, footer)))
             if may_commit():
                 new.commit()
-                return written
+            else:
+                new.discard()
         except BaseException:
             new.discard()
             raise
-        new.discard()
-        return written
-
-
-def _pickle(value: Any, sink: _Sink) -> str:
-    """Pickle a value; returns why that was not possible, or nothing."""
-    import cloudpickle
-
-    try:
-        cloudpickle.dump(value, sink, protocol=5)
-    except BaseException as error:  # noqa: BLE001 - users' classes may raise anything when pickled
-        if sink.error is not None:
-            raise sink.error from None
-        return f"it can not be pickled ({_shortly(error)})"
-    return ""
+    return Header(**facts)
 
 
 def read_header(path: Path) -> Header:
@@ -182,15 +166,15 @@ def read_header(path: Path) -> Header:
 
 
 def read_value(path: Path, expected: Header) -> Any:
-    """Unpickle a result, after everything about the file was found right.
+    """Unpickle a result, after everything about its files was found right.
 
     Args:
-        path: The file.
+        path: The file of the task.
         expected: The header as it was read before.
 
     Raises:
         NotKeptError: If it was not kept, or cannot be unpickled here.
-        StoreUnavailableError: If the file cannot be read, is damaged, newer, or can be somebody else's.
+        StoreUnavailableError: If a file cannot be read, is damaged, newer, or can be somebody else's.
     """
     with reading(path) as file:
         header = _header(path, file)
@@ -200,82 +184,78 @@ def read_value(path: Path, expected: Header) -> Any:
             raise NotKeptError(header.slug, header.not_kept)
         if header.python != PYTHON:  # what is pickled by value is bytecode, which another version may die of
             raise NotKeptError(header.slug, f"Python {header.python} pickled it, and this is Python {PYTHON}")
-        _check_pickle(path, file, header)
-        file.seek(len(_MAGIC))
-        return _unpickle(file, header)
+        if not header.apart:
+            return _contents(path, file, header)
+    path = contents_of(path, header)
+    with reading(path) as file:
+        check_format(path, file.read(len(MAGIC)))
+        if os.fstat(file.fileno()).st_size != len(MAGIC) + header.size:
+            raise DamagedStoreError(str(path), "its size is not what was written")
+        return _contents(path, file, header)
 
 
-def _unpickle(file: BinaryIO, header: Header) -> Any:
-    import pickle
-
-    try:
-        return pickle.load(file)
-    except Exception as error:
-        raise NotKeptError(header.slug, f"it can not be unpickled here ({_shortly(error)})") from error
+def contents_of(path: Path, header: Header) -> Path:
+    """Return the file that holds the contents of an entry."""
+    return path.with_name(content_name(header.digest)) if header.apart else path
 
 
-def _check_pickle(path: Path, file: BinaryIO, header: Header) -> None:
-    digest, left = _new_digest(), header.size
-    file.seek(len(_MAGIC))
-    while left:
-        part = file.read(min(left, _LARGEST_AT_ONCE))
-        if not part:
-            break
-        digest.update(part)
-        left -= len(part)
-    if left or digest.hexdigest() != header.digest:
+def _contents(path: Path, file: BinaryIO, header: Header) -> Any:
+    digest = hasher() if header.format > 1 else _head_digest()
+    file.seek(len(MAGIC))
+    if not is_whole(file, header.size, digest, header.digest):
         raise DamagedStoreError(str(path), "its contents are not what was written")
+    file.seek(len(MAGIC))
+    try:
+        return unpickle(file, header.size, header.buffers)
+    except Exception as error:
+        raise NotKeptError(header.slug, f"it can not be unpickled here ({shortly(error)})") from error
 
 
 def _header(path: Path, file: BinaryIO) -> Header:
-    check_format(path, file.read(len(_MAGIC)))
+    version = check_format(path, file.read(len(MAGIC)))
     size = os.fstat(file.fileno()).st_size
-    if size < len(_MAGIC) + _FOOTER.size:
+    if size < len(MAGIC) + _FOOTER.size:
         raise DamagedStoreError(str(path), "it was cut short")
     file.seek(size - _FOOTER.size)
     length, digest = _FOOTER.unpack(file.read(_FOOTER.size))
-    if length > min(size - len(_MAGIC) - _FOOTER.size, _LARGEST_HEADER):
+    if length > min(size - len(MAGIC) - _FOOTER.size, _LARGEST_HEADER):
         raise DamagedStoreError(str(path), "it was cut short or overwritten")
     file.seek(size - _FOOTER.size - length)
     packed = file.read(length)
-    if _new_digest(packed).digest() != digest:
+    if _head_digest(packed).digest() != digest:
         raise DamagedStoreError(str(path), "its header is not what was written")
-    header = _unpacked(path, packed)
-    if header.size != size - len(_MAGIC) - _FOOTER.size - length:
+    header = _unpacked(path, packed, version)
+    if (0 if header.apart else header.size) != size - len(MAGIC) - _FOOTER.size - length:
         raise DamagedStoreError(str(path), "its size is not what its header says")
     return header
 
 
-def check_format(path: Path, start: bytes) -> None:
-    """Refuse what is no file of a store, or one of a newer nbflow."""
-    if start == _MAGIC:
-        return
-    version = start.removeprefix(_NAME).strip()
-    if start.startswith(_NAME) and version.isdigit():
+def check_format(path: Path, start: bytes) -> int:
+    """Return the format of a file that begins so; refuse what is no file of a store, or one of a newer nbflow."""
+    version = start.removeprefix(NAME).strip()
+    if not start.startswith(NAME) or not version.isdigit() or int(version) < 1:
+        raise DamagedStoreError(str(path), "it does not begin like a file of a store")
+    if int(version) > FORMAT:
         raise NewerStoreError(str(path), f"format {version.decode()}, this one knows {FORMAT}")
-    raise DamagedStoreError(str(path), "it does not begin like a file of a store")
+    return int(version)
 
 
-def _unpacked(path: Path, packed: bytes) -> Header:
+def _unpacked(path: Path, packed: bytes, version: int) -> Header:
     try:
-        facts = json.loads(packed)
+        facts = json.loads(packed) | {"format": version}
         header = Header(**facts)
         strange = [n for n in facts if not isinstance(facts[n], _KINDS.get(n, (str,)))]
-        if strange or not all(isinstance(one, str) for one in header.inputs.values()):
+        texts = [*header.inputs.values(), *header.changed] if not strange else []
+        if strange or not all(isinstance(one, str) for one in texts):
             raise TypeError(f"{strange or 'inputs'} of an unexpected type")
+        if not all(type(one) is int for one in header.buffers):
+            raise TypeError("buffers of an unexpected type")
+        if sum(map(abs, header.buffers)) > header.size:
+            raise ValueError("its buffers are larger than all of it")
     except (ValueError, TypeError, RecursionError) as error:
         raise DamagedStoreError(str(path), f"its header can not be read ({error})") from error
     return header
 
 
-def _new_digest(data: bytes = b"") -> Any:
+def _head_digest(data: bytes = b"") -> Any:
     return hashlib.blake2b(data, digest_size=16)
-
-
-def _shortly(error: BaseException) -> str:
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001 - users' classes
-        text = ""
-    text = " ".join(text.split())
-    return f"{type(error).__name__}: {text}"[:200]

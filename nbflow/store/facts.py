@@ -6,10 +6,11 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from nbflow.errors import DamagedStoreError, NewerStoreError
-from nbflow.store.entry import FORMAT
+from nbflow.store.contents import FORMAT
 from nbflow.store.naming import FACTS, LOCK
 from nbflow.store.private import in_our_words, reading, write_whole
 
@@ -37,6 +38,8 @@ class Facts:
         tasks: The slugs of its tasks, in start order.
         parameters: The names of its parameters, each with the fingerprint of its default (empty: it has none).
         sources: By slug, where values come from that are edited or pinned, which may be said after they were kept.
+        changed: By slug, the tasks that changed the value of a task in place, in start order.
+        format: That of the file.
     """
 
     flow: str
@@ -52,6 +55,8 @@ class Facts:
     tasks: list[str] = field(default_factory=list)
     parameters: dict[str, str] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
+    changed: dict[str, list[str]] = field(default_factory=dict)
+    format: int = FORMAT
 
 
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -63,6 +68,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "tasks": (list,),
     "parameters": (dict,),
     "sources": (dict,),
+    "changed": (dict,),
+    "format": (int,),
 }
 
 
@@ -72,7 +79,7 @@ def write_facts(folder: Path, facts: Facts) -> None:
     Raises:
         StoreUnavailableError: If they cannot be written.
     """
-    write_whole(folder / FACTS, json.dumps({"format": FORMAT} | asdict(facts), indent=1).encode("ascii"))
+    write_whole(folder / FACTS, json.dumps(asdict(facts), indent=1).encode("ascii"))
 
 
 def read_facts(folder: Path) -> Facts:
@@ -86,15 +93,17 @@ def read_facts(folder: Path) -> Facts:
         text = file.read(_LARGEST)
     try:
         found = json.loads(text)
-        version = found.pop("format")
-        if not isinstance(version, int):
+        version = found["format"]
+        if type(version) is not int:
             raise TypeError("its format is no number")
         if version <= FORMAT:
             facts = Facts(**found)
             strange = [n for n in found if not isinstance(found[n], _KINDS.get(n, (str,)))]
-            texts = [*facts.tasks, *facts.parameters.values(), *facts.sources.values()] if not strange else []
-            if strange or not all(isinstance(one, str) for one in texts):
-                raise TypeError(f"{strange or 'parameters'} of an unexpected type")
+            if strange:
+                raise TypeError(f"{strange} of an unexpected type")
+            texts = [*facts.tasks, *facts.parameters.values(), *facts.sources.values()]
+            if not all(isinstance(one, str) for one in [*texts, *chain(*facts.changed.values())]):
+                raise TypeError("parameters of an unexpected type")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise DamagedStoreError(str(path), f"it can not be read ({error})") from error
     if version > FORMAT:

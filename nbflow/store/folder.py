@@ -15,15 +15,19 @@ from nbflow.store.naming import FACTS, number_of, safe_name
 from nbflow.store.past import StoredRun
 from nbflow.store.private import check_folder, in_our_words
 from nbflow.store.recorder import Recorder
+from nbflow.store.reuse import AlsoStored, StoredReuse
 from nbflow.store.writer import LIMIT_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from nbflow.core.states import State
     from nbflow.core.task import Task
+    from nbflow.engine.frozen import FrozenGraph
     from nbflow.engine.handle import Run
+    from nbflow.engine.reuse import NoReuse
     from nbflow.store.entry import Header
+    from nbflow.store.kept import Kept
 
 KEPT_RUNS = 5
 
@@ -36,7 +40,7 @@ class FlowStore:
         flow: The flow, a `Flow`: not named here, since it is in a room above.
 
     Attributes:
-        limit_s: How long a run waits for one result to be pickled and written, in seconds.
+        limit_s: How long one result may take to be pickled and written, in seconds.
     """
 
     def __init__(self, path: str | os.PathLike[str], flow: Any) -> None:
@@ -44,6 +48,9 @@ class FlowStore:
         self.flow = flow
         self.limit_s = LIMIT_S
         self._files: weakref.WeakKeyDictionary[State, tuple[Path, Header]] = weakref.WeakKeyDictionary()
+        self._objects: dict[int, tuple[Kept, str]] = {}
+        self._recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
+        self._inherited: weakref.WeakKeyDictionary[Run, dict[str, list[str]]] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
 
     @property
@@ -55,7 +62,16 @@ class FlowStore:
         self, run: Run, given: dict[Task, State], sources: dict[Task, str], is_hurried: Callable[[], bool]
     ) -> None:
         """Have the results of a run kept; to be called before it begins. For the arguments see `Recorder`."""
-        run.listen(Recorder(self, run, given, sources, is_hurried, limit_s=self.limit_s))
+        with self._lock:
+            self._inherited[run] = self._inheritance_of(run)
+        recorder = Recorder(self, run, given, sources, is_hurried, limit_s=self.limit_s)
+        self._recorders.add(recorder)
+        run.listen(recorder)
+
+    def wait_until_written(self) -> None:
+        """Wait until all is on disk that runs have given to be written; from any thread."""
+        for recorder in tuple(self._recorders):
+            recorder.wait()
 
     def runs(self) -> list[StoredRun]:
         """Return the runs that are kept, oldest first; none if nothing was ever kept.
@@ -92,6 +108,30 @@ class FlowStore:
         with self._lock:
             return self._files.get(state)
 
+    def inherited_by(self, run: Run) -> dict[str, list[str]]:
+        """Return who changes whose value in place, of what a run takes over as it once was on disk; by slug."""
+        with self._lock:
+            return self._inherited.get(run, {})
+
+    def reuse_after(self, run: Run, graph: FrozenGraph, reuse: NoReuse) -> NoReuse:
+        """Return what knows which values of a run may be handed on, in memory and as they once were on disk."""
+        inherited = self.inherited_by(run)
+        return AlsoStored(reuse, StoredReuse(graph, inherited)) if inherited else reuse
+
+    def offer(self, kept: Iterable[tuple[int, Kept, str]]) -> None:
+        """Note what a run has kept, for those that come after it: by identity, with the fingerprints."""
+        found = {key: (one, print_of) for key, one, print_of in kept}
+        with self._lock:
+            self._objects = {k: one for k, one in self._objects.items() if one[0].value() is not None} | found
+
+    def find(self, value: Any, print_of: Callable[[], str | None]) -> Kept | None:
+        """Return what an earlier run has kept of the same object with the same contents."""
+        with self._lock:
+            known = self._objects.get(id(value))
+        if known is None or not known[0].holds(value) or known[1] != print_of():
+            return None
+        return known[0]
+
     def drop_old(self) -> None:
         """Remove all runs but the newest ones and those that go on; what cannot be removed stays."""
         for folder in self._folders()[:-KEPT_RUNS]:
@@ -102,6 +142,19 @@ class FlowStore:
             except StoreError:
                 continue  # whatever it is, it is not ours to remove
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _inheritance_of(self, run: Run) -> dict[str, list[str]]:
+        parent, plan = run.parent, run.plan
+        if parent is None or plan is None:
+            return {}
+        changes = parent.changes if isinstance(parent, StoredRun) else self._inherited.get(parent, {})
+        kept = {run.graph.slugs[step.task] for step in plan.steps if not step.runs}
+        found = {
+            owner: [one for one in changers if one in kept]
+            for owner, changers in changes.items()
+            if owner in kept
+        }
+        return {owner: changers for owner, changers in found.items() if changers}
 
     def _folders(self) -> list[Path]:
         folder = self.folder

@@ -7,7 +7,7 @@ import re
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ -]{0,59}")
 _RUN = re.compile(r"(\d{6,12})-[\w -]+(?:\.[0-9a-f]{8})?")
-VALUE, FACTS, LOCK = ".value", "run.json", "going"
+VALUE, CONTENT, FACTS, LOCK = ".value", ".content", "run.json", "going"
 
 
 def safe_name(name: str) -> str:
@@ -38,3 +38,8 @@ def value_name(slug: str, index: int | None = None) -> str:
     digest = hashlib.blake2b(slug.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
     stem = re.sub(r"[^A-Za-z0-9_-]", "_", slug)[:60]
     return f"{stem}.{digest}{'' if index is None else f'.{index}'}{VALUE}"
+
+
+def content_name(digest: str) -> str:
+    """Return the name of the file of contents that are too large for that of a task."""
+    return f"{safe_name(digest)}{CONTENT}"

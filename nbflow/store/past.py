@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from nbflow.core.states import Cancelled, Mapped, Pending, State
 from nbflow.engine.compare import Comparison, compare
 from nbflow.engine.frozen import ORDINARY, FrozenGraph
 from nbflow.errors import DamagedStoreError, NotKeptError
-from nbflow.store.entry import ANEW, PYTHON, Header, read_header, read_value
+from nbflow.store.entry import ANEW, PYTHON, Header, contents_of, read_header, read_value
 from nbflow.store.facts import Facts, is_going, read_facts
 from nbflow.store.naming import VALUE, value_name
 from nbflow.store.private import check_folder, in_our_words
@@ -67,6 +68,7 @@ class StoredRun:
         self.folder = folder
         self._headers: dict[str, dict[int | None, Header]] | None = None
         self._states: dict[Task, State] | None = None
+        self._objects: dict[tuple[str, str], Any] = {}
 
     def __repr__(self) -> str:
         return f"<StoredRun {self.number} of {self.flow.name!r}: {type(self.state).__name__}>"
@@ -83,6 +85,12 @@ class StoredRun:
         if facts.flow != store.flow.name:
             raise DamagedStoreError(str(folder), f"it is of the flow {facts.flow!r}")
         return cls(store, folder, facts)
+
+    def again(self) -> StoredRun:
+        """Return the same run with nothing of it unpickled: for a run that may change what it takes over."""
+        other = StoredRun(self.store, self.folder, self.facts)
+        other._headers = self._headers
+        return other
 
     # -- what is known --------------------------------------------------------------------------------------------
 
@@ -187,6 +195,17 @@ class StoredRun:
                 found[name] = self._value(header)
         return found
 
+    @property
+    def changes(self) -> dict[str, list[str]]:
+        """By slug, the tasks that changed the value of a task in place, as far as that was seen."""
+        found = {slug: list(changers) for slug, changers in self.facts.changed.items()}
+        for slug, parts in self.headers.items():
+            for header in parts.values():
+                for owner in header.changed:
+                    if slug not in found.setdefault(owner, []):
+                        found[owner].append(slug)
+        return found
+
     def header(self, task: Task) -> Header | None:
         """Return what is known of a task; None if the run did not get to it, or did not have it."""
         return self.headers.get(self.graph.slugs[task], {}).get(None)
@@ -226,7 +245,13 @@ class StoredRun:
         state.message = header.message
 
     def _value(self, header: Header) -> Any:
-        return read_value(self.folder / value_name(header.slug, header.index), header)
+        key = header.object, header.digest
+        if key in self._objects:
+            return self._objects[key]  # tasks that handed on one object do so again
+        value = read_value(self.folder / value_name(header.slug, header.index), header)
+        if header.object:
+            self._objects[key] = value
+        return value
 
     def _state_of(self, task: Task) -> State:
         if isinstance(task, Constant):
@@ -251,6 +276,8 @@ class StoredRun:
         reason = header.not_kept
         if not reason and header.python != PYTHON:
             reason = f"it was pickled by Python {header.python}"
+        if not reason and header.apart and not os.path.lexists(contents_of(path, header)):
+            reason = "its file is gone"
         has_value = not reason and header.state in ("Success", "Cached", "Skipped")
         state = named_state(header.state, KEPT if has_value else header.message)
         if state is None:

@@ -92,10 +92,10 @@ class NewFile:
         """Add bytes to its end."""
         self._file.write(data)
 
-    def commit(self) -> None:
-        """Put it in its place, where it replaces what was there."""
+    def commit(self, path: Path | None = None) -> None:
+        """Put it in its place, or another one in the same folder, where it replaces what was there."""
         self._file.close()
-        os.replace(self._beside, self.path)
+        os.replace(self._beside, path or self.path)
 
     def discard(self) -> None:
         """Leave no trace of it."""

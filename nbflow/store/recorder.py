@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nbflow.core.code import fingerprint_of
 from nbflow.core.collections import Constant
@@ -16,22 +15,23 @@ from nbflow.core.states import Finished, Looped, Mapped, Running, State
 from nbflow.engine.events import Event, warn_safely
 from nbflow.engine.frozen import ORDINARY
 from nbflow.engine.holds import EDITED, PINNED
-from nbflow.errors import StoreError
-from nbflow.store.entry import ANEW, Header, write_entry
+from nbflow.errors import StoreError, ValueReleasedError
+from nbflow.store.entry import ANEW, Header, contents_of
 from nbflow.store.facts import Facts, hold, let_go, write_facts
-from nbflow.store.naming import run_name, value_name
+from nbflow.store.naming import content_name, run_name, value_name
+from nbflow.store.outbox import Outbox, link_or_copy
 from nbflow.store.prints import inputs_of
 from nbflow.store.private import make_folder
 from nbflow.store.statenames import message_of, state_name
-from nbflow.store.writer import Job, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from nbflow.core.task import Task
     from nbflow.engine.handle import Run
     from nbflow.store.folder import FlowStore
+    from nbflow.store.writer import Job
 
 
 class Recorder:
@@ -43,7 +43,7 @@ class Recorder:
         given: The states that it starts from.
         sources: Where values come from that the run did not compute; changes while it goes on.
         is_hurried: Whether the run was told to stop.
-        limit_s: How long the run waits for one result to be pickled and written.
+        limit_s: How long one result may take to be pickled and written.
     """
 
     def __init__(
@@ -62,8 +62,7 @@ class Recorder:
         self._sources = sources
         self._folder: Path = store.folder / run_name(run.number, run.id)
         self._facts = Facts(flow=run.graph.name, id=run.id, number=run.number, pid=os.getpid())
-        self._writer = Writer(f"nbflow-store-{run.graph.name}-{run.number}", is_hurried, limit_s=limit_s)
-        self._limit_s = limit_s
+        self._outbox = Outbox(store, self._folder, run, is_hurried, limit_s=limit_s)
         self._prints: dict[Task, tuple[str, dict[str, str]]] = {}
         self._lock: int | None = None
         self._has_begun = False
@@ -75,10 +74,15 @@ class Recorder:
         if self._is_off or event.state is None:
             return
         try:
+            self._tell_trouble()
             self._take(event, event.state)
         except Exception as error:  # noqa: BLE001 - such as a user's class that raises when it is looked at
             self._warn(error)
             self._close()
+
+    def wait(self) -> None:
+        """Wait until all that was taken so far is written or given up; from any thread."""
+        self._outbox.wait()
 
     def _take(self, event: Event, state: State) -> None:
         if event.kind == "task":
@@ -102,6 +106,7 @@ class Recorder:
             began=now,
             kind=run.kind,
             parent="" if parent is None else parent.id,
+            changed=self._store.inherited_by(run),
             tasks=[run.graph.slugs[task] for task in run.graph.tasks],
             parameters={
                 name: "" if task.required else fingerprint(task.default) for name, task in parameters.items()
@@ -114,15 +119,16 @@ class Recorder:
             self._lock = hold(self._folder)
             write_facts(self._folder, self._facts)
 
-        if not self._do(begin) or self._has_warned:
+        is_there = self._outbox.do(begin)
+        self._tell_trouble()
+        if not is_there or self._has_warned:
             self._close()
             return
         for name, parameter in parameters.items():
             if name in run.parameters:
-                self._write(self._header(parameter, None, "Success", now), run.parameters[name], None)
-        for task, state in self._given.items():
-            if task in run.graph.index and isinstance(state, Finished):
-                self._keep_given(task, state, now)
+                header = self._header(parameter, None, "Success", now)
+                self._outbox.keep(header, run.parameters[name], None, parameter, may_change=True)
+        self._keep_given(now)
         self._given = {}
 
     def _end(self, state: State, now: float) -> None:
@@ -130,7 +136,12 @@ class Recorder:
         # A value may be said to be edited or pinned after it was kept.
         said = {slugs[task]: source for task, source in self._sources.items() if source in (EDITED, PINNED)}
         self._facts = replace(
-            self._facts, state=state_name(state), message=message_of(state), ended=now, sources=said
+            self._facts,
+            state=state_name(state),
+            message=message_of(state),
+            ended=now,
+            sources=said,
+            changed=self._all_changes(),
         )
 
         def end(job: Job) -> None:
@@ -138,12 +149,15 @@ class Recorder:
             self._store.drop_old()
 
         if self._lock is not None:
-            self._do(end)
+            self._outbox.finish()
+            self._outbox.do(end)
+            self._tell_trouble()
+            self._store.offer(self._outbox.objects.to_be_found())
         self._close()
 
     def _close(self) -> None:
         self._is_off = True
-        self._writer.close()
+        self._outbox.close()
         if self._lock is not None:
             let_go(self._lock)
             self._lock = None
@@ -153,51 +167,83 @@ class Recorder:
     def _keep_end(self, event: Event, task: Task, state: State) -> None:
         if isinstance(task, Constant) or (isinstance(task, Parameter) and state.is_successful()):
             return  # the flow knows the one, and the other was kept when the run began
-        if event.map_index is None or event.attempt > 1:
+        index = event.map_index
+        if index is None or event.attempt > 1:
             self._prints.pop(task, None)  # it may have been mended since
-        header = self._header(task, event.map_index, state_name(state), event.time, state)
-        value = None if isinstance(state, Mapped) else state.result
-        self._write(header, value, state)
-
-    def _keep_given(self, task: Task, state: State, now: float) -> None:
-        """Keep what an earlier run has computed: as a link to its file, else as something of unknown code."""
-        if isinstance(task, (Constant, Parameter)):
-            return
-        self._link_or_write(task, None, state, now)
-        if isinstance(state, Mapped):
-            for index, child in enumerate(state.map_states):
-                if isinstance(child, Finished):
-                    self._link_or_write(task, index, child, now)
-
-    def _link_or_write(self, task: Task, index: int | None, state: State, now: float) -> None:
-        path = self._folder / value_name(self._run.graph.slugs[task], index)
-        known = self._store.known(state)
-        if known is not None and known[0].name == path.name:
-            old, header = known
-            linked = []
-
-            def link(job: Job) -> None:
-                with suppress(OSError):
-                    link_or_copy(old, path)
-                    linked.append(path)
-
-            if self._do(link) and linked:
-                self._store.remember(state, path, header)
+            if event.attempt > 1:
+                self._outbox.safety.mended()
+        held = self._run.states[task]  # an event carries no value
+        if index is not None:
+            if not isinstance(held, Mapped):
                 return
+            held = held.map_states[index]
+        header = self._header(
+            task, index, state_name(state), event.time, state, self._changed_by(task, index)
+        )
+        self._keep_state(header, held, task)
+
+    def _keep_given(self, now: float) -> None:
+        """Keep what an earlier run has computed: as a link to its file, else as something of unknown code."""
+        links: list[tuple[State, Path, Header]] = []
+        others: list[tuple[Task, int | None, State]] = []
+        for task, index, state in self._given_states():
+            name = value_name(self._run.graph.slugs[task], index)
+            known = self._store.known(state)
+            if known is not None and known[0].name == name:
+                links.append((state, *known))
+            else:
+                others.append((task, index, state))
+        linked: list[State] = []
+
+        def link(job: Job) -> None:
+            for state, old, header in links:
+                with suppress(OSError):
+                    if header.apart:
+                        link_or_copy(contents_of(old, header), self._folder / content_name(header.digest))
+                    link_or_copy(old, self._folder / old.name)
+                    self._store.remember(state, self._folder / old.name, header)
+                    linked.append(state)
+
+        if links:
+            self._outbox.do(link)
+        places = {id(state): (task, index) for task, index, state in self._given_states()}
+        others += [(*places[id(state)], state) for state, *_ in links if state not in linked]
+        for task, index, state in others:
+            self._keep_state(self._header_of_given(task, index, state, now), state, task)
+        for task, index, state in self._given_states():
+            if not isinstance(state, Mapped):
+                self._outbox.objects.own(vars(state).get("result"), task, index, state)
+
+    def _given_states(self) -> Iterable[tuple[Task, int | None, State]]:
+        for task, state in self._given.items():
+            if task not in self._run.graph.index or isinstance(task, (Constant, Parameter)):
+                continue
+            if isinstance(state, Finished):
+                yield task, None, state
+                if isinstance(state, Mapped):
+                    for index, child in enumerate(state.map_states):
+                        if isinstance(child, Finished):
+                            yield task, index, child
+
+    def _header_of_given(self, task: Task, index: int | None, state: State, now: float) -> Header:
         header = self._header(task, index, state_name(state), now, state)
         like = self._known_child(state) if isinstance(state, Mapped) else None
         if like is not None:  # another parent of the same children
-            header = replace(header, code=like.code, inputs=like.inputs, run=like.run)
-        else:
-            header = replace(header, code="", run="")
-        self._write(header, None if isinstance(state, Mapped) else state.result, state)
+            return replace(header, code=like.code, inputs=like.inputs, run=like.run)
+        return replace(header, code="", run="")
 
     def _known_child(self, state: Mapped) -> Header | None:
         found = (self._store.known(child) for child in state.map_states if child is not None)
         return next((known[1] for known in found if known is not None), None)
 
     def _header(
-        self, task: Task, index: int | None, state: str, now: float, told: State | None = None
+        self,
+        task: Task,
+        index: int | None,
+        state: str,
+        now: float,
+        told: State | None = None,
+        changed: list[str] | None = None,
     ) -> Header:
         run = self._run
         graph = run.graph
@@ -214,40 +260,53 @@ class Recorder:
             code=code,
             inputs=inputs,
             source="cached" if state == "Cached" else self._sources.get(task, "computed"),
-            children=len(told.map_states) if isinstance(told, Mapped) else None,
+            children=told.n_map_states if isinstance(told, Mapped) else None,
             began=None if began is None else began[0],
             ended=now,
+            changed=changed or [],
             not_kept=ANEW if graph.role[graph.index[task]] != ORDINARY else "",
         )
 
-    def _write(self, header: Header, value: Any, state: State | None) -> None:
-        path = self._folder / value_name(header.slug, header.index)
-        written: list[Header] = []
-
-        def write(job: Job) -> None:
-            written.append(write_entry(path, header, value, may_commit=job.settle))
-
-        if not self._do(write):
-            slow = replace(header, not_kept=f"it took longer than {self._limit_s:g} s to pickle and write it")
-            if not self._do(lambda job: written.append(write_entry(path, slow, may_commit=job.settle))):
-                self._warn("its disk does not answer, or its results take too long to pickle")
-        if written and state is not None:
-            self._store.remember(state, path, written[-1])
-
-    def _do(self, work: Callable[[Job], None]) -> bool:
-        """Do something on the disk; False if it took too long. Other trouble is told once."""
-        trouble: list[BaseException] = []
-
-        def safely(job: Job) -> None:
+    def _keep_state(self, header: Header, state: State, task: Task) -> None:
+        value = None
+        if not isinstance(state, Mapped):
             try:
-                work(job)
-            except BaseException as error:  # noqa: BLE001 - told below
-                trouble.append(error)
+                value = state.result
+            except ValueReleasedError as error:
+                header = replace(header, not_kept=header.not_kept or f"it was given back: {error.why}")
+            self._outbox.objects.own(value, task, header.index, state)
+        self._outbox.keep(header, value, state, task)
 
-        was_in_time = self._writer.do(safely)
-        if trouble and was_in_time:
-            self._warn(trouble[0])
-        return was_in_time
+    # -- what tasks change in place ---------------------------------------------------------------------------------
+
+    def _changed_by(self, task: Task, index: int | None) -> list[str]:
+        """Return the tasks whose values a call was seen to change, by slug."""
+        taken = self._run.home.taken.get((task, -1 if index is None else index), {})
+        found: dict[str, None] = {}
+        for one in taken.values():
+            for followed, version in one.parts:
+                if any(task in change.by for change in followed.versions[version + 1 :]):
+                    for owner in self._outbox.objects.owners_of(followed):
+                        found[self._run.graph.slugs[owner]] = None
+        return list(found)
+
+    def _all_changes(self) -> dict[str, list[str]]:
+        """Return the tasks that changed the value of a task, by slug."""
+        graph, found = self._run.graph, dict(self._facts.changed)
+        for task, followed in self._outbox.objects.owned():
+            by = [one for change in followed.versions[1:] for one in change.by]
+            nodes = sorted({graph.index[one] for one in by if one in graph.index and one is not task})
+            if nodes:
+                changers = (graph.slugs[graph.tasks[node]] for node in nodes)
+                slug = graph.slugs[task]
+                found[slug] = list(dict.fromkeys((*found.get(slug, ()), *changers)))
+        return found
+
+    # -- trouble --------------------------------------------------------------------------------------------------
+
+    def _tell_trouble(self) -> None:
+        while self._outbox.trouble:
+            self._warn(self._outbox.trouble.pop(0))
 
     def _warn(self, why: object) -> None:
         if not self._has_warned:
@@ -258,22 +317,3 @@ class Recorder:
                 f"not all results of run {self._run.number} of {self._run.graph.name!r} are kept ({why}); "
                 "the run goes on"
             )
-
-
-def link_or_copy(old: Path, new: Path) -> None:
-    """Give a file a second name, or make a second file of it where the file system has no links.
-
-    Raises:
-        OSError: If neither is possible.
-    """
-    beside = new.with_name(f"{new.name}.{os.getpid()}.partial")
-    with suppress(FileNotFoundError):
-        os.unlink(beside)
-    try:
-        os.link(old, beside, follow_symlinks=False)
-    except OSError as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        shutil.copyfile(old, beside, follow_symlinks=False)
-        os.chmod(beside, 0o600)
-    os.replace(beside, new)

@@ -22,8 +22,10 @@ from nbflow.engine.past import Durations
 from nbflow.engine.plan import COMPUTED, REUSED
 from nbflow.engine.planning import asked_for, changed_parameters, make_plan
 from nbflow.errors import NotKeptError, StaleStoreError, StoredRunInUseError
+from nbflow.store.contents import FORMAT
 from nbflow.store.past import NOT_THERE
 from nbflow.store.prints import inputs_of
+from nbflow.store.reuse import StoredReuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.plan import Plan
     from nbflow.store.past import StoredRun
+
+
+OLDER = "an older nbflow kept it, whose notes of code and inputs can not be compared with those of now"
 
 
 class _Lost:
@@ -76,6 +81,7 @@ def plan_after(stored: StoredRun, what: Any, given: Mapping[str, Any]) -> Plan:
         previous=stored,
         durations=Durations([(stored.graph, stored.states, stored.timings)]),
         gone=tuple(slug for slug in stored.facts.tasks if slug not in slugs),
+        reuse=StoredReuse(graph, stored.changes),
     )
     steps = []
     for node, step in enumerate(plan.steps):
@@ -83,7 +89,7 @@ def plan_after(stored: StoredRun, what: Any, given: Mapping[str, Any]) -> Plan:
         if step.why == NO_RESULT and found is not None and (found.state.message or "").startswith(NOT_THERE):
             step = replace(step, why=str(found.state.message))
         steps.append(step)
-    return replace(plan, steps=tuple(steps), previous_of=lambda: stored)
+    return replace(plan, steps=tuple(steps))
 
 
 def finish(stored: StoredRun) -> bool:
@@ -140,6 +146,8 @@ class _Known:
             return Last(state)
         source = self._sources.get(task, COMPUTED)
         source = COMPUTED if source == REUSED else source
+        if any(part.format < FORMAT for part in stored.headers[slug].values()):
+            return Last(state, OLDER, "", source)
         now, then = inputs_of(graph, task), header.inputs
         changed = sorted(key for key in now.keys() | then.keys() if now.get(key) != then.get(key))
         if changed:
@@ -196,11 +204,14 @@ def resume(stored: StoredRun, what: Any, *, dry: bool, given: dict[str, Any]) ->
     parameters = flow._take_parameters(options)
     if isinstance(what, Iterator):
         what = list(what)  # it may be looked at twice
-    plan = plan_after(stored, what, parameters)
+    taken = stored.again()  # its values are the new run's from now on
+    plan = plan_after(taken, what, parameters)
+    if not dry and finish(stored):
+        stored = type(stored).read(stored.store, stored.folder)
+        taken = stored.again()
+        plan = plan_after(taken, what, parameters)
+    plan = replace(plan, previous_of=lambda: stored)
     if dry:
         return plan
-    if finish(stored):
-        stored = type(stored).read(stored.store, stored.folder)
-        plan = plan_after(stored, what, parameters)
-    load_reused(stored, plan)
+    load_reused(taken, plan)
     return flow.start_plan(plan, **options)

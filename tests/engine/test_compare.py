@@ -88,7 +88,8 @@ OTHER_ENDLESS.append(OTHER_ENDLESS)
         ([1, Hostile()], [2, Hostile()], False),
         (Lazy(), Lazy(), None),
         (NoTruth(), NoTruth(), None),
-        (NeverPickled(1), NeverPickled(1), None),
+        (NeverPickled(1), NeverPickled(1), True),
+        (threading.Lock(), threading.Lock(), None),
         (ENDLESS, OTHER_ENDLESS, None),
     ],
 )

@@ -104,7 +104,7 @@ def test_values_may_be_of_any_type(value, executor):
     """9.1"""
     flow, (a,) = flow_with(Parameter("x", default=None))
 
-    assert flow.run(x=value, executor=executor).result[a].result is value
+    assert flow.run(x=value, executor=executor).result[a].result == value
 
 
 def test_the_parameter_itself_has_a_state():
@@ -154,12 +154,25 @@ def test_a_parameter_named_like_an_option_of_run_is_given_in_the_dictionary():
     assert flow.run(parameters={"context": 7}).result[a].result == 7
 
 
-def test_a_default_that_is_changed_inside_a_run_is_the_users_business():
-    """9.1: nothing is copied, as values may be large or not copyable."""
-    default = []
-    flow, (a,) = flow_with(Parameter("x", default=default))
+def test_a_default_that_a_task_changes_is_as_declared_in_the_next_run(executor):
+    """Values, rule V4."""
+    default = [3]
+    with Flow("f") as flow:
+        total = task(lambda xs: xs.append(1) or sum(xs), name="total")(Parameter("x", default=default))
 
-    assert flow.run().result[a].result is default
+    assert [flow.run(executor=executor).result[total].result for _ in range(2)] == [4, 4]
+    assert default == [3]
+
+
+def test_a_value_given_to_a_run_is_left_as_it_was(executor):
+    """Values, rule V4."""
+    given = {"rows": [1]}
+    with Flow("f") as flow:
+        task(lambda xs: xs["rows"].append(2), name="add")(Parameter("x"))
+
+    flow.run(x=given, executor=executor)
+
+    assert given == {"rows": [1]}
 
 
 def test_values_given_in_the_context_do_not_replace_those_of_the_run():

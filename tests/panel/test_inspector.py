@@ -582,7 +582,7 @@ def test_nothing_of_a_value_is_kept_once_another_task_is_selected(browse, failin
     gone = weakref.ref(run.states[made].result)
 
     browser.select("keep-1")
-    run.states[made].result = None
+    run.forget()
     until(lambda: gc.collect() is not None and gone() is None)
 
 

@@ -25,6 +25,7 @@ def run_and_copy(built: Built, store: Path, killed_at: int) -> Path:
 
     def look(event: Any) -> None:
         if event.seq == killed_at:
+            built.flow._its_store().wait_until_written()
             shutil.copytree(store, copy)
 
     run.listen(look)

@@ -113,17 +113,17 @@ def test_a_plain_pickle_in_the_place_of_a_file_is_refused(flow, store):
 
 def test_a_file_of_a_newer_format_is_refused_and_left_alone(flow, store):
     path = value_file(store)
-    newer = path.read_bytes().replace(b"nbflow-store 1\n", b"nbflow-store 2\n")
+    newer = path.read_bytes().replace(b"nbflow-store 2\n", b"nbflow-store 3\n")
     path.write_bytes(newer)
 
-    with pytest.raises(NewerStoreError, match="format 2"):
+    with pytest.raises(NewerStoreError, match="format 3"):
         read_all(flow)
     assert path.read_bytes() == newer
 
 
 def test_a_run_of_a_newer_format_is_refused(flow, store):
     path = run_folder(store) / "run.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2, "unheard": "of"}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 3, "unheard": "of"}))
 
     with pytest.raises(NewerStoreError, match="newer nbflow"):
         flow.stored_runs()
@@ -142,6 +142,7 @@ def test_a_run_of_a_newer_format_is_refused(flow, store):
         "[" * 100_000,
         "\xff",
         '{"format": 1, "a": 2}',
+        '{"format": 2, "a": 2}',
     ],
 )
 def test_a_run_whose_facts_are_damaged_is_refused(flow, store, text):
@@ -160,6 +161,8 @@ def test_a_run_whose_facts_are_damaged_is_refused(flow, store, text):
         {"parameters": []},
         {"parameters": {"a": 1}},
         {"sources": {"a": 1}},
+        {"changed": {"a": [1]}},
+        {"changed": {"a": 1}},
     ],
 )
 def test_a_run_whose_facts_have_other_types_is_refused(flow, store, wrong):
@@ -195,13 +198,23 @@ def test_the_folder_of_another_flow_is_refused(flow, store):
 
 
 def test_a_header_of_strange_types_is_refused(tmp_path):
-    for wrong in ({"slug": 5}, {"inputs": {"a": 5}}, {"index": "0"}, {"size": None}, {"code": None}):
+    for wrong in (
+        {"slug": 5},
+        {"inputs": {"a": 5}},
+        {"index": "0"},
+        {"size": None},
+        {"code": None},
+        {"changed": [5]},
+        {"buffers": ["1"]},
+        {"buffers": [1]},
+        {"apart": 1},
+    ):
         path = tmp_path / "x.value"
         header = Header(slug="x", state="Success")
         facts = {name: getattr(header, name) for name in entry._FIELDS} | wrong
         packed = json.dumps(facts).encode()
-        digest = entry._new_digest(packed).digest()
-        path.write_bytes(entry._MAGIC + packed + entry._FOOTER.pack(len(packed), digest))
+        digest = entry._head_digest(packed).digest()
+        path.write_bytes(entry.MAGIC + packed + entry._FOOTER.pack(len(packed), digest))
         path.chmod(0o600)
 
         with pytest.raises(DamagedStoreError):

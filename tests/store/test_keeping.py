@@ -227,7 +227,7 @@ def test_a_retry_that_succeeds_replaces_the_failure(store):
         made = task(flaky, name="flaky")()
     run = flow.start(hold_on_failure=True)
     wait_until(lambda: run.is_paused)
-    assert "flaky-1" in stored(flow).headers
+    wait_until(lambda: "flaky-1" in stored(flow).headers)
     assert type(stored(flow).states[made]).__name__ == "Failed"
     run.retry(made)
     run.wait(PATIENCE_S)

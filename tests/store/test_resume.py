@@ -27,6 +27,7 @@ STORE, CALLED = {store!r}, []
 
 def stop_at(place):
     if os.environ["STOPS"] == place:
+        flow._its_store().wait_until_written()
         tell(called=CALLED)
         time.sleep(60)
 

@@ -9,7 +9,7 @@ import linecache
 import traceback
 from typing import TYPE_CHECKING
 
-from nbflow.core.anatomy import is_ours
+from nbflow.core.ownership import is_ours
 from nbflow.panel.inspector.sources import place_of
 from nbflow.panel.safetext import plain
 

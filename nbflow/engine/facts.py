@@ -1,0 +1,70 @@
+"""What stays known of a value when it is no longer in memory."""
+
+from __future__ import annotations
+
+import reprlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.fingerprint import known_fingerprint
+from nbflow.core.value_traits import size_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MEMORY, RELEASED = "memory", "released"
+_SHORT = 120
+_LENGTHS = (list, tuple, dict, set, frozenset, str, bytes, bytearray, range)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueFacts:
+    """The facts of a task's value.
+
+    Attributes:
+        type: The name of its type.
+        size: How many bytes it holds, estimated; None if that is not known.
+        length: How many items it has; None if it has none, or that is not known without asking it.
+        repr: A short text.
+        fingerprint: Equal for equal values; None if it cannot be known.
+        source: Where it came from: "computed", "reused", "cached", "edited" or "pinned".
+        where: Where it is: "memory" or "released".
+    """
+
+    type: str
+    size: int | None
+    length: int | None
+    repr: str
+    fingerprint: str | None
+    source: str = "computed"
+    where: str = MEMORY
+
+
+def facts_of(
+    value: Any, *, source: str, where: str, print_of: Callable[[Any], str | None] = known_fingerprint
+) -> ValueFacts:
+    """Return the facts of a value; never raises, and asks it for nothing that could take long."""
+    kind = type(value)
+    shape = (
+        getattr(value, "shape", None) if kind.__module__.partition(".")[0] in ("numpy", "pandas") else None
+    )
+    return ValueFacts(
+        type=kind.__qualname__,
+        size=size_of(value),
+        length=len(value) if kind in _LENGTHS else shape[0] if shape else None,
+        repr=_short(value, kind, shape),
+        fingerprint=print_of(value),
+        source=source,
+        where=where,
+    )
+
+
+def _short(value: Any, kind: type, shape: Any) -> str:
+    if shape is not None:
+        return f"<{kind.__qualname__} of shape {shape}>"
+    if kind in _LENGTHS or kind in (int, float, bool, complex, type(None)):
+        try:
+            return reprlib.repr(value)[:_SHORT]
+        except BaseException:  # noqa: BLE001 - what is inside may raise anything
+            return f"<{kind.__qualname__}>"
+    return f"<{kind.__qualname__}>"

@@ -1,0 +1,216 @@
+"""How long the values of a run are kept, and what stays known of them when they are given back.
+
+docs/reruns.md, rule V6. Values are held by the states of a run's tasks; to give one back is to put in the place of its
+state one that says the same and has no value, so that it lives on only where the user's program holds it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.states import Failed, Mapped, Released, State, Success, without_value
+from nbflow.core.value_traits import is_fixed, size_of
+from nbflow.engine.facts import MEMORY, RELEASED, ValueFacts, facts_of
+from nbflow.engine.frozen import ORDINARY
+from nbflow.engine.holders import is_held
+from nbflow.engine.nodes import DONE
+from nbflow.engine.values import ATOMS
+
+if TYPE_CHECKING:
+    from nbflow.core.task import Task
+    from nbflow.engine.run import RunLoop
+
+NEWEST, NEEDED, ALL_KEPT = "newest", "needed", "all"
+_SHORT = 1_024
+_NUMBERS = frozenset({int, float, bool, complex, type(None)})
+_SHARE = 4
+_AGAIN = "rerun {task!r}, or keep it with keep='all'"
+NEWER = "a newer run of its flow has ended"
+FORGOTTEN = "its run was told to forget its values"
+
+
+class Retention:
+    """Gives the values of one run back. Used on the run's thread, and by whoever ends or forgets it afterwards.
+
+    Args:
+        loop: The run.
+        keep: "newest", "needed" or "all"; tasks may say otherwise.
+        budget: How many bytes the values of the run may take; None: a quarter of the memory there is.
+
+    Attributes:
+        facts: What stays known of the values that were given back.
+        is_released: Whether all were.
+    """
+
+    def __init__(self, loop: RunLoop, keep: str, budget: int | None) -> None:
+        self.facts: dict[Task, ValueFacts] = {}
+        self.is_released = False
+        self.keep = keep
+        self._loop = loop
+        self._graph = graph = loop.graph
+        self._budget = _quarter() if budget is None else budget
+        self._sizes: dict[int, int] = {}
+        self._held = 0
+        stays = graph.reference | graph.terminal
+        self._waited_for: dict[int, set[int]] = {
+            node: set()
+            for node, task in enumerate(graph.tasks)
+            if (task.keep or keep) == NEEDED and task not in stays and graph.role[node] == ORDINARY
+        }
+        if self._waited_for:
+            for node, edges in enumerate(graph.edges_in):
+                for edge in edges:
+                    up = graph.index[edge.upstream_task]
+                    if edge.key is not None and up in self._waited_for:
+                        self._waited_for[up].add(node)
+
+    @property
+    def gives_back(self) -> bool:
+        """Whether values are given back while the run goes on."""
+        return bool(self._waited_for)
+
+    # -- while the run goes on --------------------------------------------------------------------------------------
+
+    def ended(self, node: int) -> None:
+        """A task has ended for good: what it alone still waited for may go."""
+        for up in set(self._graph.upstream[node]) if self._waited_for else ():
+            takers = self._waited_for.get(up)
+            if takers is not None:
+                takers.discard(node)
+                if not takers:
+                    del self._waited_for[up]
+                    self.release(
+                        self._graph.tasks[up], "the last task that takes it has ended (keep='needed')"
+                    )
+
+    def made(self, value: Any) -> None:
+        """Count a value, and give others back if there is no room for all of them."""
+        if id(value) not in self._sizes:
+            size = self._sizes[id(value)] = size_of(value) or 0
+            self._held += size
+            if self._held > self._budget:
+                self._make_room()
+
+    def _make_room(self) -> None:
+        schedule, graph = self._loop.schedule, self._graph
+        free = [
+            (self._sizes.get(id(value), 0), node)
+            for node, task in enumerate(graph.tasks)
+            if graph.role[node] == ORDINARY
+            and (task.keep or self.keep) != ALL_KEPT
+            and schedule.phase[node] == DONE
+            and all(schedule.phase[down] == DONE for down in schedule.below(node))
+            and type(value := self._loop.record.states[task].__dict__.get("result")) not in ATOMS
+        ]
+        for size, node in sorted(free, reverse=True):
+            if self._held <= self._budget or not size:
+                break
+            self.release(graph.tasks[node], "there was no room for it, and no task waited for it")
+
+    # -- giving back ------------------------------------------------------------------------------------------------
+
+    def release(self, task: Task, why: str) -> None:
+        """Give the value of a task back, if it is worth it."""
+        record = self._loop.record
+        state = record.states[task]
+        if isinstance(state, Success) and not _is_small(state):
+            facts = self._facts_of(task, state)
+            if facts is not None:
+                self.facts[task] = facts
+            for one in (state, *state.map_states) if isinstance(state, Mapped) else (state,):
+                value = one.__dict__.get("result")
+                self._held -= self._sizes.pop(id(value), 0)
+                self._loop.home.let_go(value)
+            record.states[task] = _released(state, Released(task.name, why, _AGAIN.format(task=task.name)))
+            self._loop.pipeline.inputs.forget(task)
+
+    def release_all(self, why: str) -> None:
+        """Give all values of a run that is over back, and the frames of what failed."""
+        record = self._loop.record
+        self.is_released = True
+        role, index = self._graph.role, self._graph.index
+        # Most values are numbers, which stay: they cost a look at their type.
+        worth = [
+            (task, state)
+            for task, state in record.states.items()
+            if type(state) is not Success or type(state.__dict__.get("result")) not in _NUMBERS
+        ]
+        for task, state in worth:
+            if isinstance(state, Failed):
+                drop_frames(state.__dict__.get("result"))
+            elif role[index[task]] == ORDINARY and not (why == NEWER and task.keep == ALL_KEPT):
+                self.release(task, why)
+        self._loop.home.forget()
+        final = record.state
+        if final.is_finished():
+            record.state = without_value(final, None)
+            record.state.result = dict(record.states)
+            if not is_held(final, variables=1):  # by `Out` at most
+                final.result = record.state.result
+
+    def _facts_of(self, task: Task, state: State) -> ValueFacts | None:
+        if isinstance(state, Mapped):
+            return None
+        value, home = state.__dict__.get("result"), self._loop.home
+        source = self._loop.record.sources.get(task, "computed")
+        followed = home.followed(value)
+        if followed is None:
+            return facts_of(value, source=source, where=RELEASED)
+        return facts_of(value, source=source, where=RELEASED, print_of=lambda _: followed.print)
+
+    def known(self, task: Task) -> ValueFacts | None:
+        """Return the facts of a task's value; None if it has none."""
+        if task in self.facts:
+            return self.facts[task]
+        state = self._loop.record.states[task]
+        if not state.is_successful() or state.is_skipped() or isinstance(state, Mapped):
+            return None
+        source = self._loop.record.sources.get(task, "computed")
+        return facts_of(state.result, source=source, where=MEMORY)
+
+    def held_bytes(self) -> int:
+        """Return how many bytes the values take that are in memory, estimated; what several tasks share counts once."""
+        seen: dict[int, Any] = {}
+        for state in tuple(self._loop.record.states.values()):
+            for one in (state, *state.map_states) if isinstance(state, Mapped) else (state,):
+                value = None if one is None else one.__dict__.get("result")
+                if isinstance(one, Success) and type(value) not in ATOMS:
+                    seen[id(value)] = value
+        return sum(size_of(value) or 0 for value in seen.values())
+
+
+def _released(state: State, gone: Released) -> State:
+    if not isinstance(state, Mapped):
+        return without_value(state, gone)
+    children = [
+        one if one is None or _is_small(one) else without_value(one, gone) for one in state.map_states
+    ]
+    return Mapped(state.message, map_states=children)
+
+
+def _is_small(state: State) -> bool:
+    """Tell whether a state holds no more than its facts would take."""
+    if isinstance(state, Mapped):
+        return all(one is None or _is_small(one) for one in state.map_states)
+    value = state.__dict__.get("result")
+    kind = type(value)
+    if kind in ATOMS:
+        return kind not in (str, bytes) or len(value) <= _SHORT  # type: ignore[arg-type]
+    return is_fixed(value) and (size_of(value) or 0) <= _SHORT
+
+
+def drop_frames(error: Any) -> None:
+    """Let go of the frames that an exception keeps alive, with all their values, and those of its causes."""
+    seen: set[int] = set()
+    while isinstance(error, BaseException) and id(error) not in seen:
+        seen.add(id(error))
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+
+
+def _quarter() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _SHARE
+    except (ValueError, OSError, AttributeError):  # not told here
+        return 1 << 62

@@ -1,0 +1,342 @@
+"""Which values of an earlier run a rerun may hand on, and whom it has to call again where it may not.
+
+docs/reruns.md, rules V1 to V3. A task that runs is to meet what it would meet in a fresh run: of an object that was
+changed in place, the version that it took before. If the object is another version by now, the task that made it runs
+again, and after it, in their order, those that change it. Looks at values and changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.fingerprint import known_fingerprint
+from nbflow.core.mutation import draws_random
+from nbflow.core.states import Mapped, Pending, State, without_value
+from nbflow.core.value_copy import copy_ahead
+from nbflow.core.value_traits import is_fixed, is_one_shot
+from nbflow.engine.frozen import ORDINARY
+from nbflow.engine.inputs import Inputs
+from nbflow.engine.values import ATOMS, MOST_ELEMENTS
+from nbflow.errors import ValueReleasedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from nbflow.core.task import Task
+    from nbflow.engine.frozen import FrozenGraph
+    from nbflow.engine.random_state import Draws
+    from nbflow.engine.values import Change, Followed, Taken, Values
+
+OUTSIDE = "changed since its run"
+USED_UP = "used up"
+_FEW = 3
+_LOOKED_INTO = (list, tuple, set, dict)
+
+
+class NoReuse:
+    """What is asked where nothing is known of an earlier run's values: all may be handed on."""
+
+    def reasons(self, node: int, children: frozenset[int] | None) -> dict[int, str]:
+        """Return the tasks whose values a task cannot get as they are, and why."""
+        return {}
+
+    def changers(self, node: int) -> list[int]:
+        """Return the tasks that change the value of a task in place, in start order."""
+        return []
+
+    def changed_by(self, node: int) -> dict[int, str]:
+        """Return the tasks whose values a task has changed in place, and what to say of it."""
+        return {}
+
+    def shares(self, node: int, other: int) -> bool:
+        """Tell whether the value of a task may hold parts of the value of another one."""
+        return True
+
+    def reached(self, node: int) -> dict[int, str]:
+        """Return the tasks that take, after a task, what that one changes in place, and what to say of it."""
+        return {}
+
+    def changed_outside(self) -> dict[int, str]:
+        """Return the tasks whose values no task of the run has changed, but somebody else."""
+        return {}
+
+    def has_original(self, node: int) -> bool:
+        """Tell whether there is a copy of the value that a person has pinned or set."""
+        return False
+
+    def original(self, node: int, state: State) -> State:
+        """Return the state of a task whose value a person has pinned or set, with that value as it was then."""
+        return state
+
+
+class Reuse(NoReuse):
+    """Knows the values of an earlier run.
+
+    Args:
+        graph: The graph of now.
+        before: For each of its nodes the task that had its place then; None for new ones.
+        values: The home of the earlier run's values.
+        states: The states of that run, by its own tasks.
+        draws: Who drew on the global generators of random numbers then.
+    """
+
+    def __init__(
+        self,
+        graph: FrozenGraph,
+        before: Sequence[Task | None],
+        values: Values,
+        states: Mapping[Task, State],
+        draws: Draws,
+    ) -> None:
+        self._graph = graph
+        self._draws = draws
+        self._before = before
+        self._values = values
+        self._states: dict[Task, State] = {
+            task: Pending() if old is None else states[old]
+            for task, old in zip(graph.tasks, before, strict=True)
+        }
+        self._inputs = Inputs(graph, self._states)
+        self._now = {old: node for node, old in enumerate(before) if old is not None}
+        self._prints: dict[int, tuple[Any, str | None]] = {}
+        self._reached: dict[int, dict[int, str]] | None = None
+        self._changed_by: dict[int, dict[int, str]] | None = None
+
+    # -- what a task would get --------------------------------------------------------------------------------------
+
+    def reasons(self, node: int, children: frozenset[int] | None) -> dict[int, str]:
+        """Return the tasks whose values a task cannot get as they are, and why."""
+        found: dict[int, str] = {}
+        old = self._before[node]
+        for child in self._children(node, children):
+            taken = {} if old is None else self._values.taken.get((old, child), {})
+            for key, up, value in self._given(node, child):
+                if up in found or self._graph.role[up] != ORDINARY:
+                    continue
+                why = value if type(value) is _Lost else self._reason(node, taken.get(key), value)
+                if why:
+                    found[up] = str(why)
+        return found
+
+    def _given(self, node: int, child: int) -> Iterable[tuple[str, int, Any]]:
+        for edge in self._graph.edges_in[node]:
+            up = self._graph.index[edge.upstream_task]
+            if edge.key is None or not self._states[edge.upstream_task].is_successful():
+                continue
+            try:
+                value = self._inputs.value(edge, child)
+            except ValueReleasedError as error:
+                value = _Lost(error.why)
+            except Exception:  # noqa: BLE001 - the run will meet it again, and say so
+                continue
+            if type(value) not in ATOMS:
+                yield edge.key, up, value
+
+    def _children(self, node: int, children: frozenset[int] | None) -> Iterable[int]:
+        if not self._graph.is_map[node]:
+            return (-1,)
+        state = self._states[self._graph.tasks[node]]
+        return (
+            range(len(state.map_states)) if children is None and isinstance(state, Mapped) else children or ()
+        )
+
+    def _reason(self, node: int, taken: Taken | None, value: Any) -> str:
+        whole = self._values.followed(value)
+        parts = (value,) if whole is not None or type(value) is not list else tuple(value)
+        wanted = (
+            None
+            if taken is None or len(taken.parts) != sum(not is_fixed(p) for p in parts)
+            else iter(taken.parts)
+        )
+        for part in parts:
+            if is_fixed(part):
+                continue
+            followed = self._values.followed(part)
+            if wanted is not None:
+                then, version = next(wanted)
+            elif followed is not None:
+                then, version = followed, self._version_before(followed, node)
+            else:
+                continue
+            if why := self._differs(then, version, followed, part):
+                return why
+        return ""
+
+    def _differs(self, then: Followed, version: int, now: Followed | None, value: Any) -> str:
+        wanted = then.versions[version].print
+        if wanted is None:  # nobody can know, so whoever may have changed it has
+            if now is then and version == len(then.versions) - 1:
+                return ""
+            return _said(then.versions[version + 1 :], value)
+        if self._print_of(value) == wanted:
+            return ""
+        changes = now.versions[1:] if now is not None and now is not then else then.versions[version + 1 :]
+        return _said(changes or then.versions[1:], value)
+
+    def _version_before(self, followed: Followed, node: int) -> int:
+        """Return the version that a task would meet which has not taken the object yet: by the order of starts."""
+        for version, change in enumerate(followed.versions):
+            if any(self._now.get(task, -1) > node for task in change.by):
+                return version - 1
+        return len(followed.versions) - 1
+
+    def _print_of(self, value: Any) -> str | None:
+        known = self._prints.get(id(value))
+        if known is None or known[0] is not value:
+            known = self._prints[id(value)] = value, known_fingerprint(value)
+        return known[1]
+
+    # -- who changes what -------------------------------------------------------------------------------------------
+
+    def changers(self, node: int) -> list[int]:
+        """Return the tasks that change the value of a task in place, in start order."""
+        found: set[int] = set()
+        for followed in self._followed_of(node):
+            for change in _lasting(followed):
+                found.update(self._now[task] for task in change.by if task in self._now)
+        found.discard(node)
+        return sorted(found)
+
+    def changed_by(self, node: int) -> dict[int, str]:
+        """Return the tasks whose values a task has changed in place, and what to say of it."""
+        if self._changed_by is None:
+            self._changed_by = {}
+            for other in range(len(self._graph.tasks)):
+                for changer in self.changers(other) if self._graph.role[other] == ORDINARY else ():
+                    how = USED_UP if self._is_one_shot(other) else "changed in place"
+                    why = f"{how} by {self._graph.tasks[changer].name!r}"
+                    self._changed_by.setdefault(changer, {})[other] = why
+        return self._changed_by.get(node, {})
+
+    def _is_one_shot(self, node: int) -> bool:
+        followed = self._followed_of(node)
+        return bool(followed) and all(is_one_shot(one.value) for one in followed)
+
+    def _followed_of(self, node: int) -> list[Followed]:
+        found = []
+        for state in self._parts(self._states[self._graph.tasks[node]]):
+            value = vars(state).get("result")
+            inside = value if type(value) is list and len(value) <= MOST_ELEMENTS else ()
+            objects = (one for one in (value, *inside) if type(one) not in ATOMS)
+            found += [followed for one in objects if (followed := self._values.followed(one)) is not None]
+        return found
+
+    @staticmethod
+    def _parts(state: State) -> Iterable[State]:
+        return [one for one in state.map_states if one is not None] if isinstance(state, Mapped) else (state,)
+
+    def shares(self, node: int, other: int) -> bool:
+        """Tell whether the value of a task may hold parts of the value of another one."""
+        parts = {id(followed.value) for followed in self._followed_of(other)}
+        states = self._parts(self._states[self._graph.tasks[node]])
+        pending: list[Any] = [vars(state).get("result") for state in states]
+        seen: set[int] = set()
+        while pending:
+            value = pending.pop()
+            if type(value) in ATOMS or is_fixed(value) or id(value) in seen:
+                continue
+            seen.add(id(value))
+            if id(value) in parts or len(seen) > MOST_ELEMENTS or type(value) not in _LOOKED_INTO:
+                return True
+            pending += value.values() if type(value) is dict else value
+        return False
+
+    def reached(self, node: int) -> dict[int, str]:
+        """Return the tasks that take, after a task, what that one changes in place, and what to say of it."""
+        if self._reached is None:
+            self._reached = {}
+            for (old, _), taken in self._values.taken.items():
+                taker = self._now.get(old)
+                if taker is not None:
+                    self._note_reached(taker, taken)
+        return {**self._drawing_after(node), **self._reached.get(node, {})}
+
+    def _drawing_after(self, node: int) -> dict[int, str]:
+        if not self._draws.met or self._graph.free[node]:
+            return {}
+        task, old = self._graph.tasks[node], self._before[node]
+        names = draws_random(task.run) | (frozenset() if old is None else self._draws.names_of(old))
+        found = {}
+        for other in range(node + 1, len(self._graph.tasks)) if names else ():
+            then = self._before[other]
+            if then is not None and (shared := sorted(names & self._draws.names_of(then))):
+                found[other] = f"draws on {shared[0]} after {task.name!r}"
+        return found
+
+    def _note_reached(self, taker: int, taken: Mapping[str, Taken]) -> None:
+        assert self._reached is not None
+        for one in taken.values():
+            for followed, version in one.parts:
+                for change in followed.versions[1 : version + 1]:
+                    for task in change.by:
+                        changer = self._now.get(task)
+                        if changer is not None and changer < taker:
+                            why = f"takes what {task.name!r} changes in place"
+                            self._reached.setdefault(changer, {})[taker] = why
+
+    def changed_outside(self) -> dict[int, str]:
+        """Return the tasks whose values no task of the run has changed, but somebody else."""
+        found = {}
+        for node, task in enumerate(self._graph.tasks):
+            if self._graph.role[node] != ORDINARY:
+                continue
+            for state in self._parts(self._states[task]):
+                value = vars(state).get("result")
+                if type(value) in ATOMS or not state.is_successful():
+                    continue
+                followed = self._values.followed(value)
+                if followed is None or is_one_shot(value):
+                    continue
+                known = followed.print
+                if known is not None and self._print_of(value) != known:
+                    found[node] = OUTSIDE
+                    break
+        return found
+
+    def has_original(self, node: int) -> bool:
+        """Tell whether there is a copy of the value that a person has pinned or set."""
+        return self._before[node] in self._values.originals
+
+    def original(self, node: int, state: State) -> State:
+        """Return the state of a task whose value a person has pinned or set, with that value as it was then."""
+        old = self._before[node]
+        if old is None or old not in self._values.originals:
+            return state
+        value = copy_ahead(self._values.originals[old])
+        if isinstance(state, Mapped):
+            pairs = zip(state.map_states, value, strict=True)
+            return Mapped(state.message, map_states=[_with(child, one) for child, one in pairs])
+        return _with(state, value)
+
+
+class _Lost(str):
+    """Why there is no value."""
+
+    __slots__ = ()
+
+
+def _lasting(followed: Followed) -> Sequence[Change]:
+    """Return the changes of an object, without those that a failed attempt made and that were put back."""
+    kept = [followed.versions[0]]
+    for change in followed.versions[1:]:
+        if len(kept) > 1 and change.by == kept[-1].by and None is not change.print == kept[-2].print:
+            kept.pop()
+        else:
+            kept.append(change)
+    return kept[1:]
+
+
+def _with(state: State, value: Any) -> State:
+    fresh = without_value(state, None)
+    fresh.result = value
+    return fresh
+
+
+def _said(changes: Sequence[Change], value: Any) -> str:
+    names = dict.fromkeys(task.name for change in changes for task in change.by)
+    if not names:
+        return OUTSIDE
+    few = ", ".join(map(repr, list(names)[:_FEW])) + (", ..." if len(names) > _FEW else "")
+    if is_one_shot(value):
+        return f"{USED_UP} by {few}"
+    return f"changed in place by {few}"

@@ -1,0 +1,121 @@
+"""The global generators of random numbers: a rerun draws what a fresh run draws (docs/reruns.md)."""
+
+from __future__ import annotations
+
+import random
+import sys
+from datetime import timedelta
+
+import pytest
+
+from nbflow import Flow, Parameter, task
+
+LIMIT_S = 20
+FREE = pytest.mark.parametrize("kind", ["random", "numpy.random"])
+
+
+def draw_plainly():
+    return random.random()
+
+
+def draw_by_helper():
+    return draw_plainly()
+
+
+def draw_of_numpy():
+    import numpy as np
+
+    return float(np.random.random())
+
+
+def seed():
+    random.seed(11)
+
+
+def seed_numpy():
+    import numpy as np
+
+    np.random.seed(11)
+
+
+SOURCES = pytest.mark.parametrize(
+    ("seeding", "drawing"), [(seed, draw_plainly), (seed, draw_by_helper), (seed_numpy, draw_of_numpy)]
+)
+
+
+@pytest.fixture(autouse=True)
+def _as_before():
+    state, numpy = random.getstate(), sys.modules.get("numpy")
+    others = None if numpy is None else numpy.random.get_state()
+    yield
+    random.setstate(state)
+    if numpy is not None:
+        numpy.random.set_state(others)
+
+
+def flow_of(seeding, drawing):
+    with Flow("f") as flow:
+        seeded = task(seeding, name="seed")()
+        n = Parameter("n", default=1)
+        first = task(lambda n: drawing(), name="first")(n, upstream_tasks=[seeded])
+        second = task(drawing, name="second")(upstream_tasks=[first])
+    return flow, first, second
+
+
+def the_rerun_of(run, *args, **options):
+    again = run.rerun(*args, **options)
+    again.wait(LIMIT_S)
+    return again
+
+
+@SOURCES
+def test_a_task_that_draws_again_draws_what_it_drew(seeding, drawing, executor):
+    """Values, rule V1."""
+    flow, first, second = flow_of(seeding, drawing)
+    run = flow.start(executor=executor)
+    run.wait(LIMIT_S)
+    assert run.results[first] != run.results[second]
+
+    for asked in ([second], [first], [first, second]):
+        again = the_rerun_of(run, asked)
+
+        assert (again.results[first], again.results[second]) == (run.results[first], run.results[second])
+
+
+@SOURCES
+def test_an_unchanged_flow_that_draws_has_nothing_to_rerun(seeding, drawing):
+    """Values, rule V2."""
+    flow, _, _ = flow_of(seeding, drawing)
+    run = flow.start()
+    run.wait(LIMIT_S)
+
+    assert run.rerun("stale", dry=True).is_empty
+
+
+@SOURCES
+def test_whoever_draws_after_a_task_that_draws_otherwise_draws_again(seeding, drawing):
+    """Values, rule V1: the plan says why."""
+    flow, _, _ = flow_of(seeding, drawing)
+    run = flow.start()
+    run.wait(LIMIT_S)
+
+    plan = run.rerun([], n=2, dry=True)
+
+    assert [step.task.name for step in plan.steps if step.runs] == ["n", "first", "second"]
+
+
+def test_a_further_attempt_draws_what_the_first_one_drew(executor):
+    """Values, rule V2: `max_retries`."""
+    drawn = []
+
+    def draw():
+        drawn.append(random.random())
+        if len(drawn) < 3:
+            raise ValueError("not yet")
+
+    with Flow("f") as flow:
+        task(draw, max_retries=2, retry_delay=timedelta(0))()
+    flow.run(executor=executor)
+
+    assert len(drawn) == 3
+    assert len(set(drawn)) == 1

@@ -1,0 +1,457 @@
+"""Every way in which a value comes again: none hands on what a task has changed meanwhile (docs/reruns.md)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from nbflow import Flow, Parameter, context, task
+from nbflow.errors import ChangedInputError
+from nbflow.signals import LOOP
+from nbflow.states import Failed, Success
+from tests.engine.changing import Box, Pile
+
+NOW = timedelta(0)
+LIMIT_S = 20
+
+
+def rows():
+    return [1, 2]
+
+
+def add(rows):
+    rows.append(3)
+    return len(rows)
+
+
+def listed(x):
+    return list(x)
+
+
+def whys(plan):
+    return {step.task.name: step.why for step in plan.steps if step.runs}
+
+
+@pytest.fixture(autouse=True)
+def _no_caches():
+    context.caches.clear()
+    yield
+    context.caches.clear()
+
+
+def the_run_of(flow, **options):
+    run = flow.start(**options)
+    run.wait(LIMIT_S)
+    return run
+
+
+def the_rerun_of(run, *args, **options):
+    again = run.rerun(*args, **options)
+    again.wait(LIMIT_S)
+    return again
+
+
+def test_the_plan_names_who_has_changed_the_value():
+    """Values, rule V2."""
+    with Flow("f") as flow:
+        made = task(rows)()
+        added = task(add)(made)
+
+    text = the_run_of(flow).rerun([added], dry=True).text()
+
+    assert "rows  runs  changed in place by 'add'" in text
+    assert "add   runs  asked for" in text
+
+
+def test_a_chain_of_changes_is_made_again_in_its_order(executor):
+    """Values, rule V1."""
+    with Flow("f") as flow:
+        made = task(rows)()
+        first = task(lambda x: x.append(len(x) * 10), name="first")(made)
+        second = task(lambda x: x.append(len(x) * 10), name="second")(made, upstream_tasks=[first])
+        third = task(lambda x: [*x], name="third")(made, upstream_tasks=[second])
+    run = the_run_of(flow, executor=executor)
+
+    again = the_rerun_of(run, [second])
+
+    assert run.results[third] == [1, 2, 20, 30]
+    assert again.results[third] == run.results[third]
+    assert again.results[made] == run.results[third]
+
+
+def test_what_failed_after_it_had_changed_its_input_gets_it_as_it_was(executor):
+    """Values, rule V2: rerun of what failed."""
+    broken = [True]
+
+    def add_and_fail(x):
+        x.append(3)
+        if broken:
+            raise ValueError("broken")
+        return list(x)
+
+    with Flow("f") as flow:
+        made = task(rows)()
+        added = task(add_and_fail)(made)
+    run = the_run_of(flow, executor=executor)
+    broken.clear()
+
+    plan = run.rerun("failed", dry=True)
+    again = the_rerun_of(run, "failed")
+
+    assert whys(plan) == {"rows": "changed in place by 'add_and_fail'", "add_and_fail": "failed in run 1"}
+    assert again.results[added] == [1, 2, 3]
+
+
+def test_a_retry_of_a_held_task_gets_the_input_as_it_was(executor):
+    """Values, rule V2: hold and retry."""
+    broken = [True]
+
+    def add_and_fail(x):
+        x.append(3)
+        if broken:
+            raise ValueError("broken")
+        return list(x)
+
+    with Flow("f") as flow:
+        made = task(rows)()
+        added = task(add_and_fail)(made)
+    run = flow.start(hold_on_failure=True, executor=executor)
+    run.wait(LIMIT_S, or_held=True)
+    assert isinstance(run.retry(added), Failed)
+    broken.clear()
+
+    run.retry(added)
+    run.resume()
+    run.wait(LIMIT_S)
+
+    assert run.results[added] == [1, 2, 3]
+    assert run.results[made] == [1, 2, 3]
+
+
+def test_a_retry_puts_the_contents_back_into_the_very_objects(executor):
+    """Values, rule V2: another value that holds the same object sees it too."""
+    attempts = []
+
+    def add_and_fail(x):
+        x.append(3)
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise ValueError("not yet")
+
+    with Flow("f") as flow:
+        made = task(rows)()
+        holder = task(lambda x: {"inside": x}, name="holder")(made)
+        task(add_and_fail, max_retries=1, retry_delay=NOW)(made, upstream_tasks=[holder])
+    run = the_run_of(flow, executor=executor)
+
+    assert run.results[holder]["inside"] is run.results[made]
+    assert run.results[made] == [1, 2, 3]
+
+
+def test_a_retry_without_a_copy_is_refused_with_words(executor):
+    """Values, rule V2: nothing is known of how to put a list of a user's class back."""
+
+    def add_and_fail(x):
+        x.append(3)
+        raise ValueError("broken")
+
+    with Flow("f") as flow:
+        made = task(lambda: Pile([1, 2]), name="pile")()
+        added = task(add_and_fail, max_retries=2, retry_delay=NOW)(made)
+    run = the_run_of(flow, executor=executor)
+
+    error = run.states[added].result
+
+    assert isinstance(error, ChangedInputError)
+    assert "'x', the value of 'pile'" in str(error)
+    assert "let the task change a copy of its own" in str(error)
+    assert isinstance(error.__cause__ or error.__context__, ValueError)
+
+
+def test_a_retry_is_not_refused_where_nothing_was_changed(executor):
+    """Values, rule V2: there is no copy, and none is needed."""
+    attempts = []
+
+    def look_and_fail(x):
+        attempts.append(list(x))
+        if attempts[1:]:
+            return x.append(3)
+        raise ValueError("not yet")
+
+    with Flow("f") as flow:
+        made = task(lambda: Pile([1, 2]), name="pile")()
+        task(look_and_fail, max_retries=1, retry_delay=NOW)(made)
+
+    assert isinstance(the_run_of(flow, executor=executor).state, Success)
+    assert attempts == [[1, 2], [1, 2]]
+
+
+def test_a_further_turn_of_a_loop_goes_on_with_its_inputs_as_they_are(executor):
+    """Values, rule V1: as in plain Python."""
+
+    def add_up(x):
+        x.append(3)
+        if context.get("task_loop_count", 1) < 3:
+            raise LOOP
+        return list(x)
+
+    with Flow("f") as flow:
+        made = task(rows)()
+        added = task(add_up)(made)
+    run = the_run_of(flow, executor=executor)
+
+    again = the_rerun_of(run, [added])
+
+    assert run.results[added] == [1, 2, 3, 3, 3]
+    assert again.results[added] == [1, 2, 3, 3, 3]
+
+
+def test_a_retry_inside_a_turn_begins_as_that_turn_began(executor):
+    """Values, rule V2: LOOP and retries."""
+    failed = []
+
+    def add_up(x):
+        x.append(3)
+        turn = context.get("task_loop_count", 1)
+        if turn == 2 and not failed:
+            failed.append(turn)
+            raise ValueError("not yet")
+        if turn < 3:
+            raise LOOP
+        return list(x)
+
+    with Flow("f") as flow:
+        made = task(rows)()
+        added = task(add_up, max_retries=1, retry_delay=NOW)(made)
+
+    assert the_run_of(flow, executor=executor).results[added] == [1, 2, 3, 3, 3]
+
+
+def test_a_cached_result_is_as_it_was_returned(executor):
+    """Values, rule V2: `cache_for`."""
+    calls = []
+
+    @task(cache_for=timedelta(hours=1))
+    def cached():
+        calls.append(1)
+        return [1, 2]
+
+    with Flow("f") as flow:
+        made = cached()
+        added = task(add)(made)
+
+    results = [the_run_of(flow, executor=executor).results[added] for _ in range(3)]
+
+    assert results == [3, 3, 3]
+
+
+def test_a_pinned_value_stays_as_it_was_pinned(executor):
+    """Values, rule V2: pins."""
+    with Flow("f") as flow:
+        made = task(rows)()
+        added = task(add)(made)
+    run = the_run_of(flow, executor=executor)
+    run.pin(made)
+
+    for _ in range(3):
+        run = the_rerun_of(run, [added])
+
+        assert run.results[added] == 3
+        assert run.sources[made] == "pinned"
+
+
+def test_a_value_that_was_set_stays_as_it_was_set(executor):
+    """Values, rule V2: edited values."""
+    with Flow("f") as flow:
+        made = task(lambda: 1 / 0, name="made")()
+        added = task(add)(made)
+    run = flow.start(hold_on_failure=True, executor=executor)
+    run.wait(LIMIT_S, or_held=True)
+    run.set_result(made, [7, 7])
+    run.resume()
+    run.wait(LIMIT_S)
+    assert run.results[added] == 3
+
+    for _ in range(2):
+        run = the_rerun_of(run, [added])
+
+        assert run.results[added] == 3
+        assert run.sources[made] == "edited"
+
+
+def test_a_value_handed_back_as_a_parameter_is_left_as_it_is(executor):
+    """Values, rule V4: `run.results`, given to another flow."""
+    with Flow("f") as flow:
+        made = task(rows)()
+    with Flow("g") as other:
+        added = task(add)(Parameter("x"))
+    run = the_run_of(flow)
+
+    results = [
+        the_run_of(other, parameters={"x": run.results[made]}, executor=executor).results[added] for _ in "ab"
+    ]
+
+    assert results == [3, 3]
+    assert run.results[made] == [1, 2]
+
+
+def test_a_value_that_the_user_changes_between_the_runs_is_made_again():
+    """Values, rule V2: `run.results` in the hands of the user."""
+    with Flow("f") as flow:
+        made = task(rows)()
+        seen = task(lambda x: list(x), name="seen")(made)
+    run = the_run_of(flow)
+    run.results[made].append("by hand")
+
+    plan = run.rerun([seen], dry=True)
+    again = the_rerun_of(run, [seen])
+
+    assert whys(plan)["rows"] == "changed since its run"
+    assert again.results[seen] == [1, 2]
+
+
+def test_a_state_handed_back_is_as_its_task_left_it(executor):
+    """Values, rule V2: `task_states` of an earlier run."""
+    with Flow("f") as flow:
+        made = task(rows)()
+        added = task(add)(made)
+    first = flow.run()
+
+    run = the_run_of(flow, task_states={made: first.result[made]}, executor=executor)
+
+    assert run.results[added] in (3, 4)  # the user hands on what it is by now, see below
+    assert run.results[added] == len(run.results[made])
+
+
+def test_one_parameter_that_changes_runs_only_what_needs_it(executor):
+    """Values, rule V2: nothing runs needlessly, and nothing is handed on in the wrong version."""
+    with Flow("f") as flow:
+        n = Parameter("n", default=1)
+        made = task(rows)()
+        other = task(lambda: [5], name="other")()
+        added = task(lambda x, n: x.append(n), name="add")(made, n)
+        seen = task(listed, name="seen")(made, upstream_tasks=[added])
+        task(listed, name="apart")(other)
+    run = the_run_of(flow, executor=executor)
+
+    plan = run.rerun([], n=9, dry=True)
+    again = the_rerun_of(run, [], n=9)
+
+    assert whys(plan) == {
+        "n": "changed from 1 to 9",
+        "rows": "changed in place by 'add'",
+        "add": "downstream of 'n'",
+        "seen": "downstream of 'add'",
+    }
+    assert again.results[seen] == [1, 2, 9]
+
+
+def test_an_object_that_two_tasks_return_is_made_again_for_both(executor):
+    """Values, rule V2: one object, two values."""
+    with Flow("f") as flow:
+        made = task(rows)()
+        same = task(lambda x: x, name="same")(made)
+        added = task(add)(same)
+        seen = task(listed, name="seen")(made, upstream_tasks=[added])
+    run = the_run_of(flow, executor=executor)
+
+    again = the_rerun_of(run, [added])
+
+    assert run.results[same] is run.results[made]
+    assert again.results[added] == run.results[added] == 3
+    assert again.results[seen] == run.results[seen] == [1, 2, 3]
+    assert again.results[same] is again.results[made]
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [lambda x: {"inside": x}, lambda x: (x, 1), lambda x: Box(x), lambda x: [x]],
+    ids=["dict", "tuple", "object", "list"],
+)
+def test_a_change_through_a_value_that_holds_another_is_seen(holder, executor):
+    """Values, rule V2: aliases."""
+
+    def add_inside(x):
+        found = x["inside"] if isinstance(x, dict) else x.content if isinstance(x, Box) else x[0]
+        found.append(3)
+
+    with Flow("f") as flow:
+        made = task(rows)()
+        held = task(holder, name="holder")(made)
+        added = task(add_inside)(held)
+        seen = task(listed, name="seen")(made, upstream_tasks=[added])
+    run = the_run_of(flow, executor=executor)
+
+    for again in (the_rerun_of(run, [held]), the_rerun_of(run, [added]), the_rerun_of(run, [seen])):
+        assert again.results[seen] == run.results[seen] == [1, 2, 3]
+
+
+def test_a_change_through_a_view_is_seen(executor):
+    """Values, rule V2: views of arrays."""
+    np = pytest.importorskip("numpy")
+
+    def double(x):
+        x *= 2
+
+    with Flow("f") as flow:
+        made = task(lambda: np.arange(4), name="made")()
+        half = task(lambda x: x[2:], name="half")(made)
+        doubled = task(double)(half)
+        seen = task(lambda x: x.tolist(), name="seen")(made, upstream_tasks=[doubled])
+    run = the_run_of(flow, executor=executor)
+
+    again = the_rerun_of(run, [doubled])
+
+    assert run.results[seen] == again.results[seen] == [0, 1, 4, 6]
+
+
+def test_mapped_elements_that_were_changed_are_made_again(executor):
+    """Values, rule V2: a mapped element."""
+    with Flow("f") as flow:
+        made = task(lambda: [[1], [2]], name="made")()
+        added = task(add).map(made)
+        seen = task(lambda x: [*x], name="seen")(made, upstream_tasks=[added])
+    run = the_run_of(flow, executor=executor)
+
+    again = the_rerun_of(run, [added])
+
+    assert run.results[added] == again.results[added] == [2, 2]
+    assert again.results[seen] == [[1, 3], [2, 3]]
+
+
+def test_what_mapped_tasks_returned_and_others_changed_is_made_again(executor):
+    """Values, rule V2: mapped over mapped."""
+    with Flow("f") as flow:
+        made = task(lambda n: [n], name="made").map([1, 2])
+        added = task(add).map(made)
+        gathered = task(lambda x: [*map(list, x)], name="gathered")(made, upstream_tasks=[added])
+    run = the_run_of(flow, executor=executor)
+
+    again = the_rerun_of(run, [added])
+
+    assert run.results[added] == again.results[added] == [2, 2]
+    assert again.results[gathered] == run.results[gathered] == [[1, 3], [2, 3]]
+
+
+def test_what_all_instances_of_a_class_share_is_made_again(executor):
+    """Values, rule V2: class attributes."""
+
+    def made():
+        class Counted:
+            shared: list = []
+
+        return Counted()
+
+    def change(x):
+        type(x).shared.append(1)
+        return len(type(x).shared)
+
+    with Flow("f") as flow:
+        one = task(made)()
+        changed = task(change)(one)
+    run = the_run_of(flow, executor=executor)
+
+    again = the_rerun_of(run, [changed])
+
+    assert run.results[changed] == again.results[changed] == 1
