@@ -65,17 +65,30 @@ def engine_folder() -> str:
 
 
 class Worker:
-    """One engine in a process of its own that is asked and answers, one thing at a time."""
+    """One engine in a process of its own that is asked and answers, one thing at a time.
 
-    def __init__(self, engine: str, python: str) -> None:
+    Args:
+        engine: Its name, which is that of its log as well.
+        python: The interpreter.
+        command: What is executed; `benchmarks.worker` without any.
+        environment: What is set besides the environment of this process.
+    """
+
+    def __init__(
+        self,
+        engine: str,
+        python: str,
+        command: tuple[str, ...] = (),
+        environment: dict[str, str] | None = None,
+    ) -> None:
         BUILD.mkdir(parents=True, exist_ok=True)
         self.engine = engine
-        environment = os.environ | {"PATH": os.pathsep.join([engine_folder(), os.environ.get("PATH", "")])}
+        path = os.pathsep.join([engine_folder(), os.environ.get("PATH", "")])
         with (BUILD / f"{engine}.log").open("w") as log:
             self._process = subprocess.Popen(
-                [python, "-m", "benchmarks.worker", engine],
+                [python, *(command or ("-m", "benchmarks.worker", engine))],
                 cwd=ROOT,
-                env=environment,
+                env=os.environ | {"PATH": path} | (environment or {}),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

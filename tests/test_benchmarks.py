@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import panel, panel_kernel, report, shapes
+from benchmarks import panel, panel_kernel, report, shapes, value_cases, value_worker, values
 from benchmarks.targets import judge
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,7 +86,7 @@ def test_the_two_tables_of_the_page_do_not_touch_each_other(tmp_path: Path):
 def test_the_page_of_the_docs_has_a_place_for_each_table():
     text = (ROOT / "docs" / "benchmarks.md").read_text()
 
-    for marker in (report.BEGIN, report.END, panel.BEGIN, panel.END):
+    for marker in (report.BEGIN, report.END, panel.BEGIN, panel.END, values.BEGIN, values.END):
         assert text.count(marker) == 1
 
 
@@ -117,3 +117,71 @@ def test_a_target_of_the_panel_is_judged_by_the_median():
 
     assert [row[-1] for row in rows[1:]] == ["met", "not met"]
     assert [row[3] for row in rows[1:]] == ["200 ms", "301 ms"]
+
+
+@pytest.mark.slow
+def test_a_quick_look_at_values_ends_with_a_verdict_on_each_case(tmp_path: Path):
+    out = tmp_path / "values.json"
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.values",
+        "--quick",
+        "--baseline",
+        str(ROOT),
+        "--out",
+        str(out),
+    ]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text())["found"]
+    unmeasured = {key: one["error"] for key, one in found.items() if "error" in one}
+    assert set(unmeasured) <= {"needed"}  # it needs another engine, which a quick look does not install
+    assert len(done.stdout.splitlines()) > len(found) == len(value_cases.CASES)
+
+
+@pytest.mark.parametrize("case", value_cases.CASES, ids=lambda case: case.key)
+def test_a_case_of_values_names_what_measures_it_and_what_stands_beside(case: value_cases.Case):
+    assert callable(value_worker.found(case.measure))
+    assert case.beside or case.what
+    assert case.unit in values.SCALES
+    assert set(case.quick) <= set(case.details)
+    if case.beside == value_cases.HAMILTON:
+        assert callable(value_worker.found(f"{case.measure}_of_hamilton"))
+
+
+def test_every_sort_of_value_is_measured():
+    sorts = {case.key.partition("-")[0] for case in value_cases.CASES}
+
+    assert sorts == {"flow", "print", "once", "plus", "needed", "held", "store"}
+    assert [case.key for case in value_cases.CASES if case.limit is None] == ["flow-lists", "print-texts"]
+
+
+def test_a_ratio_of_values_is_the_median_of_the_pairs_and_not_that_of_the_medians():
+    case = value_cases.CASES[0]
+    samples = [{"value": ours, "beside": theirs} for ours, theirs in ((1.0, 1.0), (4.0, 2.0), (9.0, 8.0))]
+
+    found = values.summed_up(samples)
+
+    assert found["ratio"] == 9 / 8
+    assert values.verdict(case, found) == "not met"
+    assert values.verdict(case, found | {"ratio": case.limit}) == "met"
+    assert values.verdict(case, {"error": "missing"}) == "not measured"
+
+
+def test_a_case_without_its_baseline_says_so_and_measures_nothing():
+    found = values.measure(value_cases.CASES[0], checkout=None, hamilton=None)
+
+    assert found == {"error": "the engine before is missing"}
+
+
+def test_what_is_alive_of_the_arrays_is_counted():
+    value_memory = pytest.importorskip("benchmarks.value_memory")
+    pytest.importorskip("numpy")
+    arrays = value_memory.Arrays(1)
+    kept = arrays.make()
+    arrays.make()
+
+    assert arrays.alive() == kept.nbytes == 1_000_000
