@@ -151,6 +151,7 @@ class _Side:
         self.timings: Mapping[Task, tuple[float, float | None]] = run.timings
         self.sources: Mapping[Task, str] = run.sources
         self.results: Mapping[Task, Any] = run.results
+        self._facts: dict[Task, Any] | None = None
 
     def state(self, slug: str) -> State | None:
         task = self.tasks.get(slug)
@@ -170,6 +171,13 @@ class _Side:
 
     def value(self, slug: str) -> Any:
         return self.results[self.tasks[slug]]
+
+    def print(self, slug: str) -> str | None:
+        """Return the fingerprint of a task's value, which stays known when the value is given back."""
+        if self._facts is None:
+            self._facts = getattr(self.run, "facts", {})
+        facts = self._facts.get(self.tasks[slug])
+        return None if facts is None else facts.fingerprint
 
     def code(self, slug: str) -> str:
         """Return the fingerprint of a task's code, as it was in this run; empty if that is not known."""
@@ -195,8 +203,9 @@ def _compared_values(slug: str, one: _Side, other: _Side) -> str:
         return ""
     try:
         return _word(alike(one.value(slug), other.value(slug)))
-    except (NbflowError, LookupError):  # of a stored one, that was not kept or cannot be read
-        return UNKNOWN
+    except (NbflowError, LookupError):  # given back, or of a stored one that was not kept or cannot be read
+        prints = one.print(slug), other.print(slug)
+        return UNKNOWN if None in prints else SAME if prints[0] == prints[1] else DIFFERENT
 
 
 def _compared_code(slug: str, one: _Side, other: _Side) -> str:

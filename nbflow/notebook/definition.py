@@ -106,7 +106,9 @@ def _give_names_back(flow: Flow, namespace: dict[str, Any]) -> None:
         held = namespace.get(name)
         if held is None or is_made(held):
             continue
-        if any(state.result is held for run in flow.runs.copy() for state in run.states.values()):
+        if any(
+            vars(state).get("result") is held for run in flow.runs.copy() for state in run.states.values()
+        ):
             namespace[name] = book.value(name, binders[-1])
 
 

@@ -89,7 +89,11 @@ def debug(call: Call) -> None:
     run = newest_run(call.flow)
     if run is None:
         raise UsageError(f"{call.magic}: flow {call.flow.name!r} has not run yet, so nothing has failed")
-    failed = [task for task, state in run.states.items() if isinstance(state.result, BaseException)]
+    failed = [
+        task
+        for task, state in run.states.items()
+        if state.is_failed() and isinstance(state.result, BaseException)
+    ]
     if call.options.task or call.options.target or not failed:
         run.debug(call.task() if failed else _task_or_held(call, run))
     else:

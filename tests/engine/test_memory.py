@@ -307,3 +307,16 @@ def test_an_unknown_word_for_keep_is_refused(keep):
         Flow("f", keep=keep)
     with pytest.raises(OptionError, match="keep"):
         task(lambda: 1, keep=keep)
+
+
+def test_runs_are_compared_by_the_facts_of_values_that_were_given_back():
+    with Flow("f") as flow:
+        same = task(lambda: [1, 2], name="same")()
+        count = task(lambda n=[0]: n.append(1) or list(n), name="count")()
+    flow.run()
+    flow.run()
+
+    pairs = {pair.slug: pair.value for pair in flow.runs[1].compare(flow.runs[0]).tasks}
+
+    assert flow.runs[0].facts[same].where == flow.runs[0].facts[count].where == "released"
+    assert pairs == {"same-1": "same", "count-1": "different"}

@@ -84,3 +84,11 @@ def test_a_rerun_without_a_run_says_how_to_begin_one(notebook):
     notebook(FLOW)
 
     assert "%flow start story" in str(notebook("%flow rerun story").error)
+
+
+def test_forget_gives_the_values_of_the_runs_back(story):
+    said = story("%flow forget story").outputs[-1]["text/plain"]
+
+    assert said.startswith("story: 1 run gave back about ")
+    assert newest().is_released
+    assert newest().states[story.names["second"]].is_successful()

@@ -586,6 +586,19 @@ def test_nothing_of_a_value_is_kept_once_another_task_is_selected(browse, failin
     until(lambda: gc.collect() is not None and gone() is None)
 
 
+def test_a_result_that_was_given_back_says_so(browse):
+    with Flow("given back") as flow:
+        task(lambda: [1, 2], name="make")()
+    run = flow.start()
+    run.wait(timeout_s=PATIENCE_S)
+    run.forget()
+
+    told = browse(flow, run).select("make-1").sections["result"]
+
+    assert "told to forget its values" in told["problem"]
+    assert "rerun 'make'" in told["problem"]
+
+
 def test_a_closed_panel_leaves_no_thread(sent, failing):
     run = failing.start()
     run.wait(timeout_s=PATIENCE_S)

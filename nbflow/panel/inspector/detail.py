@@ -208,6 +208,8 @@ class Detail:
             if run.timings.get(task, (0, None))[1] is None:
                 return None
             return _of(self._asker.ask("result", (state,), lambda: rich(state.result)), "its repr")
+        if state.released is not None:
+            return {"problem": f"given back: {state.released.why}; {state.released.remedy}"}
         value = state.result
         return _of(self._asker.ask("result", (value,), lambda: rich(value)), "its repr")
 
