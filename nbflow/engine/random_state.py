@@ -24,20 +24,23 @@ _identity = object.__hash__  # and not `id`, of which every audit hook is told
 
 def drawers(graph: FrozenGraph) -> dict[int, frozenset[str]]:
     """Return the tasks that may draw on a global generator, and on which."""
-    known: dict[int, frozenset[str]] = {}
-    found = {}
-    free = graph.free
-    for number, task in enumerate(graph.tasks):
-        if free[number]:
-            continue
-        run = task.__dict__.get("run") or task.run
-        key = _identity(run)
-        names = known.get(key)
-        if names is None:
-            names = known[key] = draws_random(run)
-        if names:
-            found[number] = names
-    return found
+    # Asked once for each function, since many tasks have one; in most flows that is all there is to do.
+    names = {
+        key: found
+        for key, run in {_identity(run): run for run in map(_run_of, graph.tasks)}.items()
+        if (found := draws_random(run))
+    }
+    if not names:
+        return {}
+    return {
+        number: names[key]
+        for number, task in enumerate(graph.tasks)
+        if not graph.free[number] and (key := _identity(_run_of(task))) in names
+    }
+
+
+def _run_of(task: Task) -> Any:
+    return task.__dict__.get("run") or type(task).run
 
 
 def state_of(names: Iterable[str]) -> States:

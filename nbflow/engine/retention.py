@@ -52,12 +52,14 @@ class Retention:
         self._budget = _quarter() if budget is None else budget
         self._sizes: dict[int, int] = {}
         self._held = 0
-        stays = graph.reference | graph.terminal
-        self._waited_for: dict[int, set[int]] = {
-            node: set()
-            for node, task in enumerate(graph.tasks)
-            if (task.keep or keep) == NEEDED and task not in stays and graph.role[node] == ORDINARY
-        }
+        self._waited_for: dict[int, set[int]] = {}
+        if keep == NEEDED or any("keep" in task.__dict__ for task in graph.tasks):
+            stays = graph.reference | graph.terminal
+            self._waited_for = {
+                node: set()
+                for node, task in enumerate(graph.tasks)
+                if (task.keep or keep) == NEEDED and task not in stays and graph.role[node] == ORDINARY
+            }
         if self._waited_for:
             for node, edges in enumerate(graph.edges_in):
                 for edge in edges:
