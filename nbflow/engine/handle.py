@@ -512,6 +512,8 @@ class Run:
             waiter = threading.Event()
             self._loop.post(self._loop.tell_when_still, waiter)
         self._wait(waiter, timeout_s)
+        if self.is_finished and self._loop.at_end is not None:
+            self._loop.at_end()  # once more: the caller may have held an earlier run when this one ended
         return self.state
 
     def rerun(
