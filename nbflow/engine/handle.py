@@ -53,12 +53,12 @@ if TYPE_CHECKING:
     from nbflow.engine.capture import TaskLog
     from nbflow.engine.events import Event, Listener
     from nbflow.engine.executor import Executor
-    from nbflow.engine.facts import ValueFacts
     from nbflow.engine.filerecord import FileRecord
     from nbflow.engine.files import TaskFiles
     from nbflow.engine.frozen import FrozenGraph
     from nbflow.engine.plan import Plan
     from nbflow.engine.run import RunLoop
+    from nbflow.engine.value_facts import ValueFacts
 
 _SLICE_S = 0.25
 _PATIENCE = 3  # the third interrupt gives the resources up; the fourth does not even wait for that

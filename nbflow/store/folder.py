@@ -15,7 +15,7 @@ from nbflow.store.naming import FACTS, number_of, safe_name
 from nbflow.store.past import StoredRun
 from nbflow.store.private import check_folder, in_our_words
 from nbflow.store.recorder import Recorder
-from nbflow.store.reuse import AlsoStored, StoredReuse
+from nbflow.store.stored_reuse import AlsoStored, StoredReuse
 from nbflow.store.writer import LIMIT_S
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from nbflow.errors import NotKeptError, StaleStoreError, StoredRunInUseError
 from nbflow.store.contents import FORMAT
 from nbflow.store.past import NOT_THERE
 from nbflow.store.prints import inputs_of
-from nbflow.store.reuse import StoredReuse
+from nbflow.store.stored_reuse import StoredReuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
