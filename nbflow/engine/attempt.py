@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nbflow.engine.awaiting import Awaited
     from nbflow.engine.files import TaskFiles
     from nbflow.engine.filewatch import Opened
-    from nbflow.engine.values import Watch
+    from nbflow.engine.followed import Watch
 
 
 AWAITED: dict[int, Awaited] = {}

@@ -40,6 +40,7 @@ from nbflow.engine.capture import Lines
 from nbflow.engine.closing import outcome_of, tell_outcome
 from nbflow.engine.describe import describe
 from nbflow.engine.events import warn_safely
+from nbflow.engine.followed import ATOMS
 from nbflow.engine.frozen import CLEANUP, INIT, SETUP
 from nbflow.engine.handlers import call_handlers
 from nbflow.engine.inputs import Inputs
@@ -55,13 +56,12 @@ from nbflow.engine.transitions import (
     state_of_outcome,
     verdict_of,
 )
-from nbflow.engine.values import ATOMS
 from nbflow.errors import NbflowError
 
 if TYPE_CHECKING:
     from nbflow.core.task import Task
+    from nbflow.engine.followed import Watch
     from nbflow.engine.run import RunLoop
-    from nbflow.engine.values import Watch
 
 CACHED = "cached"
 _ASSUMED = Success("Not set up yet; assumed to succeed.")

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Failed, Mapped, Released, State, Success, without_value
 from nbflow.core.value_traits import is_fixed, size_of
+from nbflow.engine.followed import ATOMS
 from nbflow.engine.frozen import ORDINARY
 from nbflow.engine.holders import is_held
 from nbflow.engine.nodes import DONE
 from nbflow.engine.value_facts import MEMORY, RELEASED, ValueFacts, facts_of
-from nbflow.engine.values import ATOMS
 
 if TYPE_CHECKING:
     from nbflow.core.task import Task

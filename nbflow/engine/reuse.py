@@ -14,18 +14,19 @@ from nbflow.core.mutation import draws_random
 from nbflow.core.states import Mapped, Pending, State, without_value
 from nbflow.core.value_copy import copy_ahead
 from nbflow.core.value_traits import is_fixed, is_one_shot
+from nbflow.engine.followed import ATOMS, MOST_ELEMENTS
 from nbflow.engine.frozen import ORDINARY
 from nbflow.engine.inputs import Inputs
-from nbflow.engine.values import ATOMS, MOST_ELEMENTS
 from nbflow.errors import ValueReleasedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from nbflow.core.task import Task
+    from nbflow.engine.followed import Change, Followed, Taken
     from nbflow.engine.frozen import FrozenGraph
     from nbflow.engine.random_state import Draws
-    from nbflow.engine.values import Change, Followed, Taken, Values
+    from nbflow.engine.values import Values
 
 OUTSIDE = "changed since its run"
 USED_UP = "used up"

@@ -58,7 +58,7 @@ from nbflow.engine.schedule import Schedule
 from nbflow.engine.sharing import said_of_sharing, unordered_takers
 from nbflow.engine.shortcut import Shortcut
 from nbflow.engine.transitions import final_state, state_of_error, state_of_outcome, verdict_of
-from nbflow.engine.values import Values, Watch
+from nbflow.engine.values import Values
 from nbflow.errors import InternalError, NbflowError
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from nbflow.core.manager import Deferred
     from nbflow.core.task import Task
     from nbflow.engine.executor import Executor, Session
+    from nbflow.engine.followed import Watch
     from nbflow.engine.keeper import Keeper
 
 HIT_AFTER_S = 0.5  # a cancelled task has this long to see the flag before an exception is raised in it

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.states import Mapped, Pending, Running, State, Success, plain
 from nbflow.engine.attempt import Call, perform
 from nbflow.engine.events import TOLD_SUCCESS
+from nbflow.engine.followed import ATOMS, Watch
 from nbflow.engine.nodes import RUNNING
-from nbflow.engine.values import ATOMS, Watch
 
 if TYPE_CHECKING:
     from nbflow.engine.pipeline import Pipeline

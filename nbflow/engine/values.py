@@ -13,112 +13,44 @@ may be part of another. Resources are not followed: a block that opens again set
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from nbflow.core.collections import Constant
 from nbflow.core.fingerprint import known_fingerprint
 from nbflow.core.mutation import MISSING, may_change
 from nbflow.core.parameter import Parameter
 from nbflow.core.shared_iterator import ItemBuffer
-from nbflow.core.signals import StateSignal
-from nbflow.core.snapshot import Snapshot
 from nbflow.core.states import Mapped
 from nbflow.core.value_copy import copy_ahead
 from nbflow.core.value_traits import is_fixed, is_one_shot, is_plain_data
+from nbflow.engine.followed import (
+    ATOMS,
+    NOTHING_AHEAD,
+    PUT_OFF,
+    Ahead,
+    Change,
+    Followed,
+    Place,
+    Source,
+    Taken,
+    Watch,
+    ahead_of,
+    objects_in,
+    trace_of,
+)
 from nbflow.engine.frozen import ORDINARY
 from nbflow.errors import CannotCopyError, ChangedInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from nbflow.core.states import State
     from nbflow.core.task import Task
     from nbflow.engine.frozen import FrozenGraph
 
-ATOMS = frozenset({int, float, str, bool, bytes, complex, type(None)})
-"""The types that the run loop knows to be fixed without asking."""
-
-MOST_ELEMENTS = 10_000  # of a list that was mapped over
 SMALL = 1 << 16  # bytes of which a copy is taken as it comes
 _MOST_LOOKED_AT = 256  # at each change
-_PUT_OFF: Any = object()
 _NOT_A_SEQUENCE = ("read", "readline", "fetchone", "execute", "recv")
-Place = tuple["Task", int]  # a task, and which child of a mapped one (-1: the task itself)
-
-
-class Change(NamedTuple):
-    """A version of an object.
-
-    Attributes:
-        print: Its fingerprint; None if it cannot be known.
-        by: The tasks that may have made it: one as a rule, several where the object is only part of what they took.
-    """
-
-    print: str | None
-    by: tuple[Task, ...]
-
-
-class Followed:
-    """One object that can change, and the versions it went through.
-
-    Attributes:
-        value: The object, as it is now.
-        versions: The first one is what the task that made it returned.
-        looked_at: The `Values.moment` of the last look at it.
-        original: A copy of the first version, if it is small and somebody may have changed the object since.
-    """
-
-    __slots__ = ("looked_at", "original", "value", "versions")
-
-    def __init__(self, value: Any, moment: int) -> None:
-        self.value = value
-        self.versions: list[Change] = [Change(_PUT_OFF, ())]
-        self.looked_at = moment
-        self.original: Any = _PUT_OFF
-
-    @property
-    def print(self) -> str | None:
-        """The fingerprint of the newest version; taken now if it was put off."""
-        newest = self.versions[-1]
-        if newest.print is _PUT_OFF:
-            newest = self.versions[-1] = Change(known_fingerprint(self.value), newest.by)
-        return newest.print
-
-    def look(self, by: tuple[Task, ...]) -> bool:
-        """Look whether its contents are other ones than those of the newest version; then they are a new version."""
-        known = self.print
-        if known is None:
-            return False
-        now = known_fingerprint(self.value)
-        if now == known:
-            return False
-        self.versions.append(Change(now, by))
-        return True
-
-
-class Taken(NamedTuple):
-    """What a call took as one argument: objects and their versions; many for a list gathered from several values."""
-
-    parts: tuple[tuple[Followed, int], ...]
-
-
-class Watch(NamedTuple):
-    """What a call may change, by argument; looked at again when it has ended."""
-
-    number: int
-    changes: tuple[tuple[str, Followed], ...]
-
-
-class Ahead(NamedTuple):
-    """What inputs contained before a call that may change one of them and may have to be made again.
-
-    Attributes:
-        snapshots: By argument; one for all of them where that is possible.
-        whys: Why there is none, by argument.
-    """
-
-    snapshots: dict[str, Snapshot]
-    whys: dict[str, str]
 
 
 class Values:
@@ -227,11 +159,11 @@ class Values:
             return None
         self.settle()
         for _, followed in changes:
-            if len(followed.versions) == 1 and followed.original is _PUT_OFF:
+            if len(followed.versions) == 1 and followed.original is PUT_OFF:
                 with suppress(CannotCopyError):
                     followed.original = copy_ahead(followed.value, limit_bytes=SMALL)
         if not is_shared and (is_turn or place not in self._ahead) and comes_again():
-            self._ahead[place] = _ahead_of({key: inputs[key] for key in taken}, dict(changes), also)
+            self._ahead[place] = ahead_of({key: inputs[key] for key in taken}, dict(changes), also)
         return Watch(number, tuple(changes))
 
     def is_done(self, number: int, child: int) -> None:
@@ -419,7 +351,7 @@ class Values:
             self._refuse_lost(place, self._changed(place, inputs))
 
     def _refuse_lost(self, place: Place, changed: Sequence[str]) -> None:
-        ahead = self._ahead.get(place, _NOTHING_AHEAD)
+        ahead = self._ahead.get(place, NOTHING_AHEAD)
         for key in changed:
             if key not in ahead.snapshots:
                 self._refuse(
@@ -502,7 +434,7 @@ class Values:
             states: Their states.
         """
         now = {old: new for new, old in pairs.items()}
-        for value in _objects_in(states.values()):
+        for value in objects_in(states.values()):
             followed = earlier.followed(value)
             if followed is not None:
                 followed.looked_at = 0
@@ -523,7 +455,7 @@ class Values:
         """Return what was taken, without the objects that are no longer anybody's value."""
         return Taken(
             tuple(
-                (one, version) if self.followed(one.value) is one else (_trace_of(one, version), 0)
+                (one, version) if self.followed(one.value) is one else (trace_of(one, version), 0)
                 for one, version in taken.parts
             )
         )
@@ -534,7 +466,7 @@ class Values:
         with suppress(CannotCopyError):
             if followed is None or (len(followed.versions) == 1 and not followed.look(())):
                 self.originals[task] = copy_ahead(value)
-            elif followed.original is not _PUT_OFF:
+            elif followed.original is not PUT_OFF:
                 self.originals[task] = followed.original
 
     def let_go(self, value: Any) -> None:
@@ -542,7 +474,7 @@ class Values:
         followed = self._followed.pop(id(value), None)
         if followed is not None:
             _ = followed.print  # taken now at the latest
-            followed.value, followed.original = None, _PUT_OFF
+            followed.value, followed.original = None, PUT_OFF
             if followed in self._put_off:
                 self._put_off.remove(followed)
         self._buffers.pop(id(value), None)
@@ -566,46 +498,3 @@ def said_of_loss(task: Task, by: Sequence[Task], why: str) -> str:
         f"{of} {task.name!r} was changed in place by {names}, and there is no copy of it ({why}): the next run begins "
         f"with what is left. Make it in a task, or have {names} change a copy"
     )
-
-
-class Source(NamedTuple):
-    """Where an argument comes from."""
-
-    task: Task
-    is_resource: bool
-    is_mapped: bool
-    gathers: bool
-
-
-def _trace_of(followed: Followed, version: int) -> Followed:
-    trace = Followed(None, 0)
-    trace.versions = [Change(followed.versions[version].print, ())]
-    return trace
-
-
-def _objects_in(states: Iterable[State | None]) -> Iterator[Any]:
-    for state in states:
-        if isinstance(state, Mapped):
-            yield from _objects_in(state.map_states)
-        elif state is not None and type(value := state.__dict__.get("result")) not in ATOMS:
-            yield value
-            if type(value) is list and len(value) <= MOST_ELEMENTS:
-                yield from (one for one in value if type(one) not in ATOMS)
-
-
-def _ahead_of(inputs: dict[str, Any], changes: Mapping[str, Any], also: tuple[Any, ...]) -> Ahead:
-    also = tuple(
-        one for one in also if not issubclass(type(one), StateSignal)
-    )  # what a LOOP without a result carries
-    with suppress(CannotCopyError):
-        return Ahead(dict.fromkeys(inputs, Snapshot([*inputs.values(), *also])), {})
-    snapshots, whys = {}, {}
-    for key in changes:
-        try:
-            snapshots[key] = Snapshot([inputs[key], *also])
-        except CannotCopyError as error:
-            whys[key] = error.reason
-    return Ahead(snapshots, whys)
-
-
-_NOTHING_AHEAD = Ahead({}, {})

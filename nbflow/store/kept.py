@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from nbflow.core.states import State
     from nbflow.core.task import Task
-    from nbflow.engine.values import Followed, Values
+    from nbflow.engine.followed import Followed
+    from nbflow.engine.values import Values
     from nbflow.store.contents import Contents
     from nbflow.store.entry import Header
 

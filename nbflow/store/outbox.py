@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.value_traits import is_fixed, size_of
-from nbflow.engine.values import ATOMS
+from nbflow.engine.followed import ATOMS
 from nbflow.errors import CannotCopyError
 from nbflow.store.contents import MOST_INLINE, Contents, Pickled
 from nbflow.store.entry import Header, write_head

@@ -1,0 +1,146 @@
+"""One object that can change, the versions it went through, and what calls took of it (docs/reruns.md, rule V2)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nbflow.core.fingerprint import known_fingerprint
+from nbflow.core.signals import StateSignal
+from nbflow.core.snapshot import Snapshot
+from nbflow.core.states import Mapped
+from nbflow.errors import CannotCopyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from nbflow.core.states import State
+    from nbflow.core.task import Task
+
+ATOMS = frozenset({int, float, str, bool, bytes, complex, type(None)})
+"""The types that the run loop knows to be fixed without asking."""
+
+MOST_ELEMENTS = 10_000  # of a list that was mapped over
+PUT_OFF: Any = object()
+Place = tuple["Task", int]  # a task, and which child of a mapped one (-1: the task itself)
+
+
+class Change(NamedTuple):
+    """A version of an object.
+
+    Attributes:
+        print: Its fingerprint; None if it cannot be known.
+        by: The tasks that may have made it: one as a rule, several where the object is only part of what they took.
+    """
+
+    print: str | None
+    by: tuple[Task, ...]
+
+
+class Followed:
+    """One object that can change, and the versions it went through.
+
+    Attributes:
+        value: The object, as it is now.
+        versions: The first one is what the task that made it returned.
+        looked_at: The `Values.moment` of the last look at it.
+        original: A copy of the first version, if it is small and somebody may have changed the object since.
+    """
+
+    __slots__ = ("looked_at", "original", "value", "versions")
+
+    def __init__(self, value: Any, moment: int) -> None:
+        self.value = value
+        self.versions: list[Change] = [Change(PUT_OFF, ())]
+        self.looked_at = moment
+        self.original: Any = PUT_OFF
+
+    @property
+    def print(self) -> str | None:
+        """The fingerprint of the newest version; taken now if it was put off."""
+        newest = self.versions[-1]
+        if newest.print is PUT_OFF:
+            newest = self.versions[-1] = Change(known_fingerprint(self.value), newest.by)
+        return newest.print
+
+    def look(self, by: tuple[Task, ...]) -> bool:
+        """Look whether its contents are other ones than those of the newest version; then they are a new version."""
+        known = self.print
+        if known is None:
+            return False
+        now = known_fingerprint(self.value)
+        if now == known:
+            return False
+        self.versions.append(Change(now, by))
+        return True
+
+
+class Taken(NamedTuple):
+    """What a call took as one argument: objects and their versions; many for a list gathered from several values."""
+
+    parts: tuple[tuple[Followed, int], ...]
+
+
+class Watch(NamedTuple):
+    """What a call may change, by argument; looked at again when it has ended."""
+
+    number: int
+    changes: tuple[tuple[str, Followed], ...]
+
+
+class Ahead(NamedTuple):
+    """What inputs contained before a call that may change one of them and may have to be made again.
+
+    Attributes:
+        snapshots: By argument; one for all of them where that is possible.
+        whys: Why there is none, by argument.
+    """
+
+    snapshots: dict[str, Snapshot]
+    whys: dict[str, str]
+
+
+class Source(NamedTuple):
+    """Where an argument comes from."""
+
+    task: Task
+    is_resource: bool
+    is_mapped: bool
+    gathers: bool
+
+
+def trace_of(followed: Followed, version: int) -> Followed:
+    """Return what is known of a version whose object is nobody's value any more."""
+    trace = Followed(None, 0)
+    trace.versions = [Change(followed.versions[version].print, ())]
+    return trace
+
+
+def objects_in(states: Iterable[State | None]) -> Iterator[Any]:
+    """Yield the objects that states hold and that may change, with the elements of lists."""
+    for state in states:
+        if isinstance(state, Mapped):
+            yield from objects_in(state.map_states)
+        elif state is not None and type(value := state.__dict__.get("result")) not in ATOMS:
+            yield value
+            if type(value) is list and len(value) <= MOST_ELEMENTS:
+                yield from (one for one in value if type(one) not in ATOMS)
+
+
+def ahead_of(inputs: dict[str, Any], changes: Mapping[str, Any], also: tuple[Any, ...]) -> Ahead:
+    """Keep what inputs contain: all of them together where that is possible, since one may be part of another."""
+    also = tuple(
+        one for one in also if not issubclass(type(one), StateSignal)
+    )  # what a LOOP without a result carries
+    with suppress(CannotCopyError):
+        return Ahead(dict.fromkeys(inputs, Snapshot([*inputs.values(), *also])), {})
+    snapshots, whys = {}, {}
+    for key in changes:
+        try:
+            snapshots[key] = Snapshot([inputs[key], *also])
+        except CannotCopyError as error:
+            whys[key] = error.reason
+    return Ahead(snapshots, whys)
+
+
+NOTHING_AHEAD = Ahead({}, {})
