@@ -44,16 +44,18 @@ class Followed:
         value: The object, as it is now.
         versions: The first one is what the task that made it returned.
         looked_at: The `Values.moment` of the last look at it.
+        home: The home of the newest run that has it; only that one lets the object go.
         original: A copy of the first version, if it is small and somebody may have changed the object since.
     """
 
-    __slots__ = ("looked_at", "original", "value", "versions")
+    __slots__ = ("home", "looked_at", "original", "value", "versions")
 
     def __init__(self, value: Any, moment: int) -> None:
         self.value = value
         self.versions: list[Change] = [Change(PUT_OFF, ())]
         self.looked_at = moment
         self.original: Any = PUT_OFF
+        self.home: object = None
 
     @property
     def print(self) -> str | None:

@@ -251,12 +251,6 @@ def renew(task: Task, inputs: dict[str, Any]) -> None:
         found = newest(run)
         if found is run:
             return
-    gives, gave = getattr(found, "outputs", ()), getattr(run, "outputs", ())
-    if gives != gave:  # of a cell
-        names = [", ".join(one) or "nothing" for one in (gives, gave)]
-        raise RetryError(
-            task.name, f"its cell gives {names[0]} now, and gave {names[1]}; rerun it in a new run"
-        )
     try:
         inspect.signature(found).bind(**inputs)
     except TypeError as error:

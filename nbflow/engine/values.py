@@ -79,6 +79,7 @@ class Values:
         self.on_change: Callable[[Task, str, Task], None] | None = None
         self._graph = graph
         self._states = states
+        self._key = object()  # stands for this home, and keeps nothing of it alive
         self._followed: dict[int, Followed] = {}
         self._put_off: list[Followed] = []
         self._callers: list[Task] = []  # whose call ended at each moment
@@ -243,6 +244,7 @@ class Values:
         followed = self._followed.get(id(value))
         if followed is None or followed.value is not value:
             followed = self._followed[id(value)] = Followed(value, self.moment)
+            followed.home = self._key
             self._put_off.append(followed)
         else:
             self._look_again(followed)
@@ -438,6 +440,7 @@ class Values:
             followed = earlier.followed(value)
             if followed is not None:
                 followed.looked_at = 0
+                followed.home = self._key
                 followed.versions = [
                     Change(p, tuple(now.get(t, t) for t in by)) for p, by in followed.versions
                 ]
@@ -472,7 +475,7 @@ class Values:
     def let_go(self, value: Any) -> None:
         """Stop to follow an object that is given back; its versions stay known where somebody has taken it."""
         followed = self._followed.pop(id(value), None)
-        if followed is not None:
+        if followed is not None and followed.home is self._key:
             _ = followed.print  # taken now at the latest
             followed.value, followed.original = None, PUT_OFF
             if followed in self._put_off:

@@ -64,7 +64,7 @@ class Definition:
             old = None if before is None else vars(before).get("run")
             new = vars(defined.task).get("run")
             if isinstance(old, CellFunction) and isinstance(new, CellFunction):
-                replace(old, new)  # for a run that is held at the former task
+                replace(old, new.giving(old.outputs))  # for a run that is held at the former task
         return defined
 
 
