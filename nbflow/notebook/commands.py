@@ -64,8 +64,17 @@ def run(call: Call) -> None:
 def start(call: Call) -> None:
     """Start a run in the background; the cell ends at once."""
     _refuse_second_run(call)
-    begun = _begin(call, paused=call.options.paused, hold_on_failure=call.options.hold)
-    say(f"run {begun.number} of {call.flow.name} has started; %flow panel {call.flow.name} shows it live")
+
+    def tell(begun: Run) -> None:
+        say(f"run {begun.number} of {call.flow.name} has started; %flow panel {call.flow.name} shows it live")
+
+    silence = call.flow.on_start(
+        tell
+    )  # before its first task can print: this text never falls into a line of theirs
+    try:
+        _begin(call, paused=call.options.paused, hold_on_failure=call.options.hold)
+    finally:
+        silence()
 
 
 def step(call: Call) -> None:

@@ -13,6 +13,7 @@ from nbflow.notebook.options import parameters
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from nbflow.engine.handle import Run
     from nbflow.notebook.commands import Call
 
 WORDS = ("all", "failed", "stale")
@@ -35,11 +36,21 @@ def rerun(call: Call) -> None:
     if call.options.dry:
         display(run.rerun(what, dry=True, **given))
         return
-    begun = run.rerun(what, hold_on_failure=call.options.hold, paused=call.options.paused, **given)
-    _say(
-        f"run {begun.number} of {call.flow.name} has started. {begun.plan.headline()[:1].upper()}"
-        f"{begun.plan.headline()[1:]}. %flow panel {call.flow.name} shows it live"
-    )
+
+    def tell(begun: Run) -> None:
+        headline = begun.plan.headline() if begun.plan is not None else ""
+        _say(
+            f"run {begun.number} of {call.flow.name} has started. {headline[:1].upper()}{headline[1:]}. "
+            f"%flow panel {call.flow.name} shows it live"
+        )
+
+    silence = call.flow.on_start(
+        tell
+    )  # before its first task can print: this text never falls into a line of theirs
+    try:
+        run.rerun(what, hold_on_failure=call.options.hold, paused=call.options.paused, **given)
+    finally:
+        silence()
 
 
 def forget(call: Call) -> None:
