@@ -237,3 +237,38 @@ def test_a_module_level_object_that_no_task_gave_is_the_notebooks_own(cells):
     cells.do("%flow rerun notebook note")
 
     assert cells["n"] == 2
+
+
+def test_a_cell_executed_again_as_it_stands_has_nothing_to_rerun(summed):
+    """Values, rule V2: nothing runs needlessly."""
+    summed("add", "rows.append(3)\ntotal = sum(rows)")
+
+    assert summed.plan() == {}
+
+
+def test_a_helper_that_a_cell_calls_counts_as_its_code(cells):
+    """Values, rule V1."""
+    cells.notebook("def doubled(x):\n    return 2 * x", cell_id="helper")
+    cells("made", "made = doubled(4)")
+    cells.do("%flow run")
+
+    cells.notebook("def doubled(x):\n    return 2.5 * x", cell_id="helper")
+
+    assert cells.plan() == {"made": "'doubled' has changed"}
+
+
+@pytest.mark.parametrize("fixed", ["rows.append(3)\ntotal = sum(rows)", "total = sum(rows) + 3"])
+def test_a_held_run_takes_the_cell_as_it_now_reads_and_its_inputs_as_they_were(cells, fixed):
+    """Values, rule V2: also where the cell gives other names now."""
+    cells("load", "rows = [1, 2]")
+    cells("add", "rows.append(3)\ntotal = sum(rows) / 0")
+    assert cells.notebook("%flow start --hold").error is None
+    cells.run.wait(LIMIT_S, or_held=True)
+
+    cells("add", fixed)
+    assert cells.notebook("%flow retry notebook add").error is None
+    cells.run.resume()
+    cells.run.wait(LIMIT_S)
+
+    held = next(task for task in cells.run.states if task.name == "add")
+    assert cells.run.results[held]["total"] == 6
