@@ -240,7 +240,8 @@ class Closure:
                     self.from_original.add(node)
                     self._change_again(node)
                 return
-            if last.source == EDITED or last.code_change or last.input_change:
+            is_own = last.source != EDITED and not self._reuse.was_set(node)
+            if not is_own or last.code_change or last.input_change:
                 self.lost[node] = why  # nothing can bring it back: the plan says so
                 return
         self.runs[node], self.why[node] = None, why

@@ -454,6 +454,8 @@ class Run:
         if why := why_no_value(self.states[task]):
             raise SetResultError(task.name, why)
         self.home.keep_original(task, self.states[task].result)
+        if self._record.sources.get(task) == EDITED:
+            self.home.set_by_user.add(task)  # its own function does not make this value
         self._record.sources[task] = PINNED
 
     @property

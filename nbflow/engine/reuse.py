@@ -65,6 +65,10 @@ class NoReuse:
         """Tell whether there is a copy of the value that a person has pinned or set."""
         return False
 
+    def was_set(self, node: int) -> bool:
+        """Tell whether a person has set the value that is pinned."""
+        return False
+
     def original(self, node: int, state: State) -> State:
         """Return the state of a task whose value a person has pinned or set, with that value as it was then."""
         return state
@@ -297,6 +301,10 @@ class Reuse(NoReuse):
     def has_original(self, node: int) -> bool:
         """Tell whether there is a copy of the value that a person has pinned or set."""
         return self._before[node] in self._values.originals
+
+    def was_set(self, node: int) -> bool:
+        """Tell whether a person has set the value that is pinned."""
+        return self._before[node] in self._values.set_by_user
 
     def original(self, node: int, state: State) -> State:
         """Return the state of a task whose value a person has pinned or set, with that value as it was then."""

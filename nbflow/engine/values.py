@@ -66,6 +66,7 @@ class Values:
         parameters: The fingerprints of the parameters that the run was given, by name.
         kept: The values of tasks that run only for what they change.
         originals: Copies of the values that a person has pinned or set, which reruns begin with.
+        set_by_user: The pinned tasks whose values a person has set.
         moment: Counts the calls that may have changed something.
     """
 
@@ -75,6 +76,7 @@ class Values:
         self.parameters: dict[str, str | None] = {}
         self.kept: dict[Task, Any] = {}
         self.originals: dict[Task, Any] = {}
+        self.set_by_user: set[Task] = set()
         self.moment = 0
         self.on_change: Callable[[Task, str, Task], None] | None = None
         self._graph = graph
@@ -447,6 +449,7 @@ class Values:
                 self._followed[id(value)] = followed
             if id(value) in earlier._buffers:
                 self._buffers[id(value)] = earlier._buffers[id(value)]
+        self.set_by_user.update(now[old] for old in earlier.set_by_user if old in now)
         for (old, child), taken in earlier.taken.items():
             if old in now:
                 self.taken[now[old], child] = {key: self._remembered(one) for key, one in taken.items()}

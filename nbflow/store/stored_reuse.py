@@ -95,6 +95,10 @@ class AlsoStored(NoReuse):
         """Return the tasks whose values no task of the run has changed, but somebody else."""
         return self._reuse.changed_outside()
 
+    def was_set(self, node: int) -> bool:
+        """Tell whether a person has set the value that is pinned."""
+        return self._reuse.was_set(node)
+
     def has_original(self, node: int) -> bool:
         """Tell whether there is a copy of the value that a person has pinned or set."""
         return self._reuse.has_original(node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -455,3 +456,21 @@ def test_what_all_instances_of_a_class_share_is_made_again(executor):
     again = the_rerun_of(run, [changed])
 
     assert run.results[changed] == again.results[changed] == 1
+
+
+def test_a_pinned_value_that_was_set_is_never_made_by_its_task():
+    """Values, rule V2: nothing can bring it back, and the plan says so."""
+    with Flow("f") as flow:
+        made = task(lambda: 1 / 0, name="made")()
+        used = task(lambda lock: lock.acquire(), name="use")(made)
+    run = flow.start(paused=True)
+    run.set_result(made, threading.Lock())
+    run.resume()
+    run.wait(LIMIT_S)
+    run.pin(made)
+
+    plan = run.rerun([used], dry=True)
+
+    assert plan.tasks == (used,)
+    assert "the pinned value of 'made' was changed in place by 'use'" in plan.lost[0]
+    assert "nothing can bring it back" in plan[made].why
