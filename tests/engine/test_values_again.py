@@ -474,3 +474,26 @@ def test_a_pinned_value_that_was_set_is_never_made_by_its_task():
     assert plan.tasks == (used,)
     assert "the pinned value of 'made' was changed in place by 'use'" in plan.lost[0]
     assert "nothing can bring it back" in plan[made].why
+
+
+def test_a_held_task_that_takes_a_connection_is_tried_again_with_it():
+    """Values, rule V2: what a connection or a future stands for is not in it, so nothing says that it was changed."""
+    lock = threading.Lock()
+
+    def use(held, made=[0]):  # noqa: B006 - it counts its calls
+        made[0] += 1
+        held.locked()
+        if made[0] == 1:
+            raise OSError("the first attempt")
+        return held is lock
+
+    with Flow("f") as flow:
+        used = task(use)(task(lambda: lock, name="connect")())
+    run = flow.start(hold_on_failure=True)
+    run.wait(LIMIT_S, or_held=True)
+
+    run.retry(used)
+    run.resume()
+
+    assert run.wait(LIMIT_S).is_successful()
+    assert run.results[used] is True
