@@ -374,7 +374,7 @@ class Values:
             if one is not other or version != newest:
                 known = one.versions[version].print
                 if known is None and one is other and not is_one_shot(one.value):
-                    continue  # a connection, a future: what it stands for is not in it, and nothing says that it changed
+                    continue  # a connection, a future: what it stands for is not in it
                 if known is None or known != other.versions[newest].print:
                     return True
         return False
