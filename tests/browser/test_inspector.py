@@ -120,7 +120,7 @@ def test_a_failed_task_says_why_the_users_own_lines_first(sales):
     expect(first).to_contain_text("cell [1]")
     expect(first).to_contain_text('raise ValueError("the rows can not be added up") from error')
     expect(error.locator(".nbflow-error").nth(1)).to_contain_text("a row has no amount")
-    expect(error).not_to_contain_text("more frame")  # of libraries there are none, and nbflow's own do not count
+    expect(error).not_to_contain_text("more frame")  # only nbflow called the task, no library
     expect(panel.section("source").locator("summary")).to_contain_text("cell [1]")
     for theme in ("dark", "light"):
         page.set_theme(theme)
