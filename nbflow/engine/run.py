@@ -802,12 +802,24 @@ class RunLoop:
         else:
             close_loop()
         self.keeper.flush()
-        for text in self.home.finish():
-            self.record.note(text)
-            warn_safely(text)
-        self.record.files.end()
+        self._note_values()
         self.record.ended_at = time.time()
         self._change_run(self._final_state())
+
+    def _note_values(self) -> None:
+        """Know values and files as the run leaves them; a run that was given up does not look any more.
+
+        Whatever a user's value does when it is looked at, the run gets its final state.
+        """
+        if self._giving_up:
+            return
+        try:
+            for text in self.home.finish():
+                self.record.note(text)
+                warn_safely(text)
+            self.record.files.end()
+        except BaseException as error:  # noqa: BLE001 - all is cleaned up, and the run is to end
+            warn_safely(f"what the run leaves could not be looked at: {describe(error)}")
 
     def _take_late_outcomes(self) -> None:
         """Take what threads have reported since the loop ended; what comes later goes to `_came_too_late`.

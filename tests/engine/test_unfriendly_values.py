@@ -16,6 +16,7 @@ from datetime import timedelta
 import pytest
 
 from nbflow import Flow, Parameter, task
+from nbflow.engine.values import Values
 from nbflow.states import Success
 
 LIMIT_S = 20
@@ -322,3 +323,20 @@ def test_nothing_is_pulled_from_what_is_lazy(executor):
     run.pin(made)
 
     assert pulled == []
+
+
+def test_a_run_ends_whatever_happens_while_its_values_are_looked_at(monkeypatch):
+    """Guarantee, rule 17: a run never stays Running for ever."""
+
+    def fail(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Values, "finish", fail)
+    with Flow("f") as flow:
+        task(lambda: [1], name="made")()
+
+    with pytest.warns(RuntimeWarning, match="could not be looked at"):
+        state = flow.run()
+
+    assert state.is_successful()
+    assert flow.runs[-1].is_finished
