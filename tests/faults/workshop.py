@@ -66,9 +66,12 @@ def processes_of(token):
 
 
 def kill_child(process):
+    """Kill it, and wait until it is dead; that it is gone is its parent's part, which may be busy, or never wait."""
     with contextlib.suppress(psutil.Error):
         process.kill()
-        process.wait(timeout=PATIENCE_S)
+        until = time.monotonic() + PATIENCE_S / 2  # less than a reclaim may take
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < until:
+            time.sleep(0.002)
 
 
 def remove(where):
