@@ -198,7 +198,7 @@ class Flow(Graph):
             DanglingTaskError: If a notebook cell uses a task that no cell makes any more.
             ValueError: If it has a cycle, edges to strange tasks, or a task outside of a block takes its resource.
         """
-        for task in self._answer("missing", self._find_missing):
+        for task in self.answer("missing", self._find_missing):
             raise task.error
         super().validate()
 

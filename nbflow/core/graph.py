@@ -332,7 +332,7 @@ class Graph(Topology):
         """
         if self._reference_tasks:
             return set(self._reference_tasks)
-        return set(self._answer("reference_tasks", self._default_reference_tasks))
+        return set(self.answer("reference_tasks", self._default_reference_tasks))
 
     def _default_reference_tasks(self) -> set[Task]:
         from nbflow.core.resource_tasks import ResourceCleanupTask, ResourceInitTask

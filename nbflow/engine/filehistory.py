@@ -136,9 +136,7 @@ def tie(graph: FrozenGraph, history: FileHistory, *, only_cells: bool = False) -
         if needs and graph.is_plain[down] and not _comes_after(graph, down, up):
             edge = Edge(graph.tasks[up], graph.tasks[down])
             graph.file_edges.add(edge)
-            graph.edges.append(edge)
-            graph.edges_in[down].append(edge)
-            graph.upstream[down] = (*graph.upstream[down], up)
+            graph.add_edge(edge)
     graph.file_ties = tuple(ties)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nbflow.core.collections import Constant
 from nbflow.core.parameter import Parameter
 from nbflow.core.triggers import all_successful
+from nbflow.engine.wiring import wiring_of
 
 if TYPE_CHECKING:
     from nbflow.core.edge import Edge
@@ -70,8 +71,8 @@ class FrozenGraph:
     )
 
     def __init__(self, graph: Graph) -> None:
-        tasks = graph.sorted_tasks()
-        index = {task: i for i, task in enumerate(tasks)}
+        wiring = wiring_of(graph)
+        tasks, index = wiring.tasks, wiring.index
         self.name = graph.name
         self.tasks: tuple[Task, ...] = tasks
         self.index: dict[Task, int] = index
@@ -79,11 +80,12 @@ class FrozenGraph:
         self.constants: dict[Task, dict[str, Any]] = {
             task: dict(values) for task, values in graph.constants.items() if values
         }
-        self.edges: list[Edge] = []
-        self.edges_in: list[list[Edge]] = []
-        self.upstream: list[tuple[int, ...]] = []
-        self.pairs: list[tuple[int, ...]] = []  # upstream nodes whose children are paired with this node's
-        self.is_map: list[bool] = []
+        # The lists are this graph's own, what is in them is the wiring's: see `add_edge`.
+        self.edges: list[Edge] = wiring.edges.copy()
+        self.edges_in: list[list[Edge]] = wiring.edges_in.copy()
+        self.upstream: list[tuple[int, ...]] = wiring.upstream.copy()
+        self.pairs: list[tuple[int, ...]] = wiring.pairs  # upstream nodes whose children are paired with its own
+        self.is_map: list[bool] = wiring.is_map
         self.is_plain: list[bool] = []  # whether the counts of upstream ends say all that its trigger wants
         self.is_simple: list[bool] = []  # whether nothing but those and the attempt decides about it
         self.skips: list[bool] = []
@@ -92,8 +94,8 @@ class FrozenGraph:
         self.free: list[bool] = []
         self.file_edges: set[Edge] = set()  # edges of this graph alone: see `nbflow.engine.filehistory`
         self.file_ties: tuple[tuple[int, int], ...] = ()  # who writes what others read or write again
-        for task in tasks:
-            self._add(task, graph.edges_in(task).copy())
+        for task, is_flattened in zip(tasks, wiring.is_flattened, strict=True):
+            self._add(task, is_flattened)
         self.reference: frozenset[Task] = frozenset(graph.reference_tasks())
         self.terminal: frozenset[Task] = frozenset(graph.terminal_tasks())
         self.role = [ORDINARY] * len(tasks)
@@ -105,27 +107,7 @@ class FrozenGraph:
         self.shapes: list[Shape] = []
         self._add_shapes()
 
-    def _add(self, task: Task, edges: list[Edge]) -> None:
-        index = self.index
-        upstream: list[int] | dict[int, None] = [index[edge.upstream_task] for edge in edges]
-        pairs: tuple[int, ...] = ()
-        is_map = is_flattened = False
-        for edge in edges:
-            if edge.mapped:
-                is_map = True
-            if edge.flattened:
-                is_flattened = True
-        if len(edges) > 1:
-            upstream = dict.fromkeys(upstream)
-        if is_map:
-            whole = {index[e.upstream_task] for e in edges if not e.mapped or e.flattened}
-            pairs = tuple(u for u in upstream if u not in whole and self.is_map[u])
-        if edges:
-            self.edges += edges
-        self.edges_in.append(edges)
-        self.upstream.append(tuple(upstream))
-        self.pairs.append(pairs)
-        self.is_map.append(is_map)
+    def _add(self, task: Task, is_flattened: bool) -> None:
         trigger = task.trigger
         # What a flattened edge gives is known from the children above, not from their parent's state alone.
         is_plain = trigger is all_successful and not is_flattened
@@ -171,6 +153,13 @@ class FrozenGraph:
             for node in shape.members:
                 if self.role[node] == ORDINARY:
                     self.shape_of[node] = k
+
+    def add_edge(self, edge: Edge) -> None:
+        """Add an edge to this graph alone, between tasks that have none yet."""
+        up, down = self.index[edge.upstream_task], self.index[edge.downstream_task]
+        self.edges.append(edge)
+        self.edges_in[down] = [*self.edges_in[down], edge]
+        self.upstream[down] = (*self.upstream[down], up)
 
     def enclosing(self, shape: int) -> list[int]:
         """Return the numbers of the shapes around and including `shape`, innermost first."""

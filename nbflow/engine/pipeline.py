@@ -293,7 +293,8 @@ class Pipeline:
                 return
         watch: Watch | None = None
         if not role:
-            self._loop.draws.begin(self._schedule.task_of[node], self._schedule.child_index[node])
+            if self._loop.draws.names:
+                self._loop.draws.begin(self._schedule.task_of[node], self._schedule.child_index[node])
             try:
                 also = (self._loops[node][1],) if node in self._loops else ()
                 if also or not ATOMS.issuperset(map(type, inputs.values())):
@@ -381,11 +382,13 @@ class Pipeline:
             if isinstance(outcome.error, StateSignal):
                 drop_frames(outcome.error)
         elif not role:
-            outcome = Outcome(self._loop.keep_value(task, outcome.value), None)
+            if type(outcome.value) not in ATOMS:
+                outcome = Outcome(self._loop.keep_value(task, outcome.value), None)
             self._loop.forget_ahead(node)
         self.finish(node, task, call, state_of_outcome(outcome))
         if (
-            outcome.error is None
+            self._loops
+            and outcome.error is None
             and not role
             and not self._loop.holds.may_stand_at(self._schedule.task_of[node])
         ):

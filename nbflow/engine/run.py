@@ -388,7 +388,7 @@ class RunLoop:
     def _loop(self) -> None:
         schedule, performed, nothing_came = self.schedule, self.performed, self._inbox.empty
         look_at, pop = self.pipeline.look_at, schedule.pop
-        take = self._shortcut.take if self._direct and self.guard.is_installed else self._submit
+        take = self._shortcut.take if self._direct else self._submit
         while schedule.unfinished and not self._giving_up:
             while performed:
                 self._ended(*performed.popleft())
@@ -604,9 +604,10 @@ class RunLoop:
 
     def forget_ahead(self, node: int) -> None:
         """Let go of what was kept for a further attempt of a node that has ended well."""
-        number = self.schedule.task_of[node]
-        if not self.holds.may_stand_at(number):
-            self.home.is_done(number, self.schedule.child_index[node])
+        if self.home.keeps_ahead:
+            number = self.schedule.task_of[node]
+            if not self.holds.may_stand_at(number):
+                self.home.is_done(number, self.schedule.child_index[node])
 
     def _note_change(self, task: Task, key: str, source: Task) -> None:
         """Say once that tasks share a value which one of them changes, if nothing says which comes first."""

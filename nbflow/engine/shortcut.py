@@ -11,7 +11,7 @@ from time import time
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Mapped, Pending, Running, State, Success, plain
-from nbflow.engine.attempt import Call, perform
+from nbflow.engine.attempt import Call, perform, perform_on_worker
 from nbflow.engine.events import TOLD_SUCCESS
 from nbflow.engine.followed import ATOMS, Watch
 from nbflow.engine.nodes import RUNNING
@@ -44,7 +44,8 @@ class Shortcut:
         guard.call = call
         if loop.cancel_wanted:  # asked for since the inbox was looked at
             call.stop_requested = True
-        outcome = perform(call)
+        # Away from the main thread a call is stopped as on a worker: by an exception sent to it.
+        outcome = perform(call) if guard.is_installed else perform_on_worker(call)
         call.is_over = True
         guard.call = None
         if outcome[1] is None:

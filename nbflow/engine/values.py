@@ -169,10 +169,14 @@ class Values:
             self._ahead[place] = ahead_of({key: inputs[key] for key in taken}, dict(changes), also)
         return Watch(number, tuple(changes))
 
+    @property
+    def keeps_ahead(self) -> bool:
+        """Whether anything is kept for further calls."""
+        return bool(self._ahead)
+
     def is_done(self, number: int, child: int) -> None:
         """Let go of what was kept for a further call, which is not to come."""
-        if self._ahead:
-            self._ahead.pop((self._graph.tasks[number], child), None)
+        self._ahead.pop((self._graph.tasks[number], child), None)
 
     def ended(self, watch: Watch) -> None:
         """Look at what a call may have changed, whether it ended well or not."""
