@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import operator
+import os
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +15,7 @@ from nbflow.core.states import Mapped
 from nbflow.errors import CannotCopyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nbflow.core.states import State
     from nbflow.core.task import Task
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 ATOMS = frozenset({int, float, str, bool, bytes, complex, type(None)})
 """The types that the run loop knows to be fixed without asking."""
 
+_LARGE_ARRAY = 1 << 24  # bytes
 MOST_ELEMENTS = 10_000  # of a list that was mapped over
 PUT_OFF: Any = object()
 Place = tuple["Task", int]  # a task, and which child of a mapped one (-1: the task itself)
@@ -75,6 +79,29 @@ class Followed:
             return False
         self.versions.append(Change(now, by))
         return True
+
+
+def take_prints(followed: Sequence[Followed]) -> None:
+    """Take the fingerprints that were put off; those of several large arrays on as many threads as there are cores."""
+    large = [one for one in followed if _is_large_array(one.value)]
+    if len(large) > 1:
+        from concurrent.futures import ThreadPoolExecutor
+
+        # No line of a user's is called for these, and the hash lets other threads go on.
+        with ThreadPoolExecutor(min(len(large), os.cpu_count() or 1)) as pool:
+            for _ in pool.map(operator.attrgetter("print"), large):
+                pass
+    for one in followed:
+        _ = one.print
+
+
+def _is_large_array(value: Any) -> bool:
+    numpy: Any = sys.modules.get("numpy")
+    return (
+        type(value) is getattr(numpy, "ndarray", None)
+        and not value.dtype.hasobject
+        and value.nbytes >= _LARGE_ARRAY
+    )
 
 
 class Taken(NamedTuple):

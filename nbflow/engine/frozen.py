@@ -84,7 +84,9 @@ class FrozenGraph:
         self.edges: list[Edge] = wiring.edges.copy()
         self.edges_in: list[list[Edge]] = wiring.edges_in.copy()
         self.upstream: list[tuple[int, ...]] = wiring.upstream.copy()
-        self.pairs: list[tuple[int, ...]] = wiring.pairs  # upstream nodes whose children are paired with its own
+        self.pairs: list[tuple[int, ...]] = (
+            wiring.pairs
+        )  # upstream nodes whose children are paired with its own
         self.is_map: list[bool] = wiring.is_map
         self.is_plain: list[bool] = []  # whether the counts of upstream ends say all that its trigger wants
         self.is_simple: list[bool] = []  # whether nothing but those and the attempt decides about it

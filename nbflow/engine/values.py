@@ -36,6 +36,7 @@ from nbflow.engine.followed import (
     Watch,
     ahead_of,
     objects_in,
+    take_prints,
     trace_of,
 )
 from nbflow.engine.frozen import ORDINARY
@@ -214,8 +215,7 @@ class Values:
     def settle(self) -> None:
         """Take the fingerprints that were put off, before something may change."""
         if self._put_off:
-            for followed in self._put_off:
-                _ = followed.print
+            take_prints(self._put_off)
             self._put_off.clear()
 
     def finish(self) -> list[str]:

@@ -9,6 +9,8 @@ from datetime import timedelta
 import pytest
 
 from nbflow import Flow, context, task
+from nbflow.core.fingerprint import known_fingerprint
+from nbflow.engine.followed import Followed, take_prints
 from nbflow.errors import ValueReleasedError
 from nbflow.signals import LOOP
 from tests.engine.changing import Box
@@ -131,3 +133,14 @@ def test_a_state_that_the_user_holds_keeps_its_value(executor):
     gc.collect()
 
     assert state.result.content == [1]
+
+
+def test_large_arrays_are_known_by_the_fingerprints_that_each_has_alone():
+    numpy = pytest.importorskip("numpy")
+    arrays = [numpy.full(1 << 21, number, dtype="int64") for number in range(3)]
+    followed = [Followed(one, 0) for one in (*arrays, [1])]
+
+    take_prints(followed)
+
+    assert [one.print for one in followed] == [known_fingerprint(one) for one in (*arrays, [1])]
+    assert len({one.print for one in followed}) == 4
