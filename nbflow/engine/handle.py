@@ -579,9 +579,11 @@ class Run:
                 {**plan.reused, **kept},
             )
             if plan.what != ALL:
-                self.draws.follow(
-                    earlier.draws, known, frozenset(step.task for step in plan.steps if step.is_restored)
-                )
+                alone = frozenset(step.task for step in plan.steps if step.is_restored)
+                self.draws.follow(earlier.draws, known, alone=alone, taken_over=frozenset(taken_over))
+        elif earlier is not None and plan.what != ALL:  # from a store, whose run has the tasks of now
+            reused = frozenset(step.task for step in plan.steps if not step.runs)
+            self.draws.follow(earlier.draws, {task: task for task in self.graph.tasks}, taken_over=reused)
         self._record.sources.update(plan.sources)
         origins = plan.origins_of()
         taken = (step.task for step in plan.steps if not step.runs or step.children is not None)

@@ -375,6 +375,8 @@ class Pipeline:
             self.keep_resource(call, role, outcome)
         if call.watch is not None:
             self._loop.home.ended(call.watch)
+        if not role and self._loop.draws.names:
+            self._loop.draws.ended(self._schedule.task_of[node], self._schedule.child_index[node])
         if not role and call.files is not None:  # also of one that failed, or goes on in a loop
             self._record.note_files(node, call.files)
         if outcome.error is not None:

@@ -1,24 +1,25 @@
 """The global generators of random numbers: what tasks draw on without taking it as an input.
 
 docs/reruns.md, rule V1. A task that draws on `random` or on `numpy.random` itself gets numbers that depend on all who
-drew before. So the state that each such task met is noted (some kilobytes); a rerun begins with the state that its
-first one met, and those that draw after it, in start order, run again as well.
+drew before. So the states that each such task met and left are noted (some kilobytes); a rerun begins with the state
+that its first one met, or that the one before it left, and those that draw after it, in start order, run again as well.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nbflow.core.mutation import draws_random
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from nbflow.core.task import Task
     from nbflow.engine.frozen import FrozenGraph
 
 States = dict[str, Any]
+Place = tuple["Task", int]
 _identity = object.__hash__  # and not `id`, of which every audit hook is told
 
 
@@ -39,8 +40,36 @@ def drawers(graph: FrozenGraph) -> dict[int, frozenset[str]]:
     }
 
 
+def drawing_after(graph: FrozenGraph, node: int, drew: Callable[[Task], frozenset[str]]) -> dict[int, str]:
+    """Return the tasks that drew, after a task, on a generator that it may draw on, and what to say of them.
+
+    Args:
+        graph: The graph of now.
+        node: The task.
+        drew: Tells on which generators a task of it drew then.
+    """
+    task, found = graph.tasks[node], {}
+    names = draws_random(task.run) | drew(task)
+    for other in range(node + 1, len(graph.tasks)) if names else ():
+        if shared := sorted(names & drew(graph.tasks[other])):
+            found[other] = f"draws on {shared[0]} after {task.name!r}"
+    return found
+
+
 def _run_of(task: Task) -> Any:
     return task.__dict__.get("run") or type(task).run
+
+
+class Earlier(Protocol):
+    """What is known of the draws of an earlier run; see `Draws`."""
+
+    @property
+    def met(self) -> Mapping[Place, States]:
+        """By place, the states that each met."""
+
+    @property
+    def left(self) -> Mapping[Place, States]:
+        """By place, the states that each left."""
 
 
 def state_of(names: Iterable[str]) -> States:
@@ -62,37 +91,58 @@ def restore(states: Mapping[str, Any]) -> None:
 
 
 class Draws:
-    """Who draws on which generator in a run, and the states that they met.
+    """Who draws on which generator in a run, and the states that they met and left.
+
+    A place is a task and the number of a child of a mapped one (-1: the task itself).
 
     Attributes:
-        met: The states that each task (and child of a mapped one; -1: the task itself) met.
+        met: By place, the states that each met.
+        left: By place, the states that each left.
     """
 
     def __init__(self, graph: FrozenGraph) -> None:
-        self.met: dict[tuple[Task, int], States] = {}
+        self.met: dict[Place, States] = {}
+        self.left: dict[Place, States] = {}
         self.names = drawers(graph)
         self._graph = graph
-        self._earlier: dict[tuple[Task, int], States] = {}
+        self._earlier: dict[Place, States] = {}
+        self._left_at: dict[
+            str, dict[int, Any]
+        ] = {}  # by generator and task, how a task that is not called left it
         self._alone: frozenset[Task] = frozenset()
         self._going_on: set[str] = set()
-        self._begun: set[tuple[Task, int]] = set()
+        self._begun: set[Place] = set()
         self._met_by: tuple[int, dict[Task, set[str]]] | None = None
         for number in self.names:
             graph.is_simple[number] = False
 
-    def follow(self, earlier: Draws, pairs: Mapping[Task, Task], alone: frozenset[Task]) -> None:
+    def follow(
+        self,
+        earlier: Earlier,
+        pairs: Mapping[Task, Task],
+        *,
+        alone: frozenset[Task] = frozenset(),
+        taken_over: frozenset[Task] = frozenset(),
+    ) -> None:
         """Go on from an earlier run.
 
         Args:
             earlier: Its draws.
             pairs: The tasks, each with the one that had its place there.
             alone: Those that run for their values only, and draw what they drew.
+            taken_over: Those that are not called.
         """
         self._alone = alone
         now = {old: new for new, old in pairs.items()}
         for (old, child), states in earlier.met.items():
             if old in now:
                 self.met[now[old], child] = self._earlier[now[old], child] = states
+        for (old, child), states in sorted(earlier.left.items(), key=lambda one: one[0][1]):
+            if now.get(old) in taken_over:
+                task = now[old]
+                self.left[task, child] = states
+                for name, state in states.items():
+                    self._left_at.setdefault(name, {})[self._graph.index[task]] = state
 
     def begin(self, number: int, child: int) -> None:
         """Note what a task that is about to be called meets, or see to it that it meets what it met before."""
@@ -105,10 +155,26 @@ class Draws:
             restore(self.met[place])
             return
         self._begun.add(place)
-        restore({n: state for n, state in self._earlier.get(place, {}).items() if n not in self._going_on})
+        states = {**self._left_before(number, names), **self._earlier.get(place, {})}
+        restore({name: state for name, state in states.items() if name not in self._going_on})
         if task not in self._alone:
             self._going_on.update(names)
         self.met[place] = state_of(names)
+
+    def ended(self, number: int, child: int) -> None:
+        """Note what a task that was called has left."""
+        names = self.names.get(number)
+        if names is not None:
+            self.left[self._graph.tasks[number], child] = state_of(names)
+
+    def _left_before(self, number: int, names: Iterable[str]) -> States:
+        """Return the states that the tasks before one have left that are not called: those it would meet."""
+        found: States = {}
+        for name in names:
+            before = [one for one in self._left_at.get(name, ()) if one < number]
+            if before:
+                found[name] = self._left_at[name][max(before)]
+        return found
 
     def names_of(self, task: Task) -> frozenset[str]:
         """Return the generators that a task of the run may have drawn on."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.fingerprint import known_fingerprint
-from nbflow.core.mutation import draws_random
 from nbflow.core.states import Mapped, Pending, State, without_value
 from nbflow.core.value_copy import copy_ahead
 from nbflow.core.value_traits import is_fixed, is_one_shot
 from nbflow.engine.followed import ATOMS, MOST_ELEMENTS
 from nbflow.engine.frozen import ORDINARY
 from nbflow.engine.inputs import Inputs
+from nbflow.engine.random_state import drawing_after
 from nbflow.errors import ValueReleasedError
 
 if TYPE_CHECKING:
@@ -259,14 +259,13 @@ class Reuse(NoReuse):
     def _drawing_after(self, node: int) -> dict[int, str]:
         if not self._draws.met or self._graph.free[node]:
             return {}
-        task, old = self._graph.tasks[node], self._before[node]
-        names = draws_random(task.run) | (frozenset() if old is None else self._draws.names_of(old))
-        found = {}
-        for other in range(node + 1, len(self._graph.tasks)) if names else ():
-            then = self._before[other]
-            if then is not None and (shared := sorted(names & self._draws.names_of(then))):
-                found[other] = f"draws on {shared[0]} after {task.name!r}"
-        return found
+        then = dict(zip(self._graph.tasks, self._before, strict=True))
+
+        def drew(task: Task) -> frozenset[str]:
+            one = then[task]
+            return frozenset() if one is None else self._draws.names_of(one)
+
+        return drawing_after(self._graph, node, drew)
 
     def _note_reached(self, taker: int, taken: Mapping[str, Taken]) -> None:
         assert self._reached is not None

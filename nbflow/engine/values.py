@@ -184,14 +184,17 @@ class Values:
         task = self._graph.tasks[watch.number]
         self.moment += 1
         self._callers.append(task)
+        is_changed = False
         for key, followed in watch.changes:
             if followed.looked_at < self.moment:
                 followed.looked_at = self.moment
                 if followed.print is None:  # nobody can know: it counts as changed
                     followed.versions.append(Change(None, (task,)))
                 elif followed.look((task,)):
+                    is_changed = True
                     self._tell_of_change(watch.number, key)
-                    self._look_around(task)
+        if is_changed:
+            self._look_around(task)
 
     def note_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Note what the run is given, before anything can change it."""

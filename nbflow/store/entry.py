@@ -53,6 +53,8 @@ class Header:
         began: When it was first started, in seconds since the epoch.
         ended: When it ended.
         changed: The slugs of the tasks whose values it was seen to change in place.
+        met: The states of the global generators of random numbers that it met, if it draws on them.
+        left: Those that it left.
         not_kept: Why there is no result here; empty if there is one.
         python: The version of Python that pickled it.
         size: How many bytes the contents have.
@@ -75,6 +77,8 @@ class Header:
     began: float | None = None
     ended: float | None = None
     changed: list[str] = field(default_factory=list)
+    met: dict[str, Any] = field(default_factory=dict)
+    left: dict[str, Any] = field(default_factory=dict)
     not_kept: str = ""
     python: str = PYTHON
     size: int = 0
@@ -94,6 +98,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "began": (int, float, type(None)),
     "ended": (int, float, type(None)),
     "changed": (list,),
+    "met": (dict,),
+    "left": (dict,),
     "size": (int,),
     "buffers": (list,),
     "apart": (bool,),

@@ -13,6 +13,7 @@ from nbflow.engine.frozen import ORDINARY, FrozenGraph
 from nbflow.errors import DamagedStoreError, NotKeptError
 from nbflow.store.entry import ANEW, PYTHON, Header, contents_of, read_header, read_value
 from nbflow.store.facts import Facts, is_going, read_facts
+from nbflow.store.generators import unpacked
 from nbflow.store.naming import VALUE, value_name
 from nbflow.store.private import check_folder, in_our_words
 from nbflow.store.statenames import named_state
@@ -206,6 +207,11 @@ class StoredRun:
                         found[owner].append(slug)
         return found
 
+    @property
+    def draws(self) -> StoredDraws:
+        """Who drew on the global generators of random numbers."""
+        return StoredDraws(self)
+
     def header(self, task: Task) -> Header | None:
         """Return what is known of a task; None if the run did not get to it, or did not have it."""
         return self.headers.get(self.graph.slugs[task], {}).get(None)
@@ -293,6 +299,32 @@ class StoredRun:
         from nbflow.store.resuming import resume
 
         return resume(self, what, dry=dry, given=parameters)
+
+
+class StoredDraws:
+    """The states of global generators of random numbers that tasks of a stored run met and left; see `Draws`.
+
+    Raises:
+        DamagedStoreError: If one can be no state.
+    """
+
+    def __init__(self, run: StoredRun) -> None:
+        self.met: dict[tuple[Task, int], dict[str, Any]] = {}
+        self.left: dict[tuple[Task, int], dict[str, Any]] = {}
+        for task in run.graph.tasks:
+            for index, header in run.headers.get(run.graph.slugs[task], {}).items():
+                place = task, -1 if index is None else index
+                try:
+                    self.met[place], self.left[place] = unpacked(header.met), unpacked(header.left)
+                except (ValueError, TypeError, OverflowError) as error:
+                    path = run.folder / value_name(header.slug, header.index)
+                    raise DamagedStoreError(
+                        str(path), f"a state of a generator can not be read ({error})"
+                    ) from error
+
+    def names_of(self, task: Task) -> frozenset[str]:
+        """Return the generators that a task drew on."""
+        return frozenset(name for (one, _), states in self.met.items() if one is task for name in states)
 
 
 class _Results(Mapping["Task", Any]):

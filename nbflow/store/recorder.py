@@ -18,6 +18,7 @@ from nbflow.engine.holds import EDITED, PINNED
 from nbflow.errors import StoreError, ValueReleasedError
 from nbflow.store.entry import ANEW, Header, contents_of
 from nbflow.store.facts import Facts, hold, let_go, write_facts
+from nbflow.store.generators import packed
 from nbflow.store.naming import content_name, run_name, value_name
 from nbflow.store.outbox import Outbox, link_or_copy
 from nbflow.store.prints import inputs_of
@@ -251,6 +252,7 @@ class Recorder:
             self._prints[task] = fingerprint_of(task), inputs_of(graph, task)
         code, inputs = self._prints[task]
         began = run.timings.get(task) if index is None else None
+        place = task, -1 if index is None else index
         return Header(
             slug=graph.slugs[task],
             index=index,
@@ -264,6 +266,8 @@ class Recorder:
             began=None if began is None else began[0],
             ended=now,
             changed=changed or [],
+            met=packed(run.draws.met.get(place, {})),
+            left=packed(run.draws.left.get(place, {})),
             not_kept=ANEW if graph.role[graph.index[task]] != ORDINARY else "",
         )
 

@@ -81,7 +81,7 @@ def plan_after(stored: StoredRun, what: Any, given: Mapping[str, Any]) -> Plan:
         previous=stored,
         durations=Durations([(stored.graph, stored.states, stored.timings)]),
         gone=tuple(slug for slug in stored.facts.tasks if slug not in slugs),
-        reuse=StoredReuse(graph, stored.changes),
+        reuse=StoredReuse(graph, stored.changes, stored.draws),
     )
     steps = []
     for node, step in enumerate(plan.steps):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbflow.engine.frozen import ORDINARY
+from nbflow.engine.random_state import drawing_after
 from nbflow.engine.reuse import NoReuse
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from nbflow.core.states import State
     from nbflow.engine.frozen import FrozenGraph
+    from nbflow.store.past import StoredDraws
 
 
 class StoredReuse(NoReuse):
@@ -24,10 +26,14 @@ class StoredReuse(NoReuse):
     Args:
         graph: The graph of now.
         changes: By slug, the tasks that changed the value of a task in place.
+        draws: Who drew on the global generators of random numbers; None if that is known otherwise.
     """
 
-    def __init__(self, graph: FrozenGraph, changes: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, graph: FrozenGraph, changes: Mapping[str, Sequence[str]], draws: StoredDraws | None = None
+    ) -> None:
         self._graph = graph
+        self._draws = draws
         nodes = {graph.slugs[task]: node for node, task in enumerate(graph.tasks)}
         self._changers = {
             nodes[owner]: sorted(nodes[one] for one in changers if one in nodes)
@@ -51,7 +57,10 @@ class StoredReuse(NoReuse):
 
     def reached(self, node: int) -> dict[int, str]:
         """Return the tasks that take, after a task, what that one changes in place, and what to say of it."""
-        graph, found = self._graph, {}
+        graph, draws = self._graph, self._draws
+        found = {}
+        if draws is not None and not graph.free[node]:
+            found = drawing_after(graph, node, draws.names_of)
         for taker in range(node + 1, len(graph.tasks)):
             for edge in graph.edges_in[taker]:
                 if edge.key is not None and node in self._changers.get(graph.index[edge.upstream_task], ()):

@@ -189,3 +189,21 @@ def test_an_open_file_is_handed_on_as_it_is(executor):
 
     again = the_rerun_of(run, [second])
     assert again.results[second] == "b\n"
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["generator first", "map first"])
+def test_a_task_that_uses_two_iterators_up_uses_up_both(order):
+    """Values, rule V3: of one the contents are known, of the other they are not."""
+    makers = [task(lambda: (n for n in (1, 2)), name="a"), task(lambda: map(abs, [-1, 2]), name="b")]
+    with Flow("f") as flow:
+        made = [makers[place]() for place in order]
+        used = task(lambda x, y: ([*x], [*y]), name="use")(*made)
+    run = flow.start()
+    run.wait(LIMIT_S)
+    used.run = lambda x, y: ([*y], [*x])
+
+    again = run.rerun("stale")
+    again.wait(LIMIT_S)
+
+    assert again.results[used] == ([1, 2], [1, 2])
+    assert [step.why for step in again.plan.steps[:2]] == ["used up by 'use'"] * 2

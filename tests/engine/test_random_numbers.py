@@ -119,3 +119,33 @@ def test_a_further_attempt_draws_what_the_first_one_drew(executor):
 
     assert len(drawn) == 3
     assert len(set(drawn)) == 1
+
+
+@SOURCES
+def test_a_task_that_is_called_for_the_first_time_goes_on_where_those_before_it_left_off(seeding, drawing):
+    """Values, rule V1: whatever else has drawn in between."""
+    fails = [True]
+
+    def check():
+        if fails:
+            raise ValueError("not yet")
+
+    def make():
+        with Flow("f") as flow:
+            seeded = task(seeding, name="seed")()
+            first = task(drawing, name="first")(upstream_tasks=[seeded])
+            checked = task(check, name="check")(upstream_tasks=[first])
+            second = task(drawing, name="second")(upstream_tasks=[checked])
+        return flow, second
+
+    flow, second = make()
+    run = flow.start()
+    run.wait(LIMIT_S)
+    drawing()
+    fails.clear()
+    fresh, other = make()
+    expected = fresh.run().result[other].result
+
+    again = the_rerun_of(run, "failed")
+
+    assert again.results[second] == expected
