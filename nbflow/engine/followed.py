@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 ATOMS = frozenset({int, float, str, bool, bytes, complex, type(None)})
 """The types that the run loop knows to be fixed without asking."""
 
+NUMBERS = ATOMS - {str, bytes}
+"""Those of them that are always small."""
+
 _LARGE_ARRAY = 1 << 24  # bytes
 MOST_ELEMENTS = 10_000  # of a list that was mapped over
 PUT_OFF: Any = object()

@@ -40,7 +40,7 @@ from nbflow.engine.capture import Lines
 from nbflow.engine.closing import outcome_of, tell_outcome
 from nbflow.engine.describe import describe
 from nbflow.engine.events import warn_safely
-from nbflow.engine.followed import ATOMS
+from nbflow.engine.followed import ATOMS, NUMBERS
 from nbflow.engine.frozen import CLEANUP, INIT, SETUP
 from nbflow.engine.handlers import call_handlers
 from nbflow.engine.inputs import Inputs
@@ -384,7 +384,7 @@ class Pipeline:
             if isinstance(outcome.error, StateSignal):
                 drop_frames(outcome.error)
         elif not role:
-            if type(outcome.value) not in ATOMS:
+            if type(outcome.value) not in NUMBERS:
                 outcome = Outcome(self._loop.keep_value(task, outcome.value), None)
             self._loop.forget_ahead(node)
         self.finish(node, task, call, state_of_outcome(outcome))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Failed, Mapped, Released, State, Success, without_value
 from nbflow.core.value_traits import is_fixed, size_of
-from nbflow.engine.followed import ATOMS
+from nbflow.engine.followed import ATOMS, NUMBERS
 from nbflow.engine.frozen import ORDINARY
 from nbflow.engine.holders import is_held
 from nbflow.engine.nodes import DONE
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 NEWEST, NEEDED, ALL_KEPT = "newest", "needed", "all"
 _SHORT = 1_024
-_NUMBERS = frozenset({int, float, bool, complex, type(None)})
 _SHARE = 4
 _AGAIN = "rerun {task!r}, or keep it with keep='all'"
 NEWER = "a newer run of its flow has ended"
@@ -103,7 +102,7 @@ class Retention:
             and (task.keep or self.keep) != ALL_KEPT
             and schedule.phase[node] == DONE
             and all(schedule.phase[down] == DONE for down in schedule.below(node))
-            and type(value := self._loop.record.states[task].__dict__.get("result")) not in ATOMS
+            and type(value := self._loop.record.states[task].__dict__.get("result")) not in NUMBERS
         ]
         for size, node in sorted(free, reverse=True):
             if self._held <= self._budget or not size:
@@ -136,7 +135,7 @@ class Retention:
         worth = [
             (task, state)
             for task, state in record.states.items()
-            if type(state) is not Success or type(state.__dict__.get("result")) not in _NUMBERS
+            if type(state) is not Success or type(state.__dict__.get("result")) not in NUMBERS
         ]
         for task, state in worth:
             if isinstance(state, Failed):
@@ -177,7 +176,7 @@ class Retention:
         for state in tuple(self._loop.record.states.values()):
             for one in (state, *state.map_states) if isinstance(state, Mapped) else (state,):
                 value = None if one is None else one.__dict__.get("result")
-                if isinstance(one, Success) and type(value) not in ATOMS:
+                if isinstance(one, Success) and type(value) not in NUMBERS:
                     seen[id(value)] = value
         return sum(size_of(value) or 0 for value in seen.values())
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.states import Mapped, Pending, Running, State, Success, plain
 from nbflow.engine.attempt import Call, perform, perform_on_worker
 from nbflow.engine.events import TOLD_SUCCESS
-from nbflow.engine.followed import ATOMS, Watch
+from nbflow.engine.followed import ATOMS, NUMBERS, Watch
 from nbflow.engine.nodes import RUNNING
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Shortcut:
         if call.watch is not None:
             self._loop.home.ended(call.watch)
             self._loop.forget_ahead(node)
-        if type(value) not in ATOMS:
+        if type(value) not in NUMBERS:
             value = self._loop.keep_value(task, value)
         success, now = plain(Success, "Task run succeeded.", value), time()
         if child < 0:

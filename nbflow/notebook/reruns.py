@@ -1,14 +1,19 @@
-"""The subcommands of `%flow` about running again: what would be done, and doing it."""
+"""The subcommands of `%flow` about runs there were, and running again: what would be done, and doing it."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.display import display
 
+from nbflow.engine.plan import said
 from nbflow.notebook.lookup import find_task, newest_run
 from nbflow.notebook.options import parameters
+from nbflow.notebook.tables import bundle
+from nbflow.panel.runs.listed import run_json
+from nbflow.render.names import bytes_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,6 +58,27 @@ def rerun(call: Call) -> None:
         silence()
 
 
+def runs(call: Call) -> None:
+    """List the runs that the flow keeps, the newest first: how each ended, when it ran, what its values take."""
+    kept = list(call.flow.runs.copy())
+    listed = [
+        run_json(run, former, now=time.time()) for run, former in zip(kept, [None, *kept], strict=False)
+    ]
+    rows = [
+        (
+            str(one["number"]),
+            one["line"],
+            "" if one["started"] is None else time.strftime("%H:%M:%S", time.localtime(one["started"])),
+            "" if one["seconds"] is None else said(one["seconds"]),
+            "; ".join(filter(None, (one["kind"], one["parameters"]))),
+            one["held"],
+        )
+        for one in reversed(listed)
+    ]
+    heading = f"{call.flow.name}: {len(rows)} run{'s' * (len(rows) != 1)}"
+    display(bundle(heading, ("run", "state", "began", "took", "", "values"), rows), raw=True)
+
+
 def forget(call: Call) -> None:
     """Give back the memory that the values of the flow's runs take; states, times and logs stay."""
     over = [run for run in call.flow.runs if run.is_finished and not run.is_released]
@@ -60,15 +86,9 @@ def forget(call: Call) -> None:
     for run in over:
         run.forget()
     count = f"{len(over)} run" + "s" * (len(over) != 1)
-    _say(f"{call.flow.name}: {count} gave back about {_said_bytes(freed)}; a rerun runs what it needs again")
-
-
-def _said_bytes(size: float) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1_000:
-            return f"{size:.3g} {unit}"
-        size /= 1_000
-    return f"{size:.3g} GB"
+    _say(
+        f"{call.flow.name}: {count} gave back about {bytes_in_words(freed)}; a rerun runs what it needs again"
+    )
 
 
 def _asked_for(call: Call, default: str) -> Any:
@@ -80,7 +100,12 @@ def _asked_for(call: Call, default: str) -> Any:
     return [find_task(call.flow.name, call.flow.slugs, text, call.namespace, call.magic)]
 
 
-COMMANDS: Mapping[str, Callable[[Call], None]] = {"plan": plan, "rerun": rerun, "forget": forget}
+COMMANDS: Mapping[str, Callable[[Call], None]] = {
+    "plan": plan,
+    "rerun": rerun,
+    "runs": runs,
+    "forget": forget,
+}
 
 
 def _say(text: str) -> None:

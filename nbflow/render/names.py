@@ -76,3 +76,17 @@ def _advance(char: str) -> float:
     if char in "mwMW@%—…":
         return 0.95
     return 0.72 if char.isupper() or ord(char) > 0x2000 else 0.61
+
+
+def bytes_in_words(size: float) -> str:
+    """Say how many bytes something takes.
+
+    Example:
+        >>> bytes_in_words(1_234_567)
+        '1.23 MB'
+    """
+    for unit in ("bytes", "kB", "MB"):
+        if size < 999.5:
+            return f"{size:.3g} {unit}"
+        size /= 1_000
+    return f"{size:.3g} GB"

@@ -320,3 +320,13 @@ def test_runs_are_compared_by_the_facts_of_values_that_were_given_back():
 
     assert flow.runs[0].facts[same].where == flow.runs[0].facts[count].where == "released"
     assert pairs == {"same-1": "same", "count-1": "different"}
+
+
+def test_large_texts_and_bytes_count_as_well():
+    with Flow("f", keep_bytes=3_000_000) as flow:
+        made = [task(lambda: bytes(2_000_000), name=f"bytes {number}")() for number in range(3)]
+    run = flow.start()
+    run.wait(LIMIT_S)
+
+    assert run.held_bytes <= 3_000_000
+    assert sum(run.states[one].released is None for one in made) == 1

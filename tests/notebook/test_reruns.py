@@ -92,3 +92,26 @@ def test_forget_gives_the_values_of_the_runs_back(story):
     assert said.startswith("story: 1 run gave back about ")
     assert newest().is_released
     assert newest().states[story.names["second"]].is_successful()
+
+
+def test_runs_lists_the_runs_and_what_their_values_take(story):
+    story("import nbflow; nbflow.flows['story'].run()")
+    story("nbflow.flows['story'].runs[-1].forget()")
+
+    said = story("%flow runs story").outputs[-1]["text/plain"].splitlines()
+
+    assert said[0] == "story: 2 runs"
+    assert [line.split()[:3] for line in said[2:]] == [["2", "✓", "Success"], ["1", "✓", "Success"]]
+    assert "given back" not in said[2]  # there was nothing to give back: numbers stay
+
+
+def test_runs_says_what_was_given_back(notebook):
+    notebook("@task\ndef made():\n    return bytes(2_000_000)")
+    notebook("%%flow big --no-show\nlarge = made()")
+    notebook("%flow run big")
+    before = notebook("%flow runs big").outputs[-1]["text/plain"]
+    notebook("%flow forget big")
+    after = notebook("%flow runs big").outputs[-1]["text/plain"]
+
+    assert "2 MB in memory" in before
+    assert "given back" in after

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.parameter import Parameter
 from nbflow.core.sameness import same
 from nbflow.panel.form.literals import in_short
-from nbflow.render.names import one_line, safe_key
+from nbflow.render.names import bytes_in_words, one_line, safe_key
 from nbflow.render.palette import state_look
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MOST_PAIRS = 500
 _MOST_PARAMETERS = 12
+_WORTH_A_WORD = 100_000  # bytes
 
 
 def run_json(run: Run, former: Run | None, *, now: float) -> Json:
@@ -40,6 +41,7 @@ def run_json(run: Run, former: Run | None, *, now: float) -> Json:
         "going": started is not None and ended is None,
         "kind": _kind(run),
         "parameters": _parameters(run, None if former is None else former.parameters),
+        "held": _held(run),
     }
 
 
@@ -114,6 +116,16 @@ def _in_order(run: Run) -> list[str]:
     """Return the names of a run's parameters in the order of the graph."""
     names = dict.fromkeys(task.name for task in run.graph.tasks if isinstance(task, Parameter))
     return [name for name in names if name in run.parameters]
+
+
+def _held(run: Run) -> str:
+    """Say what the values of a run that is over take in memory, if that is worth a word."""
+    if not run.is_finished:
+        return ""
+    size = run.held_bytes
+    if size >= _WORTH_A_WORD:
+        return f"{bytes_in_words(size)} in memory"
+    return "given back" if any(state.released for state in tuple(run.states.values())) else ""
 
 
 def _parameters(run: Run, before: Mapping[str, Any] | None) -> str:

@@ -3,7 +3,7 @@
  * The runs of the flow: to show one of them, or to put two side by side.
  *
  * @typedef {{number: number, state: string, line: string, started: number | null, seconds: number | null,
- *   going: boolean, kind: string, parameters: string}} RunLine
+ *   going: boolean, kind: string, parameters: string, held: string}} RunLine
  * @typedef {{runs: RunLine[], shown: number | null, is_kept: boolean, note: string}} RunList
  */
 import { makeComparison } from "./comparison.mjs";
@@ -96,7 +96,7 @@ export function makeRuns(shared) {
     }
     const started = make("td", "nbflow-runs-started", startText(run.started, new Date()));
     line.append(check, name, state, started, cell, show);
-    const words = [run.kind, run.parameters].filter(Boolean).join("; ");
+    const words = [run.kind, run.parameters, run.held && `values: ${run.held}`].filter(Boolean).join("; ");
     if (!words) return [line];
     // What there is to say of a run gets a row of its own, as wide as the table.
     line.classList.add("nbflow-runs-noted");
