@@ -27,11 +27,11 @@ from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import FrozenGraph
 from nbflow.engine.handle import Run
 from nbflow.engine.holders import is_held
-from nbflow.engine.holds import renew
 from nbflow.engine.past import Durations, Past
 from nbflow.engine.plan import Plan
 from nbflow.engine.planning import asked_for, make_plan
 from nbflow.engine.record import NOT_RUN
+from nbflow.engine.renewal import renew_tasks, warn_of_rivals
 from nbflow.engine.retention import ALL_KEPT, NEWER, NEWEST
 from nbflow.engine.reuse import NoReuse, Reuse
 from nbflow.engine.run import RunLoop
@@ -170,6 +170,14 @@ class Flow(Graph):
         new._start_listeners = ()
         new._flow_store = None
         return new
+
+    def go_on_from(self, former: Flow) -> None:
+        """Take over the runs of a flow whose place this one takes, as their cell was executed again."""
+        self.runs = RunList(KEPT_RUNS)
+        for run in former.runs.copy():
+            run.flow = self
+            self.runs.append(run)
+        self._run_numbers = former._run_numbers
 
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {
@@ -350,10 +358,7 @@ class Flow(Graph):
         Raises:
             RetryError: If the newest definition of a function does not take its task's inputs.
         """
-        if plan.what != ALL:
-            for step in plan.steps:
-                if step.runs:
-                    renew(step.task, _argument_names(plan.graph, step.task))
+        renew_tasks(plan.graph, [step.task for step in plan.steps if step.runs])
         return self.start(dict(plan.parameters), _plan=plan, **options)
 
     def _plan_after(
@@ -364,6 +369,7 @@ class Flow(Graph):
     ) -> Plan:
         self.validate()
         graph = self._frozen()
+        warn_of_rivals(graph.tasks)
         if previous is None:
             word, asked = asked_for(what, graph, None)
             values = self._parameter_values(given, {})
@@ -461,9 +467,13 @@ class Flow(Graph):
         self.validate()
         left_out = _BUILDING + _OF_AN_ATTEMPT if "_cancel_flag" in thread.data else _BUILDING
         outer = {key: value for key, value in thread.data.items() if key not in left_out}
+        graph = self._frozen() if plan is None else plan.graph
+        if plan is None:
+            warn_of_rivals(graph.tasks)
+            renew_tasks(graph, graph.tasks)
         loop = RunLoop(
             self,
-            self._frozen() if plan is None else plan.graph,
+            graph,
             executor,
             run_values(
                 {**outer, **extra}, flow_name=self.name, run_id=run_id, run_name=run_name, parameters=values
@@ -677,11 +687,6 @@ def _release_older(runs: RunList, run_id: str) -> None:
             run = None
     except Exception as error:  # noqa: BLE001 - of a user's object that was looked at: the run has ended all the same
         warn_safely(f"the values of earlier runs could not be given back: {error!r}")
-
-
-def _argument_names(graph: FrozenGraph, task: Task) -> dict[str, Any]:
-    edges = graph.edges_in[graph.index[task]]
-    return dict.fromkeys(edge.key for edge in edges if edge.key is not None) | graph.constants.get(task, {})
 
 
 def _plan_bundle(plan: Plan) -> dict[str, Any]:

@@ -11,6 +11,21 @@ from nbflow.core.task import Task
 
 NOTHING: Any = object()
 MANY = 1_000
+_OF_A_CLASS = frozenset(
+    {
+        *("__module__", "__dict__", "__weakref__", "__doc__", "__firstlineno__", "__static_attributes__"),
+        *("__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__qualname__"),
+        # Caches, and what says in other words what the methods and defaults say.
+        *(
+            "__slotnames__",
+            "__abstractmethods__",
+            "_abc_impl",
+            "__dataclass_fields__",
+            "__dataclass_params__",
+        ),
+        "__parameters__",
+    }
+)
 PLAIN = (int, float, complex, str, bytes, bool, type(None), type(...))
 
 
@@ -67,6 +82,11 @@ def functions_in(value: Any) -> list[Any]:
 def methods_of(cls: type) -> dict[str, Any]:
     """Return the methods in the body of a class by name, with their decorators."""
     return {name: value for name, value in vars(cls).items() if functions_in(value)}
+
+
+def members_of(cls: type) -> dict[str, Any]:
+    """Return what a class has in its body, but for what Python puts there."""
+    return {name: value for name, value in vars(cls).items() if name not in _OF_A_CLASS}
 
 
 def parts_of(function: FunctionType) -> tuple[Any, ...]:

@@ -1,9 +1,10 @@
 """What a function is made of, as far as it decides what a task computes: to tell whether it has changed since.
 
 Counted are bytecode, constants, defaults, closures, and whatever of the user's own the function reaches by global name:
-functions, classes, tasks, functions of the user's modules, and plain values such as numbers and texts. What belongs to
-an installed package counts by its name. Not seen are changes inside of objects that a name goes on standing for (a
-list, a data frame, an attribute), names made up at run time, and what is reached through an object's methods.
+functions, classes, tasks, functions of the user's modules, and values: by what they contain, or, where that is large or
+not to be looked into, by which object it is (in another kernel only plain ones, such as numbers and texts). What is
+of an installed package counts by its name, and what the tasks themselves change in place does not count. Not seen are
+names made up at run time.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from nbflow.core.anatomy import (
     functions_in,
     is_a,
     is_plain,
-    methods_of,
+    members_of,
     parts_of,
     roots_of,
     used_names,
     wrapped_by,
 )
+from nbflow.core.content import Content, content_of_name, is_volatile
 from nbflow.core.definitions import newest
 from nbflow.core.fingerprint import fingerprint
 from nbflow.core.ownership import is_ours
@@ -40,19 +42,14 @@ if TYPE_CHECKING:
 
     from nbflow.core.memory import Memory
 
-__all__ = ["Reader", "change", "fingerprint_of", "newest_run"]
+__all__ = ["Reader", "change", "fingerprint_of", "newest_root"]
 
-_OF_A_CLASS = frozenset(
-    {
-        *("__module__", "__dict__", "__weakref__", "__doc__", "__firstlineno__", "__static_attributes__"),
-        *("__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__qualname__"),
-    }
-)
 # What a task carries besides its work: how it is named, drawn, tried again and watched.
 _OF_A_TASK = frozenset(signature(Task.__init__).parameters) | {
     *("run", "block", "default", "required", "resource_class", "auto_generated", "logger"),
     *("_own_signature", "__doc__", "__module__"),
 }
+_HAS_DOCSTRING = 0x4000000
 Trace = tuple[tuple[str, str], ...]
 
 
@@ -70,19 +67,16 @@ class Reader:
         self._across = across_kernels
         self._known: dict[int, tuple[Any, Trace]] = {}
 
-    def task(self, task: Task, run: Any = NOTHING) -> Trace:
+    def task(self, task: Task, root: Any = NOTHING) -> Trace:
         """Return what a task is made of: names and short texts, equal for equal code; the task's own comes first.
 
         Args:
             task: The task.
-            run: The function to take in place of its own.
+            root: The function or class to take in place of its own.
         """
-        if run is NOTHING:
-            run = self._memory.run_of(task) if self._memory is not None else vars(task).get("run", NOTHING)
         own = {name: value for name, value in vars(task).items() if name not in _OF_A_TASK}
-        root = getattr(task, "resource_class", NOTHING)
         if root is NOTHING:
-            root = type(task) if run is NOTHING else run
+            root = roots_of(task)[0] if self._memory is None else self._memory.root_of(task)
         trace = self.trace(root)
         if not own:
             return trace
@@ -111,8 +105,17 @@ class Reader:
 
     def members(self, cls: type) -> dict[str, Any]:
         """Return what a class has in its body."""
-        methods = methods_of(cls) if self._memory is None else self._memory.methods(cls)
-        return {name: value for name, value in vars(cls).items() if not functions_in(value)} | methods
+        return members_of(cls) if self._memory is None else self._memory.members(cls)
+
+    def content(self, value: Any, *, of_class: bool = False) -> Content:
+        """Return what stands for a value that is no code and is found by a name, or in the body of a class."""
+        if self._across:  # what tasks have changed in place is known in their own kernel only
+            return Content("?", value.cls if type(value) is Content else type(value), 0)
+        return value if type(value) is Content else content_of_name(value, by_identity=not of_class)
+
+    def leaves_out(self, owner: object, name: str) -> bool:
+        """Tell whether what a name holds does not count, since tasks themselves change it."""
+        return not self._across and is_volatile(owner, name)
 
     def opaque(self, value: Any) -> object:
         """Return what stands for a value of whose inside nothing is known."""
@@ -134,20 +137,26 @@ class _Walk:
             if is_plain(value):
                 found.append((label, _digest(described(value))))
                 continue
+            if type(value) is Content:
+                cls = self.value(value.cls, repr(value.cls.__name__)) if is_ours(value.cls.__module__) else ""
+                found.append((label, _digest((value.text, cls))))
+                continue
             parts = self._class(value) if is_a(value, type) else self._function(value)
             found.append((label, _digest(parts)))
         return found
 
     def _refer(self, label: str, value: Any) -> object:
         # A plain value is one of its name: other names may stand for the same object.
-        key = label if is_plain(value) else id(value)
+        key = label if is_plain(value) or type(value) is Content else id(value)
         number = self._numbers.get(key)
         if number is None:
             number = self._numbers[key] = len(self._met)
             self._met.append((label, value))
         return "->", number
 
-    def value(self, value: Any, label: str = "its code", *, is_global: bool = False) -> object:
+    def value(
+        self, value: Any, label: str = "its code", *, is_global: bool = False, of_class: bool = False
+    ) -> object:
         """Describe a value by texts and numbers."""
         kind = type(value)
         if is_plain(value):
@@ -174,10 +183,12 @@ class _Walk:
         wrapped = wrapped_by(value)
         if wrapped is not NOTHING:
             return "wrapped", kind.__qualname__, self._values(value, [wrapped], label)
-        if is_global:
-            return "?"
+        if is_global or of_class:
+            return self._refer(label, self._reader.content(value, of_class=of_class))
         if kind in (list, tuple) and len(value) <= MANY:
             return kind.__name__, self._values(value, value, label)
+        if kind is set and len(value) <= MANY and all(map(is_plain, value)):
+            return "set", sorted(repr(described(one)) for one in value)
         if kind is dict and len(value) <= MANY:
             return "dict", self._values(value, [*value.keys(), *value.values()], label)
         return "?", self._reader.opaque(value)
@@ -196,7 +207,7 @@ class _Walk:
         named: list[object] = []
         for name in used:
             value = self._reader.lookup(function.__globals__, name)
-            named.append((name, self._named(name, value, code)))
+            named.append((name, self._named(name, value, code, function.__globals__)))
         cells = [content_of(cell) for cell in function.__closure__ or ()]
         return (
             _code(code, document),
@@ -216,12 +227,14 @@ class _Walk:
                 else:
                     value = self._reader.lookup(function.namespace, name)
                 if value is not NOTHING and not is_a(value, Task):
-                    named.append((name, self._named(name, value, part)))
+                    named.append((name, self._named(name, value, part, function.namespace)))
         return [_code(part) for part in parts], list(function.inputs), list(function.outputs), named
 
-    def _named(self, name: str, value: Any, code: CodeType) -> object:
+    def _named(self, name: str, value: Any, code: CodeType, space: object) -> object:
         if value is NOTHING:
             return "missing"
+        if self._reader.leaves_out(space, name) and not is_plain(value):
+            return "?"
         if type(value) is ModuleType and is_ours(value.__name__):
             inner, parts = vars(value), []
             for part in all_names(code):
@@ -236,11 +249,11 @@ class _Walk:
     def _class(self, cls: type) -> object:
         found = []
         for name, value in sorted(self._reader.members(cls).items()):
-            if name not in _OF_A_CLASS:
-                functions = functions_in(value)
+            functions = functions_in(value)
+            label = f"'{cls.__name__}.{name}'"
+            if functions or not self._reader.leaves_out(cls, name):
                 parts = functions or [value]
-                label = f"'{cls.__name__}.{name}'"
-                found.append((name, [self.value(part, label, is_global=True) for part in parts]))
+                found.append((name, [self.value(part, label, of_class=True) for part in parts]))
         return found, [self.value(base, repr(base.__name__)) for base in cls.__bases__]
 
 
@@ -254,7 +267,7 @@ def change(task: Task, then: Reader, now: Reader, before: Task | None = None, *,
         before: The task then, if it was another object.
         renewed: Whether the newest definition of its function counts, although the task has an older one.
     """
-    new = newest_run(task) if renewed else NOTHING
+    new = newest_root(task) if renewed else NOTHING
     one, other = then.task(before or task), now.task(task, new)
     if one == other:
         return ""
@@ -264,19 +277,9 @@ def change(task: Task, then: Reader, now: Reader, before: Task | None = None, *,
     return named[0] if named and changed[0] != "its code" else "its code"
 
 
-def newest_run(task: Task) -> Any:
-    """Return the newest definition of a task's function."""
-    run = vars(task).get("run", NOTHING)
-    if run is NOTHING:
-        function = getattr(type(task), "run", None)
-        if not isinstance(function, FunctionType):
-            return NOTHING
-        found = newest(function)
-        return NOTHING if found is function else MethodType(found, task)
-    if isinstance(run, MethodType):
-        found = newest(run.__func__)
-        return run if found is run.__func__ else MethodType(found, task)
-    return newest(run)
+def newest_root(task: Task) -> Any:
+    """Return the newest definition of the function or class that does a task's work."""
+    return newest(roots_of(task)[0])
 
 
 def fingerprint_of(task: Task, then: Memory | None = None) -> str:
@@ -302,7 +305,7 @@ def fingerprint_of(task: Task, then: Memory | None = None) -> str:
 def _code(code: CodeType, document: str | None = None) -> object:
     constants = list(code.co_consts)
     if document is not None and constants and constants[0] == document:
-        constants[0] = ""  # what a function says about itself changes nothing of what it does
+        constants[0] = None  # what a function says about itself changes nothing of what it does
     return (
         code.co_code,
         code.co_exceptiontable,
@@ -310,7 +313,7 @@ def _code(code: CodeType, document: str | None = None) -> object:
         code.co_varnames,
         code.co_freevars,
         code.co_cellvars,
-        (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags),
+        (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & ~_HAS_DOCSTRING),
         [_code(one) if isinstance(one, CodeType) else described(one) for one in constants],
     )
 

@@ -42,7 +42,7 @@ class FunctionTask(Task):
         if name is None:
             name = getattr(fn, "__name__", type(self).__name__)
         super().__init__(name=name, **kwargs)
-        remember(fn)
+        remember(fn, self.name)
         self.run = fn  # type: ignore[method-assign]
         self._own_signature = found
         self.__doc__ = getattr(fn, "__doc__", None)

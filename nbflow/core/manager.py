@@ -12,6 +12,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.context import thread
+from nbflow.core.definitions import newest
 from nbflow.errors import ManagerError
 
 if TYPE_CHECKING:
@@ -120,6 +121,10 @@ class Wrapped:
     def name(self) -> str:
         """What the user called it."""
         return str(getattr(self._make.func, "__name__", "manager"))
+
+    def renew(self) -> None:
+        """Take the newest definition of what it is made by, for the setup that comes."""
+        self._make = newest(self._make)
 
     def begin(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """Return the one call that sets up, without a line of ours behind it (see `Call.keep`)."""

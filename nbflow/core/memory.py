@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import FunctionType, ModuleType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.anatomy import (
@@ -15,17 +15,20 @@ from nbflow.core.anatomy import (
     inside_of,
     is_a,
     is_plain,
-    methods_of,
+    members_of,
     parts_of,
-    wrapped_by,
+    roots_of,
 )
+from nbflow.core.content import Content, content_of_name, is_volatile, note_volatile
 from nbflow.core.ownership import is_ours
-from nbflow.core.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from nbflow.core.task import Task
+
 _OTHER: Any = object()
+_AS_THEY_ARE = (ModuleType, BuiltinFunctionType, staticmethod, classmethod, property)
 
 
 class Memory:
@@ -37,7 +40,7 @@ class Memory:
         tasks: The tasks.
     """
 
-    __slots__ = ("_members", "_names", "_parts", "_runs", "_spaces")
+    __slots__ = ("_members", "_names", "_parts", "_roots", "_runs", "_spaces")
 
     def __init__(self, tasks: Iterable[Task]) -> None:
         runs = {task: task.__dict__.get("run", NOTHING) for task in tasks}
@@ -47,12 +50,14 @@ class Memory:
         self._parts: dict[FunctionType, tuple[Any, ...]] = {}
         self._members: dict[type, dict[str, Any]] = {}
         # Many tasks have one function, or one piece of code in many functions; what they name is the same.
-        distinct = {object.__hash__(run): (run, task) for task, run in runs.items() if run is not NOTHING}
-        pending: list[Any] = list({type(task) for task, run in runs.items() if run is NOTHING})
-        by_code: dict[int, Any] = {}
-        for run, task in distinct.values():
-            by_code[id(getattr(run, "__code__", run))] = vars(task).get("resource_class", run)
-        self._collect(pending + list(by_code.values()))
+        roots: dict[Task, Any] = {
+            task: type(task) if run is NOTHING else vars(task).get("resource_class", run)
+            for task, run in runs.items()
+        }
+        self._roots = roots
+        distinct = {id(root): root for root in roots.values()}
+        by_code = {_code_key(root): root for root in distinct.values()}
+        self._collect(list(by_code.values()))
 
     def _collect(self, pending: list[Any]) -> None:
         seen: set[int] = set()
@@ -63,8 +68,11 @@ class Memory:
             seen.add(id(found))
             if is_a(found, type):
                 if is_ours(found.__module__):
-                    self._members[found] = methods = methods_of(found)
-                    pending += [function for value in methods.values() for function in functions_in(value)]
+                    members = members_of(found)
+                    self._members[found] = {
+                        name: self._kept(value, pending, of_class=True) for name, value in members.items()
+                    }
+                    pending += [function for value in members.values() for function in functions_in(value)]
                     pending += found.__bases__
             elif is_a(found, FunctionType):
                 if is_ours(found.__module__) or "<" in found.__qualname__:
@@ -96,19 +104,42 @@ class Memory:
 
     def _keep(self, space: dict[str, Any], name: str, value: Any, pending: list[Any]) -> None:
         self._spaces[id(space)] = space
-        if is_a(value, FunctionType, type, Task) or wrapped_by(value) is not NOTHING:
+        self._names[id(space), name] = self._kept(value, pending)
+
+    def _kept(self, value: Any, pending: list[Any], *, of_class: bool = False) -> Any:
+        """Return what is kept of a value: code and plain values themselves, of others what they hold."""
+        if is_a(value, FunctionType, type) or inside_of(value):
             pending.append(value)
-        elif not is_plain(value) and type(value) is not ModuleType:
-            value = _OTHER  # never kept alive by this
-        self._names[id(space), name] = value
+            return value
+        if is_plain(value) or is_a(value, *_AS_THEY_ARE):
+            return value
+        if is_ours(type(value).__module__):
+            pending.append(type(value))
+        return content_of_name(
+            value, by_identity=not of_class
+        )  # the value itself is never kept alive by this
+
+    def settle(self) -> None:
+        """Note what the tasks have changed in place, now that they are over: that makes nothing stale."""
+        for (space, name), kept in self._names.items():
+            _settle(self._spaces[space], name, kept, self._spaces[space].get(name, NOTHING))
+        for cls, members in self._members.items():
+            now = vars(cls)
+            for name, kept in members.items():
+                _settle(cls, name, kept, now.get(name, NOTHING))
 
     def run_of(self, task: Task) -> Any:
         """Return the function that the task had of its own, or nothing."""
         return self._runs.get(task, NOTHING)
 
-    def is_run_of(self, task: Task, run: Any) -> bool:
-        """Whether `run`, or nothing of its own, was the task's function."""
-        return self._runs.get(task, _OTHER) is run
+    def root_of(self, task: Task) -> Any:
+        """Return the function or class that did the work of a task."""
+        found = self._roots.get(task, NOTHING)
+        return roots_of(task)[0] if found is NOTHING else found
+
+    def is_root_of(self, task: Task, root: Any) -> bool:
+        """Whether this function or class did the work of a task."""
+        return self._roots.get(task, _OTHER) is root
 
     def functions(self) -> list[FunctionType]:
         """Return the user's functions that the tasks could reach, their own among them."""
@@ -124,25 +155,51 @@ class Memory:
         found = self._parts.get(function)
         return parts_of(function) if found is None else found
 
-    def methods(self, cls: type) -> dict[str, Any]:
-        """Return the methods of a class, which may be replaced in place."""
+    def members(self, cls: type) -> dict[str, Any]:
+        """Return what a class had in its body, which may be replaced in place."""
         found = self._members.get(cls)
-        return methods_of(cls) if found is None else found
+        return members_of(cls) if found is None else found
 
     def holds(self) -> bool:
         """Whether every name still stands for the same, and no function was changed in place."""
         spaces = self._spaces
         for (space, name), value in self._names.items():
-            now = spaces[space].get(name, NOTHING)
-            if (
-                now is not value
-                and not (value is _OTHER and not is_plain(now))
-                and not equal_plain(now, value)
-            ):
+            if not _is_same(spaces[space], name, value, spaces[space].get(name, NOTHING)):
                 return False
-        if any(methods != methods_of(cls) for cls, methods in self._members.items()):
-            return False
+        for cls, members in self._members.items():
+            now = members_of(cls)
+            if members.keys() != now.keys():
+                return False
+            if not all(_is_same(cls, name, value, now[name]) for name, value in members.items()):
+                return False
         return all(
             all(one is other for one, other in zip(parts, parts_of(function), strict=True))
             for function, parts in self._parts.items()
         )
+
+
+def _is_same(owner: object, name: str, kept: Any, now: Any) -> bool:
+    """Tell whether a name stands for what it stood for."""
+    if now is kept or equal_plain(now, kept):
+        return True
+    if type(kept) is not Content or now is NOTHING:
+        return False
+    return is_volatile(owner, name) or _content(owner, now)[:2] == kept[:2]
+
+
+def _settle(owner: object, name: str, kept: Any, now: Any) -> None:
+    if type(kept) is Content and id(now) == kept.number and _content(owner, now).text != kept.text:
+        note_volatile(owner, name)
+
+
+def _content(owner: object, value: Any) -> Content:
+    return content_of_name(value, by_identity=not isinstance(owner, type))
+
+
+def _code_key(root: Any) -> int:
+    """Return what two functions have in common that lead to the same code."""
+    if type(root) is not FunctionType:
+        return id(root)
+    # What they hold may be functions as well, and other ones.
+    held = (*(root.__defaults__ or ()), *(content_of(cell) for cell in root.__closure__ or ()))
+    return id(root) if any(callable(value) for value in held) else id(root.__code__)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from nbflow.core.block import Block, check_scope
 from nbflow.core.context import context
+from nbflow.core.definitions import remember
 from nbflow.core.manager import check_manager, maker_of
 from nbflow.core.options import checked_limit
 from nbflow.core.resource_tasks import (
@@ -74,6 +75,7 @@ class ResourceManager:
         self.resource_class = resource_class
         self.__doc__ = resource_class.__doc__ or type(self).__doc__
         self.name = name or str(getattr(resource_class, "__name__", "resource"))
+        remember(resource_class, self.name)
         if cleanup_failure not in _CLEANUP_FAILURE:
             raise OptionError(f"cleanup_failure is {cleanup_failure!r}; give 'ignore' or 'fail'")
         if grace_s < 0 or cleanup_timeout_s < 0:

@@ -15,6 +15,7 @@ from nbflow.core import signature
 from nbflow.core.annotations import EdgeAnnotation
 from nbflow.core.cache_validators import duration_only, never_use
 from nbflow.core.context import thread
+from nbflow.core.definitions import remember
 from nbflow.core.expression import Expression
 from nbflow.core.options import (
     KEEP,
@@ -133,6 +134,7 @@ class Task(Expression):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        remember(cls)
         if "run" in cls.__dict__:
             cls._class_signature = signature.of_method(cls, cls.__dict__["run"])
         # Copying by hand is ten times faster than copy.copy, which is left to the classes that have their own idea.

@@ -30,6 +30,7 @@ from nbflow.engine.holds import (
 from nbflow.engine.interrupts import Guard
 from nbflow.engine.nodes import DONE
 from nbflow.engine.past import CodeNotes, match
+from nbflow.engine.renewal import warn_of_rivals
 from nbflow.engine.results import Results
 from nbflow.engine.retention import FORGOTTEN
 from nbflow.engine.run import Answer
@@ -107,6 +108,7 @@ class Run:
         self.draws = loop.draws
         self.plan: Plan | None = None
         self.code = CodeNotes(loop.graph.tasks)
+        loop.on_end = self.code.settle
         self._thread: threading.Thread | None = None
         self._retrying = threading.Lock()
         self._breakpoints: dict[Task, tuple[Breakpoint, ...]] = {}
@@ -406,8 +408,8 @@ class Run:
     def retry(self, task: Task, index: int | None = None, *, wait: bool = True) -> State:
         """Run a held task again and return its state; the run then stands still again.
 
-        The task gets the newest definition of its function, and so do later runs of the flow; functions that it calls
-        are looked up by name and are the newest anyway.
+        The task gets the newest definition of its function; functions that it calls are looked up by name and are the
+        newest anyway.
 
         Args:
             task: A task at which the run stands still.
@@ -418,6 +420,7 @@ class Run:
             NotHeldError: If the run does not stand still at it.
             RetryError: If the newest definition does not take the task's inputs.
         """
+        warn_of_rivals([task])
         node = self._child(task, index)
         self._mend(self._loop.holds.retry, node, waits=wait)
         self.code.note(task)

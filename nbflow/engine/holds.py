@@ -6,18 +6,15 @@ does not count it as ended (rule 3), and a cancel takes all holds away.
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import sys
-import types
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nbflow.core.definitions import newest
 from nbflow.core.states import Failed, Mapped, Paused, Pending, Skipped, State, Success, TriggerFailed
 from nbflow.engine.describe import describe
 from nbflow.engine.frozen import CLEANUP, ORDINARY
 from nbflow.engine.nodes import DONE, EXPANDED, HELD, READY, RUNNING, SKIPPED, SUCCEEDED, WAITING
-from nbflow.errors import BreakpointError, NotHeldError, RetryError, SetResultError
+from nbflow.engine.renewal import renew, renew_manager
+from nbflow.errors import BreakpointError, NotHeldError, SetResultError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -233,41 +230,6 @@ class Holds:
         at = f" ({self.names()})" if self.at else ""
         held = ", ".join(held.name for held in self._loop.record.holdings.owing())
         return Paused(f"The run stands still{at}{f'; open: {held}' if held else ''}.")
-
-
-def renew(task: Task, inputs: dict[str, Any]) -> None:
-    """Give a task the newest definition of its function (or of its class's `run`).
-
-    Raises:
-        RetryError: If that does not take `inputs`; the task keeps what it has.
-    """
-    run = task.run
-    if isinstance(run, types.MethodType):
-        found: Any = newest(run.__func__)
-        if found is run.__func__:
-            return
-        found = types.MethodType(found, task)
-    else:
-        found = newest(run)
-        if found is run:
-            return
-    try:
-        inspect.signature(found).bind(**inputs)
-    except TypeError as error:
-        raise RetryError(task.name, str(error)) from None
-    task.run = found  # type: ignore[method-assign]
-
-
-def renew_manager(manager: object) -> None:
-    """Give a manager the newest definition of its class, if there is one and their instances are alike."""
-    old = type(manager)
-    bound: Any = (
-        vars(sys.modules.get(old.__module__)).get(old.__qualname__) if old.__module__ in sys.modules else None
-    )
-    found = getattr(bound, "resource_class", bound)
-    if isinstance(found, type) and found is not old and found.__qualname__ == old.__qualname__:
-        with contextlib.suppress(TypeError):  # other slots, say: it keeps its class
-            manager.__class__ = found
 
 
 def check_condition(when: Callable[..., object], task: Task, keys: set[str]) -> None:

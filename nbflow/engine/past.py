@@ -6,10 +6,10 @@ Tasks are matched by identity, else by slug: a cell that was executed again has 
 from __future__ import annotations
 
 import time
-from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.code import Reader, change, newest_run
+from nbflow.core.anatomy import roots_of
+from nbflow.core.code import Reader, change, newest_root
 from nbflow.core.collections import Constant
 from nbflow.core.memory import Memory
 from nbflow.core.sameness import same_contents
@@ -51,6 +51,14 @@ class CodeNotes:
         memory = _memory_of(self._tasks)
         self._notes.append((time.time(), memory))
         self._mended[mended] = memory
+
+    def settle(self) -> None:
+        """Note what the tasks have changed by themselves, now that the run is over."""
+        for _, memory in self._notes:
+            try:
+                memory.settle()
+            except Exception:  # noqa: BLE001 - whatever is among the user's names
+                return
 
     def inherit(self, origins: Mapping[Task, Origin]) -> None:
         """Take over where values come from that an earlier run has computed."""
@@ -109,7 +117,7 @@ class Past:
         self._declared = declared or {}
         self._now = Reader()
         self._then: dict[int, tuple[Memory, Reader, bool]] = {}
-        self._newest: dict[FunctionType, Any] = {}  # many tasks have one function
+        self._newest: dict[int, Any] = {}  # many tasks have one function
         self.before = match(graph, before)
         self._files = FileHistory(
             [None if old is None or not files else files.of(old) for old in self.before], files.vanished
@@ -191,17 +199,15 @@ class Past:
         if id(memory) not in self._then:
             self._then[id(memory)] = memory, Reader(memory), memory.holds()
         _, then, holds = self._then[id(memory)]
-        if holds and task is old and memory.is_run_of(task, self._newest_run(task)):
+        if holds and task is old and memory.is_root_of(task, self._newest_root(task)):
             return ""
         return change(task, then, self._now, old)
 
-    def _newest_run(self, task: Task) -> Any:
-        run = vars(task).get("run")
-        if type(run) is not FunctionType:
-            return newest_run(task)
-        found = self._newest.get(run)
+    def _newest_root(self, task: Task) -> Any:
+        root = roots_of(task)[0]
+        found = self._newest.get(id(root))
         if found is None:
-            found = self._newest[run] = newest_run(task)
+            found = self._newest[id(root)] = newest_root(task)
         return found
 
     def _origin(self, old: Task) -> Origin:

@@ -167,6 +167,7 @@ class RunLoop:
         self._said: set[tuple[Task, str]] = set()
         self.holds = Holds(self)
         self.at_end: Callable[[], None] | None = None
+        self.on_end: Callable[[], None] | None = None
         self.draws = Draws(graph)
         self.home = Values(graph, self.record.states)
         self.home.on_change = self._note_change
@@ -317,6 +318,8 @@ class RunLoop:
                 self._end()
         finally:
             try:
+                if self.on_end is not None:
+                    self.on_end()
                 self._untie()
                 if self.at_end is not None:
                     self.at_end()

@@ -17,6 +17,7 @@ __all__ = ["load_ipython_extension", "unload_ipython_extension"]
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register the magics and their completion, and say what dead kernels left; `%load_ext nbflow` calls it."""
     from nbflow.engine.handle import Run
+    from nbflow.notebook.codewatch import CodeWatch
     from nbflow.notebook.completion import complete_flow
     from nbflow.notebook.magics import FlowMagics
     from nbflow.notebook.mending import post_mortem
@@ -25,9 +26,9 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     from nbflow.notebook.taskmagic import TaskMagics
     from nbflow.notebook.watch import CellWatch
 
-    watch = CellWatch(shell)
-    shell.events.register("pre_run_cell", watch.begin)
-    shell.events.register("post_run_cell", watch.end)
+    for watch in (CodeWatch(shell), CellWatch(shell)):
+        shell.events.register("pre_run_cell", watch.begin)
+        shell.events.register("post_run_cell", watch.end)
     for magics in (FlowMagics(shell), TaskMagics(shell)):
         shell.register_magics(magics)
         shell.events.register("pre_run_cell", magics.remember_cell)
@@ -42,6 +43,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take everything back; `%unload_ext nbflow` calls it. The flows themselves stay."""
     from nbflow.core.context import thread
     from nbflow.engine.handle import Run
+    from nbflow.notebook.codewatch import CodeWatch
     from nbflow.notebook.completion import complete_flow
     from nbflow.notebook.shutdown import unwatch_shutdown
     from nbflow.notebook.watch import CONTEXT_KEY, CellWatch
@@ -50,7 +52,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     Run.debugger = None
     for event in ("pre_run_cell", "post_run_cell"):
         for callback in list(shell.events.callbacks[event]):
-            if isinstance(getattr(callback, "__self__", None), CellWatch):
+            if isinstance(getattr(callback, "__self__", None), (CodeWatch, CellWatch)):
                 shell.events.unregister(event, callback)
     thread.data.pop(CONTEXT_KEY, None)
     manager = shell.magics_manager

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.getipython import get_ipython
 
 from nbflow.core.anatomy import NOTHING, functions_in, is_a, methods_of
-from nbflow.core.code import Reader, change, newest_run
+from nbflow.core.code import Reader, change, newest_root
 from nbflow.core.resource_tasks import ResourceCleanupTask, ResourceInitTask, ResourceSetupTask
 from nbflow.panel.safetext import plain
 
@@ -45,8 +45,8 @@ def source_of(task: Task, run: Run | None) -> Json:
             ran = memory.run_of(then)
             root = root if ran is NOTHING else ran
         changed = change(task, Reader(memory), Reader(), then)
-    if not changed and newest_run(task) is not NOTHING and run is None:
-        root = newest_run(task)
+    if not changed and run is None and not isinstance(task, (ResourceSetupTask, ResourceCleanupTask)):
+        root = newest_root(task)
     return {**read(root), "changed": plain(changed, 200)}
 
 
