@@ -349,7 +349,7 @@ class Flow(Graph):
     def start_plan(self, plan: Plan, **options: Any) -> Run:
         """Start a run in the background that does what `plan` says, and return its handle.
 
-        Unless all is run, the tasks that run get the newest definitions of their functions.
+        The tasks that run get the newest definitions of their functions.
 
         Args:
             plan: Of this flow as it is now.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.graph import Graph
 from nbflow.core.parameter import Parameter
+from nbflow.engine.renewal import is_renewed
 from nbflow.errors import CycleError, NbflowError, ResourceScopeError
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.overview import GONE, PASSED_OVER, labels
@@ -73,6 +74,17 @@ def check(flow: Graph) -> Report:
         Problem(HINT, "unused", cell_of.get(task, ""), f"parameter {task.name!r} is taken by no task")
         for task in flow.tasks
         if isinstance(task, Parameter) and not flow.edges_out(task)
+    ]
+    problems += [
+        Problem(
+            HINT,
+            "edited",
+            cell_of.get(task, ""),
+            f"what task {task.name!r} calls was edited after this cell was executed: runs use the newest definition, "
+            "with the options and arguments of then",
+        )
+        for task in flow.tasks
+        if is_renewed(task)
     ]
     book = cells.book
     left = gone(book, saved_notebook())

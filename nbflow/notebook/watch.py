@@ -96,6 +96,7 @@ class CellWatch:
         snapshot = None if former is None else Snapshot(former)
         if former is not None:
             cells.take_over(cells_of(former))
+            flow.go_on_from(former)
         label = cell_label(self.shell)
         change = Change(
             cells,
@@ -149,6 +150,8 @@ class CellWatch:
         end_made(flow)
         if not is_contribution and entered.former_snapshot is not None:
             entered.former_snapshot.restore()
+            assert entered.former is not None
+            entered.former.go_on_from(flow)
         is_here = any(held is flow for name, held in self.shell.user_ns.items() if not name.startswith("_"))
         if is_well and is_here and all(held is not flow for held in now.before.values()):
             flows[flow.name] = flow

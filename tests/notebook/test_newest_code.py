@@ -78,6 +78,20 @@ def test_c1_a_function_that_is_made_a_task_in_another_cell_counts_as_well(notebo
     assert results("f") == ["new"]
 
 
+def test_c1_check_says_that_a_task_is_of_another_definition_than_its_cell_had(loading):
+    assert "nothing to complain" in loading("%flow check f").outputs[-1]["text/plain"]
+
+    cells(loading, fn="@task\ndef fetch():\n    return 'new'")
+    before = loading("%flow check f").outputs[-1]["text/plain"]
+    cells(loading, two="%flow run f")
+    after = loading("%flow check f").outputs[-1]["text/plain"]
+    cells(loading, fl="%%flow f --no-show\nfetched = fetch()")
+
+    assert "'fetch' calls was edited after this cell was executed" in before
+    assert before == after
+    assert "nothing to complain" in loading("%flow check f").outputs[-1]["text/plain"]
+
+
 def test_c1_a_definition_that_is_run_in_its_own_cell_is_the_one_that_runs(loading):
     cells(loading, fn="@task\ndef fetch():\n    return 'new'\n%flow run f")
 
@@ -516,3 +530,40 @@ def test_c2_a_script_that_is_run_again_renews_its_tasks(notebook, tmp_path):
     cells(notebook, rn=f"%run {script}", go="%flow run f")
 
     assert results("f") == [22]
+
+
+# -- a flow that is made anew ---------------------------------------------------------------------------------
+
+WITH_FLOW = (
+    "from nbflow import Flow\nwith Flow('f') as flow:\n    loaded = load()\n    doubled = double(loaded)"
+)
+
+
+def test_a_flow_whose_cell_is_executed_again_keeps_its_runs(notebook):
+    cells(notebook, fl=WITH_FLOW, go="flow.run()\nlog.clear()")
+    cells(notebook, fl=WITH_FLOW)
+    flow = notebook.names["flow"]
+
+    assert [run.number for run in flow.runs] == [1]
+    assert flow.plan("stale").is_empty
+
+    cells(
+        notebook,
+        fl=WITH_FLOW.replace("double(loaded)", "double(x=4)"),
+        go="%flow rerun f stale\n%flow wait f",
+    )
+    flow = notebook.names["flow"]
+
+    assert [run.number for run in flow.runs] == [1, 2]
+    assert notebook.names["log"] == ["double 4"]
+    assert flow.runs[0].rerun("stale", dry=True).graph.tasks == flow.sorted_tasks()
+
+
+def test_a_cell_that_fails_to_make_its_flow_anew_leaves_the_former_one_its_runs(notebook):
+    cells(notebook, fl=WITH_FLOW, go="flow.run()")
+    former = notebook.names["flow"]
+
+    notebook(WITH_FLOW + "\n    1 / 0", cell_id="fl")
+
+    assert [run.number for run in former.runs] == [1]
+    assert former.runs[0].flow is former
