@@ -282,7 +282,7 @@ def newest_root(task: Task) -> Any:
     return newest(roots_of(task)[0])
 
 
-def fingerprint_of(task: Task, then: Memory | None = None) -> str:
+def fingerprint_of(task: Task, then: Memory | None = None, *, renewed: bool = False) -> str:
     """Return a short text that is equal for equal code, also in another process of the same Python version.
 
     Closure values that can not be pickled make it a text that nothing else has.
@@ -290,6 +290,7 @@ def fingerprint_of(task: Task, then: Memory | None = None) -> str:
     Args:
         task: The task.
         then: What its names stood for; by default what they stand for now.
+        renewed: Whether the newest definition of its function counts, although the task has an older one.
 
     Example:
         >>> from nbflow import task
@@ -299,7 +300,7 @@ def fingerprint_of(task: Task, then: Memory | None = None) -> str:
         >>> fingerprint_of(one) == fingerprint_of(task(lambda x: x + 2))
         False
     """
-    return _digest(Reader(then, across_kernels=True).task(task))
+    return _digest(Reader(then, across_kernels=True).task(task, newest_root(task) if renewed else NOTHING))
 
 
 def _code(code: CodeType, document: str | None = None) -> object:

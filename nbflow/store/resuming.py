@@ -153,7 +153,7 @@ class _Known:
         if changed:
             return Last(state, f"its argument {changed[-1]!r} has changed", "", source)
         codes = {part.code for part in stored.headers[slug].values()}
-        return Last(state, "", "" if codes == {fingerprint_of(task)} else "its code", source)
+        return Last(state, "", "" if codes == {fingerprint_of(task, renewed=True)} else "its code", source)
 
 
 def _changes(graph: FrozenGraph, last: list[Last | None], parameters: Mapping[int, str]) -> dict[str, str]:

@@ -78,6 +78,21 @@ def test_c1_a_function_that_is_made_a_task_in_another_cell_counts_as_well(notebo
     assert results("f") == ["new"]
 
 
+def test_c1_a_resumed_run_sees_and_uses_the_newest_definition(notebook, tmp_path):
+    cells(
+        notebook,
+        fn="@task\ndef fetch():\n    return 'old'",
+        fl=f"from nbflow import Flow\nwith Flow('f', store={str(tmp_path)!r}) as flow:\n    fetched = fetch()",
+        go="flow.run()",
+        fn2="pass",
+    )
+    assert notebook.names["flow"].resume("stale", dry=True).is_empty
+
+    cells(notebook, fn="@task\ndef fetch():\n    return 'new'", re="flow.resume('stale').wait()")
+
+    assert results("f") == ["new"]
+
+
 def test_c1_check_says_that_a_task_is_of_another_definition_than_its_cell_had(loading):
     assert "nothing to complain" in loading("%flow check f").outputs[-1]["text/plain"]
 
