@@ -11,9 +11,12 @@ from tests.cells import WORKSHOP
 pytestmark = pytest.mark.browser
 
 FLOW = """
+def add_up(rows):
+    return sum(row["amount"] for row in rows)
+
 @task
 def work(place, rows):
-    return sum(row["amount"] for row in rows)
+    return add_up(rows)
 
 @task
 def load():
@@ -24,8 +27,7 @@ with nbflow.Flow("work") as flow:
         total = work(place, load())
 """
 MENDED = """
-@task
-def work(place, rows):
+def add_up(rows):
     return sum(row["amount"] or 0 for row in rows)
 """
 

@@ -40,14 +40,15 @@ def fetch(folder, server):
     return folder / "numbers"
 
 @task
-def total(server, path):
-    log(f"total {server.pid}")
-    return sum(parse(text) for text in path.read_text().split())
-
-@task
 def report(total):
     log("report")
     return f"the total is {total}"
+"""
+TOTAL = """\
+@task
+def total(server, path):
+    log(f"total {server.pid}")
+    return sum(parse(text) for text in path.read_text().split())
 """
 FLOW = """\
 %%flow work --no-show
@@ -70,6 +71,7 @@ def total(server, path):
 @pytest.fixture
 def work(kernel):
     kernel.run(CELLS)
+    kernel.run(TOTAL, cell_id="total")
     kernel.run(FLOW)
     return kernel
 
@@ -120,7 +122,7 @@ def test_a_run_in_the_background_is_held_looked_at_mended_and_goes_on(
 
     said = work.run("%flow values work")
     looked = work.run("print(server.poll(), path.read_text(), run.open_resources)")
-    work.run(MENDED[definition])
+    work.run(MENDED[definition], cell_id="total" if definition == "the task" else None)
     retried = work.run("%flow retry work")
     still = work.run("print(run.is_paused, server.poll(), path.exists())")
     work.run("%flow resume work")
@@ -139,7 +141,7 @@ def test_a_run_in_the_background_is_held_looked_at_mended_and_goes_on(
 
 
 def test_a_later_run_uses_what_was_mended(held, log):
-    held.run(MENDED["the task"])
+    held.run(MENDED["the task"], cell_id="total")
     held.run("%flow retry work\n%flow resume work\nrun.wait()")
 
     held.run("%flow run work")
