@@ -168,7 +168,9 @@ class Graph(Topology):
         else:
             thread.data["flow"] = outer
         unused = [task for task in made if task not in self._tasks and not isinstance(task, Constant)]
-        if unused and kind is None:
+        # In a notebook, parameters on their own are a cell of them, as papermill wants it; the next cell uses them.
+        are_a_cells = before is not None and all(isinstance(task, Parameter) for task in unused)
+        if unused and kind is None and not are_a_cells:
             filename, line, module = made[unused[0]]  # the end of the `with` is in nbflow for a magic's cell
             warnings.warn_explicit(
                 f"Tasks were created but not added to the flow: {', '.join(map(repr, unused))}. Call a task, "
