@@ -8,6 +8,7 @@ import itertools
 import os
 import uuid
 import warnings
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 
 EXECUTORS: dict[str, Callable[[], Executor]] = {"inline": InlineExecutor, "threads": ThreadExecutor}
 KEPT_RUNS = 20
+newest: weakref.WeakValueDictionary[str, Flow] = weakref.WeakValueDictionary()  # of each name, for the magics
 _BUILDING = ("flow", "case", "resource", "mapped", "tags", "cell")
 _OF_AN_ATTEMPT = (
     "_deferred",
@@ -160,6 +162,10 @@ class Flow(Graph):
         given = {"schedule": schedule, "run_config": run_config, "storage": storage, "result": result}
         for argument in (name for name in _WITHOUT_MEANING if given[name] is not None):
             warnings.warn(f"Flow({argument}=...) has no meaning in nbflow and is ignored", stacklevel=2)
+        newest[self.name] = self
+        cell = thread.data.get("cell")  # of a notebook that is watched
+        if cell is not None:
+            cell.making(self)
 
     def copy(self) -> Self:
         """Return an equal flow of the same tasks, with collections and a run history of its own."""
@@ -208,6 +214,9 @@ class Flow(Graph):
         """
         for task in self.answer("missing", self._find_missing):
             raise task.error
+        cell = thread.data.get("cell")
+        if cell is not None:
+            cell.running(self)
         super().validate()
 
     def _find_missing(self) -> list[MissingTask]:

@@ -21,19 +21,25 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     from nbflow.notebook.completion import complete_flow
     from nbflow.notebook.magics import FlowMagics
     from nbflow.notebook.mending import post_mortem
+    from nbflow.notebook.reach import flows_in
     from nbflow.notebook.resources import show_left_behind
     from nbflow.notebook.shutdown import watch_shutdown
     from nbflow.notebook.taskmagic import TaskMagics
     from nbflow.notebook.watch import CellWatch
+    from nbflow.registry import flows
 
-    for watch in (CodeWatch(shell), CellWatch(shell)):
-        shell.events.register("pre_run_cell", watch.begin)
-        shell.events.register("post_run_cell", watch.end)
-    for magics in (FlowMagics(shell), TaskMagics(shell)):
+    task_magics = TaskMagics(shell)
+    now = task_magics.now
+    for follower in (now, CodeWatch(shell), CellWatch(shell, now)):
+        shell.events.register("pre_run_cell", follower.begin)
+        shell.events.register("post_run_cell", follower.end)
+    for magics in (FlowMagics(shell, now), task_magics):
         shell.register_magics(magics)
         shell.events.register("pre_run_cell", magics.remember_cell)
-    shell.events.register("post_run_cell", shell.magics_manager.registry["TaskMagics"].passes.note)
+    shell.events.register("post_run_cell", task_magics.passes.note)
     shell.Completer.custom_matchers.append(complete_flow)
+    for flow in flows_in(shell.user_ns):
+        flows.setdefault(flow.name, flow)  # made before
     watch_shutdown(shell)
     Run.debugger = staticmethod(post_mortem)
     show_left_behind()
@@ -43,6 +49,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take everything back; `%unload_ext nbflow` calls it. The flows themselves stay."""
     from nbflow.core.context import thread
     from nbflow.engine.handle import Run
+    from nbflow.notebook.cellnow import CellNow
     from nbflow.notebook.codewatch import CodeWatch
     from nbflow.notebook.completion import complete_flow
     from nbflow.notebook.shutdown import unwatch_shutdown
@@ -52,7 +59,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     Run.debugger = None
     for event in ("pre_run_cell", "post_run_cell"):
         for callback in list(shell.events.callbacks[event]):
-            if isinstance(getattr(callback, "__self__", None), (CodeWatch, CellWatch)):
+            if isinstance(getattr(callback, "__self__", None), (CellNow, CodeWatch, CellWatch)):
                 shell.events.unregister(event, callback)
     thread.data.pop(CONTEXT_KEY, None)
     manager = shell.magics_manager

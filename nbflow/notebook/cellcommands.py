@@ -80,7 +80,7 @@ def _no_longer_there(every: list[Cell]) -> list[Cell]:
 def _find(word: str, every: list[Cell], call: Call) -> Cell:
     number = word.lower().removeprefix("in").strip("[] ")
     for cell in every:
-        if cell.label == f"cell In [{number}]":
+        if cell.label == f"cell In [{number}]" or cell.label == f"cell {word}":
             return cell
     known = ", ".join(cell.label.removeprefix("cell ") for cell in every) or "none"
     raise UsageError(

@@ -7,9 +7,10 @@ take from what now has this name. Whatever fails, the flow is as it was.
 
 from __future__ import annotations
 
+import itertools
 import time
 import weakref
-from collections.abc import Collection, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,16 @@ if TYPE_CHECKING:
 
 Namespace = MutableMapping[str, Any]
 OUTSIDE = "outside of cells"
+_executions = itertools.count(1)  # of all flows, so that numbers can be compared when a flow is made anew
+
+
+def execution_number() -> int:
+    """Count an execution of a cell."""
+    return next(_executions)
+
+
+class Lineage:
+    """What a flow has in common with those that its cells have made anew in its place."""
 
 
 class Cells:
@@ -53,6 +64,8 @@ class Cells:
         graph: The graph.
         book: The contributions, in the order of their first execution.
         dangling: What is used and no longer made; while there is any, the flow does not run.
+        lineage: That of the graph.
+        skipped: The contributions, with their numbers, that the last run from the top has not made again.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -64,8 +77,9 @@ class Cells:
         self._replaced: weakref.WeakKeyDictionary[Task, str] = weakref.WeakKeyDictionary()
         self._known = Baseline(Graph("nothing yet"))
         self._version = -1
-        self._number = 0
         self.hidden: set[str] = set()
+        self.lineage = Lineage()
+        self.skipped: dict[str, int] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A pickled flow leaves its notebook behind.
@@ -86,6 +100,7 @@ class Cells:
         source: str = "",
         reads: Collection[str] = (),
         binds: Collection[str] = (),
+        cell_id: str | None = None,
     ) -> Iterator[None]:
         """Take what is added in this `with` for the contribution of the cell `key`, in place of its former one.
 
@@ -95,9 +110,10 @@ class Cells:
             key: What the cell is known by.
             label: What it is called in messages.
             namespace: The user's names. Those that hold tasks become what they were if the cell fails.
-            source: What the cell says; cells that say the same share a contribution.
+            source: What the cell says.
             reads: The names that the cell reads.
             binds: The names that it binds, as far as its source tells. Others are noticed when they change.
+            cell_id: The id that the front end sends for it.
 
         Raises:
             OldTaskError: If the cell brought back a task of a replaced execution.
@@ -107,7 +123,9 @@ class Cells:
             watch = thread.data.get("cell")
             if watch is not None:
                 watch.let_go(self.graph)
-            change = Change(self, key, label, namespace, source=source, reads=reads, binds=binds)
+            change = Change(
+                self, key, label, namespace, source=source, reads=reads, binds=binds, cell_id=cell_id
+            )
             begin_made(self.graph)
             try:
                 change.begin()
@@ -150,25 +168,28 @@ class Cells:
                 give_back(namespace, self.graph, book, gone, self.hidden)
 
     def remove_cell(self, key: str, namespace: Namespace | None = None) -> None:
-        """Take out what the cell `key` says, unless another cell says the same; see `remove`."""
+        """Take out what the cell `key` says; see `remove`."""
         one = self.book.id_of(key)
-        if one is None:
-            return
-        c = self.book.contributions[one]
-        if len(c.cells) == 1:
+        if one is not None:
             self.remove([one], namespace)
-        else:
-            kept = replace(c, cells=tuple(cell for cell in c.cells if cell != key))
-            self.book = self.book.with_(one, kept)
 
-    def take_over(self, former: Cells) -> None:
-        """Bring what cells had added to another flow, of which this one takes the place, to this one."""
+    def take_over(self, former: Cells, is_old: Callable[[Contribution], bool] = lambda _: False) -> None:
+        """Bring what cells had added to another flow, of which this one takes the place, to this one.
+
+        Args:
+            former: The cells of the other flow.
+            is_old: Tells whether a contribution is to be left behind.
+        """
         former.adopt_strangers()
+        old = [one for one, c in former.book.contributions.items() if is_old(c)]
+        if old:
+            former.book = former.book.without(*old)
         for contribution in former.book.contributions.values():
             for block in contribution.blocks:
                 block.flow = self.graph
         self.hidden = former.hidden
-        self._number = former._number
+        self.lineage = former.lineage
+        self.skipped = former.skipped
         self._replaced = former._replaced
         missing = Missing(former.book)
         assemble(self.graph, former.book, missing)
@@ -233,7 +254,7 @@ class Cells:
         book = self._without_removed()
         made = set(self.graph.tasks) - self._known.tasks
         difference = Difference(self.graph, self._known, book, "", made=made)
-        number = self.next_number()
+        number = execution_number()
         found = difference.contribution({}, label=OUTSIDE, cells=(), source="", number=number, time=0.0)
         if found.tasks or found.ties or found.gifts or found.homes or found.references:
             book = book.with_(f"{OUTSIDE} {number}", found)
@@ -254,11 +275,6 @@ class Cells:
                 ties=tuple(tie for tie in c.ties if tie.edge not in edges and not tie.edge.tasks & tasks),
             )
         return Book(kept)
-
-    def next_number(self) -> int:
-        """Count executions."""
-        self._number += 1
-        return self._number
 
     def forget(self, tasks: Iterable[Task], label: str) -> None:
         """Note that tasks belong to an execution that has been replaced."""
@@ -293,11 +309,13 @@ class Change:
         source: str = "",
         reads: Collection[str] = (),
         binds: Collection[str] = (),
+        cell_id: str | None = None,
     ) -> None:
         self.cells = cells
         self.graph = cells.graph
         self.label = label
         self.key = key
+        self.cell_id = cell_id
         self.source = source.strip()
         self.reads = reads
         self.binds = binds
@@ -339,39 +357,16 @@ class Change:
         """Return the book in which this cell still has its place, and says nothing."""
         if self.id not in self.cells.book.contributions:
             return self.cells.book
-        return self.cells.book.with_(self.id, Contribution(label=self.label, cells=self.cell_keys))
+        return self.cells.book.with_(self.id, Contribution(label=self.label, cells=(self.key,)))
 
     def _choose(self) -> None:
-        """Find which contribution the cell says: its former one, or that of a cell that says the same."""
+        """Find which contribution the cell says, or an id for a new one."""
         book = self.cells.book
         one = book.id_of(self.key)
-        self.cell_keys: tuple[str, ...] = (self.key,)
-        others: tuple[str, ...] = ()
-        if one is not None:
-            others = tuple(cell for cell in book.contributions[one].cells if cell != self.key)
-            if others and book.contributions[one].source != self.source:
-                # The cell that it was copied from, or to, still says what both said.
-                kept = replace(book.contributions[one], cells=others)
-                self.cells.book = book.with_(one, kept)
-                one, others = None, ()
-        elif (twin := self._twin(book)) is not None:
-            one, others = twin, book.contributions[twin].cells
-        self.cell_keys = (*others, self.key)
         if one is None:
-            number = self.cells.next_number()
-            one = self.key if self.key not in book.contributions else f"{self.key} {number}"
+            one = self.key if self.key not in book.contributions else f"{self.key} {execution_number()}"
         self.id = one
-        self.old = self.cells.book.contributions.get(one, self.old)
-
-    def _twin(self, book: Book) -> str | None:
-        """Return the contribution of another cell that says the same, if being the same cell makes no difference."""
-        if not self.source:
-            return None
-        for one, c in book.contributions.items():
-            is_same = c.source == self.source and c.binds and not c.reads_what_it_binds
-            if is_same and all(book.binders[name][-1] == one for name in c.binds):
-                return one
-        return None
+        self.old = book.contributions.get(one, self.old)
 
     def end(self, held_before: Namespace | None = None) -> None:
         """Find what was added, and put the flow together with it.
@@ -394,16 +389,16 @@ class Change:
         new = difference.contribution(
             scope.bound(self.binds),
             label=self.label,
-            cells=self.cell_keys,
+            cells=(self.key,),
             source=self.source,
-            number=cells.next_number(),
+            number=execution_number(),
             time=time.time(),
         )
         cells.refuse_replaced(new.tasks)
         for task in new.tasks:
             if task in self.old.made:
                 raise OldTaskError(task.name, "this cell")
-        new = replace(new, before=scope.before(new))
+        new = replace(new, before=scope.before(new), cell_id=self.cell_id or "")
         self.book = cells.book.with_(self.id, new)
         # A name that stands for another one may change with it.
         has_aliases = any(c.has_aliases for c in self.book.contributions.values())

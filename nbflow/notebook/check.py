@@ -10,8 +10,7 @@ from nbflow.core.parameter import Parameter
 from nbflow.engine.renewal import is_renewed
 from nbflow.errors import CycleError, NbflowError, ResourceScopeError
 from nbflow.notebook.cells import cells_of
-from nbflow.notebook.overview import GONE, PASSED_OVER, labels
-from nbflow.notebook.presence import gone, passed_over, saved_notebook
+from nbflow.notebook.overview import labels, notes_of
 from nbflow.notebook.tables import bundle
 
 if TYPE_CHECKING:
@@ -87,16 +86,15 @@ def check(flow: Graph) -> Report:
         if is_renewed(task)
     ]
     book = cells.book
-    left = gone(book, saved_notebook())
-    notes = dict.fromkeys(passed_over(book), PASSED_OVER) | dict.fromkeys(left, GONE)
     problems += [
         Problem(
             HINT,
             text.partition(":")[0],
             book.label(one),
-            f"{text.partition(': ')[2]}; execute it again, or take out what it added: %flow prune {flow.name}",
+            f"{text.partition(': ')[2]}; execute it again, or take out what it added: "
+            f"%flow prune {flow.name} '{book.label(one).removeprefix('cell ')}'",
         )
-        for one, text in notes.items()
+        for one, text in notes_of(cells).items()
     ]
     return Report(flow.name, sum(1 for task in flow.tasks if not hasattr(task, "errors")), tuple(problems))
 

@@ -86,7 +86,8 @@ class Contribution:
 
     Attributes:
         label: What the cell is called in messages.
-        cells: The keys of the cells that say it; more than one if a cell was copied.
+        cells: The key of the cell that says it; none if it was made outside of cells.
+        cell_id: The id that the front end sent for it the last time, if it did.
         source: What the cell says, without the line of the magic.
         number: Grows with each execution of any cell of the flow.
         time: When it was executed, in seconds since the epoch.
@@ -106,6 +107,7 @@ class Contribution:
 
     label: str
     cells: tuple[str, ...] = ()
+    cell_id: str = ""
     source: str = ""
     number: int = 0
     time: float = 0.0
@@ -163,11 +165,3 @@ class Contribution:
     def is_empty(self) -> bool:
         """Whether it adds nothing to its flow."""
         return not (self.tasks or self.ties or self.gifts or self.homes or self.references or self.binds)
-
-    @property
-    def reads_what_it_binds(self) -> bool:
-        """Whether executing the cell a second time, as another one, would mean something else."""
-        places = [p for tie in self.ties for p in (tie.upstream, tie.downstream)]
-        places += [p for home in self.homes for p in (home.place, home.inner_place)]
-        places += [gift.place for gift in self.gifts]
-        return any(place is not None and place.name in self.binds for place in places)

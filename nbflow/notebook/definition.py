@@ -27,12 +27,14 @@ class Definition:
     Attributes:
         cell: The cell.
         key: What the cell is known by.
+        cell_id: The id that the front end sends for it.
         name: The name of the task, if it was given.
         block: The block to put it into, if it was given.
     """
 
     cell: TaskCell
     key: str
+    cell_id: str | None
     name: str | None
     block: str | None
 
@@ -56,6 +58,7 @@ class Definition:
                 source=f"{cell.text.magic}\n{cell.text.body}",
                 reads={*cell.names.read, *([self.block] if self.block else [])},
                 binds=cell.outputs,
+                cell_id=self.cell_id,
             ),
         ):
             defined = cell.add_to(flow, self.name, self.block, later)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from IPython.core.error import UsageError
 
 from nbflow.core.block import Block
+from nbflow.core.context import thread
 from nbflow.core.task import Task
+from nbflow.flow import newest
 from nbflow.registry import flows
 
 if TYPE_CHECKING:
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
 
 def find_flow(name: str | None, magic: str) -> Flow:
     """Return the flow of this name; without a name, the only one there is."""
-    if name is not None and name in flows:
-        return flows[name]
+    flow = None if name is None else _named(name)
+    if flow is not None:
+        return flow
     if name is not None:
         raise UsageError(
             f"{magic}: there is no flow {name!r}; {_instead(name, flows)}make it with %%flow {name}"
@@ -32,6 +35,18 @@ def find_flow(name: str | None, magic: str) -> Flow:
     if len(flows) > 1:
         raise UsageError(f"{magic}: which flow? there are {', '.join(map(repr, flows))}; add its name")
     return flows[next(iter(flows))]
+
+
+def _named(name: str) -> Flow | None:
+    """Return the flow of this name: one that this cell has made, one that the notebook knows, or any that lives."""
+    cell = thread.data.get("cell")  # of a notebook that is watched
+    made = None if cell is None else cell.made(name)
+    flow = made if made is not None else flows.get(name)
+    if flow is None and (flow := newest.get(name)) is not None:
+        flows[name] = flow
+    if cell is not None and flow is not None:
+        cell.running(flow)
+    return flow
 
 
 def newest_run(flow: Flow) -> Run | None:

@@ -15,11 +15,10 @@ from nbflow.notebook import commands
 from nbflow.notebook.cellcode import execute
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.check import cells_in
-from nbflow.notebook.identity import cell_key, names_in
+from nbflow.notebook.identity import names_in
 from nbflow.notebook.lookup import find_block, find_flow
 from nbflow.notebook.mending import TAKE_TASK
 from nbflow.notebook.news import News
-from nbflow.notebook.numbering import cell_label
 from nbflow.notebook.options import parameters, parse
 from nbflow.notebook.resources import USAGE, resources
 from nbflow.registry import flows
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
 
     from nbflow.flow import Flow
+    from nbflow.notebook.cellnow import CellNow
 
 
 _PARAMETER = argument(
@@ -47,9 +47,10 @@ _PARAMETER = argument(
 class FlowMagics(Magics):
     """`%%flow NAME` adds a cell to a flow; `%flow COMMAND NAME` runs it, steps through it and draws it."""
 
-    def __init__(self, shell: InteractiveShell) -> None:
+    def __init__(self, shell: InteractiveShell, now: CellNow) -> None:
         super().__init__(shell)
         self._shell = shell
+        self.now = now
         self._cell: ExecutionInfo | None = None
 
     def remember_cell(self, info: ExecutionInfo) -> None:
@@ -129,9 +130,10 @@ class FlowMagics(Magics):
         _check(options, magic)
         is_new = options.name not in flows
         flow = flows.get_or_create(options.name)
-        news = News(flow, cell_label(self._shell))
+        key, label = self.now.part(cell)
+        news = News(flow, label)
         try:
-            self._add(flow, cell, options.block, magic)
+            self._add(flow, cell, options.block, magic, key, label)
         except BaseException:
             if is_new:
                 flows.pop(options.name, None)
@@ -143,14 +145,11 @@ class FlowMagics(Magics):
         if options.run or options.step:
             self._proceed(flow, options, magic)
 
-    def _add(self, flow: Flow, body: str, block: str | None, magic: str) -> None:
+    def _add(self, flow: Flow, body: str, block: str | None, magic: str, key: str, label: str) -> None:
         shell = self._shell
         info = self._cell
         raw_cell = body if info is None else str(info.raw_cell)
-        cell_id = None if info is None else info.cell_id
         names = names_in(shell.transform_cell(body))
-        key = cell_key(cell_id, body, names)
-        label = cell_label(shell)
         source = body if block is None else f"--in {block}\n{body}"
         was_executed = False
         try:
@@ -162,6 +161,7 @@ class FlowMagics(Magics):
                     source=source,
                     reads={*names.read, *([block] if block else [])},
                     binds=names.bound,
+                    cell_id=self.now.cell_id,
                 ),
                 flow,
             ):

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from nbflow.core.graph import Graph
     from nbflow.core.task import Task
     from nbflow.notebook.book import Book
+    from nbflow.notebook.cells import Cells
     from nbflow.notebook.contributions import Contribution
     from nbflow.notebook.places import Place
 
 GONE = "gone: the saved notebook no longer has this cell"
 PASSED_OVER = "old: left out when the cells around it were last executed"
+SKIPPED = "old: not executed by the last run of the notebook from its top"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def cell_table(flow: Graph) -> CellTable:
     cells = cells_of(flow)
     cells.adopt_strangers()
     book = cells.book
-    notes = dict.fromkeys(passed_over(book), PASSED_OVER) | dict.fromkeys(gone(book, saved_notebook()), GONE)
+    notes = notes_of(cells)
     missing: dict[str, list[str]] = {}
     for dangling in cells.dangling:
         missing.setdefault(dangling.user, []).append(str(dangling.place))
@@ -147,6 +149,21 @@ def cell_table(flow: Graph) -> CellTable:
             for one, contribution in book.contributions.items()
             if contribution.cells or contribution.label == OUTSIDE
         ],
+    )
+
+
+def notes_of(cells: Cells) -> dict[str, str]:
+    """Return, by contribution, why its cell may be no longer in the notebook."""
+    book = cells.book
+    skipped = [
+        one
+        for one, number in cells.skipped.items()
+        if one in book.contributions and book.contributions[one].number == number
+    ]
+    return (
+        dict.fromkeys(skipped, SKIPPED)
+        | dict.fromkeys(passed_over(book), PASSED_OVER)
+        | dict.fromkeys(gone(book, saved_notebook()), GONE)
     )
 
 

@@ -1,7 +1,7 @@
 """Notices when the notebook is run from top to bottom, and takes the order of its cells from that.
 
 The front end does not say where a cell stands. A cell that is inserted in the middle is executed last at first, and its
-values come after those of the others; when all cells of a flow are executed without a pause in between, its place
+values come after those of the others; when the cells of a flow are executed without a pause in between, its place
 shows.
 """
 
@@ -9,23 +9,44 @@ from __future__ import annotations
 
 import time
 import weakref
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nbflow.errors import NbflowError
-from nbflow.notebook.book import Book
-from nbflow.notebook.cells import Cells, cells_of
-from nbflow.notebook.difference import is_made
-from nbflow.notebook.surgery import Snapshot
+from nbflow.notebook.cells import cells_of
+from nbflow.notebook.reordering import reorder
 from nbflow.registry import flows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
+    from collections.abc import Callable, MutableMapping, Sequence
 
     from nbflow.flow import Flow
+    from nbflow.notebook.book import Book
+    from nbflow.notebook.cells import Lineage
 
 __all__ = ["Passes"]
 
 PAUSE_S = 1.0  # nobody is as quick; cells that are executed together follow each other within milliseconds
+
+
+@dataclass(slots=True)
+class _Pass:
+    """The contributions to one flow that were executed in a row.
+
+    Attributes:
+        seen: The number of each contribution when it was looked at last.
+        order: Those that were executed since the last pause, or since one of them was executed a second time.
+        is_complete: Whether these are all.
+        is_whole: Whether the first of them was the first one after a pause.
+    """
+
+    seen: dict[str, int] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+    is_complete: bool = False
+    is_whole: bool = True
+
+    def clear(self) -> None:
+        """Begin anew, after a pause."""
+        self.order, self.is_complete, self.is_whole = [], False, True
 
 
 class Passes:
@@ -34,6 +55,12 @@ class Passes:
     Args:
         namespace: The user's names.
         clock: Gives seconds.
+
+    Attributes:
+        streak: Grows with each pause.
+        original_of: Gives the cell that another one may be, under a new id.
+        forget: Takes the cells whose ids will not come again.
+        position_of: Gives the place of a cell in the order of their first executions.
     """
 
     def __init__(
@@ -42,61 +69,139 @@ class Passes:
         self._namespace = namespace
         self._clock = clock
         self._ended = 0.0
-        self._cells: weakref.WeakValueDictionary[str, Cells] = weakref.WeakValueDictionary()
-        self._seen: dict[str, dict[str, int]] = {}
-        self._order: dict[str, list[str]] = {}
-        self._complete: set[str] = set()  # the flows whose order is that of a whole pass
+        self.streak = 0
+        self._passes: weakref.WeakKeyDictionary[Lineage, _Pass] = weakref.WeakKeyDictionary()
+        self.original_of: Callable[[str], str | None] = lambda _: None
+        self.forget: Callable[[Sequence[str]], None] = lambda _: None
+        self.position_of: Callable[[str], int] = lambda _: 0
+        self._streak_cells: list[str] = []
+        self._streak_started = 0
 
     def begin(self) -> None:
         """Note that a cell is about to be executed."""
         if self._clock() - self._ended > PAUSE_S:
-            self._order.clear()
-            self._complete.clear()
+            for name in list(flows):
+                self._settle(name, None)
+            self.streak += 1
+            self._streak_cells = []
+            for one in list(self._passes.values()):
+                one.clear()
+
+    def begin_cell(self, key: str, number: int, *, is_command: bool) -> None:
+        """Note which cell it is.
+
+        Args:
+            key: The key of the cell.
+            number: The number of its execution.
+            is_command: Whether it may look at flows rather than add to them.
+        """
+        if is_command:
+            for name in list(flows):
+                self._settle(name, key)
+        if not self._streak_cells:
+            self._streak_started = number
+        self._streak_cells.append(key)
 
     def note(self, *_: object) -> None:
         """Look which contributions have been executed; IPython calls it after each cell."""
         self._ended = self._clock()
         for name in list(flows):
-            cells = cells_of(flows[name])
-            if self._cells.get(name) is not cells:  # another flow has the name of one that was reset
-                self._cells[name] = cells
-                self._seen.pop(name, None)
-                self._order.pop(name, None)
-                self._complete.discard(name)
-            numbers = {one: c.number for one, c in cells.contributions.items()}
-            before = self._seen.get(name, {})
-            self._seen[name] = numbers
-            executed = [one for one, number in numbers.items() if before.get(one) != number]
-            if executed:
-                # Others may have been defined again by the way, before or after; the cell itself came first.
-                one = min(executed, key=numbers.__getitem__)
-                self._take(flows[name], cells, one, is_new=one not in before)
+            cells, now = cells_of(flows[name]), self._pass(name)
+            before, now.seen = now.seen, {one: c.number for one, c in cells.contributions.items() if c.cells}
+            executed = [one for one, number in now.seen.items() if before.get(one) != number]
+            # Others may have been defined again by the way, before or after; the cell's own came first.
+            for one in sorted(executed, key=now.seen.__getitem__):
+                if before.get(one) is None or one == min(executed, key=now.seen.__getitem__):
+                    self._take(name, one, is_new=one not in before)
 
-    def _take(self, flow: Flow, cells: Cells, one: str, *, is_new: bool) -> None:
-        known = cells.contributions
-        order = [other for other in self._order.get(flow.name, []) if other in known]
+    def order_with(self, flow: Flow, one: str) -> list[str] | None:
+        """Return the order of the contributions if this is a pass that has come to `one`; None if it need not be."""
+        book = cells_of(flow).book
+        order = [other for other in self._pass(flow.name).order if other in book.contributions]
+        if not order or one in order:
+            return None
+        rest = [other for other in book.contributions if other not in order and other != one]
+        found = [*order, one, *rest]
+        return None if found == list(book.contributions) else found
+
+    def _pass(self, name: str) -> _Pass:
+        return self._passes.setdefault(cells_of(flows[name]).lineage, _Pass())
+
+    def _take(self, name: str, one: str, *, is_new: bool) -> None:
+        now = self._pass(name)
+        book = cells_of(flows[name]).book
+        order = [other for other in now.order if other in book.contributions]
         if one in order:
             order = order[order.index(one) + 1 :]  # a pass may have begun right after it
-        if flow.name in self._complete and not is_new:
+            now.is_whole = False
+        if now.is_complete and not is_new:
             order = []  # that pass is over: this is somebody executing a cell again, or the next one
-        order.append(one)
-        self._order[flow.name] = order
-        self._complete.discard(flow.name)
-        if len(order) == len(known):
-            self._complete.add(flow.name)
-            if order != list(known):
-                self._reorder(flow, cells, order)
+            now.is_whole = False
+        now.order = [*order, one]
+        if self._is_again(name, book):
+            book = cells_of(flows[name]).book
+        now.is_complete = len(now.order) == len(now.seen)
+        if now.is_complete or (now.order[0] == next(iter(now.seen)) and self._has_most(now)):
+            self._put_in_order(name)
 
-    def _reorder(self, flow: Flow, cells: Cells, order: list[str]) -> None:
-        old, snapshot = cells.book, Snapshot(flow)
-        book = Book({one: old.contributions[one] for one in order})
-        try:
-            missing = cells.put_together(book)
-        except NbflowError:  # it cannot be their order, then
-            snapshot.restore()
+    def _settle(self, name: str, command: str | None) -> None:
+        """Take the order of a pass that is over, although cells that have been deleted were not in it.
+
+        Args:
+            name: The flow.
+            command: The cell that is about to look at it; None if there was a pause.
+        """
+        now = self._pass(name)
+        if self._has_most(now):
+            self._put_in_order(name)
+        if len(self._streak_cells) > 1:
+            self._note_skipped(name, command)
+
+    def _note_skipped(self, name: str, command: str | None) -> None:
+        """Note which cells of the flow the streak has not executed, if it is a run from the top of the notebook."""
+        cells = cells_of(flows[name])
+        places = {one: self.position_of(c.cells[0]) for one, c in cells.contributions.items() if c.cells}
+        again = [one for one in places if cells.contributions[one].number > self._streak_started]
+        is_from_top = again and self.position_of(self._streak_cells[0]) <= min(places.values())
+        if not is_from_top and (len(again) < 2 or 2 * len(again) <= len(places)):
             return
-        cells.take(book, missing)
-        self._seen[flow.name] = {one: c.number for one, c in book.contributions.items()}
-        for name, binders in book.binders.items():
-            if len(binders) > 1 and is_made(self._namespace.get(name)):
-                self._namespace[name] = book.value(name, binders[-1])
+        end = None if command is None else self.position_of(command)
+        cells.skipped = {
+            one: cells.contributions[one].number
+            for one, place in places.items()
+            if one not in again and (end is None or place < end)
+        }
+
+    @staticmethod
+    def _has_most(now: _Pass) -> bool:
+        return len(now.order) > 1 and 2 * len(now.order) > len(now.seen)
+
+    def _put_in_order(self, name: str) -> None:
+        """Let the contributions of a pass stand in its order; each of the others keeps its place."""
+        flow, now = flows[name], self._pass(name)
+        known = list(cells_of(flow).contributions)
+        members = {one for one in now.order if one in known}
+        in_order = iter([one for one in now.order if one in members])
+        wanted = [next(in_order) if one in members else one for one in known]
+        if wanted != known and reorder(flow, wanted, self._namespace):
+            now.seen = {one: c.number for one, c in cells_of(flow).contributions.items() if c.cells}
+
+    def _is_again(self, name: str, book: Book) -> bool:
+        """Tell whether the pass repeats all other cells under new ids; the old ones are taken out then."""
+        now, flow = self._pass(name), flows[name]
+        originals = {one: self.original_of(book.contributions[one].cells[0]) for one in now.order}
+        first = len(now.order)
+        while first and originals[now.order[first - 1]] is not None:
+            first -= 1
+        again = [one for one in now.order[first:] if originals[one] is not None]
+        old = [one for one in now.seen if one not in again]
+        copied = [originals[one] for one in again if originals[one] != book.contributions[one].cells[0]]
+        is_same = bool(old) and [book.contributions[one].cells[0] for one in old] == copied
+        if not is_same or sum(1 for one in again if book.contributions[one].binds) < 2:
+            return False
+        cells_of(flow).remove(old, self._namespace)
+        self.forget([book.contributions[one].cells[0] for one in old])
+        now.order = again
+        for one in old:
+            del now.seen[one]
+        return True

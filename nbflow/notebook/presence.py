@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _FILE = "JPY_SESSION_NAME"
 _MOST_BYTES = 100_000_000
-_ID = "id "
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +50,10 @@ def gone(book: Book, saved: Saved | None) -> list[str]:
     """Return the contributions whose cells the saved notebook no longer has."""
     if saved is None:
         return []
-    known = {one: [c for c in contribution.cells if c.startswith(_ID)] for one, contribution in _said(book)}
     # Some front ends send ids that are not those in the file: then nothing can be told from it.
-    if not any(cell.removeprefix(_ID) in saved.ids for cells in known.values() for cell in cells):
+    if not any(c.cell_id in saved.ids for _, c in _said(book)):
         return []
-    return [
-        one
-        for one, contribution in _said(book)
-        if known[one]
-        and len(known[one]) == len(contribution.cells)
-        and contribution.time < saved.time
-        and not any(cell.removeprefix(_ID) in saved.ids for cell in known[one])
-    ]
+    return [one for one, c in _said(book) if c.cell_id and c.cell_id not in saved.ids and c.time < saved.time]
 
 
 def passed_over(book: Book) -> list[str]:

@@ -10,10 +10,12 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
 from nbflow.errors import NbflowError
+from nbflow.notebook.cellnow import CellNow
+from nbflow.notebook.cells import cells_of
 from nbflow.notebook.definition import Definition, tie_others
-from nbflow.notebook.numbering import cell_label
 from nbflow.notebook.options import parse
 from nbflow.notebook.passes import Passes
+from nbflow.notebook.reordering import reorder
 from nbflow.notebook.taskcell import CellText, Defined, TaskCell
 from nbflow.registry import flows
 
@@ -37,12 +39,12 @@ class TaskMagics(Magics):
         self.sources: list[str] = list(shell.history_manager.input_hist_raw) if shell.history_manager else []
 
         self.passes = Passes(shell.user_ns)
+        self.now = CellNow(shell, self.passes)
 
     def remember_cell(self, info: ExecutionInfo) -> None:
         """Note which cell is about to be executed; IPython calls it."""
         self._cell = info
         self.sources.append(str(info.raw_cell))
-        self.passes.begin()
 
     @magic_arguments("%task")  # the other % is IPython's
     @argument("name", nargs="?", help="the task; by default it is called after the names it gives")
@@ -68,12 +70,13 @@ class TaskMagics(Magics):
         options = parse(TaskMagics.cell.parser, line, "%%task")
         magic = " ".join(["%%task", *([options.name] if options.name else [])])
         needs, gives = _names(options.needs, magic), _names(options.gives, magic)
-        text = CellText(body=cell, raw=self._raw(cell), label=cell_label(self._shell), magic=magic)
+        key, label = self.now.part(cell)
+        text = CellText(body=cell, raw=self._raw(cell), label=label, magic=magic)
         task_cell = TaskCell(self._shell, text, needs, gives)
         name, is_new = _flow_name(options.flow, magic)
         flow = flows.get_or_create(name)
         try:
-            defined = self._define(flow, task_cell, options)
+            defined = self._define(flow, task_cell, key, options)
         except BaseException:
             if is_new:
                 flows.pop(name, None)
@@ -83,29 +86,30 @@ class TaskMagics(Magics):
     def _raw(self, body: str) -> str:
         return body if self._cell is None else str(self._cell.raw_cell)
 
-    def _define(self, flow: Flow, cell: TaskCell, options: Any) -> Defined:
+    def _define(self, flow: Flow, cell: TaskCell, key: str, options: Any) -> Defined:
         magic = cell.text.magic
         cell.execute_ordinary(flow)
         definition = Definition(
-            cell=cell, key=self._key(cell, options.name), name=options.name, block=options.block
+            cell=cell, key=key, cell_id=self.now.cell_id, name=options.name, block=options.block
         )
         try:
-            defined = definition.add_to(flow)
+            defined = self._in_some_order(flow, definition)
         except NbflowError as error:
             raise UsageError(f"{magic}: {error}. The flow is as it was before this cell") from error
         if defined.task is not None:
             tie_others(flow, defined.task, definition.key)
         return defined
 
-    def _key(self, cell: TaskCell, name: str | None) -> str:
-        """Return what the cell is known by: its id, else the task's name, else all that it says.
-
-        Not by the names it binds, as other cells without an id are: `table = table.dropna()` may stand in many.
-        """
-        cell_id = None if self._cell is None else self._cell.cell_id
-        if cell_id:
-            return f"id {cell_id}"
-        return f"task {name}" if name else f"source {cell.text.body.strip()}"
+    def _in_some_order(self, flow: Flow, definition: Definition) -> Defined:
+        """Add the task; if it does not go with the order so far, in that of a pass which has come to this cell."""
+        try:
+            return definition.add_to(flow)
+        except NbflowError:
+            one = cells_of(flow).book.id_of(definition.key)
+            order = None if one is None else self.passes.order_with(flow, one)
+            if order is None or not reorder(flow, order, self._shell.user_ns, left_out=one):
+                raise
+        return definition.add_to(flow)
 
 
 def _names(words: list[str] | None, magic: str) -> list[str] | None:

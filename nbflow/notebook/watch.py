@@ -1,12 +1,14 @@
 """Ordinary cells: what they add to a flow in `with flow:` is their contribution, as in a cell of `%%flow`.
 
-IPython tells when a cell begins and ends, and a flow tells when it is entered. In between, a cell that fails leaves
-the flow as it was, and one that makes its `Flow` anew brings along what the other cells had added to the former one.
+IPython tells when a cell begins and ends, and a flow tells when it is made, entered and run. In between, a cell that
+fails leaves the flow as it was, and one that makes its `Flow` anew brings along what the other cells had added to the
+former one. What a module adds while it is imported is the module's, not that of the cell which imports it.
 """
 
 from __future__ import annotations
 
-import re
+import sys
+import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,20 +18,26 @@ from nbflow.core.context import thread
 from nbflow.core.task import Task
 from nbflow.errors import NbflowError
 from nbflow.flow import Flow
+from nbflow.notebook.cellnow import is_of_cell
 from nbflow.notebook.cells import Change, cells_of
-from nbflow.notebook.identity import Names, cell_key, names_in
+from nbflow.notebook.identity import Names
 from nbflow.notebook.news import News
 from nbflow.notebook.numbering import cell_label
+from nbflow.notebook.reach import is_reached
 from nbflow.notebook.shield import Shield
 from nbflow.notebook.surgery import Snapshot, begin_made, end_made
 from nbflow.notebook.tables import warning
 from nbflow.registry import flows
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
+    from nbflow.notebook.cellnow import CellNow
+
 CONTEXT_KEY = "cell"
-_MAGIC_CELL = re.compile(r"\s*(%%(?!flow\b|task\b)[^\n]*\n\s*)*%%(flow|task)\b")
+_IMPORT = "<frozen importlib._bootstrap>"
 
 
 @dataclass(slots=True)
@@ -38,7 +46,9 @@ class _Entered:
 
     change: Change
     news: News
+    key: str
     is_first: bool
+    is_made_here: bool
     former: Flow | None = None
     former_snapshot: Snapshot | None = None
 
@@ -47,77 +57,98 @@ class _Entered:
 class _Now:
     """The cell that is being executed."""
 
-    key: str
-    cell_id: str | None
-    source: str
     names: Names
     is_magic: bool
     before: dict[str, Any]
-    numbers: dict[str, int]
     entered: dict[int, _Entered] = field(default_factory=dict)
     left_alone: set[int] = field(default_factory=set)
+    made: list[weakref.ref[Flow]] = field(default_factory=list)
 
 
 class CellWatch:
-    """Follows the cells of one shell; IPython calls `begin` and `end`, a flow `entering`."""
+    """Follows the cells of one shell; IPython calls `begin` and `end`, a flow the others.
 
-    def __init__(self, shell: InteractiveShell) -> None:
+    Args:
+        shell: The shell.
+        cell: Knows which cell is being executed.
+    """
+
+    def __init__(self, shell: InteractiveShell, cell: CellNow) -> None:
         self.shell = shell
+        self.cell = cell
         self._now: _Now | None = None
         self._made_by: dict[tuple[str, str], Flow] = {}
 
     def begin(self, info: ExecutionInfo) -> None:
         """Note which cell is about to be executed."""
-        source = str(info.raw_cell)
-        is_magic = _MAGIC_CELL.match(source) is not None
-        names = (
-            names_in(self.shell.transform_cell(source)) if not is_magic and "with" in source else _NO_NAMES
-        )
-        cell_id = getattr(info, "cell_id", None)
-        self._now = _Now(
-            key=cell_key(cell_id, source, names),
-            cell_id=cell_id,
-            source=source,
-            names=names,
-            is_magic=is_magic,
-            before=dict(self.shell.user_ns),
-            numbers={name: cells_of(flow)._number for name, flow in flows.items()},
-        )
+        if self.cell.depth > 1:
+            return
+        is_magic = self.cell.is_magic
+        names = _NO_NAMES if is_magic or "with" not in self.cell.source else self.cell.names()
+        self._now = _Now(names=names, is_magic=is_magic, before=dict(self.shell.user_ns))
         if not is_magic:
             thread.data[CONTEXT_KEY] = self
+
+    def making(self, flow: Flow) -> None:
+        """Note a flow that the cell has made."""
+        if self._now is not None:
+            self._now.made.append(weakref.ref(flow))
+
+    def made(self, name: str) -> Flow | None:
+        """Return the newest flow of this name that the cell has made so far."""
+        found = [flow for one in ([] if self._now is None else self._now.made) if (flow := one()) is not None]
+        return next((flow for flow in reversed(found) if flow.name == name), None)
 
     def entering(self, flow: Flow) -> None:
         """Begin the cell's change of `flow`, when it is entered for the first time."""
         now = self._now
         if now is None or id(flow) in now.entered or id(flow) in now.left_alone or flow._entered:
             return
+        module = _module_being_imported(sys._getframe(1))
+        if module is None:
+            key, label = self._part(flow)
+        else:
+            key = label = f"module {module}"
         cells = cells_of(flow)
-        former = None if flow.tasks else self._former(flow, now)
+        former = None if flow.tasks else self._former(flow, now, key)
         snapshot = None if former is None else Snapshot(former)
         if former is not None:
-            cells.take_over(cells_of(former))
+            cells.take_over(
+                cells_of(former),
+                lambda c: self.cell.has_left(c) and not any(is_of_cell(one, key) for one in c.cells),
+            )
             flow.go_on_from(former)
-        label = cell_label(self.shell)
         change = Change(
             cells,
-            now.key,
+            key,
             label,
             self.shell.user_ns,
-            source=now.source,
+            source=self.cell.source,
             reads=now.names.read,
             binds=now.names.bound,
+            cell_id=self.cell.cell_id if module is None else None,
         )
-        entered = _Entered(change, News(flow, label), not cells.book.contributions, former, snapshot)
+        is_new = all(held is not flow for held in now.before.values())
+        news = News(flow, label)
+        is_first = not cells.book.contributions
         with Shield():
-            now.entered[id(flow)] = entered
+            now.entered[id(flow)] = _Entered(change, news, key, is_first, is_new, former, snapshot)
             begin_made(flow)
             change.begin()
 
-    def _former(self, flow: Flow, now: _Now) -> Flow | None:
+    def _part(self, flow: Flow) -> tuple[str, str]:
+        """Return the key and label of what the cell is about to add: a further part if it has added to the flow."""
+        one = cells_of(flow).book.id_of(self.cell.key)
+        if one is not None and cells_of(flow).contributions[one].number > self.cell.started:
+            return self.cell.next_part()
+        return self.cell.key, cell_label(self.shell)
+
+    def _former(self, flow: Flow, now: _Now, key: str) -> Flow | None:
         """Return the flow that the same cell made before, under the same name."""
-        former = self._made_by.get((now.key, flow.name))
+        former = self._made_by.get((key, flow.name))
         is_new = all(held is not flow for held in now.before.values())
-        return former if former is not flow and is_new else None
+        is_earlier = all(former is not one() for one in now.made)
+        return former if former is not flow and is_new and is_earlier else None
 
     def let_go(self, flow: Flow) -> None:
         """Leave `flow` alone in this cell: a magic that the cell calls looks after it."""
@@ -127,8 +158,18 @@ class CellWatch:
                 entered.change.undo()
             self._now.left_alone.add(id(flow))
 
+    def running(self, flow: Flow) -> None:
+        """Keep what the cell has added so far, before a run begins in the cell itself."""
+        now = self._now
+        if now is None or id(flow) not in now.entered or flow._entered:
+            return
+        with Shield():
+            self._finish(now.entered.pop(id(flow)), now, is_well=True, is_over=False)
+
     def end(self, result: ExecutionResult) -> None:
         """Keep what the cell has added if it ended well, else undo it."""
+        if self.cell.depth:
+            return
         now, self._now = self._now, None
         thread.data.pop(CONTEXT_KEY, None)
         if now is None:
@@ -137,11 +178,15 @@ class CellWatch:
             with Shield():
                 self._finish(entered, now, is_well=bool(result.success))
         if result.success:
-            self._drop_stale(now)
+            for one in now.made:
+                flow = one()
+                if flow is not None and flow.name not in flows and is_reached(flow, self.shell.user_ns):
+                    flows[flow.name] = flow
+            self._drop_stale()
             if not now.is_magic:
                 self._follow_names(now)
 
-    def _finish(self, entered: _Entered, now: _Now, *, is_well: bool) -> None:
+    def _finish(self, entered: _Entered, now: _Now, *, is_well: bool, is_over: bool = True) -> None:
         flow = entered.change.graph
         assert isinstance(flow, Flow)
         is_contribution = is_well and self._keep(entered, now)
@@ -152,13 +197,30 @@ class CellWatch:
             entered.former_snapshot.restore()
             assert entered.former is not None
             entered.former.go_on_from(flow)
-        is_here = any(held is flow for name, held in self.shell.user_ns.items() if not name.startswith("_"))
-        if is_well and is_here and all(held is not flow for held in now.before.values()):
-            flows[flow.name] = flow
-            if is_contribution:
-                self._made_by[now.key, flow.name] = flow
+        is_here = entered.is_made_here and (not is_over or is_reached(flow, self.shell.user_ns))
+        if is_well and is_here:
+            self._register(flow, entered, is_contribution=is_contribution)
         if is_contribution:
             entered.news.show()
+
+    def _register(self, flow: Flow, entered: _Entered, *, is_contribution: bool) -> None:
+        other = flows.get(flow.name)
+        flows[flow.name] = flow
+        if not is_contribution:
+            return
+        self._made_by[entered.key, flow.name] = flow
+        if other is None or other is flow or other is entered.former:
+            return
+        makers = [key for (key, name), made in self._made_by.items() if name == flow.name and made is other]
+        book = cells_of(other).book
+        ones = [book.id_of(key) for key in makers]
+        labels = [book.label(one) for one in ones if one is not None]
+        if labels and all(book.contributions[one].source != self.cell.source.strip() for one in ones if one):
+            said = (
+                f"{labels[0]} has made a flow {flow.name!r} too. %flow and nbflow.flows mean the one of "
+                f"{entered.change.label} from now on; give one of them another name if both are wanted"
+            )
+            display(warning([said]), raw=True)
 
     def _keep(self, entered: _Entered, now: _Now) -> bool:
         """Keep the change as a contribution; False if the flow is not valid with it."""
@@ -180,18 +242,20 @@ class CellWatch:
         change.commit()
         return True
 
-    def _drop_stale(self, now: _Now) -> None:
+    def _drop_stale(self) -> None:
         """Take out what the cell had added to flows that it no longer mentions."""
-        if now.cell_id is None:
-            return
         for name, flow in list(flows.items()):
             cells = cells_of(flow)
-            one = cells.book.id_of(f"id {now.cell_id}")
-            if one is None or cells.book.contributions[one].number > now.numbers.get(name, -1):
+            left = [
+                one
+                for one, c in cells.contributions.items()
+                if c.number < self.cell.started and any(is_of_cell(key, self.cell.key) for key in c.cells)
+            ]
+            if not left:
                 continue
             news = News(flow, cell_label(self.shell))
             try:
-                cells.remove_cell(f"id {now.cell_id}", self.shell.user_ns)
+                cells.remove(left, self.shell.user_ns)
             except NbflowError as error:
                 display(warning([f"{name}: {error}. What this cell had added is still there"]), raw=True)
             news.show()
@@ -211,3 +275,17 @@ class CellWatch:
 
 
 _NO_NAMES = Names(bound=frozenset(), read=frozenset())
+
+
+def _module_being_imported(frame: FrameType | None) -> str | None:
+    """Return the module whose import or reload has led here, if one has."""
+    module = None
+    while frame is not None:
+        if frame.f_code.co_filename == _IMPORT:
+            return module
+        if frame.f_code.co_name == "<module>":
+            module = str(frame.f_globals.get("__name__"))
+        if frame.f_code.co_name == "run_code":
+            return None
+        frame = frame.f_back
+    return None

@@ -53,7 +53,10 @@ def _no_flows_left():
 
 @pytest.fixture
 def notebook(shell, capsys, monkeypatch):
-    """Execute cells: `notebook(source, cell_id=...)` gives error, outputs (mime bundles) and text of the cell."""
+    """Execute cells: `notebook(source, cell_id=...)` gives error, outputs (mime bundles) and text of the cell.
+
+    Cells follow each other without a pause, as in one run of the notebook, but for `notebook.pause()`.
+    """
     outputs = []
 
     def publish(data, *args, **kwargs):
@@ -71,7 +74,13 @@ def notebook(shell, capsys, monkeypatch):
 
     execute("%load_ext nbflow")
     passes = shell.magics_manager.registry["TaskMagics"].passes
-    monkeypatch.setattr(passes, "_clock", lambda: 0.0)  # else a busy machine makes a pause between two cells
+    seconds = [0.0]  # of the test's own: else a busy machine makes a pause between two cells
+    monkeypatch.setattr(passes, "_clock", lambda: seconds[0])
+
+    def pause():
+        seconds[0] += 10
+
+    execute.pause = pause
     assert execute(SETUP).error is None
     execute.names = shell.user_ns
     execute.shell = shell

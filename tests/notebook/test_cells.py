@@ -101,15 +101,25 @@ def test_a_copy_of_a_flow_with_something_missing_does_not_run_either(three_cells
 # copies, moves and flows
 
 
-def test_a_cell_that_says_the_same_word_for_word_is_the_same_cell(notebook):
+def test_a_cell_that_says_the_same_under_an_unknown_id_is_the_same_cell(notebook):
     notebook("%%flow example --no-show\ndata = load(1)", "a")
+    notebook.pause()
     notebook("%%flow example --no-show\ndata = load(1)", "pasted")
 
     assert names(flows["example"]) == ["load"]
 
 
+def test_cells_that_say_the_same_and_are_executed_along_are_two(notebook):
+    for _ in range(2):
+        notebook("%%flow example --no-show\ndata = load(1)", "a")
+        notebook("%%flow example --no-show\ndata = load(1)", "pasted")
+
+        assert names(flows["example"]) == ["load", "load"]
+
+
 def test_a_copy_that_is_edited_is_a_cell_of_its_own_and_the_original_stays(notebook):
     notebook("%%flow example --no-show\ndata = load(1)", "a")
+    notebook.pause()
     notebook("%%flow example --no-show\ndata = load(1)", "copy")
 
     notebook("%%flow example --no-show\nother = load(2)", "copy")

@@ -81,6 +81,7 @@ def test_a_cell_known_by_its_id_may_be_edited(notebook):
 
 def test_a_cell_known_by_its_names_may_be_edited(notebook):
     notebook("%%flow example\ndata = load(1)")
+    notebook.pause()
     notebook("%%flow example\ndata = load(5)")
 
     assert len(flows["example"].tasks) == 1
@@ -281,3 +282,10 @@ def test_the_warning_about_a_task_that_was_not_added_shows_the_line_of_the_cell(
 )
 def test_a_question_mark_shows_how_the_magic_is_written(notebook, question, usage):
     assert usage in notebook(question).out
+
+
+def test_a_cell_of_parameters_alone_does_not_warn(notebook):
+    notebook("%%flow example --no-show\nn = Parameter('n', default=3)\nm = Parameter('m', default=1)", "a")
+    assert notebook("%%flow example --no-show\ntotal = load(n)", "b").error is None
+
+    assert flows["example"].run().result[notebook.names["total"]].result == 3

@@ -67,13 +67,12 @@ cells = st.builds(Cell, bodies, st.none() | st.none() | managed)
 class Entry:
     """A contribution as the model has it."""
 
-    def __init__(self, cell, keys, name=None):
+    def __init__(self, cell, key):
         self.cell = cell
-        self.keys = set(keys)
-        self.name = name or object()
+        self.key = key
 
     def __eq__(self, other):
-        return self.name is other.name
+        return self.key == other.key
 
     __hash__ = None
 
@@ -92,8 +91,11 @@ class Notebook(RuleBasedStateMachine):
         self.entries = []  # what has been executed
         self.count = 0
         self.order, self.is_whole = [], False  # of the pass that is going on
-        passes = self.shell.magics_manager.registry["TaskMagics"].passes
-        passes._seen.clear()
+        self.keys, self.last_id = {}, {}  # what each id is known by, and the other way round
+        now = self.shell.magics_manager.registry["TaskMagics"].now
+        now.identities.__init__(now.identities._names)
+        passes = now.passes
+        passes._passes.clear()
         passes._clock = lambda: self.seconds
         self.seconds = 0.0
 
@@ -145,6 +147,7 @@ class Notebook(RuleBasedStateMachine):
         cell_id, cell = self.notebook[where % len(self.notebook)]
         before = picture()
         result = self.shell.run_cell(cell.source + "\n1 / 0", cell_id=cell_id)
+        self.note_key(cell_id)
         assert (result.error_before_exec or result.error_in_exec) is not None
         assert picture() == before
 
@@ -165,21 +168,20 @@ class Notebook(RuleBasedStateMachine):
     @rule(where=st.integers(0, 6))
     def delete_and_prune(self, where):
         cell_id, _ = self.notebook.pop(where % len(self.notebook))
-        entry = self.entry(cell_id)
-        if entry is None:
+        entry = next((e for e in self.entries if e.key == self.keys.get(cell_id)), None)
+        if entry is None or cell_id != self.last_id[entry.key]:  # the cell is another one's too
             return
-        rest = [e for e in self.entries if e is not entry] if entry.keys == {cell_id} else self.entries
+        rest = [e for e in self.entries if e is not entry]
         problem = Builder([e.cell for e in rest]).build().problem
         before = picture()
         try:
-            cells_of(nbflow.flows["example"]).remove_cell(f"id {cell_id}", self.shell.user_ns)
+            cells_of(nbflow.flows["example"]).remove_cell(entry.key, self.shell.user_ns)
         except nbflow.errors.NbflowError:
             assert problem
             assert picture() == before
         else:
             assert not problem
-            entry.keys.discard(cell_id)
-            self.entries = [e for e in self.entries if e.keys]
+            self.entries = rest
 
     @rule()
     def run_all_three_times(self):
@@ -194,39 +196,52 @@ class Notebook(RuleBasedStateMachine):
 
     # What must come of it
 
-    def entry(self, cell_id):
-        return next((e for e in self.entries if cell_id in e.keys), None)
-
     def pause(self):
         """Do nothing for so long that what is executed next is not part of one run of the notebook."""
         self.seconds += 10
+        if self.has_most():
+            self.put_in_order()
         self.order, self.is_whole = [], False
 
+    def has_most(self):
+        return len(self.order) > 1 and 2 * len(self.order) > len(self.entries)
+
     def take_order(self, mine, is_new):
-        """Note a cell of a pass; a whole one says in which order the cells stand."""
+        """Note a cell of a pass, which may say in which order the cells stand."""
         if mine in self.order:
             del self.order[: self.order.index(mine) + 1]
         if self.is_whole and not is_new:
             self.order = []
         self.order = [e for e in self.order if e in self.entries] + [mine]
         self.is_whole = len(self.order) == len(self.entries)
-        if self.is_whole and not Builder([e.cell for e in self.order]).build().problem:
-            self.entries = list(self.order)
+        if self.is_whole or (self.order[0] == self.entries[0] and self.has_most()):
+            self.put_in_order()
+
+    def put_in_order(self):
+        order = [e for e in self.order if e in self.entries]
+        members = iter(order)
+        wanted = [next(members) if e in order else e for e in self.entries]
+        wanted = [next(e for e in self.entries if e == one) for one in wanted]
+        if not Builder([e.cell for e in wanted]).build().problem:
+            self.entries = wanted
 
     def execute(self, where, *, pause=True):
         """Execute a cell; the model says whether it can be, and what follows."""
         if pause:
             self.pause()
         cell_id, cell = self.notebook[where]
-        wanted, position = self.after(cell_id, cell)
-        flow = Builder([e.cell for e in wanted]).build()
-        unknown = [here for here, _ in flow.missing] + flow.unread
-        is_possible = flow.problem is None and position not in unknown
         before = picture()
-        note(f"{cell_id}:\n{cell.source}\n-> {'executed' if is_possible else flow.problem or 'missing'}")
 
         result = self.shell.run_cell(cell.source, cell_id=cell_id)
 
+        key = self.note_key(cell_id)
+        wanted, position = self.after(key, cell)
+        flow = Builder([e.cell for e in wanted]).build()
+        unknown = [here for here, _ in flow.missing] + flow.unread
+        is_possible = flow.problem is None and position not in unknown
+        note(
+            f"{cell_id}, {key}:\n{cell.source}\n-> {'executed' if is_possible else flow.problem or 'missing'}"
+        )
         error = result.error_before_exec or result.error_in_exec
         assert (error is None) == is_possible, error
         if error is None:
@@ -237,28 +252,20 @@ class Notebook(RuleBasedStateMachine):
             assert picture() == before
         return is_possible
 
-    def after(self, cell_id, cell):
+    def note_key(self, cell_id):
+        key = self.shell.magics_manager.registry["TaskMagics"].now.key
+        self.keys[cell_id], self.last_id[key] = key, cell_id
+        return key
+
+    def after(self, key, cell):
         """The contributions if this cell is executed, and which of them is its own."""
-        entry = self.entry(cell_id)
-        entries = [Entry(e.cell, e.keys, e.name) for e in self.entries]
-        mine = next((e for e in entries if entry is not None and cell_id in e.keys), None)
+        entries = [Entry(e.cell, e.key) for e in self.entries]
+        mine = next((e for e in entries if e.key == key), None)
         if mine is None:
-            mine = next((e for i, e in enumerate(entries) if self.is_same(entries, i, cell)), None)
-        elif len(mine.keys) > 1 and mine.cell != cell:
-            mine.keys.discard(cell_id)
-            mine = None
-        if mine is None:
-            mine = Entry(cell, [cell_id])
+            mine = Entry(cell, key)
             entries.append(mine)
         mine.cell = cell
-        mine.keys.add(cell_id)
         return entries, entries.index(mine)
-
-    @staticmethod
-    def is_same(entries, index, cell):
-        if entries[index].cell != cell or not cell.binds or reads_what_it_binds(cell):
-            return False
-        return not any(other.cell.binds & cell.binds for other in entries[index + 1 :])
 
     @invariant()
     def the_flow_is_what_the_cells_say(self):
@@ -308,22 +315,6 @@ class Notebook(RuleBasedStateMachine):
             assert [plain.slugs[t] for t in plain.sorted_tasks()] == [
                 flow.slugs[t] for t in flow.sorted_tasks()
             ]
-
-
-def reads_what_it_binds(cell):
-    bound, read = set(), {cell.block}
-    for s in cell.statements:
-        for name in _reads(s):
-            if name not in bound:
-                read.add(name)
-        bound |= Cell((s,)).binds
-    return bool(read & cell.binds)
-
-
-def _reads(s):
-    if s[0] in ("double", "alias", "item", "use"):
-        return [s[2]]
-    return {"add": s[2:4], "quiet": s[1:2], "after": s[1:3]}.get(s[0], ())
 
 
 def edges_of(flow):
