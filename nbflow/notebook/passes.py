@@ -163,7 +163,7 @@ class Passes:
         places = {one: self.position_of(c.cells[0]) for one, c in cells.contributions.items() if c.cells}
         again = [one for one in places if cells.contributions[one].number > self._streak_started]
         is_from_top = again and self.position_of(self._streak_cells[0]) <= min(places.values())
-        if not is_from_top and (len(again) < 2 or 2 * len(again) <= len(places)):
+        if not again or not (is_from_top or self._has_most_of_all()):
             return
         end = None if command is None else self.position_of(command)
         cells.skipped = {
@@ -171,6 +171,14 @@ class Passes:
             for one, place in places.items()
             if one not in again and (end is None or place < end)
         }
+
+    def _has_most_of_all(self) -> bool:
+        """Tell whether the streak has executed most of the cells of all flows."""
+        numbers = [
+            c.number for name in flows for c in cells_of(flows[name]).contributions.values() if c.cells
+        ]
+        again = sum(1 for number in numbers if number > self._streak_started)
+        return again > 1 and 2 * again > len(numbers)
 
     @staticmethod
     def _has_most(now: _Pass) -> bool:
