@@ -251,8 +251,9 @@ def test_no_cell_is_kept_alive_by_what_it_showed():
     assert showings._cells == {}
 
 
-def test_the_copies_show_the_run_whose_graph_is_drawn(execute, flow):
+def test_the_copies_show_the_run_whose_graph_is_drawn(execute, flow, gate):
     """A copy that is made late is of the latest run, never of a former one on the drawing of another."""
+    gate.set()
     execute("shown = panel(flow)\nshown", "a")
     panel = execute.shell.user_ns["shown"]
     former = flow.start()
