@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.task import Task
 from nbflow.errors import NbflowError
 from nbflow.notebook.filenames import NO_NAMES, FileNames
+from nbflow.notebook.rebinding import Rebinding
 from nbflow.notebook.shown import keep_shown
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from weakref import ref
 
     from nbflow.flow import Flow
+    from nbflow.notebook.namewalk import Body
 
 __all__ = ["CellFunction", "UnboundOutputError"]
 
@@ -41,6 +43,23 @@ class UnboundOutputError(NbflowError, NameError):
             f"task {self.task!r} gives {self.name!r}, but has not bound it this time; bind it on every way through "
             "the cell, or say with --gives what the cell gives"
         )
+
+
+class NotBound:
+    """Stands for the value of a name that a cell has left unbound, which it may."""
+
+    def __init__(self, task: str, name: str) -> None:
+        self.task = task
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<{self.task!r} has not bound {self.name!r}>"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is NotBound and (other.task, other.name) == (self.task, self.name)
+
+    def __hash__(self) -> int:
+        return hash((self.task, self.name))
 
 
 class CellFunction:
@@ -68,6 +87,10 @@ class CellFunction:
         flow: The flow, as long as it lives.
         is_quiet: Whether the value of the last expression is not to be shown: it ends with a semicolon.
         files: The files that its source names.
+        binds: All names that the cell binds.
+        bodies: What the functions and classes among them do to names when they are used.
+        spare: Those that it gives only if a cell below reads them.
+        maybe: The outputs that it may leave unbound.
     """
 
     keeps_order = True  # of the cells, where one reads a file that another writes
@@ -92,6 +115,10 @@ class CellFunction:
         flow: ref[Flow] | None = None,
         is_quiet: bool = False,
         files: FileNames = NO_NAMES,
+        binds: Collection[str] = (),
+        bodies: Mapping[str, Body] | None = None,
+        spare: Sequence[str] = (),
+        maybe: Collection[str] = (),
     ) -> None:
         self.__name__ = self.__qualname__ = name
         self.__module__ = "__main__"
@@ -105,13 +132,17 @@ class CellFunction:
         self.read = tuple(read)
         self.changes = tuple(changes)
         self.missing = tuple(missing)
-        self.define_again: Callable[[], object] | None = None
+        self.define_again: Callable[..., object] | None = None
         self.own = dict(own or {})
         self.before = dict(before or {})
         self.namespace = {} if namespace is None else namespace
         self.flow = flow
         self.is_quiet = is_quiet
         self.files = files
+        self.binds = frozenset(binds)
+        self.bodies = dict(bodies or {})
+        self.spare = tuple(spare)
+        self.maybe = frozenset(maybe)
         self._compile()
 
     def giving(self, outputs: tuple[str, ...]) -> CellFunction:
@@ -151,20 +182,23 @@ class CellFunction:
         """
         space = self._space(inputs)
         shown = None
-        try:
-            exec(self._body, space)
-            if self._last is not None:
-                shown = eval(self._last, space)
-        except NameError as error:
-            self._explain(error, space)
-            raise
+        with Rebinding(space, self.binds) as rebinding:
+            rebinding.adopt((*self.read, *self.own, *self.inputs), self.inputs)
+            try:
+                exec(self._body, space)
+                if self._last is not None:
+                    shown = eval(self._last, space)
+            except NameError as error:
+                self._explain(error, space)
+                raise
         if shown is not None and not self.is_quiet:
             keep_shown(self.__name__, shown, None if self.flow is None else self.flow())
         if not self.outputs:
             return shown
         for name in self.outputs:
-            if name not in space:
+            if name not in space and name not in self.maybe:
                 raise UnboundOutputError(self.__name__, name)
+            space.setdefault(name, NotBound(self.__name__, name))
         if len(self.outputs) == 1:
             return space[self.outputs[0]]
         return {name: space[name] for name in self.outputs}
@@ -173,7 +207,7 @@ class CellFunction:
         """Return the names to execute the cell in: the notebook's, its own, and the inputs."""
         space = self._of_notebook(self.namespace)
         space.update(self.own)
-        space.update(inputs)
+        space.update((name, value) for name, value in inputs.items() if type(value) is not NotBound)
         space["__name__"] = "__main__"
         space.setdefault("__builtins__", builtins)
         return space
@@ -195,7 +229,9 @@ class CellFunction:
         name = error.name
         if name is None or name in space or name not in self.read:
             return
-        if isinstance(self.namespace.get(name), Task):
+        if name in self.inputs:
+            remedy = "the cell that gives it binds it on some ways only, and has not this time"
+        elif isinstance(self.namespace.get(name), Task):
             remedy = "a cell gives it now, but did not when this one was executed; execute this cell again"
         else:
             remedy = (
@@ -209,7 +245,11 @@ class CellFunction:
             state.pop(left, None)
         known = {*self.inputs, *self.own, "get_ipython"}
         wanted = [n for n in self.read if n not in known and n in self.namespace]
-        state.update(namespace=self._of_notebook(wanted), before={})
+        names = self._of_notebook(wanted)
+        names["__name__"] = "__main__"
+        # Its functions take along what they read from there, which are to be values, and not tasks.
+        Rebinding(names, {*self.binds, *self.inputs}).adopt(wanted)
+        state.update(namespace=names, before={})
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

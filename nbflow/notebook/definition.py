@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.definitions import replace
 from nbflow.core.missing import MissingTask
+from nbflow.core.task import Task
 from nbflow.errors import NbflowError
 from nbflow.notebook.cellfunction import CellFunction
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.difference import is_made
 
 if TYPE_CHECKING:
-    from nbflow.core.task import Task
+    from collections.abc import Collection, Iterable, Iterator
+
     from nbflow.flow import Flow
+    from nbflow.notebook.contributions import Contribution
     from nbflow.notebook.taskcell import Defined, TaskCell
 
-__all__ = ["Definition", "tie_others"]
+__all__ = ["Definition", "ask_for", "tie_others"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +41,12 @@ class Definition:
     name: str | None
     block: str | None
 
-    def add_to(self, flow: Flow) -> Defined:
+    def add_to(self, flow: Flow, asked: Collection[str] = ()) -> Defined:
         """Make the task the contribution of the cell, in place of its former one.
+
+        Args:
+            flow: The flow.
+            asked: Names that a cell is about to read which the flow does not know yet.
 
         Raises:
             NbflowError: If the flow would not be valid then; it is as it was.
@@ -47,6 +54,8 @@ class Definition:
         cell = self.cell
         cells = cells_of(flow)
         later = _tasks_after(flow, self.key)
+        wanted = _wanted_after(flow, self.key).union(asked)
+        outputs = cell.roles(cell._given(flow), wanted).outputs
         before = _task_of(flow, self.key)
         _give_names_back(flow, cell.shell.user_ns)
         with (
@@ -57,18 +66,36 @@ class Definition:
                 cell.shell.user_ns,
                 source=f"{cell.text.magic}\n{cell.text.body}",
                 reads={*cell.names.read, *([self.block] if self.block else [])},
-                binds=cell.outputs,
+                binds=outputs,
                 cell_id=self.cell_id,
             ),
         ):
-            defined = cell.add_to(flow, self.name, self.block, later)
+            defined = cell.add_to(flow, self.name, self.block, later, wanted)
         if defined.task is not None:
-            vars(defined.task.run)["define_again"] = lambda: self.add_to(flow)
+            vars(defined.task.run)["define_again"] = lambda asked=(): self.add_to(flow, asked)
             old = None if before is None else vars(before).get("run")
             new = vars(defined.task).get("run")
             if isinstance(old, CellFunction) and isinstance(new, CellFunction):
                 replace(old, new.giving(old.outputs))  # for a run that is held at the former task
         return defined
+
+
+def ask_for(flow: Flow, cell: TaskCell, key: str) -> None:
+    """Have cells above give what this one reads of names that they bind by the way: in a loop, under a condition."""
+    names = cell.shell.user_ns
+    missing = [n for n in cell.find_names(flow).read if n not in names or isinstance(names[n], Task)]
+    above = [*_cells_above(flow, key)]
+    asked: dict[CellFunction, None] = {}
+    for name in missing:
+        for function in above:
+            if name in function.outputs:
+                break
+            if name in function.spare:
+                asked[function] = None
+                break
+    for function in asked:
+        if function.define_again is not None:
+            function.define_again(missing)
 
 
 def tie_others(flow: Flow, task: Task, key: str) -> None:
@@ -130,6 +157,37 @@ def _is_tied_otherwise(flow: Flow, task: Task, other: Task) -> bool:
     keys = [edge.key for edge in flow.edges_out(task) if edge.downstream_task is other]
     lost = any(isinstance(e.upstream_task, MissingTask) and e.key is None for e in flow.edges_in(other))
     return lost or (not keys if should else None in keys)
+
+
+def _functions_of(contributions: Iterable[Contribution]) -> Iterator[CellFunction]:
+    for contribution in contributions:
+        for task in contribution.tasks:
+            run = vars(task).get("run")
+            if isinstance(run, CellFunction):
+                yield run
+
+
+def _cells_above(flow: Flow, key: str) -> Iterator[CellFunction]:
+    """Give the cells that come before the cell `key`, the nearest first."""
+    book = cells_of(flow).book
+    one = book.id_of(key)
+    contributions = [*book.contributions.values()]
+    above = contributions if one is None else contributions[: book.position[one]]
+    return _functions_of(reversed(above))
+
+
+def _wanted_after(flow: Flow, key: str) -> set[str]:
+    """Return the names that cells below the cell `key` read, and no cell between gives."""
+    wanted: set[str] = set()
+    book = cells_of(flow).book
+    one = book.id_of(key)
+    if one is None:
+        return wanted
+    given: set[str] = set()
+    for function in _functions_of([*book.contributions.values()][book.position[one] + 1 :]):
+        wanted.update(name for name in function.read if name not in given)
+        given.update(function.outputs)
+    return wanted
 
 
 def _changes(task: Task, name: str | None) -> bool:

@@ -9,6 +9,7 @@ from nbflow.core.block import Block
 from nbflow.core.task import Task
 from nbflow.notebook.contributions import ABSENT
 from nbflow.notebook.difference import is_made
+from nbflow.notebook.infer import is_shell_name
 from nbflow.notebook.places import Place, reached
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from nbflow.notebook.book import Book
     from nbflow.notebook.contributions import Contribution
     from nbflow.notebook.places import Made
-
-_OF_IPYTHON = frozenset({"In", "Out"})
 
 
 class Scope:
@@ -218,7 +217,7 @@ def give_back(
 
 def _is_hidden(name: str) -> bool:
     """Tell whether a name is IPython's own."""
-    return name.startswith("_") or name in _OF_IPYTHON
+    return is_shell_name(name) or name.startswith("__")
 
 
 def _is_in_another_flow(held: Any) -> bool:

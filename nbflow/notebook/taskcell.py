@@ -28,6 +28,7 @@ from nbflow.notebook.cellcode import (
 )
 from nbflow.notebook.cellfunction import CellFunction
 from nbflow.notebook.filenames import file_names
+from nbflow.notebook.function_body import body_of
 from nbflow.notebook.infer import CellNames, Roles, names_of, ordinary_statements, roles
 from nbflow.notebook.lookup import find_block
 from nbflow.notebook.numbering import cell_number
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from nbflow.flow import Flow
+    from nbflow.notebook.namewalk import Body
 
 __all__ = ["CellText", "Defined", "TaskCell"]
 
@@ -74,6 +76,44 @@ class Defined:
     task: FunctionTask | None
     roles: Roles = field(default_factory=Roles)
     unknown: tuple[str, ...] = ()
+
+
+class Bodies:
+    """Tells what a function or class that a name stands for does to names when it is used.
+
+    Args:
+        flow: The flow, whose tasks give some of them.
+        namespace: The notebook's names.
+    """
+
+    def __init__(self, flow: Flow, namespace: Mapping[str, Any]) -> None:
+        self.flow = flow
+        self.namespace = namespace
+        self._known: dict[str, Body | None] = {}
+
+    def __call__(self, name: str) -> Body | None:
+        """Return it, None if it is no function, class or object of one."""
+        if name not in self._known:
+            self._known[name] = self._find(name)
+        return self._known[name]
+
+    def _find(self, name: str) -> Body | None:
+        held = self.namespace.get(name)
+        if not isinstance(held, Task):
+            return None if held is None else body_of(held)
+        function = cell_of(self.flow, held)
+        return None if function is None else function.bodies.get(name)
+
+
+def cell_of(flow: Flow, task: Task) -> CellFunction | None:
+    """Return the cell that gives the value of a task: its own, or that of the task which it takes a name from."""
+    if task not in flow.tasks:
+        return None
+    for one in (task, *(edge.upstream_task for edge in flow.edges_in(task))):
+        run = vars(one).get("run")
+        if isinstance(run, CellFunction):
+            return run
+    return None
 
 
 class TaskCell:
@@ -113,6 +153,7 @@ class TaskCell:
             _show_without_stack(shell, error)
             raise
         self.names: CellNames = names_of(self.tree)
+        self.late: frozenset[str] = frozenset()
         self._check_gives()
 
     def _refuse_await(self) -> None:
@@ -137,16 +178,31 @@ class TaskCell:
                     f"{', '.join((*names.bound, *names.maybe)) or 'nothing'}"
                 )
 
-    def roles(self, given: Mapping[str, Task]) -> Roles:
-        """Return what the names are, if other tasks give `given`."""
-        return roles(self.names, given, needs=self.needs, gives=self.gives)
+    def roles(self, given: Mapping[str, Task], wanted: Collection[str] = ()) -> Roles:
+        """Return what the names are, if other tasks give `given`, and cells below read `wanted`."""
+        return roles(
+            self.names,
+            given,
+            needs=self.needs,
+            gives=self.gives,
+            late=self.late,
+            at_once=self.own,
+            wanted=wanted,
+        )
+
+    def find_names(self, flow: Flow) -> CellNames:
+        """Find the names, with what functions of the notebook read, as it is now."""
+        self.names = names_of(self.tree, Bodies(flow, self.shell.user_ns))
+        return self.names
 
     def execute_ordinary(self, flow: Flow) -> None:
-        """Execute the imports and plain functions in the notebook, before the flow is entered."""
+        """Execute the imports and functions that need no value in the notebook, before the flow is entered."""
         shell = self.shell
+        self.find_names(flow)
         found = self.roles(self._given(flow))
-        self.outputs = found.outputs
         nodes = ordinary_statements(self.tree, found.inputs)
+        definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+        self.late = frozenset(n.name for n in self.tree.body if isinstance(n, definitions) and n not in nodes)
         self.rest = ast.Module([node for node in self.tree.body if node not in nodes], [])
         if not nodes:
             return
@@ -165,7 +221,12 @@ class TaskCell:
         return {n: held for n, held in self.shell.user_ns.items() if isinstance(held, Task) and held in tasks}
 
     def add_to(
-        self, flow: Flow, name: str | None = None, block: str | None = None, later: Collection[Task] = ()
+        self,
+        flow: Flow,
+        name: str | None = None,
+        block: str | None = None,
+        later: Collection[Task] = (),
+        wanted: Collection[str] = (),
     ) -> Defined:
         """Add the cell's task to the flow that is being built, and bind the names it gives in the notebook.
 
@@ -174,6 +235,7 @@ class TaskCell:
             name: What the task is called; by default the names it gives.
             block: The block to put it into, as the user calls it; by default that of the resource it takes.
             later: The tasks of cells that come after this one.
+            wanted: The names that those cells read.
 
         Raises:
             UsageError: If it is told to need what no task gives.
@@ -181,12 +243,13 @@ class TaskCell:
         namespace: dict[str, Any] = self.shell.user_ns
         given = self._given(flow)
         self._check_needs(given)
-        found = self.roles(given)
+        self.find_names(flow)
+        found = self.roles(given, wanted)
         if not self.rest.body and not found.outputs:
             return Defined(task=None)
         unknown = tuple(n for n in self.names.read if n not in found.inputs and not self._is_known(n))
         function = CellFunction(
-            name=name or _name_of(found),
+            name=name or _name_of(self.roles(given)),
             label=self.text.label,
             tree=self.rest,
             filename=self.filename,
@@ -203,6 +266,10 @@ class TaskCell:
             flow=weakref.ref(flow),
             is_quiet=_ends_with_semicolon(self.shell, self.text.body),
             files=file_names(self.tree),
+            binds=(*self.names.bound, *self.names.maybe),
+            bodies={n: body for n, body in self.names.bodies.items() if n not in self.own},
+            spare=found.spare,
+            maybe=() if self.gives is not None else set(found.outputs) - set(self.names.bound),
         )
         task = FunctionTask(function)
         inputs = {n: given[n] for n in found.inputs}

@@ -12,7 +12,7 @@ from IPython.display import display
 from nbflow.errors import NbflowError
 from nbflow.notebook.cellnow import CellNow
 from nbflow.notebook.cells import cells_of
-from nbflow.notebook.definition import Definition, tie_others
+from nbflow.notebook.definition import Definition, ask_for, tie_others
 from nbflow.notebook.options import parse
 from nbflow.notebook.passes import Passes
 from nbflow.notebook.reordering import reorder
@@ -20,6 +20,8 @@ from nbflow.notebook.taskcell import CellText, Defined, TaskCell
 from nbflow.registry import flows
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
 
     from nbflow.flow import Flow
@@ -88,10 +90,11 @@ class TaskMagics(Magics):
 
     def _define(self, flow: Flow, cell: TaskCell, key: str, options: Any) -> Defined:
         magic = cell.text.magic
-        cell.execute_ordinary(flow)
         definition = Definition(
             cell=cell, key=key, cell_id=self.now.cell_id, name=options.name, block=options.block
         )
+        ask_for(flow, cell, definition.key)
+        cell.execute_ordinary(flow)
         try:
             defined = self._in_some_order(flow, definition)
         except NbflowError as error:
@@ -133,6 +136,10 @@ def _flow_name(wanted: str | None, magic: str) -> tuple[str, bool]:
     return name, name not in flows
 
 
+def _named(name: str, through: Mapping[str, str]) -> str:
+    return f"{name} (through {through[name]})" if name in through else name
+
+
 def _summary(defined: Defined) -> str:
     """Return what was found, as in `clean: orders, customers -> table`."""
     if defined.task is None:
@@ -140,7 +147,7 @@ def _summary(defined: Defined) -> str:
     roles = defined.roles
     line = f"{defined.task.name}:"
     if roles.inputs:
-        line += f" {', '.join(roles.inputs)}"
+        line += f" {', '.join(_named(name, roles.through) for name in roles.inputs)}"
     line += f" -> {', '.join(roles.outputs)}" if roles.outputs else " -> (shows only)"
     if defined.unknown:
         line += (

@@ -209,14 +209,24 @@ def test_imports_with_a_fallback_are_ordinary():
     assert ordinary("try:\n    import a\nexcept ImportError:\n    import b as a") == ["try:"]
 
 
-def test_a_function_that_uses_a_value_belongs_to_the_task():
-    assert ordinary("def share(v):\n    return v / total") == []
-    assert ordinary("limit = 3\ndef low(v):\n    return v < limit") == []
+def test_a_function_that_needs_a_value_when_it_is_defined_belongs_to_the_task():
     assert ordinary("def low(v, than=x):\n    return v < than") == []
+    assert ordinary("def low(v: x):\n    return v") == []
+    assert ordinary("class C:\n    size = total") == []
 
 
-def test_so_does_one_that_uses_such_a_function():
-    assert ordinary("def a(v): return v / total\ndef b(v): return a(v)\ndef c(v): return v") == ["def c(v):"]
+def test_so_does_one_whose_definition_uses_such_a_function():
+    assert ordinary("def a(v=x): return v\ndef b(v=a()): return v\ndef c(v): return v") == ["def c(v):"]
+
+
+def test_what_a_function_reads_when_it_is_called_does_not_tie_its_definition():
+    assert ordinary("def share(v):\n    return v / total") == ["def share(v):"]
+    assert ordinary("limit = 3\ndef low(v):\n    return v < limit") == ["def low(v):"]
+
+
+def test_a_function_that_is_used_above_its_definition_or_defined_twice_belongs_to_the_task():
+    assert ordinary("y = a(1)\ndef a(v): return v") == []
+    assert ordinary("def a(v): return v\ny = a(1)\ndef a(v): return 2 * v") == []
 
 
 def test_a_decorated_function_is_ordinary_if_its_decorator_is():
