@@ -17,6 +17,7 @@ __all__ = ["load_ipython_extension", "unload_ipython_extension"]
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register the magics and their completion, and say what dead kernels left; `%load_ext nbflow` calls it."""
     from nbflow.engine.handle import Run
+    from nbflow.notebook.cellmagics import below_task
     from nbflow.notebook.codewatch import CodeWatch
     from nbflow.notebook.completion import complete_flow
     from nbflow.notebook.magics import FlowMagics
@@ -28,6 +29,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     from nbflow.notebook.watch import CellWatch
     from nbflow.registry import flows
 
+    shell.input_transformers_cleanup.append(below_task)
     task_magics = TaskMagics(shell)
     now = task_magics.now
     for follower in (now, CodeWatch(shell), CellWatch(shell, now)):
@@ -49,6 +51,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take everything back; `%unload_ext nbflow` calls it. The flows themselves stay."""
     from nbflow.core.context import thread
     from nbflow.engine.handle import Run
+    from nbflow.notebook.cellmagics import below_task
     from nbflow.notebook.cellnow import CellNow
     from nbflow.notebook.codewatch import CodeWatch
     from nbflow.notebook.completion import complete_flow
@@ -56,6 +59,8 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     from nbflow.notebook.watch import CONTEXT_KEY, CellWatch
 
     unwatch_shutdown(shell)
+    if below_task in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.remove(below_task)
     Run.debugger = None
     for event in ("pre_run_cell", "post_run_cell"):
         for callback in list(shell.events.callbacks[event]):

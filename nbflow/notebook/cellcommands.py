@@ -9,6 +9,7 @@ from IPython.display import display
 
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.check import check as find_problems
+from nbflow.notebook.definition import mend_order
 from nbflow.notebook.news import News
 from nbflow.notebook.overview import GONE, PASSED_OVER, cell_table, labels
 from nbflow.notebook.presence import saved_notebook
@@ -65,6 +66,7 @@ def prune(call: Call) -> None:
         return
     news = News(flow, "")
     cells_of(flow).remove([cell.id for cell in chosen], call.namespace)  # type: ignore[arg-type]
+    mend_order(flow)
     for cell in chosen:
         names = ", ".join(task.name for task in cell.tasks if not task.auto_generated) or "no tasks"
         _say(f"{flow.name}: what {cell.label} added is taken out: {names}")

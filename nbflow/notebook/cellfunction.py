@@ -11,6 +11,7 @@ import ast
 import builtins
 import inspect
 import linecache
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.task import Task
@@ -20,7 +21,7 @@ from nbflow.notebook.rebinding import Rebinding
 from nbflow.notebook.shown import keep_shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from types import CodeType
     from weakref import ref
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from nbflow.notebook.namewalk import Body
 
 __all__ = ["CellFunction", "UnboundOutputError"]
+
+LAST = "last_expr"
 
 
 class UnboundOutputError(NbflowError, NameError):
@@ -43,6 +46,14 @@ class UnboundOutputError(NbflowError, NameError):
             f"task {self.task!r} gives {self.name!r}, but has not bound it this time; bind it on every way through "
             "the cell, or say with --gives what the cell gives"
         )
+
+
+def _interactivity(default: str) -> str:
+    """Return which expressions of a cell are shown: as the shell says now, else as it said then."""
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    return default if shell is None else str(shell.ast_node_interactivity)
 
 
 class NotBound:
@@ -86,6 +97,7 @@ class CellFunction:
         namespace: The notebook's names; looked up at each call.
         flow: The flow, as long as it lives.
         is_quiet: Whether the value of the last expression is not to be shown: it ends with a semicolon.
+        interactivity: Which expressions the shell shows; where there is a shell when it runs, what that one says.
         files: The files that its source names.
         binds: All names that the cell binds.
         bodies: What the functions and classes among them do to names when they are used.
@@ -114,6 +126,7 @@ class CellFunction:
         namespace: Mapping[str, Any] | None = None,
         flow: ref[Flow] | None = None,
         is_quiet: bool = False,
+        interactivity: str = LAST,
         files: FileNames = NO_NAMES,
         binds: Collection[str] = (),
         bodies: Mapping[str, Body] | None = None,
@@ -138,6 +151,7 @@ class CellFunction:
         self.namespace = {} if namespace is None else namespace
         self.flow = flow
         self.is_quiet = is_quiet
+        self.interactivity = interactivity
         self.files = files
         self.binds = frozenset(binds)
         self.bodies = dict(bodies or {})
@@ -167,7 +181,10 @@ class CellFunction:
         self._body = self._code(ast.Module(nodes, []), "exec")
 
     def _code(self, tree: ast.Module | ast.Expression, mode: str) -> CodeType:
-        code: CodeType = compile(tree, self.filename, mode, self.flags, dont_inherit=True)
+        flags = self.flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        code: CodeType = compile(
+            ast.fix_missing_locations(tree), self.filename, mode, flags, dont_inherit=True
+        )
         return code
 
     def __repr__(self) -> str:
@@ -181,18 +198,66 @@ class CellFunction:
             BaseException: Whatever the cell raises.
         """
         space = self._space(inputs)
+        rebinding = Rebinding(space, self.binds)
+        rebinding.adopt((*self.read, *self.own, *self.inputs), self.inputs)
+        if any(code.co_flags & inspect.CO_COROUTINE for code in (self._body, self._last) if code is not None):
+            return self._awaiting(space, rebinding)
         shown = None
-        with Rebinding(space, self.binds) as rebinding:
-            rebinding.adopt((*self.read, *self.own, *self.inputs), self.inputs)
-            try:
-                exec(self._body, space)
-                if self._last is not None:
-                    shown = eval(self._last, space)
-            except NameError as error:
-                self._explain(error, space)
-                raise
-        if shown is not None and not self.is_quiet:
-            keep_shown(self.__name__, shown, None if self.flow is None else self.flow())
+        with rebinding, self._explaining(space):
+            for code, is_shown in self._steps():
+                value = eval(code, space)
+                if is_shown:
+                    shown = self._show(value)
+        return self._given(space, shown)
+
+    async def _awaiting(self, space: dict[str, Any], rebinding: Rebinding) -> Any:
+        """Execute a cell that awaits at its top."""
+        shown = None
+        with rebinding, self._explaining(space):
+            for code, is_shown in self._steps():
+                value = eval(code, space)
+                if code.co_flags & inspect.CO_COROUTINE:
+                    value = await value
+                if is_shown:
+                    shown = self._show(value)
+        return self._given(space, shown)
+
+    def _steps(self) -> list[tuple[CodeType, bool]]:
+        """Return the code to execute, and of which part the value is shown."""
+        how = _interactivity(self.interactivity)
+        if how == "all":
+            return [
+                (self._code(ast.Expression(n.value), "eval"), True)
+                if isinstance(n, ast.Expr)
+                else (self._code(ast.Module([n], []), "exec"), False)
+                for n in self.tree.body
+            ]
+        steps = [(self._body, False)]
+        last = self.tree.body[-1] if self.tree.body else None
+        if self._last is not None:
+            steps.append((self._last, how != "none"))
+        elif how == "last_expr_or_assign" and isinstance(last, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+            target = last.targets[0] if isinstance(last, ast.Assign) else last.target
+            if isinstance(target, ast.Name):
+                value = ast.copy_location(ast.Name(target.id, ast.Load()), target)
+                steps.append((self._code(ast.Expression(value), "eval"), True))
+        return steps
+
+    def _show(self, value: Any) -> Any:
+        if value is not None and not self.is_quiet:
+            keep_shown(self.__name__, value, None if self.flow is None else self.flow())
+        return value
+
+    @contextmanager
+    def _explaining(self, space: Mapping[str, Any]) -> Iterator[None]:
+        try:
+            yield
+        except NameError as error:
+            self._explain(error, space)
+            raise
+
+    def _given(self, space: dict[str, Any], shown: Any) -> Any:
+        """Return what the cell gives, when it has been executed in `space`."""
         if not self.outputs:
             return shown
         for name in self.outputs:

@@ -9,14 +9,70 @@ from __future__ import annotations
 import ast
 
 # They change their object, wherever they are called.
-_ALWAYS = frozenset({"pop", "popitem", "popleft", "setdefault", "appendleft", "extendleft"})
+_ALWAYS = frozenset(
+    {
+        *("pop", "popitem", "popleft", "setdefault", "appendleft", "extendleft"),
+        # Connections, cursors, files, models: they go on from where they are.
+        *(
+            "execute",
+            "executemany",
+            "executescript",
+            "fetchone",
+            "fetchmany",
+            "fetchall",
+            "commit",
+            "rollback",
+        ),
+        *("close", "readline", "readlines", "seek", "write", "writelines", "send", "recv", "partial_fit"),
+    }
+)
 # They do when nothing is made of what they return, also at the end of a cell, where it would be displayed.
 _ALONE = frozenset(
     {
         *("append", "clear", "discard", "extend", "insert", "remove", "reverse", "sort", "update"),
         *("add", "shuffle", "fill", "set_index_names"),
+        *(
+            "fit",
+            "compile",
+            "train",
+            "eval",
+            "step",
+            "backward",
+            "zero_grad",
+            "load_state_dict",
+            "fit_generator",
+        ),
+        *(
+            "connect",
+            "disconnect",
+            "open",
+            "start",
+            "stop",
+            "restart",
+            "shutdown",
+            "cancel",
+            "register",
+            "flush",
+        ),
+        *(
+            "put",
+            "push",
+            "read",
+            "reset",
+            "scale",
+            "rotate",
+            "seed",
+            "simulate",
+            "run",
+            "delete",
+            "mkdir",
+            "unlink",
+        ),
     }
 )
+_ALONE_BEGINNINGS = ("add_", "set_", "remove_", "insert_", "create_", "delete_", "update_", "append_")
+# They begin like that, and return something new.
+_RETURNS_NEW = frozenset({"set_index", "set_axis", "set_flags", "set_names", "add_prefix", "add_suffix"})
 # They show or save, and leave their object as it is.
 _LOOKS = frozenset(
     {
@@ -57,6 +113,10 @@ def is_assignment_free_call(node: ast.Call) -> bool:
     return function.attr not in _LOOKS and not function.attr.startswith(("to_", "plot", "assert", "is_"))
 
 
+def _changes_alone(method: str) -> bool:
+    return method in _ALONE or (method.startswith(_ALONE_BEGINNINGS) and method not in _RETURNS_NEW)
+
+
 def changed_by_call(node: ast.Call, *, is_displayed: bool) -> list[str]:
     """Return the names whose objects a call changes, whatever is made of its value.
 
@@ -71,7 +131,7 @@ def changed_by_call(node: ast.Call, *, is_displayed: bool) -> list[str]:
             word.arg == "inplace" and isinstance(word.value, ast.Constant) and word.value.value is True
             for word in node.keywords
         )
-        if in_place or function.attr in _ALWAYS or (is_displayed and function.attr in _ALONE):
+        if in_place or function.attr in _ALWAYS or (is_displayed and _changes_alone(function.attr)):
             found.append(root_name(function))
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
     if name in _FUNCTIONS and node.args:

@@ -12,6 +12,7 @@ from nbflow.errors import NbflowError
 from nbflow.notebook.cellfunction import CellFunction
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.difference import is_made
+from nbflow.notebook.taskcell import is_resource
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from nbflow.notebook.contributions import Contribution
     from nbflow.notebook.taskcell import Defined, TaskCell
 
-__all__ = ["Definition", "ask_for", "tie_others"]
+__all__ = ["Definition", "ask_for", "mend_order", "tie_others"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,21 @@ def ask_for(flow: Flow, cell: TaskCell, key: str) -> None:
             function.define_again(missing)
 
 
+def mend_order(flow: Flow) -> None:
+    """Define cells again that came after one which is gone, for the order of the two only."""
+    for task in [*flow.tasks]:
+        run = vars(task).get("run")
+        if isinstance(run, CellFunction) and run.define_again is not None and _has_lost_its_place(flow, task):
+            try:
+                run.define_again()
+            except NbflowError:  # the cell itself says why, when it is executed
+                continue
+
+
+def _has_lost_its_place(flow: Flow, task: Task) -> bool:
+    return any(isinstance(e.upstream_task, MissingTask) and e.key is None for e in flow.edges_in(task))
+
+
 def tie_others(flow: Flow, task: Task, key: str) -> None:
     """Define again what `task` gives a new meaning: cells that missed a name it gives, or change what it reads.
 
@@ -112,6 +128,9 @@ def tie_others(flow: Flow, task: Task, key: str) -> None:
     changing = {
         e.downstream_task for v in versions for e in flow.edges_out(v) if _changes(e.downstream_task, e.key)
     }
+    using = {e.downstream_task for v in versions if is_resource(v) for e in flow.edges_out(v)}
+    if using:
+        changing |= using - _below(flow, task)
     for other in flow.sorted_tasks():
         run = vars(other).get("run")
         if other is task or not isinstance(run, CellFunction) or run.define_again is None:
@@ -155,8 +174,7 @@ def _is_tied_otherwise(flow: Flow, task: Task, other: Task) -> bool:
     """Tell whether the files of two cells say that another order holds than `other`, the lower one, was made with."""
     should = other.run.files.comes_after(task.run.files)  # type: ignore[attr-defined]
     keys = [edge.key for edge in flow.edges_out(task) if edge.downstream_task is other]
-    lost = any(isinstance(e.upstream_task, MissingTask) and e.key is None for e in flow.edges_in(other))
-    return lost or (not keys if should else None in keys)
+    return _has_lost_its_place(flow, other) or (not keys if should else None in keys)
 
 
 def _functions_of(contributions: Iterable[Contribution]) -> Iterator[CellFunction]:
@@ -193,6 +211,18 @@ def _wanted_after(flow: Flow, key: str) -> set[str]:
 def _changes(task: Task, name: str | None) -> bool:
     run = vars(task).get("run")
     return isinstance(run, CellFunction) and name in run.changes
+
+
+def _below(flow: Flow, task: Task) -> set[Task]:
+    """Return the tasks that come after a task, themselves or through others."""
+    found: set[Task] = set()
+    pending = [task]
+    while pending:
+        for edge in flow.edges_out(pending.pop()):
+            if edge.downstream_task not in found:
+                found.add(edge.downstream_task)
+                pending.append(edge.downstream_task)
+    return found
 
 
 def _tasks_after(flow: Flow, key: str) -> set[Task]:

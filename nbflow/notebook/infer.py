@@ -103,6 +103,7 @@ def roles(
     late: Collection[str] = (),
     at_once: Collection[str] = (),
     wanted: Collection[str] = (),
+    kept: Collection[str] = (),
 ) -> Roles:
     """Decide what a cell takes and gives.
 
@@ -118,6 +119,7 @@ def roles(
         late: The functions and classes that its task defines, because they need values to be defined.
         at_once: What the cell defines when it is executed, before its task runs.
         wanted: What cells below read.
+        kept: Resources of blocks: a cell that uses one makes no new version of it.
     """
     is_private = frozenset(n for n in (*names.bound, *names.maybe, *names.changed) if n.startswith("_"))
     left_out = (names.definitions - set(late)) | names.passing | is_private
@@ -126,7 +128,7 @@ def roles(
     found = dict.fromkeys(n for n in (*names.read, *may_stay, *names.hinted) if n in given)
     inputs = tuple(found) if needs is None else tuple(dict.fromkeys(needs))
     taken = set(inputs)
-    changes = tuple(n for n in names.changed if n in taken)
+    changes = tuple(n for n in names.changed if n in taken and n not in kept)
     outputs = [n for n in names.bound if n not in left_out]
     outputs += [n for n in names.maybe if n in taken and n not in left_out]
     outputs += [n for n in changes if n not in is_private or n in wanted]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 
+from nbflow.notebook.scripts import names_of_run
+
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _DOLLAR = re.compile(r"\$\$?([A-Za-z_]\w*)")
 _TIMED = ("timeit", "prun", "memit", "lprun")
@@ -30,6 +32,8 @@ def python_of_magic(node: ast.Call) -> list[ast.Module]:
     method, texts = magic_call(node), texts_of(node)
     if method == "run_line_magic" and len(texts) == 2 and texts[0] == "time":
         return _parsed([texts[1]])
+    if method == "run_line_magic" and len(texts) == 2 and texts[0] == "run":
+        return names_of_run(texts[1])
     if method == "run_line_magic" and len(texts) == 2 and texts[0] in _TIMED:
         line = texts[1]
         while match := _OPTION.match(line):

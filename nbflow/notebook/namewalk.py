@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nbflow.notebook.changes import changed_by_call, is_assignment_free_call, root_name
 from nbflow.notebook.magictext import python_of_magic
 from nbflow.notebook.scopes import Hidden, function_locals, hidden_names
+from nbflow.notebook.textnames import hinted_names, key_of_names, python_in_call, python_in_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -82,6 +83,25 @@ _CARRIERS = frozenset(
             "reversed",
             "enumerate",
         ),
+    }
+)
+
+
+# What these methods return works only as long as their object does: a cursor of a connection, a future of a client.
+_HANDLES = frozenset(
+    {
+        *(
+            "cursor",
+            "execute",
+            "connect",
+            "begin",
+            "session",
+            "transaction",
+            "channel",
+            "pipeline",
+            "get_client",
+        ),
+        *("submit", "scatter", "persist", "create_task", "acquire"),
     }
 )
 
@@ -309,13 +329,10 @@ class NameWalk(ast.NodeVisitor):
         dropped = node is not self.displayed
         if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
             name = root_name(node.value.func)
-            if name is not None and self._is_change(node.value, is_displayed=not dropped):
+            if name is not None and dropped and is_assignment_free_call(node.value):
                 self._change(name)
                 for argument in node.value.args:
                     self._carry([node.value.func], argument)
-
-    def _is_change(self, node: ast.Call, *, is_displayed: bool) -> bool:
-        return not is_displayed and is_assignment_free_call(node)
 
     # Expressions
 
@@ -323,9 +340,15 @@ class NameWalk(ast.NodeVisitor):
         self.generic_visit(node)
         for name in changed_by_call(node, is_displayed=self._is_displayed(node)):
             self._change(name)
-        for source in python_of_magic(node):
-            for child in source.body:
-                self.visit(child)
+        for child in (*(c for source in python_of_magic(node) for c in source.body), *python_in_call(node)):
+            self.visit(child)
+        if not self.hidden:
+            self.hinted.update(dict.fromkeys(hinted_names(node)))
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        self.generic_visit(node)
+        for child in python_in_format(node):
+            self.visit(child)
 
     def _is_displayed(self, node: ast.Call) -> bool:
         return isinstance(self.displayed, ast.Expr) and self.displayed.value is node
@@ -342,6 +365,9 @@ class NameWalk(ast.NodeVisitor):
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         self._visit_part(node)
+        name = key_of_names(node)
+        if name is not None:
+            self.visit(ast.Name(name, node.ctx))
 
     def _visit_part(self, node: ast.Attribute | ast.Subscript) -> None:
         self.generic_visit(node)
@@ -451,7 +477,8 @@ class NameWalk(ast.NodeVisitor):
                 name = root_name(part.func)
                 called = part.func.attr if isinstance(part.func, ast.Attribute) else name
                 makes = name is not None and self._makes(name, set())
-                found += [name] if makes and name is not None else []
+                is_handle = isinstance(part.func, ast.Attribute) and _is_handle(called or "", name or "")
+                found += [name] if (makes or is_handle) and name is not None else []
                 if makes or called in _CARRIERS:
                     pending += [*part.args, *(word.value for word in part.keywords)]
             elif isinstance(part, ast.Subscript):
@@ -630,6 +657,11 @@ def _global_stores(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
     named = {name for part in ast.walk(node) if isinstance(part, ast.Global) for name in part.names}
     stored = (p.id for p in ast.walk(node) if isinstance(p, ast.Name) and isinstance(p.ctx, ast.Store))
     return list(dict.fromkeys(name for name in stored if name in named))
+
+
+def _is_handle(method: str, owner: str) -> bool:
+    runs_calls = any(word in owner.lower() for word in ("client", "pool", "executor"))
+    return method in _HANDLES or (method == "map" and runs_calls)
 
 
 def _makes_code(node: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nbflow.notebook.cells import cells_of
+from nbflow.notebook.definition import mend_order
 from nbflow.notebook.reordering import reorder
 from nbflow.registry import flows
 
@@ -106,6 +107,8 @@ class Passes:
         """Look which contributions have been executed; IPython calls it after each cell."""
         self._ended = self._clock()
         for name in list(flows):
+            if cells_of(flows[name]).dangling:
+                mend_order(flows[name])
             cells, now = cells_of(flows[name]), self._pass(name)
             before, now.seen = now.seen, {one: c.number for one, c in cells.contributions.items() if c.cells}
             executed = [one for one, number in now.seen.items() if before.get(one) != number]

@@ -11,7 +11,7 @@ import copy
 import dis
 import functools
 import itertools
-import threading
+from contextvars import ContextVar
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -28,13 +28,7 @@ _MOST = 5_000  # functions and classes that are looked at for one cell
 _MOST_ITEMS = 50
 
 
-class _Here(threading.local):
-    """The names of the task that this thread is busy with."""
-
-    rebinding: Rebinding | None = None
-
-
-_here = _Here()
+_here: ContextVar[Rebinding | None] = ContextVar("nbflow_rebinding", default=None)
 
 
 class Rebinding:
@@ -54,12 +48,11 @@ class Rebinding:
         self._differs: dict[int, bool] = {}
 
     def __enter__(self) -> Rebinding:
-        self._around = _here.rebinding
-        _here.rebinding = self
+        self._token = _here.set(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        _here.rebinding = self._around
+        _here.reset(self._token)
 
     def adopt(self, names: Iterable[str], inputs: Collection[str] = ()) -> None:
         """Let what the cell reaches by these names see the names of the task.
@@ -304,7 +297,7 @@ def _dispatching(member: Any) -> Any:
 
     @functools.wraps(member)
     def method(*args: Any, **kwargs: Any) -> Any:
-        here = _here.rebinding
+        here = _here.get()
         return (member if here is None else here.method(member))(*args, **kwargs)
 
     method.__nbflow_method__ = member  # type: ignore[attr-defined]

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import ast
 import builtins
-import inspect
 import weakref
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
@@ -27,9 +26,10 @@ from nbflow.notebook.cellcode import (
     _show_without_stack,
 )
 from nbflow.notebook.cellfunction import CellFunction
+from nbflow.notebook.cellmagics import captured_name, cell_magic_of, in_task, wrapped
 from nbflow.notebook.filenames import file_names
 from nbflow.notebook.function_body import body_of
-from nbflow.notebook.infer import CellNames, Roles, names_of, ordinary_statements, roles
+from nbflow.notebook.infer import CellNames, Roles, is_shell_name, names_of, ordinary_statements, roles
 from nbflow.notebook.lookup import find_block
 from nbflow.notebook.numbering import cell_number
 
@@ -105,13 +105,31 @@ class Bodies:
         return None if function is None else function.bodies.get(name)
 
 
+def _users_above(flow: Flow, resource: Task, later: Collection[Task]) -> list[Task]:
+    """Return the cells above that use a resource, without those that come before another one of them."""
+    users = [t for t in _readers(flow, [resource]) if _cell_function(t) is not None and t not in later]
+    earlier = {edge.upstream_task for user in users for edge in flow.edges_in(user)}
+    return [user for user in users if user not in earlier]
+
+
+def is_resource(task: Task) -> bool:
+    """Tell whether a task is one that sets a block's resource up."""
+    block = getattr(task, "block", None)
+    return isinstance(block, Block) and any(task is one for one in block.lifecycle)
+
+
+def _cell_function(task: Task) -> CellFunction | None:
+    run = vars(task).get("run")
+    return run if isinstance(run, CellFunction) else None
+
+
 def cell_of(flow: Flow, task: Task) -> CellFunction | None:
     """Return the cell that gives the value of a task: its own, or that of the task which it takes a name from."""
     if task not in flow.tasks:
         return None
     for one in (task, *(edge.upstream_task for edge in flow.edges_in(task))):
-        run = vars(one).get("run")
-        if isinstance(run, CellFunction):
+        run = _cell_function(one)
+        if run is not None:
             return run
     return None
 
@@ -141,31 +159,21 @@ class TaskCell:
         self.text = text
         self.needs = needs
         self.gives = gives
-        _refuse_cell_magic(text)
+        if not text.body.strip():
+            raise UsageError(f"{text.magic}: the cell is empty")
         self.own: dict[str, Any] = {}
-        self.outputs: tuple[str, ...] = ()
-        source = _aligned(shell, text.body, text.raw)
+        self.around = cell_magic_of(text.body, text.magic)
+        self.body = text.body if self.around is None else self.around.body
+        source = _aligned(shell, self.body, text.raw)
         self.filename = shell.compile.cache(source, cell_number(shell), raw_code=text.raw)
         try:
             self.tree: ast.Module = shell.transform_ast(shell.compile.ast_parse(source, self.filename))
-            self._refuse_await()
         except SyntaxError as error:
             _show_without_stack(shell, error)
             raise
         self.names: CellNames = names_of(self.tree)
         self.late: frozenset[str] = frozenset()
         self._check_gives()
-
-    def _refuse_await(self) -> None:
-        flags = self.shell.compile.flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-        code = compile(self.tree, self.filename, "exec", flags, dont_inherit=True)
-        if code.co_flags & inspect.CO_COROUTINE:
-            waits = (ast.Await, ast.AsyncFor, ast.AsyncWith)
-            line = next((n.lineno for n in ast.walk(self.tree) if isinstance(n, waits)), 1)
-            raise UsageError(
-                f"{self.text.magic}: line {line} awaits at top level, which a task made of a cell cannot do; "
-                "write an `async def` with @task, and call it in a %%flow cell"
-            )
 
     def _check_gives(self) -> None:
         names = self.names
@@ -188,12 +196,25 @@ class TaskCell:
             late=self.late,
             at_once=self.own,
             wanted=wanted,
+            kept=[name for name, task in given.items() if is_resource(task)],
         )
 
     def find_names(self, flow: Flow) -> CellNames:
         """Find the names, with what functions of the notebook read, as it is now."""
         self.names = names_of(self.tree, Bodies(flow, self.shell.user_ns))
+        captured = captured_name(self.around)
+        if captured is not None:
+            self.names = replace(self.names, bound=(*self.names.bound, captured))
+        self._refuse_names_of_shell()
         return self.names
+
+    def _refuse_names_of_shell(self) -> None:
+        for name in self.names.read:
+            if is_shell_name(name) and name != "In":
+                raise UsageError(
+                    f"{self.text.magic}: the cell reads {name!r}, which is what another cell has shown in the "
+                    "notebook, and no value of a task; give the value a name in the cell that shows it, and read that"
+                )
 
     def execute_ordinary(self, flow: Flow) -> None:
         """Execute the imports and functions that need no value in the notebook, before the flow is entered."""
@@ -203,7 +224,8 @@ class TaskCell:
         nodes = ordinary_statements(self.tree, found.inputs)
         definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
         self.late = frozenset(n.name for n in self.tree.body if isinstance(n, definitions) and n not in nodes)
-        self.rest = ast.Module([node for node in self.tree.body if node not in nodes], [])
+        rest = in_task([node for node in self.tree.body if node not in nodes])
+        self.rest = ast.Module(rest if self.around is None else wrapped(self.around, rest), [])
         if not nodes:
             return
         ordinary = ast.Module(list(nodes), [])
@@ -264,7 +286,8 @@ class TaskCell:
             before={n: namespace[n] for n in self.names.read if n in namespace and n not in given},
             namespace=namespace,
             flow=weakref.ref(flow),
-            is_quiet=_ends_with_semicolon(self.shell, self.text.body),
+            is_quiet=_ends_with_semicolon(self.shell, self.body),
+            interactivity=self.shell.ast_node_interactivity,
             files=file_names(self.tree),
             binds=(*self.names.bound, *self.names.maybe),
             bodies={n: body for n, body in self.names.bodies.items() if n not in self.own},
@@ -280,6 +303,8 @@ class TaskCell:
                 _enter_blocks_of(inputs.values(), inside)
             first = dict.fromkeys(_readers(flow, [inputs[n] for n in found.changes]))
             first |= dict.fromkeys(_sharing_files(flow, function))
+            for resource in filter(is_resource, inputs.values()):
+                first |= dict.fromkeys(_users_above(flow, resource, later))
             flow.set_dependencies(
                 task, upstream_tasks=[t for t in first if t not in later], keyword_tasks=inputs
             )
@@ -300,16 +325,6 @@ class TaskCell:
                 )
 
 
-def _refuse_cell_magic(text: CellText) -> None:
-    first = next((line for line in text.body.splitlines() if line.strip()), None)
-    if first is None:
-        raise UsageError(f"{text.magic}: the cell is empty")
-    if first.startswith("%%"):
-        raise UsageError(
-            f"{text.magic}: {first.split()[0]} cannot stand inside of a task; put it above, or leave it out"
-        )
-
-
 def _readers(flow: Flow, versions: Sequence[Task]) -> list[Task]:
     """Return the tasks that take one of `versions`: they come first, before it is changed in place."""
     found: dict[Task, None] = {}
@@ -322,8 +337,8 @@ def _sharing_files(flow: Flow, function: CellFunction) -> list[Task]:
     """Return the tasks that come first because of a file which both name, if their cells are above."""
     found = []
     for task in flow.tasks:
-        run = vars(task).get("run")
-        if isinstance(run, CellFunction) and function.files.comes_after(run.files):
+        run = _cell_function(task)
+        if run is not None and function.files.comes_after(run.files):
             found.append(task)
     return found
 

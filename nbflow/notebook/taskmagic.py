@@ -10,6 +10,7 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
 from nbflow.errors import NbflowError
+from nbflow.notebook.cellmagics import AT_ONCE, CellMagic, cell_magic_of
 from nbflow.notebook.cellnow import CellNow
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.definition import Definition, ask_for, tie_others
@@ -74,8 +75,12 @@ class TaskMagics(Magics):
         needs, gives = _names(options.needs, magic), _names(options.gives, magic)
         key, label = self.now.part(cell)
         text = CellText(body=cell, raw=self._raw(cell), label=label, magic=magic)
-        task_cell = TaskCell(self._shell, text, needs, gives)
         name, is_new = _flow_name(options.flow, magic)
+        around = cell_magic_of(cell, magic)
+        if around is not None and around.name in AT_ONCE:
+            self._at_once(around, name, key)
+            return
+        task_cell = TaskCell(self._shell, text, needs, gives)
         flow = flows.get_or_create(name)
         try:
             defined = self._define(flow, task_cell, key, options)
@@ -84,6 +89,13 @@ class TaskMagics(Magics):
                 flows.pop(name, None)
             raise
         display({"text/plain": _summary(defined)}, raw=True)
+
+    def _at_once(self, magic: CellMagic, flow: str, key: str) -> None:
+        """Execute a cell that reads no value, and let it be no task if it was one."""
+        self._shell.run_cell_magic(magic.name, magic.line, magic.body)
+        if flow in flows:
+            cells_of(flows[flow]).remove_cell(key, self._shell.user_ns)
+        display({"text/plain": f"%%{magic.name} is executed at once, and no task is needed"}, raw=True)
 
     def _raw(self, body: str) -> str:
         return body if self._cell is None else str(self._cell.raw_cell)

@@ -1,0 +1,74 @@
+"""Names of a notebook in texts that Python or a library evaluates: `eval("x + 1")`, `table.query("kg > @limit")`."""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+
+__all__ = ["hinted_names", "key_of_names", "python_in_call", "python_in_format"]
+
+_AT = re.compile(r"@([A-Za-z_]\w*)")
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_PERCENT = re.compile(r"%\((\w+)\)")
+_EVALUATED = frozenset({"query", "eval"})
+_SQL = frozenset({"sql", "sqldf", "pysqldf"})
+
+
+def python_in_call(node: ast.Call) -> list[ast.stmt]:
+    """Return the Python in the texts that a call evaluates."""
+    function = node.func
+    texts = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    source = ""
+    if isinstance(function, ast.Name) and function.id in ("eval", "exec"):
+        source = texts[0].strip() if texts else ""
+    elif isinstance(function, ast.Attribute) and function.attr in _EVALUATED:
+        source = "\n".join(name for text in texts for name in _AT.findall(text))
+    elif isinstance(function, ast.Attribute) and function.attr == "format":
+        words = [word.value for word in node.keywords if word.arg is None]
+        if isinstance(function.value, ast.Constant) and any(map(_is_names, words)):
+            source = "\n".join(_fields(str(function.value.value)))
+    try:
+        return ast.parse(source).body
+    except SyntaxError:
+        return []
+
+
+def python_in_format(node: ast.BinOp) -> list[ast.stmt]:
+    """Return the names in `"%(a)s" % globals()` as Python."""
+    if not (isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant) and _is_names(node.right)):
+        return []
+    return ast.parse("\n".join(_PERCENT.findall(str(node.left.value)))).body
+
+
+def key_of_names(node: ast.Subscript) -> str | None:
+    """Return the name in `globals()["name"]`, None for any other subscript."""
+    if _is_names(node.value) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
+        return node.slice.value
+    return None
+
+
+def hinted_names(node: ast.Call) -> list[str]:
+    """Return the words in a text that a library takes for SQL about the notebook's tables."""
+    function = node.func
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    if name not in _SQL:
+        return []
+    texts = (a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str))
+    return [word for text in texts for word in _WORD.findall(text)]
+
+
+def _is_names(node: ast.expr) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and getattr(node.func, "id", "") in ("globals", "locals", "vars")
+        and not node.args
+    )
+
+
+def _fields(text: str) -> list[str]:
+    try:
+        found = [field for _, field, _, _ in string.Formatter().parse(text) if field]
+    except ValueError:
+        return []
+    return [match[0] for field in found if (match := _WORD.match(field))]
