@@ -13,6 +13,7 @@ from nbflow.core.fingerprint import known_fingerprint
 from nbflow.core.states import Mapped, Pending, State, without_value
 from nbflow.core.value_copy import copy_ahead
 from nbflow.core.value_traits import is_fixed, is_one_shot
+from nbflow.engine.filehistory import is_cell
 from nbflow.engine.followed import ATOMS, MOST_ELEMENTS
 from nbflow.engine.frozen import ORDINARY
 from nbflow.engine.inputs import Inputs
@@ -106,6 +107,7 @@ class Reuse(NoReuse):
         self._prints: dict[int, tuple[Any, str | None]] = {}
         self._reached: dict[int, dict[int, str]] | None = None
         self._changed_by: dict[int, dict[int, str]] | None = None
+        self._told: list[tuple[int, Any]] | None = None
 
     # -- what a task would get --------------------------------------------------------------------------------------
 
@@ -121,7 +123,55 @@ class Reuse(NoReuse):
                 why = value if type(value) is _Lost else self._reason(node, taken.get(key), value)
                 if why:
                     found[up] = str(why)
+        for up, why in self._told_by_cells(node):
+            found.setdefault(up, why)
         return found
+
+    def _told_by_cells(self, node: int) -> Iterable[tuple[int, str]]:
+        """Give the tasks whose values a notebook's cell says that it changes, where nobody can look into the value.
+
+        A connection that has been closed or a pool that was shut down is not what its task returned. And what cells
+        have done with a block's resource is gone when the block is opened again.
+        """
+        if not is_cell(self._graph, node):
+            return
+        for edge in self._graph.edges_in[node]:
+            up = self._graph.index[edge.upstream_task]
+            if edge.key is None:
+                continue
+            if self._graph.role[up] != ORDINARY:
+                for user in filter(lambda one: is_cell(self._graph, one), range(node)):
+                    if any(
+                        e.key and e.upstream_task is edge.upstream_task for e in self._graph.edges_in[user]
+                    ):
+                        yield user, f"uses {edge.upstream_task.name!r}, which is set up again"
+                continue
+            value = vars(self._states[edge.upstream_task]).get("result")
+            followed = self._values.followed(value)
+            if type(value) in ATOMS or (followed is not None and followed.print is not None):
+                continue
+            changer = next((n for n, held in self._changes_of_cells() if held is value and n > up), None)
+            if changer is not None:
+                yield self._maker(up), f"changed in place by {self._graph.tasks[changer].name!r}"
+
+    def _changes_of_cells(self) -> list[tuple[int, Any]]:
+        """Return the cells that say that they change an input, each with the object."""
+        if self._told is None:
+            self._told = []
+            for node, task in enumerate(self._graph.tasks):
+                changes = getattr(vars(task).get("run"), "changes", ()) if is_cell(self._graph, node) else ()
+                if self._before[node] is None or not self._states[task].is_successful():
+                    continue
+                for edge in self._graph.edges_in[node] if changes else ():
+                    if edge.key in changes:
+                        self._told.append((node, vars(self._states[edge.upstream_task]).get("result")))
+        return self._told
+
+    def _maker(self, node: int) -> int:
+        """Return the task that makes a value: of one that takes it from several, the one that gives those."""
+        if self._graph.tasks[node].auto_generated and self._graph.edges_in[node]:
+            return self._graph.index[self._graph.edges_in[node][0].upstream_task]
+        return node
 
     def _given(self, node: int, child: int) -> Iterable[tuple[str, int, Any]]:
         for edge in self._graph.edges_in[node]:

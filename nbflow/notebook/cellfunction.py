@@ -103,6 +103,7 @@ class CellFunction:
         bodies: What the functions and classes among them do to names when they are used.
         spare: Those that it gives only if a cell below reads them.
         maybe: The outputs that it may leave unbound.
+        sets: Whether it sets something that the cells below may see: options of a package, a seed.
     """
 
     keeps_order = True  # of the cells, where one reads a file that another writes
@@ -132,6 +133,7 @@ class CellFunction:
         bodies: Mapping[str, Body] | None = None,
         spare: Sequence[str] = (),
         maybe: Collection[str] = (),
+        sets: bool = False,
     ) -> None:
         self.__name__ = self.__qualname__ = name
         self.__module__ = "__main__"
@@ -157,6 +159,7 @@ class CellFunction:
         self.bodies = dict(bodies or {})
         self.spare = tuple(spare)
         self.maybe = frozenset(maybe)
+        self.sets = sets
         self._compile()
 
     def giving(self, outputs: tuple[str, ...]) -> CellFunction:
@@ -200,7 +203,7 @@ class CellFunction:
         space = self._space(inputs)
         rebinding = Rebinding(space, self.binds)
         rebinding.adopt((*self.read, *self.own, *self.inputs), self.inputs)
-        if any(code.co_flags & inspect.CO_COROUTINE for code in (self._body, self._last) if code is not None):
+        if self.is_async:
             return self._awaiting(space, rebinding)
         shown = None
         with rebinding, self._explaining(space):
@@ -209,6 +212,12 @@ class CellFunction:
                 if is_shown:
                     shown = self._show(value)
         return self._given(space, shown)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the cell awaits at its top."""
+        codes = (self._body, self._last)
+        return any(code.co_flags & inspect.CO_COROUTINE for code in codes if code is not None)
 
     async def _awaiting(self, space: dict[str, Any], rebinding: Rebinding) -> Any:
         """Execute a cell that awaits at its top."""

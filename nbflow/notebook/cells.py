@@ -78,6 +78,9 @@ class Cells:
         self._known = Baseline(Graph("nothing yet"))
         self._version = -1
         self.hidden: set[str] = set()
+        self.definitions: dict[
+            str, dict[str, Any]
+        ] = {}  # the functions and classes of `%%task` cells, by cell
         self.lineage = Lineage()
         self.skipped: dict[str, int] = {}
 

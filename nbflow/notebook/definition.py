@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.definitions import replace
@@ -12,7 +13,7 @@ from nbflow.errors import NbflowError
 from nbflow.notebook.cellfunction import CellFunction
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.difference import is_made
-from nbflow.notebook.taskcell import is_resource
+from nbflow.notebook.taskcell import below, is_resource
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from nbflow.notebook.contributions import Contribution
     from nbflow.notebook.taskcell import Defined, TaskCell
 
-__all__ = ["Definition", "ask_for", "mend_order", "tie_others"]
+__all__ = ["Definition", "ask_for", "mend_order", "note_definitions", "tie_others"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,8 @@ class Definition:
                 cell_id=self.cell_id,
             ),
         ):
-            defined = cell.add_to(flow, self.name, self.block, later, wanted)
+            above = _definitions_above(flow, self.key, cell.names.read)
+            defined = cell.add_to(flow, self.name, self.block, later, wanted, above)
         if defined.task is not None:
             vars(defined.task.run)["define_again"] = lambda asked=(): self.add_to(flow, asked)
             old = None if before is None else vars(before).get("run")
@@ -97,6 +99,48 @@ def ask_for(flow: Flow, cell: TaskCell, key: str) -> None:
     for function in asked:
         if function.define_again is not None:
             function.define_again(missing)
+
+
+def note_definitions(flow: Flow, cell: TaskCell, key: str) -> None:
+    """Note which functions and classes a cell has defined, and let each cell mean the ones above it.
+
+    Where two cells define one name, the notebook has the one that was executed last; a cell between the two means
+    the upper one.
+    """
+    defined = {n: v for n, v in cell.own.items() if isinstance(v, (FunctionType, type)) and _is_own(v)}
+    known = cells_of(flow).definitions
+    before = known.get(key, {})
+    known[key] = defined
+    several = {n for n in (*before, *defined) if sum(n in names for names in known.values()) > 1}
+    if not several:
+        return
+    for task in flow.sorted_tasks():
+        run = vars(task).get("run")
+        if isinstance(run, CellFunction) and run.define_again is not None and several.intersection(run.read):
+            try:
+                run.define_again()
+            except NbflowError:  # the cell itself says why, when it is executed
+                continue
+
+
+def _is_own(value: Any) -> bool:
+    return getattr(value, "__module__", None) == "__main__"
+
+
+def _definitions_above(flow: Flow, key: str, names: Iterable[str]) -> dict[str, Any]:
+    """Return what the nearest cell above the cell `key` has defined, of the names that several cells define."""
+    book = cells_of(flow).book
+    known = cells_of(flow).definitions
+    places = {other: book.position[one] for other in known if (one := book.id_of(other)) is not None}
+    own = book.id_of(key)
+    here = len(book.position) if own is None else book.position[own]
+    found = {}
+    for name in names:
+        defining = sorted((places[other], other) for other in places if name in known[other])
+        above = [other for place, other in defining if place < here]
+        if len(defining) > 1 and above and name not in known.get(key, {}):
+            found[name] = known[above[-1]][name]
+    return found
 
 
 def mend_order(flow: Flow) -> None:
@@ -130,7 +174,9 @@ def tie_others(flow: Flow, task: Task, key: str) -> None:
     }
     using = {e.downstream_task for v in versions if is_resource(v) for e in flow.edges_out(v)}
     if using:
-        changing |= using - _below(flow, task)
+        changing |= using - below(flow, task)
+    if function.sets:
+        changing |= {t for t in later if isinstance(vars(t).get("run"), CellFunction)} - below(flow, task)
     for other in flow.sorted_tasks():
         run = vars(other).get("run")
         if other is task or not isinstance(run, CellFunction) or run.define_again is None:
@@ -211,18 +257,6 @@ def _wanted_after(flow: Flow, key: str) -> set[str]:
 def _changes(task: Task, name: str | None) -> bool:
     run = vars(task).get("run")
     return isinstance(run, CellFunction) and name in run.changes
-
-
-def _below(flow: Flow, task: Task) -> set[Task]:
-    """Return the tasks that come after a task, themselves or through others."""
-    found: set[Task] = set()
-    pending = [task]
-    while pending:
-        for edge in flow.edges_out(pending.pop()):
-            if edge.downstream_task not in found:
-                found.add(edge.downstream_task)
-                pending.append(edge.downstream_task)
-    return found
 
 
 def _tasks_after(flow: Flow, key: str) -> set[Task]:

@@ -7,6 +7,7 @@ Run as a script, it runs the flow.
 
 from __future__ import annotations
 
+import ast
 import builtins
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,12 @@ from nbflow.notebook.exportcells import (
     FlowCell,
     TaskCell,
     cells_to_export,
+    definitions_to_export,
     function_name,
     in_block,
     quoted,
 )
-from nbflow.notebook.exporttext import indented
+from nbflow.notebook.exporttext import indented, without_annotations
 from nbflow.notebook.infer import names_of
 from nbflow.notebook.plaincells import PlainCells, Statement, import_of
 
@@ -36,9 +38,14 @@ if TYPE_CHECKING:
 __all__ = ["ExportError", "export"]
 
 _SHOW = f'''def {SHOW}(value):
-    """Print what a cell of the notebook showed at its end."""
+    """Print what a cell of the notebook showed, as the notebook did, and return it."""
+    try:
+        from IPython.lib.pretty import pretty
+    except ImportError:
+        pretty = repr
     if value is not None:
-        print(value)'''
+        print(pretty(value))
+    return value'''
 _WITH_OTHER_CELLS = ("time", "capture")
 
 
@@ -77,6 +84,9 @@ class _Export:
     def text(self) -> str:
         """Put the module together."""
         statements, future = self._statements()
+        statements, self.inner = self._apart(statements)
+        if any(self._is_annotated(statement) for statement in statements) and not future:
+            future = [Statement.of("from __future__ import annotations")]
         bound = {name for statement in statements for name in statement.binds}
         moved = {statement.text for statement in statements}
         functions, calls = self._functions(bound, moved)
@@ -95,6 +105,53 @@ class _Export:
             f"        raise SystemExit({variable}.runs[-1].text())"
         )
         return "\n\n".join(parts) + "\n"
+
+    def _apart(self, statements: Sequence[Statement]) -> tuple[list[Statement], list[Statement]]:
+        """Part what stands in the module from what needs values to be defined, and so stands in the tasks."""
+        values = {name for cell in self.order if isinstance(cell, TaskCell) for name in cell.function.binds}
+        values |= self.given
+        values -= {name for s in statements if not self._reads(s) & values for name in s.binds}
+        inner: list[Statement] = []
+        needed = set(values)
+        while True:
+            more = [s for s in statements if s not in inner and not s.is_import]
+            more = [s for s in more if self._reads(s, is_lazy=True) & needed]
+            if not more:
+                break
+            inner += more
+            needed |= {name for statement in more for name in statement.binds}
+        read = {name for statement in statements for name in self._reads(statement)}
+        read |= {n for cell in self.cells if isinstance(cell, TaskCell) for n in cell.read_by_functions}
+        self.shared = frozenset(values & read)
+        return [s for s in statements if s not in inner], [s for s in statements if s in inner]
+
+    @staticmethod
+    def _reads(statement: Statement, *, is_lazy: bool = False) -> set[str]:
+        """Return the names that a statement reads, but for those in annotations.
+
+        Args:
+            statement: The statement.
+            is_lazy: Whether what its functions read when they are called is left out.
+        """
+        tree = ast.Module([without_annotations(statement.node)], [])
+        names = names_of(tree, (lambda name: None) if is_lazy else None)
+        stored = () if is_lazy else names.maybe
+        return {*names.read, *stored}
+
+    def _is_annotated(self, statement: Statement) -> bool:
+        named = set(statement.names.read) - self._reads(statement)
+        return not named.isdisjoint(self.given)
+
+    def _helpers(self, cell: TaskCell) -> list[Statement]:
+        """Return the functions that a cell needs and that read values, in their order."""
+        wanted = {*cell.reads, *cell.function.read}
+        chosen: list[Statement] = []
+        while True:
+            more = [s for s in self.inner if s not in chosen and s.binds & wanted]
+            if not more:
+                return [s for s in self.inner if s in chosen]
+            chosen += more
+            wanted.update(name for statement in more for name in self._reads(statement))
 
     @staticmethod
     def _definitions(statements: Sequence[Statement]) -> list[str]:
@@ -135,7 +192,10 @@ class _Export:
     def _from_notebook(self, cell: FlowCell | TaskCell) -> list[str]:
         """Return the names that a cell reads, and that no task gives to it."""
         if isinstance(cell, TaskCell):
-            return [n for n in (*cell.reads, *cell.function.own) if n not in cell.function.inputs]
+            function = cell.function
+            # A name that a task has taken is bound by the cell itself, below a function that reads it.
+            own = {n for n in function.binds if isinstance(self.namespace.get(n), Task)} - {*function.before}
+            return [n for n in (*cell.reads, *function.own) if n not in function.inputs and n not in own]
         return [
             n for n in cell.reads if self.book.binder(n, cell.id) in (None, cell.id) and not self._is_bound(n)
         ]
@@ -145,7 +205,7 @@ class _Export:
 
     def _plain_sources(self) -> list[str]:
         """Return the ordinary cells that were executed, in plain Python as far as IPython can translate them."""
-        found = []
+        found = definitions_to_export(self.book.contributions, self.shell.transform_cell)
         for raw in self.shell.magics_manager.registry["TaskMagics"].sources:
             text = raw.lstrip()
             if text.startswith("%%"):
@@ -211,13 +271,16 @@ class _Export:
                 continue
             name = function_name(cell.task.name, taken)
             taken.add(name)
-            text, shows = cell.definition(name, moved, self._defaults(cell, bound))
+            helpers = [] if not self.inner else self._helpers(cell)
+            own = {cell.source.of(node) for node in cell.ordinary}
+            helpers = [helper for helper in helpers if helper.text not in own]
+            text, shows = cell.definition(name, moved, self._defaults(cell, bound), helpers, self.shared)
             if shows and _SHOW not in functions:
                 functions.insert(0, _SHOW)
             functions.append(text)
             if cell.task in kept:
                 variables[cell.task] = f"{name}_task"
-            lines = cell.call(name, variables.get(cell.task), self._after(cell, variables))
+            lines = cell.call(name, variables.get(cell.task), self._after(cell, variables), self.shared)
             text = "\n".join(lines)
             block = self._block_of(cell.task)
             calls.append(text if block is None else in_block(text, block, self.namespace))

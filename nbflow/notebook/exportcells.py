@@ -14,20 +14,25 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import NbflowError
 from nbflow.notebook.cellfunction import CellFunction
+from nbflow.notebook.cellmagics import captured_name, cell_magic_of
 from nbflow.notebook.exporttext import CellSource, dedented, indented
 from nbflow.notebook.infer import is_definition, names_of
 from nbflow.notebook.magictext import magic_call, texts_of
+from nbflow.notebook.scripts import parse_run, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from nbflow.core.function_task import FunctionTask
+    from nbflow.notebook.cellmagics import CellMagic
     from nbflow.notebook.contributions import Contribution
+    from nbflow.notebook.plaincells import Statement
 
 # Magics that only set up the notebook.
 _LEFT_OUT = frozenset({"matplotlib", "config", "load_ext", "reload_ext", "autoreload", "precision", "pylab"})
 SHOW = "show_value"
 _WIDTH = 100
+_GLOBAL = re.compile(r"^[ \t]+global[ \t]+([\w, \t]+)$", re.MULTILINE)
 
 
 class ExportError(NbflowError, ValueError):
@@ -77,12 +82,14 @@ class TaskCell:
         label: What it is called in messages.
         source: Its Python.
         task: The task.
+        around: The magic that stands around its run.
     """
 
     id: str
     label: str
     source: CellSource
     task: FunctionTask
+    around: CellMagic | None = None
 
     @property
     def function(self) -> CellFunction:
@@ -97,7 +104,7 @@ class TaskCell:
         found = []
         for node in self.source.tree.body:
             names = names_of(ast.Module([node], []))
-            bound = {*names.bound, *names.maybe}
+            bound = {getattr(node, "name", None) or n for n in (*names.bound, *names.maybe)}
             is_star = isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
             if is_definition(node) and (is_star or (bound and bound <= own)):
                 found.append(node)
@@ -108,26 +115,45 @@ class TaskCell:
         """The names that the function reads, its inputs included."""
         return names_of(self.source.without(self.ordinary).tree).read
 
-    def definition(self, name: str, moved: Collection[str], defaults: Sequence[str]) -> tuple[str, bool]:
+    @property
+    def read_by_functions(self) -> set[str]:
+        """What functions that the task gives may read when other cells call them."""
+        bodies = (body for name, body in self.function.bodies.items() if name in self.function.outputs)
+        return {name for body in bodies for name in (*body.read, *body.stored)}
+
+    def definition(
+        self,
+        name: str,
+        moved: Collection[str],
+        defaults: Sequence[str],
+        helpers: Sequence[Statement] = (),
+        shared: Collection[str] = (),
+    ) -> tuple[str, bool]:
         """Return the text of the function, and whether it shows something.
 
         Args:
             name: What the function is called.
             moved: The texts of statements that stand above all functions.
             defaults: The names of the module that the function binds itself and reads before.
+            helpers: The functions that need values of tasks to be defined: they are defined in it.
+            shared: The values that functions of the module read: they are names of the module while it runs.
         """
         function = self.function
         cell = self.source
         cell = cell.without([node for node in self.ordinary if cell.of(node) in moved])
         cell = cell.without([node for node in cell.tree.body if isinstance(node, ast.Global)])
-        shows = False
-        last = cell.tree.body[-1] if cell.tree.body else None
-        if isinstance(last, ast.Expr) and not function.outputs:
-            cell = cell.with_last_wrapped("return ")
-        elif isinstance(last, ast.Expr) and not function.is_quiet and not _prints(last.value):
-            cell, shows = cell.with_last_wrapped(f"{SHOW}(", ")"), True
-        body = cell.indented()
         given = function.outputs
+        wraps = self._wraps(cell, is_returned=not given)
+        shows = any(SHOW in before for before, _ in wraps.values())
+        cell = cell.with_wrapped(wraps)
+        shared = self._shared(shared, defaults)
+        above = [f"global {', '.join(shared)}"] if shared else []
+        above += ["globals().update(values)"] if not set(function.inputs).isdisjoint(shared) else []
+        unset = [n for n in given if n in function.maybe and n not in (*function.inputs, *defaults)]
+        above += [f"{n} = None" for n in unset]
+        above += [helper.text for helper in helpers]
+        around = _around(self.around, cell.text.strip("\n"))
+        body = indented("\n".join(part for part in (*above, around) if part)).rstrip()
         if len(given) == 1:
             end = f"    return {given[0]}"
         else:
@@ -139,18 +165,54 @@ class TaskCell:
         decorator = (
             "@nbflow.task" if name == self.task.name else f"@nbflow.task(name={quoted(self.task.name)})"
         )
-        arguments = ", ".join([*function.inputs, *(f"{n}={n}" for n in defaults)])
-        return "\n".join([decorator, f"def {name}({arguments}):", *lines]), shows
+        taken = [n for n in function.inputs if n not in shared]
+        more = ["**values"] if len(taken) < len(function.inputs) else []
+        arguments = ", ".join([*taken, *(f"{n}={n}" for n in defaults if n not in shared), *more])
+        keyword = "async def" if function.is_async else "def"
+        return "\n".join([decorator, f"{keyword} {name}({arguments}):", *lines]), shows
 
-    def call(self, name: str, kept: str | None, after: Sequence[str]) -> list[str]:
+    def _shared(self, shared: Collection[str], defaults: Sequence[str]) -> list[str]:
+        """Return the names of the module that the function binds or takes."""
+        function = self.function
+        names = names_of(self.source.tree)
+        late = [n for n in names.definitions if n in function.outputs]
+        stored = _GLOBAL.findall(self.source.text)
+        wanted = {*shared, *late, *(n.strip() for found in stored for n in found.split(","))}
+        bound = dict.fromkeys((*function.inputs, *names.bound, *names.maybe))
+        return [n for n in bound if n in wanted and n not in function.own]
+
+    def _wraps(self, cell: CellSource, *, is_returned: bool) -> dict[ast.Expr, tuple[str, str]]:
+        """Return what stands around the expressions that the cell shows."""
+        function, body = self.function, cell.tree.body
+        shown = [body[-1]] if body else []
+        if function.interactivity == "all":
+            shown = [*body]
+        wraps: dict[ast.Expr, tuple[str, str]] = {}
+        for node in shown:
+            if not isinstance(node, ast.Expr):
+                continue
+            is_shown = not function.is_quiet and not _prints(node.value) and function.interactivity != "none"
+            before, after = (f"{SHOW}(", ")") if is_shown else ("", "")
+            if is_returned and node is body[-1] and self.around is None:
+                before = f"return {before}"
+            if before:
+                wraps[node] = (before, after)
+        return wraps
+
+    def call(
+        self, name: str, kept: str | None, after: Sequence[str], shared: Collection[str] = ()
+    ) -> list[str]:
         """Return the lines that add the task to the flow.
 
         Args:
             name: What the function is called.
             kept: The variable for the task itself, if it is needed.
             after: The variables of tasks that come first.
+            shared: The values that functions of the module read.
         """
-        arguments = [*self.function.inputs]
+        together = {*self._shared(shared, ())}
+        arguments = [n for n in self.function.inputs if n not in together]
+        arguments += [f"{n}={n}" for n in self.function.inputs if n in together]
         if after:
             arguments.append(f"upstream_tasks=[{', '.join(after)}]")
         call = f"{name}({', '.join(arguments)})"
@@ -158,10 +220,10 @@ class TaskCell:
         if len(given) > 1:
             kept = kept or f"{name}_values"
             values = ", ".join(f'{kept}["{n}"]' for n in given)
-            together = f"{', '.join(given)} = {values}"
-            if len(together) > _WIDTH:
+            line = f"{', '.join(given)} = {values}"
+            if len(line) > _WIDTH:
                 return [f"{kept} = {call}", *(f'{n} = {kept}["{n}"]' for n in given)]
-            return [f"{kept} = {call}", together]
+            return [f"{kept} = {call}", line]
         return ["".join(f"{n} = " for n in (kept, *given) if n) + call]
 
 
@@ -189,11 +251,15 @@ def cells_to_export(
             )
         head, _, rest = contribution.source.partition("\n")
         is_told = head.startswith(("%%task", "--in "))
+        around = cell_magic_of(rest, head) if head.startswith("%%task") else None
+        if around is not None:
+            rest = around.body
+            around = around if captured_name(around) is not None else None
         source = _plain(transform(rest if is_told else contribution.source), contribution.label)
         task = next((t for t in contribution.tasks if isinstance(vars(t).get("run"), CellFunction)), None)
         if head.startswith("%%task"):
             if task is not None:
-                found.append(TaskCell(one, contribution.label, source, task))  # type: ignore[arg-type]
+                found.append(TaskCell(one, contribution.label, source, task, around))  # type: ignore[arg-type]
             continue
         block = head.removeprefix("--in ").strip() if is_told else None
         found.append(FlowCell(one, contribution.label, _inside_of_with(source, namespace), block))
@@ -223,6 +289,26 @@ def function_name(name: str, taken: Collection[str]) -> str:
     return found
 
 
+def definitions_to_export(
+    contributions: Mapping[str, Contribution], transform: Callable[[str], str]
+) -> list[str]:
+    """Return the Python of the `%%task` cells that needed no task: imports, functions, classes."""
+    found = []
+    for contribution in contributions.values():
+        head, _, rest = contribution.source.partition("\n")
+        if head.startswith("%%task") and not contribution.tasks:
+            found.append(transform(rest))
+    return found
+
+
+def _around(magic: CellMagic | None, text: str) -> str:
+    """Return the text of a cell inside of what its cell magic does."""
+    name = captured_name(magic)
+    if name is None:
+        return text
+    return f"from IPython.utils.capture import capture_output\n\nwith capture_output() as {name}:\n{indented(text)}"
+
+
 def _prints(value: ast.expr) -> bool:
     return isinstance(value, ast.Call) and getattr(value.func, "id", "") in ("print", "display")
 
@@ -243,6 +329,8 @@ def _without_magic(node: ast.stmt, label: str) -> str:
         magic, line = (*texts_of(call), "", "")[:2]
         if magic == "time" and line:
             return line
+        if magic == "run" and (script := parse_run(line)) is not None:
+            return source_of(script[0])
         if magic in _LEFT_OUT:
             return f"# %{magic} {line}"
     called = next(part for part in ast.walk(node) if isinstance(part, ast.Call) and magic_call(part))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import copy
 import io
 import tokenize
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
 
 class CellSource:
@@ -45,18 +46,19 @@ class CellSource:
         head, tail = self.lines[: _first_line(node) - 1], self.lines[node.end_lineno or node.lineno :]
         return CellSource("\n".join([*head, *text.splitlines(), *tail]) + "\n")
 
-    def with_last_wrapped(self, before: str, after: str = "") -> CellSource:
-        """Return the cell with text around its last expression."""
-        node = self.tree.body[-1]
-        assert isinstance(node, ast.Expr)
-        begin, end = node.value.lineno - 1, (node.value.end_lineno or node.value.lineno) - 1
+    def with_wrapped(self, wraps: Mapping[ast.Expr, tuple[str, str]]) -> CellSource:
+        """Return the cell with text before and after some of its expressions, in the order of the cell."""
         lines = list(self.lines)
-        line = lines[end].encode()
-        cut = node.end_col_offset or len(line)
-        lines[end] = (line[:cut] + after.encode() + line[cut:]).decode()
-        line = lines[begin].encode()
-        cut = node.col_offset
-        lines[begin] = (line[:cut] + before.encode() + line[cut:]).decode()
+        for node, (before, after) in reversed([*wraps.items()]):
+            begin, end = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+            if isinstance(node.value, ast.Tuple) and after:  # `a, b` would be two arguments
+                before, after = f"{before}(", f"){after}"
+            line = lines[end].encode()
+            cut = node.end_col_offset or len(line)
+            lines[end] = (line[:cut] + after.encode() + line[cut:]).decode()
+            line = lines[begin].encode()
+            cut = node.col_offset
+            lines[begin] = (line[:cut] + before.encode() + line[cut:]).decode()
         return CellSource.as_text("\n".join(lines) + "\n")
 
     @classmethod
@@ -109,3 +111,25 @@ def dedented(text: str, by: int) -> str:
         line if number in fixed or line[:by].strip() else line[by:]
         for number, line in enumerate(text.splitlines(), 2)
     )
+
+
+def without_annotations(node: ast.stmt) -> ast.stmt:
+    """Return a copy of a statement whose functions and names say nothing of types."""
+    plain: ast.stmt = _Plain().visit(copy.deepcopy(node))
+    return ast.fix_missing_locations(plain)
+
+
+class _Plain(ast.NodeTransformer):
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        node.annotation = ast.Constant(None)
+        return self.generic_visit(node)

@@ -151,6 +151,7 @@ class NameWalk(ast.NodeVisitor):
         self.bodies: dict[str, Body] = {}
         self.through: dict[str, str] = {}
         self.hinted: dict[str, None] = {}
+        self._only_named = False  # a base class or an annotation: nobody calls it there
         self.read: dict[str, None] = {}
         self.bound: dict[str, None] = {}
         self.changed: dict[str, None] = {}
@@ -295,7 +296,7 @@ class NameWalk(ast.NodeVisitor):
             self._carry(node.targets, node.value)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        self.visit(node.annotation)
+        self._name([node.annotation])
         if node.value is not None:
             self.visit(node.value)
             self.visit(node.target)
@@ -447,7 +448,7 @@ class NameWalk(ast.NodeVisitor):
                     self.visit(part)
                 self._visit_arguments(child.args)
                 if child.returns is not None:
-                    self.visit(child.returns)
+                    self._name([child.returns])
                 body |= self._body_of(child)
         return body
 
@@ -539,7 +540,7 @@ class NameWalk(ast.NodeVisitor):
             self.visit(decorator)
         self._visit_arguments(node.args)
         if node.returns is not None:
-            self.visit(node.returns)
+            self._name([node.returns])
         is_lazy = self._is_lazy
         self._bind(node.name)
         self.by_definition.add(node.name)
@@ -555,8 +556,9 @@ class NameWalk(ast.NodeVisitor):
     visit_AsyncFunctionDef = visit_FunctionDef
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        for part in (*node.decorator_list, *node.bases, *node.keywords):
+        for part in node.decorator_list:
             self.visit(part)
+        self._name([*node.bases, *node.keywords])
         body = self._class_body(node) if self._is_lazy else None
         if body is None:
             self._inside(function_locals(node), node.body, is_function=True)
@@ -580,7 +582,14 @@ class NameWalk(ast.NodeVisitor):
         )
         for argument in every:
             if argument is not None and argument.annotation is not None:
-                self.visit(argument.annotation)
+                self._name([argument.annotation])
+
+    def _name(self, nodes: Iterable[ast.AST]) -> None:
+        """Visit what names functions and classes without calling them."""
+        before, self._only_named = self._only_named, True
+        for node in nodes:
+            self.visit(node)
+        self._only_named = before
 
     def _inside(self, local: Collection[str], nodes: Iterable[ast.AST], *, is_function: bool) -> None:
         with self.hidden.adding(local, is_function=is_function):
@@ -617,7 +626,7 @@ class NameWalk(ast.NodeVisitor):
         if name not in self.sure:
             self.read.setdefault(name)
             self.through.pop(name, None)
-        if self.resolve is not None:
+        if self.resolve is not None and not self._only_named:
             self._use(name, name, {name})
 
     def _bind(self, name: str, *, always: bool = False) -> None:

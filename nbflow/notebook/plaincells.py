@@ -15,25 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.notebook.exporttext import CellSource
 from nbflow.notebook.infer import CellNames, is_import, names_of
-from nbflow.notebook.magictext import magic_call
+from nbflow.notebook.magictext import magic_call, texts_of
+from nbflow.notebook.scripts import parse_run, source_of
+from nbflow.notebook.settings import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
-
-# Calls that set an option of a module, where the module is needed.
-_SETTINGS = frozenset(
-    {
-        *("seed", "set_option", "set_printoptions", "set_theme", "set_style", "use", "filterwarnings"),
-        *(
-            "simplefilter",
-            "basicConfig",
-            "setLevel",
-            "setlocale",
-            "setrecursionlimit",
-            "register_plotting_backend",
-        ),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +154,7 @@ def _sets_option(node: ast.stmt, name: str) -> bool:
     root: ast.expr = call.func
     while isinstance(root, ast.Attribute):
         root = root.value
-    return isinstance(root, ast.Name) and root.id == name and call.func.attr in _SETTINGS
+    return isinstance(root, ast.Name) and root.id == name and call.func.attr in SETTINGS
 
 
 def _statements(source: str) -> list[Statement]:
@@ -177,6 +164,15 @@ def _statements(source: str) -> list[Statement]:
         return []
     found = []
     for node in cell.tree.body:
+        call = node.value if isinstance(node, ast.Expr) else None
+        if (
+            isinstance(call, ast.Call)
+            and magic_call(call) == "run_line_magic"
+            and texts_of(call)[:1] == ["run"]
+        ):
+            script = parse_run("".join(texts_of(call)[1:]))
+            found += [] if script is None else _statements(source_of(script[0]))
+            continue
         if any(magic_call(part) for part in ast.walk(node)):
             continue
         # A second statement, so that a call counts as one whose value is dropped.

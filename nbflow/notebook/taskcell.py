@@ -32,6 +32,7 @@ from nbflow.notebook.function_body import body_of
 from nbflow.notebook.infer import CellNames, Roles, is_shell_name, names_of, ordinary_statements, roles
 from nbflow.notebook.lookup import find_block
 from nbflow.notebook.numbering import cell_number
+from nbflow.notebook.settings import sets_something
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -110,6 +111,33 @@ def _users_above(flow: Flow, resource: Task, later: Collection[Task]) -> list[Ta
     users = [t for t in _readers(flow, [resource]) if _cell_function(t) is not None and t not in later]
     earlier = {edge.upstream_task for user in users for edge in flow.edges_in(user)}
     return [user for user in users if user not in earlier]
+
+
+def _setters_above(flow: Flow, task: Task, later: Collection[Task]) -> list[Task]:
+    """Return the cells above that set something for all cells below."""
+    found = []
+    for other in flow.tasks:
+        run = _cell_function(other)
+        if run is not None and run.sets and other is not task and other not in later:
+            found.append(other)
+    return found
+
+
+def is_below(flow: Flow, task: Task, others: Collection[Task]) -> bool:
+    """Tell whether one of `others` is `task`, or comes after it."""
+    return task in others or not below(flow, task).isdisjoint(others)
+
+
+def below(flow: Flow, task: Task) -> set[Task]:
+    """Return the tasks that come after a task, themselves or through others."""
+    found: set[Task] = set()
+    pending = [task]
+    while pending:
+        for edge in flow.edges_out(pending.pop()):
+            if edge.downstream_task not in found:
+                found.add(edge.downstream_task)
+                pending.append(edge.downstream_task)
+    return found
 
 
 def is_resource(task: Task) -> bool:
@@ -249,6 +277,7 @@ class TaskCell:
         block: str | None = None,
         later: Collection[Task] = (),
         wanted: Collection[str] = (),
+        above: Mapping[str, Any] | None = None,
     ) -> Defined:
         """Add the cell's task to the flow that is being built, and bind the names it gives in the notebook.
 
@@ -258,6 +287,7 @@ class TaskCell:
             block: The block to put it into, as the user calls it; by default that of the resource it takes.
             later: The tasks of cells that come after this one.
             wanted: The names that those cells read.
+            above: The functions and classes that it means, where cells below define others of the same names.
 
         Raises:
             UsageError: If it is told to need what no task gives.
@@ -282,13 +312,14 @@ class TaskCell:
             read=self.names.read,
             changes=found.changes,
             missing=unknown,
-            own=self.own,
+            own={**(above or {}), **self.own},
             before={n: namespace[n] for n in self.names.read if n in namespace and n not in given},
             namespace=namespace,
             flow=weakref.ref(flow),
             is_quiet=_ends_with_semicolon(self.shell, self.body),
             interactivity=self.shell.ast_node_interactivity,
             files=file_names(self.tree),
+            sets=sets_something(self.tree, namespace),
             binds=(*self.names.bound, *self.names.maybe),
             bodies={n: body for n, body in self.names.bodies.items() if n not in self.own},
             spare=found.spare,
@@ -305,6 +336,10 @@ class TaskCell:
             first |= dict.fromkeys(_sharing_files(flow, function))
             for resource in filter(is_resource, inputs.values()):
                 first |= dict.fromkeys(_users_above(flow, resource, later))
+            producers = {*inputs.values(), *first}
+            for setter in _setters_above(flow, task, later):
+                if not is_below(flow, setter, producers):
+                    first[setter] = None
             flow.set_dependencies(
                 task, upstream_tasks=[t for t in first if t not in later], keyword_tasks=inputs
             )

@@ -13,7 +13,7 @@ from nbflow.errors import NbflowError
 from nbflow.notebook.cellmagics import AT_ONCE, CellMagic, cell_magic_of
 from nbflow.notebook.cellnow import CellNow
 from nbflow.notebook.cells import cells_of
-from nbflow.notebook.definition import Definition, ask_for, tie_others
+from nbflow.notebook.definition import Definition, ask_for, note_definitions, tie_others
 from nbflow.notebook.options import parse
 from nbflow.notebook.passes import Passes
 from nbflow.notebook.reordering import reorder
@@ -111,6 +111,7 @@ class TaskMagics(Magics):
             defined = self._in_some_order(flow, definition)
         except NbflowError as error:
             raise UsageError(f"{magic}: {error}. The flow is as it was before this cell") from error
+        note_definitions(flow, cell, definition.key)
         if defined.task is not None:
             tie_others(flow, defined.task, definition.key)
         return defined

@@ -201,7 +201,7 @@ def test_what_cannot_be_written_is_refused(notebook, source, message):
 
 
 def test_a_name_that_no_cell_defines_is_refused(notebook):
-    notebook("exec('hidden = 1')")
+    notebook("get_ipython().user_ns['hidden'] = 1")
     notebook("%%task\nx = hidden")
 
     assert "no cell defines 'hidden'" in str(notebook("%flow export").error)
@@ -224,7 +224,8 @@ def test_indenting_leaves_strings_alone():
 
 
 def test_wrapping_counts_characters_and_not_bytes():
-    cell = CellSource("x = 'é'\n'é' + x  # ü\n").with_last_wrapped("show(", ")")
+    cell = CellSource("x = 'é'\n'é' + x  # ü\n")
+    cell = cell.with_wrapped({cell.tree.body[-1]: ("show(", ")")})
 
     assert cell.text == "x = 'é'\nshow('é' + x)  # ü\n"
 
@@ -286,3 +287,46 @@ def test_the_notebook_gives_the_numbers_of_the_plain_one_and_so_does_its_export(
     names = {"__name__": "cars"}
     exec(path.read_text(), names)
     assert shape(names["flow"]) == shape(flow)
+
+
+def printed(notebook, tmp_path, *sources):
+    """Execute `%%task` cells, or others, and give what their exported module prints."""
+    for i, source in enumerate(sources):
+        text = f"%%task cell_{i}\n{source[2:]}" if source.startswith("T ") else source
+        cell = notebook(text, cell_id=f"cell-{i}")
+        assert cell.error is None, cell.error
+    path = tmp_path / "module.py"
+    assert notebook(f"%flow export notebook -o {path}").error is None
+    done = subprocess.run([sys.executable, path], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("sources", "expected"),
+    [
+        (("T a, b = 41, 42\na, b",), "(41, 42)"),
+        (("T n = 12344", "T n + 1"), "12345"),
+        (("T 'quoted'",), "'quoted'"),
+        (("T n = 3", "def f(x=n):\n    return x", "T print(f(4))"), "4"),
+        (("T n = 3", "def f(x=n):\n    return x", "T print(f())"), "3"),
+        (("T Limit = int", "def f(x: Limit) -> Limit:\n    return x", "T print(f(3))"), "3"),
+        (("T n = 3", "T def f():\n    return n", "T n = 4", "T print(f())"), "4"),
+        (("T n = 1\ndef f():\n    global n\n    n += 1", "T f()\nprint(n)"), "2"),
+        (("T n = 3", "T class C:\n    size = n", "T print(C.__qualname__, C.size)"), "C 3"),
+        (("T for i in range(3): pass", "T print(i)"), "2"),
+        (("T %%time\nx = 2", "T print(x)"), "2"),
+        (("T %%capture out\nprint('in')", "T print(out.stdout)"), "in"),
+        (("T import asyncio\nx = await asyncio.sleep(0, 5)", "T print(x)"), "5"),
+    ],
+)
+def test_a_module_prints_what_the_notebook_printed(notebook, tmp_path, sources, expected):
+    assert printed(notebook, tmp_path, *sources) == expected.split()
+
+
+def test_scripts_that_cells_run_are_in_the_module(notebook, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "helpers.py").write_text("two = 2\ndef helped():\n    return two\n")
+
+    assert printed(notebook, tmp_path, "%run helpers.py", "T n = helped() + 1", "T print(n)") == ["3"]
+    (tmp_path / "helpers.py").unlink()

@@ -220,3 +220,13 @@ def test_what_a_cell_has_not_bound_this_time_is_missed_by_the_cell_that_reads_it
 
     failed = [one for one in state.result.values() if isinstance(one.result, NameError)]
     assert "binds it on some ways only" in "".join(failed[0].result.__notes__)
+
+
+def test_c2_a_cell_means_the_definition_above_it_where_another_one_stands_below(notebook, printed):
+    cells = ("T def f(): return 'one'", "T print(f())", "T def f(): return 'two'", "T print(f())")
+
+    assert printed(*cells) == ["one", "two"]
+
+    notebook("%%task cell_0\ndef f(): return 'edited'", cell_id="cell-0")
+
+    assert printed.run() == ["edited", "two"]

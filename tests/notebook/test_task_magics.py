@@ -108,3 +108,26 @@ def test_a_script_or_a_notebook_that_is_run_gives_what_it_binds(run, tmp_path, m
     said, _ = run("%%task\n%run more.py\n%run other.ipynb", "%%task\nprint(half(two), plus(1))")
 
     assert said == ["1.0", "5"]
+
+
+def test_a_cell_that_only_sets_something_is_followed_by_those_below(notebook, run):
+    import numpy as np
+
+    with np.printoptions():
+        cells = [
+            "import numpy as np\nnp.set_printoptions(precision=2)",
+            "a = np.array([1.2345])\na",
+            "print(a * 2)",
+        ]
+        run(*(f"%%task cell_{i}\n{source}" for i, source in enumerate(cells)))
+        cell = notebook(
+            "%%task cell_0\nimport numpy as np\nnp.set_printoptions(precision=3)", cell_id="cell-0"
+        )
+        assert cell.error is None
+
+        notebook("again = nbflow.flows['notebook'].runs[-1].rerun('stale')\nagain.wait()")
+
+        again = notebook.names["again"]
+        said = {task.name: "".join(line.text for line in lines) for task, lines in again.logs.items()}
+        assert said["cell_1"] == "array([1.234])\n"
+        assert said["cell_2"] == "[2.469]\n"

@@ -109,3 +109,37 @@ def test_a_connection_that_a_task_gives_is_closed_after_all_that_use_it(notebook
     cell = notebook("%flow run notebook --executor threads")
 
     assert "('create',)" in cell.out
+
+
+def test_what_cells_have_done_with_a_resource_is_done_again_when_it_is_set_up_again(notebook, cells):
+    flow = cells(
+        "db.execute('create table t(a)')",
+        "db.execute('insert into t values (1)')",
+        "rows = db.execute('select a from t').fetchall()",
+    )
+    assert flow.run().is_successful()
+    notebook("%%task cell_2\nrows = db.execute('select a + 1 from t').fetchall()", cell_id="cell-2")
+
+    state = flow.runs[-1].rerun("stale").wait()
+
+    assert state.result[notebook.names["rows"]].result == [(2,)]
+
+
+def test_a_connection_that_a_cell_has_closed_is_made_again_for_a_rerun(notebook):
+    notebook("import sqlite3")
+    sources = [
+        "con = sqlite3.connect(':memory:', check_same_thread=False)",
+        "con.execute('create table t(a)')\ncon.execute('insert into t values (1)')",
+        "rows = con.execute('select a from t').fetchall()",
+        "con.close()",
+    ]
+    for i, source in enumerate(sources):
+        notebook(f"%%task cell_{i}\n{source}", cell_id=f"cell-{i}")
+    flow = flows["notebook"]
+    assert flow.run().is_successful()
+    notebook("%%task cell_2\nrows = con.execute('select a + 1 from t').fetchall()", cell_id="cell-2")
+
+    run = flow.runs[-1].rerun("stale")
+
+    assert run.wait().is_successful()
+    assert run.results[notebook.names["rows"]] == [(2,)]
