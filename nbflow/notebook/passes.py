@@ -12,6 +12,7 @@ import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nbflow.notebook.cellnow import is_of_cell
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.definition import mend_order
 from nbflow.notebook.reordering import reorder
@@ -112,9 +113,12 @@ class Passes:
             cells, now = cells_of(flows[name]), self._pass(name)
             before, now.seen = now.seen, {one: c.number for one, c in cells.contributions.items() if c.cells}
             executed = [one for one, number in now.seen.items() if before.get(one) != number]
-            # Others may have been defined again by the way, before or after; the cell's own came first.
-            for one in sorted(executed, key=now.seen.__getitem__):
-                if before.get(one) is None or one == min(executed, key=now.seen.__getitem__):
+            executed.sort(key=now.seen.__getitem__)
+            # Others may have been defined again by the way, before or after.
+            cell = self._streak_cells[-1] if self._streak_cells else ""
+            own = [o for o in executed if any(is_of_cell(key, cell) for key in cells.contributions[o].cells)]
+            for one in executed:
+                if before.get(one) is None or one in (own or executed[:1]):
                     self._take(name, one, is_new=one not in before)
 
     def order_with(self, flow: Flow, one: str) -> list[str] | None:
