@@ -22,6 +22,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     from nbflow.notebook.completion import complete_flow
     from nbflow.notebook.magics import FlowMagics
     from nbflow.notebook.mending import post_mortem
+    from nbflow.notebook.numbering import CellNumbers
     from nbflow.notebook.reach import flows_in
     from nbflow.notebook.resources import show_left_behind
     from nbflow.notebook.shutdown import watch_shutdown
@@ -32,7 +33,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     shell.input_transformers_cleanup.append(below_task)
     task_magics = TaskMagics(shell)
     now = task_magics.now
-    for follower in (now, CodeWatch(shell), CellWatch(shell, now)):
+    for follower in (CellNumbers(shell), now, CodeWatch(shell), CellWatch(shell, now)):
         shell.events.register("pre_run_cell", follower.begin)
         shell.events.register("post_run_cell", follower.end)
     for magics in (FlowMagics(shell, now), task_magics):
@@ -55,6 +56,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     from nbflow.notebook.cellnow import CellNow
     from nbflow.notebook.codewatch import CodeWatch
     from nbflow.notebook.completion import complete_flow
+    from nbflow.notebook.numbering import CellNumbers
     from nbflow.notebook.shutdown import unwatch_shutdown
     from nbflow.notebook.watch import CONTEXT_KEY, CellWatch
 
@@ -64,7 +66,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     Run.debugger = None
     for event in ("pre_run_cell", "post_run_cell"):
         for callback in list(shell.events.callbacks[event]):
-            if isinstance(getattr(callback, "__self__", None), (CellNow, CodeWatch, CellWatch)):
+            if isinstance(getattr(callback, "__self__", None), (CellNow, CellNumbers, CodeWatch, CellWatch)):
                 shell.events.unregister(event, callback)
     thread.data.pop(CONTEXT_KEY, None)
     manager = shell.magics_manager
