@@ -46,6 +46,7 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     ├── RunNotFinishedError (RuntimeError)     something that only a run that is over can do
     ├── RerunError (ValueError)                a rerun of something that can not be rerun
     │   └── NothingToRerunError                nothing failed, or nothing is stale
+    ├── RunFailedError (RuntimeError)          a run that failed without an error that can be shown
     ├── RenderError (RuntimeError)             a drawing that can not be made here
     ├── LedgerError (RuntimeError)             something about the record of open resources
     │   ├── LedgerUnavailableError             it can not be opened, read or written
@@ -562,6 +563,19 @@ class NothingToRerunError(RerunError):
             f"nothing to run again in run {self.number} of {self.flow!r}: {reason}; "
             "rerun() runs everything, rerun([task]) a task and what depends on it"
         )
+
+
+class RunFailedError(NbflowError, RuntimeError):
+    """A run has failed, and no task of it raised an error that could be raised in its place."""
+
+    def __init__(self, number: int, flow: str, why: str) -> None:
+        super().__init__(number, flow, why)
+        self.number = number
+        self.flow = flow
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"run {self.number} of {self.flow!r} failed: {self.why}"
 
 
 class RenderError(NbflowError, RuntimeError):

@@ -10,6 +10,7 @@ from IPython.display import display
 
 from nbflow.notebook import cellcommands, mending, reruns
 from nbflow.notebook.exportcommand import export_flow
+from nbflow.notebook.failures import raise_failure
 from nbflow.notebook.lookup import find_task, going_run, newest_run, unfinished_run
 from nbflow.notebook.options import parameters
 from nbflow.registry import flows
@@ -49,7 +50,7 @@ class Call:
 
 
 def run(call: Call) -> None:
-    """Run the flow and draw how it ended; the cell takes as long as the run."""
+    """Run the flow and draw how it ended; the cell takes as long as the run, and fails if the run has failed."""
     _refuse_second_run(call)
     before = newest_run(call.flow)
     try:
@@ -59,6 +60,8 @@ def run(call: Call) -> None:
         done = newest_run(call.flow)
         if done is not None and done is not before:
             display(done)
+    if done is not None and not call.options.no_raise:
+        raise_failure(done)
 
 
 def start(call: Call) -> None:

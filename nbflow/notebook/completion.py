@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from nbflow.flow import Flow
 
-_CELL_OPTIONS = ("--in", "--run", "--step", "--no-show", "-p")
+_CELL_OPTIONS = ("--in", "--run", "--step", "--no-show", "--no-raise", "-p")
 _TASK_OPTIONS = ("--flow", "--in", "--needs", "--gives")
 _LINE_OPTIONS = (
     "--cells",
@@ -31,6 +31,7 @@ _LINE_OPTIONS = (
     "--into",
     "--dry",
     "--hold",
+    "--no-raise",
     "--when",
     "--after",
     "--clear",

@@ -15,6 +15,7 @@ from nbflow.notebook import commands
 from nbflow.notebook.cellcode import execute
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.check import cells_in
+from nbflow.notebook.failures import Rendering
 from nbflow.notebook.identity import names_in
 from nbflow.notebook.lookup import find_block, find_flow
 from nbflow.notebook.mending import TAKE_TASK
@@ -40,6 +41,12 @@ _PARAMETER = argument(
     default=[],
     metavar="K=V",
     help="a parameter of the run: a Python literal, anything else is text; may be given several times",
+)
+
+_NO_RAISE = argument(
+    "--no-raise",
+    action="store_true",
+    help="for run and wait: only draw a run that has failed; the cell ends well",
 )
 
 
@@ -76,6 +83,7 @@ class FlowMagics(Magics):
     @argument("--executor", help="where the tasks run: inline or threads")
     @argument("--task", help="the same as the third word")
     @argument("--paused", action="store_true", help="for start: pause before the first task")
+    @_NO_RAISE
     @argument("--into", action="store_true", help="for step: stop at each child of a mapped task")
     @argument("--cells", action="store_true", help="for show: a box around what each cell made")
     @argument("--dry", action="store_true", help="for rerun: only show the plan")
@@ -118,6 +126,7 @@ class FlowMagics(Magics):
     @argument("--run", action="store_true", help="run the flow afterwards")
     @argument("--step", action="store_true", help="run one task afterwards and pause")
     @argument("--no-show", action="store_true", help="do not draw the flow")
+    @_NO_RAISE
     @_PARAMETER
     @cell_magic("flow")  # type: ignore[arg-type]
     def cell(self, line: str, cell: str) -> None:
@@ -207,4 +216,6 @@ def _usage_errors(magic: str) -> Iterator[None]:
     try:
         yield
     except NbflowError as error:
+        if isinstance(getattr(error, "_render_traceback_", None), Rendering):
+            raise  # of a task, or of its run
         raise UsageError(f"{magic}: {error}") from error

@@ -11,6 +11,7 @@ from IPython.core.error import UsageError
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
+from nbflow.notebook.failures import raise_failure
 from nbflow.notebook.lookup import find_task, going_run, newest_run, unfinished_run
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def wait(call: Call) -> None:
-    """Wait until the run stands still or is over, and draw it."""
+    """Wait until the run stands still or is over, and draw it; the cell fails if the run has failed."""
     run = newest_run(call.flow)
     if run is None:
         raise UsageError(
@@ -33,6 +34,8 @@ def wait(call: Call) -> None:
         run.wait(or_held=True)
     finally:
         display(run)
+    if run.is_finished and not call.options.no_raise:
+        raise_failure(run)
 
 
 def retry(call: Call) -> None:

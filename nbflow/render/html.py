@@ -21,6 +21,8 @@ from nbflow.render.text import message, nodes_with_blocks
 from nbflow.render.text import text as plain_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nbflow.render.drawing import Drawing
     from nbflow.render.layout import Layout
 
@@ -58,6 +60,7 @@ def html(
     fold: Fold = "auto",
     with_table: bool | None = None,
     layout: Layout | None = None,
+    failed: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Return one `<div>` with the picture, or the text listing where nothing can draw.
 
@@ -72,6 +75,7 @@ def html(
         fold: See `nbflow.render.draw`.
         with_table: Whether a table of the tasks follows; by default if there are states.
         layout: The layout of `graph`, a drawing, where it is known already.
+        failed: What failed, and where: shown without a click.
     """
     drawing = draw(graph, fold=fold)
     shown = marks(drawing, states or {}, block_status)
@@ -102,6 +106,12 @@ def html(
         f'<div style="{_GONE}">? {escape(problem, 400)}</div>'
         for problems in missing.values()
         for problem in problems
+    ]
+    parts += [
+        f'<div style="{_GONE}">✗ {escape(said, 400)}'
+        + (f'<div style="font-family:monospace">{escape(place, 400)}</div>' if place else "")
+        + "</div>"
+        for said, place in failed
     ]
     if states is not None if with_table is None else with_table:
         parts.append(_table(drawing, shown, states))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nbflow.render.failures import failure_lines
 from nbflow.render.html import html
 from nbflow.render.names import escape, one_line
 from nbflow.render.palette import palette_css, state_look
@@ -38,8 +39,11 @@ def run_bundle(run: Run) -> Bundle:
     title = f"{run.graph.name}, run {run.number}"
     states, status = dict(run.states), run.block_status
     plain = f"{title}: {one_line(note, 400)}\n{table(run.graph, states)}"
+    failed = failure_lines(states)
+    for said, place in failed:
+        plain += f"\n✗ {said}" + (f"\n    {place}" if place else "")
     return {
-        "text/html": html(run.graph, states, status, title=title, note=note),
+        "text/html": html(run.graph, states, status, title=title, note=note, failed=failed),
         "text/plain": plain,
     }
 

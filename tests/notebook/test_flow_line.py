@@ -82,16 +82,6 @@ def test_run_takes_an_executor(example):
     assert newest().state.is_successful()
 
 
-def test_a_run_that_fails_shows_it_and_the_cell_does_not_raise(notebook):
-    notebook(FAILING)
-
-    cell = notebook("%flow run broken")
-
-    assert cell.error is None
-    assert "Failed" in cell.outputs[-1]["text/plain"]
-    assert "no data" in cell.outputs[-1]["text/plain"]
-
-
 def test_start_returns_at_once_and_the_run_goes_on(example):
     cell = example("%flow start example -p n=3")
 
@@ -259,7 +249,7 @@ def test_a_usage_error_stops_the_cell(example):
         ("%flow until example dou", ["double-1"]),
         ("%%flow ex", ["example"]),
         ("%%flow example --in C", ["Cluster"]),
-        ("%%flow example --n", ["--no-show"]),
+        ("%%flow example --no-s", ["--no-show"]),
     ],
 )
 def test_tab_completes_commands_flows_tasks_and_options(example, line, expected):
