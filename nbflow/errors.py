@@ -29,6 +29,7 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     ├── RunSignatureError (ValueError)         a `run` whose arguments can not be bound by name
     ├── PositionalOnlyError (TypeError)        a `run` with positional-only arguments
     ├── ResourceScopeError (ValueError)        a task outside of a block takes its resource
+    ├── ForeignTaskError (ValueError)          a notebook cell uses a task of another flow
     ├── DanglingTaskError (ValueError)         a notebook cell uses a task that no cell makes any more
     ├── ParameterError (ValueError)            parameters of a run that do not fit the flow
     ├── RunInsideFlowError (RuntimeError)      a flow run inside of its own `with`
@@ -322,6 +323,16 @@ class OptionTypeError(NbflowError, TypeError):
 class TaskAttributeError(NbflowError, AttributeError):
     """A task does not have this attribute."""
 
+    def __str__(self) -> str:
+        said = super().__str__()
+        # Found when somebody reads it: most are raised where only the presence of an attribute is asked for.
+        hint = getattr(getattr(self, "obj", None), "value_hint", None)
+        how = None if hint is None else hint(self.obj)
+        return f"{said} It is {how}" if how else said
+
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        return type(self), (str(self),)
+
 
 class NotIterableError(NbflowError, TypeError):
     """Something was iterated or mapped over that has no items."""
@@ -358,6 +369,23 @@ class ResourceScopeError(NbflowError, ValueError):
         return (
             f"task {self.task!r} takes the resource of block {self.block!r} but is outside of it, so it could run "
             f"after the cleanup; move the call into the `with` of {self.block!r}, or pass a value derived from it"
+        )
+
+
+class ForeignTaskError(NbflowError, ValueError):
+    """A notebook cell of one flow uses what a cell of another flow made."""
+
+    def __init__(self, task: str, other: str, flow: str) -> None:
+        super().__init__(task, other, flow)
+        self.task = task
+        self.other = other
+        self.flow = flow
+
+    def __str__(self) -> str:
+        return (
+            f"{self.task!r} is a task of flow {self.other!r}, so a cell of flow {self.flow!r} cannot take its value; "
+            f"make it in {self.flow!r} too, or give a name to its value in a run: "
+            f"nbflow.flows[{self.other!r}].runs[-1].results[...]"
         )
 
 

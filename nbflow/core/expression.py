@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from nbflow.errors import NotIterableError
+from nbflow.core.context import thread
+from nbflow.core.ownership import is_ours
+from nbflow.errors import NotIterableError, TaskAttributeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from nbflow.core.graph import Graph
     from nbflow.core.task import Task
@@ -16,13 +20,53 @@ __all__ = ["Expression"]
 
 
 class Expression:
-    """What a task can do in an expression. Comparison for equality and truth stay Python's.
+    """What a task can do in an expression. Comparison for equality stays Python's.
 
-    `a | b` is no "or": it lets b come after a, and gives b.
+    `a | b` is no "or": it lets b come after a, and gives b. A task is true; where it has been taken for its value, in
+    an ordinary cell of a notebook, a warning says so. The tasks that operators make have no truth value.
     """
 
     name: str
     nout: int | None
+    value_hint: ClassVar[Callable[[Any], str | None] | None] = (
+        None  # how to see the value of a task that is in a flow; set by the notebook
+    )
+
+    def _no_value(self) -> str:
+        """Return that this is a task and not its value, and how to see that."""
+        hint = None if Expression.value_hint is None else Expression.value_hint(self)
+        return (
+            f"{self!r} stands for a task, not for its value: {hint or 'a run computes it, see run.results'}"
+        )
+
+    def __bool__(self) -> bool:
+        hint_of = Expression.value_hint
+        if (
+            hint_of is not None
+            and is_ours(sys._getframe(1).f_globals.get("__name__"))
+            and thread.data.get("flow") is None
+            and hint_of(self) is not None
+        ):
+            warnings.warn(f"{self._no_value()}. As a condition it is always true", stacklevel=2)
+        return True
+
+    def __len__(self) -> int:
+        raise TypeError(self._no_value())
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            error = TaskAttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}. It stands for a result that exists only "
+                "when the flow runs: did you mean to use it inside of a function decorated with @task?"
+            )
+            error.obj = self
+            raise error
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        hint_of = Expression.value_hint
+        hint = hint_of(self) if hint_of is not None and thread.data.get("flow") is None else None
+        return {"text/plain": repr(self) if hint is None else f"{self!r}: {hint}"}
 
     def __iter__(self) -> Iterator[Task]:
         if self.nout is None:

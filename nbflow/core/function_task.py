@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 from nbflow.core import signature
 from nbflow.core.definitions import remember
 from nbflow.core.task import Task
-from nbflow.errors import OptionTypeError, TaskAttributeError
+from nbflow.errors import OptionTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,10 +58,7 @@ class FunctionTask(Task):
             return fn
         if name in _SHOWN and hasattr(fn, name):
             return getattr(fn, name)
-        raise TaskAttributeError(
-            f"'FunctionTask' object has no attribute {name!r}. It stands for a result that exists only when the "
-            "flow runs: did you mean to use it inside of a function decorated with @task?"
-        )
+        return super().__getattr__(name)  # type: ignore[misc]  # hidden from mypy, which would take any attribute
 
 
 @overload

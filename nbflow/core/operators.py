@@ -27,7 +27,16 @@ __all__ = [
 ]
 
 
-class Add(Task):
+class _Operator(Task):
+    """What an operator makes: a condition on it would always be true, whatever its value comes to."""
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            f"{self._no_value()}; so it cannot be a condition: use `case`, or decide inside of a task"
+        )
+
+
+class Add(_Operator):
     """Return `x + y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -35,7 +44,7 @@ class Add(Task):
         return x + y
 
 
-class Sub(Task):
+class Sub(_Operator):
     """Return `x - y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -43,7 +52,7 @@ class Sub(Task):
         return x - y
 
 
-class Mul(Task):
+class Mul(_Operator):
     """Return `x * y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -51,7 +60,7 @@ class Mul(Task):
         return x * y
 
 
-class Div(Task):
+class Div(_Operator):
     """Return `x / y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -59,7 +68,7 @@ class Div(Task):
         return x / y
 
 
-class FloorDiv(Task):
+class FloorDiv(_Operator):
     """Return `x // y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -67,7 +76,7 @@ class FloorDiv(Task):
         return x // y
 
 
-class Mod(Task):
+class Mod(_Operator):
     """Return `x % y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -75,7 +84,7 @@ class Mod(Task):
         return x % y
 
 
-class Pow(Task):
+class Pow(_Operator):
     """Return `x**y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -83,7 +92,7 @@ class Pow(Task):
         return x**y
 
 
-class And(Task):
+class And(_Operator):
     """Return `bool(x and y)`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -91,7 +100,7 @@ class And(Task):
         return bool(x and y)
 
 
-class Or(Task):
+class Or(_Operator):
     """Return `x or y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -99,7 +108,7 @@ class Or(Task):
         return x or y
 
 
-class Equal(Task):
+class Equal(_Operator):
     """Return `x == y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -107,7 +116,7 @@ class Equal(Task):
         return x == y
 
 
-class NotEqual(Task):
+class NotEqual(_Operator):
     """Return `x != y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -115,7 +124,7 @@ class NotEqual(Task):
         return x != y
 
 
-class LessThan(Task):
+class LessThan(_Operator):
     """Return `x < y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -123,7 +132,7 @@ class LessThan(Task):
         return x < y
 
 
-class LessThanOrEqual(Task):
+class LessThanOrEqual(_Operator):
     """Return `x <= y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -131,7 +140,7 @@ class LessThanOrEqual(Task):
         return x <= y
 
 
-class GreaterThan(Task):
+class GreaterThan(_Operator):
     """Return `x > y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -139,7 +148,7 @@ class GreaterThan(Task):
         return x > y
 
 
-class GreaterThanOrEqual(Task):
+class GreaterThanOrEqual(_Operator):
     """Return `x >= y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -147,7 +156,7 @@ class GreaterThanOrEqual(Task):
         return x >= y
 
 
-class Not(Task):
+class Not(_Operator):
     """Return `not x`."""
 
     def run(self, x: Any) -> Any:  # type: ignore[override]

@@ -16,10 +16,12 @@ __all__ = ["load_ipython_extension", "unload_ipython_extension"]
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register the magics and their completion, and say what dead kernels left; `%load_ext nbflow` calls it."""
+    from nbflow.core.expression import Expression
     from nbflow.engine.handle import Run
     from nbflow.notebook.cellmagics import below_task
     from nbflow.notebook.codewatch import CodeWatch
     from nbflow.notebook.completion import complete_flow
+    from nbflow.notebook.hints import value_hint
     from nbflow.notebook.magics import FlowMagics
     from nbflow.notebook.mending import post_mortem
     from nbflow.notebook.numbering import CellNumbers
@@ -45,12 +47,14 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         flows.setdefault(flow.name, flow)  # made before
     watch_shutdown(shell)
     Run.debugger = staticmethod(post_mortem)
+    Expression.value_hint = staticmethod(value_hint)
     show_left_behind()
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take everything back; `%unload_ext nbflow` calls it. The flows themselves stay."""
     from nbflow.core.context import thread
+    from nbflow.core.expression import Expression
     from nbflow.engine.handle import Run
     from nbflow.notebook.cellmagics import below_task
     from nbflow.notebook.cellnow import CellNow
@@ -64,6 +68,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     if below_task in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(below_task)
     Run.debugger = None
+    Expression.value_hint = None
     for event in ("pre_run_cell", "post_run_cell"):
         for callback in list(shell.events.callbacks[event]):
             if isinstance(getattr(callback, "__self__", None), (CellNow, CellNumbers, CodeWatch, CellWatch)):

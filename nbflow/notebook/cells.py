@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.context import thread
 from nbflow.core.graph import Graph
+from nbflow.core.parameter import Parameter
+from nbflow.errors import ForeignTaskError
 from nbflow.notebook.assembly import assemble
 from nbflow.notebook.book import Book, Dangling, Missing
 from nbflow.notebook.contributions import Contribution, OldTaskError, Tie
 from nbflow.notebook.difference import Difference
+from nbflow.notebook.lent import give_results_back
 from nbflow.notebook.places import reached
 from nbflow.notebook.scope import Scope, give_back
 from nbflow.notebook.shield import Shield
@@ -299,6 +302,21 @@ def cells_of(graph: Graph) -> Cells:
     return cells
 
 
+def _refuse_foreign(graph: Graph, tasks: Iterable[Task]) -> None:
+    """Raise if a cell of another flow made one of `tasks`; a parameter, which takes nothing, may be in several."""
+    from nbflow.registry import flows
+
+    # The block's own tasks come with one that uses its resource: what the user has named is said first.
+    for task in sorted(tasks, key=lambda task: hasattr(task, "block")):
+        if isinstance(task, Parameter):
+            continue
+        for other in list(flows.values()):
+            if other is graph or other.name == graph.name or task not in other.tasks:
+                continue
+            if any(task in c.made for c in cells_of(other).book.contributions.values()):
+                raise ForeignTaskError(task.name, other.name, graph.name)
+
+
 class Change:
     """One execution of one cell: the old contribution goes out, the new one is found and comes in."""
 
@@ -333,6 +351,7 @@ class Change:
         """Take the former contribution out, and give names the values they have at this cell's place."""
         cells = self.cells
         cells.adopt_strangers()
+        give_results_back(cells, self.namespace)
         self._choose()
         book = cells.book
         self.scope = Scope(
@@ -398,6 +417,7 @@ class Change:
             time=time.time(),
         )
         cells.refuse_replaced(new.tasks)
+        _refuse_foreign(self.graph, (task for task in new.tasks if task not in new.made))
         for task in new.tasks:
             if task in self.old.made:
                 raise OldTaskError(task.name, "this cell")

@@ -12,6 +12,7 @@ from nbflow.errors import CycleError, NbflowError, ResourceScopeError
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.overview import labels, notes_of
 from nbflow.notebook.tables import bundle
+from nbflow.notebook.undefined import undefined
 
 if TYPE_CHECKING:
     from nbflow.core.task import Task
@@ -69,6 +70,9 @@ def check(flow: Graph) -> Report:
     cell_of = labels(flow)
     problems = [_dangling(cells.book.error(dangling)) for dangling in cells.dangling]
     problems += _of_graph(flow, cell_of)
+    problems += [
+        Problem(ERROR, "undefined", cell_of.get(task, ""), said) for task, said in undefined(flow, flow.tasks)
+    ]
     problems += [
         Problem(HINT, "unused", cell_of.get(task, ""), f"parameter {task.name!r} is taken by no task")
         for task in flow.tasks

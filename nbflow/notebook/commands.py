@@ -162,6 +162,9 @@ COMMANDS: Mapping[str, Callable[[Call], None]] = {
     for command in (cellcommands.show, run, start, step, block, until, resume, pause, cancel, panel, reset)
 } | {"export": export_flow, **cellcommands.COMMANDS, **mending.COMMANDS, **reruns.COMMANDS}
 
+GO_ON = ("step", "block", "until", "resume", "retry")
+"""The commands after which a run that stands still goes on; others begin one."""
+
 
 def list_flows() -> None:
     """Display all flows: tasks, runs, and how the newest run stands."""

@@ -59,7 +59,6 @@ class Definition:
         wanted = _wanted_after(flow, self.key).union(asked)
         outputs = cell.roles(cell._given(flow), wanted).outputs
         before = _task_of(flow, self.key)
-        _give_names_back(flow, cell.shell.user_ns)
         with (
             flow,
             cells.executing(
@@ -188,23 +187,6 @@ def tie_others(flow: Flow, task: Task, key: str) -> None:
                 run.define_again()
             except NbflowError:  # the cell itself says why, when it is executed
                 continue
-
-
-def _give_names_back(flow: Flow, namespace: dict[str, Any]) -> None:
-    """Let names that hold a value of a run hold its task again.
-
-    `%flow values`, or `table = run.results[table]`, has put it there to be looked at. Read by a cell, it would be a
-    value that is no task's, and the cell would not be tied to anything.
-    """
-    book = cells_of(flow).book
-    for name, binders in book.binders.items():
-        held = namespace.get(name)
-        if held is None or is_made(held):
-            continue
-        if any(
-            vars(state).get("result") is held for run in flow.runs.copy() for state in run.states.values()
-        ):
-            namespace[name] = book.value(name, binders[-1])
 
 
 def _task_of(flow: Flow, key: str) -> Task | None:

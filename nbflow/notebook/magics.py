@@ -17,9 +17,10 @@ from nbflow.notebook.cells import cells_of
 from nbflow.notebook.check import cells_in
 from nbflow.notebook.failures import Rendering
 from nbflow.notebook.identity import names_in
+from nbflow.notebook.lent import give_back
 from nbflow.notebook.lookup import find_block, find_flow
 from nbflow.notebook.mending import TAKE_TASK
-from nbflow.notebook.news import News
+from nbflow.notebook.news import News, show_undefined
 from nbflow.notebook.options import parameters, parse
 from nbflow.notebook.resources import USAGE, resources
 from nbflow.registry import flows
@@ -115,6 +116,8 @@ class FlowMagics(Magics):
         magic = f"%flow {options.command}"
         flow = _flow_and_target(options, magic)
         call = commands.Call(flow=flow, options=options, namespace=self._shell.user_ns, magic=magic)
+        if options.command in commands.GO_ON:
+            give_back(self._shell.user_ns, keep_new=True)
         with _usage_errors(magic):
             commands.COMMANDS[options.command](call)
 
@@ -138,19 +141,23 @@ class FlowMagics(Magics):
         magic = f"%%flow {options.name}"
         _check(options, magic)
         is_new = options.name not in flows
+        gone = give_back(self._shell.user_ns)
         flow = flows.get_or_create(options.name)
         key, label = self.now.part(cell)
         news = News(flow, label)
         try:
             self._add(flow, cell, options.block, magic, key, label)
-        except BaseException:
+        except BaseException as error:
             if is_new:
                 flows.pop(options.name, None)
+            if isinstance(error, NameError) and error.name in gone:
+                error.add_note(f"%flow values had lent {error.name!r} a value, only to be looked at")
             raise
         if not options.no_show and not (options.run or options.step):
             display(flow)  # which says what is missing
         else:
             news.show()
+        show_undefined(flow, news.label)
         if options.run or options.step:
             self._proceed(flow, options, magic)
 

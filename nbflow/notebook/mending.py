@@ -12,6 +12,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display
 
 from nbflow.notebook.failures import raise_failure
+from nbflow.notebook.lent import give_back, lend
 from nbflow.notebook.lookup import find_task, going_run, newest_run, unfinished_run
 
 if TYPE_CHECKING:
@@ -104,13 +105,19 @@ def debug(call: Call) -> None:
 
 
 def values(call: Call) -> None:
-    """Put what a task is given into the notebook, under the names of its arguments."""
+    """Lend what a task is given to the notebook, under the names of its arguments, until a flow needs the names."""
     run = newest_run(call.flow)
     if run is None:
         raise UsageError(f"{call.magic}: flow {call.flow.name!r} has not run yet; there are no values")
     task = _task_or_held(call, run)
     found = run.inputs(task)
-    call.namespace.update(found)  # type: ignore[attr-defined]
+    lend(call.namespace, found)  # type: ignore[arg-type]
+
+    def take_back(_: Run) -> None:
+        give_back(call.namespace, keep_new=True)  # type: ignore[arg-type]
+        silence()
+
+    silence = call.flow.on_start(take_back)
     listed = ", ".join(found) or "nothing: it takes no arguments"
     _say(f"what {task.name} takes in run {run.number}: {listed}")
 

@@ -8,6 +8,7 @@ from IPython.display import display
 
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.tables import warning
+from nbflow.notebook.undefined import undefined
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable
@@ -50,3 +51,12 @@ class News:
         lines = self.lines()
         if lines:
             display(warning(lines), raw=True)
+
+
+def show_undefined(flow: Graph, label: str) -> None:
+    """Display what the tasks that the cell `label` added will miss when they run, if there is anything."""
+    contributions = cells_of(flow).book.contributions.values()
+    tasks = [task for c in contributions if c.label == label for task in c.tasks]
+    lines = [f"{flow.name}: {said}" for _, said in undefined(flow, tasks)]
+    if lines:
+        display(warning(lines), raw=True)

@@ -19,6 +19,7 @@ from IPython.core.error import UsageError
 from nbflow.core.block import Block
 from nbflow.core.function_task import FunctionTask
 from nbflow.core.task import Task
+from nbflow.errors import ForeignTaskError
 from nbflow.notebook.cellcode import (
     _aligned,
     _ends_with_semicolon,
@@ -29,6 +30,7 @@ from nbflow.notebook.cellfunction import CellFunction
 from nbflow.notebook.cellmagics import captured_name, cell_magic_of, in_task, wrapped
 from nbflow.notebook.filenames import file_names
 from nbflow.notebook.function_body import body_of
+from nbflow.notebook.hints import foreign
 from nbflow.notebook.infer import CellNames, Roles, is_shell_name, names_of, ordinary_statements, roles
 from nbflow.notebook.lookup import find_block
 from nbflow.notebook.numbering import cell_number
@@ -291,10 +293,12 @@ class TaskCell:
 
         Raises:
             UsageError: If it is told to need what no task gives.
+            ForeignTaskError: If it reads a task of another flow.
         """
         namespace: dict[str, Any] = self.shell.user_ns
         given = self._given(flow)
         self._check_needs(given)
+        self._refuse_foreign(flow)
         self.find_names(flow)
         found = self.roles(given, wanted)
         if not self.rest.body and not found.outputs:
@@ -346,6 +350,12 @@ class TaskCell:
             results = _results(task, found.outputs)
         namespace.update(results)
         return Defined(task=task, roles=found, unknown=unknown)
+
+    def _refuse_foreign(self, flow: Flow) -> None:
+        for name in self.names.read:
+            found = foreign(self.shell.user_ns.get(name), flow)
+            if found is not None:
+                raise ForeignTaskError(name, found[1].name, flow.name)
 
     def _is_known(self, name: str) -> bool:
         own = (*self.names.bound, *self.names.maybe)

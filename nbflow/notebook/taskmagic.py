@@ -14,6 +14,7 @@ from nbflow.notebook.cellmagics import AT_ONCE, CellMagic, cell_magic_of
 from nbflow.notebook.cellnow import CellNow
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.definition import Definition, ask_for, note_definitions, tie_others
+from nbflow.notebook.lent import give_back
 from nbflow.notebook.options import parse
 from nbflow.notebook.passes import Passes
 from nbflow.notebook.reordering import reorder
@@ -81,6 +82,7 @@ class TaskMagics(Magics):
             self._at_once(around, name, key)
             return
         task_cell = TaskCell(self._shell, text, needs, gives)
+        give_back(self._shell.user_ns)
         flow = flows.get_or_create(name)
         try:
             defined = self._define(flow, task_cell, key, options)

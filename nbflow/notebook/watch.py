@@ -16,12 +16,13 @@ from IPython.display import display
 
 from nbflow.core.context import thread
 from nbflow.core.task import Task
-from nbflow.errors import NbflowError
+from nbflow.errors import ForeignTaskError, NbflowError
 from nbflow.flow import Flow
 from nbflow.notebook.cellnow import is_of_cell
 from nbflow.notebook.cells import Change, cells_of
 from nbflow.notebook.identity import Names
-from nbflow.notebook.news import News
+from nbflow.notebook.lent import give_back
+from nbflow.notebook.news import News, show_undefined
 from nbflow.notebook.numbering import cell_label
 from nbflow.notebook.reach import is_reached
 from nbflow.notebook.shield import Shield
@@ -104,6 +105,7 @@ class CellWatch:
         now = self._now
         if now is None or id(flow) in now.entered or id(flow) in now.left_alone or flow._entered:
             return
+        give_back(self.shell.user_ns)
         module = _module_being_imported(sys._getframe(1))
         if module is None:
             key, label = self._part(flow)
@@ -202,6 +204,7 @@ class CellWatch:
             self._register(flow, entered, is_contribution=is_contribution)
         if is_contribution:
             entered.news.show()
+            show_undefined(flow, entered.news.label)
 
     def _register(self, flow: Flow, entered: _Entered, *, is_contribution: bool) -> None:
         other = flows.get(flow.name)
@@ -231,6 +234,8 @@ class CellWatch:
             if entered.is_first:
                 # A flow that this cell alone makes is what it is, as in any program: running it says why not.
                 change.leave()
+                if isinstance(error, ForeignTaskError):
+                    display(warning([f"{change.graph.name}: {error}"]), raw=True)
             else:
                 change.undo()
                 said = f"{change.graph.name}: {error}. The flow is as it was before this cell"

@@ -75,7 +75,8 @@ def test_an_unknown_attribute_names_the_kind_of_object():
         _ = add.columns
 
     assert isinstance(caught.value, NbflowError)
-    assert not hasattr(add, "__len__")
+    with pytest.raises(TypeError, match="stands for a task, not for its value"):
+        len(add)
 
 
 def test_a_call_outside_of_a_flow_names_the_remedy():
