@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 AWAITED: dict[int, Awaited] = {}
 """The coroutines that are being awaited, by thread; see `nbflow.engine.awaiting`, which is loaded when one is."""
 
+AFTER_TASK: list[Callable[[], object]] = []
+"""Called at the end of each attempt, in its thread and context; they never raise. The notebook's are here."""
 
 NO_VALUES: dict[str, Any] = {}
 _new = tuple.__new__
@@ -151,6 +153,8 @@ def perform(call: Call) -> Outcome:
             _undo(call)
         return outcome
     finally:
+        for tidy_up in AFTER_TASK:
+            tidy_up()
         if call.task.log_stdout:
             call.context["_lines"].end()
         thread.held = before

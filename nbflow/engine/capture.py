@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
 
 KEPT_CHARACTERS = 100_000  # of each task, all its children and attempts together
+KEPT_BYTES = 10_000_000  # of pictures, likewise
 
 
 class LogLine(NamedTuple):
@@ -39,12 +40,27 @@ class LogLine(NamedTuple):
     attempt: int
 
 
+class Figure(bytes):
+    """A picture that a task showed, as PNG; displays itself in a notebook."""
+
+    def _repr_png_(self) -> bytes:
+        return bytes(self)
+
+    def __repr__(self) -> str:
+        return f"<figure: {len(self)} bytes of PNG>"
+
+
 class TaskLog(list[LogLine]):
-    """What one task said, in order; cut with a note after `KEPT_CHARACTERS`."""
+    """What one task said, in order; cut with a note after `KEPT_CHARACTERS`.
+
+    Attributes:
+        figures: The pictures it showed, in order; no more of them after `KEPT_BYTES`.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._room = KEPT_CHARACTERS
+        self.figures: list[Figure] = []
 
     def keep(self, stream: str, text: str, values: dict[str, Any]) -> None:
         """Keep `text`, as far as there is room; called from the thread of the task."""
@@ -99,6 +115,16 @@ def keep(stream: str, text: str) -> None:
     logs = values.get("_logs")
     if logs is not None and "_task" in values:
         logs[values["_task"]].keep(stream, text, values)
+
+
+def keep_figure(png: bytes) -> None:
+    """Keep a picture that the calling thread showed with the task that it is busy with, if any."""
+    values = thread.data
+    logs = values.get("_logs")
+    if logs is not None and "_task" in values:
+        figures = logs[values["_task"]].figures
+        if sum(map(len, figures)) + len(png) <= KEPT_BYTES:
+            figures.append(Figure(png))
 
 
 class _StandIn:

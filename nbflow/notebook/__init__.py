@@ -17,16 +17,19 @@ __all__ = ["load_ipython_extension", "unload_ipython_extension"]
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register the magics and their completion, and say what dead kernels left; `%load_ext nbflow` calls it."""
     from nbflow.core.expression import Expression
+    from nbflow.engine.attempt import AFTER_TASK
     from nbflow.engine.handle import Run
     from nbflow.notebook.cellmagics import below_task
     from nbflow.notebook.codewatch import CodeWatch
     from nbflow.notebook.completion import complete_flow
+    from nbflow.notebook.figures import Figures
     from nbflow.notebook.hints import value_hint
     from nbflow.notebook.magics import FlowMagics
     from nbflow.notebook.mending import post_mortem
     from nbflow.notebook.numbering import CellNumbers
     from nbflow.notebook.reach import flows_in
     from nbflow.notebook.resources import show_left_behind
+    from nbflow.notebook.shown import DisplayFollower
     from nbflow.notebook.shutdown import watch_shutdown
     from nbflow.notebook.taskmagic import TaskMagics
     from nbflow.notebook.watch import CellWatch
@@ -43,6 +46,10 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         shell.events.register("pre_run_cell", magics.remember_cell)
     shell.events.register("post_run_cell", task_magics.passes.note)
     shell.Completer.custom_matchers.append(complete_flow)
+    DisplayFollower(shell)
+    figures = Figures(shell)
+    shell.events.register("pre_run_cell", figures.begin)
+    AFTER_TASK.append(figures.flush)
     for flow in flows_in(shell.user_ns):
         flows.setdefault(flow.name, flow)  # made before
     watch_shutdown(shell)
@@ -55,23 +62,33 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take everything back; `%unload_ext nbflow` calls it. The flows themselves stay."""
     from nbflow.core.context import thread
     from nbflow.core.expression import Expression
+    from nbflow.engine.attempt import AFTER_TASK
     from nbflow.engine.handle import Run
     from nbflow.notebook.cellmagics import below_task
     from nbflow.notebook.cellnow import CellNow
     from nbflow.notebook.codewatch import CodeWatch
     from nbflow.notebook.completion import complete_flow
+    from nbflow.notebook.figures import Figures
     from nbflow.notebook.numbering import CellNumbers
+    from nbflow.notebook.shown import follower_of
     from nbflow.notebook.shutdown import unwatch_shutdown
     from nbflow.notebook.watch import CONTEXT_KEY, CellWatch
 
     unwatch_shutdown(shell)
+    if (follower := follower_of(shell)) is not None:
+        follower.end()
+    for flush in [one for one in AFTER_TASK if isinstance(getattr(one, "__self__", None), Figures)]:
+        AFTER_TASK.remove(flush)
+        flush.__self__.end()  # type: ignore[attr-defined]
     if below_task in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(below_task)
     Run.debugger = None
     Expression.value_hint = None
     for event in ("pre_run_cell", "post_run_cell"):
         for callback in list(shell.events.callbacks[event]):
-            if isinstance(getattr(callback, "__self__", None), (CellNow, CellNumbers, CodeWatch, CellWatch)):
+            if isinstance(
+                getattr(callback, "__self__", None), (CellNow, CellNumbers, CodeWatch, CellWatch, Figures)
+            ):
                 shell.events.unregister(event, callback)
     thread.data.pop(CONTEXT_KEY, None)
     manager = shell.magics_manager

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
+from IPython.core.getipython import get_ipython
 from IPython.display import display
 
 from nbflow.notebook import cellcommands, mending, reruns
@@ -13,6 +15,7 @@ from nbflow.notebook.exportcommand import export_flow
 from nbflow.notebook.failures import raise_failure
 from nbflow.notebook.lookup import find_task, going_run, newest_run, unfinished_run
 from nbflow.notebook.options import parameters
+from nbflow.notebook.shown import follower_of
 from nbflow.registry import flows
 
 if TYPE_CHECKING:
@@ -53,8 +56,10 @@ def run(call: Call) -> None:
     """Run the flow and draw how it ended; the cell takes as long as the run, and fails if the run has failed."""
     _refuse_second_run(call)
     before = newest_run(call.flow)
+    follower = follower_of(get_ipython())
     try:
-        call.flow.run(**call.start_options())
+        with nullcontext() if follower is None else follower.in_task_order(call.flow):
+            call.flow.run(**call.start_options())
     finally:
         # Also after the stop button: the picture says what was done and what was cleaned up.
         done = newest_run(call.flow)
