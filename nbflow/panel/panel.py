@@ -24,7 +24,7 @@ from nbflow.panel.runs.plans import Plans
 from nbflow.panel.runs.runs import Runs
 from nbflow.panel.safetext import words_of
 from nbflow.panel.showing import showings
-from nbflow.panel.static_copy import StaticCopies
+from nbflow.panel.static_copy import StaticCopies, is_terminal, terminal_text
 from nbflow.panel.tree import all_widgets, close_all
 from nbflow.panel.view import Body, Head
 from nbflow.render.names import one_line
@@ -193,6 +193,8 @@ class Panel(ipywidgets.VBox):
                 widget.send_state()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        if is_terminal():
+            return {"text/plain": terminal_text(self.flow, self.run)}
         if self.is_closed:
             self._open_again()
         is_drawn = self.wait_drawn(_DRAWING_S)

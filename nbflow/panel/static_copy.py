@@ -7,6 +7,7 @@ widget's script hides it for as long as it lives.
 
 from __future__ import annotations
 
+import sys
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,21 @@ def bundle(flow: Flow, run: Run | None, sheet: Sheet | None) -> dict[str, str]:
         note = state_look(type(run.state).__name__).label
     page = html(sheet.drawing, states, statuses, title=title, note=note, layout=sheet.layout)
     return {"text/html": _static(page), "text/plain": plain}
+
+
+def is_terminal() -> bool:
+    """Tell whether IPython runs in a terminal, which shows text alone and prints each update of a display anew."""
+    from IPython import get_ipython
+
+    module = sys.modules.get("IPython.terminal.interactiveshell")
+    return module is not None and isinstance(get_ipython(), module.TerminalInteractiveShell)
+
+
+def terminal_text(flow: Flow, run: Run | None) -> str:
+    """Return what a panel is in a terminal: how things stand, once."""
+    graph = flow if run is None else run.graph
+    shown = text(graph, *((None, None) if run is None else (run.states, run.block_status)))
+    return f"{shown}\na terminal has no live panel; %flow panel {flow.name} again shows how it stands then"
 
 
 class StaticCopies:
