@@ -469,6 +469,10 @@ class Run:
             task: known.get(task, "computed") for task, state in self.states.items() if state.is_successful()
         }
 
+    def source_of(self, task: Task) -> str:
+        """Return where the value of one task comes from, as in `sources`; for drawings, which ask for each change."""
+        return self._record.sources.get(task, "computed")
+
     def inputs(self, task: Task, index: int | None = None) -> dict[str, Any]:
         """Return what a task is given, by argument: its upstream values as they are now.
 

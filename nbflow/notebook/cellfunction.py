@@ -254,7 +254,7 @@ class CellFunction:
 
     def _show(self, value: Any) -> Any:
         if value is not None and not self.is_quiet:
-            keep_shown(self.__name__, value, None if self.flow is None else self.flow())
+            keep_shown(self.__name__, value)
         return value
 
     @contextmanager

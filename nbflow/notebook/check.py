@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.graph import Graph
 from nbflow.core.parameter import Parameter
 from nbflow.engine.renewal import is_renewed
+from nbflow.engine.task_notes import notes_of, stale_tasks
 from nbflow.errors import CycleError, NbflowError, ResourceScopeError
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.overview import labels, notes_of
@@ -73,6 +74,7 @@ def check(flow: Graph) -> Report:
     problems += [
         Problem(ERROR, "undefined", cell_of.get(task, ""), said) for task, said in undefined(flow, flow.tasks)
     ]
+    problems += _changed(flow, cell_of)
     problems += [
         Problem(HINT, "unused", cell_of.get(task, ""), f"parameter {task.name!r} is taken by no task")
         for task in flow.tasks
@@ -101,6 +103,24 @@ def check(flow: Graph) -> Report:
         for one, text in notes_of(cells).items()
     ]
     return Report(flow.name, sum(1 for task in flow.tasks if not hasattr(task, "errors")), tuple(problems))
+
+
+def _changed(flow: Graph, cell_of: dict[Task, str]) -> list[Problem]:
+    """Return what makes the newest run something else than what the cells say."""
+    found = [
+        Problem(HINT, "stale", cell_of.get(task, ""), f"{task.name}: {why}; %flow rerun {flow.name} stale")
+        for task, why in stale_tasks(flow).items()
+    ]
+    runs = getattr(flow, "runs", None)
+    if runs:
+        words = {task: note for task, note in notes_of(runs[-1]).items() if "reused" not in note}
+        found += [
+            Problem(
+                HINT, note.partition(" ")[2], cell_of.get(task, ""), f"{task.name}, in run {runs[-1].number}"
+            )
+            for task, note in words.items()
+        ]
+    return found
 
 
 def _dangling(error: Any) -> Problem:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 from nbflow.core.block import Block
 from nbflow.core.collections import Constant
+from nbflow.engine.task_notes import notes_of as run_notes
+from nbflow.engine.task_notes import stale_tasks
 from nbflow.notebook.cells import OUTSIDE, cells_of
 from nbflow.notebook.presence import gone, passed_over, saved_notebook
 from nbflow.notebook.tables import bundle
@@ -39,6 +41,7 @@ class Cell:
         takes: What it takes from other cells: `(name, label of the other cell)`.
         missing: What it uses and no cell makes any more.
         note: Why it may be no longer in the notebook; empty if nothing speaks for that.
+        marks: Which of its tasks are stale and why, and which are edited, pinned, reused or have a breakpoint.
     """
 
     id: str
@@ -49,6 +52,7 @@ class Cell:
     takes: tuple[tuple[str, str], ...]
     missing: tuple[str, ...]
     note: str
+    marks: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"<{self.label}: {', '.join(task.name for task in self.tasks) or 'no tasks'}>"
@@ -100,6 +104,7 @@ class CellTable(Sequence[Cell]):
 def _row(cell: Cell) -> tuple[str, ...]:
     own = [name for task in cell.tasks if (name := _added(task))]
     notes = [f"missing: {name}" for name in cell.missing] + ([cell.note] if cell.note else [])
+    notes += cell.marks
     return (
         cell.label,
         _listed(own),
@@ -130,6 +135,8 @@ def cell_table(flow: Graph) -> CellTable:
     cells.adopt_strangers()
     book = cells.book
     notes = notes_of(cells)
+    stale = stale_tasks(flow)
+    marked = run_notes(flow.runs[-1]) if getattr(flow, "runs", None) else {}  # type: ignore[attr-defined]
     missing: dict[str, list[str]] = {}
     for dangling in cells.dangling:
         missing.setdefault(dangling.user, []).append(str(dangling.place))
@@ -145,6 +152,10 @@ def cell_table(flow: Graph) -> CellTable:
                 takes=_takes(book, one, contribution),
                 missing=tuple(missing.get(one, ())),
                 note=notes.get(one, ""),
+                marks=tuple(
+                    [f"{task.name}: stale, {stale[task]}" for task in contribution.tasks if task in stale]
+                    + [f"{task.name}: {marked[task]}" for task in contribution.tasks if task in marked]
+                ),
             )
             for one, contribution in book.contributions.items()
             if contribution.cells or contribution.label == OUTSIDE

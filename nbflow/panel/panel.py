@@ -124,6 +124,7 @@ class Panel(ipywidgets.VBox):
                 self.guarded(partial(part.followed, run))
         if run is not None and run.is_finished:
             self._end(run)
+            self.cell_ended()
 
     def follow_newest(self) -> None:
         """Show the run of the flow that was started last, whichever thread was the quickest to say so."""
@@ -177,6 +178,12 @@ class Panel(ipywidgets.VBox):
     def leave_cell(self, cell: str) -> None:
         """Forget what a cell showed that is executed again."""
         self._copies.forget(cell)
+
+    def cell_ended(self) -> None:
+        """Mark what has become stale, edited, pinned or a breakpoint by a cell, or by an action here."""
+        run = self.run
+        if run is not None and not self.is_closed:
+            self.guarded(lambda: self.canvas.look_for_changes(self.flow, run))
 
     def catch_up(self, *, whole: bool) -> None:
         """Show the latest in the cells' outputs, from this thread; `whole` also sends all the widgets' states."""

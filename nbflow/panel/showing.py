@@ -25,6 +25,9 @@ class Shown(Protocol):
     def leave_cell(self, cell: str) -> None:
         """The cell is executed again: what it showed is not there any more."""
 
+    def cell_ended(self) -> None:
+        """A cell has been executed: what it has changed of the code is to be marked."""
+
     def catch_up(self, *, whole: bool) -> None:
         """Show what changed since the last time, in `whole` or only in what stays in the notebook."""
 
@@ -80,6 +83,8 @@ class Showings:
         for shown in self._before.pop(cell, ()) if cell is not None else ():
             if not any(shown in known for known in self._cells.values()):
                 shown.close()
+        for shown in {one for known in self._cells.values() for one in known}:
+            shown.cell_ended()
         behind = set(self._cells.get(None, ()))
         if self.is_main_only:
             behind.update(*self._cells.values())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from nbflow.core.missing import MissingTask
 from nbflow.errors import RenderError
 from nbflow.render.build import Fold, GraphLike, draw
-from nbflow.render.marks import BlockStatuses, Marks, States, marks, state_name, summary
+from nbflow.render.marks import BlockStatuses, Marks, Notes, States, marks, state_name, summary
 from nbflow.render.names import escape
 from nbflow.render.palette import palette_css
 from nbflow.render.svg import svg
@@ -61,6 +61,7 @@ def html(
     with_table: bool | None = None,
     layout: Layout | None = None,
     failed: Sequence[tuple[str, str]] = (),
+    notes: Notes | None = None,
 ) -> str:
     """Return one `<div>` with the picture, or the text listing where nothing can draw.
 
@@ -76,16 +77,19 @@ def html(
         with_table: Whether a table of the tasks follows; by default if there are states.
         layout: The layout of `graph`, a drawing, where it is known already.
         failed: What failed, and where: shown without a click.
+        notes: What is to be known of tasks beside their states.
     """
     drawing = draw(graph, fold=fold)
-    shown = marks(drawing, states or {}, block_status)
+    shown = marks(drawing, states or {}, block_status, notes)
     prefix = prefix or _prefix(drawing, shown)
     try:
         if layout is None and len(drawing.nodes) > _MOST_NODES:
             raise RenderError(
                 f"a picture of {len(drawing.nodes)} nodes would be too large, so they are listed"
             )
-        picture = svg(drawing, states, block_status, prefix=prefix, horizontal=horizontal, layout=layout)
+        picture = svg(
+            drawing, states, block_status, prefix=prefix, horizontal=horizontal, layout=layout, notes=notes
+        )
     except RenderError as error:
         lines = plain_text(drawing, states, block_status).split("\n")
         listing = "\n".join(lines[:_MOST_LINES]) + _more(len(lines))
@@ -107,6 +111,8 @@ def html(
         for problems in missing.values()
         for problem in problems
     ]
+    if notes and states is None:
+        parts += [f"<div>{escape(task.name, 80)}: {escape(said, 300)}</div>" for task, said in notes.items()]
     parts += [
         f'<div style="{_GONE}">✗ {escape(said, 400)}'
         + (f'<div style="font-family:monospace">{escape(place, 400)}</div>' if place else "")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 States = Mapping["Task", "State"]
 BlockStatuses = Mapping["Block", str]
+Notes = Mapping["Task", str]
 # How many states there are of each class; `NoneType` counts those of which nothing is known.
 Counts = Mapping[type, int]
 
@@ -39,15 +40,39 @@ class Marks(NamedTuple):
     clusters: dict[str, Mark]
 
 
-def marks(drawing: Drawing, states: States, block_status: BlockStatuses | None = None) -> Marks:
-    """Say how every node and box looks. Tasks without a state are not run, blocks without a status closed."""
+def marks(
+    drawing: Drawing,
+    states: States,
+    block_status: BlockStatuses | None = None,
+    notes: Notes | None = None,
+) -> Marks:
+    """Say how every node and box looks. Tasks without a state are not run, blocks without a status closed.
+
+    Args:
+        drawing: The drawing.
+        states: The tasks' states.
+        block_status: What the blocks' resources are doing.
+        notes: What is to be known beside the state of a task that a node stands for alone.
+    """
     status = block_status or {}
     nodes = {key: _node_mark(node, states, status) for key, node in drawing.nodes.items()}
+    if notes:
+        nodes = {key: with_note(mark, note_on(drawing.nodes[key], notes)) for key, mark in nodes.items()}
     clusters = {
         key: Mark("cell", "") if box.block is None else status_mark(status.get(box.block, "closed"))
         for key, box in drawing.clusters.items()
     }
     return Marks(nodes, clusters)
+
+
+def note_on(node: Node, notes: Notes) -> str:
+    """Return what is to be known of the task that a node stands for alone."""
+    return notes.get(node.tasks[0], "") if len(node.tasks) == 1 and node.map_index is None else ""
+
+
+def with_note(mark: Mark, note: str) -> Mark:
+    """Return the mark with a note behind the state."""
+    return Mark(mark.name, f"{mark.line} · {note}") if note else mark
 
 
 def state_name(state: State | None) -> str:

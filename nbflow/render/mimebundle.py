@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nbflow.engine.task_notes import notes_of, stale_tasks
 from nbflow.render.failures import failure_lines
 from nbflow.render.html import html
 from nbflow.render.names import escape, one_line
@@ -24,8 +25,9 @@ border:1px solid var(--nbflow-stroke);border-radius:9px;padding:0 8px;margin-rig
 
 
 def flow_bundle(flow: Graph) -> Bundle:
-    """Draw the structure of a flow."""
-    return {"text/html": html(flow), "text/plain": text(flow)}
+    """Draw the structure of a flow, and say what has changed since its newest run."""
+    notes = {task: f"△ stale, {why}" for task, why in stale_tasks(flow).items()}
+    return {"text/html": html(flow, notes=notes), "text/plain": text(flow, notes=notes)}
 
 
 def run_bundle(run: Run) -> Bundle:
@@ -38,12 +40,13 @@ def run_bundle(run: Run) -> Bundle:
         note += f" · cleanup failed, the resource may be left: {failures}"
     title = f"{run.graph.name}, run {run.number}"
     states, status = dict(run.states), run.block_status
-    plain = f"{title}: {one_line(note, 400)}\n{table(run.graph, states)}"
+    notes = notes_of(run)
+    plain = f"{title}: {one_line(note, 400)}\n{table(run.graph, states, notes=notes)}"
     failed = failure_lines(states)
     for said, place in failed:
         plain += f"\n✗ {said}" + (f"\n    {place}" if place else "")
     return {
-        "text/html": html(run.graph, states, status, title=title, note=note, failed=failed),
+        "text/html": html(run.graph, states, status, title=title, note=note, failed=failed, notes=notes),
         "text/plain": plain,
     }
 

@@ -30,7 +30,7 @@ from nbflow.render.layout import (
     lay_out,
     shown_name,
 )
-from nbflow.render.marks import BlockStatuses, Mark, Marks, States, marks
+from nbflow.render.marks import BlockStatuses, Mark, Marks, Notes, States, marks, note_on, with_note
 from nbflow.render.names import escape, one_line, safe_key, shorten
 from nbflow.render.palette import BLOCKS, BORDERS, LIGHT_PAGE, MISSING, NOT_RUN, Look, palette_css, state_look
 from nbflow.render.style import CELL_CSS, DRAWING_CSS, MISSING_CSS
@@ -54,6 +54,7 @@ def svg(
     fold: Fold = "auto",
     css: bool = True,
     layout: Layout | None = None,
+    notes: Notes | None = None,
 ) -> str:
     """Draw `graph` as one `<svg>` element.
 
@@ -66,6 +67,7 @@ def svg(
         fold: See `nbflow.render.draw`.
         css: Whether to include the style sheet; False where the page has `drawing_css()` already.
         layout: The layout of `graph`, a drawing, where it is known already.
+        notes: What is to be known of tasks beside their states; where no states are drawn, only its icon is.
 
     Raises:
         RenderError: If there is no layout engine, or it fails. `text` always works.
@@ -73,7 +75,7 @@ def svg(
     drawing = draw(graph, fold=fold)
     if layout is None:
         layout = lay_out(drawing, with_lines=states is not None, horizontal=horizontal)
-    return _Pen(drawing, layout, states, block_status, safe_key(prefix)).document(css)
+    return _Pen(drawing, layout, states, block_status, safe_key(prefix), notes or {}).document(css)
 
 
 def drawing_css() -> str:
@@ -89,13 +91,15 @@ class _Pen:
         states: States | None,
         block_status: BlockStatuses | None,
         prefix: str,
+        notes: Notes,
     ) -> None:
         self.drawing = drawing
         self.layout = layout
         self.with_lines = states is not None
         # Without states the statuses of blocks, if given, are shown all the same.
         self.with_status = self.with_lines or block_status is not None
-        self.marks: Marks = marks(drawing, states or {}, block_status)
+        self.marks: Marks = marks(drawing, states or {}, block_status, notes)
+        self.notes = notes
         self.prefix = prefix
 
     def document(self, css: bool) -> str:
@@ -165,9 +169,11 @@ class _Pen:
         x, y = box.centre
         two = (self.with_lines or is_missing) and not small
         size = LINE_SIZE if small else NAME_SIZE
+        note = "" if self.with_lines else note_on(node, self.notes)
+        called = f"{shown_name(node)} {note[:1]}" if note else shown_name(node)
         name = (
             f'<text class="nbflow-name" x="{x:.1f}" y="{y - 3 if two else y + size * 0.35:.1f}" '
-            f'font-size="{size:g}" fill="{look.light.text}">{escape(shown_name(node))}</text>'
+            f'font-size="{size:g}" fill="{look.light.text}">{escape(called)}</text>'
         )
         line = (
             f'<text id="{key}--line" class="nbflow-line" x="{x:.1f}" y="{y + 12:.1f}" '
@@ -178,7 +184,7 @@ class _Pen:
         stacked = " nbflow-stack" if node.mapped or node.kind == "group" else ""
         return (
             f'<g id="{key}" class="nbflow-node nbflow-{node.kind}{stacked} nbflow-state-{safe_key(mark.name)}" '
-            f'data-key="{node.key}"><title>{escape(_title(node, mark))}</title>'
+            f'data-key="{node.key}"><title>{escape(_title(node, with_note(mark, note)))}</title>'
             f"{_shape(node, box, look, bool(stacked))}{name}{line}</g>"
         )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nbflow.render.build import Fold, GraphLike, draw
 from nbflow.render.drawing import Cluster, Drawing, Node
-from nbflow.render.marks import BlockStatuses, Marks, States, marks
+from nbflow.render.marks import BlockStatuses, Marks, Notes, States, marks
 from nbflow.render.names import one_line, shorten
 
 if TYPE_CHECKING:
@@ -22,13 +22,14 @@ def text(
     block_status: BlockStatuses | None = None,
     *,
     fold: Fold = "auto",
+    notes: Notes | None = None,
 ) -> str:
     """List the tasks in start order, each with its state and what it takes from which task.
 
-    Without `states` only the structure is listed.
+    Without `states` only the structure is listed. `notes` say what is to be known of tasks beside that.
     """
     drawing = draw(graph, fold=fold)
-    shown = marks(drawing, states or {}, block_status)
+    shown = marks(drawing, states or {}, block_status, notes)
     takes = _inputs(drawing)
     rows = list(_rows(drawing.items, shown, takes, 1, states is not None, block_status is not None))
     name_width = max((len(name) for name, _, _ in rows), default=0)
@@ -36,14 +37,22 @@ def text(
     lines = [one_line(drawing.name)]
     lines += [f"{n:<{name_width}}  {s:<{state_width}}  {i}".rstrip() for n, s, i in rows]
     missing = [task for node in drawing.nodes.values() if node.kind == "missing" for task in node.tasks]
+    if notes and states is None:
+        lines += [f"{one_line(task.name, 60)}: {one_line(said, 300)}" for task, said in notes.items()]
     lines += [f"? {error}" for task in missing for error in getattr(task, "errors", ())]
     return "\n".join(lines)
 
 
-def table(graph: GraphLike | Drawing, states: States | None = None, *, fold: Fold = None) -> str:
+def table(
+    graph: GraphLike | Drawing,
+    states: States | None = None,
+    *,
+    fold: Fold = None,
+    notes: Notes | None = None,
+) -> str:
     """Return a plain table of the tasks: name, block, state and, if any state has more to say, its message."""
     drawing = draw(graph, fold=fold)
-    shown = marks(drawing, states or {})
+    shown = marks(drawing, states or {}, None, notes)
     rows = [("task", "block", "state", "message")]
     rows += [
         (_name(node), box, shown.nodes[node.key].line, message(node, states))

@@ -254,3 +254,33 @@ def test_a_task_that_is_tried_again_goes_on(run):
     row = picture.snapshot(run)["rows"]["sum-1"]
 
     assert row[3:] == [4.0, 1, "once more"]
+
+
+def helper():
+    return 1
+
+
+def test_c5_the_head_the_list_and_the_drawing_say_what_has_changed_since_the_run(monkeypatch):
+    def edited():
+        return helper()
+
+    with Flow("changes") as flow:
+        first = task(edited, name="first")()
+        second = task(lambda y: y, name="second")(first)
+    flow.run()
+    run = flow.runs[-1]
+    picture = Picture(flow)
+    sheet = Shown(draw(picture.graph))
+    picture.show(sheet, run)
+    picture.snapshot(run)
+    assert picture.look_for_changes(flow, run) is None
+
+    monkeypatch.setitem(globals(), "helper", lambda: 2)
+    run.pin(second)
+    changed = picture.look_for_changes(flow, run)
+    told = picture.patch(run, changed)
+
+    assert told["head"]["why"] == "1 task changed since run 1"
+    assert told["rows"]["first-1"][-1].startswith("△ stale, ")
+    assert told["rows"]["second-1"][-1].startswith("◆ pinned")
+    assert told["nodes"]["first-1"][1].startswith("✓ Success · △ stale")

@@ -85,6 +85,7 @@ class Inspector(Part):
             problem = words_of(error, _PROBLEM_LIMIT)
         fields = {name: message.get(name) for name in ("key", "index", "act")}
         self.panel.tell("acted", **fields, problem=problem)
+        self.panel.cell_ended()
         self._news.mark(_NEWS)
 
     # -- the run ------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from nbflow.core.task import Task
     from nbflow.engine.handle import Run
+    from nbflow.flow import Flow
     from nbflow.panel.view import Body
     from nbflow.render.build import GraphLike
 
@@ -94,6 +95,13 @@ class Canvas:
         """Tell how what has changed looks now."""
         with self._telling:
             self._body.patch(self.picture.patch(run, keys))
+
+    def look_for_changes(self, flow: Flow, run: Run) -> None:
+        """Tell what has become stale, edited, pinned or a breakpoint since the last time."""
+        with self._telling:
+            changed = self.picture.look_for_changes(flow, run)
+            if changed is not None:
+                self._body.patch(self.picture.patch(run, changed))
 
     def retell(self) -> None:
         """Tell all of it again, to a page that may have missed what was told while it was being opened."""

@@ -57,6 +57,7 @@ class Heading:
         self._counts: Counter[str] = Counter()
         self._open: list[list[str]] = []
         self._leaks: list[str] = []
+        self.changed = ""  # how many tasks have changed since the run
 
     def count(self, task: Task, name: str) -> None:
         """Note the state's name that the row of a task shows now."""
@@ -89,7 +90,7 @@ class Heading:
         """Return the head as it is now; without a run, before the first.
 
         `mode` is "new", "going", "held" or "over"; `at` names the tasks at which a held run stands still or, if
-        `is_next`, the one it would do next; `why` is how a rerun came to be.
+        `is_next`, the one it would do next; `why` is how a rerun came to be, and what has changed since.
         """
         counts = [(name, self._counts[name]) for name in _ORDER if self._counts[name]]
         head: Json = {
@@ -125,7 +126,7 @@ class Heading:
             head["seconds"] = round((self._clock() if ended is None else ended) - started, 3)
             head["going"] = ended is None
         head["mode"] = "over" if run.is_finished else "held" if run.is_paused else "going"
-        head["why"] = _why(run)
+        head["why"] = " · ".join(filter(None, (_why(run), self.changed)))
         if head["mode"] == "held":
             held, following = run.held, None
             if not held and (following := run.next_task) is not None:

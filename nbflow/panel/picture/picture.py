@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Cancelled, Failed, Mapped, Paused, Retrying, Skipped, State
+from nbflow.engine.task_notes import changed_since, note_of, notes_of, stale_tasks
 from nbflow.panel.picture.heading import Heading
 from nbflow.panel.picture.looks import Looks
 from nbflow.panel.picture.spans import Spans
 from nbflow.render.build import draw
+from nbflow.render.marks import with_note
 from nbflow.render.names import one_line
 from nbflow.render.structure import structure
 
@@ -142,12 +144,31 @@ class Picture:
         }
 
     def _begin(self) -> None:
+        self._stale: dict[Task, str] = {}
+        self._notes: dict[Task, str] = {}
         self.spans = Spans(self._box_of)
         self._looks = Looks()
         self._heading = Heading(self.graph.name, len(self.rows), self._clock)
         self._statuses = {}
         if self.shown is not None:
             self.shown.forget()
+
+    def look_for_changes(self, flow: Any, run: Run) -> list[Task] | None:
+        """Look what is stale by now, edited, pinned or has a breakpoint; return what is to be patched, None if nothing.
+
+        Args:
+            flow: The flow as it is now.
+            run: The run that is shown.
+        """
+        newest = flow.runs[-1] if flow.runs else None
+        stale = stale_tasks(flow) if newest is run else {}
+        by_slug = {flow.slugs[task]: f"△ stale, {why}" for task, why in stale.items()}
+        self._stale = {task: by_slug[slug] for task, slug in run.graph.slugs.items() if slug in by_slug}
+        before, self._notes = self._notes, {**notes_of(run), **self._stale}
+        said = self._heading.changed
+        self._heading.changed = changed_since(flow, stale)
+        found = [task for task in {**before, **self._notes} if before.get(task) != self._notes.get(task)]
+        return found if found or said != self._heading.changed else None
 
     def _paint(
         self,
@@ -164,10 +185,13 @@ class Picture:
         for task, children in tasks.items():
             state = states.get(task)
             mark = self._looks.mark(task, state, children)
-            marks[task] = (mark, children)
+            known = note_of(run, task) if run is not None and task in run.graph.index else ""
+            known = " · ".join(filter(None, (known, self._stale.get(task, ""))))
+            marks[task] = (with_note(mark, known.partition(",")[0]), children)
             if rows is not None and (key := self.rows.get(task)) is not None:
                 self._heading.count(task, mark.name)
                 note = self._note(task, state) if isinstance(state, (Mapped, _NOTED)) else ""
+                note = " · ".join(filter(None, (known, note)))
                 rows[key] = [*mark, *_times(state, timings.get(task), began, now), note]
         if self.shown is None:
             return {}, {}

@@ -1,0 +1,68 @@
+"""What is to be known of a task beside its state: stale, edited, pinned, reused, or with a breakpoint; in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nbflow.engine.frozen import CLEANUP, INIT, SETUP
+from nbflow.engine.past import match
+from nbflow.errors import NbflowError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbflow.core.task import Task
+    from nbflow.engine.handle import Run
+
+_SOURCES = {"edited": "✎ edited", "pinned": "◆ pinned", "reused": "↺ reused"}
+_DOWNSTREAM = "downstream of"
+
+
+def note_of(run: Run, task: Task) -> str:
+    """Return what is to be known of a task in a run, empty if there is nothing."""
+    source = run.source_of(task)
+    words = [_SOURCES[source]] if source in _SOURCES and run.graph.role[run.graph.index[task]] == 0 else []
+    places = run.breakpoints.get(task, ()) if not run.is_finished else ()
+    words += dict.fromkeys(
+        "● breakpoint" if one.place == "before" else "● breakpoint after" for one in places
+    )
+    return " · ".join(words)
+
+
+def notes_of(run: Run) -> dict[Task, str]:
+    """Return the notes of all tasks of a run that have one."""
+    found = ((task, note_of(run, task)) for task in run.graph.tasks)
+    return {task: note for task, note in found if note}
+
+
+def stale_tasks(flow: Any) -> dict[Task, str]:
+    """Return why the result that a task of the flow has in its newest run is not what it would give now.
+
+    Tasks that have no good result in that run are not among them, but new ones are.
+    """
+    runs = getattr(flow, "runs", None)  # a bare graph has none
+    run = runs[-1] if runs else None
+    if run is None or not run.is_finished:
+        return {}
+    try:
+        plan = flow.plan("stale")
+    except (NbflowError, ValueError):  # a flow that does not run as it is; `check` says why
+        return {}
+    before = dict(zip(plan.graph.tasks, match(plan.graph, run.graph), strict=True))
+    found: dict[Task, str] = {}
+    for step in plan.steps:
+        old = before[step.task]
+        is_block = plan.graph.role[plan.graph.index[step.task]] in (INIT, SETUP, CLEANUP)
+        if not step.runs or step.is_restored or (is_block and step.why.endswith("runs inside")):
+            continue
+        if old is None or run.states[old].is_successful():
+            found[step.task] = step.why
+    return found
+
+
+def changed_since(flow: Any, stale: Mapping[Task, str]) -> str:
+    """Return how many tasks changed since the newest run, as in `3 tasks changed since run 4`; empty if none did."""
+    changed = sum(not why.startswith(_DOWNSTREAM) for why in stale.values())
+    if not changed:
+        return ""
+    return f"{changed} task{'s' if changed > 1 else ''} changed since run {flow.runs[-1].number}"
