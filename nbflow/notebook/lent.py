@@ -1,7 +1,8 @@
 """The values that `%flow values` lent to names of the notebook: to look at, until a flow needs the names again.
 
 A name that a cell of a flow reads means the task, and a name that a task's function reads means what the notebook's
-cells gave it. So what was lent is taken back before a cell of a flow is executed and before a run begins or goes on.
+cells gave it. So what was lent is taken back before a cell of a flow is executed, and a name that held a value of the
+notebook's also before a run begins or goes on.
 """
 
 from __future__ import annotations
@@ -32,12 +33,13 @@ def lend(namespace: MutableMapping[str, Any], values: Mapping[str, Any]) -> None
         namespace[name] = value
 
 
-def give_back(namespace: MutableMapping[str, Any], *, keep_new: bool = False) -> list[str]:
+def give_back(namespace: MutableMapping[str, Any], *, only_values: bool = False) -> list[str]:
     """Let the names hold again what they held before, those that the user has not given anything else since.
 
     Args:
         namespace: The user's names.
-        keep_new: Whether names that did not exist before stay.
+        only_values: Whether only those names are given back that held a value, which functions may read; the others
+            can still be looked at.
 
     Returns:
         The names that are gone now.
@@ -46,7 +48,7 @@ def give_back(namespace: MutableMapping[str, Any], *, keep_new: bool = False) ->
     gone = []
     for name, (value, former) in list(lent.items()):
         is_new = former is ABSENT
-        if is_new and keep_new:
+        if only_values and (is_new or is_made(former)):
             continue
         del lent[name]
         if namespace.get(name, ABSENT) is not value:

@@ -117,7 +117,7 @@ class FlowMagics(Magics):
         flow = _flow_and_target(options, magic)
         call = commands.Call(flow=flow, options=options, namespace=self._shell.user_ns, magic=magic)
         if options.command in commands.GO_ON:
-            give_back(self._shell.user_ns, keep_new=True)
+            give_back(self._shell.user_ns, only_values=True)
         with _usage_errors(magic):
             commands.COMMANDS[options.command](call)
 

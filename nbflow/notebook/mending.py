@@ -114,7 +114,7 @@ def values(call: Call) -> None:
     lend(call.namespace, found)  # type: ignore[arg-type]
 
     def take_back(_: Run) -> None:
-        give_back(call.namespace, keep_new=True)  # type: ignore[arg-type]
+        give_back(call.namespace, only_values=True)  # type: ignore[arg-type]
         silence()
 
     silence = call.flow.on_start(take_back)
