@@ -12,7 +12,6 @@ from nbflow.core.task import Task
 from nbflow.errors import NbflowError
 from nbflow.notebook.cellfunction import CellFunction
 from nbflow.notebook.cells import cells_of
-from nbflow.notebook.difference import is_made
 from nbflow.notebook.taskcell import below, is_resource
 
 if TYPE_CHECKING:
