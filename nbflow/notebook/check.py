@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.graph import Graph
 from nbflow.core.parameter import Parameter
 from nbflow.engine.renewal import is_renewed
-from nbflow.engine.task_notes import notes_of, stale_tasks
+from nbflow.engine.task_notes import notes_of as run_notes
+from nbflow.engine.task_notes import stale_tasks
 from nbflow.errors import CycleError, NbflowError, ResourceScopeError
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.overview import labels, notes_of
@@ -113,7 +114,7 @@ def _changed(flow: Graph, cell_of: dict[Task, str]) -> list[Problem]:
     ]
     runs = getattr(flow, "runs", None)
     if runs:
-        words = {task: note for task, note in notes_of(runs[-1]).items() if "reused" not in note}
+        words = {task: note for task, note in run_notes(runs[-1]).items() if "reused" not in note}
         found += [
             Problem(
                 HINT, note.partition(" ")[2], cell_of.get(task, ""), f"{task.name}, in run {runs[-1].number}"
