@@ -32,7 +32,7 @@ from nbflow.engine.past import Durations, Past
 from nbflow.engine.plan import Plan
 from nbflow.engine.planning import asked_for, make_plan
 from nbflow.engine.record import NOT_RUN
-from nbflow.engine.renewal import renew_tasks, warn_of_rivals
+from nbflow.engine.renewal import prepare_tasks, renew_tasks, warn_of_rivals
 from nbflow.engine.retention import ALL_KEPT, NEWER, NEWEST
 from nbflow.engine.reuse import NoReuse, Reuse
 from nbflow.engine.run import RunLoop
@@ -478,8 +478,7 @@ class Flow(Graph):
         outer = {key: value for key, value in thread.data.items() if key not in left_out}
         graph = self._frozen() if plan is None else plan.graph
         if plan is None:
-            warn_of_rivals(graph.tasks)
-            renew_tasks(graph, graph.tasks)
+            prepare_tasks(graph)
         loop = RunLoop(
             self,
             graph,

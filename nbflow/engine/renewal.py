@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.frozen import FrozenGraph
 
-__all__ = ["is_renewed", "renew", "renew_manager", "renew_tasks", "warn_of_rivals"]
+__all__ = ["is_renewed", "prepare_tasks", "renew", "renew_manager", "renew_tasks", "warn_of_rivals"]
 
 
+_identity = object.__hash__  # and not `id`, of which every audit hook is told
 _renewed: weakref.WeakSet[Task] = weakref.WeakSet()
 
 
@@ -33,14 +34,24 @@ def renew_tasks(graph: FrozenGraph, tasks: Iterable[Task]) -> None:
     Raises:
         RetryError: If one does not take what the task is given; that task keeps what it has.
     """
-    found: dict[int, bool] = {}  # many tasks have one function
-    for task in tasks:
-        root = _root_of(task)
-        key = id(root)
-        if key not in found:
-            found[key] = newest(root) is not root
-        if found[key]:
-            renew(task, argument_names(graph, task))
+    tasks = list(tasks)
+    older = {key for key, root in _roots_of(tasks).items() if newest(root) is not root}
+    if older:
+        for task in tasks:
+            if _identity(_root_of(task)) in older:
+                renew(task, argument_names(graph, task))
+
+
+def prepare_tasks(graph: FrozenGraph) -> None:
+    """Give all tasks of a graph the newest definitions of what they call, and say which another cell has too.
+
+    Raises:
+        RetryError: As for `renew_tasks`.
+    """
+    roots = list(_roots_of(graph.tasks).values())  # many tasks have one function
+    _warn_of_rivals(roots)
+    if any(newest(root) is not root for root in roots):
+        renew_tasks(graph, graph.tasks)
 
 
 def is_renewed(task: Task) -> bool:
@@ -51,7 +62,11 @@ def is_renewed(task: Task) -> bool:
 
 def warn_of_rivals(tasks: Iterable[Task]) -> None:
     """Say, once, which functions and classes of these tasks another cell has defined under the same name since."""
-    for root in {id(root): root for root in map(_root_of, tasks)}.values():
+    _warn_of_rivals(_roots_of(tasks).values())
+
+
+def _warn_of_rivals(roots: Iterable[Any]) -> None:
+    for root in roots:
         found = rival(newest(root))
         if found is not None:
             name, here, there = found
@@ -108,6 +123,10 @@ def renew_manager(manager: object) -> None:
     if found is not type(manager):
         with contextlib.suppress(TypeError):  # other slots, say: it keeps its class
             manager.__class__ = found
+
+
+def _roots_of(tasks: Iterable[Task]) -> dict[int, Any]:
+    return {_identity(root): root for root in map(_root_of, tasks)}
 
 
 def _root_of(task: Task) -> Any:
