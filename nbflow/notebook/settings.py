@@ -6,6 +6,7 @@ import ast
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.task import Task
 from nbflow.notebook.changes import root_name
 from nbflow.notebook.magictext import magic_call, texts_of
 
@@ -70,6 +71,8 @@ def sets_something(tree: ast.Module, namespace: Mapping[str, Any]) -> bool:
         if name is None:
             return False
         held = namespace.get(name)
+        if isinstance(held, Task):  # the value of a task, which the cell changes
+            return False
         if isinstance(held, type) or callable(held):
             return getattr(held, "__module__", "__main__") != "__main__"
         return name in imported or isinstance(held, ModuleType)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from nbflow import flows
+
 
 @pytest.fixture
 def run(notebook):
@@ -131,3 +133,14 @@ def test_a_cell_that_only_sets_something_is_followed_by_those_below(notebook, ru
         said = {task.name: "".join(line.text for line in lines) for task, lines in again.logs.items()}
         assert said["cell_1"] == "array([1.234])\n"
         assert said["cell_2"] == "[2.469]\n"
+
+
+def test_a_generator_that_a_cell_seeds_sets_nothing_for_the_cells_below(notebook, run):
+    """It is the value of a task, which the cell changes: whoever does not take it is not concerned."""
+    cells = ["import random\nown = random.Random(1)", "own.seed(5)\nseeded = own", "alone = 2"]
+    run(*(f"%%task cell_{i}\n{source}" for i, source in enumerate(cells)))
+
+    flow = flows["notebook"]
+    plan = flow.runs[-1].rerun(flow.get_tasks(name="cell_1"), dry=True)
+
+    assert "cell_2" not in [step.task.name for step in plan.steps if step.runs]
