@@ -49,6 +49,13 @@ def _named(name: str) -> Flow | None:
     return flow
 
 
+def forget_flow(name: str) -> None:
+    """Have no flow of this name any more, as its first cell has failed."""
+    flow = flows.pop(name, None)
+    if newest.get(name) is flow:
+        newest.pop(name, None)
+
+
 def newest_run(flow: Flow) -> Run | None:
     """Return the flow's newest run."""
     return flow.runs[-1] if flow.runs else None

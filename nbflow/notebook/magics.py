@@ -18,7 +18,7 @@ from nbflow.notebook.check import cells_in
 from nbflow.notebook.failures import Rendering
 from nbflow.notebook.identity import names_in
 from nbflow.notebook.lent import give_back
-from nbflow.notebook.lookup import find_block, find_flow
+from nbflow.notebook.lookup import find_block, find_flow, forget_flow
 from nbflow.notebook.mending import TAKE_TASK
 from nbflow.notebook.news import News, show_undefined
 from nbflow.notebook.options import parameters, parse
@@ -149,7 +149,7 @@ class FlowMagics(Magics):
             self._add(flow, cell, options.block, magic, key, label)
         except BaseException as error:
             if is_new:
-                flows.pop(options.name, None)
+                forget_flow(options.name)
             if isinstance(error, NameError) and error.name in gone:
                 error.add_note(f"%flow values had lent {error.name!r} a value, only to be looked at")
             raise

@@ -15,6 +15,7 @@ from nbflow.notebook.cellnow import CellNow
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.definition import Definition, ask_for, note_definitions, tie_others
 from nbflow.notebook.lent import give_back
+from nbflow.notebook.lookup import forget_flow
 from nbflow.notebook.options import parse
 from nbflow.notebook.passes import Passes
 from nbflow.notebook.reordering import reorder
@@ -88,7 +89,7 @@ class TaskMagics(Magics):
             defined = self._define(flow, task_cell, key, options)
         except BaseException:
             if is_new:
-                flows.pop(name, None)
+                forget_flow(name)
             raise
         display({"text/plain": _summary(defined)}, raw=True)
 
