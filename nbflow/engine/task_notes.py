@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SOURCES = {"edited": "✎ edited", "pinned": "◆ pinned", "reused": "↺ reused"}
 _DOWNSTREAM = "downstream of"
+_OPENS = "runs inside"
 
 
 def note_of(run: Run, task: Task) -> str:
@@ -38,7 +39,8 @@ def notes_of(run: Run) -> dict[Task, str]:
 def stale_tasks(flow: Any) -> dict[Task, str]:
     """Return why the result that a task of the flow has in its newest run is not what it would give now.
 
-    Tasks that have no good result in that run are not among them, but new ones are.
+    Tasks that have no good result in that run are not among them, but new ones are. Nor are those that would run again
+    only because their block opens again for one that has failed.
     """
     runs = getattr(flow, "runs", None)  # a bare graph has none
     run = runs[-1] if runs else None
@@ -50,10 +52,22 @@ def stale_tasks(flow: Any) -> dict[Task, str]:
         return {}
     before = dict(zip(plan.graph.tasks, match(plan.graph, run.graph), strict=True))
     found: dict[Task, str] = {}
+    whys = {step.task: step.why for step in plan.steps if step.runs}
+    for_others = {
+        f"inside {block.name!r},"
+        for block in plan.graph.blocks
+        if all(
+            whys.get(task, _OPENS).endswith(_OPENS) for task in (block.init_task, block.setup_task) if task
+        )
+    }
+    by_the_way: set[str] = set()
     for step in plan.steps:
         old = before[step.task]
         is_block = plan.graph.role[plan.graph.index[step.task]] in (INIT, SETUP, CLEANUP)
-        if not step.runs or step.is_restored or (is_block and step.why.endswith("runs inside")):
+        if not step.runs or step.is_restored or (is_block and step.why.endswith(_OPENS)):
+            continue
+        if step.why.startswith(tuple(for_others)) or step.why in by_the_way:
+            by_the_way.add(f"{_DOWNSTREAM} {step.task.name!r}")
             continue
         if old is None or run.states[old].is_successful():
             found[step.task] = step.why
