@@ -27,7 +27,7 @@ AWAITED: dict[int, Awaited] = {}
 """The coroutines that are being awaited, by thread; see `nbflow.engine.awaiting`, which is loaded when one is."""
 
 AFTER_TASK: list[Callable[[], object]] = []
-"""Called at the end of each attempt, in its thread and context; they never raise. The notebook's are here."""
+"""Called at the end of each attempt, in its thread and context. The notebook's are here."""
 
 NO_VALUES: dict[str, Any] = {}
 _new = tuple.__new__
@@ -153,14 +153,23 @@ def perform(call: Call) -> Outcome:
             _undo(call)
         return outcome
     finally:
-        for tidy_up in AFTER_TASK:
-            tidy_up()
+        if AFTER_TASK:
+            _tidy_up()
         if call.task.log_stdout:
             call.context["_lines"].end()
         thread.held = before
         if call.opened is not None:
             settle_files(call)
     return _new(Outcome, (value, None))
+
+
+def _tidy_up() -> None:
+    """Call the hooks; an interrupt that meets one is counted by the run, and loses nothing that the call gave."""
+    for tidy_up in AFTER_TASK:
+        try:
+            tidy_up()
+        except BaseException:  # noqa: BLE001 - see above
+            continue
 
 
 def settle_files(call: Call) -> None:

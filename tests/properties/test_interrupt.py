@@ -741,3 +741,20 @@ def test_mapping_over_a_dict_fails_the_children_only(log):
     assert state.is_failed()
     assert state.result[children].is_mapped() or state.result[children].is_failed()
     assert log == ["setup it", "cleanup it"]
+
+
+def test_an_interrupt_while_something_is_shown_at_the_end_of_a_setup_loses_no_resource(log, monkeypatch):
+    """Rules 1 and 6."""
+
+    def show():
+        if log == ["setup it"]:
+            log.append("shown")
+            interrupt()
+
+    monkeypatch.setattr("nbflow.engine.attempt.AFTER_TASK", [show])
+    with Flow("f") as flow, log.manager()() as r:
+        task(lambda r: r)(r)
+
+    with pytest.raises(KeyboardInterrupt):
+        flow.run()
+    assert log == ["setup it", "shown", "cleanup it"]
