@@ -218,13 +218,21 @@ async def _leave(manager: Any, told: tuple[Any, Any, Any]) -> None:
     await type(manager).__aexit__(manager, *told)
 
 
+def is_declared(manager: object, name: str) -> bool:
+    """Tell whether a manager's class has an attribute, without asking the manager, which may raise."""
+    return any(name in vars(cls) for cls in type(manager).__mro__)
+
+
 def takes_outcome(method: object) -> bool:
-    """Tell whether a method of a manager has a parameter `outcome`."""
-    fn = getattr(method, "__func__", method)
+    """Tell whether a method of a manager has a parameter `outcome`; one that raises when it is looked at has none."""
     try:
-        return _has_outcome(fn)
-    except TypeError:  # something callable that does not hash
-        return _has_outcome.__wrapped__(fn)
+        fn = getattr(method, "__func__", method)
+        try:
+            return _has_outcome(fn)
+        except TypeError:  # something callable that does not hash
+            return _has_outcome.__wrapped__(fn)
+    except Exception:  # noqa: BLE001 - users' objects
+        return False
 
 
 @functools.lru_cache(maxsize=256)
@@ -261,7 +269,9 @@ def _give_defer(cls: type) -> None:
 def take_deferred(manager: object, values: dict[str, Any]) -> list[Deferred]:
     """Return what was deferred since the last time, in order; nothing of it is kept."""
     found: list[Deferred] = values.pop(DEFERRED, [])
-    with contextlib.suppress(TypeError):  # it has no `__dict__`, so nothing is in there
+    with contextlib.suppress(
+        Exception
+    ):  # it has no `__dict__`, so nothing is in there; or it raises when asked
         found += vars(manager).pop(DEFERRED, [])
     return sorted(found, key=lambda entry: entry[0])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.manager import takes_outcome
+from nbflow.core.manager import is_declared, takes_outcome
 from nbflow.core.outcome import BlockOutcome
 from nbflow.core.states import Failed, Mapped, Skipped, State, Success, TriggerFailed
 from nbflow.engine.attempt import run_coroutine
@@ -61,14 +61,24 @@ def _error_of(state: State) -> BaseException | None:
     return state.result if isinstance(state.result, BaseException) else None
 
 
+def _method_of(call: Call, held: Holding, name: str) -> Any:
+    """Return a method of a manager, or None; a manager that raises when it is asked keeps its cleanup (rule 17)."""
+    try:
+        return getattr(held.manager, name, None)
+    except BaseException as error:  # noqa: BLE001 - users' properties and `__getattr__`
+        if is_declared(held.manager, name):  # a hook that is there
+            call.hook_error = error
+        return None
+
+
 def tell_outcome(call: Call, held: Holding, outcome: Callable[[], BlockOutcome]) -> None:
     """Let the call of a cleanup know the outcome if it asks, and have a hook called before it.
 
     The manager's `on_success` or `on_failure` is called once, and cannot prevent the cleanup.
     """
-    if takes_outcome(getattr(held.manager, "cleanup", None)):
+    if takes_outcome(_method_of(call, held, "cleanup")):
         call.context["_outcome_of"] = outcome
-    hooks = tuple(getattr(held.manager, name, None) for name in ("on_success", "on_failure"))
+    hooks = tuple(_method_of(call, held, name) for name in ("on_success", "on_failure"))
     if held.is_told or not any(callable(hook) for hook in hooks):
         return
     held.is_told = True  # another try of the cleanup is no other end of the block

@@ -7,5 +7,5 @@ def describe(error: BaseException | None) -> str:
     """Return the repr of an exception; its type's name if the repr raises, as that of a strange argument may."""
     try:
         return repr(error)
-    except Exception:  # noqa: BLE001 - users' classes
+    except BaseException:  # noqa: BLE001 - users' classes
         return f"<{type(error).__name__}>"

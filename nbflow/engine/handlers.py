@@ -8,6 +8,7 @@ from nbflow.core import signals
 from nbflow.core.context import context
 from nbflow.core.states import Failed, State
 from nbflow.engine.describe import describe
+from nbflow.engine.raised import ends_run, state_of_signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,18 +19,39 @@ def call_handlers(
 ) -> State:
     """Tell `handlers` of a change and return the state that they leave: each gets what the one before returned.
 
-    A raised signal sets its state; any other error makes the state Failed, unless ``context.raise_on_exception``.
+    A raised signal sets its state; any other error, and an answer that is no state, makes the state Failed, unless
+    ``context.raise_on_exception``.
     """
     try:
         for handler in handlers:
-            new = handler(subject, old, new) or new
+            answer = handler(subject, old, new)
+            if isinstance(answer, State):
+                new = answer
+            elif answer is not None and answer:
+                raise TypeError(
+                    f"a handler returned {type(answer).__name__}, which is no state; "
+                    "return a state, or None to leave it as it is"
+                )
     except (signals.StateSignal, signals.ENDRUN) as signal:
-        return signal.state
-    except Exception as error:
-        if context.get("raise_on_exception"):
+        return state_of_signal(signal)
+    except BaseException as error:
+        if ends_run(error) or context.get("raise_on_exception"):
             raise
         return Failed(f"Unexpected error while calling state handlers: {describe(error)}", result=error)
     return new
+
+
+def call_flow_handlers(
+    handlers: Sequence[Callable[..., State | None]], flow: Any, old: State, new: State
+) -> State:
+    """Do the same for the handlers of a flow, which cannot take the end of a run back: nobody would go on with it."""
+    told = call_handlers(handlers, flow, old, new)
+    if not new.is_finished() or told.is_finished():
+        return told
+    error = TypeError(
+        f"a handler returned {type(told).__name__} for a run that is over ({type(new).__name__})"
+    )
+    return Failed(f"Unexpected error while calling state handlers: {describe(error)}", result=error)
 
 
 def call_terminal_handler(
@@ -40,4 +62,4 @@ def call_terminal_handler(
     def judge(flow: Any, old: State, new: State) -> State | None:
         return handler(flow, new, reference_states)
 
-    return call_handlers((judge,), flow, state, state)
+    return call_flow_handlers((judge,), flow, state, state)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.cache_validators import hash_inputs
-from nbflow.core.manager import Wrapped
+from nbflow.core.manager import Wrapped, is_declared
 from nbflow.core.resource_tasks import ResourceSetupTask
 from nbflow.core.signals import StateSignal, TaskTimeoutSignal
 from nbflow.core.states import (
@@ -334,7 +334,7 @@ class Pipeline:
             return
         if role == SETUP and type(task) is ResourceSetupTask and "run" not in vars(task):
             # With no line of ours between the resource and where it is kept.
-            if isinstance(inputs["mgr"], Wrapped):
+            if issubclass(type(inputs["mgr"]), Wrapped):  # a proxy may raise when it is asked for its class
                 call.keep(next)
                 call.begin = inputs["mgr"].begin
             else:
@@ -444,7 +444,7 @@ class Pipeline:
                 self._record.holdings.opened(held, state.result if role == SETUP else None)
                 self._schedule.opened(gate)
                 self._record.set_block(held, BlockStatus.OPEN)
-                if hasattr(held.manager, "handle"):  # which is the user's code
+                if self._may_have_handle(held):  # which is the user's code
                     self._loop.in_user_code(self._loop.values.copy(), keeper.opened, held)
                 else:
                     keeper.opened(held)
@@ -464,6 +464,17 @@ class Pipeline:
             text = f"a hook of {held.name!r} raised {describe(call.hook_error)}; its cleanup was made all the same"
             self._record.note(text, call.task)
             warn_safely(text)
+
+    def _may_have_handle(self, held: Holding) -> bool:
+        """Whether a manager has a `handle`; one that raises when it is asked (rule 17) can do without."""
+        found, error = self._loop.ask(self._loop.values.copy(), hasattr, held.manager, "handle")
+        if error is not None and is_declared(held.manager, "handle"):
+            return True  # the keeper will meet it, and say so
+        if error is not None:
+            text = f"the manager of {held.name!r} raised {describe(error)} when it was asked for `handle`"
+            self._record.note(text, held.block.init_task)
+            warn_safely(f"{text}; if this kernel dies, nobody reclaims its resource")
+        return bool(found)
 
     def _change_to_loop(self, node: int, task: Task, call: Call, old: State, state: Looped) -> None:
         told = self._told(node, task, old, state, call)

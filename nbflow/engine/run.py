@@ -44,13 +44,14 @@ from nbflow.engine.closing import outcome_of, tell_outcome
 from nbflow.engine.describe import describe
 from nbflow.engine.events import told, warn_safely
 from nbflow.engine.frozen import CLEANUP, INIT, ORDINARY, SETUP, FrozenGraph
-from nbflow.engine.handlers import call_handlers, call_terminal_handler
+from nbflow.engine.handlers import call_flow_handlers, call_terminal_handler
 from nbflow.engine.holds import Holds
 from nbflow.engine.inbox import InterruptibleQueue
 from nbflow.engine.interrupts import Guard
 from nbflow.engine.keeper import NoKeeper
 from nbflow.engine.nodes import DONE, EXPANDED
 from nbflow.engine.pipeline import Pipeline, timed_out
+from nbflow.engine.raised import ends_run
 from nbflow.engine.random_state import Draws
 from nbflow.engine.record import Record
 from nbflow.engine.retention import NEWEST, Retention
@@ -315,7 +316,11 @@ class RunLoop:
                     self._loop()
                 except BaseException as error:  # noqa: BLE001 - raised to the caller, after cleanup
                     self.failure = self.failure or error
-                self._end()
+                try:
+                    self._end()
+                except BaseException as error:  # noqa: BLE001 - the same; nobody waits for a run that seems to run
+                    self.failure = self.failure or error
+                    self._end_anyway(error)
         finally:
             try:
                 if self.on_end is not None:
@@ -431,8 +436,10 @@ class RunLoop:
             if self._blocking and held and not self.cancelling:
                 self._ask_person(held)
                 return
-            if not isinstance(self.record.state, (Paused, Cancelling)):
-                self._change_run(self.holds.state())
+            if not (isinstance(self.record.state, (Paused, Cancelling)) or self.record.state.is_finished()):
+                self._go_on_as(self.holds.state())
+                if self.cancelling:
+                    return
                 self.limit_hold()
             self._wake_waiters()
         wake = self.schedule.next_wake
@@ -491,7 +498,7 @@ class RunLoop:
         if waiter is not None:
             self._waiters.append(waiter)
         if isinstance(self.record.state, Paused) and self.schedule.budget != 0:
-            self._change_run(Running("Running flow."))
+            self._go_on_as(Running("Running flow."))
 
     def tell_when_still(self, waiter: threading.Event) -> None:
         """Set `waiter` when the run next stands still or is over."""
@@ -512,7 +519,7 @@ class RunLoop:
             waiter = None
         else:
             if isinstance(self.record.state, Paused):
-                self._change_run(Running("Running flow."))
+                self._go_on_as(Running("Running flow."))
             if waiter is not None:
                 self._waiters.append(waiter)
         finally:
@@ -523,7 +530,7 @@ class RunLoop:
         if not self.holds.let_go(node):
             self.pipeline.resume(node)
         if isinstance(self.record.state, Paused):
-            self._change_run(Running("Running flow."))
+            self._go_on_as(Running("Running flow."))
 
     def cancel(self, reason: str) -> None:
         """Start nothing but cleanups from now on, and ask what runs to stop. Twice is once."""
@@ -534,7 +541,8 @@ class RunLoop:
         for node in held:  # of those only what has ended stays as it is
             if self.record.current(node).is_finished():
                 self.pipeline.end_for_good(node, self.record.current(node))
-        self._change_run(Cancelling(reason))
+        if not self.record.state.is_finished():  # else a handler has ended the run, and said how
+            self._change_run(Cancelling(reason))
         for node in self.schedule.cancel():
             self.record.set_task(node, self.record.current(node), Cancelled("The run was cancelled."))
         for call in tuple(self.calls.values()):
@@ -688,7 +696,7 @@ class RunLoop:
         """Look at what a task raised: some errors are meant for the caller of the run, once all is cleaned up."""
         if isinstance(error, (TaskCancelled, StateSignal, ENDRUN)):
             return
-        if isinstance(error, Exception):
+        if not ends_run(error):
             if self.values.get("raise_on_exception"):
                 self._fail(error)
         elif not (isinstance(error, KeyboardInterrupt) and self.guard.count):
@@ -776,11 +784,17 @@ class RunLoop:
         handlers = self.flow.state_handlers
         if handlers:
             state = self.in_user_code(
-                self.values.copy(), call_handlers, handlers, self.flow, old, state, fallback=state
+                self.values.copy(), call_flow_handlers, handlers, self.flow, old, state, fallback=state
             )
         if state.is_finished():  # whoever made it: the final state of a run has the states of its tasks
             state.result = dict(self.record.states)
         self.record.set_run(state)
+
+    def _go_on_as(self, state: State) -> None:
+        """Change the run's state midway; a handler that makes it a final one has ended the run."""
+        self._change_run(state)
+        if self.record.state.is_finished():
+            self.cancel("The run was ended by a handler.")
 
     # -- the end ----------------------------------------------------------------------------------------------
 
@@ -809,6 +823,18 @@ class RunLoop:
         self._note_values()
         self.record.ended_at = time.time()
         self._change_run(self._final_state())
+
+    def _end_anyway(self, error: BaseException) -> None:
+        """Rule 17: when even the end has failed, name what may be left and give the run a final state."""
+        for held in self.record.holdings.owing():
+            try:
+                self.pipeline.leak(held, error, None)
+            except BaseException as another:  # noqa: BLE001 - as the one before
+                warn_safely(f"what became of {held.name!r} could not be noted: {describe(another)}")
+        if not self.record.state.is_finished():
+            failed = Failed(f"The run itself failed: {describe(error)}", result=error)
+            failed.result = dict(self.record.states)
+            self.record.set_run(failed)
 
     def _note_values(self) -> None:
         """Know values and files as the run leaves them; a run that was given up does not look any more.

@@ -27,6 +27,7 @@ from nbflow.core.value_traits import is_fixed
 from nbflow.engine.attempt import TaskCancelled
 from nbflow.engine.describe import describe
 from nbflow.engine.nodes import CANCELLED, FAILED, SKIPPED, SUCCEEDED
+from nbflow.engine.raised import ends_run, state_of_signal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +60,7 @@ def state_of_outcome(outcome: Outcome) -> State:
 def state_of_error(error: BaseException) -> State:
     """Return the state that an error raised by a task stands for."""
     if isinstance(error, (signals.StateSignal, signals.ENDRUN)):
-        return error.state
+        return state_of_signal(error)
     if isinstance(error, signals.TaskTimeoutSignal):
         return TimedOut("Execution timed out: the task timed out.", result=error)
     if isinstance(error, (TaskCancelled, KeyboardInterrupt)):
@@ -75,9 +76,9 @@ def refusal(task: Task, upstream: Mapping[Edge, State]) -> State | None:
         if task.trigger(upstream):
             return None
     except (signals.StateSignal, signals.ENDRUN) as signal:
-        return signal.state
-    except Exception as error:
-        if context.get("raise_on_exception"):
+        return state_of_signal(signal)
+    except BaseException as error:
+        if ends_run(error) or context.get("raise_on_exception"):
             raise
         return TriggerFailed(f"Unexpected error while checking task trigger: {describe(error)}", result=error)
     return TriggerFailed("Trigger failed.")
@@ -133,9 +134,9 @@ def from_cache(task: Task, old: State, inputs: dict[str, Any], parameters: dict[
         accepted = (state for state in kept if task.cache_validator(state, inputs, parameters))
         return next((state for found in accepted if (state := as_cached(found)) is not None), None)
     except (signals.StateSignal, signals.ENDRUN) as signal:
-        return signal.state
-    except Exception as error:
-        if context.get("raise_on_exception"):
+        return state_of_signal(signal)
+    except BaseException as error:
+        if ends_run(error) or context.get("raise_on_exception"):
             raise
         return Failed(f"Error while asking the cache validator: {describe(error)}", result=error)
 

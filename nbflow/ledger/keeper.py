@@ -197,7 +197,7 @@ class RunKeeper:
         held = entry.held
         if held is None or held.manager is None or not kind.has_early_handle:
             return False
-        return self._take(entry, kind, "early_handle", held.manager.early_handle)
+        return self._take(entry, kind, "early_handle", lambda: held.manager.early_handle())
 
     def _take_handle(self, entry: Entry, kind: Kind) -> None:
         held = entry.held

@@ -53,7 +53,11 @@ def kind_of(held: Holding) -> Kind:
 
 @functools.lru_cache(maxsize=64)
 def _kind(cls: type) -> Kind:
-    handle, early = (callable(getattr(cls, name, None)) for name in ("handle", "early_handle"))
+    # A property too: what it gives, or raises, is seen when the manager is asked.
+    handle, early = (
+        callable(found) or isinstance(found, property)
+        for found in (getattr(cls, name, None) for name in ("handle", "early_handle"))
+    )
     return Kind(cls, handle, early, (handle or early) and callable(getattr(cls, "reclaim", None)))
 
 
