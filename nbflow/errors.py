@@ -22,6 +22,9 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     ├── CaseValueError (TypeError)             a case whose value is a task
     ├── MergeSkipError (ValueError)            a merge that would be skipped with its branches
     ├── ManagerError (TypeError)               a resource manager without `cleanup`
+    │   └── CleanupSignatureError (ValueError) its `cleanup` can not be called with what it will get
+    ├── BlockFailedError (RuntimeError)        what a generator manager is told when tasks failed without an error
+    ├── BlockCancelledError (RuntimeError)     what it is told when they were cancelled
     ├── OptionError (ValueError)               an option with an impossible value
     ├── OptionTypeError (TypeError)            an option of the wrong type
     ├── TaskAttributeError (AttributeError)    an attribute that a task does not have
@@ -310,6 +313,33 @@ class ManagerError(NbflowError, TypeError):
         return (
             f"resource manager {self.name!r} has no method `cleanup`; add `def cleanup(self, resource)` to it"
         )
+
+
+class CleanupSignatureError(ManagerError, ValueError):
+    """The `cleanup` of a resource manager can not be called with what it will get, so nothing is set up with it."""
+
+
+class BlockFailedError(NbflowError, RuntimeError):
+    """Tasks of a block failed, and no exception says why; thrown into generator managers."""
+
+    def __init__(self, block: str, tasks: tuple[str, ...]) -> None:
+        super().__init__(block, tasks)
+        self.block = block
+        self.tasks = tasks
+
+    def __str__(self) -> str:
+        return f"tasks of block {self.block!r} failed: {', '.join(self.tasks)}"
+
+
+class BlockCancelledError(NbflowError, RuntimeError):
+    """The tasks of a block were cancelled; thrown into generator managers, so that they roll back."""
+
+    def __init__(self, block: str) -> None:
+        super().__init__(block)
+        self.block = block
+
+    def __str__(self) -> str:
+        return f"the tasks of block {self.block!r} were cancelled"
 
 
 class OptionError(NbflowError, ValueError):

@@ -13,16 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.context import thread
 from nbflow.core.definitions import newest
-from nbflow.errors import ManagerError
+from nbflow.core.wrapped import (
+    AsyncGeneratorManager,
+    ContextManager,
+    DecoratedManager,
+    GeneratorManager,
+    Wrapped,
+    is_context_manager,
+    wrapper_of,
+)
+from nbflow.errors import CleanupSignatureError, ManagerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbflow.core.outcome import BlockOutcome
 
 DEFERRED = "_deferred"
 ONLY_A_CONTEXT_MANAGER = "it is a context manager; use nbflow.resources.managed for what gives one"
-SECOND_YIELD = "it yields a second time; what comes after the one `yield` cleans up"
 _numbers = itertools.count()
 Deferred = tuple[int, "Callable[..., Any]", tuple[Any, ...], dict[str, Any]]
 
@@ -32,15 +39,41 @@ def check_manager(manager: object, name: str) -> None:
 
     Raises:
         ManagerError: If it has no callable `cleanup`.
+        CleanupSignatureError: If that can not be called with what it will get.
     """
-    if not callable(getattr(manager, "cleanup", None)):
+    cleanup = getattr(manager, "cleanup", None)
+    if not callable(cleanup):
+        if isinstance(cleanup, property):  # only an instance of the class can tell
+            return
         raise ManagerError(name)
+    try:
+        # As it stands there, not as what it wraps: a decorator may add arguments of its own.
+        signature = inspect.signature(cleanup, follow_wrapped=False)
+    except (TypeError, ValueError):  # not written in Python
+        return
+    more = {"outcome": None} if takes_outcome(cleanup) else {}
+    try:
+        signature.bind(*((None, None) if _lacks_self(manager) else (None,)), **more)
+    except TypeError as error:
+        raise CleanupSignatureError(
+            name,
+            f"`cleanup{signature}` can not be called with the resource{' and the outcome' if more else ''} "
+            f"({error}); write `def cleanup(self, resource)` or `def cleanup(self, resource, outcome)`",
+        ) from error
+
+
+def _lacks_self(manager: object) -> bool:
+    """Whether `cleanup` was taken from a class, which has not bound it to anything."""
+    if not isinstance(manager, type):
+        return False
+    found = inspect.getattr_static(manager, "cleanup", None)
+    return hasattr(type(found), "__get__") and not isinstance(found, (staticmethod, classmethod))
 
 
 def maker_of(resource_class: Callable[..., Any]) -> Callable[..., Any]:
     """Return what makes the managers that the engine calls: the class itself, or one that wraps what it gives."""
     if isinstance(resource_class, type):
-        if _is_context_manager(resource_class):
+        if is_context_manager(resource_class):
             return _wrapping(resource_class, ContextManager)
         _give_defer(resource_class)
         return resource_class
@@ -52,49 +85,92 @@ def maker_of(resource_class: Callable[..., Any]) -> Callable[..., Any]:
     if inner is not resource_class and (
         inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner)
     ):
-        return _wrapping(resource_class, ContextManager)  # by `contextlib.contextmanager`, or in its way
+        return _wrapping(resource_class, DecoratedManager)
+    cls = _class_of(resource_class)
+    if cls is not None and is_context_manager(cls):
+        return _wrapping(resource_class, ContextManager)
     return _checked(resource_class)
+
+
+def _class_of(factory: object) -> type | None:
+    """Return the class that a factory is a partial call of, or None."""
+    while isinstance(factory, functools.partial):
+        factory = factory.func
+    return factory if isinstance(factory, type) else None
 
 
 def _checked(factory: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap `factory` so that what it returns is checked before anything is set up with it."""
+    cls = _class_of(factory)
+    if cls is not None:
+        check_manager(cls, cls.__name__)
 
-    @functools.wraps(factory, updated=())
     def make(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = _placed(make, args, kwargs)
         manager = factory(*args, **kwargs)
         kind = type(manager)
-        if _is_context_manager(kind):
+        wrapper = wrapper_of(manager)
+        if wrapper is ContextManager:
             raise ManagerError(kind.__name__, ONLY_A_CONTEXT_MANAGER)
+        if wrapper is not None:
+            return DecoratedManager(functools.partial(_Again(manager, factory), *args, **kwargs))
         check_manager(manager, kind.__name__)
         _give_defer(kind)
         return manager
 
-    if hasattr(factory, "setup"):
-        make.setup = factory.setup  # type: ignore[attr-defined]
+    functools.update_wrapper(make, factory, updated=())
+    if cls is None or hasattr(cls, "setup"):
+        make.setup = None  # type: ignore[attr-defined]  # what it makes may have one
+    if cls is None:
+        make.is_factory = True  # type: ignore[attr-defined]
     make.__signature__ = inspect.signature(factory)  # type: ignore[attr-defined]
     return make
 
 
-def _is_context_manager(cls: type) -> bool:
-    if _cleans_up_a_resource(cls):
-        return False
-    return (hasattr(cls, "__enter__") and hasattr(cls, "__exit__")) or (
-        hasattr(cls, "__aenter__") and hasattr(cls, "__aexit__")
-    )
+def _placed(
+    make: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return arguments that came by name in their places, where the function has ``*args``, as many decorators have."""
+    signature: inspect.Signature = make.__signature__  # type: ignore[attr-defined]
+    parameters = signature.parameters.values()
+    some = next((one.name for one in parameters if one.kind is one.VAR_POSITIONAL), None)
+    if args or some is None or some not in kwargs:
+        return args, kwargs
+    before = [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
+    kwargs = dict(kwargs)
+    rest = kwargs.pop(some)
+    return (*(kwargs.pop(name) for name in before if name in kwargs), *rest), kwargs
 
 
-def _cleans_up_a_resource(cls: type) -> bool:
-    """Whether `cleanup` takes the resource; that of `tempfile.TemporaryDirectory`, for one, does not."""
-    cleanup = getattr(cls, "cleanup", None)
-    if not callable(cleanup) or not (hasattr(cls, "__exit__") or hasattr(cls, "__aexit__")):
-        return callable(cleanup)
+class _Again:
+    """Gives what a factory has made already, and at another try of the setup makes a new one."""
+
+    def __init__(self, made: object, factory: Callable[..., Any]) -> None:
+        self._made = [made]
+        self._factory = factory
+        self.__name__ = getattr(factory, "__name__", type(factory).__name__)
+
+    def renew(self) -> None:
+        """Take the newest definition of the factory."""
+        factory = newest(self._factory)
+        if factory is not self._factory:
+            self._made, self._factory = [], factory
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._made.pop() if self._made else self._factory(*args, **kwargs)
+
+
+def is_factory(maker: object) -> bool:
+    """Tell whether only what `maker` gives shows if it has a `setup`."""
+    return not isinstance(maker, type) and getattr(maker, "is_factory", False) is True
+
+
+def has_setup(manager: object) -> bool:
+    """Tell whether a manager has a `setup`."""
     try:
-        inspect.signature(cleanup).bind(None, None)
-    except TypeError:
-        return False
-    except ValueError:  # not written in Python
-        return True
-    return True
+        return callable(getattr(manager, "setup", None))
+    except BaseException:  # noqa: BLE001 - users' `__getattr__`
+        return is_declared(manager, "setup")
 
 
 def _wrapping(make: Callable[..., Any], wrapper: type[Wrapped]) -> Callable[..., Any]:
@@ -102,120 +178,12 @@ def _wrapping(make: Callable[..., Any], wrapper: type[Wrapped]) -> Callable[...,
 
     @functools.wraps(make, updated=())
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = _placed(wrapped, args, kwargs)
         return wrapper(functools.partial(make, *args, **kwargs))
 
     wrapped.setup = wrapper.setup  # type: ignore[attr-defined]
     wrapped.__signature__ = inspect.signature(make)  # type: ignore[attr-defined]
     return wrapped
-
-
-class Wrapped:
-    """A manager made of something that has a protocol of its own; `make` gives a fresh one for each setup."""
-
-    def __init__(self, make: functools.partial[Any]) -> None:
-        self._make = make
-        self._error: BaseException | None = None
-        self.inner: Any = None
-
-    @property
-    def name(self) -> str:
-        """What the user called it."""
-        return str(getattr(self._make.func, "__name__", "manager"))
-
-    def renew(self) -> None:
-        """Take the newest definition of what it is made by, for the setup that comes."""
-        self._make = newest(self._make)
-
-    def begin(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        """Return the one call that sets up, without a line of ours behind it (see `Call.keep`)."""
-        raise NotImplementedError
-
-    def setup(self) -> Any:
-        """Return the resource, or something to be awaited for it."""
-        fn, args = self.begin()
-        return fn(*args)
-
-    def _once(self) -> None:
-        if self._error is not None:  # it is used up: what was not cleaned at the first try stays
-            raise self._error
-
-
-class GeneratorManager(Wrapped):
-    """A generator that yields the resource and goes on behind the `yield` to clean up; it is sent the outcome."""
-
-    def begin(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        """Run to the `yield`."""
-        self.inner = self._make()
-        return next, (self.inner,)
-
-    def cleanup(self, resource: Any, outcome: BlockOutcome | None = None) -> None:
-        """Run from the `yield` to the end."""
-        self._once()
-        try:
-            self.inner.send(outcome)
-        except StopIteration:
-            return
-        except BaseException as error:
-            self._error = error
-            raise
-        self.inner.close()
-        raise ManagerError(self.name, SECOND_YIELD)
-
-
-class AsyncGeneratorManager(Wrapped):
-    """The same for an asynchronous generator."""
-
-    def begin(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        """Run to the `yield`."""
-        self.inner = self._make()
-        return _first_of, (self.inner,)
-
-    async def cleanup(self, resource: Any, outcome: BlockOutcome | None = None) -> None:
-        """Run from the `yield` to the end."""
-        self._once()
-        try:
-            await self.inner.asend(outcome)
-        except StopAsyncIteration:
-            return
-        except BaseException as error:
-            self._error = error
-            raise
-        await self.inner.aclose()
-        raise ManagerError(self.name, SECOND_YIELD)
-
-
-async def _first_of(generator: Any) -> Any:
-    return await anext(generator)
-
-
-class ContextManager(Wrapped):
-    """A context manager, asynchronous or not; its exit is told the first error of the block's tasks."""
-
-    def begin(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        """Enter it."""
-        self.inner = self._make()
-        kind = type(self.inner)
-        if hasattr(kind, "__enter__"):
-            return kind.__enter__, (self.inner,)
-        return _enter, (self.inner,)
-
-    def cleanup(self, resource: Any, outcome: BlockOutcome | None = None) -> Any:
-        """Leave it."""
-        error = None if outcome is None else outcome.error
-        told = (None, None, None) if error is None else (type(error), error, error.__traceback__)
-        kind = type(self.inner)
-        if hasattr(kind, "__exit__"):
-            kind.__exit__(self.inner, *told)
-            return None
-        return _leave(self.inner, told)
-
-
-async def _enter(manager: Any) -> Any:
-    return await type(manager).__aenter__(manager)
-
-
-async def _leave(manager: Any, told: tuple[Any, Any, Any]) -> None:
-    await type(manager).__aexit__(manager, *told)
 
 
 def is_declared(manager: object, name: str) -> bool:

@@ -21,6 +21,7 @@ class BlockOutcome:
         cancelled: The tasks that were cancelled, or never ran because the run was.
         skipped: The tasks that were left out on purpose.
         error: The first exception that a task raised, or None.
+        errors: All that tasks raised, mapped children each for itself.
 
     Example:
         >>> BlockOutcome().is_successful
@@ -32,6 +33,7 @@ class BlockOutcome:
     cancelled: tuple[Task, ...] = ()
     skipped: tuple[Task, ...] = ()
     error: BaseException | None = None
+    errors: tuple[BaseException, ...] = ()
 
     @property
     def is_successful(self) -> bool:

@@ -142,7 +142,8 @@ class ResourceManager:
 
         Raises:
             NoFlowError: If no flow is given and none is being built.
-            ManagerError: If the manager is a class without `cleanup`.
+            ManagerError: If the manager is a class without `cleanup`, or with one that can not be called with the
+                resource (`CleanupSignatureError`).
         """
         maker = maker_of(self.resource_class)
         if isinstance(maker, type):
@@ -210,7 +211,8 @@ def resource_manager(
     What a manager may have besides `setup` and `cleanup(resource)`:
 
     * `cleanup(resource, outcome)`, whose `BlockOutcome` says how the block's tasks ended; a generator gets it from its
-      `yield`, a context manager is told the first error.
+      `yield`, or the errors thrown in where that stands in a `try` with an `except`; a context manager is told the
+      first error.
     * `on_success(resource)` and `on_failure(resource)`, one of which is called before `cleanup` and cannot prevent it.
     * `self.defer(fn, *args)`, to be used inside of `setup`: called if the setup fails after all, last in first out.
     * `handle(resource)` and the static `reclaim(handle)`, with which the resource is found and removed even when the

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core import signals
 from nbflow.core.context import thread
-from nbflow.core.manager import maker_of, takes_outcome
+from nbflow.core.manager import has_setup, maker_of, takes_outcome
 from nbflow.core.outcome import BlockOutcome
 from nbflow.core.task import Task
 
@@ -72,7 +72,7 @@ class ResourceSetupTask(Task):
 
     def run(self, mgr: Any) -> Any:  # type: ignore[override]
         """Return what `mgr.setup()` returns."""
-        return mgr.setup()
+        return mgr.setup() if has_setup(mgr) else None  # what a factory makes may have none
 
 
 class ResourceCleanupTask(Task):

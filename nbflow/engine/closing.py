@@ -22,18 +22,21 @@ if TYPE_CHECKING:
 def outcome_of(record: Record, held: Holding) -> BlockOutcome:
     """Return how the tasks inside a block ended, for one element of a mapped block as far as that is concerned."""
     found: dict[str, list[Any]] = {"succeeded": [], "failed": [], "cancelled": [], "skipped": []}
-    error: BaseException | None = None
+    errors: list[BaseException] = []
     graph = record.graph
     for node in sorted(_inside(record, graph.blocks.index(held.block))):
         task = graph.tasks[node]
         state = record.states[task]
         if held.index >= 0 and isinstance(state, Mapped):
             state = state.map_states[held.index] if held.index < len(state.map_states) else Skipped()
-        for one in state.map_states if isinstance(state, Mapped) else ():
-            error = error or _error_of(one)
-        error = error or _error_of(state)
+        children = state.map_states if isinstance(state, Mapped) else ()
+        errors += [error for one in (*children, state) if (error := _error_of(one)) is not None]
         found[_end_of(state)].append(task)
-    return BlockOutcome(**{end: tuple(tasks) for end, tasks in found.items()}, error=error)
+    return BlockOutcome(
+        **{end: tuple(tasks) for end, tasks in found.items()},
+        error=errors[0] if errors else None,
+        errors=tuple(errors),
+    )
 
 
 def _inside(record: Record, shape: int) -> Iterator[int]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.core.collections import Constant
+from nbflow.core.manager import is_factory
 from nbflow.core.parameter import Parameter
 from nbflow.core.triggers import all_successful
 from nbflow.engine.wiring import wiring_of
@@ -56,6 +57,7 @@ class FrozenGraph:
         "is_map",
         "is_plain",
         "is_simple",
+        "lazy_shapes",
         "limits",
         "name",
         "pairs",
@@ -107,6 +109,10 @@ class FrozenGraph:
         blocks = (block for block in graph.blocks if block.cleanup_task in index)
         self.blocks: tuple[Block, ...] = tuple(sorted(blocks, key=lambda block: block.depth))
         self.shapes: list[Shape] = []
+        # Those whose init may be the setup as well: only what a factory gives shows it.
+        self.lazy_shapes = frozenset(
+            number for number, block in enumerate(self.blocks) if is_factory(block.init_task.run)
+        )
         self._add_shapes()
 
     def _add(self, task: Task, is_flattened: bool) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.cache_validators import hash_inputs
-from nbflow.core.manager import Wrapped, is_declared
+from nbflow.core.manager import has_setup, is_declared, is_factory
 from nbflow.core.resource_tasks import ResourceSetupTask
 from nbflow.core.signals import StateSignal, TaskTimeoutSignal
 from nbflow.core.states import (
@@ -34,6 +34,7 @@ from nbflow.core.states import (
     _MetaState,
 )
 from nbflow.core.value_traits import is_fixed
+from nbflow.core.wrapped import Wrapped
 from nbflow.engine.attempt import Call, Outcome
 from nbflow.engine.blocks import BlockStatus, Holding, joined
 from nbflow.engine.capture import Lines
@@ -117,7 +118,7 @@ class Pipeline:
             if node in schedule.unneeded:
                 self._end(node, old, Skipped("No task of the block will run."))
                 return
-            if held is not None and held.owes_cleanup and (role == SETUP or held.block.setup_task is None):
+            if held is not None and held.owes_cleanup:
                 # A handler wants another try of a setup that went well: a second resource would be one too many.
                 kept = held.resource if role == SETUP else held.manager
                 self._end(node, old, Success("The resource is set up already.", result=kept))
@@ -313,6 +314,10 @@ class Pipeline:
             elif held is not None and (role == SETUP or held.block.setup_task is None):
                 self._record.set_block(held, BlockStatus.OPENING)
                 self._loop.keeper.intend(held)
+            elif held is not None and is_factory(
+                task.run
+            ):  # what it makes may need no setup, and be open then
+                self._loop.keeper.intend(held)
         call = Call(node, task, task.run, inputs, self.values)
         call.watch = watch
         if task.cache_for is not None:
@@ -431,15 +436,20 @@ class Pipeline:
         if held is None or gate is None:
             return
         keeper = self._loop.keeper
-        is_setup = role == SETUP or (role == INIT and held.block.setup_task is None)
         state = state_of_outcome(outcome)  # a setup may also give its resource by raising SUCCESS
-        if (
+        went_well = (
             isinstance(state, Success)
             and not isinstance(state, Skipped)
             and (role != CLEANUP or not outcome.error)
-        ):
+        )
+        is_setup = role == SETUP or (
+            role == INIT and opens_at_init(held, state.result if went_well else None)
+        )
+        if went_well:
             if role == INIT:
                 held.manager = state.result
+                if not is_setup and is_factory(call.task.run):
+                    keeper.closed(held)  # nothing was open: its setup says again that it begins
             if is_setup:
                 self._record.holdings.opened(held, state.result if role == SETUP else None)
                 self._schedule.opened(gate)
@@ -584,6 +594,13 @@ class Pipeline:
     def _leave(self, node: int) -> None:
         """Leave a node unended for good: what is below it stays Pending, as in the flow model."""
         self._schedule.ended(node, CANCELLED)
+
+
+def opens_at_init(held: Holding, manager: object) -> bool:
+    """Tell whether the init of a block is its setup: that of a manager without `setup`; of none, whether it may be."""
+    if held.block.setup_task is None:
+        return True
+    return is_factory(held.block.init_task.run) and (manager is None or not has_setup(manager))
 
 
 def timed_out(task: Task) -> State:

@@ -10,8 +10,9 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.definitions import newest, rival
-from nbflow.core.manager import Wrapped, check_manager, maker_of
+from nbflow.core.manager import check_manager, maker_of
 from nbflow.core.resource_tasks import ResourceInitTask
+from nbflow.core.wrapped import Wrapped
 from nbflow.engine.events import warn_safely
 from nbflow.errors import ManagerError, RetryError
 
@@ -116,8 +117,8 @@ def renew_manager(manager: object) -> None:
 
     One that has set something up keeps its own: that cleans it up.
     """
-    if isinstance(manager, Wrapped):
-        manager.renew()
+    if issubclass(type(manager), Wrapped):  # a proxy may raise when it is asked for its class
+        manager.renew()  # type: ignore[attr-defined]
         return
     found = newest(type(manager))
     if found is not type(manager):

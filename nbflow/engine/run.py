@@ -50,7 +50,7 @@ from nbflow.engine.inbox import InterruptibleQueue
 from nbflow.engine.interrupts import Guard
 from nbflow.engine.keeper import NoKeeper
 from nbflow.engine.nodes import DONE, EXPANDED
-from nbflow.engine.pipeline import Pipeline, timed_out
+from nbflow.engine.pipeline import Pipeline, opens_at_init, timed_out
 from nbflow.engine.raised import ends_run
 from nbflow.engine.random_state import Draws
 from nbflow.engine.record import Record
@@ -231,10 +231,12 @@ class RunLoop:
         """Rule 1 to the last: what a setup or cleanup has done that nobody waits for any more; no event tells of it."""
         role = self.graph.role[self.schedule.task_of[call.node]]
         held = self.pipeline.holding(call.node)
-        if held is None or (role == INIT and held.block.setup_task is not None):
+        if held is None:
             return
         state = state_of_outcome(outcome)
         went_well = isinstance(state, Success) and not isinstance(state, Skipped)
+        if role == INIT and not opens_at_init(held, state.result if went_well else None):
+            return
         if role == CLEANUP:
             if outcome.error is None:  # it was told to be left, which is no longer so
                 held.error, held.status = None, BlockStatus.CLEANED

@@ -541,7 +541,7 @@ class Schedule(Outlook):
         if (
             own is not None
             and not own.demanded
-            and (role == SETUP or own.lazy_init)
+            and (role == SETUP or own.lazy_init or own.shape in self.graph.lazy_shapes)
             and not self._is_doomed(node)
         ):
             if self.cancelled or (own.members_left == 0 and not self._is_empty(own)):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.manager import ContextManager
 from nbflow.core.task import Task
+from nbflow.core.wrapped import ContextManager
 from nbflow.errors import OptionError, OptionTypeError
 from nbflow.resources.positional import PositionalManager, split
 
