@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.core.context import thread
 from nbflow.core.manager import take_deferred, undo
+from nbflow.engine import forks
 from nbflow.engine.shipped_code import show_users_lines
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _raise_in_thread(thread_id: int, error: type[BaseException] | None) -> None:
 
 def perform(call: Call) -> Outcome:
     """Make the call in this thread; never raises, whatever the task does."""
-    before = thread.held
+    before, born = thread.held, forks.generation
     thread.held = call
     try:
         if call.stop_requested and not call.shielded:
@@ -147,7 +148,11 @@ def perform(call: Call) -> Outcome:
         value = call.fn(**call.inputs) if call.kept is None else _call_and_keep(call, call.kept)
         if type(value) is CoroutineType:
             value = run_coroutine(value, call.kept)
+        if forks.generation != born:
+            forks.end_child(None)
     except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
+        if forks.generation != born:
+            forks.end_child(error)
         outcome = _outcome_of(call, error)
         if call.kept is not None and outcome.error is not None:
             _undo(call)

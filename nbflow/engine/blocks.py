@@ -102,6 +102,11 @@ class Holdings:
         """Return what is open and has not been cleaned up, opened last first."""
         return list(reversed(tuple(self._open)))
 
+    def alive(self) -> list[Holding]:
+        """Return what may be alive: being set up, open, being cleaned up."""
+        lives = (BlockStatus.OPENING, BlockStatus.OPEN, BlockStatus.CLOSING)
+        return [held for held in self._all.values() if held.owes_cleanup or held.status in lives]
+
     def failed(self) -> list[Holding]:
         """Return the resources whose cleanup failed, which may be left, opened last first."""
         return [held for held in reversed(tuple(self._all.values())) if held.error is not None]

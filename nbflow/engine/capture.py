@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.core.context import thread
+from nbflow.engine.forks import in_child
 from nbflow.engine.shipped_code import show_users_lines
 
 if TYPE_CHECKING:
@@ -235,3 +236,11 @@ def _give_streams_back() -> None:
         if isinstance(stream, _StandIn):  # a stream that somebody else put there stays
             setattr(sys, name, stream.stream)
     logging.root.removeHandler(_handler)
+
+
+@in_child
+def _let_streams_go() -> None:
+    global _lock, _users
+    _lock = threading.Lock()  # a thread that is not here may have held it
+    _users = 0
+    _give_streams_back()

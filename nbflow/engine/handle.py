@@ -17,6 +17,7 @@ from nbflow.engine.blocks import BlockStatus
 from nbflow.engine.closure import ALL
 from nbflow.engine.compare import Comparison, compare
 from nbflow.engine.events import told, warn_safely
+from nbflow.engine.forks import in_child
 from nbflow.engine.frozen import CLEANUP
 from nbflow.engine.holds import (
     AFTER,
@@ -768,6 +769,12 @@ def live_runs() -> list[Run]:
 
 
 _terminator = Terminator(live_runs)
+
+
+@in_child
+def _let_runs_go() -> None:
+    _live.clear()
+    _terminator.let_go()
 
 
 def finish_live_runs() -> None:

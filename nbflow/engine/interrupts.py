@@ -12,6 +12,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from nbflow.engine.forks import in_child
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from nbflow.engine.attempt import Call
 
 SHIELDED_INTERRUPTS = 3  # a cleanup is left alone until somebody has asked this often
+
+
+_installed: list[Guard] = []  # the last one stands before the others
 
 
 def _nobody(count: int) -> None:
@@ -110,14 +115,26 @@ class Guard:
         for taken in before:
             signal.signal(taken, self._handle)
         self.is_installed = signal.SIGINT in before
+        _installed.append(self)
         try:
             yield self
         finally:
+            if self in _installed:
+                _installed.remove(self)
             with self._sending:
                 self.is_installed = False
-            for taken, handler in before.items():
-                if signal.getsignal(taken) == self._handle:  # else a task has set one of its own, to stay
-                    signal.signal(taken, handler)
+            self._give_back()
+
+    def _give_back(self) -> None:
+        for taken, handler in self._before.items():
+            if signal.getsignal(taken) == self._handle:  # else a task has set one of its own, to stay
+                signal.signal(taken, handler)
+
+    def let_go(self) -> None:
+        """Take nothing any more, in a forked child: the run is its parent's."""
+        self.is_installed = False
+        self._sending = threading.Lock()  # a thread that is not here may have held it
+        self._give_back()
 
     def pass_on(self) -> None:
         """Let the signal that was taken have its usual effect, now that nothing is open any more.
@@ -134,3 +151,9 @@ class Guard:
             handler(self._signal, None)
         else:
             raise KeyboardInterrupt
+
+
+@in_child
+def _let_guards_go() -> None:
+    while _installed:
+        _installed.pop().let_go()

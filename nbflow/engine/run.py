@@ -37,7 +37,7 @@ from nbflow.core.states import (
     State,
     Success,
 )
-from nbflow.engine import capture
+from nbflow.engine import capture, forks
 from nbflow.engine.attempt import Call, Outcome, TaskCancelled, close_loop, perform, perform_on_worker
 from nbflow.engine.blocks import BlockStatus, Holding, joined
 from nbflow.engine.closing import outcome_of, tell_outcome
@@ -98,6 +98,15 @@ class Answer:
     def __init__(self) -> None:
         self.given = threading.Event()
         self.error: NbflowError | None = None
+
+
+_AT_WORK: set[RunLoop] = set()
+
+
+@forks.in_child
+def _let_runs_go() -> None:
+    while _AT_WORK:
+        _AT_WORK.pop().let_go()
 
 
 class RunLoop:
@@ -310,6 +319,7 @@ class RunLoop:
 
     def work(self) -> None:
         """Perform the run to its end. Never raises: see `failure`, and `Guard.pass_on` for interrupts."""
+        _AT_WORK.add(self)
         try:
             with self.guard.installed(), ExitStack() as streams:
                 try:
@@ -331,8 +341,17 @@ class RunLoop:
                 if self.at_end is not None:
                     self.at_end()
             finally:  # whatever happens to other runs' values: who waits for this one is told
+                _AT_WORK.discard(self)
                 self.is_over.set()
                 self._wake_waiters()  # who comes later sees that it is over
+
+    def let_go(self) -> None:
+        """Do nothing any more, in a forked child: the run and its resources are its parent's."""
+        for held in self.record.holdings.alive():
+            forks.keep_for_ever(held)
+        self.keeper = NoKeeper()
+        self.is_over = threading.Event()  # who waits here would wait for a thread that is not here
+        self.is_over.set()
 
     def _untie(self) -> None:
         """Let the run be freed as soon as nobody holds it: what served it does not lead back to it any more."""
@@ -760,11 +779,16 @@ class RunLoop:
         self, values: dict[str, Any], fn: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> tuple[Any, BaseException | None]:
         """Call a function of the user's on the run's thread and return its value, and what it raised."""
-        before = context.swap(values)
+        before, born = context.swap(values), forks.generation
         self.guard.in_user_code = True
         try:
-            return fn(*args, **kwargs), None
+            found = fn(*args, **kwargs)
+            if forks.generation != born:
+                forks.end_child(None)
+            return found, None
         except BaseException as error:  # noqa: BLE001 - the caller decides
+            if forks.generation != born:
+                forks.end_child(error)
             self.guard.in_user_code = False
             return None, error
         finally:

@@ -42,6 +42,11 @@ class Terminator:
         self._before = handler
         signal.signal(signal.SIGTERM, self._handle)
 
+    def let_go(self) -> None:
+        """Give SIGTERM back, in a forked child: the runs are its parent's."""
+        if signal.getsignal(signal.SIGTERM) == self._handle:
+            signal.signal(signal.SIGTERM, self._before)
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         runs = list(self._going())
         for run in runs:
