@@ -48,7 +48,8 @@ class ResourceManager:
         name: What the block is called; by default the class's name.
         init_task_kwargs: Options of the task that calls `resource_class`.
         setup_task_kwargs: Options of the task that calls `setup`.
-        cleanup_task_kwargs: Options of the task that calls `cleanup`.
+        cleanup_task_kwargs: Options of the task that calls `cleanup`. A `trigger` of your own says whether it is
+            called; if not, the resource is kept: open, and listed, until it is cleaned up by `nbflow.ledger.clean`.
         cleanup_failure: Whether a failed cleanup leaves the run's state alone (`"ignore"`; it is reported
             all the same) or makes the run fail (`"fail"`).
         grace_s: How long cleanup waits for a task of the block that cannot be stopped.

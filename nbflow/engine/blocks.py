@@ -19,12 +19,14 @@ class BlockStatus(StrEnum):
     CLOSING = "closing"
     CLEANED = "cleaned"
     LEAKED = "leaked"
+    KEPT = "kept"  # by its author's word
     SKIPPED = "skipped"
 
 
 # Of a mapped block with many resources, the status that matters most to a reader is shown.
 _LOUDEST = (
     BlockStatus.LEAKED,
+    BlockStatus.KEPT,
     BlockStatus.CLOSING,
     BlockStatus.OPEN,
     BlockStatus.OPENING,

@@ -26,6 +26,9 @@ class Keeper(Protocol):
     def failed(self, held: Holding, error: BaseException) -> None:
         """Cleanup failed for good: the resource may be left (rule 7)."""
 
+    def kept(self, held: Holding) -> None:
+        """The resource stays open, as the trigger of its cleanup said (rule 19)."""
+
     def abandoned(self, held: Holding) -> None:
         """The resource was given up by the user's third interrupt (rule 6)."""
 
@@ -39,7 +42,7 @@ class NoKeeper:
     def intend(self, held: Holding) -> None:
         """Do nothing."""
 
-    opened = closing = closed = abandoned = intend
+    opened = closing = closed = kept = abandoned = intend
 
     def failed(self, held: Holding, error: BaseException) -> None:
         """Do nothing."""

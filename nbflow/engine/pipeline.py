@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.cache_validators import hash_inputs
 from nbflow.core.manager import has_setup, is_declared, is_factory
-from nbflow.core.resource_tasks import ResourceSetupTask
-from nbflow.core.signals import StateSignal, TaskTimeoutSignal
+from nbflow.core.resource_tasks import ResourceSetupTask, resource_cleanup_trigger
+from nbflow.core.signals import ENDRUN, StateSignal, TaskTimeoutSignal
 from nbflow.core.states import (
     Cached,
     Cancelled,
@@ -31,6 +31,7 @@ from nbflow.core.states import (
     State,
     Success,
     TimedOut,
+    TriggerFailed,
     _MetaState,
 )
 from nbflow.core.value_traits import is_fixed
@@ -111,7 +112,9 @@ class Pipeline:
             if role == CLEANUP:
                 if held is None or not held.owes_cleanup:
                     self._end(node, old, self._without_cleanup(number, child))
-                else:
+                elif task.trigger is resource_cleanup_trigger or not self._is_kept(
+                    held, node, number, child, task, old
+                ):
                     self._note_overdue(node, task)
                     self._start(node, task, old, {"mgr": held.manager, "resource": held.resource})
                 return
@@ -226,6 +229,34 @@ class Pipeline:
             self._loop.values.copy(), refusal, self._graph.tasks[number], upstream
         )
         return reason if isinstance(reason, Skipped) else Skipped("There is nothing to clean up.")
+
+    def _is_kept(self, held: Holding, node: int, number: int, child: int, task: Task, old: State) -> bool:
+        """Rule 19: ask the author's trigger whether to clean up; settles a cleanup that is not to be made now."""
+        if isinstance(old, Retrying):  # it was asked, and said yes
+            return False
+        values = self.values(node, task)
+        if node in self._resumed:
+            values["resume"] = True
+        upstream = self.inputs.states(number, child) if child >= 0 or not self._graph.is_map[number] else {}
+        refused: State | None = self._loop.in_user_code(values, refusal, task, upstream)
+        if refused is None:
+            return False
+        error = refused.result
+        if isinstance(error, BaseException) and not isinstance(error, (StateSignal, ENDRUN)):
+            text = f"the trigger of {task.name!r} raised {describe(error)}; the cleanup is made all the same"
+            self._record.note(text, task)
+            warn_safely(text)
+            return False
+        if isinstance(refused, Scheduled) and not (self._loop.cancelling and _waits_for_person(refused)):
+            self._change(node, task, old, refused)  # it is asked again
+            return True
+        self._record.holdings.closed(held)
+        self._record.set_block(held, BlockStatus.KEPT)
+        self._loop.keeper.kept(held)
+        self._record.note(f"the resource of {held.name!r} is kept, as the trigger of its cleanup said", task)
+        state = refused if refused.is_finished() else TriggerFailed(refused.message, result=error)
+        self._end(node, old, self._told(node, task, old, state))
+        return True
 
     def _expand(self, node: int, task: Task, old: State) -> None:
         plan = self.inputs.plan_map(node)

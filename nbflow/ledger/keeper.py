@@ -17,6 +17,7 @@ from nbflow.engine.describe import describe
 from nbflow.engine.events import warn_safely
 from nbflow.ledger.entry import Entry
 from nbflow.ledger.here import here
+from nbflow.ledger.row import KEPT_NOTE
 from nbflow.ledger.travel import DEADLINE_S, NotPlainDataError, code_of, kind_of, manager_name, plain
 
 if TYPE_CHECKING:
@@ -93,6 +94,10 @@ class RunKeeper:
         """Write that the cleanup failed: the row stays open, and the reaper stays responsible (rule 7)."""
         self._safely(self._failed, held, error)
 
+    def kept(self, held: Holding) -> None:
+        """Write that the resource stays open; the reaper stays responsible for it (rule 19)."""
+        self._safely(self._kept, held)
+
     def abandoned(self, held: Holding) -> None:
         """Write that the run gave the resource up, and let the reaper reclaim it now if it can (rule 6)."""
         self._safely(self._abandoned, held)
@@ -159,6 +164,11 @@ class RunKeeper:
     def _failed(self, held: Holding, error: BaseException) -> None:
         entry = self._entry(held)
         entry.state, entry.note = "failed", f"cleanup raised {describe(error)}"[:_LONGEST]
+        self._book.save(entry, self.tell)
+
+    def _kept(self, held: Holding) -> None:
+        entry = self._entry(held)
+        entry.state, entry.note = "open", KEPT_NOTE
         self._book.save(entry, self.tell)
 
     def _abandoned(self, held: Holding) -> None:
@@ -265,7 +275,7 @@ class _Blind:
     def _nothing(self, *told: object) -> None:
         """Record nothing."""
 
-    intend = opened = closing = closed = abandoned = failed = flush = _nothing
+    intend = opened = closing = closed = kept = abandoned = failed = flush = _nothing
 
 
 def keeper_of(flow: str, run: str) -> RunKeeper | _Blind:

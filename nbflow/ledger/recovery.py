@@ -11,6 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from nbflow.engine.blocks import BlockStatus
 from nbflow.errors import (
     ForeignResourceError,
     NotReclaimableError,
@@ -67,7 +68,7 @@ def left_behind() -> list[Row]:
 def clean(row_id: int) -> Row:
     """Clean up one resource, and return its row as it is afterwards. What has ended already stays as it is.
 
-    What this kernel's cleanup failed for, or what its run gave up, is cleaned up again by its own manager; what a
+    What this kernel's cleanup failed for, or what its run kept or gave up, is cleaned up by its own manager; what a
     dead kernel left, by the `reclaim` of its class in a process of its own.
 
     Args:
@@ -97,14 +98,14 @@ def clean(row_id: int) -> Row:
         if entry is None:
             _check_left(row, place, "clean")
             entry = _take_over(book, row, place.kernel)
-        elif entry.held is not None and row.state not in _GIVEN_UP:
+        elif entry.held is not None and not (row.state in _GIVEN_UP or _is_kept(entry)):
             raise ResourceInUseError(
                 row.id,
                 _what(row),
                 f"held by run {row.run!r} of this kernel",
                 "cancel that run, or let it end",
             )
-        if entry.held is not None and (row.code is None or row.state == "failed"):
+        if entry.held is not None and (row.code is None or row.state == "failed" or _is_kept(entry)):
             reason = clean_again(entry.held)
         else:
             _check_private(row, book)
@@ -180,7 +181,7 @@ def forget(row_id: int) -> Row:
         entry = book.find(row.key)
         if entry is None:
             _check_not_alive(row, place, "forget")
-        elif entry.held is not None and row.state not in _GIVEN_UP:
+        elif entry.held is not None and not (row.state in _GIVEN_UP or _is_kept(entry)):
             raise ResourceInUseError(
                 row.id,
                 _what(row),
@@ -199,6 +200,10 @@ def forget(row_id: int) -> Row:
 def _exists(place: Here) -> bool:
     """Whether there is a ledger; one that was removed is begun anew if it has to list something of this process."""
     return ledger_path().exists() or bool(place.book().entries())
+
+
+def _is_kept(entry: Entry) -> bool:
+    return entry.held is not None and entry.held.status is BlockStatus.KEPT
 
 
 def _row(book: Book, row_id: int) -> Written:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from nbflow.ledger.store import Written
 
 
+KEPT_NOTE = "kept: the trigger of its cleanup said so"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A resource that may be alive, or was.
@@ -48,6 +51,11 @@ class Row:
     since: float
     until: float | None
     note: str
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether its run has ended and left it open, as the trigger of its cleanup said."""
+        return self.state == "open" and self.note == KEPT_NOTE
 
     @classmethod
     def of(cls, written: Written, this: Kernel) -> Row:

@@ -108,6 +108,9 @@ def _hints(rows: Sequence[Row]) -> list[str]:
         hints.append("%flow resources clean --all removes what dead kernels left, where it is reclaimable")
     if own:
         hints.append(f"%flow resources clean {own[-1].id} tries the cleanup again")
+    kept = [row for row in rows if row.owner == "this kernel" and row.is_kept]
+    if kept:
+        hints.append(f"%flow resources clean {kept[-1].id} cleans up what was kept")
     by_hand = [row for row in dead if not row.is_reclaimable]
     if by_hand:
         hints.append(

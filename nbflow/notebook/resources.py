@@ -93,7 +93,7 @@ def candidates(given: Sequence[str]) -> list[str]:
 
 
 def _takes(verb: str, row: Row) -> bool:
-    is_left = row.owner == "this kernel" and row.state in ("failed", "abandoned")
+    is_left = row.owner == "this kernel" and (row.is_kept or row.state in ("failed", "abandoned"))
     if verb == "forget":
         return is_left or row.owner in ("dead kernel", "another host")
     if verb == "clean":

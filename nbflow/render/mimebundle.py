@@ -38,6 +38,9 @@ def run_bundle(run: Run) -> Bundle:
     note = look.label
     if failures:
         note += f" · cleanup failed, the resource may be left: {failures}"
+    kept = ", ".join(block.name for block, status in run.block_status.items() if status == "kept")
+    if kept:
+        note += f" · kept open: {kept}"
     title = f"{run.graph.name}, run {run.number}"
     states, status = dict(run.states), run.block_status
     notes = notes_of(run)

@@ -109,6 +109,7 @@ BLOCKS: Mapping[str, Look] = MappingProxyType(
         ),
         "cleaned": _look("✓", "cleaned", "solid", "#f1fbf6 #0b7a55 #064330", "#0b1f18 #3ec795 #c5f2df"),
         "leaked": _look("▲", "leaked", "heavy", "#fff4f2 #b3130a #650a05", "#240f0d #ff8a7a #ffd9d3"),
+        "kept": _look("◆", "kept", "dash-dot", "#fff8e6 #8a5a00 #553800", "#221b0c #e0b252 #f5e3bd"),
         "skipped": _look("»", "skipped", "dotted", "#f4f6f7 #62757f #43525a", "#1b2024 #8a9ba5 #b9c6ce"),
     }
 )

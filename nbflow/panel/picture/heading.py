@@ -36,6 +36,7 @@ _SEGMENTS = {
 }
 _ORDER = tuple(dict.fromkeys(_SEGMENTS.values()))
 _DONE = frozenset({"Failed", "TriggerFailed", "Cancelled", "Success", "Skipped"})
+KEPT = "kept"
 _LIVE = frozenset({"opening", "open", "closing"})
 _MOST_OPEN, _MOST_LEAKS, _MOST_HELD = 12, 20, 3
 
@@ -70,7 +71,7 @@ class Heading:
 
     def note_blocks(self, run: Run, statuses: Mapping[Block, str]) -> None:
         """Note the statuses of the blocks; told when one has changed."""
-        live = [(block, status) for block, status in statuses.items() if status in _LIVE]
+        live = [(block, status) for block, status in statuses.items() if status in _LIVE or status == KEPT]
         self._open = [
             [BLOCKS[status].icon, one_line(block.name, 60), status] for block, status in live[:_MOST_OPEN]
         ]

@@ -4,7 +4,7 @@
 const ROUND = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
 const ROOMY = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
 // Of several intervals at once, the status that matters most to a reader.
-const LOUDEST = ["leaked", "closing", "open", "opening", "closed", "cleaned"];
+const LOUDEST = ["leaked", "kept", "closing", "open", "opening", "closed", "cleaned"];
 
 /** The smallest round number of seconds that is not below `least`. @param {number} least */
 export function roundStep(least) {

@@ -21,7 +21,7 @@ class Keeper:
 
     MAY_FOLLOW = {
         "intent": (None, "intent", "closed"),
-        "open": ("intent",),
+        "open": ("intent", "open"),
         "closing": ("open", "closing", "failed", "abandoned"),
         "closed": ("intent", "open", "closing", "failed", "abandoned"),
         "failed": ("open", "closing", "failed", "abandoned"),
@@ -54,6 +54,9 @@ class Keeper:
 
     def failed(self, held: Holding, error: BaseException) -> None:
         self._to("failed", held)
+
+    def kept(self, held: Holding) -> None:
+        self._to("open", held)
 
     def abandoned(self, held: Holding) -> None:
         self._to("abandoned", held)
