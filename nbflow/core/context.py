@@ -7,10 +7,12 @@ that are made when asked for: ``logger`` and ``caches``.
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 CACHES: dict[str, list[Any]] = {}
@@ -20,25 +22,44 @@ CACHES: dict[str, list[Any]] = {}
 class Attempt(Protocol):
     """Something whose `context` is made when it is first asked for."""
 
+    is_over: bool
+
     @property
     def context(self) -> dict[str, Any]:
         """The values, always the same dictionary."""
+
+
+work_of: ContextVar[Attempt | None] = ContextVar("nbflow_work_of", default=None)
+"""The attempt that something is done for, also in another thread: `asyncio.to_thread` takes it along (rule 16)."""
+
+
+def context_without_work() -> contextvars.Context:
+    """Return a copy of the context for a thread of nbflow's own, which is busy with what it is given later."""
+    copied = contextvars.copy_context()
+    copied.run(work_of.set, None)
+    return copied
 
 
 class PerThread(threading.local):
     """Each thread's own values: `data`.
 
     `held` is what they are taken from: the dictionary itself or, as long as nobody has asked, the attempt that the
-    thread is busy with. Most tasks never ask, and making two dozen values would cost more than the attempt.
+    thread is busy with. Most tasks never ask, and making two dozen values would cost more than the attempt. A thread
+    that is busy with nothing has the values of the attempt that its context was copied from, as long as that lasts.
     """
 
     def __init__(self) -> None:
         self.held: dict[str, Any] | Attempt = {}
+        self.own = self.held
 
     @property
     def data(self) -> dict[str, Any]:
         """The dictionary, of the attempt's making if there is one."""
         held = self.held
+        if held is self.own:
+            attempt = work_of.get()
+            if attempt is not None and not attempt.is_over:
+                return attempt.context
         if not isinstance(held, dict):
             held = self.held = held.context
         return held
@@ -74,12 +95,12 @@ class Context(MutableMapping[str, Any]):
     @contextmanager
     def __call__(self, *args: Mapping[str, Any], **values: Any) -> Iterator[Context]:
         """Add values until the block ends; accepts what `dict` accepts."""
-        before = thread.data
-        thread.data = before | dict(*args, **values)
+        before = thread.held
+        thread.data = thread.data | dict(*args, **values)
         try:
             yield self
         finally:
-            thread.data = before
+            thread.held = before
 
     def __getattr__(self, name: str) -> Any:
         try:

@@ -8,7 +8,7 @@ from itertools import starmap
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nbflow.core.context import thread
+from nbflow.core.context import thread, work_of
 from nbflow.core.manager import take_deferred, undo
 from nbflow.engine import forks
 from nbflow.engine.shipped_code import show_users_lines
@@ -142,6 +142,7 @@ def perform(call: Call) -> Outcome:
     """Make the call in this thread; never raises, whatever the task does."""
     before, born = thread.held, forks.generation
     thread.held = call
+    around = work_of.set(call)
     try:
         if call.stop_requested and not call.shielded:
             raise TaskCancelled
@@ -163,6 +164,7 @@ def perform(call: Call) -> Outcome:
         if call.task.log_stdout:
             call.context["_lines"].end()
         thread.held = before
+        work_of.reset(around)
         if call.opened is not None:
             settle_files(call)
     return _new(Outcome, (value, None))

@@ -22,7 +22,7 @@ import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from nbflow.core.context import thread
+from nbflow.core.context import thread, work_of
 from nbflow.engine.files import GONE, Budget, TaskFiles, look_at
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
     if note is None:
         return
     held: Any = thread.held
-    call = _call_of(held) if held else _of_helper() if _helpers else None
+    call: Any = _call_of(held) if held else work_of.get() or (_of_helper() if _helpers else None)
     if call is None or call.is_over or call.kept is not None or call.shielded or call.task.files is False:
         return
     with suppress(Exception):  # an error here would be one of whoever opens the file

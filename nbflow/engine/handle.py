@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import contextvars
 import functools
 import threading
 import time
@@ -12,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbflow.core.code import fingerprint_of
+from nbflow.core.context import context_without_work
 from nbflow.core.states import Mapped, Paused, State
 from nbflow.engine.blocks import BlockStatus
 from nbflow.engine.closure import ALL
@@ -738,7 +738,7 @@ class Run:
     def begin(self) -> None:
         """Perform the run on a thread of its own; called once, by the flow."""
         self._thread = threading.Thread(
-            target=contextvars.copy_context().run,
+            target=context_without_work().run,
             args=(self._loop.work,),
             name=f"nbflow-run-{self.graph.name}-{self.number}",
             daemon=True,

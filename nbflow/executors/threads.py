@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextvars
 import os
 import threading
 import time
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from nbflow.core.context import context_without_work
 from nbflow.engine.attempt import close_loop, perform_on_worker
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class ThreadSession:
     def _start(self, lane: _Lane) -> None:
         # A copy of the context, so that what tasks print is shown by the cell that started the run.
         thread = threading.Thread(
-            target=contextvars.copy_context().run,
+            target=context_without_work().run,
             args=(self._work, lane),
             name=f"{self._name}-{len(lane.threads)}",
             daemon=True,
