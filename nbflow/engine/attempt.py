@@ -14,11 +14,14 @@ from nbflow.engine import forks
 from nbflow.engine.shipped_code import show_users_lines
 
 if TYPE_CHECKING:
+    import contextvars
     from collections.abc import Callable, Coroutine
+    from concurrent.futures import Future
 
     from nbflow.core.manager import Deferred
     from nbflow.core.task import Task
     from nbflow.engine.awaiting import Awaited
+    from nbflow.engine.blocks import Holding
     from nbflow.engine.files import TaskFiles
     from nbflow.engine.filewatch import Opened
     from nbflow.engine.followed import Watch
@@ -69,6 +72,9 @@ class Call:
     made: dict[str, Any] | None = None
     watch: Watch | None = None  # what it may change of its inputs
     hashed_inputs: dict[str, str] | None = None  # where its result is to be cached
+    helpers: tuple[Future[Any], ...] = ()  # what threads of the event loop do for it
+    held: Holding | None = None  # the resource that it sets up or cleans up
+    base: contextvars.Context | None = None  # what it runs in: that of the resource around it
     opened: Opened | None = None  # what the task does to files: see `nbflow.engine.filewatch`
     files: TaskFiles | None = None  # what has become of them
 
@@ -140,6 +146,9 @@ def _raise_in_thread(thread_id: int, error: type[BaseException] | None) -> None:
 
 def perform(call: Call) -> Outcome:
     """Make the call in this thread; never raises, whatever the task does."""
+    if call.base is not None:
+        base, call.base = call.base, None
+        return base.run(perform, call)
     before, born = thread.held, forks.generation
     thread.held = call
     around = work_of.set(call)
@@ -245,6 +254,14 @@ def perform_on_worker(call: Call) -> Outcome:
 
 def run_coroutine(coroutine: Coroutine[Any, Any, Any], kept: list[Any] | None) -> Any:
     """Await a coroutine in this thread; asyncio is loaded here, since most flows never need it."""
+    call: Any = work_of.get()
+    home = None if call is None or call.is_over else call.context.get("_event_loop")
+    if home is not None:
+        from nbflow.engine.event_loop import await_there
+
+        is_done, value = await_there(home, coroutine, kept, call.held)
+        if is_done:
+            return value
     from nbflow.engine.awaiting import await_here
 
     return await_here(coroutine, kept)

@@ -1,4 +1,6 @@
-"""Coroutines of tasks: awaited on an event loop of the run's thread, never on the notebook's.
+"""Coroutines that no run awaits any more, of cleanups that are tried again: on an event loop of their thread's.
+
+Those of a run are awaited on its own loop: see `nbflow.engine.event_loop`.
 
 Loaded when the first coroutine comes, since asyncio takes longer to import than all of nbflow.
 """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nbflow.core.manager import Deferred
     from nbflow.core.resource import Block
+    from nbflow.engine.event_loop import Host
 
 
 class BlockStatus(StrEnum):
@@ -47,6 +48,7 @@ class Holding:
         "block",
         "error",
         "half",
+        "host",
         "index",
         "is_told",
         "manager",
@@ -63,6 +65,7 @@ class Holding:
         self.resource: Any = None
         self.owes_cleanup = False
         self.error: BaseException | None = None
+        self.host: Host | None = None  # where an asynchronous manager runs
         self.is_told = False  # of the block's outcome, by a hook
         self.half: list[Deferred] = []  # what a setup that raised had deferred, and could not be undone
 
@@ -103,6 +106,11 @@ class Holdings:
     def owing(self) -> list[Holding]:
         """Return what is open and has not been cleaned up, opened last first."""
         return list(reversed(tuple(self._open)))
+
+    def leave_hosts(self) -> None:
+        """Forget where asynchronous managers ran: the event loop has ended."""
+        for held in self._all.values():
+            held.host = None
 
     def alive(self) -> list[Holding]:
         """Return what may be alive: being set up, open, being cleaned up."""

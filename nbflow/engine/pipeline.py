@@ -61,6 +61,8 @@ from nbflow.engine.transitions import (
 from nbflow.errors import NbflowError
 
 if TYPE_CHECKING:
+    import contextvars
+
     from nbflow.core.task import Task
     from nbflow.engine.followed import Watch
     from nbflow.engine.run import RunLoop
@@ -357,11 +359,25 @@ class Pipeline:
             call.context["_lines"] = Lines(task.logger)
         if role:
             self._prepare_lifecycle(call, role)
+        if self._loop.has_hosts:
+            call.base = self.base_of(node)
         self._schedule.started(node)
         self._loop.call(call, lifecycle=role != 0)
 
+    def base_of(self, node: int) -> contextvars.Context | None:
+        """Return a copy of the context in which the innermost asynchronous manager around a node runs (rule 16)."""
+        schedule = self._schedule
+        gate = schedule.home[node] or schedule.home[schedule.task_of[node]]
+        while gate is not None:
+            held = self._record.holdings.get(gate.shape, gate.index)
+            if held.host is not None:
+                return held.host.context.copy()
+            gate = gate.outer
+        return None
+
     def _prepare_lifecycle(self, call: Call, role: int) -> None:
         task, inputs = call.task, call.inputs
+        call.held = self.holding(call.node)
         if role == CLEANUP:
             call.shielded = True
             held = self.holding(call.node)
@@ -483,6 +499,7 @@ class Pipeline:
                     keeper.closed(held)  # nothing was open: its setup says again that it begins
             if is_setup:
                 self._record.holdings.opened(held, state.result if role == SETUP else None)
+                self._loop.has_hosts = self._loop.has_hosts or held.host is not None
                 self._schedule.opened(gate)
                 self._record.set_block(held, BlockStatus.OPEN)
                 if self._may_have_handle(held):  # which is the user's code

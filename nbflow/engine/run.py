@@ -38,10 +38,19 @@ from nbflow.core.states import (
     Success,
 )
 from nbflow.engine import capture, forks
-from nbflow.engine.attempt import Call, Outcome, TaskCancelled, close_loop, perform, perform_on_worker
+from nbflow.engine.attempt import (
+    AWAITED,
+    Call,
+    Outcome,
+    TaskCancelled,
+    close_loop,
+    perform,
+    perform_on_worker,
+)
 from nbflow.engine.blocks import BlockStatus, Holding, joined
 from nbflow.engine.closing import outcome_of, tell_outcome
 from nbflow.engine.describe import describe
+from nbflow.engine.event_loop_on_demand import EventLoopOnDemand
 from nbflow.engine.events import told, warn_safely
 from nbflow.engine.frozen import CLEANUP, INIT, ORDINARY, SETUP, FrozenGraph
 from nbflow.engine.handlers import call_flow_handlers, call_terminal_handler
@@ -103,6 +112,14 @@ class Answer:
 _AT_WORK: set[RunLoop] = set()
 
 
+def _cancel_inner(thread_id: int) -> bool:
+    """Cancel the run that blocks a thread, a task's flow say; tells whether there is one."""
+    inner = [loop for loop in tuple(_AT_WORK) if loop.worker == thread_id]
+    for loop in inner:
+        loop.request_cancel("The task that runs this flow was cancelled.")
+    return bool(inner)
+
+
 @forks.in_child
 def _let_runs_go() -> None:
     while _AT_WORK:
@@ -151,6 +168,9 @@ class RunLoop:
         self.schedule = Schedule(graph, capacity=executor.capacity, serial=executor.serial, paused=paused)
         self.record = Record(run_id, graph, self.schedule)
         values["_logs"] = self.record.logs
+        values["_event_loop"] = self._event_loop = EventLoopOnDemand(f"nbflow-{graph.name}", _cancel_inner)
+        self.has_hosts = False  # whether asynchronous managers have been set up
+        self.worker: int | None = None  # the thread that does the work
         self.guard = Guard(self.note_interrupt, self._missed)
         self.is_over = threading.Event()
         self.cancelling = False
@@ -225,7 +245,10 @@ class RunLoop:
 
     def _missed(self, call: Call, error: type[BaseException]) -> None:
         """An interrupt met code of nbflow's while the call was made: try again in a moment, at the user's code."""
-        if not call.is_over:
+        awaited = AWAITED.get(threading.get_ident())
+        if awaited is not None:  # the coroutine that it waits for is the user's code
+            awaited.cancel(error)
+        elif not call.is_over:
             self._start_timer(MISSED_S, call, error)
 
     def _report(self, call: Call, outcome: Outcome) -> None:
@@ -281,6 +304,7 @@ class RunLoop:
         task, inputs = held.block.cleanup_task, {"mgr": held.manager, "resource": held.resource}
         call = Call(-1, task, task.run, inputs, lambda *_: self.values.copy())
         call.shielded = True
+        call.held = held
         tell_outcome(call, held, functools.partial(outcome_of, self.record, held))
         self.keeper.closing(held)
         if at_end:  # else one that hangs would hold the run, and its user, for ever
@@ -319,6 +343,7 @@ class RunLoop:
 
     def work(self) -> None:
         """Perform the run to its end. Never raises: see `failure`, and `Guard.pass_on` for interrupts."""
+        self.worker = threading.get_ident()
         _AT_WORK.add(self)
         try:
             with self.guard.installed(), ExitStack() as streams:
@@ -707,6 +732,8 @@ class RunLoop:
             self.schedule.let_go(call.node)
             return
         del self.calls[call.node]
+        if call.helpers and role == ORDINARY:
+            self._outlast(call)
         if call.is_simple and outcome.error is None:
             self._shortcut.end(call, outcome.value)
         else:
@@ -757,6 +784,29 @@ class RunLoop:
             warn_safely(
                 f"{text}; its block's cleanup waits up to {gate.grace_s:g} s, or until the next interrupt"
             )
+
+    def _outlast(self, call: Call) -> None:
+        """Rule 3: let the cleanup around a task wait for the threads that still work for it (`asyncio.to_thread`)."""
+        late = [helper for helper in call.helpers if not helper.done()]
+        if not late:
+            return
+        self._lingering.add(call)
+        self.schedule.lingers(call.node)
+        self.record.note(f"task {call.task.name!r} is over, but a thread that it started is not", call.task)
+        left = iter(late[1:])
+
+        def follow(_: object) -> None:  # one after the other, whichever ends first
+            following = next(left, None)
+            if following is None:
+                self.post(self._is_outlasted, call)
+            else:
+                following.add_done_callback(follow)
+
+        late[0].add_done_callback(follow)
+
+    def _is_outlasted(self, call: Call) -> None:
+        self._lingering.discard(call)
+        self.schedule.let_go(call.node)
 
     def is_lingering(self, call: Call) -> bool:
         """Whether a call's task has ended but its thread has not."""
@@ -845,6 +895,8 @@ class RunLoop:
             self._session.close(0.0 if self._giving_up else CLOSE_TIMEOUT_S)
         else:
             close_loop()
+        self._event_loop.close(0.0 if self._giving_up else CLOSE_TIMEOUT_S)
+        self.record.holdings.leave_hosts()
         self.keeper.flush()
         self._note_values()
         self.record.ended_at = time.time()

@@ -31,6 +31,7 @@ class Shortcut:
         self._schedule = loop.schedule
         self._inputs = pipeline.inputs
         self._values = pipeline.values
+        self._base_of = pipeline.base_of
         self._attempts = pipeline.attempts
         self._gives_back = loop.retention.gives_back
         self._running = Running("Starting task run.")  # of all of them: it says nothing about any
@@ -48,7 +49,7 @@ class Shortcut:
         outcome = perform(call) if guard.is_installed else perform_on_worker(call)
         call.is_over = True
         guard.call = None
-        if outcome[1] is None:
+        if outcome[1] is None and not call.helpers:
             del loop.calls[node]
             self.end(call, outcome[0])
         else:
@@ -96,6 +97,8 @@ class Shortcut:
         if watch is not None:
             call.watch = watch
         call.is_simple = True
+        if self._loop.has_hosts:
+            call.base = self._base_of(node)
         self._loop.calls[node] = call
         running, now = self._running, time()
         if child < 0:
