@@ -148,7 +148,10 @@ def perform(call: Call) -> Outcome:
     """Make the call in this thread; never raises, whatever the task does."""
     if call.base is not None:
         base, call.base = call.base, None
-        return base.run(perform, call)
+        try:
+            return base.run(perform, call)
+        except RuntimeError:  # a thread that has not let go is still in there
+            return base.copy().run(perform, call)
     before, born = thread.held, forks.generation
     thread.held = call
     around = work_of.set(call)

@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import contextvars
+
     from nbflow.core.manager import Deferred
     from nbflow.core.resource import Block
     from nbflow.engine.event_loop import Host
@@ -46,6 +48,7 @@ class Holding:
 
     __slots__ = (
         "block",
+        "context",
         "error",
         "half",
         "host",
@@ -65,9 +68,16 @@ class Holding:
         self.resource: Any = None
         self.owes_cleanup = False
         self.error: BaseException | None = None
+        self.context: contextvars.Context | None = None  # of its setup, if that has set variables
         self.host: Host | None = None  # where an asynchronous manager runs
         self.is_told = False  # of the block's outcome, by a hook
         self.half: list[Deferred] = []  # what a setup that raised had deferred, and could not be undone
+
+    def inner_context(self) -> contextvars.Context | None:
+        """Return a copy of the context that its setup has left, for what uses it; None if that is as it was."""
+        if self.host is not None:
+            return self.host.context.copy()
+        return None if self.context is None else self.context.copy()
 
     @property
     def name(self) -> str:
@@ -107,10 +117,10 @@ class Holdings:
         """Return what is open and has not been cleaned up, opened last first."""
         return list(reversed(tuple(self._open)))
 
-    def leave_hosts(self) -> None:
-        """Forget where asynchronous managers ran: the event loop has ended."""
+    def leave_contexts(self) -> None:
+        """Forget where managers ran: the run, and its event loop, has ended."""
         for held in self._all.values():
-            held.host = None
+            held.host = held.context = None
 
     def alive(self) -> list[Holding]:
         """Return what may be alive: being set up, open, being cleaned up."""

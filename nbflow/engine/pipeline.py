@@ -6,6 +6,7 @@ cache, Running, attempt, caching, retry, loop.
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import operator
 import time
@@ -61,8 +62,6 @@ from nbflow.engine.transitions import (
 from nbflow.errors import NbflowError
 
 if TYPE_CHECKING:
-    import contextvars
-
     from nbflow.core.task import Task
     from nbflow.engine.followed import Watch
     from nbflow.engine.run import RunLoop
@@ -83,6 +82,7 @@ class Pipeline:
         self.attempts: dict[int, int] = {}
         self._loops: dict[int, tuple[int, Any]] = {}  # node: (loop count, result so far)
         self._resumed: set[int] = set()
+        self._contexts_before: dict[int, contextvars.Context] = {}  # those that setups began with
 
     # -- before the attempt -----------------------------------------------------------------------------------
 
@@ -357,33 +357,36 @@ class Pipeline:
             call.hashed_inputs = hash_inputs(inputs)
         if task.log_stdout:
             call.context["_lines"] = Lines(task.logger)
+        if self._loop.has_contexts:
+            call.base = self.base_of(node)
         if role:
             self._prepare_lifecycle(call, role)
-        if self._loop.has_hosts:
-            call.base = self.base_of(node)
         self._schedule.started(node)
         self._loop.call(call, lifecycle=role != 0)
 
     def base_of(self, node: int) -> contextvars.Context | None:
-        """Return a copy of the context in which the innermost asynchronous manager around a node runs (rule 16)."""
+        """Return a copy of the context that the setup of the innermost block around a node has left (rule 16)."""
         schedule = self._schedule
         gate = schedule.home[node] or schedule.home[schedule.task_of[node]]
         while gate is not None:
-            held = self._record.holdings.get(gate.shape, gate.index)
-            if held.host is not None:
-                return held.host.context.copy()
+            base = self._record.holdings.get(gate.shape, gate.index).inner_context()
+            if base is not None:
+                return base
             gate = gate.outer
         return None
 
     def _prepare_lifecycle(self, call: Call, role: int) -> None:
         task, inputs = call.task, call.inputs
-        call.held = self.holding(call.node)
+        held = call.held = self.holding(call.node)
         if role == CLEANUP:
             call.shielded = True
-            held = self.holding(call.node)
             if held is not None:
+                call.base = held.context or call.base
                 tell_outcome(call, held, functools.partial(outcome_of, self._record, held))
             return
+        if held is not None and (role == SETUP or opens_at_init(held, None)):
+            held.context = call.base = call.base or contextvars.copy_context()
+            self._contexts_before[call.node] = held.context.copy()
         if role == SETUP and type(task) is ResourceSetupTask and "run" not in vars(task):
             # With no line of ours between the resource and where it is kept.
             if issubclass(type(inputs["mgr"]), Wrapped):  # a proxy may raise when it is asked for its class
@@ -499,7 +502,10 @@ class Pipeline:
                     keeper.closed(held)  # nothing was open: its setup says again that it begins
             if is_setup:
                 self._record.holdings.opened(held, state.result if role == SETUP else None)
-                self._loop.has_hosts = self._loop.has_hosts or held.host is not None
+                before = self._contexts_before.pop(call.node, None)
+                if held.context is not None and before is not None and _is_like(held.context, before):
+                    held.context = None
+                self._loop.has_contexts |= held.host is not None or held.context is not None
                 self._schedule.opened(gate)
                 self._record.set_block(held, BlockStatus.OPEN)
                 if self._may_have_handle(held):  # which is the user's code
@@ -649,6 +655,11 @@ def opens_at_init(held: Holding, manager: object) -> bool:
     if held.block.setup_task is None:
         return True
     return is_factory(held.block.init_task.run) and (manager is None or not has_setup(manager))
+
+
+def _is_like(one: contextvars.Context, other: contextvars.Context) -> bool:
+    """Tell whether the variables of two contexts have the same values."""
+    return len(one) == len(other) and all(other.get(var, _ASSUMED) is value for var, value in one.items())
 
 
 def timed_out(task: Task) -> State:

@@ -169,7 +169,7 @@ class RunLoop:
         self.record = Record(run_id, graph, self.schedule)
         values["_logs"] = self.record.logs
         values["_event_loop"] = self._event_loop = EventLoopOnDemand(f"nbflow-{graph.name}", _cancel_inner)
-        self.has_hosts = False  # whether asynchronous managers have been set up
+        self.has_contexts = False  # whether setups have left one that their blocks' tasks are to run in
         self.worker: int | None = None  # the thread that does the work
         self.guard = Guard(self.note_interrupt, self._missed)
         self.is_over = threading.Event()
@@ -304,7 +304,7 @@ class RunLoop:
         task, inputs = held.block.cleanup_task, {"mgr": held.manager, "resource": held.resource}
         call = Call(-1, task, task.run, inputs, lambda *_: self.values.copy())
         call.shielded = True
-        call.held = held
+        call.held, call.base = held, held.context
         tell_outcome(call, held, functools.partial(outcome_of, self.record, held))
         self.keeper.closing(held)
         if at_end:  # else one that hangs would hold the run, and its user, for ever
@@ -896,7 +896,7 @@ class RunLoop:
         else:
             close_loop()
         self._event_loop.close(0.0 if self._giving_up else CLOSE_TIMEOUT_S)
-        self.record.holdings.leave_hosts()
+        self.record.holdings.leave_contexts()
         self.keeper.flush()
         self._note_values()
         self.record.ended_at = time.time()

@@ -97,7 +97,7 @@ class Shortcut:
         if watch is not None:
             call.watch = watch
         call.is_simple = True
-        if self._loop.has_hosts:
+        if self._loop.has_contexts:
             call.base = self._base_of(node)
         self._loop.calls[node] = call
         running, now = self._running, time()

@@ -99,6 +99,29 @@ def async_context(diary):
     return made
 
 
+def plain_generator(diary):
+    @resource_manager
+    def made():
+        token = name.set("resource")
+        yield "resource"
+        name.reset(token)
+
+    return made
+
+
+def plain_class(diary):
+    @resource_manager
+    class Made:
+        def setup(self):
+            self.token = name.set("resource")
+            return "resource"
+
+        def cleanup(self, resource):
+            name.reset(self.token)
+
+    return Made
+
+
 KINDS = pytest.mark.parametrize("kind", [async_generator, async_class, async_context])
 
 
@@ -114,7 +137,7 @@ def test_setup_and_cleanup_run_in_one_asyncio_task_and_one_context(diary, execut
     assert diary[0] == diary[1]
 
 
-@KINDS
+@pytest.mark.parametrize("kind", [async_generator, async_class, async_context, plain_generator, plain_class])
 def test_context_variables_set_in_a_setup_are_seen_by_the_tasks_of_the_block(diary, executor, kind):
     """Rule 16."""
 
@@ -134,6 +157,8 @@ def test_context_variables_set_in_a_setup_are_seen_by_the_tasks_of_the_block(dia
     assert state.result[asynchronous].result == ("resource", "resource")
     assert state.result[timed].result == "resource"
     assert state.result[outside].result == "nothing"
+    assert name.get() == "nothing"
+    assert flow.runs[-1].cleanup_failures == {}
 
 
 def test_the_variables_of_an_inner_resource_are_seen_inside_of_it_only(executor):
