@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.core.context import thread
 from nbflow.engine.forks import in_child
+from nbflow.engine.helper_threads import give_start_back, take_start
 from nbflow.engine.shipped_code import show_users_lines
 
 if TYPE_CHECKING:
@@ -219,6 +220,7 @@ def installed() -> Iterator[None]:
 
 
 def _take_streams() -> None:
+    take_start()
     # Also by a run that is not the first: a test or a tool may have put streams of its own there meanwhile.
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -231,6 +233,7 @@ def _take_streams() -> None:
 
 
 def _give_streams_back() -> None:
+    give_start_back()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, _StandIn):  # a stream that somebody else put there stays

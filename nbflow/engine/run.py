@@ -190,6 +190,7 @@ class RunLoop:
         self.cancel_wanted = False  # set from any thread, before the message that says so is read
         self.calls: dict[int, Call] = {}
         self._lingering: set[Call] = set()
+        self._outlasting: set[Call] = set()  # those that are over, but threads that they have started are not
         self.performed: deque[tuple[Call, Outcome]] = deque()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_number = itertools.count()
@@ -475,7 +476,9 @@ class RunLoop:
         action(*args)
 
     def _wait(self) -> None:
-        if self.schedule.is_idle and not self._lingering:
+        if self.schedule.is_idle and not (
+            self._lingering or (self._outlasting and self.schedule.budget != 0)
+        ):
             held = self.schedule.held()
             if not held and self.schedule.budget != 0:
                 raise InternalError(f"run of {self.graph.name!r} cannot go on, although nothing holds it")
@@ -790,7 +793,9 @@ class RunLoop:
         late = [helper for helper in call.helpers if not helper.done()]
         if not late:
             return
-        self._lingering.add(call)
+        if self.schedule.gate_of(call.node) is None:
+            return  # nothing is to be cleaned up behind it
+        self._outlasting.add(call)
         self.schedule.lingers(call.node)
         self.record.note(f"task {call.task.name!r} is over, but a thread that it started is not", call.task)
         left = iter(late[1:])
@@ -805,7 +810,7 @@ class RunLoop:
         late[0].add_done_callback(follow)
 
     def _is_outlasted(self, call: Call) -> None:
-        self._lingering.discard(call)
+        self._outlasting.discard(call)
         self.schedule.let_go(call.node)
 
     def is_lingering(self, call: Call) -> bool:

@@ -7,6 +7,8 @@ import contextvars
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from nbflow import Flow, context, resource_manager, task
 from tests.patience import PATIENCE_S
 
@@ -25,16 +27,43 @@ def in_a_copied_context():
         return pool.submit(contextvars.copy_context().run, look).result()
 
 
+def in_a_thread():
+    found = []
+    started = threading.Thread(target=lambda: found.append(look()))
+    started.start()
+    started.join()
+    return found[0]
+
+
+class Own(threading.Thread):
+    def run(self):
+        self.found = look()
+
+
+def in_a_thread_of_a_class():
+    started = Own(daemon=True)
+    started.start()
+    started.join()
+    assert "run" not in vars(started)
+    return started.found
+
+
+def in_a_pool():
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(look).result()
+
+
 def test_work_in_another_thread_knows_its_task_and_is_in_its_log(executor):
     """Rule 16."""
     with Flow("f") as flow:
         one = task(in_to_thread, name="one")()
-        other = task(in_a_copied_context, name="other")()
+        ways = (in_a_copied_context, in_a_thread, in_a_thread_of_a_class, in_a_pool)
+        others = [task(way, name=way.__name__)() for way in ways]
 
     state = flow.run(executor=executor)
 
     logs = flow.runs[-1].logs
-    for each in (one, other):
+    for each in (one, *others):
         assert state.result[each].result == each.name
         assert "".join(line.text for line in logs[each]) == "said\n"
 
@@ -138,3 +167,72 @@ def test_the_threads_of_a_flow_that_a_task_starts_belong_to_that_flow(executor):
         made = task(lambda: inner.run(executor="threads").result[name].result, name="outside")()
 
     assert flow.run(executor=executor).result[made].result == "inside"
+
+
+@pytest.mark.parametrize("is_daemon", [False, True])
+def test_the_cleanup_waits_for_a_thread_that_a_task_has_started(executor, is_daemon):
+    """Rules 3 and 16: for one that is no daemon, since libraries have daemons that never end."""
+    may_end, diary = threading.Event(), []
+
+    @resource_manager
+    class Client:
+        def setup(self):
+            return "client"
+
+        def cleanup(self, client):
+            diary.append("cleanup")
+            may_end.set()
+
+    def work():
+        may_end.wait(PATIENCE_S)
+        diary.append("worked")
+
+    started = threading.Thread(target=work, daemon=is_daemon)
+
+    with Flow("f") as flow:
+        with Client() as client:
+            value = task(lambda client: started.start(), name="starts")(client)
+        if not is_daemon:
+            task(lambda value: may_end.set(), name="after")(value)
+
+    assert flow.run(executor=executor).is_successful()
+    started.join(PATIENCE_S)
+    assert diary == (["cleanup", "worked"] if is_daemon else ["worked", "cleanup"])
+
+
+def test_a_run_that_is_stepped_stands_still_beside_a_thread_of_its_task():
+    """Rules 3 and 16."""
+    may_end, diary = threading.Event(), []
+
+    @resource_manager
+    class Client:
+        def setup(self):
+            return "client"
+
+        def cleanup(self, client):
+            diary.append("cleanup")
+
+    started = threading.Thread(target=lambda: (may_end.wait(PATIENCE_S), diary.append("worked")))
+    with Flow("f") as flow, Client() as client:
+        task(lambda client: started.start(), name="starts")(client)
+    run = flow.start(paused=True)
+
+    for _ in range(3):
+        run.step()
+    assert run.is_paused
+    may_end.set()
+    run.resume()
+
+    assert run.wait(PATIENCE_S).is_successful()
+    assert diary == ["worked", "cleanup"]
+
+
+def test_threads_are_started_as_ever_when_no_run_goes_on():
+    """Rule 16."""
+    before = threading.Thread.start
+    with Flow("f") as flow:
+        task(in_a_thread)()
+
+    flow.run()
+
+    assert threading.Thread.start is before
