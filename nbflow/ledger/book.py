@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from nbflow.errors import DamagedLedgerError, LedgerUnavailableError, LockedLedgerError
+from nbflow.ledger.liveness import hold, let_go
 from nbflow.ledger.store import LOCK_WAIT_S, Store
 
 if TYPE_CHECKING:
@@ -37,11 +38,13 @@ class Book:
     Args:
         path: The file; it is opened, and made, when there is something to write.
         kernel: This process.
+        token: A name that it alone has, for the lock that shows that it is alive; by default it holds none.
     """
 
-    def __init__(self, path: Path, kernel: Kernel) -> None:
+    def __init__(self, path: Path, kernel: Kernel, token: str | None = None) -> None:
         self.path = path
         self.kernel = kernel
+        self._token = token
         self._entries: dict[str, Entry] = {}
         self._dirty: dict[str, Entry] = {}
         self._store: Store | None = None
@@ -196,6 +199,17 @@ class Book:
                 self._store.close()
                 self._store = None
 
+    def rest(self) -> None:
+        """Close the file for a while, and the lock with it; until then nobody can see that this process is alive."""
+        with self._lock:
+            if self._store is None:
+                return
+            if self._store.lock is not None:
+                with suppress(LedgerUnavailableError):
+                    self._store.show_lock(self.kernel, None)  # else other containers would find it free
+                    let_go(self.path, self._token or "")
+            self.close()
+
     def _in_trouble(self, is_in_trouble: bool) -> None:
         self._is_in_trouble = is_in_trouble
         if self._store is not None:
@@ -215,6 +229,8 @@ class Book:
         if self._store is None:
             wait_s = _WAIT_IN_TROUBLE_S if self._is_in_trouble else LOCK_WAIT_S
             self._store = Store(self.path, lock_wait_s=wait_s)
+            if self._token is not None:  # held before the first row is written
+                self._store.lock = hold(self.path, self._token)
         return self._store
 
     def _write_all_again(self) -> None:

@@ -33,6 +33,7 @@ class ReaperClient:
 
     Args:
         kernel: This process, which the reaper watches.
+        token: The name of the lock that shows that it is alive, beside which the reaper holds its own.
         answer_wait_s: How long a registration waits for its answer.
         command: What is run as the reaper.
     """
@@ -41,11 +42,13 @@ class ReaperClient:
         self,
         kernel: Kernel,
         *,
+        token: str | None = None,
         answer_wait_s: float = ANSWER_WAIT_S,
         command: tuple[str, ...] | None = None,
     ) -> None:
         self.process: tuple[int, float] | None = None
         self._kernel = kernel
+        self._token = token
         self._answer_wait_s = answer_wait_s
         # Isolated and without site packages: nothing of the user's is run, and it starts in a few milliseconds.
         self._command = command or (sys.executable, "-I", "-S", str(Path(__file__).with_name("reaper.py")))
@@ -197,7 +200,7 @@ class ReaperClient:
         self._unsent.clear()
         self._heard = b""
         self._is_deaf = False
-        kernel = {"pid": self._kernel.pid, "started": self._kernel.started}
+        kernel = {"pid": self._kernel.pid, "started": self._kernel.started, "token": self._token}
         with suppress(_GoneError):  # the registration that comes next finds out
             self._send(
                 {"op": "kernel", **kernel, "sys_path": [one for one in sys.path if isinstance(one, str)]}

@@ -26,7 +26,8 @@ class Here:
 
     def __init__(self) -> None:
         self.kernel = Kernel.this()
-        self.reaper = ReaperClient(self.kernel)
+        self._token = f"{self.kernel.pid}-{os.urandom(8).hex()}"
+        self.reaper = ReaperClient(self.kernel, token=self._token)
         self.recovering = threading.Lock()
         self._books: dict[Path, Book] = {}
         self._lock = threading.Lock()
@@ -35,11 +36,11 @@ class Here:
         """Return the book of the ledger that is the user's now (``NBFLOW_HOME`` may change)."""
         path = ledger_path()
         with self._lock:
-            book = self._books.pop(path, None) or Book(path, self.kernel)
+            book = self._books.pop(path, None) or Book(path, self.kernel, self._token)
             self._books[path] = book  # the last one used is the last one
             resting = list(self._books.values())[:-_OPEN_FILES]
         for other in resting:
-            other.close()
+            other.rest()
         return book
 
     def books(self) -> list[Book]:

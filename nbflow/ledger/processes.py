@@ -1,4 +1,4 @@
-"""Who is who among processes: a pid means one process only together with its start time, its boot and its host.
+"""Who is who among processes: a pid means one process only with its start time, pid namespace, boot and host.
 
 Standard library only (psutil where there is no ``/proc``): the reaper, which does not load nbflow, needs it too.
 """
@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 UNKNOWN = 0.0
 _SAME_START_S = 0.005  # a tick is 10 ms
+_FIRST_SPACE = "pid:[4026531836]"  # of every Linux: PROC_PID_INIT_INO
 
 
 class Kernel(NamedTuple):
@@ -25,6 +26,8 @@ class Kernel(NamedTuple):
         machine: The id of its machine's installation, as two machines may have one name; or "".
         boot: The id of that machine's boot, or "".
         user: The id of its user.
+        space: The id of its pid namespace, as containers have one of their own; "" where the system has none, or
+            where it was recorded by an nbflow that did not know of them.
     """
 
     pid: int
@@ -33,16 +36,29 @@ class Kernel(NamedTuple):
     machine: str
     boot: str
     user: int
+    space: str = ""
 
     @classmethod
     def this(cls) -> Kernel:
         """Return this process."""
         pid = os.getpid()
-        return cls(pid, start_of(pid) or UNKNOWN, os.uname().nodename, _machine(), _boot(), os.getuid())
+        host, started = os.uname().nodename, start_of(pid) or UNKNOWN
+        return cls(pid, started, host, _machine(), _boot(), os.getuid(), _space())
+
+    @property
+    def is_in_container(self) -> bool:
+        """Whether its pid namespace is not the one that its machine started with; in doubt it is not."""
+        return self.space not in ("", _FIRST_SPACE)
 
     def is_of_host(self, other: Kernel) -> bool:
-        """Whether both are processes of one machine."""
+        """Whether both are processes of one machine, whatever its containers call it."""
+        if self.boot and self.boot == other.boot and self.space != other.space:
+            return True
         return (self.host, self.machine) == (other.host, other.machine)
+
+    def shares_pids(self, other: Kernel) -> bool:
+        """Whether a pid means the same process to both. An id that was given again is no harm: starts differ."""
+        return self.boot == other.boot and self.space == other.space
 
     def is_alive(self) -> bool:
         """Whether this process, which is of this machine, runs; in doubt it does."""
@@ -65,10 +81,12 @@ def is_alive(pid: int, started: float) -> bool:
 
 def start_of(pid: int) -> float | None:
     """Return when a process started (see `Kernel.started`), or None if there is none or it is a zombie."""
+    if not _has_proc():
+        return _start_elsewhere(pid)
     try:
         raw = Path(f"/proc/{pid}/stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
-        return None if _has_proc() else _start_elsewhere(pid)
+        return None
     except OSError:
         return UNKNOWN
     fields = raw[raw.rindex(b")") + 2 :].split()  # behind the command's name, which may hold anything
@@ -78,6 +96,8 @@ def start_of(pid: int) -> float | None:
 
 
 def _start_elsewhere(pid: int) -> float | None:
+    if Path("/proc/self/stat").exists():  # psutil would read it, too
+        return _start_unknown(pid)
     try:
         import psutil
     except ImportError:
@@ -103,7 +123,21 @@ def _start_unknown(pid: int) -> float | None:
 
 @cache
 def _has_proc() -> bool:
-    return Path("/proc/self/stat").exists()
+    """Whether ``/proc`` tells of the processes that our pids name: in a container it may be the machine's."""
+    try:
+        return os.readlink("/proc/self") == str(os.getpid())
+    except OSError:
+        return False
+
+
+os.register_at_fork(after_in_child=_has_proc.cache_clear)  # the child may be the first of a new namespace
+
+
+def _space() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
 
 
 @cache

@@ -52,6 +52,7 @@ class Reaper:
         self._has_ended = False
         self._pid = os.getppid()
         self._started = 0.0
+        self._token: str | None = None
         self._jobs: dict[str, dict[str, Any]] = {}
         self._released: deque[tuple[str, str]] = deque(maxlen=_REMEMBERED)
         self._queue: SimpleQueue[tuple[str, str] | None] = SimpleQueue()
@@ -109,11 +110,17 @@ class Reaper:
                     log(f"a message was not understood: {error!r}")
 
     def _take(self, message: dict[str, Any]) -> None:
+        from nbflow.ledger.liveness import hold_as_reaper
+
         what = message["op"]
         if what == "kernel":
-            self._pid, self._started = message["pid"], message["started"]
+            self._pid, self._started, self._token = (message[name] for name in ("pid", "started", "token"))
             sys.path.extend(message["sys_path"])  # behind the standard library; psutil may be there
         elif what == "register":
+            if (
+                self._token is not None
+            ):  # before the answer: who finds the kernel dead has to find this process alive
+                hold_as_reaper(Path(message["ledger"]), self._token)
             self._jobs[message["key"]] = message
         elif what == "release":
             job = self._jobs.pop(message["key"], None)

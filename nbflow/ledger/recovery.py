@@ -65,7 +65,7 @@ def left_behind() -> list[Row]:
         return []
 
 
-def clean(row_id: int) -> Row:
+def clean(row_id: int, *, gone: bool = False) -> Row:
     """Clean up one resource, and return its row as it is afterwards. What has ended already stays as it is.
 
     What this kernel's cleanup failed for, or what its run kept or gave up, is cleaned up by its own manager; what a
@@ -73,11 +73,14 @@ def clean(row_id: int) -> Row:
 
     Args:
         row_id: Its number in `resources`.
+        gone: Your word that the kernel is gone, for a row of another container, where that may not be seen from
+            here. One that is seen to be alive keeps what it has.
 
     Raises:
         UnknownResourceError: If there is no such row.
         ResourceInUseError: If it belongs to something that is alive.
-        ForeignResourceError: If it belongs to another host or user, or others could have written the row.
+        ForeignResourceError: If it belongs to another host or user, or others could have written the row; or to
+            another container of which nothing is known here, and `gone` was not said.
         NotReclaimableError: If its manager gave no handle.
         ReclaimError: If that failed; the row says so, and it can be tried again.
         LedgerUnavailableError: If the ledger cannot be read or written.
@@ -96,7 +99,7 @@ def clean(row_id: int) -> Row:
             return Row.of(row, place.kernel)
         entry = book.find(row.key)
         if entry is None:
-            _check_left(row, place, "clean")
+            _check_left(row, place, "clean", gone)
             entry = _take_over(book, row, place.kernel)
         elif entry.held is not None and not (row.state in _GIVEN_UP or _is_kept(entry)):
             raise ResourceInUseError(
@@ -119,11 +122,12 @@ def clean(row_id: int) -> Row:
         return Row.of(_row(book, row_id), place.kernel)
 
 
-def adopt(row_id: int) -> Row:
+def adopt(row_id: int, *, gone: bool = False) -> Row:
     """Make this kernel the owner of what a dead kernel left: it is reclaimed when this one ends.
 
     Args:
         row_id: Its number in `resources`.
+        gone: As for `clean`.
 
     Raises:
         LedgerError: As for `clean`.
@@ -137,7 +141,7 @@ def adopt(row_id: int) -> Row:
         if row.until is not None or (entry is not None and entry.held is None and entry.job is not None):
             return Row.of(row, place.kernel)
         if entry is None or entry.held is not None:
-            _check_left(row, place, "adopt")
+            _check_left(row, place, "adopt", gone)
         if os.environ.get("NBFLOW_REAPER", "1") == "0":
             raise ReaperError(
                 "NBFLOW_REAPER=0: no reaper would reclaim what is adopted; set it to 1, or clean it now"
@@ -217,13 +221,21 @@ def _what(row: Written) -> str:
     return f"{row.block!r} of flow {row.flow!r}"
 
 
-def _check_left(row: Written, place: Here, verb: str) -> None:
+def _check_left(row: Written, place: Here, verb: str, gone: bool) -> None:
     """See to it that a row is a dead kernel's, and that its class may be loaded here.
 
     Raises:
         LedgerError: If not; the subclass says why.
     """
-    owner = owner_of(row.kernel, place.kernel)
+    owner = owner_of(row, place.kernel)
+    if owner == "another container" and not gone:
+        raise ForeignResourceError(
+            row.id,
+            _what(row),
+            f"belongs to process {row.kernel.pid} of another container (host {row.kernel.host!r}), and whether that "
+            "is alive cannot be seen from here",
+            f"if you know that it is gone, {verb}({row.id}, gone=True)",
+        )
     if owner == "another host":
         raise ForeignResourceError(
             row.id,
@@ -248,7 +260,7 @@ def _check_private(row: Written, book: Book) -> None:
 
 
 def _check_not_alive(row: Written, place: Here, verb: str) -> None:
-    owner = owner_of(row.kernel, place.kernel)
+    owner = owner_of(row, place.kernel)
     if owner == "another user":
         raise ForeignResourceError(
             row.id,

@@ -6,6 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbflow.ledger.liveness import has_reaper, is_held
+from nbflow.ledger.processes import is_alive
+
 if TYPE_CHECKING:
     from nbflow.ledger.processes import Kernel
     from nbflow.ledger.store import Written
@@ -28,8 +31,9 @@ class Row:
         manager: The name of the manager's class.
         handle: What its manager said to find it by, or None.
         is_reclaimable: Whether another process can reclaim it.
-        owner: ``"this kernel"``, ``"another kernel"`` (alive), ``"dead kernel"``, ``"another host"`` (nothing is
-            known of it here) or ``"another user"``.
+        owner: ``"this kernel"``, ``"another kernel"`` (alive), ``"dead kernel"``, ``"another container"`` (whether it
+            is alive cannot be seen from here), ``"another host"`` (nothing is known of it here) or
+            ``"another user"``.
         pid: The process id of its kernel.
         host: The machine of its kernel.
         since: When it was intended, in seconds since the epoch.
@@ -69,7 +73,7 @@ class Row:
             manager=written.manager,
             handle=handle_of(written),
             is_reclaimable=written.code is not None and written.handle is not None,
-            owner=owner_of(written.kernel, this),
+            owner=owner_of(written, this),
             pid=written.kernel.pid,
             host=written.kernel.host,
             since=written.since,
@@ -88,21 +92,34 @@ def handle_of(written: Written) -> Any:
         return None
 
 
-def owner_of(kernel: Kernel, this: Kernel) -> str:
-    """Return who a kernel is to the process `this`, in the words of `Row.owner`."""
+def owner_of(written: Written, this: Kernel) -> str:
+    """Return who the owner of a row is to the process `this`, in the words of `Row.owner`.
+
+    What is called dead may be reclaimed, so that has to be certain (rule 20): by the pid, where it means the same
+    process here, or by the lock, which is seen from other containers of the machine, too.
+    """
+    kernel = written.kernel
     if kernel == this:
         return "this kernel"
     if not kernel.is_of_host(this):
-        return "another host"
+        return "another container" if kernel.is_in_container else "another host"
     if kernel.user != this.user:
         return "another user"
-    return "another kernel" if kernel.is_alive() else "dead kernel"
+    if kernel.shares_pids(this):
+        return "another kernel" if kernel.is_alive() else "dead kernel"
+    if kernel.boot != this.boot:  # two containers of two machines may have one name
+        return "another container" if kernel.is_in_container or this.is_in_container else "dead kernel"
+    seen = is_held(written.ledger, written.lock)
+    return "another container" if seen is None else "another kernel" if seen else "dead kernel"
 
 
 def is_being_reaped(written: Written, this: Kernel) -> bool:
     """Whether the reaper of a dead kernel still runs, and will come to this row."""
     if written.reaper is None or written.code is None or written.until is not None:
         return False
+    if owner_of(written, this) != "dead kernel":
+        return False
     pid, started = written.reaper
-    reaper = written.kernel._replace(pid=pid, started=started)
-    return owner_of(written.kernel, this) == "dead kernel" and reaper.is_alive()
+    if written.kernel.shares_pids(this):
+        return is_alive(pid, started)
+    return has_reaper(written.ledger, written.lock)

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
     from nbflow.ledger.entry import Entry
 
-VERSION = 1
 LOCK_WAIT_S = 2.0
 KEPT = 2_000  # rows of ended resources; older ones are dropped when a kernel opens the ledger
 _BUSY, _LOCKED, _CORRUPT, _NOT_A_DB = 5, 6, 11, 26
 
-_SCHEMA = """
+_MIGRATIONS = (
+    """
 CREATE TABLE IF NOT EXISTS kernels (
   id INTEGER PRIMARY KEY, pid INTEGER NOT NULL, started REAL NOT NULL, host TEXT NOT NULL, machine TEXT NOT NULL,
   boot TEXT NOT NULL, user INTEGER NOT NULL, reaper_pid INTEGER, reaper_started REAL);
@@ -38,7 +38,15 @@ CREATE TABLE IF NOT EXISTS resources (
   id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, kernel INTEGER NOT NULL REFERENCES kernels (id),
   flow TEXT NOT NULL, run TEXT NOT NULL, block TEXT NOT NULL, manager TEXT NOT NULL, state TEXT NOT NULL,
   handle TEXT, code TEXT, since REAL NOT NULL, until REAL, note TEXT NOT NULL);
-"""
+""",
+    """
+ALTER TABLE kernels ADD COLUMN space TEXT NOT NULL DEFAULT '';
+ALTER TABLE kernels ADD COLUMN lock TEXT;
+""",
+)
+"""What makes the schema of each version of that of the one before. A kernel of an older nbflow may have the file open
+while it is migrated, so what its statements name has to stay."""
+VERSION = len(_MIGRATIONS)
 _INSERT = """INSERT INTO resources (key, kernel, flow, run, block, manager, state, handle, code, since, until, note)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET state = excluded.state,
 handle = excluded.handle, code = excluded.code, until = excluded.until, note = excluded.note"""
@@ -46,13 +54,14 @@ handle = excluded.handle, code = excluded.code, until = excluded.until, note = e
 _UPDATE = """UPDATE resources SET state = ?, handle = ?, code = ?, until = ?, note = ? WHERE key = ?
 AND until IS NULL"""  # what ended, perhaps by the reaper, does not come back
 _MARK = "UPDATE resources SET state = ?, until = ?, note = ? WHERE key = ? AND until IS NULL"
+_LOCK = "UPDATE kernels SET lock = ? WHERE id = ?"
 _SELECT = """SELECT r.id, r.key, r.state, r.flow, r.run, r.block, r.manager, r.handle, r.code, r.since, r.until,
-r.note, k.reaper_pid, k.reaper_started, k.pid, k.started, k.host, k.machine, k.boot, k.user
+r.note, k.reaper_pid, k.reaper_started, k.lock, k.pid, k.started, k.host, k.machine, k.boot, k.user, k.space
 FROM resources r JOIN kernels k ON k.id = r.kernel """
 
 
 class Written(NamedTuple):
-    """A row as it stands in the file, with the kernel that owns it and that kernel's reaper."""
+    """A row as it stands in the file `ledger`, with the kernel that owns it, its reaper and its lock."""
 
     id: int
     key: str
@@ -67,7 +76,9 @@ class Written(NamedTuple):
     until: float | None
     note: str
     reaper: tuple[int, float] | None
+    lock: str | None
     kernel: Kernel
+    ledger: Path
 
 
 class Store:
@@ -85,6 +96,7 @@ class Store:
         import sqlite3
 
         self.path = path
+        self.lock: str | None = None  # what shows that this process is alive: see `nbflow.ledger.liveness`
         self._sqlite3 = sqlite3
         self._kernel_ids: dict[Kernel, int] = {}
         self._wait_s = lock_wait_s
@@ -102,13 +114,14 @@ class Store:
 
     def _prepare(self) -> None:
         version = self._version()
-        if version == 0:
-            self._db.execute("PRAGMA journal_mode = WAL")
+        if version < VERSION:
+            if version == 0:
+                self._db.execute("PRAGMA journal_mode = WAL")
             with self._transaction():
-                if self._version() == 0:
-                    for statement in _SCHEMA.split(";"):
+                for migration in _MIGRATIONS[self._version() :]:  # another process may have been faster
+                    for statement in migration.split(";"):
                         self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version = {VERSION}")
+                self._db.execute(f"PRAGMA user_version = {VERSION}")
         self._db.execute("PRAGMA synchronous = NORMAL")
 
     def _version(self) -> int:
@@ -218,15 +231,26 @@ class Store:
         )
         found = self._db.execute(
             "SELECT id FROM kernels WHERE pid = ? AND started = ? AND host = ? AND machine = ? AND boot = ?"
-            " AND user = ?",
+            " AND user = ? AND space = ?",
             kernel,
         ).fetchone()
         if found:
+            self._db.execute(_LOCK, (self.lock, found[0]))
             return int(found[0])
         row = self._db.execute(
-            "INSERT INTO kernels (pid, started, host, machine, boot, user) VALUES (?, ?, ?, ?, ?, ?)", kernel
+            "INSERT INTO kernels (pid, started, host, machine, boot, user, space, lock)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (*kernel, self.lock),
         ).lastrowid
         return int(row or 0)
+
+    def show_lock(self, kernel: Kernel, lock: str | None) -> None:
+        """Write what a kernel holds from now on to show that it is alive."""
+        number = self._kernel_ids.get(kernel)
+        if number is not None:
+            with self._explained():
+                self._db.execute(_LOCK, (lock, number))
+        self.lock = lock
 
     def mark(self, key: str, state: str, until: float | None, note: str) -> bool:
         """Write how the resource of `key` ended, or that it did not; tells whether its row was still open."""
@@ -238,7 +262,7 @@ class Store:
         with self._explained(), self._transaction():
             old = self._db.execute("SELECT kernel FROM resources WHERE id = ?", (row.id,)).fetchone()
             owner = self._db.execute(
-                "SELECT pid, started, host, machine, boot, user FROM kernels WHERE id = ?", old
+                "SELECT pid, started, host, machine, boot, user, space FROM kernels WHERE id = ?", old
             ).fetchone()
             if owner is None or Kernel(*owner) != row.kernel:
                 return False
@@ -277,7 +301,10 @@ class Store:
     def _read(self, where: str, *values: Any) -> list[Written]:
         with self._explained():
             found = self._db.execute(_SELECT + where, values).fetchall()
-        return [Written._make((*one[:12], _pair(one[12], one[13]), Kernel._make(one[14:]))) for one in found]
+        return [
+            Written._make((*one[:12], _pair(one[12], one[13]), one[14], Kernel._make(one[15:]), self.path))
+            for one in found
+        ]
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

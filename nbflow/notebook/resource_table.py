@@ -88,8 +88,8 @@ def _kernel(row: Row, run_numbers: Mapping[str, int]) -> str:
         return "this kernel" if number is None else f"this kernel, run {number}"
     if row.owner == "another kernel":
         return f"another kernel (process {row.pid})"
-    if row.owner == "another host":
-        return f"another host ({one_line(row.host, 40)})"
+    if row.owner in ("another host", "another container"):
+        return f"{row.owner} ({one_line(row.host, 40)})"
     return row.owner
 
 
@@ -111,6 +111,12 @@ def _hints(rows: Sequence[Row]) -> list[str]:
     kept = [row for row in rows if row.owner == "this kernel" and row.is_kept]
     if kept:
         hints.append(f"%flow resources clean {kept[-1].id} cleans up what was kept")
+    unseen = [row for row in rows if row.owner == "another container" and row.is_reclaimable]
+    if unseen:
+        hints.append(
+            "another container: whether it is alive cannot be seen from here; if you know that it is gone, "
+            f"%flow resources clean --gone {unseen[-1].id}"
+        )
     by_hand = [row for row in dead if not row.is_reclaimable]
     if by_hand:
         hints.append(

@@ -29,7 +29,10 @@ DONE = {
     "adopt": "belongs to this kernel now, and is reclaimed when it ends",
     "forget": "is off the list; nothing was done to it",
 }
-USAGE = "%flow resources [--all | clean ID... | clean --all | adopt ID... | forget ID...]"
+USAGE = (
+    "%flow resources [--all | clean ID... | clean --all | clean --gone ID... | adopt ID... | adopt --gone ID... "
+    "| forget ID...]"
+)
 _MAGIC = "%flow resources"
 _LARGEST_ID = 2**63 - 1
 
@@ -37,6 +40,7 @@ _parser = MagicArgumentParser(_MAGIC)
 _parser.add_argument("verb", nargs="?")
 _parser.add_argument("ids", nargs="*")
 _parser.add_argument("--all", action="store_true")
+_parser.add_argument("--gone", action="store_true")
 
 
 def resources(line: str) -> None:
@@ -53,12 +57,15 @@ def resources(line: str) -> None:
         raise UsageError(f"{_MAGIC}: no command {options.verb!r}; it is {USAGE}")
     magic = _MAGIC if options.verb is None else f"{_MAGIC} {options.verb}"
     try:
+        if options.gone and (options.all or options.verb not in ("clean", "adopt")):
+            raise UsageError(f"{magic}: --gone is your word for single resources: {_MAGIC} clean --gone ID")
         if options.verb is None:
             _list(is_all=options.all)
         elif options.all:
             _clean_all(options, magic)
         else:
-            _act(options.verb, _ids(options, magic), magic)
+            more = {"gone": True} if options.gone else {}
+            _act(options.verb, _ids(options, magic), magic, **more)
     except LedgerError as error:
         raise UsageError(f"{magic}: {_as_magic(error)}") from error
 
@@ -95,10 +102,9 @@ def candidates(given: Sequence[str]) -> list[str]:
 def _takes(verb: str, row: Row) -> bool:
     is_left = row.owner == "this kernel" and (row.is_kept or row.state in ("failed", "abandoned"))
     if verb == "forget":
-        return is_left or row.owner in ("dead kernel", "another host")
-    if verb == "clean":
-        return is_left or (row.owner == "dead kernel" and row.is_reclaimable)
-    return row.owner == "dead kernel" and row.is_reclaimable
+        return is_left or row.owner in ("dead kernel", "another container", "another host")
+    may_be_left = row.owner in ("dead kernel", "another container") and row.is_reclaimable
+    return may_be_left or (verb == "clean" and is_left)
 
 
 def _list(*, is_all: bool) -> None:
@@ -133,7 +139,7 @@ def _clean_all(options: Any, magic: str) -> None:
     _act("clean", ids, magic)
 
 
-def _act(verb: str, ids: Sequence[int], magic: str) -> None:
+def _act(verb: str, ids: Sequence[int], magic: str, **more: bool) -> None:
     """Do it to each, whatever becomes of the others."""
     from nbflow import ledger
 
@@ -141,7 +147,7 @@ def _act(verb: str, ids: Sequence[int], magic: str) -> None:
     refused: list[LedgerError] = []
     for row_id in ids:
         try:
-            done.append(f"{what(getattr(ledger, verb)(row_id))} {DONE[verb]}")
+            done.append(f"{what(getattr(ledger, verb)(row_id, **more))} {DONE[verb]}")
         except LedgerError as error:
             refused.append(error)
     if done:
@@ -165,4 +171,5 @@ def _ids(options: Any, magic: str) -> list[int]:
 def _as_magic(error: LedgerError) -> str:
     """Return the message with its remedies as lines of the magic: the library gives them as calls."""
     text = re.sub(rf"\b({'|'.join(DONE)})\((\d+)\)", rf"{_MAGIC} \1 \2", str(error))
+    text = re.sub(rf"\b({'|'.join(DONE)})\((\d+), gone=True\)", rf"{_MAGIC} \1 --gone \2", text)
     return text.replace("nbflow.ledger.resources()", _MAGIC)

@@ -24,7 +24,8 @@ from nbflow.ledger.processes import Kernel
 from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
 
     from nbflow.ledger.client import ReaperClient
 
@@ -43,9 +44,9 @@ def eventually(condition: Callable[[], object], what: str = "the condition") -> 
 class Child:
     """A process with a ledger and a reaper of its own, which does as it is told."""
 
-    def __init__(self, *flags: str, **env: str) -> None:
+    def __init__(self, *flags: str, before: Sequence[str] = (), **env: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, *flags, str(Path(__file__).with_name("kernel_child.py"))],
+            [*before, sys.executable, *flags, str(Path(__file__).with_name("kernel_child.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -86,8 +87,8 @@ class Child:
 def start() -> Iterator[Callable[..., Child]]:
     children: list[Child] = []
 
-    def start(*flags: str, **env: str) -> Child:
-        children.append(Child(*flags, **env))
+    def start(*flags: str, **options: Any) -> Child:
+        children.append(Child(*flags, **options))
         return children[-1]
 
     yield start
