@@ -59,6 +59,9 @@ class ReaperClient:
         self._sent = self._answered = 0
         self._is_deaf = False
         self._jobs: dict[str, dict[str, Any]] = {}
+        self._env: dict[str, str] = {}
+        self._sent_env: dict[str, str] | None = None
+        self._sent_codes: dict[str, int] = {}
         self._lock = threading.RLock()
 
     # -- what the keepers say -------------------------------------------------------------------------------------
@@ -81,17 +84,20 @@ class ReaperClient:
         A reaper that was killed is replaced, and the new one is told of everything that is open.
 
         Args:
-            job: All that is needed to reclaim it.
+            job: All that is needed to reclaim it; its `code` as JSON.
             tell: Called with the kind and the text of a problem.
         """
         with self._lock:
             self._log = Path(job["ledger"]).with_name("reaper.log")
-            job = {**job, "env": _environment()}
+            environment = _environment()
+            if environment != self._env:
+                self._env = environment
+            job = {**job, "env": self._env}
             self._jobs[job["key"]] = job
             try:
                 self._hear(0)
                 if self.process is not None:
-                    return self._send({"op": "register", **job}, wants_answer=True)
+                    return self._send_job(job)
             except _GoneError:
                 pass
             return self._restart(tell)
@@ -165,7 +171,7 @@ class ReaperClient:
         try:
             self._start()
             for job in self._jobs.values():
-                self._send({"op": "register", **job}, wants_answer=True)
+                self._send_job(job)
         except (OSError, _GoneError) as error:
             tell("reaper missing", f"the reaper can not be started: {error}; {_BEST_EFFORT}")
             return None
@@ -200,6 +206,8 @@ class ReaperClient:
         self._unsent.clear()
         self._heard = b""
         self._is_deaf = False
+        self._sent_env = None
+        self._sent_codes.clear()
         kernel = {"pid": self._kernel.pid, "started": self._kernel.started, "token": self._token}
         with suppress(_GoneError):  # the registration that comes next finds out
             self._send(
@@ -226,6 +234,18 @@ class ReaperClient:
             os.waitpid(pid, os.WNOHANG)
 
     # -- the pipes ------------------------------------------------------------------------------------------------
+
+    def _send_job(self, job: dict[str, Any]) -> int:
+        """Send a registration; what is large and the same for many is sent before the first of them."""
+        if job["env"] is not self._sent_env:
+            self._send({"op": "env", "env": job["env"]})
+            self._sent_env = job["env"]
+        number = self._sent_codes.get(job["code"])
+        if number is None:
+            number = self._sent_codes[job["code"]] = len(self._sent_codes)
+            self._send({"op": "code", "id": number, "code": json.loads(job["code"])})
+        rest = {name: value for name, value in job.items() if name != "env"}
+        return self._send({"op": "register", **rest, "code": number}, wants_answer=True)
 
     def _send(self, message: dict[str, Any], *, wants_answer: bool = False) -> int:
         if wants_answer:

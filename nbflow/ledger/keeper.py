@@ -18,7 +18,7 @@ from nbflow.engine.events import warn_safely
 from nbflow.ledger.entry import Entry
 from nbflow.ledger.here import here
 from nbflow.ledger.row import KEPT_NOTE
-from nbflow.ledger.travel import DEADLINE_S, NotPlainDataError, code_of, kind_of, manager_name, plain
+from nbflow.ledger.travel import DEADLINE_S, NotPlainDataError, code_text, kind_of, manager_name, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -240,7 +240,7 @@ class RunKeeper:
     def _take_code(self, entry: Entry, kind: Kind, name: str) -> None:
         deadline_s = getattr(entry.held and entry.held.block.manager, "cleanup_timeout_s", DEADLINE_S)
         try:
-            entry.code = json.dumps({**code_of(kind.cls), "deadline_s": deadline_s})
+            entry.code = code_text(kind.cls, deadline_s)
         except BaseException as error:  # noqa: BLE001 - pickling runs users' code
             self.tell(
                 f"class {name}",
@@ -255,7 +255,8 @@ class RunKeeper:
             "what": entry.what,
             "ledger": str(self._book.path),
             "handle": json.loads(entry.handle),
-            "code": json.loads(entry.code),
+            "code": entry.code,
+            "within": self._around(entry),
         }
         if self._reaper is None:
             return None
@@ -263,6 +264,17 @@ class RunKeeper:
         if self._reaper.process is not None:
             self._book.note_reaper(self._reaper.process)
         return receipt
+
+    def _around(self, entry: Entry) -> list[str]:
+        """Return the keys of the open resources whose blocks are around this one's: they are reclaimed after it."""
+        blocks: set[int] = set()
+        block = None if entry.held is None else entry.held.block.parent
+        while block is not None:
+            blocks.add(id(block))
+            block = block.parent
+        if not blocks:
+            return []
+        return [one.key for held, one in self._entries.copy().items() if id(held.block) in blocks]
 
     def _wait_for(self, receipt: int | None) -> None:
         if receipt is not None and self._reaper is not None:

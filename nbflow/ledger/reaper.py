@@ -13,17 +13,21 @@ import os
 import select
 import signal
 import sys
-import threading
 import time
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbflow.ledger.reclaim_pool import ReclaimPool
 
 LOOK_S = 0.5
 _LOOK_AFTER_END_S = 0.02  # the kernel's files close before its pid goes
 _LOCK_WAIT_S = 10.0
+_SHORT_WAIT_S = 0.05
 _REMEMBERED = 32
 Mark = tuple[str, str, float | None, str]  # what `Store.mark` takes
 
@@ -38,7 +42,7 @@ def _without_package() -> None:
 
 
 class Reaper:
-    """Watches one kernel. What the kernel says is read by the main thread, reclaims are made one at a time by another.
+    """Watches one kernel. Its one thread reads what the kernel says and writes to the ledger; a pool reclaims.
 
     Args:
         inlet: The file descriptor of the pipe from the kernel.
@@ -55,21 +59,25 @@ class Reaper:
         self._token: str | None = None
         self._jobs: dict[str, dict[str, Any]] = {}
         self._released: deque[tuple[str, str]] = deque(maxlen=_REMEMBERED)
-        self._queue: SimpleQueue[tuple[str, str] | None] = SimpleQueue()
-        self._worker: threading.Thread | None = None
+        self._codes: dict[int, dict[str, Any]] = {}
+        self._env: dict[str, str] | None = None
+        self._done: SimpleQueue[tuple[dict[str, Any], str, str | None]] = SimpleQueue()
+        self._marks: dict[str, list[Mark]] = {}  # by ledger: what is not written yet
+        self._bell = os.pipe()  # rung by the pool
+        self._pool: ReclaimPool | None = None
 
     def run(self) -> None:
         """Watch until the kernel is gone, then reclaim what it has left, last in first out."""
-        os.set_blocking(self._inlet, False)
-        try:
-            self._watch()
-            for key in tuple(reversed(self._jobs)):  # the worker takes out what it has done
-                self._hand_on(key, "after its kernel had ended")
-        finally:
-            if self._worker is not None:  # also when it has reclaimed before, for a run that gave up
-                self._queue.put(None)
-                self._worker.join()
+        for number in (self._inlet, *self._bell):
+            os.set_blocking(number, False)
+        self._watch()
+        self._reclaim(*reversed(self._jobs), why="after its kernel had ended")
+        while self._pool is not None and not self._pool.wait(_LOOK_AFTER_END_S):
+            self._write_marks(_SHORT_WAIT_S)
         self._mark_released()
+        self._write_marks(_LOCK_WAIT_S)  # once, however many there are
+        for ledger, marks in self._marks.items():
+            log(f"not written to {ledger}: {marks}")
 
     def _watch(self) -> None:
         while True:
@@ -80,8 +88,9 @@ class Reaper:
                 if self._has_ended:
                     time.sleep(_LOOK_AFTER_END_S)
                 else:
-                    select.select([self._inlet], [], [], LOOK_S)
+                    select.select([self._inlet, self._bell[0]], [], [], LOOK_S)
                     self._read()
+                self._write_marks(_SHORT_WAIT_S)
             except Exception as error:  # noqa: BLE001 - it has to go on, whatever it lacks just now
                 log(f"cannot watch: {error!r}")
                 time.sleep(LOOK_S)
@@ -121,13 +130,19 @@ class Reaper:
                 self._token is not None
             ):  # before the answer: who finds the kernel dead has to find this process alive
                 hold_as_reaper(Path(message["ledger"]), self._token)
-            self._jobs[message["key"]] = message
+            self._jobs[message["key"]] = {**message, "code": self._codes[message["code"]], "env": self._env}
+        elif what == "code":  # once, as it may be large and many resources have it
+            self._codes[message["id"]] = message["code"]
+        elif what == "env":  # what all that is registered from now on is reclaimed with
+            self._env = message["env"]
         elif what == "release":
             job = self._jobs.pop(message["key"], None)
             if job is not None:
                 self._released.append((job["key"], job["ledger"]))
+                if self._pool is not None:
+                    self._pool.drop(job["key"])
         elif what == "now":
-            self._hand_on(message["key"], "as its run had given it up")
+            self._reclaim(message["key"], why="as its run had given it up")
         if "n" in message:
             self._answer(message["n"])
 
@@ -139,58 +154,69 @@ class Reaper:
 
     # -- reclaiming -----------------------------------------------------------------------------------------------
 
-    def _hand_on(self, key: str, why: str) -> None:
-        if self._worker is None:
-            self._worker = threading.Thread(target=self._work, name="reclaims")
-            self._worker.start()
-        self._queue.put((key, why))
+    def _reclaim(self, *keys: str, why: str) -> None:
+        from nbflow.ledger.reclaim_pool import ReclaimPool
 
-    def _work(self) -> None:
-        while (asked := self._queue.get()) is not None:
-            key, why = asked
-            job = self._jobs.get(key)
-            if job is not None:  # else it was reclaimed, or cleaned up, while it waited here
-                try:
-                    self._reclaim(job, why)
-                except Exception as error:  # noqa: BLE001 - the next one has its turn all the same
-                    log(f"{job['what']}: {error!r}")
+        self._take_done()
+        jobs = [self._jobs[key] for key in keys if key in self._jobs]
+        for job in jobs:
+            log(f"reclaiming {job['what']} {why}")
+        if jobs:
+            self._pool = self._pool or ReclaimPool(self._note, log=2)
+            self._pool.add(*((job, why) for job in jobs))
 
-    def _reclaim(self, job: dict[str, Any], why: str) -> None:
-        from nbflow.ledger.reclaim import run_reclaim
+    def _note(self, job: dict[str, Any], why: str, reason: str | None) -> None:
+        """Take from a thread of the pool what has become of a job."""
+        self._done.put((job, why, reason))
+        with suppress(BlockingIOError):  # it has been rung often enough
+            os.write(self._bell[1], b".")
 
-        log(f"reclaiming {job['what']} {why}")
-        reason = run_reclaim(job["code"], job["handle"], env=job.get("env"), log=2)
-        if reason is None:
-            self._jobs.pop(job["key"], None)
-            log(f"reclaimed {job['what']}")
-            mark: Mark = (job["key"], "closed", time.time(), f"reclaimed by the reaper {why}")
-        else:
-            log(f"{job['what']} may still be alive: {reason}")
-            mark = (job["key"], "failed", None, f"the reaper failed to reclaim it: {reason}")
-        self._mark(job["ledger"], mark)
+    def _take_done(self) -> None:
+        with suppress(BlockingIOError):
+            os.read(self._bell[0], 1 << 16)
+        while not self._done.empty():
+            job, why, reason = self._done.get()
+            if reason is None:
+                self._jobs.pop(job["key"], None)
+                log(f"reclaimed {job['what']}")
+                mark: Mark = (job["key"], "closed", time.time(), f"reclaimed by the reaper {why}")
+            else:
+                log(f"{job['what']} may still be alive: {reason}")
+                mark = (job["key"], "failed", None, f"the reaper failed to reclaim it: {reason}")
+            self._marks.setdefault(job["ledger"], []).append(mark)
 
     def _mark_released(self) -> None:
         """Write the ends that the kernel may not have come to write."""
+        self._take_done()
         ends = (time.time(), "cleaned up just before its kernel ended")
-        for ledger in dict.fromkeys(ledger for _, ledger in self._released):
-            self._mark(ledger, *((key, "closed", *ends) for key, where in self._released if where == ledger))
+        for key, ledger in self._released:
+            self._marks.setdefault(ledger, []).append((key, "closed", *ends))
 
-    def _mark(self, ledger: str, *marks: Mark) -> None:
-        from nbflow.errors import LedgerUnavailableError
+    def _write_marks(self, wait_s: float) -> None:
+        """Write what has become of the jobs; what a locked ledger does not take is kept for the next time."""
+        self._take_done()
+        for ledger in tuple(self._marks):
+            if self._mark(ledger, self._marks[ledger], wait_s):
+                del self._marks[ledger]
+
+    def _mark(self, ledger: str, marks: list[Mark], wait_s: float) -> bool:
+        from nbflow.errors import LedgerUnavailableError, LockedLedgerError
         from nbflow.ledger.store import Store
 
         if not Path(ledger).exists():
             log(f"the ledger {ledger} is gone; not written: {marks}")
-            return
+            return True
         try:
-            store = Store(Path(ledger), lock_wait_s=_LOCK_WAIT_S)
+            store = Store(Path(ledger), lock_wait_s=wait_s)
             try:
-                for mark in marks:
-                    store.mark(*mark)
+                store.mark_all(marks)
             finally:
                 store.close()
+        except LockedLedgerError:
+            return False
         except LedgerUnavailableError as error:
             log(f"{error}; not written: {marks}")
+        return True
 
 
 def log(text: str) -> None:

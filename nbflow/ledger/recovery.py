@@ -318,7 +318,7 @@ def _job(row: Written, book: Book) -> dict[str, object]:
         "what": _what(row),
         "ledger": str(book.path),
         "handle": handle_of(row),
-        "code": json.loads(row.code or "{}"),
+        "code": row.code or "{}",
     }
 
 

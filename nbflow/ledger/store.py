@@ -257,6 +257,12 @@ class Store:
         with self._explained():
             return bool(self._db.execute(_MARK, (state, until, note, key)).rowcount)
 
+    def mark_all(self, marks: Sequence[tuple[str, str, float | None, str]]) -> None:
+        """Write how several resources ended, as `mark` does, in one commit."""
+        with self._explained(), self._transaction():
+            for key, state, until, note in marks:
+                self._db.execute(_MARK, (state, until, note, key))
+
     def hand_over(self, row: Written, kernel: Kernel) -> bool:
         """Give an open row to another kernel; tells whether nobody else was faster."""
         with self._explained(), self._transaction():

@@ -90,8 +90,27 @@ def _is_plain(value: object) -> bool:
     return True  # `json` has seen to the rest
 
 
+def code_text(cls: type, deadline_s: float) -> str:
+    """Return what another process of this user needs to call `cls.reclaim`, as JSON; made once for each class.
+
+    Args:
+        cls: The manager's class.
+        deadline_s: How long a reclaim may take.
+
+    Raises:
+        Exception: As for `code_of`.
+    """
+    return _code_text(cls, deadline_s, _folder(), tuple(one for one in sys.path if isinstance(one, str)))
+
+
+@functools.lru_cache(maxsize=64)
+def _code_text(cls: type, deadline_s: float, cwd: str | None, sys_path: tuple[str, ...]) -> str:
+    return json.dumps({**code_of(cls), "sys_path": sys_path, "cwd": cwd, "deadline_s": deadline_s})
+
+
+@functools.lru_cache(maxsize=64)
 def code_of(cls: type) -> dict[str, Any]:
-    """Return what another process of this user needs to call `cls.reclaim`, as JSON data.
+    """Return how another process of this user finds `cls.reclaim`, as JSON data: not to be changed.
 
     Raises:
         TypeError: If `reclaim` cannot be called with a handle alone.
@@ -106,12 +125,11 @@ def code_of(cls: type) -> dict[str, Any]:
         raise TypeError(
             f"{cls.__qualname__}.reclaim must be a staticmethod of one argument: {error}"
         ) from error
-    code: dict[str, Any] = {"sys_path": [one for one in sys.path if isinstance(one, str)], "cwd": _folder()}
     if can_be_imported(cls):
-        return {"import": f"{cls.__module__}:{cls.__qualname__}", **code}
+        return {"import": f"{cls.__module__}:{cls.__qualname__}"}
     import cloudpickle
 
-    return {"pickle": base64.b64encode(cloudpickle.dumps(reclaim)).decode("ascii"), **code}
+    return {"pickle": base64.b64encode(cloudpickle.dumps(reclaim)).decode("ascii")}
 
 
 def can_be_imported(cls: type) -> bool:

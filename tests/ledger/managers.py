@@ -72,6 +72,30 @@ class Hanging(Folder):
         time.sleep(600)
 
 
+class HangingOnce(Folder):
+    """The one named "first" cannot be reclaimed before somebody lets go."""
+
+    @staticmethod
+    def reclaim(handle: str) -> None:
+        if os.path.basename(handle) == "first":
+            note(handle, "hanging")
+            while not os.path.exists(os.path.join(os.path.dirname(handle), "let go")):
+                time.sleep(0.01)
+
+
+def let_go(folder: Path) -> None:
+    """End what hangs in `HangingOnce`."""
+    (folder / "let go").touch()
+
+
+class Ending(Folder):
+    """Its reclaim ends its process."""
+
+    @staticmethod
+    def reclaim(handle: str) -> None:
+        os._exit(7)
+
+
 class Refusing(Folder):
     """Cannot be reclaimed."""
 

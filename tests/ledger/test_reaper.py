@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from nbflow import ledger
 from nbflow.ledger import client as client_module
 from nbflow.ledger.client import ReaperClient
+from nbflow.ledger.place import ledger_path
 from nbflow.ledger.processes import UNKNOWN, Kernel, is_alive, start_of
 from tests.ledger import managers
 from tests.ledger.conftest import eventually, hold, log_of
@@ -227,6 +229,92 @@ def test_rule_6_while_one_is_reclaimed_that_was_given_up_others_are_still_regist
     assert kernel.warnings == []
     for one in kernel.reaper.children():
         one.kill()
+
+
+def test_rule_12_one_reclaim_that_hangs_delays_no_other_inside_or_around(kernel, tmp_path):
+    """Blocks in one another, as a run has them: the one inside hangs for far longer than this test waits."""
+    for name in "ab":
+        set_up(kernel, tmp_path / name)
+    kernel.do(NESTED)
+    kernel.do(
+        f"for name, cls in (('outer', managers.Folder), ('inner', managers.Hanging)):\n"
+        f"    set_up_nested(cls, {str(tmp_path)!r}, name)"
+    )
+    reaper = kernel.reaper
+
+    kernel.kill()
+
+    eventually(lambda: gone(tmp_path / "outer", tmp_path / "a", tmp_path / "b"))
+    assert "inner" in [path.name for path in tmp_path.iterdir()]
+    for one in reaper.children():
+        one.kill()
+    ended(reaper)
+
+
+def test_rule_4_what_a_killed_kernel_held_in_nested_blocks_is_reclaimed_from_inside_out(kernel, tmp_path):
+    kernel.do(NESTED)
+    for name, cls in (("outer", "Folder"), ("inner", "Early")):  # of two classes, which have two processes
+        kernel.do(f"set_up_nested(managers.{cls}, {str(tmp_path)!r}, {name!r})")
+
+    kernel.kill()
+
+    eventually(lambda: gone(tmp_path / "outer"))
+    assert log_of(tmp_path) == ["reclaimed inner", "reclaimed outer"]
+
+
+NESTED = """
+from contextlib import ExitStack
+from nbflow.engine.blocks import Holding
+
+flow = Flow("nested")
+stack = ExitStack()
+
+def set_up_nested(cls, folder, name):
+    with flow:
+        block = resource_manager(cls, name=name, cleanup_timeout_s=600)("?")
+        stack.enter_context(block)
+        one = Holding(block, -1)
+        one.manager = cls(folder + "/" + name)
+        held[name] = one
+        keeper.intend(one)
+        one.resource = one.manager.setup()
+        keeper.opened(one)
+"""
+
+
+def test_rule_12_a_locked_ledger_delays_no_reclaim_and_is_written_when_it_is_free(kernel, tmp_path):
+    for name in "abc":
+        set_up(kernel, tmp_path / name)
+    reaper = kernel.reaper
+    lock = sqlite3.connect(ledger_path(), isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+
+    kernel.kill()
+
+    eventually(lambda: gone(*(tmp_path / name for name in "abc")))
+    assert [row.state for row in ledger.resources()] == ["open"] * 3
+    lock.execute("ROLLBACK")
+    lock.close()
+    ended(reaper)
+    assert [row.state for row in ledger.resources(all=True)] == ["closed"] * 3
+
+
+def test_what_many_registrations_share_is_sent_to_the_reaper_once(keep, tmp_path, monkeypatch):
+    client = ReaperClient(Kernel.this(), answer_wait_s=PATIENCE_S)
+    sent, send = [], client._send
+    monkeypatch.setattr(
+        client, "_send", lambda message, **options: sent.append(message) or send(message, **options)
+    )
+    kept = keep(client)
+
+    for name in "abc":
+        register(kept, tmp_path / name)
+    monkeypatch.setenv("ANOTHER", "one")
+    register(kept, tmp_path / "d")
+
+    told = [message["op"] for message in sent]
+    assert told == ["kernel", "env", "code", *["register"] * 3, "env", "register"]
+    finish(client, kept)
 
 
 # -- what is alive is never touched -------------------------------------------------------------------------------
