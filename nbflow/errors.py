@@ -47,6 +47,7 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     ├── RetryError (TypeError)                 a new definition that does not take the task's inputs
     ├── SetResultError (RuntimeError)          a value set for a task that runs, or whose value is in use
     ├── BreakpointError (ValueError)           a breakpoint that is not possible
+    ├── CleanupRunningError (TimeoutError)     a cleanup while another one of the resource still runs
     ├── RunNotFinishedError (RuntimeError)     something that only a run that is over can do
     ├── RerunError (ValueError)                a rerun of something that can not be rerun
     │   └── NothingToRerunError                nothing failed, or nothing is stale
@@ -660,6 +661,18 @@ class InternalError(NbflowError, RuntimeError):
 
 
 # -- the ledger of open resources -----------------------------------------------------------------------------
+
+
+class CleanupRunningError(NbflowError, TimeoutError):
+    """A resource is being cleaned up already, and that has not ended for a long time."""
+
+    def __init__(self, name: str, who: str = "another cleanup") -> None:
+        super().__init__(name, who)
+        self.name = name
+        self.who = who
+
+    def __str__(self) -> str:
+        return f"{self.who} of {self.name!r} is still at work, and nothing else is done to its resource meanwhile"
 
 
 class LedgerError(NbflowError, RuntimeError):

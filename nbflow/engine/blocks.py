@@ -5,8 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from nbflow.engine.cleanup_turn import CleanupTurn
+
 if TYPE_CHECKING:
     import contextvars
+    from collections.abc import Callable
 
     from nbflow.core.manager import Deferred
     from nbflow.core.resource import Block
@@ -48,6 +51,7 @@ class Holding:
 
     __slots__ = (
         "block",
+        "clean_again",
         "context",
         "error",
         "half",
@@ -58,6 +62,7 @@ class Holding:
         "owes_cleanup",
         "resource",
         "status",
+        "turn",
     )
 
     def __init__(self, block: Block, index: int) -> None:
@@ -71,6 +76,8 @@ class Holding:
         self.context: contextvars.Context | None = None  # of its setup, if that has set variables
         self.host: Host | None = None  # where an asynchronous manager runs
         self.is_told = False  # of the block's outcome, by a hook
+        self.turn = CleanupTurn()
+        self.clean_again: Callable[[], BaseException | None] | None = None  # of one whose cleanup has failed
         self.half: list[Deferred] = []  # what a setup that raised had deferred, and could not be undone
 
     def inner_context(self) -> contextvars.Context | None:
@@ -106,6 +113,7 @@ class Holdings:
         """Note that setup gave a resource, which owes a cleanup from now on."""
         held.resource = resource
         held.owes_cleanup = True
+        held.turn.is_done = False
         self._open[held] = None
 
     def closed(self, held: Holding) -> None:

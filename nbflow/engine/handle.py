@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nbflow.core.code import fingerprint_of
 from nbflow.core.context import context_without_work
 from nbflow.core.states import Mapped, Paused, State
-from nbflow.engine.blocks import BlockStatus
 from nbflow.engine.closure import ALL
 from nbflow.engine.compare import Comparison, compare
 from nbflow.engine.events import told, warn_safely
@@ -38,6 +37,7 @@ from nbflow.engine.run import Answer
 from nbflow.engine.termination import Terminator
 from nbflow.errors import (
     BreakpointError,
+    CleanupRunningError,
     NotHeldError,
     NothingToStepError,
     OptionError,
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
+    from nbflow.engine.blocks import BlockStatus
     from nbflow.engine.capture import TaskLog
     from nbflow.engine.events import Event, Listener
     from nbflow.engine.executor import Executor
@@ -639,7 +640,8 @@ class Run:
     def retry_cleanup(self) -> dict[Block, BaseException]:
         """Try again, in the caller's thread, each cleanup that failed; returns the errors that are left (rule 7).
 
-        What was cleaned up is not touched. The run's state stays as it is.
+        What was cleaned up is not touched. The run's state stays as it is. A cleanup that has had its time but still
+        runs is waited for, as long as a cleanup may take; then a warning says that it does.
 
         Raises:
             RunNotFinishedError: If the run is not over.
@@ -649,11 +651,11 @@ class Run:
             raise RunNotFinishedError(self.number, self.graph.name)
         with self._retrying:
             for held in self._record.holdings.failed():
-                held.error = self._loop.clean_again(held)
-                if held.error is None:
-                    self._record.set_block(held, BlockStatus.CLEANED)
-                elif not isinstance(held.error, Exception):  # the stop button, most likely
-                    raise held.error
+                error = self._loop.clean_again(held)
+                if isinstance(error, CleanupRunningError):
+                    warn_safely(str(error))
+                elif error is not None and not isinstance(error, Exception):  # the stop button, most likely
+                    raise error
         return self.cleanup_failures
 
     # -- inside -----------------------------------------------------------------------------------------------

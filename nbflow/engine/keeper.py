@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from nbflow.engine.blocks import Holding
+
+
+class ClaimAnswer(NamedTuple):
+    """What a keeper says to a cleanup that is to be made again.
+
+    Attributes:
+        is_gone: Whether somebody else has made it meanwhile.
+        at_work: Who is making it now, or "".
+    """
+
+    is_gone: bool = False
+    at_work: str = ""
 
 
 class Keeper(Protocol):
@@ -32,6 +44,9 @@ class Keeper(Protocol):
     def abandoned(self, held: Holding) -> None:
         """The resource was given up by the user's third interrupt (rule 6)."""
 
+    def claim(self, held: Holding) -> ClaimAnswer:
+        """A cleanup that failed is about to be made again (rule 15). Waits for a while for who is at work."""
+
     def flush(self) -> None:
         """The run is over."""
 
@@ -46,6 +61,10 @@ class NoKeeper:
 
     def failed(self, held: Holding, error: BaseException) -> None:
         """Do nothing."""
+
+    def claim(self, held: Holding) -> ClaimAnswer:
+        """Do nothing."""
+        return ClaimAnswer()
 
     def flush(self) -> None:
         """Do nothing."""

@@ -40,6 +40,7 @@ from nbflow.core.wrapped import Wrapped
 from nbflow.engine.attempt import Call, Outcome
 from nbflow.engine.blocks import BlockStatus, Holding, joined
 from nbflow.engine.capture import Lines
+from nbflow.engine.cleanup_turn import in_turn
 from nbflow.engine.closing import outcome_of, tell_outcome
 from nbflow.engine.describe import describe
 from nbflow.engine.events import warn_safely
@@ -254,6 +255,7 @@ class Pipeline:
             return True
         self._record.holdings.closed(held)
         self._record.set_block(held, BlockStatus.KEPT)
+        held.clean_again = functools.partial(self._loop.clean_again, held)
         self._loop.keeper.kept(held)
         self._record.note(f"the resource of {held.name!r} is kept, as the trigger of its cleanup said", task)
         state = refused if refused.is_finished() else TriggerFailed(refused.message, result=error)
@@ -383,6 +385,7 @@ class Pipeline:
             if held is not None:
                 call.base = held.context or call.base
                 tell_outcome(call, held, functools.partial(outcome_of, self._record, held))
+                in_turn(call, held)
             return
         if held is not None and (role == SETUP or opens_at_init(held, None)):
             held.context = call.base = call.base or contextvars.copy_context()
@@ -631,6 +634,7 @@ class Pipeline:
         if isinstance(error, KeyboardInterrupt) and self._loop.guard.count >= SHIELDED_INTERRUPTS:
             abandoned = True
         held.error = error or RuntimeError(message or "the cleanup did not succeed")
+        held.clean_again = functools.partial(self._loop.clean_again, held)
         self._record.holdings.closed(held)
         self._record.set_block(held, BlockStatus.LEAKED)
         if abandoned:

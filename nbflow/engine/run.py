@@ -48,6 +48,7 @@ from nbflow.engine.attempt import (
     perform_on_worker,
 )
 from nbflow.engine.blocks import BlockStatus, Holding, joined
+from nbflow.engine.cleanup_turn import in_turn
 from nbflow.engine.closing import outcome_of, tell_outcome
 from nbflow.engine.describe import describe
 from nbflow.engine.event_loop_on_demand import EventLoopOnDemand
@@ -69,7 +70,7 @@ from nbflow.engine.sharing import said_of_sharing, unordered_takers
 from nbflow.engine.shortcut import Shortcut
 from nbflow.engine.transitions import final_state, state_of_error, state_of_outcome, verdict_of
 from nbflow.engine.values import Values
-from nbflow.errors import InternalError, NbflowError
+from nbflow.errors import CleanupRunningError, InternalError, NbflowError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -295,18 +296,24 @@ class RunLoop:
         held.error = error
         held.status = BlockStatus.CLEANED if error is None else BlockStatus.LEAKED
         if error is not None:
+            held.clean_again = functools.partial(self.clean_again, held)
             warn_safely(f"cleanup of {held.name!r} failed after its setup came too late: {describe(error)}")
 
-    def _clean_up(self, held: Holding, *, at_end: bool = False) -> BaseException | None:
+    def _clean_up(
+        self, held: Holding, *, at_end: bool = False, has_turn: bool = False
+    ) -> BaseException | None:
         """Make a cleanup outside of the schedule, in this thread; returns its error.
 
-        `at_end` says that it is the run's own, for which nobody else looks at the clock.
+        `at_end` says that it is the run's own, for which nobody else looks at the clock; `has_turn` that nobody else
+        can be at work on the resource.
         """
         task, inputs = held.block.cleanup_task, {"mgr": held.manager, "resource": held.resource}
         call = Call(-1, task, task.run, inputs, lambda *_: self.values.copy())
         call.shielded = True
         call.held, call.base = held, held.context
         tell_outcome(call, held, functools.partial(outcome_of, self.record, held))
+        if not has_turn:
+            in_turn(call, held)
         self.keeper.closing(held)
         if at_end:  # else one that hangs would hold the run, and its user, for ever
             limit_s = held.block.cleanup_timeout_s
@@ -320,25 +327,43 @@ class RunLoop:
             timer.cancel()
         else:
             error = perform(call).error
+            call.is_over = True
         if error is None:
             self.keeper.closed(held)
         return error
 
     def clean_again(self, held: Holding) -> BaseException | None:
-        """Try a failed cleanup, or what is left of half a setup, once more in the caller's thread."""
-        if not held.half:
-            error = self._clean_up(held)
-            close_loop()
-        else:
-            failed: list[tuple[Deferred, BaseException]] = []
-            undo(held.half, failed)
-            held.half = [entry for entry, _ in reversed(failed)]
-            error = joined([error for _, error in failed], held.name) if failed else None
+        """Try a failed cleanup, or what is left of half a setup, once more in the caller's thread; returns its error.
+
+        It is a `CleanupRunningError`, and nothing was done, when somebody else has not ended to clean it up (rule 15).
+        """
+        with held.turn.taken(held.block.cleanup_timeout_s) as is_ours:
+            if not is_ours:
+                return CleanupRunningError(held.name)
+            answer = self.keeper.claim(held)
+            if answer.at_work:
+                return CleanupRunningError(held.name, answer.at_work)
+            error = None if held.turn.is_done or answer.is_gone else self._clean_rest(held)
+            held.error = error
+            held.turn.is_done = error is None
             if error is None:
-                self.keeper.closed(held)
-        if error is not None:
-            self.keeper.failed(held, error)
-        return error
+                self.record.set_block(held, BlockStatus.CLEANED)
+            else:
+                self.keeper.failed(held, error)
+            return error
+
+    def _clean_rest(self, held: Holding) -> BaseException | None:
+        if not held.half:
+            error = self._clean_up(held, has_turn=True)
+            close_loop()
+            return error
+        failed: list[tuple[Deferred, BaseException]] = []
+        undo(held.half, failed)
+        held.half = [entry for entry, _ in reversed(failed)]
+        if not failed:
+            self.keeper.closed(held)
+            return None
+        return joined([error for _, error in failed], held.name)
 
     # -- the loop ---------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbflow.ledger.place import make_private
-from nbflow.ledger.processes import UNKNOWN, start_of
+from nbflow.ledger.processes import UNKNOWN, is_alive, start_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,6 +147,11 @@ class ReaperClient:
             if self._restart(tell) is not None:
                 with suppress(_GoneError):
                     self._send({"op": "now", "key": key})
+
+    def is_alive(self) -> bool:
+        """Whether the reaper runs."""
+        process = self.process
+        return process is not None and is_alive(*process)
 
     def let_go(self) -> None:
         """Forget the reaper, in the child of a fork: it is the parent's."""

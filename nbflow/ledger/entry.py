@@ -19,6 +19,7 @@ class Entry:
         handle: What finds the resource from another process, as JSON, or None.
         code: What loads its class there, as JSON (see `nbflow.ledger.travel`), or None.
         is_written: Whether the file has a row of this key.
+        is_given_up: Whether the reaper was told to reclaim it while this process lives.
         held: The resource itself, if it was set up in this process.
         job: What the reaper was told, or None.
     """
@@ -35,6 +36,7 @@ class Entry:
     code: str | None = None
     note: str = ""
     is_written: bool = False
+    is_given_up: bool = False
     held: Holding | None = field(default=None, repr=False)
     job: dict[str, Any] | None = field(default=None, repr=False)
 

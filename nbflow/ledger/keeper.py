@@ -9,12 +9,15 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import threading
 import time
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.describe import describe
 from nbflow.engine.events import warn_safely
+from nbflow.engine.keeper import ClaimAnswer
+from nbflow.errors import LedgerUnavailableError
 from nbflow.ledger.entry import Entry
 from nbflow.ledger.here import here
 from nbflow.ledger.row import KEPT_NOTE
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from nbflow.ledger.client import ReaperClient
     from nbflow.ledger.travel import Kind
 
+_CLAIM_WAIT_S = 10.0  # for the reaper, when a cleanup is to be made again
+_CLAIM_LOOK_S = 0.05
 _LONGEST = 1_000  # characters of an error
 _ON_ITS_OWN = "the run goes on; if this kernel dies, nobody reclaims it"
 
@@ -102,6 +107,20 @@ class RunKeeper:
         """Write that the run gave the resource up, and let the reaper reclaim it now if it can (rule 6)."""
         self._safely(self._abandoned, held)
 
+    def claim(self, held: Holding) -> ClaimAnswer:
+        """Wait a while for the reaper if it was told to reclaim the resource now, and tell what came of that."""
+        entry = self._entries.get(held)
+        if entry is None or not entry.is_given_up or self._reaper is None:
+            return ClaimAnswer()
+        try:
+            answer = self._what_came_of(entry, self._reaper)
+        except LedgerUnavailableError as error:
+            return ClaimAnswer(at_work=f"the reaper may be, as {error}; a reclaim")
+        if answer.is_gone:
+            self._book.drop(entry.key)
+            self._entries.pop(held, None)
+        return answer
+
     def flush(self) -> None:
         """Write all that still has to be."""
         self._safely(self._flush)
@@ -175,8 +194,37 @@ class RunKeeper:
         entry = self._entry(held)
         entry.state, entry.note = "abandoned", "given up by its run"
         self._book.save(entry, self.tell, is_durable=entry.job is not None)
-        if entry.job is not None and self._reaper is not None:
+        if entry.job is None or self._reaper is None:
+            return
+        with held.turn.taken(0) as is_ours:
+            if is_ours:
+                self._give_up(entry)
+        if not is_ours:  # its cleanup still runs, and the reaper must not be at work beside it
+            threading.Thread(target=self._give_up_later, args=(held, entry), daemon=True).start()
+
+    def _give_up_later(self, held: Holding, entry: Entry) -> None:
+        with held.turn.taken(None):
+            if entry.state == "abandoned" and not held.turn.is_done:
+                self._give_up(entry)
+
+    def _give_up(self, entry: Entry) -> None:
+        if self._reaper is not None:
+            entry.is_given_up = True
             self._reaper.reclaim_now(entry.key, self.tell)
+
+    def _what_came_of(self, entry: Entry, reaper: ReaperClient) -> ClaimAnswer:
+        until = time.monotonic() + _CLAIM_WAIT_S
+        while True:
+            is_alive = reaper.is_alive()  # before it is read what it has written
+            row = self._book.read(lambda store: store.row_of(entry.key))
+            if row is None or row.until is not None:
+                return ClaimAnswer(is_gone=row is not None)
+            if row.state != "abandoned" or not is_alive:
+                entry.is_given_up = False
+                return ClaimAnswer()
+            if time.monotonic() >= until:
+                return ClaimAnswer(at_work="the reaper's reclaim")
+            time.sleep(_CLAIM_LOOK_S)
 
     def _flush(self) -> None:
         self._is_over = True
@@ -288,6 +336,10 @@ class _Blind:
         """Record nothing."""
 
     intend = opened = closing = closed = kept = abandoned = failed = flush = _nothing
+
+    def claim(self, held: Holding) -> ClaimAnswer:
+        """Let it go ahead."""
+        return ClaimAnswer()
 
 
 def keeper_of(flow: str, run: str) -> RunKeeper | _Blind:

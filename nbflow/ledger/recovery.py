@@ -12,7 +12,9 @@ import time
 from typing import TYPE_CHECKING
 
 from nbflow.engine.blocks import BlockStatus
+from nbflow.engine.describe import describe
 from nbflow.errors import (
+    CleanupRunningError,
     ForeignResourceError,
     NotReclaimableError,
     ReaperError,
@@ -20,7 +22,6 @@ from nbflow.errors import (
     ResourceInUseError,
     UnknownResourceError,
 )
-from nbflow.ledger.again import clean_again
 from nbflow.ledger.entry import Entry
 from nbflow.ledger.here import here
 from nbflow.ledger.place import is_private, ledger_path
@@ -28,6 +29,8 @@ from nbflow.ledger.reclaim import run_reclaim
 from nbflow.ledger.row import Row, handle_of, is_being_reaped, owner_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbflow.ledger.book import Book
     from nbflow.ledger.here import Here
     from nbflow.ledger.processes import Kernel
@@ -68,8 +71,8 @@ def left_behind() -> list[Row]:
 def clean(row_id: int, *, gone: bool = False) -> Row:
     """Clean up one resource, and return its row as it is afterwards. What has ended already stays as it is.
 
-    What this kernel's cleanup failed for, or what its run kept or gave up, is cleaned up by its own manager; what a
-    dead kernel left, by the `reclaim` of its class in a process of its own.
+    What this kernel's cleanup failed for, or what its run kept or gave up, is cleaned up as `Run.retry_cleanup` does it;
+    what a dead kernel left, by the `reclaim` of its class in a process of its own.
 
     Args:
         row_id: Its number in `resources`.
@@ -108,11 +111,10 @@ def clean(row_id: int, *, gone: bool = False) -> Row:
                 f"held by run {row.run!r} of this kernel",
                 "cancel that run, or let it end",
             )
-        if entry.held is not None and (row.code is None or row.state == "failed" or _is_kept(entry)):
-            reason = clean_again(entry.held)
-        else:
-            _check_private(row, book)
-            reason = run_reclaim(json.loads(row.code or "{}"), handle_of(row))
+        if entry.held is not None and entry.held.clean_again is not None:
+            return _clean_here(row, entry.held.clean_again, book, place)
+        _check_private(row, book)
+        reason = run_reclaim(json.loads(row.code or "{}"), handle_of(row))
         if reason is not None:
             _write(book, row, "failed", None, reason)
             raise ReclaimError(row.id, _what(row), reason)
@@ -310,6 +312,25 @@ def _take_over(book: Book, row: Written, this: Kernel) -> Entry:
     )
     book.know(entry)
     return entry
+
+
+def _clean_here(
+    row: Written, clean_again: Callable[[], BaseException | None], book: Book, place: Here
+) -> Row:
+    """Have the run that could not clean a resource up try again, as its `retry_cleanup` does.
+
+    Raises:
+        ResourceInUseError: If somebody is still at work on it.
+        ReclaimError: If it failed again.
+    """
+    error = clean_again()
+    if isinstance(error, CleanupRunningError):
+        raise ResourceInUseError(row.id, _what(row), f"not free: {error}", "look again in a moment")
+    if error is not None:
+        if not isinstance(error, Exception):  # an interrupt of the user's
+            raise error
+        raise ReclaimError(row.id, _what(row), f"its cleanup raised {describe(error)}") from error
+    return Row.of(_row(book, row.id), place.kernel)
 
 
 def _job(row: Written, book: Book) -> dict[str, object]:

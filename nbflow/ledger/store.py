@@ -304,6 +304,10 @@ class Store:
         """Return one row, or None if there is none of this number."""
         return next(iter(self._read("WHERE r.id = ?", row_id)), None)
 
+    def row_of(self, key: str) -> Written | None:
+        """Return the row of this key, or None if there is none."""
+        return next(iter(self._read("WHERE r.key = ?", key)), None)
+
     def _read(self, where: str, *values: Any) -> list[Written]:
         with self._explained():
             found = self._db.execute(_SELECT + where, values).fetchall()

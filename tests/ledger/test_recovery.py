@@ -200,64 +200,6 @@ def test_clean_without_a_ledger_makes_none():
     assert not ledger_path().exists()
 
 
-def test_rule_7_what_this_kernel_failed_to_clean_is_cleaned_by_its_own_manager(own):
-    held, row, keeper = own(managers.Plain)
-    held.error = OSError("busy")
-    keeper.failed(held, held.error)
-
-    assert ledger.clean(row.id).state == "closed"
-    assert held.error is None
-
-
-def test_rule_7_a_cleanup_that_fails_again_is_told_and_stays_listed(own):
-    held, row, keeper = own(managers.Plain)
-    keeper.failed(held, OSError("busy"))
-    held.manager.is_broken = True
-
-    with pytest.raises(ledger.ReclaimError, match="still broken"):
-        ledger.clean(row.id)
-    assert [one.state for one in ledger.resources()] == ["failed"]
-    held.manager.is_broken = False
-    assert ledger.clean(row.id).state == "closed"
-
-
-def test_rule_6_what_was_given_up_and_has_no_handle_is_cleaned_by_its_own_manager(own):
-    held, row, keeper = own(managers.Plain)
-    keeper.abandoned(held)
-
-    assert ledger.clean(row.id).state == "closed"
-
-
-def test_rule_11_a_cleanup_that_is_made_again_is_told_not_to_commit(own):
-    told = []
-
-    class Transaction(managers.Plain):
-        def cleanup(self, path, outcome):
-            told.append(outcome.is_successful)
-
-    held, row, keeper = own(Transaction)
-    keeper.failed(held, OSError("busy"))
-
-    ledger.clean(row.id)
-
-    assert told == [False]
-
-
-def test_a_coroutine_of_a_cleanup_is_awaited(own):
-    done = []
-
-    class Later(managers.Plain):
-        async def cleanup(self, path):
-            done.append(path)
-
-    held, row, keeper = own(Later)
-    keeper.failed(held, OSError("busy"))
-
-    ledger.clean(row.id)
-
-    assert len(done) == 1
-
-
 def test_two_kernels_cannot_both_see_to_one_row(left):
     book = here().book()
     first, second = (here().kernel._replace(pid=pid) for pid in (1, 2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING
 
+from nbflow.engine.keeper import ClaimAnswer
 from nbflow.engine.run import RunLoop
 from tests.properties.simulation.things import Wrong
 
@@ -60,6 +61,9 @@ class Keeper:
 
     def abandoned(self, held: Holding) -> None:
         self._to("abandoned", held)
+
+    def claim(self, held: Holding) -> ClaimAnswer:
+        return ClaimAnswer()
 
     def flush(self) -> None:
         self.is_flushed = True

@@ -1,0 +1,104 @@
+"""One cleanup of a resource at a time (rule 15): the run's own, one that lingers, one that is made again, the reaper's.
+
+A thread that cleans up cannot be stopped for certain: one that has had its time, and counts as failed, may still be at
+work. Whoever comes next waits for it, or is told; and when it has ended well after all, there is nothing left to do.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
+
+from nbflow.errors import CleanupRunningError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbflow.engine.attempt import Call
+    from nbflow.engine.blocks import Holding
+
+_LOOK_S = 0.1  # an exception sent to a thread may cost it the line that says that it has ended
+
+
+class Claim:
+    """The turn of somebody who makes no call."""
+
+    is_over = False
+
+
+class CleanupTurn:
+    """Whose turn it is to clean a resource up. Safe to use from several threads.
+
+    Attributes:
+        is_done: Whether a cleanup has returned, so that no other is due.
+    """
+
+    __slots__ = ("_changed", "_holder", "is_done")
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._holder: Call | Claim | None = None
+        self.is_done = False
+
+    def take(self, holder: Call | Claim, wait_s: float | None) -> bool:
+        """Wait until it is free, at most so long, and take it; tells whether that went well."""
+        until = None if wait_s is None else time.monotonic() + wait_s
+        with self._changed:
+            while self._holder is not None and not self._holder.is_over:
+                left_s = _LOOK_S if until is None else until - time.monotonic()
+                if left_s <= 0:
+                    return False
+                self._changed.wait(min(left_s, _LOOK_S))
+            self._holder = holder
+            return True
+
+    def end(self, holder: Call | Claim) -> None:
+        """Give it back."""
+        with self._changed:
+            if self._holder is holder:
+                self._holder = None
+            self._changed.notify_all()
+
+    @contextmanager
+    def taken(self, wait_s: float | None) -> Iterator[bool]:
+        """Have the turn inside of a `with`, if it is free in so many seconds; says whether it was."""
+        claim = Claim()
+        try:
+            yield self.take(claim, wait_s)
+        finally:
+            claim.is_over = True
+            self.end(claim)
+
+
+def in_turn(call: Call, held: Holding) -> None:
+    """Have the call of a cleanup wait for its turn, and do nothing if another one has ended well meanwhile."""
+    fn, turn = call.fn, held.turn
+
+    def run(**inputs: Any) -> Any:
+        if not turn.take(call, held.block.cleanup_timeout_s):
+            raise CleanupRunningError(held.name)
+        value: Any = None
+        try:
+            if turn.is_done:
+                return None
+            value = fn(**inputs)
+            if type(value) is CoroutineType:
+                return run_to_end(value)
+            turn.is_done = True
+            return value
+        finally:
+            if type(value) is not CoroutineType:
+                turn.end(call)
+
+    async def run_to_end(coroutine: Any) -> Any:
+        try:
+            value = await coroutine
+            turn.is_done = True
+            return value
+        finally:
+            turn.end(call)
+
+    call.fn = run
