@@ -20,6 +20,7 @@ from nbflow.notebook.exportcells import (
     TaskCell,
     cells_to_export,
     definitions_to_export,
+    docstring,
     function_name,
     in_block,
     quoted,
@@ -91,7 +92,7 @@ class _Export:
         moved = {statement.text for statement in statements}
         functions, calls = self._functions(bound, moved)
         variable = function_name("flow", {*bound, *self.given})
-        parts = [f'"""The flow {self.flow.name!r}, exported from the cells of a notebook by nbflow."""']
+        parts = [docstring(f"The flow {self.flow.name!r}, exported from the cells of a notebook by nbflow.")]
         parts += [statement.text for statement in future]
         imports = [s.text for s in statements if s.is_import]
         parts.append("\n".join([*(text for text in imports if text != "import nbflow"), "import nbflow"]))

@@ -271,6 +271,12 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
+def docstring(text: str) -> str:
+    """Return a docstring of this text, which may hold any quotes: it must not end before its end."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"""{escaped}"""'
+
+
 def in_block(text: str, block: str, namespace: Mapping[str, Any]) -> str:
     """Return the text inside of the `with` of a block."""
     manager = f"{block}.block" if hasattr(namespace.get(block), "block") else block

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from IPython.core.error import UsageError
 
 from nbflow import flows
 from nbflow.core.task import Task
+from nbflow.notebook.export import export
 from nbflow.notebook.exporttext import CellSource, dedented, indented
 
 HERE = Path(__file__).parent
@@ -60,6 +62,32 @@ def test_task_cells_become_functions(exported):
     assert "orders = [3, 1]  # from the till" in text
     assert "    return table" in text
     assert results(flow)["report-1"] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        'x"""+str(print("executed"))+"""',
+        "x''' + str(print('executed')) + '''",
+        'ends with "',
+        "ends with \\\\",
+        '"""\\',
+        "\\N{DEGREE SIGN} {print('executed')}",
+    ],
+)
+def test_no_name_of_a_flow_is_code_in_the_module(notebook, tmp_path, name, capsys):
+    notebook("from nbflow import task\n\n@task\ndef one():\n    return 1")
+    cell = notebook(f"%%flow {shlex.quote(name)} --no-show\na = one()")
+    assert cell.error is None, cell.error
+    text = export(flows[name], notebook.shell)
+    capsys.readouterr()
+    names = {"__name__": "exported"}
+
+    exec(compile(text, "exported.py", "exec"), names)
+
+    assert capsys.readouterr().out == ""
+    assert names["flow"].name == name
+    assert repr(name) in names["__doc__"]
 
 
 def test_what_it_needs_of_the_other_cells_comes_with_it(exported):
