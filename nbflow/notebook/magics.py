@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
@@ -99,6 +99,7 @@ class FlowMagics(Magics):
         help="for export: the file to write; shown below the cell if left out",
     )
     @line_magic("flow")  # type: ignore[arg-type]  # IPython's types know the decorator without a name only
+    @no_var_expand  # else IPython evaluates what stands in braces, and parameters are literals only
     def line(self, line: str) -> None:
         """Show and command the flows of this notebook."""
         command, *rest = line.split(maxsplit=1) or [""]
@@ -132,6 +133,7 @@ class FlowMagics(Magics):
     @_NO_RAISE
     @_PARAMETER
     @cell_magic("flow")  # type: ignore[arg-type]
+    @no_var_expand
     def cell(self, line: str, cell: str) -> None:
         """Execute a cell as usual, with the tasks it calls added to a flow.
 

@@ -43,6 +43,6 @@ def parameters(pairs: Iterable[str], magic: str) -> dict[str, Any]:
             raise UsageError(f"{magic}: parameter {name!r} is given twice; keep one of them")
         try:
             values[name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):  # TypeError: `{{1}}`
             values[name] = text
     return values

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, cell_magic, magics_class
+from IPython.core.magic import Magics, cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
@@ -66,6 +66,7 @@ class TaskMagics(Magics):
         "--gives", nargs="*", metavar="NAME", help="the names it gives, instead of those it is seen to bind"
     )
     @cell_magic("task")  # type: ignore[arg-type]  # IPython's types know the decorator without a name only
+    @no_var_expand
     def cell(self, line: str, cell: str) -> None:
         """Make this cell a task: what it reads from other tasks is its input, what it binds its output.
 

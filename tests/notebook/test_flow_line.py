@@ -76,6 +76,32 @@ def test_parameters_are_literals_or_else_text(example):
     assert newest().parameters == {"n": "__import__(os)"}
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("{log.append('evaluated')}", "{log.append(evaluated)}"),
+        ("{1:2}", {1: 2}),
+        ("\"{'a': 1}\"", {"a": 1}),
+        ("$log", "$log"),
+        ("{{1}}", "{{1}}"),
+    ],
+)
+def test_no_parameter_is_evaluated_by_ipython_before_it_is_read(example, text, value):
+    example(f"%flow run example -p n={text}")
+
+    assert newest().parameters == {"n": value}
+    assert "evaluated" not in example.names["log"]
+
+
+@pytest.mark.parametrize(
+    "line", ["%%flow {log.append('evaluated')} --no-show", "%%task {log.append('evaluated')}"]
+)
+def test_no_line_of_a_cell_is_evaluated_by_ipython_before_it_is_read(example, line):
+    example(f"{line}\n1")
+
+    assert "evaluated" not in example.names["log"]
+
+
 def test_run_takes_an_executor(example):
     example("%flow run example --executor threads")
 
