@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from nbflow.errors import DamagedLedgerError, LedgerUnavailableError, LockedLedgerError
-from nbflow.ledger.liveness import hold, let_go
+from nbflow.ledger.liveness import discard, hold, let_go
+from nbflow.ledger.row import owner_of
 from nbflow.ledger.store import LOCK_WAIT_S, Store
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     Tell = Callable[[str, str], None]  # the kind, told once, and the message
 
 Result = TypeVar("Result")
+PRUNE_AFTER = 500  # ended rows
 RIDE_S = 0.01  # changes of resources without a handle are written together, at most so often
 _WAIT_IN_TROUBLE_S = 0.05  # the full wait was paid once; later ones would add up
 _RETRY_S = 1.0  # after which a change is tried again that need not be on disk at once
@@ -142,6 +144,21 @@ class Book:
         self._dirty.clear()
         self._is_lost = False
         self._committed_at = time.monotonic()
+        if store.ended >= PRUNE_AFTER:
+            self._prune(store)
+
+    def _prune(self, store: Store) -> None:
+        """Drop what ended long ago, and dead kernels of which nothing is left; a locked file has it the next time."""
+        with suppress(LedgerUnavailableError):
+            store.prune()
+            dead = [
+                (one, who) for one, who in store.idle_kernels() if owner_of(who, self.kernel) == "dead kernel"
+            ]
+            if dead:
+                store.drop_kernels([one for one, _ in dead])
+            for _, who in dead:
+                if who.lock is not None:
+                    discard(self.path, who.lock)
 
     def use(self, action: Callable[[Store], Result], tell: Tell) -> Result:
         """Return what `action` makes of the open store; it is called again with another one if the file was lost.
@@ -231,6 +248,7 @@ class Book:
             self._store = Store(self.path, lock_wait_s=wait_s)
             if self._token is not None:  # held before the first row is written
                 self._store.lock = hold(self.path, self._token)
+            self._store.ended = PRUNE_AFTER  # with the first rows that are written
         return self._store
 
     def _write_all_again(self) -> None:

@@ -11,7 +11,7 @@ from nbflow.ledger.processes import is_alive
 
 if TYPE_CHECKING:
     from nbflow.ledger.processes import Kernel
-    from nbflow.ledger.store import Written
+    from nbflow.ledger.store import Owner, Written
 
 
 KEPT_NOTE = "kept: the trigger of its cleanup said so"
@@ -92,7 +92,7 @@ def handle_of(written: Written) -> Any:
         return None
 
 
-def owner_of(written: Written, this: Kernel) -> str:
+def owner_of(written: Written | Owner, this: Kernel) -> str:
     """Return who the owner of a row is to the process `this`, in the words of `Row.owner`.
 
     What is called dead may be reclaimed, so that has to be certain (rule 20): by the pid, where it means the same

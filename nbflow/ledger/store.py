@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.errors import (
@@ -26,38 +27,62 @@ if TYPE_CHECKING:
     from nbflow.ledger.entry import Entry
 
 LOCK_WAIT_S = 2.0
-KEPT = 2_000  # rows of ended resources; older ones are dropped when a kernel opens the ledger
+KEPT = 2_000  # rows of ended resources; older ones are dropped now and then
 _BUSY, _LOCKED, _CORRUPT, _NOT_A_DB = 5, 6, 11, 26
 
-_MIGRATIONS = (
-    """
-CREATE TABLE IF NOT EXISTS kernels (
+_MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE IF NOT EXISTS kernels (
   id INTEGER PRIMARY KEY, pid INTEGER NOT NULL, started REAL NOT NULL, host TEXT NOT NULL, machine TEXT NOT NULL,
-  boot TEXT NOT NULL, user INTEGER NOT NULL, reaper_pid INTEGER, reaper_started REAL);
-CREATE TABLE IF NOT EXISTS resources (
+  boot TEXT NOT NULL, user INTEGER NOT NULL, reaper_pid INTEGER, reaper_started REAL)""",
+        """CREATE TABLE IF NOT EXISTS resources (
   id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, kernel INTEGER NOT NULL REFERENCES kernels (id),
   flow TEXT NOT NULL, run TEXT NOT NULL, block TEXT NOT NULL, manager TEXT NOT NULL, state TEXT NOT NULL,
-  handle TEXT, code TEXT, since REAL NOT NULL, until REAL, note TEXT NOT NULL);
-""",
-    """
-ALTER TABLE kernels ADD COLUMN space TEXT NOT NULL DEFAULT '';
-ALTER TABLE kernels ADD COLUMN lock TEXT;
-""",
+  handle TEXT, code TEXT, since REAL NOT NULL, until REAL, note TEXT NOT NULL)""",
+    ),
+    (
+        "ALTER TABLE kernels ADD COLUMN space TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE kernels ADD COLUMN lock TEXT",
+    ),
+    (  # code once for each class, and neither code nor handle of what has ended
+        "CREATE TABLE codes (id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, code TEXT NOT NULL)",
+        "ALTER TABLE resources ADD COLUMN code_id INTEGER REFERENCES codes (id)",
+        "CREATE INDEX resources_of_code ON resources (code_id) WHERE code_id IS NOT NULL",
+        """CREATE TRIGGER resource_ended AFTER UPDATE OF until ON resources WHEN NEW.until IS NOT NULL
+AND coalesce(NEW.handle, NEW.code, NEW.code_id, OLD.code_id) IS NOT NULL BEGIN
+  UPDATE resources SET handle = NULL, code = NULL, code_id = NULL WHERE id = NEW.id;
+  DELETE FROM codes WHERE id IN (OLD.code_id, NEW.code_id)
+    AND NOT EXISTS (SELECT 1 FROM resources WHERE code_id = codes.id);
+END""",
+        "UPDATE resources SET handle = NULL, code = NULL WHERE until IS NOT NULL",
+    ),
 )
 """What makes the schema of each version of that of the one before. A kernel of an older nbflow may have the file open
 while it is migrated, so what its statements name has to stay."""
 VERSION = len(_MIGRATIONS)
-_INSERT = """INSERT INTO resources (key, kernel, flow, run, block, manager, state, handle, code, since, until, note)
+_INSERT = """INSERT INTO resources (key, kernel, flow, run, block, manager, state, handle, code_id, since, until, note)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET state = excluded.state,
-handle = excluded.handle, code = excluded.code, until = excluded.until, note = excluded.note"""
+handle = excluded.handle, code_id = excluded.code_id, until = excluded.until, note = excluded.note"""
 # The conflict is with ourselves: an interrupt came between the commit and the note that it was made.
-_UPDATE = """UPDATE resources SET state = ?, handle = ?, code = ?, until = ?, note = ? WHERE key = ?
+_UPDATE = """UPDATE resources SET state = ?, handle = ?, code_id = ?, until = ?, note = ? WHERE key = ?
 AND until IS NULL"""  # what ended, perhaps by the reaper, does not come back
 _MARK = "UPDATE resources SET state = ?, until = ?, note = ? WHERE key = ? AND until IS NULL"
+_PRUNE = "DELETE FROM resources WHERE until IS NOT NULL AND id <= (SELECT max(id) FROM resources) - ?"
+_IDLE = """SELECT id, lock, pid, started, host, machine, boot, user, space FROM kernels
+WHERE id NOT IN (SELECT kernel FROM resources)"""
 _LOCK = "UPDATE kernels SET lock = ? WHERE id = ?"
-_SELECT = """SELECT r.id, r.key, r.state, r.flow, r.run, r.block, r.manager, r.handle, r.code, r.since, r.until,
+_SELECT = """SELECT r.id, r.key, r.state, r.flow, r.run, r.block, r.manager, r.handle,
+coalesce(c.code, r.code), r.since, r.until,
 r.note, k.reaper_pid, k.reaper_started, k.lock, k.pid, k.started, k.host, k.machine, k.boot, k.user, k.space
-FROM resources r JOIN kernels k ON k.id = r.kernel """
+FROM resources r JOIN kernels k ON k.id = r.kernel LEFT JOIN codes c ON c.id = r.code_id """
+
+
+class Owner(NamedTuple):
+    """A kernel as the file `ledger` knows it, with the lock that shows that it is alive."""
+
+    kernel: Kernel
+    lock: str | None
+    ledger: Path
 
 
 class Written(NamedTuple):
@@ -96,6 +121,7 @@ class Store:
         import sqlite3
 
         self.path = path
+        self.ended = 0  # rows since the last `prune`
         self.lock: str | None = None  # what shows that this process is alive: see `nbflow.ledger.liveness`
         self._sqlite3 = sqlite3
         self._kernel_ids: dict[Kernel, int] = {}
@@ -119,7 +145,7 @@ class Store:
                 self._db.execute("PRAGMA journal_mode = WAL")
             with self._transaction():
                 for migration in _MIGRATIONS[self._version() :]:  # another process may have been faster
-                    for statement in migration.split(";"):
+                    for statement in migration:
                         self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {VERSION}")
         self._db.execute("PRAGMA synchronous = NORMAL")
@@ -198,7 +224,8 @@ class Store:
 
     def _write(self, kernel: Kernel, entries: Sequence[Entry], reaper: tuple[int, float] | None) -> None:
         number = self._kernel_ids.get(kernel)
-        if number is not None and reaper is None and len(entries) == 1:  # a transaction of its own
+        is_one = len(entries) == 1 and (entries[0].code is None or entries[0].until is not None)
+        if number is not None and reaper is None and is_one:  # a transaction of its own
             self._write_one(number, entries[0])
         else:
             with self._transaction():
@@ -213,9 +240,10 @@ class Store:
             self._kernel_ids[kernel] = number
         for entry in entries:  # after the commit: until then it has no row
             entry.is_written = True
+            self.ended += entry.until is not None
 
     def _write_one(self, number: int, entry: Entry) -> None:
-        changing = (entry.state, entry.handle, entry.code)
+        changing = (entry.state, entry.handle, None if entry.until is not None else self._code_id(entry.code))
         ending = (entry.until, entry.note)
         if entry.is_written:
             self._db.execute(_UPDATE, (*changing, *ending, entry.key))
@@ -223,12 +251,16 @@ class Store:
             named = (entry.key, number, entry.flow, entry.run, entry.block, entry.manager)
             self._db.execute(_INSERT, (*named, *changing, entry.since, *ending))
 
+    def _code_id(self, code: str | None) -> int | None:
+        """Return the number of a class's code, which is written once however many rows have it."""
+        if code is None:
+            return None
+        digest = _digest(code)
+        self._db.execute("INSERT OR IGNORE INTO codes (digest, code) VALUES (?, ?)", (digest, code))
+        return int(self._db.execute("SELECT id FROM codes WHERE digest = ?", (digest,)).fetchone()[0])
+
     def _introduce(self, kernel: Kernel) -> int:
-        """Return the number of a kernel's row, made when it is new here; old rows go at the same time."""
-        self._db.execute(
-            "DELETE FROM resources WHERE until IS NOT NULL AND id <= (SELECT max(id) FROM resources) - ?",
-            (KEPT,),
-        )
+        """Return the number of a kernel's row, made when it is new here."""
         found = self._db.execute(
             "SELECT id FROM kernels WHERE pid = ? AND started = ? AND host = ? AND machine = ? AND boot = ?"
             " AND user = ? AND space = ?",
@@ -243,6 +275,26 @@ class Store:
             (*kernel, self.lock),
         ).lastrowid
         return int(row or 0)
+
+    def prune(self) -> None:
+        """Drop the rows of what ended long ago."""
+        self.ended = 0
+        with self._explained():
+            self._db.execute(_PRUNE, (KEPT,))
+
+    def idle_kernels(self) -> list[tuple[int, Owner]]:
+        """Return the kernels of which no row is left, with their numbers."""
+        with self._explained():
+            found = self._db.execute(_IDLE).fetchall()
+        return [(one[0], Owner(Kernel._make(one[2:]), one[1], self.path)) for one in found]
+
+    def drop_kernels(self, numbers: Sequence[int]) -> None:
+        """Forget kernels that are dead and of which no row is left."""
+        with self._explained(), self._transaction():
+            for number in numbers:
+                self._db.execute(
+                    "DELETE FROM kernels WHERE id = ? AND id NOT IN (SELECT kernel FROM resources)", (number,)
+                )
 
     def show_lock(self, kernel: Kernel, lock: str | None) -> None:
         """Write what a kernel holds from now on to show that it is alive."""
@@ -337,6 +389,13 @@ class Store:
 
 def _pair(pid: int | None, started: float | None) -> tuple[int, float] | None:
     return None if pid is None else (pid, started or UNKNOWN)
+
+
+@lru_cache(maxsize=64)
+def _digest(code: str) -> str:
+    from hashlib import sha256
+
+    return sha256(code.encode()).hexdigest()
 
 
 def _identity(path: Path) -> tuple[int, int, int]:

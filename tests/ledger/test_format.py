@@ -1,0 +1,223 @@
+"""The ledger's file: versions, what is kept in it and for how long, and whose folder it may be in."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+
+import pytest
+
+from nbflow import ledger
+from nbflow.ledger import book as book_module
+from nbflow.ledger import store as store_module
+from nbflow.ledger.here import here
+from nbflow.ledger.place import ledger_path
+from nbflow.ledger.processes import Kernel, start_of
+from nbflow.ledger.store import VERSION, Store
+from tests.ledger import managers
+from tests.ledger.conftest import hold
+
+CODE = '{"import": "tests.ledger.managers:Folder", "deadline_s": 20}'
+INSERT_1 = (
+    "INSERT INTO resources (key, kernel, flow, run, block, manager, state, handle, code, since, until, note) "
+    "VALUES (?, 1, 'f', 'r', 'Folder', 'Folder', ?, ?, ?, 1.0, ?, '')"
+)
+UPDATE_1 = "UPDATE resources SET state = ?, handle = ?, code = ?, until = ?, note = ? WHERE key = ? AND until IS NULL"
+
+
+def query(sql, *values):
+    with sqlite3.connect(ledger_path()) as db:
+        found = db.execute(sql, values).fetchall()
+    db.close()
+    return found
+
+
+@pytest.fixture
+def version_1(tmp_path, monkeypatch):
+    """A ledger that an nbflow of version 1 has written, and still has open; its kernel has started with the boot."""
+    this = Kernel.this()._replace(space="")
+    monkeypatch.setattr(Kernel, "this", classmethod(lambda cls: this))
+    ledger_path().parent.mkdir(parents=True, mode=0o700)
+    (tmp_path / "a").mkdir()
+    db = sqlite3.connect(ledger_path(), isolation_level=None)
+    for statement in store_module._MIGRATIONS[0]:
+        db.execute(statement)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA user_version = 1")
+    db.execute(
+        "INSERT INTO kernels (pid, started, host, machine, boot, user) VALUES (?, ?, ?, ?, ?, ?)",
+        (os.getppid(), start_of(os.getppid()) - 1, this.host, this.machine, this.boot, this.user),
+    )
+    db.execute(INSERT_1, ("open", "open", f'"{tmp_path / "a"}"', CODE, None))
+    db.execute(INSERT_1, ("ended", "closed", '"secret"', CODE, 2.0))
+    yield db
+    db.close()
+
+
+# -- versions -----------------------------------------------------------------------------------------------------
+
+
+def test_a_ledger_of_version_1_is_migrated_with_all_its_rows(version_1):
+    rows = ledger.resources(all=True)
+
+    assert [(row.state, row.is_reclaimable) for row in rows] == [("open", True), ("closed", False)]
+    assert query("PRAGMA user_version") == [(VERSION,)]
+
+
+def test_what_an_nbflow_of_version_1_wrote_is_reclaimed(version_1, tmp_path, monkeypatch):
+    monkeypatch.setattr(here(), "kernel", Kernel.this())
+    (row,) = ledger.left_behind()
+
+    assert ledger.clean(row.id).state == "closed"
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_kernel_of_version_1_that_has_the_ledger_open_goes_on_writing(version_1):
+    Store(ledger_path()).close()
+
+    version_1.execute(INSERT_1, ("later", "intent", None, None, None))
+    version_1.execute(UPDATE_1, ("open", '"later"', CODE, None, "", "later"))
+    assert [row.state for row in ledger.resources()] == ["open", "open"]
+    version_1.execute(UPDATE_1, ("closed", '"later"', CODE, 3.0, "", "later"))
+
+    assert len(ledger.resources()) == 1
+    assert query("SELECT handle, code FROM resources WHERE key = 'later'") == [(None, None)]
+
+
+def test_a_migration_is_made_once_however_many_begin_it(version_1):
+    first, second = Store(ledger_path()), Store(ledger_path())
+    first.close()
+    second.close()
+
+    assert query("PRAGMA user_version") == [(VERSION,)]
+
+
+# -- what is kept -------------------------------------------------------------------------------------------------
+
+
+def open_folder(kept, name):
+    held = hold(managers.Folder, name)
+    kept.keeper.intend(held)
+    held.resource = name
+    kept.keeper.opened(held)
+    return held
+
+
+def test_neither_handle_nor_code_of_what_has_ended_is_kept(keep):
+    kept = keep()
+    held = open_folder(kept, "somewhere")
+    assert query("SELECT handle, code_id IS NULL FROM resources") == [('"somewhere"', 0)]
+
+    kept.keeper.closed(held)
+    kept.keeper.flush()
+
+    assert query("SELECT state, handle, code, code_id FROM resources") == [("closed", None, None, None)]
+    assert query("SELECT count(*) FROM codes") == [(0,)]
+
+
+def test_neither_is_kept_of_what_was_reclaimed_or_forgotten(keep):
+    kept = keep()
+    for name in "ab":
+        open_folder(kept, name)
+
+    kept.book.use(lambda store: store.mark(kept.book.entries()[0].key, "closed", 1.0, "reclaimed"), print)
+    assert query("SELECT count(*) FROM codes") == [(1,)]
+    kept.book.use(lambda store: store.mark_all([(kept.book.entries()[1].key, "closed", 1.0, "")]), print)
+
+    assert query("SELECT handle, code_id FROM resources") == [(None, None)] * 2
+    assert query("SELECT count(*) FROM codes") == [(0,)]
+
+
+def test_code_is_written_once_for_a_class(keep):
+    kept = keep()
+    for number in range(20):
+        open_folder(kept, str(number))
+
+    assert query("SELECT count(*) FROM codes") == [(1,)]
+    assert all(row.is_reclaimable for row in ledger.resources())
+
+
+def test_old_rows_go_while_a_kernel_runs(keep, monkeypatch):
+    monkeypatch.setattr(book_module, "PRUNE_AFTER", 10)
+    monkeypatch.setattr(store_module, "KEPT", 20)
+    kept, open_one = keep(), hold(managers.Plain)
+    kept.keeper.intend(open_one)
+    for _ in range(100):
+        held = hold(managers.Plain)
+        kept.keeper.intend(held)
+        kept.keeper.closed(held)
+        kept.keeper.flush()
+
+    assert query("SELECT count(*) FROM resources")[0][0] < 40
+    assert [row.state for row in ledger.resources()] == ["intent"]
+
+
+def test_dead_kernels_of_which_nothing_is_left_are_forgotten_with_their_locks(kernel, start, tmp_path):
+    living = start()
+    for one in (kernel, living):
+        one.do(
+            f"set_up(managers.Plain, {str(tmp_path / 'a')!r})\nclean_up({str(tmp_path / 'a')!r})\nkeeper.flush()"
+        )
+    query("DELETE FROM resources")
+    locks = sorted(ledger_path().parent.glob("alive-*.lock"))
+    assert len(locks) == 2
+    kernel.end()
+
+    third = start()
+    third.do(f"set_up(managers.Plain, {str(tmp_path / 'b')!r})\nkeeper.flush()")
+
+    pids = [pid for (pid,) in query("SELECT pid FROM kernels")]
+    assert sorted(pids) == sorted((living.pid, third.pid))
+    left = {path.name.split("-")[1] for path in ledger_path().parent.glob("alive-*.lock")}
+    assert left == {str(living.pid), str(third.pid)}
+
+
+# -- whose folder -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("which", ["home", "ledger", "file"])
+def test_a_home_that_is_a_link_is_refused_and_nothing_is_written_behind_it(
+    keep, tmp_path, monkeypatch, which
+):
+    home, behind = tmp_path / "home", tmp_path / "behind"
+    monkeypatch.setenv("NBFLOW_HOME", str(home))
+    behind.mkdir()
+    at = {"home": home, "ledger": home / "ledger", "file": ledger_path()}[which]
+    at.parent.mkdir(parents=True, exist_ok=True)
+    at.symlink_to(behind if which != "file" else behind / "file")
+    kept = keep()
+
+    kept.keeper.intend(hold(managers.Plain))
+
+    assert len(kept.told) == 1
+    assert f"{at} is a symbolic link; set NBFLOW_HOME" in kept.told[0]
+    assert list(behind.iterdir()) == []
+
+
+def test_a_link_above_the_home_is_nobodys_business(keep, tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    monkeypatch.setenv("NBFLOW_HOME", str(tmp_path / "link" / "home"))
+    kept = keep()
+
+    kept.keeper.intend(hold(managers.Plain))
+
+    assert kept.told == []
+    assert (tmp_path / "data" / "home" / "ledger").is_dir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("which", ["home", "ledger", "file"])
+def test_a_home_of_another_user_is_refused(keep, which):
+    kept = keep()
+    kept.keeper.intend(hold(managers.Plain))
+    kept.book.close()
+    at = {"home": ledger_path().parents[1], "ledger": ledger_path().parent, "file": ledger_path()}[which]
+    os.chown(at, 65534, 65534)
+
+    again = keep()
+    again.keeper.intend(hold(managers.Plain))
+
+    assert f"{at} belongs to another user" in again.told[0]
+    with pytest.raises(ledger.LedgerUnavailableError, match="another user"):
+        ledger.resources()
