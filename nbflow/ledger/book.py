@@ -136,6 +136,7 @@ class Book:
         if only is not None and not self._is_lost and self._has_written_reaper and only.key in self._dirty:
             store.write(self.kernel, (only,))
             del self._dirty[only.key]
+            self._prune(store)
             return
         reaper = None if self._has_written_reaper else self._reaper
         if self._dirty:
@@ -144,11 +145,12 @@ class Book:
         self._dirty.clear()
         self._is_lost = False
         self._committed_at = time.monotonic()
-        if store.ended >= PRUNE_AFTER:
-            self._prune(store)
+        self._prune(store)
 
     def _prune(self, store: Store) -> None:
         """Drop what ended long ago, and dead kernels of which nothing is left; a locked file has it the next time."""
+        if store.ended < PRUNE_AFTER:
+            return
         with suppress(LedgerUnavailableError):
             store.prune()
             dead = [

@@ -32,9 +32,9 @@ class Here:
         self._books: dict[Path, Book] = {}
         self._lock = threading.Lock()
 
-    def book(self) -> Book:
-        """Return the book of the ledger that is the user's now (``NBFLOW_HOME`` may change)."""
-        path = ledger_path()
+    def book(self, path: Path | None = None) -> Book:
+        """Return the book of a ledger, by default of the one that is the user's now (``NBFLOW_HOME`` may change)."""
+        path = path or ledger_path()
         with self._lock:
             book = self._books.pop(path, None) or Book(path, self.kernel, self._token)
             self._books[path] = book  # the last one used is the last one

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from contextlib import suppress
 from pathlib import Path
 
+from nbflow.ledger.processes import Kernel
+
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
+_NAME = "ledger.sqlite3"
+_HOST = "host.json"  # whose that file is
+
+
 def ledger_path() -> Path:
-    """Return the file of the ledger: in ``NBFLOW_HOME``, else in the user's data directory. It need not exist."""
+    """Return the file of this host's ledger: in ``NBFLOW_HOME``, else in the user's data directory. It need not exist.
+
+    In a home that several hosts share, the first one has the plain name, and the others their own.
+    """
     home = os.environ.get("NBFLOW_HOME")
     if not home:
         from platformdirs import user_data_dir
@@ -20,7 +30,15 @@ def ledger_path() -> Path:
         home = user_data_dir("nbflow", appauthor=False)
     # The folders above may be links; the home itself is looked at when the ledger is opened.
     path = Path(os.path.abspath(Path(home).expanduser()))
-    return path.parent.resolve() / path.name / "ledger" / "ledger.sqlite3"
+    folder = path.parent.resolve() / path.name / "ledger"
+    this = Kernel.this()
+    if _is_ours(folder / _HOST, this):
+        return folder / _NAME
+    from hashlib import sha256
+
+    # A container's own name may be another one each time; those of one boot share a machine, whatever it is called.
+    whose = this.boot if this.is_in_container and this.boot else f"{this.host} {this.machine}"
+    return folder / f"ledger-{sha256(whose.encode()).hexdigest()[:12]}.sqlite3"
 
 
 def make_private(path: Path) -> None:
@@ -41,6 +59,46 @@ def make_private(path: Path) -> None:
     if not path.exists():  # else it must not be opened: closing it would end the locks that SQLite has on it
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+def _is_ours(claim: Path, this: Kernel) -> bool:
+    """Whether the plain name is this machine's, or nobody's yet."""
+    try:
+        boot, *name, is_in_container = json.loads(claim.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return True
+    if boot and boot == this.boot:
+        return True
+    return name == [this.host, this.machine] and not is_in_container and not this.is_in_container
+
+
+def claim(path: Path) -> None:
+    """Write down whose the ledger of the plain name is, once it is known to be one.
+
+    Raises:
+        OSError: If that is not possible.
+    """
+    if path.name != _NAME:
+        return
+    this, file = Kernel.this(), path.with_name(_HOST)
+    text = json.dumps([this.boot, this.host, this.machine, this.is_in_container])
+    with suppress(FileExistsError):
+        _write(file, text)
+    if (
+        _is_ours(file, this) and not this.is_in_container and file.read_text(encoding="utf-8") != text
+    ):  # the machine has booted again
+        new = file.with_name(f"{_HOST}.{this.pid}")
+        with suppress(OSError):
+            _write(new, text)
+            new.replace(file)
+
+
+def _write(path: Path, text: str) -> None:
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(number, text.encode())
+    finally:
+        os.close(number)
 
 
 def _check_ours(path: Path) -> None:

@@ -24,6 +24,7 @@ from nbflow.errors import (
 )
 from nbflow.ledger.entry import Entry
 from nbflow.ledger.here import here
+from nbflow.ledger.other_hosts import other_ledgers, row_of, rows_of
 from nbflow.ledger.place import is_private, ledger_path
 from nbflow.ledger.reclaim import run_reclaim
 from nbflow.ledger.row import Row, handle_of, is_being_reaped, owner_of
@@ -49,9 +50,9 @@ def resources(all: bool = False) -> list[Row]:
         LedgerUnavailableError: If the ledger cannot be read; the subclass says why.
     """
     place = here()
-    if not _exists(place):
-        return []
-    found = place.book().read(lambda store: store.all_rows() if all else store.open_rows())
+    found = [row for ledger in other_ledgers() for row in rows_of(ledger, all=all)]
+    if _exists(place):
+        found += place.book().read(lambda store: store.all_rows() if all else store.open_rows())
     return [Row.of(one, place.kernel) for one in found]
 
 
@@ -96,8 +97,8 @@ def clean(row_id: int, *, gone: bool = False) -> Row:
     """
     place = here()
     with place.recovering:
-        book = place.book()
-        row = _row(book, row_id)
+        row = _row(row_id)
+        book = place.book(row.ledger)
         if row.until is not None:
             return Row.of(row, place.kernel)
         entry = book.find(row.key)
@@ -113,7 +114,7 @@ def clean(row_id: int, *, gone: bool = False) -> Row:
             )
         if entry.held is not None and entry.held.clean_again is not None:
             return _clean_here(row, entry.held.clean_again, book, place)
-        _check_private(row, book)
+        _check_private(row)
         reason = run_reclaim(json.loads(row.code or "{}"), handle_of(row))
         if reason is not None:
             _write(book, row, "failed", None, reason)
@@ -121,7 +122,7 @@ def clean(row_id: int, *, gone: bool = False) -> Row:
         place.reaper.release(row.key)
         _write(book, row, "closed", time.time(), f"cleaned up by kernel {place.kernel.pid}")
         book.drop(row.key)
-        return Row.of(_row(book, row_id), place.kernel)
+        return Row.of(_row(row_id), place.kernel)
 
 
 def adopt(row_id: int, *, gone: bool = False) -> Row:
@@ -137,8 +138,8 @@ def adopt(row_id: int, *, gone: bool = False) -> Row:
     """
     place = here()
     with place.recovering:
-        book = place.book()
-        row = _row(book, row_id)
+        row = _row(row_id)
+        book = place.book(row.ledger)
         entry = book.find(row.key)
         if row.until is not None or (entry is not None and entry.held is None and entry.job is not None):
             return Row.of(row, place.kernel)
@@ -163,7 +164,7 @@ def adopt(row_id: int, *, gone: bool = False) -> Row:
         entry.job = _job(row, book)
         entry.state, entry.note = "open", f"adopted from kernel {row.kernel.pid}"
         book.save(entry, _ignore, is_durable=True)
-        return Row.of(_row(book, row_id), place.kernel)
+        return Row.of(_row(row_id), place.kernel)
 
 
 def forget(row_id: int) -> Row:
@@ -180,8 +181,8 @@ def forget(row_id: int) -> Row:
     """
     place = here()
     with place.recovering:
-        book = place.book()
-        row = _row(book, row_id)
+        row = _row(row_id)
+        book = place.book(row.ledger)
         if row.until is not None:
             return Row.of(row, place.kernel)
         entry = book.find(row.key)
@@ -197,7 +198,7 @@ def forget(row_id: int) -> Row:
         _write(book, row, "closed", time.time(), "forgotten by the user")
         place.reaper.release(row.key)
         book.drop(row.key)
-        return Row.of(_row(book, row_id), place.kernel)
+        return Row.of(_row(row_id), place.kernel)
 
 
 # -- what may be done -------------------------------------------------------------------------------------------------
@@ -212,10 +213,11 @@ def _is_kept(entry: Entry) -> bool:
     return entry.held is not None and entry.held.status is BlockStatus.KEPT
 
 
-def _row(book: Book, row_id: int) -> Written:
-    found = book.read(lambda store: store.row(row_id)) if _exists(here()) else None
+def _row(row_id: int) -> Written:
+    found = here().book().read(lambda store: store.row(row_id)) if _exists(here()) else None
+    found = found or row_of(row_id)
     if found is None:
-        raise UnknownResourceError(row_id, str(book.path))
+        raise UnknownResourceError(row_id, str(ledger_path()))
     return found
 
 
@@ -248,11 +250,11 @@ def _check_left(row: Written, place: Here, verb: str, gone: bool) -> None:
     _check_not_alive(row, place, verb)
     if row.code is None or row.handle is None:
         raise NotReclaimableError(row.id, _what(row))
-    _check_private(row, place.book())
+    _check_private(row)
 
 
-def _check_private(row: Written, book: Book) -> None:
-    if not is_private(book.path):
+def _check_private(row: Written) -> None:
+    if not is_private(row.ledger):
         raise ForeignResourceError(
             row.id,
             _what(row),
@@ -330,7 +332,7 @@ def _clean_here(
         if not isinstance(error, Exception):  # an interrupt of the user's
             raise error
         raise ReclaimError(row.id, _what(row), f"its cleanup raised {describe(error)}") from error
-    return Row.of(_row(book, row.id), place.kernel)
+    return Row.of(_row(row.id), place.kernel)
 
 
 def _job(row: Written, book: Book) -> dict[str, object]:

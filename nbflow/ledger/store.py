@@ -16,7 +16,7 @@ from nbflow.errors import (
     LockedLedgerError,
     NewerLedgerError,
 )
-from nbflow.ledger.place import make_private
+from nbflow.ledger.place import claim, make_private
 from nbflow.ledger.processes import UNKNOWN, Kernel
 
 if TYPE_CHECKING:
@@ -133,6 +133,7 @@ class Store:
             )
             try:
                 self._prepare()
+                claim(path)
             except BaseException:
                 self._db.close()
                 raise
@@ -318,7 +319,7 @@ class Store:
     def hand_over(self, row: Written, kernel: Kernel) -> bool:
         """Give an open row to another kernel; tells whether nobody else was faster."""
         with self._explained(), self._transaction():
-            old = self._db.execute("SELECT kernel FROM resources WHERE id = ?", (row.id,)).fetchone()
+            old = self._db.execute("SELECT kernel FROM resources WHERE key = ?", (row.key,)).fetchone()
             owner = self._db.execute(
                 "SELECT pid, started, host, machine, boot, user, space FROM kernels WHERE id = ?", old
             ).fetchone()
@@ -326,7 +327,7 @@ class Store:
                 return False
             number = self._kernel_ids.get(kernel) or self._introduce(kernel)
             found = self._db.execute(
-                "UPDATE resources SET kernel = ? WHERE id = ? AND until IS NULL", (number, row.id)
+                "UPDATE resources SET kernel = ? WHERE key = ? AND until IS NULL", (number, row.key)
             )
             return bool(found.rowcount)
 

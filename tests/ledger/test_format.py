@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 
@@ -221,3 +222,83 @@ def test_a_home_of_another_user_is_refused(keep, which):
     assert f"{at} belongs to another user" in again.told[0]
     with pytest.raises(ledger.LedgerUnavailableError, match="another user"):
         ledger.resources()
+
+
+# -- a home that several hosts share ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shared(keep, tmp_path):
+    """A home whose ledger another host has begun, with two folders that may be there; the ledger's file."""
+    ledger_file = ledger_path()
+    kept = keep()
+    for name in "ab":
+        open_folder(kept, str(tmp_path / name))
+    kept.book._store._db.execute("UPDATE kernels SET host = 'elsewhere', boot = 'another', lock = NULL")
+    kept.book.close()
+    ledger_file.with_name("host.json").write_text(
+        json.dumps(["another", "elsewhere", "other machine", False])
+    )
+    return ledger_file
+
+
+def test_rule_20_each_host_has_its_own_ledger_in_a_home_that_they_share(shared, keep):
+    before = shared.read_bytes()
+    kept = keep()
+    kept.keeper.intend(hold(managers.Plain))
+
+    assert ledger_path() != shared
+    assert ledger_path().parent == shared.parent
+    assert shared.read_bytes() == before
+    assert query("SELECT block FROM resources") == [("Plain",)]
+
+
+def test_rule_20_what_other_hosts_have_is_listed_with_numbers_of_their_own(shared, keep):
+    keep().keeper.intend(hold(managers.Plain))
+
+    rows = ledger.resources()
+
+    assert [row.block for row in rows] == ["Folder", "Folder", "Plain"]
+    assert [row.owner for row in rows] == ["another host", "another host", "this kernel"]
+    assert len({row.id for row in rows}) == 3
+    assert ledger.left_behind() == []
+
+
+def test_rule_20_what_other_hosts_have_can_be_forgotten_only(shared):
+    first, second = ledger.resources()
+    for act in (ledger.clean, ledger.adopt):
+        with pytest.raises(ledger.ForeignResourceError, match=f"resource {first.id} .*'elsewhere'"):
+            act(first.id)
+
+    assert ledger.forget(first.id).state == "closed"
+    assert [row.id for row in ledger.resources()] == [second.id]
+
+
+def test_rule_20_what_a_container_of_an_earlier_boot_left_in_its_own_ledger_is_cleaned_by_the_users_word(
+    shared, tmp_path
+):
+    db = sqlite3.connect(shared)
+    db.execute("UPDATE kernels SET space = 'pid:[1]'")
+    db.commit()
+    db.close()
+    (tmp_path / "a").mkdir()
+    first, _ = ledger.resources()
+    assert first.owner == "another container"
+
+    assert ledger.clean(first.id, gone=True).state == "closed"
+    assert not (tmp_path / "a").exists()
+
+
+def test_rule_20_the_machine_that_has_booted_again_keeps_its_ledger(keep):
+    kept = keep()
+    kept.keeper.intend(hold(managers.Plain))
+    kept.book.close()
+    this, claim = Kernel.this(), ledger_path().with_name("host.json")
+    claim.write_text(json.dumps(["of yesterday", this.host, this.machine, False]))
+
+    if this.is_in_container:
+        assert ledger_path().name != "ledger.sqlite3"
+    else:
+        keep().keeper.intend(hold(managers.Plain))
+        assert ledger_path().name == "ledger.sqlite3"
+        assert json.loads(claim.read_text())[0] == this.boot

@@ -1,0 +1,67 @@
+"""The ledgers of other hosts in a home that several share: the log of SQLite needs one machine, so each has its own.
+
+They are read from a copy, as another machine may be writing to them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from nbflow.errors import LedgerUnavailableError
+from nbflow.ledger.place import ledger_path
+
+if TYPE_CHECKING:
+    from nbflow.ledger.store import Written
+
+_ROWS = 1_000_000_000  # more than any ledger has: the number of a row here says which file it is of
+_NAME = re.compile(r"ledger(-[0-9a-f]+)?\.sqlite3")
+
+
+def other_ledgers() -> list[Path]:
+    """Return the files of other hosts in this home that are ours to read."""
+    own = ledger_path()
+    try:
+        found = sorted(path for path in own.parent.iterdir() if _NAME.fullmatch(path.name) and path != own)
+        return [path for path in found if path.lstat().st_uid == os.geteuid() and not path.is_symlink()]
+    except OSError:
+        return []
+
+
+def rows_of(ledger: Path, *, all: bool = False) -> list[Written]:
+    """Return the rows of another host's ledger, with numbers that no row of this host's has."""
+    import shutil
+    from tempfile import TemporaryDirectory
+
+    from nbflow.ledger.store import Store
+
+    try:
+        with TemporaryDirectory(prefix="nbflow-") as folder:
+            copy = Path(folder) / "ledger" / "copy.sqlite3"
+            copy.parent.mkdir(mode=0o700)
+            for end in ("", "-wal"):
+                if Path(f"{ledger}{end}").exists():
+                    shutil.copyfile(f"{ledger}{end}", f"{copy}{end}")
+            store = Store(copy)
+            try:
+                found = store.all_rows() if all else store.open_rows()
+            finally:
+                store.close()
+    except (OSError, LedgerUnavailableError):  # it was written to meanwhile, or is of a newer nbflow
+        return []
+    return [one._replace(id=_first(ledger) + one.id, ledger=ledger) for one in found]
+
+
+def row_of(number: int) -> Written | None:
+    """Return the row of another host's ledger that has this number here, or None if there is none."""
+    for ledger in other_ledgers():
+        if 0 < number - _first(ledger) < _ROWS:
+            return next((one for one in rows_of(ledger, all=True) if one.id == number), None)
+    return None
+
+
+def _first(ledger: Path) -> int:
+    return (crc32(ledger.name.encode()) % 9_000 + 1_000) * _ROWS
