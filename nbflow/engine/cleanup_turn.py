@@ -6,6 +6,7 @@ work. Whoever comes next waits for it, or is told; and when it has ended well af
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from contextlib import contextmanager
@@ -23,6 +24,17 @@ if TYPE_CHECKING:
 _LOOK_S = 0.1  # an exception sent to a thread may cost it the line that says that it has ended
 
 
+class _Changed:
+    """One condition for all resources, as there is hardly ever somebody who waits; the child of a fork has its own."""
+
+    def __init__(self) -> None:
+        self.any = threading.Condition(threading.Lock())
+
+
+_changed = _Changed()
+os.register_at_fork(after_in_child=_changed.__init__)  # type: ignore[misc]
+
+
 class Claim:
     """The turn of somebody who makes no call."""
 
@@ -36,31 +48,35 @@ class CleanupTurn:
         is_done: Whether a cleanup has returned, so that no other is due.
     """
 
-    __slots__ = ("_changed", "_holder", "is_done")
+    __slots__ = ("_holder", "is_done")
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
         self._holder: Call | Claim | None = None
         self.is_done = False
 
     def take(self, holder: Call | Claim, wait_s: float | None) -> bool:
         """Wait until it is free, at most so long, and take it; tells whether that went well."""
-        until = None if wait_s is None else time.monotonic() + wait_s
-        with self._changed:
-            while self._holder is not None and not self._holder.is_over:
-                left_s = _LOOK_S if until is None else until - time.monotonic()
-                if left_s <= 0:
-                    return False
-                self._changed.wait(min(left_s, _LOOK_S))
+        with _changed.any:
+            if self._holder is not None and not self._wait(wait_s):
+                return False
             self._holder = holder
             return True
 
+    def _wait(self, wait_s: float | None) -> bool:
+        until = None if wait_s is None else time.monotonic() + wait_s
+        while self._holder is not None and not self._holder.is_over:
+            left_s = _LOOK_S if until is None else until - time.monotonic()
+            if left_s <= 0:
+                return False
+            _changed.any.wait(min(left_s, _LOOK_S))
+        return True
+
     def end(self, holder: Call | Claim) -> None:
         """Give it back."""
-        with self._changed:
+        with _changed.any:
             if self._holder is holder:
                 self._holder = None
-            self._changed.notify_all()
+            _changed.any.notify_all()
 
     @contextmanager
     def taken(self, wait_s: float | None) -> Iterator[bool]:

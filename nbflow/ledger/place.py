@@ -7,6 +7,7 @@ import json
 import os
 import stat
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from nbflow.ledger.processes import Kernel
@@ -31,7 +32,7 @@ def ledger_path() -> Path:
     # The folders above may be links; the home itself is looked at when the ledger is opened.
     path = Path(os.path.abspath(Path(home).expanduser()))
     folder = path.parent.resolve() / path.name / "ledger"
-    this = Kernel.this()
+    this = _this(os.getpid())
     if _is_ours(folder / _HOST, this):
         return folder / _NAME
     from hashlib import sha256
@@ -59,6 +60,11 @@ def make_private(path: Path) -> None:
     if not path.exists():  # else it must not be opened: closing it would end the locks that SQLite has on it
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+@lru_cache(maxsize=1)
+def _this(pid: int) -> Kernel:  # for the child of a fork it is made anew
+    return Kernel.this()
 
 
 def _is_ours(claim: Path, this: Kernel) -> bool:
