@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from nbflow.engine.attempt import TaskCancelled
 from nbflow.errors import CleanupRunningError
 
 if TYPE_CHECKING:
@@ -77,6 +78,12 @@ class CleanupTurn:
             if self._holder is holder:
                 self._holder = None
             _changed.any.notify_all()
+
+    def cut(self) -> None:
+        """Have a cleanup that runs in a thread of its own end where it is: the user has given the resource up."""
+        holder = self._holder
+        if holder is not None and not isinstance(holder, Claim) and not holder.is_over:
+            holder.hit(TaskCancelled)
 
     @contextmanager
     def taken(self, wait_s: float | None) -> Iterator[bool]:

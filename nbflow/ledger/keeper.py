@@ -200,6 +200,7 @@ class RunKeeper:
             if is_ours:
                 self._give_up(entry)
         if not is_ours:  # its cleanup still runs, and the reaper must not be at work beside it
+            held.turn.cut()
             threading.Thread(target=self._give_up_later, args=(held, entry), daemon=True).start()
 
     def _give_up_later(self, held: Holding, entry: Entry) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
 
 from nbflow import Flow, ledger, resource_manager, task
+from nbflow.engine.attempt import Call, TaskCancelled, perform_on_worker
+from nbflow.engine.cleanup_turn import in_turn
 from nbflow.errors import CleanupRunningError
 from nbflow.ledger import keeper as keeper_module
 from nbflow.ledger.client import ReaperClient
@@ -263,6 +266,33 @@ def test_rule_15_the_reaper_is_not_told_to_reclaim_what_a_cleanup_is_still_at_wo
         assert reaper.told == ["register"]
 
     eventually(lambda: reaper.told == ["register", "now"])
+
+
+def test_rule_6_a_cleanup_that_goes_on_is_cut_when_the_user_gives_its_resource_up(keep, tmp_path):
+    told, begun = [], threading.Event()
+
+    def clean_up(**inputs):
+        begun.set()
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            time.sleep(0.001)
+
+    reaper = FakeReaper()
+    kept, held = keep(reaper), hold(managers.Folder, str(tmp_path / "a"))
+    kept.keeper.intend(held)
+    held.resource = held.manager.setup()
+    kept.keeper.opened(held)
+    call = Call(-1, held.block.cleanup_task, clean_up, {}, lambda *_: {})
+    in_turn(call, held)
+    thread = threading.Thread(target=lambda: told.append(perform_on_worker(call).error))
+    thread.start()
+    begun.wait(PATIENCE_S)
+
+    kept.keeper.abandoned(held)
+
+    eventually(lambda: reaper.told == ["register", "now"])
+    thread.join(PATIENCE_S)
+    assert [type(error) for error in told] == [TaskCancelled]
 
 
 def test_rule_15_the_reaper_is_not_told_at_all_when_that_cleanup_went_well(keep, tmp_path):

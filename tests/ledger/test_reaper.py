@@ -127,10 +127,7 @@ def test_rule_12_a_reclaim_that_hangs_is_stopped_and_the_next_has_its_turn(kerne
     kernel.kill()
 
     eventually(lambda: gone(tmp_path / "outer"))
-    assert (
-        log_of(tmp_path)[-1] == "reclaimed outer"
-    )  # the other may have got no further than to import things
-    assert "took longer than 0.5 s" in all_rows()["Hanging"].note
+    eventually(lambda: "took longer than 0.5 s" in all_rows()["Hanging"].note)
     assert all_rows()["Hanging"].until is None
 
 
