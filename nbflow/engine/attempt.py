@@ -6,10 +6,11 @@ import sys
 import threading
 from itertools import starmap
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from nbflow.core.context import thread, work_of
 from nbflow.core.manager import take_deferred, undo
+from nbflow.core.signals import TaskTimeoutSignal
 from nbflow.engine import forks
 from nbflow.engine.shipped_code import show_users_lines
 
@@ -41,6 +42,11 @@ class TaskCancelled(BaseException):
     """Raised in a task's thread when its run is cancelled; not an `Exception`, so that tasks do not swallow it."""
 
 
+def was_cut(error: BaseException) -> bool:
+    """Tell whether an error came from outside of the code that raised it: an interrupt, a cancel, a time-out."""
+    return not isinstance(error, Exception) or isinstance(error, TaskTimeoutSignal)
+
+
 class Outcome(NamedTuple):
     """What an attempt gave: a value, or an error."""
 
@@ -52,14 +58,16 @@ class Call:
     """One attempt: what to call, with what, in which context.
 
     `stop_requested` may be set from any thread; tasks read it through ``nbflow.context.cancelled()``. `shielded`
-    calls (cleanups) never see it.
+    calls (cleanups) never see it. A setup sees it, and is left to end all the same (rule 13).
     """
 
     attempt = 1
     shielded = False
+    is_setup = False
     stop_requested = False
     is_over = False
     was_hit = False
+    hit_with: type[BaseException] | None = None
     is_simple = False
     thread_id: int | None = None
     lock: threading.Lock | None = None
@@ -68,6 +76,8 @@ class Call:
     begin: Callable[[], tuple[Callable[..., Any], tuple[Any, ...]]] | None = None  # says what to keep
     deferred: list[Deferred] = []  # what is still to be undone
     undone: list[tuple[Deferred, BaseException]] | None = None  # what failed of undoing half a setup
+    had_deferred = False
+    inner: Inner | None = None  # the run that blocks this call's thread
     hook_error: BaseException | None = None
     made: dict[str, Any] | None = None
     watch: Watch | None = None  # what it may change of its inputs
@@ -127,13 +137,46 @@ class Call:
         with self.lock:
             if self.thread_id is None or self.is_over or self.undone is not None:
                 return False
+            if self.inner is not None:  # rule 14: it cleans up first, and raises it then
+                self.inner.end_with(error)
+                return True
             awaited = AWAITED.get(self.thread_id)
             if awaited is not None:
                 awaited.cancel(error)
                 return True
             self.was_hit = True
+            self.hit_with = error
             _raise_in_thread(self.thread_id, error)
             return True
+
+    def enter(self, inner: Inner) -> Inner | None:
+        """Note a run that blocks this call's thread from now on; returns the one around it."""
+        if self.lock is None:
+            before, self.inner = self.inner, inner
+            return before
+        with self.lock:  # a hit before this was sent to the thread, one after it goes to the run
+            before, self.inner = self.inner, inner
+            error, self.hit_with = self.hit_with, None
+            if error is not None:
+                _raise_in_thread(threading.get_ident(), None)
+        if error is not None:
+            inner.end_with(error)
+        return before
+
+    def leave(self, before: Inner | None) -> None:
+        """Note that the run is over."""
+        if self.lock is None:
+            self.inner = before
+            return
+        with self.lock:
+            self.inner = before
+
+
+class Inner(Protocol):
+    """A run that a task has started in its own thread and waits for."""
+
+    def end_with(self, error: type[BaseException]) -> None:
+        """Cancel it, and have `error` raised when it is cleaned up; from any thread, and quickly."""
 
 
 def _raise_in_thread(thread_id: int, error: type[BaseException] | None) -> None:
@@ -142,6 +185,16 @@ def _raise_in_thread(thread_id: int, error: type[BaseException] | None) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread_id), None if error is None else ctypes.py_object(error)
     )
+
+
+def current_call() -> Call | None:
+    """Return the call that this thread makes now, whoever asks on its way; None if it makes none."""
+    held = thread.held
+    call = getattr(held.get("_cancel_flag"), "__self__", None) if isinstance(held, dict) else held
+    if not isinstance(call, Call):
+        return None
+    owner = threading.main_thread().ident if call.thread_id is None else call.thread_id
+    return call if owner == threading.get_ident() and not call.is_over else None
 
 
 def perform(call: Call) -> Outcome:
@@ -204,6 +257,7 @@ def _undo(call: Call) -> None:
     if call.undone is None:
         call.undone = []
         call.deferred = take_deferred(call.inputs.get("mgr"), call.made or {})
+        call.had_deferred = bool(call.deferred)
     undo(call.deferred, call.undone)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import sys
 import threading
 import time
 import weakref
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nbflow.core.code import fingerprint_of
 from nbflow.core.context import context_without_work
 from nbflow.core.states import Mapped, Paused, State
+from nbflow.engine.blocks import BlockStatus
 from nbflow.engine.closure import ALL
 from nbflow.engine.compare import Comparison, compare
 from nbflow.engine.events import told, warn_safely
@@ -34,7 +36,7 @@ from nbflow.engine.renewal import warn_of_rivals
 from nbflow.engine.results import Results
 from nbflow.engine.retention import FORGOTTEN
 from nbflow.engine.run import Answer
-from nbflow.engine.termination import Terminator
+from nbflow.engine.termination import THREADS_S, Terminator, wait_for_cleanups
 from nbflow.errors import (
     BreakpointError,
     CleanupRunningError,
@@ -52,7 +54,6 @@ if TYPE_CHECKING:
 
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
-    from nbflow.engine.blocks import BlockStatus
     from nbflow.engine.capture import TaskLog
     from nbflow.engine.events import Event, Listener
     from nbflow.engine.executor import Executor
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
 
 _SLICE_S = 0.25
 _PATIENCE = 3  # the third interrupt gives the resources up; the fourth does not even wait for that
-_EXIT_BUDGET_S = 2.0  # a kernel manager leaves 2.5 s before it kills
+_AFTER_THREADS_S = 1.0  # for a run that has given its threads up to begin its cleanups
 
 _live: weakref.WeakSet[Run] = weakref.WeakSet()
 
@@ -745,10 +746,7 @@ class Run:
             name=f"nbflow-run-{self.graph.name}-{self.number}",
             daemon=True,
         )
-        if not _live:
-            atexit.register(finish_live_runs)
-        _terminator.watch()
-        _live.add(self)
+        self._make_known()
         self._thread.start()
 
     def work(self) -> State:
@@ -758,15 +756,59 @@ class Run:
             BaseException: What a task raised that is not an error of its own: KeyboardInterrupt, SystemExit, or
                 any error under ``context.raise_on_exception``. Everything is cleaned up before.
         """
-        self._loop.work()
-        self._loop.guard.pass_on()
-        if self._loop.failure is not None:
-            raise self._loop.failure
+        loop = self._loop
+        if loop.outer is not None or threading.current_thread() is not threading.main_thread():
+            self._make_known()
+        if loop.outer is None:
+            loop.work()
+        else:
+            before = loop.outer.enter(loop)
+            try:
+                loop.work()
+            finally:
+                loop.outer.leave(before)
+        loop.guard.pass_on()
+        if loop.failure is not None:
+            raise loop.failure
+        if loop.asked_with is not None:
+            raise loop.asked_with
         return self.state
+
+    @property
+    def is_blocking(self) -> bool:
+        """Whether it is performed by the thread that waits for it."""
+        return self._thread is None
+
+    def _make_known(self) -> None:
+        """Have the run found by what ends the process, or the thread that it is in (rule 14)."""
+        if not _live:
+            atexit.register(finish_live_runs)
+        _terminator.watch()
+        _live.add(self)
+
+    def end_soon(self, reason: str, threads_s: float) -> None:
+        """Cancel the run because its process is to end: a thread that does not stop in time is waited for no more.
+
+        Args:
+            reason: Why, for the run's state.
+            threads_s: How long its threads have, in seconds.
+        """
+        if not self.is_finished:
+            self._loop.end_soon(reason, threads_s)
+
+    @property
+    def cleans_up(self) -> bool:
+        """Whether a cleanup is going on."""
+        return any(self._record.holdings.status(block) is BlockStatus.CLOSING for block in self.graph.blocks)
+
+
+def watch_for_end() -> None:
+    """Take SIGTERM from now on, for the runs there may be in any thread; does nothing away from the main thread."""
+    _terminator.watch()
 
 
 def live_runs() -> list[Run]:
-    """Return the background runs that are not over."""
+    """Return the runs that are not over, but for those that block the main thread, which takes its own signals."""
     return [run for run in _live if not run.is_finished]
 
 
@@ -779,12 +821,24 @@ def _let_runs_go() -> None:
     _terminator.let_go()
 
 
-def finish_live_runs() -> None:
-    """Cancel what still runs when the interpreter or its kernel ends, and give the cleanups the time there is."""
+def finish_live_runs(threads_s: float | None = None) -> None:
+    """Cancel what still runs when the interpreter or its kernel ends, and give the cleanups the time there is.
+
+    Args:
+        threads_s: How long threads that cannot be stopped are waited for, in seconds; None: for as long as their
+            blocks say, as in a script that ends by itself, unless Ctrl-C has ended it.
+    """
     atexit.unregister(finish_live_runs)
-    until = time.monotonic() + _EXIT_BUDGET_S
+    if threads_s is None and issubclass(getattr(sys, "last_type", None) or Exception, KeyboardInterrupt):
+        threads_s = THREADS_S
     runs = live_runs()
     for run in runs:
-        run.cancel("The kernel ended.")
-    for run in runs:
-        run.wait(max(0.0, until - time.monotonic()))
+        if threads_s is None:
+            run.cancel("The interpreter ended.")
+        else:
+            run.end_soon("The kernel ended.", threads_s)
+    if threads_s is None:
+        for run in runs:
+            run.wait()
+    else:
+        wait_for_cleanups(runs, threads_s + _AFTER_THREADS_S)

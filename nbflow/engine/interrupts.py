@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nbflow.engine.attempt import Call
 
-SHIELDED_INTERRUPTS = 3  # a cleanup is left alone until somebody has asked this often
+SHIELDED_INTERRUPTS = 3  # a setup or cleanup is left alone until somebody has asked this often
 
 
 _installed: list[Guard] = []  # the last one stands before the others
@@ -71,12 +71,10 @@ class Guard:
             self.count += 1
             self._signal = signum
             self._on_interrupt(self.count)
-            if self.call is not None and self.call.shielded and self.count < SHIELDED_INTERRUPTS:
-                return
             if self.call is not None:
-                self.call.stop_requested = (
-                    True  # if it is not raised below: the call has not begun, or is over
-                )
+                self.call.stop_requested = True  # also if it has not begun, or is over
+                if (self.call.shielded or self.call.is_setup) and self.count < SHIELDED_INTERRUPTS:
+                    return
             error = KeyboardInterrupt
         if self.raises_anywhere or self._is_user_code(frame):
             raise error

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbflow.engine.blocks import Holding
 
 
@@ -33,7 +35,7 @@ class Keeper(Protocol):
         """Cleanup is about to be called."""
 
     def closed(self, held: Holding) -> None:
-        """Cleanup returned, or setup raised and nothing is left of it."""
+        """A cleanup or reclaim returned, or setup raised and nothing is known to be left of it."""
 
     def failed(self, held: Holding, error: BaseException) -> None:
         """Cleanup failed for good: the resource may be left (rule 7)."""
@@ -46,6 +48,9 @@ class Keeper(Protocol):
 
     def claim(self, held: Holding) -> ClaimAnswer:
         """A cleanup that failed is about to be made again (rule 15). Waits for a while for who is at work."""
+
+    def reclaimer(self, held: Holding) -> Callable[[], object] | None:
+        """Return what reclaims a resource whose setup did not end well, by its early handle; None if nothing can."""
 
     def flush(self) -> None:
         """The run is over."""
@@ -65,6 +70,9 @@ class NoKeeper:
     def claim(self, held: Holding) -> ClaimAnswer:
         """Do nothing."""
         return ClaimAnswer()
+
+    def reclaimer(self, held: Holding) -> None:
+        """There is nothing to do it."""
 
     def flush(self) -> None:
         """Do nothing."""

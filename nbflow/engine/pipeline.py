@@ -37,7 +37,7 @@ from nbflow.core.states import (
 )
 from nbflow.core.value_traits import is_fixed
 from nbflow.core.wrapped import Wrapped
-from nbflow.engine.attempt import Call, Outcome
+from nbflow.engine.attempt import Call, Outcome, was_cut
 from nbflow.engine.blocks import BlockStatus, Holding, joined
 from nbflow.engine.capture import Lines
 from nbflow.engine.cleanup_turn import in_turn
@@ -380,6 +380,7 @@ class Pipeline:
     def _prepare_lifecycle(self, call: Call, role: int) -> None:
         task, inputs = call.task, call.inputs
         held = call.held = self.holding(call.node)
+        call.is_setup = held is not None and (role == SETUP or (role == INIT and opens_at_init(held, None)))
         if role == CLEANUP:
             call.shielded = True
             if held is not None:
@@ -526,7 +527,7 @@ class Pipeline:
                 held.half = [entry for entry, _ in reversed(call.undone)]
                 self.leak(held, joined([error for _, error in call.undone], held.name), None)
             else:
-                keeper.closed(held)
+                self._end_half(held, call, outcome.error)
         if call.hook_error is not None:
             text = f"a hook of {held.name!r} raised {describe(call.hook_error)}; its cleanup was made all the same"
             self._record.note(text, call.task)
@@ -542,6 +543,29 @@ class Pipeline:
             self._record.note(text, held.block.init_task)
             warn_safely(f"{text}; if this kernel dies, nobody reclaims its resource")
         return bool(found)
+
+    def _end_half(self, held: Holding, call: Call, error: BaseException | None) -> None:
+        """Rule 13: reclaim what a setup that did not end well may have made, or say that it may be left."""
+        reclaim = self._loop.keeper.reclaimer(held)
+        if reclaim is not None:
+            failed = self._loop.reclaim(held, reclaim)
+            if failed is None:
+                self._loop.keeper.closed(held)
+            else:
+                held.half = [(0, reclaim, (), {})]
+                self.leak(held, failed, None)
+        elif (
+            error is not None
+            and was_cut(error)
+            and not (call.had_deferred or isinstance(held.manager, Wrapped))
+        ):
+            self._record.set_block(held, BlockStatus.LEAKED)
+            self._loop.keeper.abandoned(held)
+            text = f"the setup of {held.name!r} was cut short; what it had made may be left"
+            self._record.note(text, call.task)
+            warn_safely(text)
+        else:
+            self._loop.keeper.closed(held)
 
     def _change_to_loop(self, node: int, task: Task, call: Call, old: State, state: Looped) -> None:
         told = self._told(node, task, old, state, call)

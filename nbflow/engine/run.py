@@ -13,11 +13,12 @@ from __future__ import annotations
 import functools
 import heapq
 import itertools
+import sys
 import threading
 import time
 import weakref
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -44,6 +45,7 @@ from nbflow.engine.attempt import (
     Outcome,
     TaskCancelled,
     close_loop,
+    current_call,
     perform,
     perform_on_worker,
 )
@@ -57,7 +59,7 @@ from nbflow.engine.frozen import CLEANUP, INIT, ORDINARY, SETUP, FrozenGraph
 from nbflow.engine.handlers import call_flow_handlers, call_terminal_handler
 from nbflow.engine.holds import Holds
 from nbflow.engine.inbox import InterruptibleQueue
-from nbflow.engine.interrupts import Guard
+from nbflow.engine.interrupts import SHIELDED_INTERRUPTS, Guard
 from nbflow.engine.keeper import NoKeeper
 from nbflow.engine.nodes import DONE, EXPANDED
 from nbflow.engine.pipeline import Pipeline, opens_at_init, timed_out
@@ -83,7 +85,7 @@ if TYPE_CHECKING:
 
 HIT_AFTER_S = 0.5  # a cancelled task has this long to see the flag before an exception is raised in it
 LINGER_AFTER_S = 2.0  # then its task counts as ended; its block's cleanup goes on waiting for its thread
-HURRIED_CLEANUP_S = 5.0  # what a second interrupt leaves a cleanup
+HURRIED_S = 5.0  # what a second interrupt leaves a setup or cleanup
 CLOSE_TIMEOUT_S = 2.0
 Message = tuple["Callable[..., None]", tuple[Any, ...]]
 MISSED_S = 0.05  # until an interrupt that met code of nbflow's tries again to meet the user's
@@ -100,6 +102,12 @@ class Inbox(Protocol):
 
     def empty(self) -> bool:
         """Whether there is none."""
+
+
+def _say(text: str) -> None:
+    with suppress(Exception):  # there may be no stream any more
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 class Answer:
@@ -200,6 +208,8 @@ class RunLoop:
         self.holds = Holds(self)
         self.at_end: Callable[[], None] | None = None
         self.on_end: Callable[[], None] | None = None
+        self.outer = current_call() if blocking else None  # the call of another run that waits for this one
+        self.asked_with: type[BaseException] | None = None  # what that call is to raise when this run is over
         self.draws = Draws(graph)
         self.home = Values(graph, self.record.states)
         self.home.on_change = self._note_change
@@ -221,6 +231,9 @@ class RunLoop:
             for call in tuple(self.calls.values()):
                 if call.shielded:
                     self._start_timer(self._cleanup_limit_s(call, hurry=count == 2), call, TaskTimeoutSignal)
+                elif call.is_setup and count == 2:
+                    self._start_timer(HURRIED_S, call, TaskCancelled)
+            self._say_what_is_waited_for(count)
 
     def request_cancel(self, reason: str) -> None:
         """Cancel the run, also when its thread is busy with a task."""
@@ -231,8 +244,24 @@ class RunLoop:
                 call.stop_requested = True
                 if call.shielded:
                     self._start_timer(self._cleanup_limit_s(call), call, TaskTimeoutSignal)
-                else:
+                elif not call.is_setup:  # which is left to end (rule 13)
                     self._start_timer(HIT_AFTER_S, call, TaskCancelled)
+
+    def end_with(self, error: type[BaseException]) -> None:
+        """Cancel the run, whose caller is a task that is to raise `error` when all is cleaned up (rule 14)."""
+        self.asked_with = error
+        self.request_cancel("The task that waits for the run was asked to stop.")
+
+    def end_soon(self, reason: str, threads_s: float) -> None:
+        """Cancel the run because its process ends: threads that do not stop in time are given up (rule 14)."""
+        self.request_cancel(reason)
+        self.post(self._after, threads_s, self._give_threads_up)
+
+    def _give_threads_up(self) -> None:
+        self.schedule.shorten_graces()
+        for call in tuple(self.calls.values()):
+            if not (call.shielded or call.is_setup):
+                self._give_up_on(call)
 
     def _start_timer(self, delay_s: float, call: Call, error: type[BaseException]) -> threading.Timer:
         timer = threading.Timer(delay_s, self._hit, (call, error))
@@ -241,9 +270,12 @@ class RunLoop:
         return timer
 
     def _hit(self, call: Call, error: type[BaseException]) -> None:
-        if call.is_over or self.guard.interrupt(call, error):
+        if call.is_over:
             return
-        call.hit(error)
+        if call.inner is not None:
+            call.inner.end_with(error)
+        elif not self.guard.interrupt(call, error):
+            call.hit(error)
 
     def _missed(self, call: Call, error: type[BaseException]) -> None:
         """An interrupt met code of nbflow's while the call was made: try again in a moment, at the user's code."""
@@ -309,27 +341,35 @@ class RunLoop:
         """
         task, inputs = held.block.cleanup_task, {"mgr": held.manager, "resource": held.resource}
         call = Call(-1, task, task.run, inputs, lambda *_: self.values.copy())
-        call.shielded = True
         call.held, call.base = held, held.context
         tell_outcome(call, held, functools.partial(outcome_of, self.record, held))
         if not has_turn:
             in_turn(call, held)
         self.keeper.closing(held)
-        if at_end:  # else one that hangs would hold the run, and its user, for ever
-            limit_s = held.block.cleanup_timeout_s
-            if self._hurried:
-                limit_s = min(limit_s, HURRIED_CLEANUP_S)
-            timer = self._start_timer(limit_s, call, TaskTimeoutSignal)
-            self.guard.call = call
-            error = (perform if self.guard.is_installed else perform_on_worker)(call).error
-            call.is_over = True
-            self.guard.call = None
-            timer.cancel()
-        else:
-            error = perform(call).error
-            call.is_over = True
+        # One that hangs would hold the run, and its user, for ever.
+        error = self._perform_in_time(held, call) if at_end else perform(call).error
+        call.is_over = True
         if error is None:
             self.keeper.closed(held)
+        return error
+
+    def reclaim(self, held: Holding, reclaim: Callable[[], object]) -> BaseException | None:
+        """Reclaim what a setup that did not end well may have made, in the run's thread; returns its error."""
+        call = Call(-1, held.block.cleanup_task, reclaim, {}, lambda *_: self.values.copy())
+        return self._perform_in_time(held, call)
+
+    def _perform_in_time(self, held: Holding, call: Call) -> BaseException | None:
+        """Make a call that ends a resource, for as long as a cleanup of it may take; returns its error."""
+        call.shielded = True
+        limit_s = held.block.cleanup_timeout_s
+        if self._hurried:
+            limit_s = min(limit_s, HURRIED_S)
+        timer = self._start_timer(limit_s, call, TaskTimeoutSignal)
+        before, self.guard.call = self.guard.call, call
+        error = (perform if self.guard.is_installed else perform_on_worker)(call).error
+        call.is_over = True
+        self.guard.call = before
+        timer.cancel()
         return error
 
     def clean_again(self, held: Holding) -> BaseException | None:
@@ -626,6 +666,8 @@ class RunLoop:
     def _interrupted(self, count: int) -> None:
         """Rule 6: the first interrupt cancels, the second shortens every deadline, the third gives up by name."""
         self.cancel("Interrupted by the user.")
+        if not self._direct:
+            self._say_what_is_waited_for(count)
         if count == 2:
             self._hurried = True
             self.schedule.shorten_graces()
@@ -634,10 +676,24 @@ class RunLoop:
         elif count > 2:
             self._giving_up = True
 
+    def _say_what_is_waited_for(self, count: int) -> None:
+        """Tell the user who has asked to stop what is left to end, and what a further press does; from any thread."""
+        calls = [call for call in tuple(self.calls.values()) if call.shielded or call.is_setup]
+        if not calls or count >= SHIELDED_INTERRUPTS:
+            return
+        call, held = calls[0], self.pipeline.holding(calls[0].node)
+        what = f"{'setup' if call.is_setup else 'cleanup'} of {held.name if held else call.task.name}"
+        more = f" and {len(calls) - 1} more" if len(calls) > 1 else ""
+        left = "" if count == 1 else f", {HURRIED_S:g} s at most"
+        then = "cut it" if call.is_setup or count == 2 else "shorten it"
+        text = f"waiting for {what}{more}{left}; press again to {then}\n"
+        # Of its own thread: the signal may have come in the middle of a line that writes to the same stream.
+        threading.Thread(target=_say, args=(text,), daemon=True).start()
+
     def _cleanup_limit_s(self, call: Call, *, hurry: bool = False) -> float:
         held = self.pipeline.holding(call.node)
         limit_s = held.block.cleanup_timeout_s if held is not None else 0.0
-        return min(limit_s, HURRIED_CLEANUP_S) if hurry or self._hurried else limit_s
+        return min(limit_s, HURRIED_S) if hurry or self._hurried else limit_s
 
     def _set_deadlines(self, call: Call) -> None:
         """A running call of a cancelled run: when it gets an exception, when nobody waits for it any more."""
@@ -645,9 +701,12 @@ class RunLoop:
         if role == CLEANUP:
             self._after(self._cleanup_limit_s(call), self._give_up_on, call)
             return
-        # A setup is left alone at first: the sooner it ends by itself the better.
-        if role == ORDINARY or hurry:
-            self._after(0.0 if hurry else HIT_AFTER_S, self._hit, call, TaskCancelled)
+        if call.is_setup:  # left to end, unless the user asks again (rule 13)
+            if hurry:
+                self._after(HURRIED_S, self._hit, call, TaskCancelled)
+                self._after(HURRIED_S + 0.1, self._give_up_on, call)
+            return
+        self._after(0.0 if hurry else HIT_AFTER_S, self._hit, call, TaskCancelled)
         self._after(0.1 if hurry else LINGER_AFTER_S, self._give_up_on, call)
 
     def _after(self, delay_s: float, action: Callable[..., None], *args: Any) -> None:
@@ -967,8 +1026,13 @@ class RunLoop:
         while self.performed:  # made here, and not looked at any more
             self._keep_late(*self.performed.popleft())
         until = self.clock() + (0.0 if self.schedule.is_done or self._giving_up else LINGER_AFTER_S)
-        for call in self.calls.values():
+        for call in tuple(self.calls.values()):
             call.stop_requested = True
+            if (
+                self._giving_up and call.is_setup
+            ):  # what still runs is cut, and has a moment to say what is left
+                call.hit(TaskCancelled)
+                until = self.clock() + HIT_AFTER_S
         while True:
             wait_s = until - self.clock() if self._session is not None and self.calls else 0.0
             with self._closing:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from nbflow.engine.handle import Run
 
-BUDGET_S = 4.0  # a kernel manager kills 5 s after SIGTERM
+THREADS_S = 3.0  # for threads that cannot be stopped, before cleanups begin beside them
+BUDGET_S = 4.0  # until the process ends if nothing is cleaned up; a cleanup that runs is left to end
 _SLICE_S = 0.01
 
 
@@ -50,12 +51,20 @@ class Terminator:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         runs = list(self._going())
         for run in runs:
-            run.cancel("The process was told to end (SIGTERM).")
-        until = time.monotonic() + BUDGET_S
-        while time.monotonic() < until and not all(run.is_finished for run in runs):
-            time.sleep(_SLICE_S)
+            run.end_soon("The process was told to end (SIGTERM).", THREADS_S)
+        wait_for_cleanups(runs, BUDGET_S)
         if callable(self._before):
             self._before(number, frame)
         else:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
+
+
+def wait_for_cleanups(runs: Iterable[Run], budget_s: float) -> None:
+    """Wait until runs are over; after `budget_s` seconds only for those that are in a cleanup."""
+    until = time.monotonic() + budget_s
+    going = list(runs)
+    while going := [run for run in going if not run.is_finished]:
+        if time.monotonic() >= until and not any(run.cleans_up for run in going):
+            return
+        time.sleep(_SLICE_S)

@@ -6,6 +6,7 @@ told, once for each kind, and the run goes on.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import os
@@ -120,6 +121,13 @@ class RunKeeper:
             self._book.drop(entry.key)
             self._entries.pop(held, None)
         return answer
+
+    def reclaimer(self, held: Holding) -> Callable[[], object] | None:
+        """Return what reclaims a resource by its early handle; None if it has none, or cannot."""
+        entry = self._entries.get(held)
+        if entry is None or entry.handle is None or not kind_of(held).can_reclaim:
+            return None
+        return functools.partial(kind_of(held).cls.reclaim, json.loads(entry.handle))  # type: ignore[attr-defined]
 
     def flush(self) -> None:
         """Write all that still has to be."""
@@ -341,6 +349,9 @@ class _Blind:
     def claim(self, held: Holding) -> ClaimAnswer:
         """Let it go ahead."""
         return ClaimAnswer()
+
+    def reclaimer(self, held: Holding) -> None:
+        """There is no handle to do it by."""
 
 
 def keeper_of(flow: str, run: str) -> RunKeeper | _Blind:

@@ -72,7 +72,7 @@ def left_behind() -> list[Row]:
 def clean(row_id: int, *, gone: bool = False) -> Row:
     """Clean up one resource, and return its row as it is afterwards. What has ended already stays as it is.
 
-    What this kernel's cleanup failed for, or what its run kept or gave up, is cleaned up as `Run.retry_cleanup` does it;
+    What this kernel's cleanup failed for, or what its run kept or gave up, is cleaned up as by `Run.retry_cleanup`;
     what a dead kernel left, by the `reclaim` of its class in a process of its own.
 
     Args:

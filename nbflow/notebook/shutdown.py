@@ -7,21 +7,25 @@ kernel alive, until it is killed, for as long as a slow cleanup takes: that is t
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.handle import finish_live_runs
+from nbflow.engine.handle import finish_live_runs, live_runs, watch_for_end
 from nbflow.engine.interrupts import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
 _BUDGET_S = 2.0  # a kernel manager leaves 2.5 s before it sends SIGTERM
+_THREADS_S = 1.0  # for threads that cannot be stopped; SIGKILL comes 5 s after the request
 _BETWEEN_S = 0.1  # two of the interrupts after that
+_cell_began_at = 0.0
 _LAST_INTERRUPT = 4  # the third gives the resources up, the fourth does not even wait for the end of the run
 
 
@@ -37,7 +41,7 @@ class _Shutdown:
             guard = _guard_of_cell()
             if guard is not None and not guard.count:
                 _interrupt_cell()
-            finish_live_runs()
+            finish_live_runs(_THREADS_S)
             if guard is not None:
                 _free_cell(guard, until)
         finally:
@@ -75,8 +79,29 @@ def _wait_for(guard: Guard, until: float) -> None:
         time.sleep(0.01)
 
 
+def cancel_left_runs(result: ExecutionResult) -> None:
+    """Cancel the runs that a cell was waiting for on other threads when it was interrupted (rule 14).
+
+    They have begun since the cell has, and block their threads, as `await asyncio.to_thread(flow.run)` does.
+    """
+    error = result.error_in_exec
+    if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):
+        for run in live_runs():
+            if run.is_blocking and (run.started_at or 0.0) >= _cell_began_at:
+                run.cancel("The cell that waits for the run was interrupted.")
+
+
+def note_begin(info: object) -> None:
+    """Note when a cell begins."""
+    global _cell_began_at
+    _cell_began_at = time.time()
+
+
 def watch_shutdown(shell: InteractiveShell) -> None:
     """Have the runs ended when the shell's kernel is; a shell without a kernel has `atexit`."""
+    watch_for_end()
+    shell.events.register("pre_run_cell", note_begin)
+    shell.events.register("post_run_cell", cancel_left_runs)
     kernel = getattr(shell, "kernel", None)
     if kernel is not None and not isinstance(kernel.do_shutdown, _Shutdown):
         kernel.do_shutdown = _Shutdown(kernel.do_shutdown)
@@ -84,6 +109,9 @@ def watch_shutdown(shell: InteractiveShell) -> None:
 
 def unwatch_shutdown(shell: InteractiveShell) -> None:
     """Give the kernel back its own `do_shutdown`, unless somebody else has put theirs around it."""
+    for event, callback in (("pre_run_cell", note_begin), ("post_run_cell", cancel_left_runs)):
+        with suppress(ValueError):
+            shell.events.unregister(event, callback)
     kernel = getattr(shell, "kernel", None)
     if kernel is not None and isinstance(kernel.do_shutdown, _Shutdown):
         kernel.do_shutdown = kernel.do_shutdown.original

@@ -6,6 +6,7 @@ The numbers are those of the rules of the cleanup guarantee in the design.
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import textwrap
 import threading
 import time
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -272,15 +273,72 @@ def test_an_interrupt_that_does_not_wake_the_main_thread_is_noticed_all_the_same
     assert any(type(state) is states.Cancelled for state in flow.runs[-1].states.values())
 
 
-def test_an_interrupt_in_a_setup_leaves_nothing_to_clean_up(log):
-    """Rules 6 and 9."""
+@pytest.mark.parametrize("executor", ["inline", "threads"])
+def test_the_first_interrupt_lets_a_setup_run_to_its_end(log, executor):
+    """Rule 13: it is left to end, and then cleaned up; the user is told what is waited for."""
+
+    def setup():
+        began.set()
+        nap(told)
+
+    class Told(io.StringIO):
+        def write(self, text):
+            if "waiting for setup of it; press again to cut it" in text:
+                told.set()
+            return super().write(text)
+
+    began, told = threading.Event(), threading.Event()
+    with Flow("f") as flow, log.manager(setup=setup)() as r:
+        task(lambda r: log.append("task"))(r)
+
+    with pytest.raises(KeyboardInterrupt), redirect_stderr(Told()), interrupted(once=began):
+        flow.run(executor=executor)
+    assert log == ["setup it", "cleanup it"]
+    assert type(flow.runs[-1].state) is states.Cancelled
+
+
+@pytest.mark.parametrize("executor", ["inline", "threads"])
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_setup_is_cut_when_the_user_insists(log, executor, times, monkeypatch):
+    """Rule 13: after a moment by the second interrupt, at once by the third; what may be left is said."""
+    if times == 2:
+        monkeypatch.setattr("nbflow.engine.run.HURRIED_S", 0.05)
     began = threading.Event()
     with Flow("f") as flow, log.manager(setup=partial(nap, began=began))() as r:
         task(lambda r: r)(r)
 
-    with interrupted(once=began), pytest.raises(KeyboardInterrupt):
-        flow.run()
+    with (
+        pytest.warns(RuntimeWarning, match="the setup of 'it' was cut short; what it had made may be left"),
+        pytest.raises(KeyboardInterrupt),
+        interrupted(once=began, times=times),
+    ):
+        flow.run(executor=executor)
     assert log == []
+    assert flow.runs[-1].state.is_finished()
+
+
+def test_a_cancel_from_another_thread_lets_a_setup_run_to_its_end(log):
+    """Rule 13: also of a run that blocks the thread that sets up."""
+    began, free = threading.Event(), threading.Event()
+
+    def setup():
+        began.set()
+        nap(free)
+
+    def cancel():
+        began.wait(LONG_S)
+        flow.runs[-1].cancel()
+        free.set()
+
+    with Flow("f") as flow, log.manager(setup=setup)() as r:
+        task(lambda r: log.append("task"))(r)
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    state = flow.run()
+    thread.join()
+
+    assert type(state) is states.Cancelled
+    assert log == ["setup it", "cleanup it"]
 
 
 def test_the_first_interrupt_lets_a_cleanup_run_to_its_end(log):
@@ -297,7 +355,7 @@ def test_the_first_interrupt_lets_a_cleanup_run_to_its_end(log):
 @pytest.mark.parametrize("executor", ["inline", "threads"])
 def test_the_second_interrupt_shortens_the_time_of_a_cleanup(log, executor, monkeypatch):
     """Rule 6."""
-    monkeypatch.setattr("nbflow.engine.run.HURRIED_CLEANUP_S", 0.1)
+    monkeypatch.setattr("nbflow.engine.run.HURRIED_S", 0.1)
     began, free = threading.Event(), threading.Event()
     with Flow("f") as flow, log.manager(cleanup=partial(nap, free, began))() as r:
         task(lambda r: r)(r)
@@ -316,7 +374,7 @@ def test_the_second_interrupt_shortens_the_time_of_a_cleanup(log, executor, monk
 @pytest.mark.parametrize("executor", ["inline", "threads"])
 def test_the_third_interrupt_gives_resources_up_by_name(log, executor, monkeypatch):
     """Rule 6."""
-    monkeypatch.setattr("nbflow.engine.run.HURRIED_CLEANUP_S", LONG_S)
+    monkeypatch.setattr("nbflow.engine.run.HURRIED_S", LONG_S)
     began, free = threading.Event(), threading.Event()
     with Flow("f") as flow, log.manager(cleanup=partial(nap, free, began))() as r:
         task(lambda r: r)(r)
@@ -568,19 +626,18 @@ def test_a_task_that_lets_go_in_its_grace_is_followed_by_the_cleanup(log, monkey
     assert log == ["setup it", "lets go", "cleanup it"]
 
 
-@pytest.mark.parametrize("grace_s", [0.0, 30.0])
 @pytest.mark.parametrize("has_setup", [True, False])
-def test_a_setup_that_comes_late_after_a_cancel_is_cleaned_up_all_the_same(
-    log, monkeypatch, grace_s, has_setup
-):
-    """Rule 1: in its grace by the run, afterwards by the thread that set it up."""
-    monkeypatch.setattr("nbflow.engine.run.LINGER_AFTER_S", 0.05)
+def test_a_setup_that_cannot_be_cut_is_cleaned_up_when_it_comes(log, monkeypatch, has_setup):
+    """Rule 1: by the thread that set it up, although the run is over."""
+    monkeypatch.setattr("nbflow.engine.run.HURRIED_S", 0.05)
     monkeypatch.setattr("nbflow.engine.run.CLOSE_TIMEOUT_S", 0.0)
     began, free, cleaned = threading.Event(), threading.Event(), threading.Event()
 
     def slow():
         began.set()
-        nap(free)
+        while not free.is_set():
+            with suppress(BaseException):
+                nap(free)
 
     class Base:
         def cleanup(self, resource):
@@ -598,17 +655,15 @@ def test_a_setup_that_comes_late_after_a_cancel_is_cleaned_up_all_the_same(
             slow()
             log.append("setup")
 
-    with Flow("f") as flow, resource_manager(grace_s=grace_s)(WithSetup if has_setup else Without)() as r:
+    with Flow("f") as flow, resource_manager(WithSetup if has_setup else Without)() as r:
         task(lambda r=None: r)(r) if has_setup else task(lambda: 1)()
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         run = flow.start(executor=ThreadExecutor(2))
-        assert began.wait(LONG_S)
-        if grace_s:
-            run.listen(lambda event: free.set() if "has not let go" in event.note else None)
-        run.cancel()
-        run.wait(LONG_S)
+        with pytest.raises(KeyboardInterrupt), interrupted(once=began, times=2):
+            run.wait(LONG_S)
+        assert run.is_finished
         free.set()
 
         assert cleaned.wait(LONG_S)

@@ -155,7 +155,12 @@ def test_a_cleanup_that_hangs_when_its_setup_came_at_the_last_moment_does_not_ho
     told: list[str] = []
 
     for moment in range(12, 30):  # one of them is the last
-        plan = one_block(does=does, graces={"b": 0}, mode=mode, deeds=((12, "cancel"), (moment, "end")))
+        plan = one_block(
+            does=does,
+            graces={"b": 0},
+            mode=mode,
+            deeds=((12, "interrupt"), (12, "interrupt"), (moment, "end")),
+        )
         told += simulate(plan, Decided()).told
 
     assert "hears TaskTimeoutSignal" in told

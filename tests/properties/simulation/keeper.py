@@ -25,7 +25,7 @@ class Keeper:
         "open": ("intent", "open"),
         "closing": ("open", "closing", "failed", "abandoned"),
         "closed": ("intent", "open", "closing", "failed", "abandoned"),
-        "failed": ("open", "closing", "failed", "abandoned"),
+        "failed": ("intent", "open", "closing", "failed", "abandoned"),
         "abandoned": ("intent", "open", "closing", "failed"),
     }
 
@@ -64,6 +64,9 @@ class Keeper:
 
     def claim(self, held: Holding) -> ClaimAnswer:
         return ClaimAnswer()
+
+    def reclaimer(self, held: Holding) -> None:
+        """No manager here has a handle."""
 
     def flush(self) -> None:
         self.is_flushed = True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nbflow import Task, states
 from nbflow.engine.blocks import BlockStatus
 from nbflow.engine.frozen import CLEANUP
-from nbflow.engine.run import HURRIED_CLEANUP_S
+from nbflow.engine.run import HURRIED_S
 from tests.properties.simulation.happenings import Happenings
 from tests.properties.simulation.keeper import HAS_KEEPER
 from tests.properties.simulation.plans import walk
@@ -53,15 +53,17 @@ class AtRest(Happenings):
                 raise self.broken(f"rule 8: {graph.blocks[key[0]].name} stays open after its last task")
 
     def check_deadlines(self, until: float | None) -> None:
-        """Rule 6: a cancelled run waits for nothing without limit, a hurried one not long, one given up for nothing."""
+        """Rules 6 and 13: a cancelled run waits for nothing without limit but for a setup, a hurried one not long."""
         if self.interrupts > 2:
             raise self.broken("rule 6: the run waits although it was given up")
-        if self.cancelled_at is not None and until is None:
+        sets_up = any(flight.call.is_setup for flight in self.flights)
+        if self.cancelled_at is not None and until is None and not sets_up:
             raise self.broken("rule 6: a cancelled run waits without limit")
         if self.hurried_at is None:
             return
         for flight in self.flights:
-            limit_s = HURRIED_CLEANUP_S if self.role(flight.call.node) == CLEANUP else 0.1
+            is_left = flight.call.is_setup or self.role(flight.call.node) == CLEANUP
+            limit_s = HURRIED_S + 0.1 if is_left else 0.1
             waited_s = self.simulation.clock() - max(self.hurried_at, flight.since)
             if not self.loop.is_lingering(flight.call) and waited_s > limit_s + 1e-6:
                 raise self.broken(f"rule 6: a hurried run waits {waited_s:g} s for {flight.call.task.name}")
