@@ -97,6 +97,9 @@ class Run:
         (True, 2)
     """
 
+    blocks_aside: ClassVar[Callable[[Run], None] | None] = (
+        None  # set by the notebook: told of runs on other threads
+    )
     debugger: ClassVar[Callable[[TracebackType], object] | None] = None  # set by the notebook: IPython's
 
     def __init__(self, loop: RunLoop, flow: Any, number: int, parameters: dict[str, Any]) -> None:
@@ -759,6 +762,8 @@ class Run:
         loop = self._loop
         if loop.outer is not None or threading.current_thread() is not threading.main_thread():
             self._make_known()
+            if Run.blocks_aside is not None:
+                Run.blocks_aside(self)
         if loop.outer is None:
             loop.work()
         else:

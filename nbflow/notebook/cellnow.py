@@ -63,10 +63,10 @@ class CellNow:
         self.passes.begin_cell(self.key, self.started, is_command=not self.is_magic)
         self._parts = 0
 
-    def end(self, result: ExecutionResult) -> None:
+    def end(self, result: ExecutionResult | None) -> None:
         """Note that the cell has been executed."""
         self.depth = max(0, self.depth - 1)  # the cell that loads the extension has had no beginning
-        if not self.depth and result.success:
+        if not self.depth and result is not None and result.success:
             self._ended_well[self.key] = self.started
 
     @property

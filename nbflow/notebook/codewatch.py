@@ -35,7 +35,7 @@ class CodeWatch:
         self._execution = execute_cell(place, cell_label(self.shell), names)
         self._before = dict(names)
 
-    def end(self, result: ExecutionResult) -> None:
+    def end(self, result: ExecutionResult | None) -> None:
         """Note what the cell has made and bound to names, whether it ended well or not."""
         self._depth = max(0, self._depth - 1)
         if self._depth or self._execution is None:
@@ -45,7 +45,7 @@ class CodeWatch:
         for name, value in list(names.items()):
             if before.get(name) is not value and _is_made_in(names.get("__name__"), value):
                 remember(value, name, execution)
-        leave_cell(is_whole=bool(result.success))
+        leave_cell(is_whole=result is not None and bool(result.success))
 
 
 def _is_made_in(module: object, value: object) -> bool:

@@ -28,11 +28,12 @@ class CellNumbers:
             self.uncounted = None if info.store_history else self._last + 1
         self._depth += 1
 
-    def end(self, result: ExecutionResult) -> None:
+    def end(self, result: ExecutionResult | None) -> None:
         """Note the number of a cell that was executed."""
         self._depth = max(0, self._depth - 1)  # the cell that loads the extension has had no beginning
         if not self._depth:
-            self._last = self.uncounted or max(self._last, result.execution_count or 0)
+            counted = 0 if result is None else result.execution_count or 0
+            self._last = self.uncounted or max(self._last, counted)
             self.uncounted = None
 
 

@@ -8,13 +8,14 @@ kernel alive, until it is killed, for as long as a slow cleanup takes: that is t
 from __future__ import annotations
 
 import asyncio
+import functools
 import signal
 import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.handle import finish_live_runs, live_runs, watch_for_end
+from nbflow.engine.handle import Run, finish_live_runs, live_runs, watch_for_end
 from nbflow.engine.interrupts import Guard
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _BUDGET_S = 2.0  # a kernel manager leaves 2.5 s before it sends SIGTERM
 _THREADS_S = 1.0  # for threads that cannot be stopped; SIGKILL comes 5 s after the request
 _BETWEEN_S = 0.1  # two of the interrupts after that
 _cell_began_at = 0.0
+_TICK_S = 0.2
 _LAST_INTERRUPT = 4  # the third gives the resources up, the fourth does not even wait for the end of the run
 
 
@@ -79,16 +81,29 @@ def _wait_for(guard: Guard, until: float) -> None:
         time.sleep(0.01)
 
 
-def cancel_left_runs(result: ExecutionResult) -> None:
+def cancel_left_runs(result: ExecutionResult | None) -> None:
     """Cancel the runs that a cell was waiting for on other threads when it was interrupted (rule 14).
 
     They have begun since the cell has, and block their threads, as `await asyncio.to_thread(flow.run)` does.
     """
-    error = result.error_in_exec
-    if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):
+    error = None if result is None else result.error_in_exec  # of an interrupted `await` there is no result
+    if result is None or isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):
         for run in live_runs():
             if run.is_blocking and (run.started_at or 0.0) >= _cell_began_at:
                 run.cancel("The cell that waits for the run was interrupted.")
+
+
+def _keep_awake(kernel: Any, run: Run) -> None:
+    """Turn the kernel's event loop now and then while a run blocks another thread.
+
+    A cell that awaits such a run leaves the loop asleep, and ipykernel notices a stop only when the loop turns.
+    """
+
+    def tick() -> None:
+        while not run._loop.is_over.wait(_TICK_S):
+            kernel.io_loop.add_callback(lambda: None)
+
+    threading.Thread(target=tick, name="nbflow-awake", daemon=True).start()
 
 
 def note_begin(info: object) -> None:
@@ -97,21 +112,43 @@ def note_begin(info: object) -> None:
     _cell_began_at = time.time()
 
 
+class _TerminalExit:
+    """Stands in for what a terminal's IPython does at its exit, which empties the user's names before `atexit`."""
+
+    def __init__(self, original: Callable[[], Any]) -> None:
+        self.original = original
+
+    def __call__(self) -> Any:
+        try:
+            finish_live_runs()
+        finally:
+            answer = self.original()
+        return answer
+
+
 def watch_shutdown(shell: InteractiveShell) -> None:
-    """Have the runs ended when the shell's kernel is; a shell without a kernel has `atexit`."""
+    """Have the runs ended when the shell's kernel is, or when a shell in a terminal is left."""
     watch_for_end()
+    kernel = getattr(shell, "kernel", None)
+    if kernel is not None:
+        Run.blocks_aside = staticmethod(functools.partial(_keep_awake, kernel))
     shell.events.register("pre_run_cell", note_begin)
     shell.events.register("post_run_cell", cancel_left_runs)
-    kernel = getattr(shell, "kernel", None)
     if kernel is not None and not isinstance(kernel.do_shutdown, _Shutdown):
         kernel.do_shutdown = _Shutdown(kernel.do_shutdown)
+    leave = getattr(shell, "_atexit_once", None)
+    if kernel is None and leave is not None and not isinstance(leave, _TerminalExit):
+        shell._atexit_once = _TerminalExit(leave)  # type: ignore[method-assign]
 
 
 def unwatch_shutdown(shell: InteractiveShell) -> None:
     """Give the kernel back its own `do_shutdown`, unless somebody else has put theirs around it."""
+    Run.blocks_aside = None
     for event, callback in (("pre_run_cell", note_begin), ("post_run_cell", cancel_left_runs)):
         with suppress(ValueError):
             shell.events.unregister(event, callback)
     kernel = getattr(shell, "kernel", None)
     if kernel is not None and isinstance(kernel.do_shutdown, _Shutdown):
         kernel.do_shutdown = kernel.do_shutdown.original
+    if isinstance(vars(shell).get("_atexit_once"), _TerminalExit):
+        del shell._atexit_once

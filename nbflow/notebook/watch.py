@@ -168,8 +168,9 @@ class CellWatch:
         with Shield():
             self._finish(now.entered.pop(id(flow)), now, is_well=True, is_over=False)
 
-    def end(self, result: ExecutionResult) -> None:
-        """Keep what the cell has added if it ended well, else undo it."""
+    def end(self, result: ExecutionResult | None) -> None:
+        """Keep what the cell has added if it ended well, else undo it; an `await` that was cut short has no result."""
+        is_well = result is not None and bool(result.success)
         if self.cell.depth:
             return
         now, self._now = self._now, None
@@ -178,8 +179,8 @@ class CellWatch:
             return
         for entered in now.entered.values():
             with Shield():
-                self._finish(entered, now, is_well=bool(result.success))
-        if result.success:
+                self._finish(entered, now, is_well=is_well)
+        if is_well:
             for one in now.made:
                 flow = one()
                 if flow is not None and flow.name not in flows and is_reached(flow, self.shell.user_ns):
