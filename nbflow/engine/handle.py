@@ -826,12 +826,13 @@ def _let_runs_go() -> None:
     _terminator.let_go()
 
 
-def finish_live_runs(threads_s: float | None = None) -> None:
+def finish_live_runs(threads_s: float | None = None, limit_s: float | None = None) -> None:
     """Cancel what still runs when the interpreter or its kernel ends, and give the cleanups the time there is.
 
     Args:
         threads_s: How long threads that cannot be stopped are waited for, in seconds; None: for as long as their
             blocks say, as in a script that ends by itself, unless Ctrl-C has ended it.
+        limit_s: How long cleanups that have begun are waited for, in seconds; None: until they end.
     """
     atexit.unregister(finish_live_runs)
     if threads_s is None and issubclass(getattr(sys, "last_type", None) or Exception, KeyboardInterrupt):
@@ -846,4 +847,4 @@ def finish_live_runs(threads_s: float | None = None) -> None:
         for run in runs:
             run.wait()
     else:
-        wait_for_cleanups(runs, threads_s + _AFTER_THREADS_S)
+        wait_for_cleanups(runs, threads_s + _AFTER_THREADS_S, limit_s)

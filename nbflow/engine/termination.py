@@ -60,11 +60,14 @@ class Terminator:
             signal.raise_signal(number)
 
 
-def wait_for_cleanups(runs: Iterable[Run], budget_s: float) -> None:
-    """Wait until runs are over; after `budget_s` seconds only for those that are in a cleanup."""
-    until = time.monotonic() + budget_s
+def wait_for_cleanups(runs: Iterable[Run], budget_s: float, limit_s: float | None = None) -> None:
+    """Wait until runs are over; after `budget_s` seconds only for those that are in a cleanup, up to `limit_s`."""
+    began = time.monotonic()
+    until = began + budget_s
     going = list(runs)
     while going := [run for run in going if not run.is_finished]:
         if time.monotonic() >= until and not any(run.cleans_up for run in going):
+            return
+        if limit_s is not None and time.monotonic() >= began + limit_s:
             return
         time.sleep(_SLICE_S)

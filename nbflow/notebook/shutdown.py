@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
-_BUDGET_S = 2.0  # a kernel manager leaves 2.5 s before it sends SIGTERM
+_BUDGET_S = 4.0  # a kernel manager sends SIGTERM after 2.5 s, and SIGKILL after 5 s
+_LIMIT_S = 10.0  # for cleanups of background runs, where nobody kills the kernel
 _THREADS_S = 1.0  # for threads that cannot be stopped; SIGKILL comes 5 s after the request
 _BETWEEN_S = 0.1  # two of the interrupts after that
 _cell_began_at = 0.0
@@ -43,7 +44,7 @@ class _Shutdown:
             guard = _guard_of_cell()
             if guard is not None and not guard.count:
                 _interrupt_cell()
-            finish_live_runs(_THREADS_S)
+            finish_live_runs(_THREADS_S, limit_s=_LIMIT_S)
             if guard is not None:
                 _free_cell(guard, until)
         finally:

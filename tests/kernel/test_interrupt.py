@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from queue import Empty
 
 import pytest
 
 from tests.cells import FLOW, RUN, STATE, WORKSHOP
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.kernel
 
@@ -165,3 +168,54 @@ def test_a_retried_task_is_stopped_with_its_one_resource(kernel, log, wait_until
 
     assert kernel.reply(cell).ename == "KeyboardInterrupt"
     assert log() == ["setup", "first", "busy", "busy", "busy", "closing", "cleanup"]
+
+
+def test_the_stop_button_finds_a_run_that_a_cell_awaits_on_another_thread(kernel, log, wait_until):
+    """Rule 14: also where nothing else turns the event loop of the kernel."""
+    kernel.run(WORKSHOP)
+    kernel.run(FLOW)
+    kernel.execute("import asyncio\nawait asyncio.to_thread(nbflow.flows['work'].run)", wait=False)
+    wait_until(lambda: "busy" in log(), what="the task to begin")
+
+    kernel.interrupt()
+
+    wait_until(lambda: "cleanup" in log(), what="the cleanup")
+    assert log().count("cleanup") == 1
+    assert kernel.children() == []
+
+
+def test_what_is_held_is_cleaned_up_when_a_terminal_is_left(tmp_path):
+    """Rule 14: before IPython empties the names that the cleanup needs."""
+    typed = """\
+%load_ext nbflow
+from nbflow import Flow, resource_manager, task
+import os
+import subprocess
+import sys
+
+@resource_manager
+class Server:
+    def setup(self): return os.getpid()
+    def cleanup(self, pid): open("cleaned", "w").write(str(os.getpid() == pid))
+
+@task
+def fails(pid): raise ValueError
+
+with Flow("f") as flow:
+    with Server() as pid: fails(pid)
+
+run = flow.start(hold_on_failure=True); run.wait(60, or_held=True)
+exit
+"""
+    command = [sys.executable, "-m", "IPython", "--no-banner", "--simple-prompt", "--no-autoindent"]
+    environment = {
+        **os.environ,
+        "NBFLOW_HOME": str(tmp_path / "home"),
+        "IPYTHONDIR": str(tmp_path / "ipython"),
+    }
+
+    subprocess.run(
+        command, cwd=tmp_path, env=environment, input=typed, text=True, timeout=PATIENCE_S, check=True
+    )
+
+    assert (tmp_path / "cleaned").read_text() == "True"

@@ -55,7 +55,7 @@ def work(kernel):
 
 
 def test_what_is_done_on_the_way_out_takes_less_than_a_kernel_manager_leaves():
-    assert KernelManager().shutdown_wait_time / 2 > _BUDGET_S
+    assert KernelManager().shutdown_wait_time > _BUDGET_S
 
 
 # With a child of the kernel's own process group alive, a kernel that shuts down never gets to `atexit`.
