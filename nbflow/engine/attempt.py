@@ -77,6 +77,7 @@ class Call:
     deferred: list[Deferred] = []  # what is still to be undone
     undone: list[tuple[Deferred, BaseException]] | None = None  # what failed of undoing half a setup
     had_deferred = False
+    has_begun = False  # only of one that keeps what it gives
     inner: Inner | None = None  # the run that blocks this call's thread
     hook_error: BaseException | None = None
     made: dict[str, Any] | None = None
@@ -262,6 +263,7 @@ def _undo(call: Call) -> None:
 
 
 def _call_and_keep(call: Call, kept: list[Any]) -> Any:
+    call.has_begun = True
     if call.begin is not None:
         call.fn, call.args = call.begin()
     # In one step of the interpreter the resource is in the list: an exception that is sent to this thread comes

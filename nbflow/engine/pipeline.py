@@ -546,7 +546,7 @@ class Pipeline:
 
     def _end_half(self, held: Holding, call: Call, error: BaseException | None) -> None:
         """Rule 13: reclaim what a setup that did not end well may have made, or say that it may be left."""
-        reclaim = self._loop.keeper.reclaimer(held)
+        reclaim = self._loop.keeper.reclaimer(held) if call.has_begun else None
         if reclaim is not None:
             failed = self._loop.reclaim(held, reclaim)
             if failed is None:
@@ -555,7 +555,8 @@ class Pipeline:
                 held.half = [(0, reclaim, (), {})]
                 self.leak(held, failed, None)
         elif (
-            error is not None
+            call.has_begun
+            and error is not None
             and was_cut(error)
             and not (call.had_deferred or isinstance(held.manager, Wrapped))
         ):

@@ -341,6 +341,21 @@ def test_a_cancel_from_another_thread_lets_a_setup_run_to_its_end(log):
     assert log == ["setup it", "cleanup it"]
 
 
+def test_a_setup_that_a_cancel_keeps_from_beginning_has_left_nothing(log):
+    """Rule 13 speaks of setups that ran."""
+    with Flow("f") as flow, log.manager()() as r:
+        task(lambda r: log.append("task"))(r)
+    run = flow._prepare(None, {}, blocking=True)
+    run.listen(lambda event: run.cancel() if event.note == "opening" else None)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run.work()
+
+    assert log == []
+    assert list(run.block_status.values()) == [BlockStatus.CLOSED]
+
+
 def test_the_first_interrupt_lets_a_cleanup_run_to_its_end(log):
     """Rule 6: cleanups are shielded."""
     with Flow("f") as flow, log.manager(cleanup=interrupt)() as r:
