@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from nbflow.engine.handle import Run
 
 THREADS_S = 3.0  # for threads that cannot be stopped, before cleanups begin beside them
-BUDGET_S = 4.0  # until the process ends if nothing is cleaned up; a cleanup that runs is left to end
+BUDGET_S = 4.0  # until the process ends if nothing is cleaned up
+LIMITS_S = (30.0, 5.0, 0.0)  # for cleanups that run, at the first SIGTERM, the second, and those after it
 _SLICE_S = 0.01
 
 
@@ -32,6 +33,7 @@ class Terminator:
     def __init__(self, going: Callable[[], Iterable[Run]]) -> None:
         self._going = going
         self._before: Any = signal.SIG_DFL
+        self._count = 0
 
     def watch(self) -> None:
         """Take SIGTERM from now on, unless it is ignored; does nothing away from the main thread."""
@@ -52,7 +54,10 @@ class Terminator:
         runs = list(self._going())
         for run in runs:
             run.end_soon("The process was told to end (SIGTERM).", THREADS_S)
-        wait_for_cleanups(runs, BUDGET_S)
+        limit_s = LIMITS_S[min(self._count, len(LIMITS_S) - 1)]
+        self._count += bool(runs)
+        wait_for_cleanups(runs, min(BUDGET_S, limit_s), limit_s)
+        self._count = 0
         if callable(self._before):
             self._before(number, frame)
         else:

@@ -60,4 +60,4 @@ def test_a_setup_that_raises_is_told_as_closed(lines):
 
     flow.run()
 
-    assert lines == ["intend", "closed", "flush"]
+    assert lines == ["intend", "reclaimer", "closed", "flush"]

@@ -75,16 +75,16 @@ def test_a_resource_is_cleaned_up_when_the_trigger_says_so(diary, executor):
 
 
 def test_what_was_kept_is_cleaned_up_by_an_explicit_word(diary):
-    """Rule 19: `%flow resources clean` calls its own cleanup."""
+    """Rule 19: `%flow resources clean` calls its own hooks and cleanup."""
     flow = flow_with(folder(diary, triggers.all_successful), fails=True)
     flow.run()
     (row,) = ledger.resources()
 
     assert ledger.clean(row.id).state == "closed"
-    assert diary == ["setup", "cleanup"]
+    assert diary == ["setup", "on_failure", "cleanup"]
     assert flow.runs[-1].block_status == {flow.blocks[0]: "cleaned"}
     assert ledger.clean(row.id).state == "closed"
-    assert diary == ["setup", "cleanup"]
+    assert diary == ["setup", "on_failure", "cleanup"]
 
 
 def test_what_was_kept_may_be_forgotten(diary):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -59,6 +60,26 @@ def test_a_handler_of_the_user_is_called_afterwards():
     handler = "signal.signal(signal.SIGTERM, lambda *_: (print('mine', flush=True), sys.exit(3)))"
 
     assert output_after_sigterm(handler) == (["working", "cleanup", "mine"], 3)
+
+
+def test_who_sends_it_again_and_again_does_not_wait_for_a_cleanup():
+    """Rule 6: the first waits, the second not so long, the third not at all."""
+    script = SCRIPT.replace('print("cleanup", flush=True)', 'print("cleanup", flush=True); time.sleep(3600)')
+    command = [sys.executable, "-c", script.replace("BEFORE", "")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+
+        assert process.stdout.readline() == "working\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "cleanup\n"
+        process.send_signal(signal.SIGTERM)
+        for _ in range(int(PATIENCE_S)):  # two that come at once are one
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(1)
+                break
+            process.send_signal(signal.SIGTERM)
+
+    assert process.returncode == -signal.SIGTERM
 
 
 IGNORES = """
