@@ -138,9 +138,14 @@ def check(run: Run, world: World) -> None:
         if not block.mapped:
             mine = [r for r in world.resources if r.key == block.name]
             if status is BlockStatus.LEAKED and not mine:
-                assert set(world.plan.does[f"{block.name}.setup"]) & set(ENDING), "nothing cut this setup (rule 13)"
+                assert set(world.plan.does[f"{block.name}.setup"]) & set(ENDING), (
+                    "nothing cut this setup (rule 13)"
+                )
             else:
-                assert (status in (BlockStatus.CLEANED, BlockStatus.LEAKED)) == bool(mine), (block.name, status)
+                assert (status in (BlockStatus.CLEANED, BlockStatus.LEAKED)) == bool(mine), (
+                    block.name,
+                    status,
+                )
 
 
 def check_order(world: World) -> None:
