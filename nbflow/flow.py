@@ -26,6 +26,7 @@ from nbflow.engine.closure import ALL
 from nbflow.engine.compare import Comparison
 from nbflow.engine.events import warn_safely
 from nbflow.engine.frozen import FrozenGraph
+from nbflow.engine.given_parameters import PARAMETERS, START_OPTIONS, GivenParameters, takes_parameters
 from nbflow.engine.handle import Run
 from nbflow.engine.holders import is_held
 from nbflow.engine.past import Durations, Past
@@ -76,11 +77,7 @@ _OF_AN_ATTEMPT = (
     "task_loop_result",
     "resume",
 )  # of a task that runs this flow, and nothing to do with its tasks
-_START_OPTIONS = frozenset(
-    {
-        *("context", "executor", "flow_run_id", "flow_run_name", "hold_limit_s", "hold_on_failure", "paused"),
-    }
-)
+_RUN_OPTIONS = ("context", "executor", "flow_run_id", "flow_run_name", "state", "task_states")
 _WITHOUT_MEANING = ("schedule", "run_config", "storage", "result")
 
 
@@ -224,6 +221,7 @@ class Flow(Graph):
 
     # -- running ----------------------------------------------------------------------------------------------
 
+    @takes_parameters(*_RUN_OPTIONS, "hold_on_failure")
     def run(
         self,
         parameters: dict[str, Any] | None = None,
@@ -237,7 +235,8 @@ class Flow(Graph):
         this returns or raises.
 
         Args:
-            parameters: Values of parameters by name; keywords of the same names do as well.
+            parameters: Values of parameters by name; keywords of the same names do as well. Where a parameter has the
+                name of an option, the keyword is the parameter, unless its value is given here.
             run_on_schedule: Accepted for Prefect 1 flows; there are no schedules.
             runner_cls: Accepted for Prefect 1 flows; there are no runner classes.
             **kwargs: Parameters, and `state`, `task_states`, `context`, `executor`, `flow_run_name`, `flow_run_id`.
@@ -266,6 +265,7 @@ class Flow(Graph):
         finally:
             current_context.swap(before)
 
+    @takes_parameters(*_RUN_OPTIONS, "_plan")
     def start(
         self,
         parameters: dict[str, Any] | None = None,
@@ -278,7 +278,7 @@ class Flow(Graph):
         """Start a run in the background and return its handle at once.
 
         Args:
-            parameters: Values of parameters by name; keywords of the same names do as well.
+            parameters: Values of parameters by name; keywords of the same names do as well, see `run`.
             paused: Whether to stand still before the first task, to be stepped through.
             hold_on_failure: Whether to stand still where a task fails, with the resources open: see `Run.retry`.
             hold_limit_s: After how many seconds of standing still the run is cancelled; None: never.
@@ -299,6 +299,7 @@ class Flow(Graph):
         run.begin()
         return run
 
+    @takes_parameters()
     def plan(self, what: str | Iterable[Task | Block] | Task | Block = "all", **parameters: Any) -> Plan:
         """Return what a rerun of the newest run would do, and do nothing: see `Run.rerun`.
 
@@ -306,7 +307,7 @@ class Flow(Graph):
 
         Args:
             what: "all", "failed", "stale", or tasks and blocks.
-            **parameters: Values of parameters.
+            **parameters: Values of parameters; or `parameters`, a dictionary of them.
 
         Raises:
             RerunError: If `what` is none of these.
@@ -322,7 +323,7 @@ class Flow(Graph):
               add  runs  new
         """
         previous = self.runs[-1] if self.runs else None
-        return self._plan_after(previous, what, parameters)
+        return self._plan_after(previous, what, {**(parameters.pop(PARAMETERS, None) or {}), **parameters})
 
     def rerun_of(
         self, run: Run, what: str | Iterable[Task | Block] | Task | Block, dry: bool, given: dict[str, Any]
@@ -347,12 +348,10 @@ class Flow(Graph):
 
     def _take_parameters(self, given: dict[str, Any]) -> dict[str, Any]:
         """Return the parameters among keywords; what is left there are options of `start`."""
-        known = {parameter.name for parameter in self.parameters()}
-        parameters = {**(given.pop("parameters", None) or {})}
-        parameters |= {name: given.pop(name) for name in tuple(given) if name in known}
-        unknown = tuple(name for name in given if name not in _START_OPTIONS)
+        parameters = {**(given.pop(PARAMETERS, None) or {})}
+        unknown = tuple(name for name in given if name not in START_OPTIONS)
         if unknown:
-            raise UnexpectedArgumentError(unknown, tuple(sorted(known)))
+            raise UnexpectedArgumentError(unknown, tuple(sorted(p.name for p in self.parameters())))
         return parameters
 
     def start_plan(self, plan: Plan, **options: Any) -> Run:
@@ -368,7 +367,7 @@ class Flow(Graph):
             RetryError: If the newest definition of a function does not take its task's inputs.
         """
         renew_tasks(plan.graph, [step.task for step in plan.steps if step.runs])
-        return self.start(dict(plan.parameters), _plan=plan, **options)
+        return self.start(GivenParameters(plan.parameters), _plan=plan, **options)
 
     def _plan_after(
         self,
@@ -381,10 +380,10 @@ class Flow(Graph):
         warn_of_rivals(graph.tasks)
         if previous is None:
             word, asked = asked_for(what, graph, None)
-            values = self._parameter_values(given, {})
+            values = self._parameter_values(given)
             return make_plan(graph, [None] * len(graph.tasks), what=word, asked=asked, parameters=values)
         word, asked = asked_for(what, graph, previous.graph)
-        values = self._parameter_values({**self._parameters_of(previous), **given}, {})
+        values = self._parameter_values({**self._parameters_of(previous), **given})
         past = Past(
             graph,
             previous.graph,
@@ -463,7 +462,7 @@ class Flow(Graph):
             raise RunInsideFlowError(self.name)
         if "return_tasks" in kwargs:
             raise RunOptionError("The `return_tasks` keyword cannot be provided to `flow.run()`.")
-        values = self._parameter_values(parameters, kwargs)
+        values = self._parameter_values(parameters)
         task_states = kwargs.pop("task_states", None)
         extra = kwargs.pop("context", None) or {}
         executor = self._executor(kwargs.pop("executor", None))
@@ -535,6 +534,7 @@ class Flow(Graph):
         """
         return self._needed_store().runs()
 
+    @takes_parameters(*START_OPTIONS)
     def resume(
         self,
         what: str | Iterable[Task | Block] | Task | Block | None = None,
@@ -551,7 +551,7 @@ class Flow(Graph):
             what: Must be given if code, inputs or parameters have changed: "stale" runs what has changed, "failed"
                 takes results of changed code as they are; "all"; or tasks and blocks.
             dry: Whether to return the `Plan` and do nothing.
-            **parameters: Values of parameters; options of `Flow.start`, such as `paused`.
+            **parameters: Values of parameters; options of `start`, such as `paused`, and `parameters`, a dictionary.
 
         Returns:
             The new run, whose `parent` is the stored one; or the plan.
@@ -580,7 +580,8 @@ class Flow(Graph):
         stored = self._needed_store().newest()
         if stored is None:
             raise NothingStoredError(self.name, f"there is none in {str(self.store)!r}")
-        return stored.resume(what, dry=dry, **parameters)
+        given = GivenParameters(parameters.pop(PARAMETERS, None) or {})
+        return stored.resume(what, dry=dry, parameters=given, **parameters)
 
     def _needed_store(self) -> FlowStore:
         store = self._its_store()
@@ -593,10 +594,9 @@ class Flow(Graph):
             state.result = dict.fromkeys(self.sorted_tasks(), Pending(NOT_RUN)) | (state.result or {})
         return state
 
-    def _parameter_values(self, parameters: dict[str, Any] | None, kwargs: dict[str, Any]) -> dict[str, Any]:
+    def _parameter_values(self, parameters: dict[str, Any] | None) -> dict[str, Any]:
         known = {parameter.name: parameter for parameter in self.parameters()}
         given = dict(parameters or {})
-        given |= {name: kwargs.pop(name) for name in tuple(kwargs) if name in known}
         unknown = sorted(given.keys() - known.keys())
         if unknown:
             names = ", ".join(sorted(known)) or "none"

@@ -20,6 +20,7 @@ from nbflow.engine.compare import Comparison, compare
 from nbflow.engine.events import told, warn_safely
 from nbflow.engine.forks import in_child
 from nbflow.engine.frozen import CLEANUP
+from nbflow.engine.given_parameters import START_OPTIONS, takes_parameters
 from nbflow.engine.holds import (
     AFTER,
     BEFORE,
@@ -531,6 +532,7 @@ class Run:
             self._loop.at_end()  # once more: the caller may have held an earlier run when this one ended
         return self.state
 
+    @takes_parameters(*START_OPTIONS)
     def rerun(
         self, what: str | Iterable[Task | Block] | Task | Block = "all", dry: bool = False, **parameters: Any
     ) -> Any:
@@ -544,7 +546,8 @@ class Run:
             what: "all"; "failed" (with what was cancelled or not reached); "stale" (code or inputs have changed, or
                 there is no good result); or tasks and blocks.
             dry: Whether to return the `Plan` and do nothing.
-            **parameters: Values of parameters; options of `Flow.start`, such as `paused`.
+            **parameters: Values of parameters; options of `Flow.start`, such as `paused`, and `parameters`, a
+                dictionary that says what is a parameter where one has the name of an option.
 
         Returns:
             The new run, or the plan.

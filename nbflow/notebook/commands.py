@@ -10,6 +10,7 @@ from IPython.core.error import UsageError
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
+from nbflow.engine.given_parameters import GivenParameters
 from nbflow.notebook import cellcommands, mending, reruns
 from nbflow.notebook.exportcommand import export_flow
 from nbflow.notebook.failures import raise_failure
@@ -37,7 +38,8 @@ class Call:
 
     def start_options(self) -> dict[str, Any]:
         """Return the keyword arguments of `flow.run` and `flow.start`."""
-        given: dict[str, Any] = {"parameters": parameters(self.options.parameters, self.magic)}
+        values = GivenParameters(parameters(self.options.parameters, self.magic))
+        given: dict[str, Any] = {"parameters": values}
         if self.options.executor is not None:
             given["executor"] = self.options.executor
         return given

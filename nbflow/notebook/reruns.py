@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 from IPython.display import display
 
+from nbflow.engine.given_parameters import GivenParameters
 from nbflow.engine.plan import said
 from nbflow.notebook.lookup import find_task, newest_run
 from nbflow.notebook.options import parameters
@@ -26,8 +27,8 @@ WORDS = ("all", "failed", "stale")
 
 def plan(call: Call) -> None:
     """Show what a rerun would do: which tasks run and why, which values are taken over, which blocks open."""
-    given = parameters(call.options.parameters, call.magic)
-    display(call.flow.plan(_asked_for(call, "all"), **given))
+    given = GivenParameters(parameters(call.options.parameters, call.magic))
+    display(call.flow.plan(_asked_for(call, "all"), parameters=given))
 
 
 def rerun(call: Call) -> None:

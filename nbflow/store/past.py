@@ -10,6 +10,7 @@ from nbflow.core.collections import Constant
 from nbflow.core.states import Cancelled, Mapped, Pending, State
 from nbflow.engine.compare import Comparison, compare
 from nbflow.engine.frozen import ORDINARY, FrozenGraph
+from nbflow.engine.given_parameters import START_OPTIONS, takes_parameters
 from nbflow.errors import DamagedStoreError, NotKeptError
 from nbflow.store.entry import ANEW, PYTHON, Header, contents_of, read_header, read_value
 from nbflow.store.facts import Facts, is_going, read_facts
@@ -294,6 +295,7 @@ class StoredRun:
             state = Pending(f"{NOT_THERE}: {reason}")
         return state
 
+    @takes_parameters(*START_OPTIONS)
     def resume(self, what: Any = None, *, dry: bool = False, **parameters: Any) -> Any:
         """Go on from this run; see `Flow.resume`."""
         from nbflow.store.resuming import resume

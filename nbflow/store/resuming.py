@@ -194,7 +194,7 @@ def _parameters(stored: StoredRun, given: Mapping[str, Any]) -> tuple[dict[str, 
             values[name] = value
         elif fingerprint(parameter.default) == default_then:
             before[name] = parameter.default  # the same, also where it cannot be compared
-    return before, flow._parameter_values({**values, **given}, {})
+    return before, flow._parameter_values({**values, **given})
 
 
 def resume(stored: StoredRun, what: Any, *, dry: bool, given: dict[str, Any]) -> Any:

@@ -305,3 +305,20 @@ def test_flows_survive_loading_the_extension_again(example):
     example(FLOW)
 
     assert len(flows["example"].tasks) == 6
+
+
+def test_a_parameter_may_be_called_like_an_option_of_the_line(notebook):
+    notebook(
+        '%%flow ports --no-show\nexecutor = Parameter("executor", default="crane")\n'
+        'what = Parameter("what", default="coal")\nshipped = use(executor, what)'
+    )
+
+    notebook("%flow run ports -p what=ore --executor threads")
+    assert newest("ports").parameters == {"executor": "crane", "what": "ore"}
+    assert type(newest("ports").executor).__name__ == "ThreadExecutor"
+    assert "plan of 'ports'" in notebook("%flow plan ports -p what=tea").outputs[-1]["text/plain"]
+
+    notebook("%flow rerun ports -p executor=truck --executor inline")
+    newest("ports").wait(timeout_s=PATIENCE_S)
+    assert newest("ports").parameters == {"executor": "truck", "what": "ore"}
+    assert type(newest("ports").executor).__name__ == "InlineExecutor"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from nbflow.engine.given_parameters import GivenParameters
 from nbflow.panel.aside import Aside
 from nbflow.panel.controls.bar import Bar
 from nbflow.panel.controls.controls import enabled
@@ -84,8 +85,9 @@ class Commands(Part):
 
     def start(self, *, paused: bool) -> Run:
         """Start a run with the parameters of the form."""
+        given = GivenParameters(self.panel.form.values())
         return self.panel.flow.start(
-            self.panel.form.values(), paused=paused, hold_on_failure=self.bar.holds.value, **self._options
+            given, paused=paused, hold_on_failure=self.bar.holds.value, **self._options
         )
 
     def _mend(self, run: Run, command: str, chosen: Task | None, index: int | None) -> None:

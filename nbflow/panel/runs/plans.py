@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbflow.core.sameness import same_values
+from nbflow.engine.given_parameters import GivenParameters
 from nbflow.errors import NothingToRerunError
 from nbflow.panel.aside import Aside
 from nbflow.panel.part import Part
@@ -124,7 +125,7 @@ class Plans(Part):
         note: str,
         is_latest: Callable[[], bool],
     ) -> None:
-        plan = run.rerun(what, dry=True, parameters=dict(parameters))
+        plan = run.rerun(what, dry=True, parameters=GivenParameters(parameters))
         if not is_latest():
             return
         shown = plan_json(plan, run)
@@ -169,7 +170,7 @@ class Plans(Part):
     def _start(self, asked: Asked, parameters: Mapping[str, Any], is_latest: Callable[[], bool]) -> None:
         run, hold = asked.run, self.panel.holds.value
         if run.is_finished:
-            plan = run.rerun(asked.what, dry=True, parameters=dict(parameters))
+            plan = run.rerun(asked.what, dry=True, parameters=GivenParameters(parameters))
             is_same = same_values(dict(plan.parameters), dict(asked.plan.parameters))
             if not is_same or signature(plan) != signature(asked.plan):
                 note = "The flow has changed since: this is the plan now."
@@ -184,7 +185,7 @@ class Plans(Part):
             if not self._takes(asked):
                 return
             try:
-                new = run.rerun(asked.what, parameters=dict(parameters), hold_on_failure=hold)
+                new = run.rerun(asked.what, parameters=GivenParameters(parameters), hold_on_failure=hold)
             except NothingToRerunError:
                 self._tell_nothing(asked.title, NOTHING.get(asked.word, "Nothing runs."))
                 return
