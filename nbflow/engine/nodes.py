@@ -2,8 +2,8 @@
 
 * `phase[node]`: WAITING for upstream, demand or its block; READY in a heap; CLAIMED by the loop; RUNNING; ASLEEP until
   a retry; HELD for a person; EXPANDED (a mapped task whose children are under way); DONE.
-* `left[node]`: how many upstream nodes have not ended. An edge from an enclosing block's setup is not counted: the
-  block's gate stands for it.
+* `left[node]`: how many upstream nodes have not ended. An edge from an enclosing block's init or setup is not
+  counted: the block's gate stands for it. Those may wait to be needed by the very node (rule 8).
 * `bad[node]`, `skipped[node]`, `failed[node]`: how many upstream nodes ended otherwise than in plain success.
 * a `Gate` for each resource: one for each block, one for each element of a mapped block.
 
@@ -67,7 +67,12 @@ class Nodes:
                 if node >= 0:
                     self.own[node] = gate
         gated_by = [
-            {graph.shapes[k].setup for k in graph.enclosing(shape) if not graph.shapes[k].mapped}
+            {
+                node
+                for k in graph.enclosing(shape)
+                if not graph.shapes[k].mapped
+                for node in graph.shapes[k][:2]
+            }
             for shape in range(len(graph.shapes))
         ]
         for node, upstream in enumerate(graph.upstream):
@@ -136,7 +141,9 @@ class Nodes:
         self.own.extend([None] * count)
         self.home.extend([None] * count)
         self._down.extend([] for _ in range(count))
-        gated = {self.graph.shapes[k].setup for k in self.graph.enclosing(self._shape_around(node))}
+        gated = {
+            up for k in self.graph.enclosing(self._shape_around(node)) for up in self.graph.shapes[k][:2]
+        }
         for up in self.graph.pairs[node]:
             if up in gated or up not in self.children:
                 continue

@@ -546,6 +546,8 @@ class RunLoop:
         ):
             held = self.schedule.held()
             if not held and self.schedule.budget != 0:
+                if self.schedule.open_for_others():
+                    return
                 raise InternalError(f"run of {self.graph.name!r} cannot go on, although nothing holds it")
             if self._blocking and held and not self.cancelling:
                 self._ask_person(held)
@@ -935,12 +937,13 @@ class RunLoop:
             context.swap(before)
 
     def gate_setups(self, node: int) -> set[Task]:
-        """Return the setup tasks around a node that have not ended, although it may be looked at already."""
+        """Return the init and setup tasks around a node that may not have ended, although it is looked at already."""
         gate = self.schedule.home[node] or self.schedule.home[self.schedule.task_of[node]]
         found = set()
         while gate is not None:
-            if not gate.resolved and gate.setup >= 0:
-                found.add(self.graph.tasks[self.schedule.task_of[gate.setup]])
+            if not gate.resolved:
+                made_by = (gate.init, gate.setup) if gate.setup >= 0 else (gate.init,)
+                found.update(self.graph.tasks[self.schedule.task_of[one]] for one in made_by)
             gate = gate.outer
         return found
 

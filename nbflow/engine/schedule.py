@@ -239,6 +239,22 @@ class Schedule(Outlook):
             self._consider(node)
         return True
 
+    def open_for_others(self) -> bool:
+        """Open the first block that tasks outside of it wait for, when nothing else can go on; False if there is none.
+
+        A task inside may wait for them. Who only looks at the tasks inside would then wait for ever (rule 8).
+        """
+        for gate in (gate for gates in self.gates for gate in gates if not gate.demanded):
+            made_by = [node for node in (gate.init, gate.setup) if node >= 0 and self.phase[node] == WAITING]
+            if not made_by or self.left[made_by[0]]:
+                continue
+            below = (down for node in made_by for down in self._down[node])
+            if any(self.phase[down] == WAITING and self.own[down] is not gate for down in below):
+                self._demand(gate)
+                if gate.demanded:
+                    return True
+        return False
+
     def retry_at(self, node: int, time: float) -> None:
         """An attempt is over and the node is to be started again at `time`; its block stays open."""
         self._stop(node)
