@@ -14,14 +14,14 @@ from nbflow.core.parameter import Parameter
 from nbflow.errors import MultipleFlowsError, ResourceScopeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     from nbflow.core.graph import Graph
     from nbflow.core.resource import ResourceManager
     from nbflow.core.task import Task
 
-__all__ = ["Block", "check_scope"]
+__all__ = ["Block", "check_scope", "copied_blocks"]
 
 
 class Block:
@@ -148,6 +148,21 @@ class Block:
         """Forget `task`, which was taken out of the flow."""
         self._members.pop(task, None)
 
+    def copied(self, flow: Graph) -> Block:
+        """Return a block of the same tasks for `flow`, which may change it without changing this one."""
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        new.flow = flow
+        new._members = dict(self._members)
+        new._made_edges = dict(self._made_edges)
+        new._outer = []
+        return new
+
+    def take_over(self, other: Block) -> None:
+        """Add the members that a block of the same three tasks has in another graph."""
+        self._members.update(other._members)
+        self._made_edges.update(other._made_edges)
+
     def move(self, flow: Graph, edges: dict[Edge, Edge]) -> None:
         """Go over to another flow that has got the same tasks, with `edges` telling what became of each edge."""
         self.flow = flow
@@ -220,6 +235,14 @@ class Block:
 
     def _is_end(self, neighbours: set[Task], end: Task) -> bool:
         return end not in neighbours and self._members.keys().isdisjoint(neighbours)
+
+
+def copied_blocks(blocks: Iterable[Block], flow: Graph, outer: Block | None = None) -> list[Block]:
+    """Return copies of blocks for `flow`, nested as they are; those that are in no other are put into `outer`."""
+    copies = {block: block.copied(flow) for block in blocks}
+    for block, copy in copies.items():
+        copy.parent = outer if block.parent is None else copies.get(block.parent, outer)
+    return list(copies.values())
 
 
 def check_scope(graph: Graph) -> None:

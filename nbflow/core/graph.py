@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Self
 
 from nbflow.core.collections import Constant, as_task, contains_task
-from nbflow.core.context import thread
+from nbflow.core.context import context, thread
 from nbflow.core.edge import Edge
 from nbflow.core.parameter import Parameter
 from nbflow.core.task import Task
@@ -126,7 +126,7 @@ class Graph(Topology):
         new.__dict__.update(self.__dict__)
         new.constants = defaultdict(dict, {task: dict(values) for task, values in self.constants.items()})
         new.slugs = dict(self.slugs)
-        new.blocks = list(self.blocks)
+        new.blocks = []
         new._reference_tasks = set(self._reference_tasks)
         new._declared = dict(self._declared)
         new._edge_list = list(self._edge_list)
@@ -141,6 +141,10 @@ class Graph(Topology):
         new._repeated = None
         new._entered = []
         new._watch()
+        if self.blocks:
+            from nbflow.core.block import copied_blocks
+
+            new.blocks = copied_blocks(self.blocks, new)
         return new
 
     # Building
@@ -339,10 +343,13 @@ class Graph(Topology):
     def _default_reference_tasks(self) -> set[Task]:
         from nbflow.core.resource_tasks import ResourceCleanupTask, ResourceInitTask
 
+        # While a block is open its setup is not tied to what is inside, and comes before it all the same.
+        before = {block.setup_task for block in self.blocks if block.members}
         return {
             task
             for task in self._tasks
-            if not isinstance(task, (ResourceInitTask, ResourceCleanupTask))
+            if task not in before
+            and not isinstance(task, (ResourceInitTask, ResourceCleanupTask))
             and all(isinstance(edge.downstream_task, ResourceCleanupTask) for edge in self._out[task])
         }
 
@@ -401,6 +408,8 @@ class Graph(Topology):
             edge for edge in self._edge_list if edge.upstream_task is old or edge.downstream_task is old
         ]
         self._tasks.discard(old)
+        if self._made is not None:  # it was added: nothing to warn of
+            self._made.pop(old, None)
         self._edges.difference_update(affected)
         self.add_task(new)
         if old in self.constants:
@@ -426,6 +435,8 @@ class Graph(Topology):
     ) -> None:
         """Bring in the tasks, edges, constants and blocks of another graph.
 
+        Inside of a block's `with` they are nested in it, as if they had been made there.
+
         Args:
             flow: The other graph; it stays as it is.
             merge_parameters: Whether its parameters replace those of the same name.
@@ -434,12 +445,18 @@ class Graph(Topology):
         """
         references = self.reference_tasks() | flow.reference_tasks() if merge_reference_tasks else set()
         same_name = {p.name: p for p in self.parameters()} if merge_parameters else {}
+        inside = {task for block in flow.blocks for task in block.members}
         for task in flow.tasks:
             if task in self._tasks:
                 continue
             if isinstance(task, Parameter) and task.name in same_name:
                 references.discard(same_name[task.name])
                 self.replace(same_name[task.name], task, validate=False)
+            elif (
+                task in inside
+            ):  # it has its block: that is nested in the one that is open, with all that is in it
+                with context(resource=None):
+                    self.add_task(task)
             else:
                 self.add_task(task)
         for edge in flow.edges:
@@ -449,7 +466,19 @@ class Graph(Topology):
                 )
         for task, values in flow.constants.items():
             self.constants[task].update(values)
-        self.blocks.extend(block for block in flow.blocks if block not in self.blocks)
+        if flow.blocks and flow is not self:
+            self._bring_blocks(flow)
         if merge_reference_tasks:
             self.set_reference_tasks(references)
         self._changed()
+
+    def _bring_blocks(self, flow: Graph) -> None:
+        from nbflow.core.block import Block, copied_blocks
+
+        known = {block.init_task: block for block in self.blocks}
+        for block in flow.blocks:
+            if block.init_task in known:
+                known[block.init_task].take_over(block)
+        outer = thread.data.get("resource")
+        new = [block for block in flow.blocks if block.init_task not in known]
+        self.blocks += copied_blocks(new, self, outer if isinstance(outer, Block) else None)

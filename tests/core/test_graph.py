@@ -909,7 +909,8 @@ def test_update_brings_blocks():
 
     flow.update(other)
 
-    assert flow.blocks == other.blocks
+    assert [block.tasks for block in flow.blocks] == [block.tasks for block in other.blocks]
+    assert [block.flow for block in flow.blocks] == [flow]
     assert flow.reference_tasks() == other.reference_tasks()
 
 
