@@ -939,7 +939,7 @@ class RunLoop:
     def gate_setups(self, node: int) -> set[Task]:
         """Return the init and setup tasks around a node that may not have ended, although it is looked at already."""
         gate = self.schedule.home[node] or self.schedule.home[self.schedule.task_of[node]]
-        found = set()
+        found: set[Task] = set()
         while gate is not None:
             if not gate.resolved:
                 made_by = (gate.init, gate.setup) if gate.setup >= 0 else (gate.init,)
