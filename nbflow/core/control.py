@@ -92,7 +92,11 @@ class case:
 
     def _tie(self, flow: Graph) -> None:
         members = self._members.keys()
-        first = [t for t in members if t in flow.tasks and members.isdisjoint(flow.upstream_tasks(t))]
+        first = [
+            t
+            for t in members
+            if t in flow.tasks and (t.skips_with_its_case or members.isdisjoint(flow.upstream_tasks(t)))
+        ]
         compare = CompareValue(self.value, name=f"case({self.value})")
         compare.bind(value=self.task, flow=flow)
         for task in first:
@@ -136,6 +140,8 @@ def ifelse(condition: Task, true_task: Any, false_task: Any, mapped: bool = Fals
 
 class Merge(Task):
     """Return the first result that is not None: that of the one branch that was not skipped."""
+
+    skips_with_its_case = True
 
     def __init__(self, **kwargs: Any) -> None:
         if kwargs.setdefault("skip_on_upstream_skip", False):

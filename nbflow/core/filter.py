@@ -26,6 +26,8 @@ class FilterTask(Task):
         **kwargs: Options of the task.
     """
 
+    skips_with_its_case = True
+
     def __init__(
         self,
         filter_func: Callable[[Any], bool] | None = None,

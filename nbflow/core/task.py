@@ -124,6 +124,8 @@ class Task(Expression):
     keep: str | None = None
     files: bool = True
     auto_generated: bool = False
+    # Of the kinds that look at skipped tasks as at others: the `case` they are in does not count among those.
+    skips_with_its_case: ClassVar[bool] = False
 
     logger: Any = _LoggerOf()
     __signature__: Any = _SignatureOf()

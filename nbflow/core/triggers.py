@@ -66,7 +66,7 @@ def _judge(upstream_states: UpstreamStates, name: str, counts: Counts, otherwise
     if verdict == "run":
         return True
     if verdict == "skip":
-        raise SKIP("All upstream tasks were skipped.")
+        raise SKIP("All upstream tasks were skipped.", result=None)
     raise TRIGGERFAIL(f'Trigger was "{name}" but {otherwise}.')
 
 

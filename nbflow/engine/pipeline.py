@@ -52,11 +52,13 @@ from nbflow.engine.interrupts import SHIELDED_INTERRUPTS
 from nbflow.engine.nodes import CANCELLED
 from nbflow.engine.retention import drop_frames
 from nbflow.engine.transitions import (
+    WITHOUT_RESOURCE,
     cached_of,
     from_cache,
     refusal,
     remember_value,
     retry_of,
+    skips,
     state_of_outcome,
     verdict_of,
 )
@@ -210,13 +212,27 @@ class Pipeline:
                 if edge.upstream_task not in gates:
                     return Pending(state.message)
                 upstream[edge] = _ASSUMED  # rule 8 asks before setup has run, as if it had succeeded
-        if is_parent and not (task.skip_on_upstream_skip and any(s.is_skipped() for s in upstream.values())):
+        if self._is_without_resource(node):
+            return Skipped(WITHOUT_RESOURCE)
+        if is_parent and not skips(task, upstream):
             return None
         values = self.values(node, task)
         if node in self._resumed:
             values["resume"] = True
         refused: State | None = self._loop.in_user_code(values, refusal, task, upstream)
         return refused
+
+    def _is_without_resource(self, node: int) -> bool:
+        """Whether a setup around a node, or the init of a setup, was skipped: whatever the task says about skips."""
+        schedule = self._schedule
+        gate = schedule.own[node]
+        made_by = [] if gate is None or node != gate.setup else [gate.init]
+        gate = schedule.home[node] or schedule.home[schedule.task_of[node]]
+        while gate is not None:
+            if gate.resolved and gate.setup_bad:
+                made_by.append(gate.setup if gate.setup >= 0 else gate.init)
+            gate = gate.outer
+        return any(self._record.current(one).is_skipped() for one in made_by)
 
     def _note_overdue(self, node: int, task: Task) -> None:
         """Rule 3: say that a thread of the block has not let go, although its time is up."""

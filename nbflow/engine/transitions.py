@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core import signals
 from nbflow.core.context import context
+from nbflow.core.control import CompareValue
 from nbflow.core.fingerprint import known_fingerprint
 from nbflow.core.states import (
     Cached,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.attempt import Outcome
 
+WITHOUT_RESOURCE = "The setup of its block was skipped, so there is no resource to work with."
 UPSTREAM_SKIPPED = (
     "Upstream task was skipped; if this was not the intended behavior, consider changing "
     "`skip_on_upstream_skip=False` for this task."
@@ -68,9 +70,20 @@ def state_of_error(error: BaseException) -> State:
     return Failed(f"Error during execution of task: {describe(error)}", result=error)
 
 
+def skips(task: Task, upstream: Mapping[Edge, State]) -> bool:
+    """Tell whether a task is skipped because of what is upstream, whatever its trigger would say."""
+    skipped = [edge for edge, state in upstream.items() if state.is_skipped()]
+    if task.skip_on_upstream_skip or not skipped:
+        return bool(skipped)
+    # Such a task is told of the branches before it by their results; by an edge without one, whether it is in a branch.
+    return task.skips_with_its_case and any(
+        edge.key is None and isinstance(edge.upstream_task, CompareValue) for edge in skipped
+    )
+
+
 def refusal(task: Task, upstream: Mapping[Edge, State]) -> State | None:
     """Return the state of a task that is not to run, because of a skip upstream or its trigger; else None."""
-    if task.skip_on_upstream_skip and any(state.is_skipped() for state in upstream.values()):
+    if skips(task, upstream):
         return Skipped(UPSTREAM_SKIPPED)
     try:
         if task.trigger(upstream):
