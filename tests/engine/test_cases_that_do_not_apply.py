@@ -1,4 +1,4 @@
-"""What stands in a `case` that does not apply: merges, filters, blocks, and what is below them (flow-model 8.1, 8.3)."""
+"""What stands in a `case` that does not apply: merges, filters, blocks, and what is below (flow-model 8.1, 8.3)."""
 
 from __future__ import annotations
 
@@ -185,13 +185,12 @@ def test_a_task_that_does_not_mind_skips_is_not_run_without_its_resource(
     takes, kind, room, bare, note, lines, executor
 ):
     hardy = note.copy(name="hardy", skip_on_upstream_skip=False)
-    with Flow("f") as flow, case(value(1)[0], 2):
-        with {"room": room, "bare": bare}[kind]() as resource:
-            first = note("first")
-            after_it = hardy(first)
-            alone = hardy(resource if takes else "alone")
-            children = hardy.map(["child"])
-            merged = merge(value(), "m")
+    with Flow("f") as flow, case(value(1)[0], 2), {"room": room, "bare": bare}[kind]() as resource:
+        first = note("first")
+        after_it = hardy(first)
+        alone = hardy(resource if takes else "alone")
+        children = hardy.map(["child"])
+        merged = merge(value(), "m")
 
     state = flow.run(executor=executor)
 
@@ -206,9 +205,8 @@ def test_nor_one_in_a_block_inside_of_that_block(room, bare, note, lines):
         init_task_kwargs={"skip_on_upstream_skip": False},
         setup_task_kwargs={"skip_on_upstream_skip": False},
     )
-    with Flow("f") as flow, case(value(1)[0], 2):
-        with room(), eager():
-            hardy("deep")
+    with Flow("f") as flow, case(value(1)[0], 2), room(), eager():
+        hardy("deep")
     with flow, case(value(1)[0], 2):
         hardy("outside of blocks")
 
