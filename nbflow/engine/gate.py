@@ -7,6 +7,7 @@ class Gate:
     """The lifetime of one resource: of a block, or of one element of a mapped block (`index` >= 0).
 
     `resolved` means that setup has ended, well or not, so that members may be looked at; `open` that it ended well.
+    `depth` counts it and those around it.
     `busy` counts attempts whose thread has not let go although their task has ended.
     """
 
@@ -14,6 +15,7 @@ class Gate:
         "busy",
         "cleanup",
         "demanded",
+        "depth",
         "grace_s",
         "grace_until",
         "index",
@@ -44,6 +46,7 @@ class Gate:
         self.shape = shape
         self.index = index
         self.outer = outer
+        self.depth = 1 if outer is None else outer.depth + 1
         self.init = init
         self.setup = setup
         self.cleanup = cleanup

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 UNLIMITED = -1
 _SHIFT = 31
 _MASK = (1 << _SHIFT) - 1
-_LATER = 1 << (2 * _SHIFT)  # added to the key of what is in no open block
+_LATER = 1 << (2 * _SHIFT)  # added to the key of what is in fewer open blocks, once for each
 
 
 class Schedule(Outlook):
@@ -71,10 +71,15 @@ class Schedule(Outlook):
         self._lengths: dict[int, int | None] = {}
         self.open_gates: list[Gate] = []
         self._ready: list[int] = []
-        self._ready_lifecycle: list[int] = []
+        self._ready_lifecycle: list[int] = []  # init and setup
+        self._ready_cleanups: list[int] = []  # apart: never behind what has to wait for a place
         self._ready_free: list[int] = []
         self._stepped: list[int] = []  # children of the map that is the step: whatever the budget
         self._stepped_lifecycle: list[int] = []
+        self._stepped_cleanups: list[int] = []
+        depths = [sum(1 for _ in graph.enclosing(shape)) for shape in range(len(graph.shapes))]
+        self._deepest = max(depths, default=0)
+        self._outside = self._deepest * _LATER  # added to the key of what is in no open block
         self._asleep: list[tuple[float, int]] = []
         self._graces: list[tuple[float, int, int]] = []
         self._step_map = -1
@@ -287,6 +292,8 @@ class Schedule(Outlook):
         self.phase[node] = READY
         is_ordinary = self.graph.role[task] == ORDINARY
         heap = self._stepped if is_ordinary else self._stepped_lifecycle
+        if self.graph.role[task] == CLEANUP:
+            heap = self._stepped_cleanups
         heappush(heap, (task << _SHIFT) | (self.child_index[node] + 1))
 
     def tick(self, now: float) -> None:
@@ -394,11 +401,12 @@ class Schedule(Outlook):
                 or self._step_map >= 0
                 or self._stepped
                 or self._stepped_lifecycle
+                or self._stepped_cleanups
                 or self.running + self.running_lifecycle >= self.capacity
             ):
                 best = self._best()
-            else:
-                for heap in (self._ready_lifecycle, self._ready_free):
+            elif self._ready_free or self._ready_lifecycle or self._ready_cleanups:
+                for heap in (self._ready_lifecycle, self._ready_cleanups, self._ready_free):
                     if heap and (not best or heap[0] < best[0]):
                         best = heap
             if not best:
@@ -425,17 +433,25 @@ class Schedule(Outlook):
         for heap in (
             self._ready_free,
             self._ready_lifecycle,
+            self._ready_cleanups,
             self._ready,
             self._stepped,
             self._stepped_lifecycle,
+            self._stepped_cleanups,
         ):
             if not heap or not self._trim(heap):
                 continue
-            if limited and (heap is self._ready or heap is self._ready_lifecycle):
+            if limited and (
+                heap is self._ready or heap is self._ready_lifecycle or heap is self._ready_cleanups
+            ):
                 continue
             if self.running >= self.capacity and (heap is self._ready or heap is self._stepped):
                 continue
-            if heap is self._ready_lifecycle and heap[0] >= _LATER and self._is_full:
+            if (
+                heap is self._ready_lifecycle
+                and self._is_full
+                and (heap[0] >= self._outside or heap[0] & _MASK)  # the next element's block too
+            ):
                 continue  # what would be opened now would only wait for a place
             if best is None or heap[0] < best[0]:
                 best = heap
@@ -448,7 +464,7 @@ class Schedule(Outlook):
     def peek(self) -> int | None:
         """Return the node that a step would start first, as far as is known now."""
         # Asked from any thread, so it only looks, at copies: see `_trim` for what else may be in a heap.
-        keys = [*self._ready_lifecycle.copy(), *self._ready.copy()]
+        keys = [*self._ready_lifecycle.copy(), *self._ready_cleanups.copy(), *self._ready.copy()]
         nodes = ((key, self._decode(key)) for key in keys)
         return min(((key, node) for key, node in nodes if self.phase[node] == READY), default=(0, None))[1]
 
@@ -468,7 +484,11 @@ class Schedule(Outlook):
 
     @property
     def _step_heaps(self) -> tuple[tuple[list[int], list[int]], ...]:
-        return (self._stepped, self._ready), (self._stepped_lifecycle, self._ready_lifecycle)
+        return (
+            (self._stepped, self._ready),
+            (self._stepped_lifecycle, self._ready_lifecycle),
+            (self._stepped_cleanups, self._ready_cleanups),
+        )
 
     def _spend(self, node: int) -> None:
         task = self.task_of[node]
@@ -502,7 +522,7 @@ class Schedule(Outlook):
             self.phase[node] = READY
             gate = self.home[node]
             key = node << _SHIFT
-            heappush(self._ready, key if gate is not None and gate.open else key + _LATER)
+            heappush(self._ready, key + (self._outside if gate is None else self._bias(gate)))
             return
         if self._map_places and self.child_index[node] >= 0:
             places = self._map_places.get(task)
@@ -513,18 +533,24 @@ class Schedule(Outlook):
         key = (task << _SHIFT) | (self.child_index[node] + 1)
         role = self.graph.role[task]
         gate = self.own[node] if role == CLEANUP else self.home[node] or self.home[task]
-        if (gate is None or not gate.open) and not (
-            # Expanding a map costs nothing, and the blocks of its elements cannot close before it is done.
-            self.graph.is_map[task] and self.child_index[node] < 0 and self.budget < 0
-        ):
-            key += _LATER
+        # Expanding a map costs nothing, and the blocks of its elements cannot close before it is done.
+        if not (self.graph.is_map[task] and self.child_index[node] < 0 and self.budget < 0):
+            key += self._bias(gate)
         is_stepped = task == self._step_map and self.child_index[node] >= 0
         if self.graph.free[task]:
             heappush(self._ready_free, key)
         elif role == ORDINARY:
             heappush(self._stepped if is_stepped else self._ready, key)
+        elif role == CLEANUP:
+            heappush(self._stepped_cleanups if is_stepped else self._ready_cleanups, key)
         else:
             heappush(self._stepped_lifecycle if is_stepped else self._ready_lifecycle, key)
+
+    def _bias(self, gate: Gate | None) -> int:
+        """Return what puts a node behind those in more open blocks: what is open innermost is closed first."""
+        while gate is not None and not gate.open:
+            gate = gate.outer
+        return self._outside if gate is None else (self._deepest - gate.depth) * _LATER
 
     def _decode(self, key: int) -> int:
         task = (key >> _SHIFT) & _MASK
