@@ -5,11 +5,12 @@ The function builds on a scratch graph, so that its tasks can be told from those
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from nbflow.core.annotations import EdgeAnnotation
+from nbflow.core.annotations import EdgeAnnotation, unmapped
 from nbflow.core.block import Block
-from nbflow.core.collections import Constant, as_task
+from nbflow.core.collections import Constant, Dict, List, Set, Tuple, as_task, contains_task
 from nbflow.core.context import context
 from nbflow.core.graph import Graph
 from nbflow.core.parameter import Parameter
@@ -45,8 +46,11 @@ def apply_map(func: Callable[..., T], *args: Any, flow: Graph | None = None, **k
 
     Args:
         func: Builds tasks, cases and resource blocks from its arguments.
-        *args: What to map over: tasks or sequences; `unmapped(x)` is given whole to each child.
-        flow: The flow; by default the one being built.
+        *args: What to map over: tasks or sequences; `unmapped(x)` is given whole to each child. A tuple, list or
+            dictionary of mapped tasks, such as another `apply_map` returned, is mapped element by element: each child
+            gets one of the tasks' own children.
+        flow: The flow; by default the one being built. If it is given, `func` gets a `flow` too, in which it can
+            build without a ``with``.
         **kwargs: Keyword arguments for `func`, treated in the same way.
 
     Returns:
@@ -56,6 +60,7 @@ def apply_map(func: Callable[..., T], *args: Any, flow: Graph | None = None, **k
         NoFlowError: If no flow is given and none is being built.
         ApplyMapError: If an argument is not a task, an annotation or a sequence.
     """
+    is_given = flow is not None
     flow = flow if flow is not None else context.get("flow")
     if flow is None:
         raise NoFlowError("for `apply_map`")
@@ -67,10 +72,19 @@ def apply_map(func: Callable[..., T], *args: Any, flow: Graph | None = None, **k
     tasks = [scratch.take(value) for value in args]
     keyed = {name: scratch.take(value) for name, value in kwargs.items()}
     # What the caller's case and block are to contain is added to them when it is copied.
+    more: dict[str, Any] = {"flow": scratch.graph} if is_given and _takes_flow(func) else {}
     with scratch.graph, context(mapped=True, case=None, resource=None):
-        result = func(*tasks, **keyed)
+        result = func(*tasks, **keyed, **more)
     scratch.copy()
     return result
+
+
+def _takes_flow(func: Callable[..., Any]) -> bool:
+    try:
+        parameters = inspect.signature(func).parameters
+    except (TypeError, ValueError):  # it does not say
+        return True
+    return "flow" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 class _Scratch:
@@ -85,17 +99,53 @@ class _Scratch:
 
     def take(self, value: Any) -> Task:
         """Convert an argument of `apply_map` to the task that `func` gets for it."""
-        task = as_task(value, flow=self.flow)
-        self.arguments[task] = _PLAIN
+        bare, use = value, _PLAIN
         if isinstance(value, EdgeAnnotation):
-            _, mapped, flattened = value.unwrap(mapped=True)
-            self.arguments[task] = _Argument(mapped, flattened)
+            bare, mapped, flattened = value.unwrap(mapped=True)
+            use = _Argument(mapped, flattened)
+        task = (
+            self._gather(bare) if use.mapped and self._holds_mapped(bare) else as_task(bare, flow=self.flow)
+        )
+        self.arguments[task] = use
         if not isinstance(task, Constant):
             self.flow.add_task(task)
         # A constant too: one that the graph has keeps its edges, instead of becoming a value of its users.
         with context(case=None, resource=None):
             self.graph.add_task(task)
         return task
+
+    def _holds_mapped(self, value: Any) -> bool:
+        """Whether a collection has a mapped task in it, at any depth."""
+        if isinstance(value, dict):
+            value = list(value.values())
+        return isinstance(value, (list, tuple, set)) and any(
+            self._is_mapped(one) or self._holds_mapped(one) for one in value if contains_task(one)
+        )
+
+    def _is_mapped(self, value: Any) -> bool:
+        if isinstance(value, EdgeAnnotation):
+            value = value.task
+        if not isinstance(value, Task) or value not in self.flow.tasks:
+            return False
+        return any(edge.mapped for edge in self.flow.edges_to(value))
+
+    def _gather(self, value: Any) -> Task:
+        """Return a mapped task whose children gather one child's result of each task in a collection."""
+        gathered: Task
+        if isinstance(value, dict):
+            keys, values = unmapped(list(value)), self._gather(list(value.values()))
+            gathered = Dict().bind(keys=keys, values=values, flow=self.flow, mapped=True)
+        else:
+            kind = Tuple if isinstance(value, tuple) else List if isinstance(value, list) else Set
+            members = (self._member(one) for one in value)
+            gathered = kind().bind(*members, flow=self.flow, mapped=True)
+        gathered.auto_generated = True
+        return gathered
+
+    def _member(self, value: Any) -> Any:
+        if isinstance(value, (Task, EdgeAnnotation)):
+            return value
+        return self._gather(value) if contains_task(value) else unmapped(value)
 
     def copy(self) -> None:
         """Bring everything that `func` built into the flow, mapped."""

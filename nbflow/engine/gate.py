@@ -46,7 +46,7 @@ class Gate:
         self.shape = shape
         self.index = index
         self.outer = outer
-        self.depth = 1 if outer is None else outer.depth + 1
+        self.depth: int = 1 if outer is None else outer.depth + 1
         self.init = init
         self.setup = setup
         self.cleanup = cleanup

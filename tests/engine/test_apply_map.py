@@ -355,3 +355,116 @@ def test_a_long_map_opens_no_more_resources_than_it_can_use(executor, most):
     assert state.result[a].result == list(range(2, 32))
     assert not held
     assert max(peaks) <= most
+
+
+@task
+def pair(x):
+    return x
+
+
+@pytest.mark.parametrize(
+    ("gather", "expected"),
+    [
+        (lambda a, b: (a, b), [(2, 3), (3, 4), (4, 5)]),
+        (lambda a, b: [a, b], [[2, 3], [3, 4], [4, 5]]),
+        (lambda a, b: {"a": a, "b": b}, [{"a": n, "b": n + 1} for n in (2, 3, 4)]),
+        (lambda a, b: (a, [b, {"c": a}]), [(n, [n + 1, {"c": n}]) for n in (2, 3, 4)]),
+        (lambda a, b: (a, "x", b), [(2, "x", 3), (3, "x", 4), (4, "x", 5)]),
+    ],
+)
+def test_what_one_apply_map_returns_is_mapped_element_by_element_by_the_next(gather, expected, executor):
+    """5.8"""
+    with Flow("f") as flow:
+        made = apply_map(lambda x: gather(inc(x), inc(inc(x))), [1, 2, 3])
+        pairs = apply_map(lambda p: pair(p), made)
+
+    assert flow.run(executor=executor).result[pairs].result == expected
+
+
+def test_each_child_takes_the_parts_of_its_element(executor):
+    """5.8"""
+    with Flow("f") as flow:
+        made = apply_map(lambda x: (inc(x), inc(inc(x))), [1, 2, 3])
+        sums = apply_map(lambda p, q: add(add(p[0], p[1]), q), made, q=[10, 20, 30])
+        more = apply_map(lambda p, q: add(p, q[1]), sums, (sums, sums))
+
+    state = flow.run(executor=executor)
+
+    assert state.result[sums].result == [15, 27, 39]
+    assert state.result[more].result == [30, 54, 78]
+
+
+def test_marked_members_and_collections_keep_what_the_marks_say():
+    """5.7, 5.8"""
+    with Flow("f") as flow:
+        made = inc.map([1, 2])
+        whole = apply_map(lambda p: pair(p), (made, unmapped(identity([7, 8]))))
+        given_whole = apply_map(lambda p, x: pair((p, x)), unmapped((made, made)), [1, 2])
+        flat = apply_map(lambda p: pair(p), flatten((made, made)))
+
+    result = flow.run().result
+
+    assert result[whole].result == [(2, [7, 8]), (3, [7, 8])]
+    assert result[given_whole].result == [(([2, 3], [2, 3]), 1), (([2, 3], [2, 3]), 2)]
+    assert result[flat].result == [2, 2, 3, 3]
+
+
+def test_a_list_of_tasks_that_are_not_mapped_is_mapped_over_as_the_list_it_is():
+    """5.8"""
+    with Flow("f") as flow:
+        doubled = apply_map(lambda x: inc(x), [identity(1), identity(2)])
+
+    assert flow.run().result[doubled].result == [2, 3]
+
+
+def test_the_function_builds_in_the_flow_that_is_given(executor):
+    """5.8"""
+
+    def build(x, y, flow):
+        total = add.copy().bind(x, y, flow=flow)
+        with case(total, 11):
+            more = inc.copy().bind(total, flow=flow)
+        flow.set_dependencies(more, upstream_tasks=[total])
+        return merge(more, total, flow=flow)
+
+    flow = Flow("f")
+    merged = apply_map(build, [1, 2], unmapped(10), flow=flow)
+
+    assert flow.run(executor=executor).result[merged].result == [12, 12]
+
+
+def test_a_block_is_built_in_the_flow_that_is_given():
+    """5.8"""
+    lines = []
+
+    @resource_manager
+    class Tool:
+        def __init__(self, x):
+            self.x = x
+
+        def setup(self):
+            lines.append(self.x)
+            return self.x
+
+        def cleanup(self, resource):
+            lines.append(-self.x)
+
+    def build(x, **kwargs):
+        with Tool(x, **kwargs) as tool:
+            return inc(tool, **kwargs)
+
+    flow = Flow("f")
+    made = apply_map(build, [1, 2], flow=flow)
+
+    assert flow.run().result[made].result == [2, 3]
+    assert lines == [1, -1, 2, -2]
+
+
+def test_a_function_that_takes_no_flow_is_not_given_one():
+    """5.8"""
+    flow = Flow("f")
+    a, b = apply_map(lambda x: inc(x), [1], flow=flow), apply_map(inc, [1], flow=flow)
+
+    result = flow.run().result
+
+    assert (result[a].result, result[b].result) == ([2], [2])
