@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from nbflow.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class EdgeAnnotation:
@@ -32,6 +37,16 @@ class EdgeAnnotation:
         """Return the bare argument with the final `mapped` and `flattened`; what is not annotated is kept."""
         found = self.annotations
         return self.task, found.get("mapped", mapped), found.get("flattened", flattened)
+
+    def pipe(_self, _task: Callable[..., Any], /, **kwargs: Any) -> Any:
+        """Return `_task(this annotation, **kwargs)`, for chains that read from left to right; see `Task.pipe`.
+
+        Raises:
+            OptionError: If a keyword is named `self`.
+        """
+        if "self" in kwargs:
+            raise OptionError('You cannot use the keyword argument "self" in .pipe(); it is what is piped')
+        return _task(_self, **kwargs)
 
     def __repr__(self) -> str:
         """Show the annotation around what it annotates."""
