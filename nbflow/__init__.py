@@ -16,11 +16,13 @@ from typing import Any
 from nbflow import cache_validators, executors, signals, states, triggers
 from nbflow._version import __version__
 from nbflow.core.annotations import flatten, mapped, unmapped
+from nbflow.core.collections import Constant, Dict, List, Set, Tuple, as_task
 from nbflow.core.context import context
-from nbflow.core.control import case, ifelse, merge, switch
+from nbflow.core.control import CompareValue, Merge, case, ifelse, merge, switch
+from nbflow.core.defaults import defaults_from_attrs
 from nbflow.core.edge import Edge
 from nbflow.core.filter import FilterTask
-from nbflow.core.function_task import task
+from nbflow.core.function_task import FunctionTask, task
 from nbflow.core.mapping import apply_map
 from nbflow.core.outcome import BlockOutcome
 from nbflow.core.parameter import Parameter
@@ -33,18 +35,28 @@ from nbflow.registry import flows
 
 __all__ = [
     "BlockOutcome",
+    "CompareValue",
+    "Constant",
+    "Dict",
     "Edge",
     "FilterTask",
     "Flow",
+    "FunctionTask",
+    "List",
+    "Merge",
     "Parameter",
     "ResourceManager",
     "Run",
+    "Set",
     "Task",
+    "Tuple",
     "__version__",
     "apply_map",
+    "as_task",
     "cache_validators",
     "case",
     "context",
+    "defaults_from_attrs",
     "executors",
     "flatten",
     "flows",
