@@ -74,7 +74,9 @@ _OF_AN_ATTEMPT = (
     "_logs",
     "_outcome_of",
     "_task",
+    "task_loop_count",
     "task_loop_result",
+    "task_run_name",
     "resume",
 )  # of a task that runs this flow, and nothing to do with its tasks
 _RUN_OPTIONS = ("context", "executor", "flow_run_id", "flow_run_name", "state", "task_states")

@@ -85,7 +85,8 @@ class Task(Expression):
         log_stdout: Whether what it prints goes to its logger.
         result: Kept for flows that set it.
         target: Kept for flows that set it.
-        task_run_name: Kept for flows that set it.
+        task_run_name: What `context.task_run_name` is while it runs, for each mapped child its own: a template such as
+            `"{x}-{map_index}"`, or a function of context, parameters and inputs, which gets as many as it takes.
         nout: The number of results, so that it can be unpacked; by default read from the return annotation.
         max_concurrent: How many of its children may run at once when it is mapped; by default no limit of its own.
         portable: Whether its value outlives the resource of the block it is in: a rerun that sets the resource up anew

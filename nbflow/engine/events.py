@@ -138,9 +138,9 @@ TOLD_SUCCESS = without_value(plain(Success, "Task run succeeded."), _NO_VALUE)
 """Of every task that simply succeeds; it says nothing about any."""
 
 
-def warn_safely(message: str) -> None:
+def warn_safely(message: str, category: type[Warning] = RuntimeWarning) -> None:
     """Warn without ever raising: under ``-W error`` a warning must not break a run that holds resources."""
     try:
-        warnings.warn(message, RuntimeWarning, stacklevel=3)
+        warnings.warn(message, category, stacklevel=3)
     except Exception:  # noqa: BLE001 - as an error, or what a hook of the user's raises
         logging.getLogger("nbflow").warning(message)

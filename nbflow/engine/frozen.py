@@ -124,6 +124,7 @@ class FrozenGraph:
             is_plain
             and task.cache_for is None
             and task.timeout is None
+            and task.task_run_name is None
             and not (task.state_handlers or task.log_stdout or task.tags)
         )
         self.skips.append(bool(task.skip_on_upstream_skip))

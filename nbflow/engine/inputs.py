@@ -128,7 +128,10 @@ class Inputs:
             if not state.is_successful():
                 return state
             items = self._items.get(edge)
-            return Success(result=(state.result if items is None else items)[child])
+            try:
+                return Success(result=(state.result if items is None else items)[child])
+            except Exception as error:  # noqa: BLE001 - the children were given, and this is none to map over
+                return Failed(UNMAPPABLE, result=error)
         if edge.flattened and state.is_successful():
             # As in the ancestor, one skipped child below a flatten stands for the whole list.
             if isinstance(state, Mapped) and any(one.is_skipped() for one in state.map_states):

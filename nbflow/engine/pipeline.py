@@ -51,6 +51,7 @@ from nbflow.engine.inputs import Inputs
 from nbflow.engine.interrupts import SHIELDED_INTERRUPTS
 from nbflow.engine.nodes import CANCELLED
 from nbflow.engine.retention import drop_frames
+from nbflow.engine.run_context import run_name_of
 from nbflow.engine.transitions import (
     WITHOUT_RESOURCE,
     cached_of,
@@ -212,7 +213,7 @@ class Pipeline:
                 if edge.upstream_task not in gates:
                     return Pending(state.message)
                 upstream[edge] = _ASSUMED  # rule 8 asks before setup has run, as if it had succeeded
-        if self._is_without_resource(node):
+        if not task.skip_on_upstream_skip and self._is_without_resource(node):
             return Skipped(WITHOUT_RESOURCE)
         if is_parent and not skips(task, upstream):
             return None
@@ -280,6 +281,8 @@ class Pipeline:
 
     def _expand(self, node: int, task: Task, old: State) -> None:
         plan = self.inputs.plan_map(node)
+        if isinstance(plan, State) and isinstance(old, Mapped) and (old.map_states or old.n_map_states):
+            plan = max(len(old.map_states), old.n_map_states)  # given, with the children it has
         if isinstance(plan, State):
             self._change(node, task, old, plan)
             return
@@ -332,6 +335,9 @@ class Pipeline:
             self.attempts[node] = old.run_count + 1
             if "task_loop_count" in old.context:
                 self._loops[node] = (old.context["task_loop_count"], old.context.get("task_loop_result"))
+        run_name, refused = None, None
+        if task.task_run_name is not None:
+            run_name, refused = self._run_name(node, task, inputs)
         running = Running("Starting task run.")
         role = self._graph.role[self._schedule.task_of[node]]
         if task.state_handlers:
@@ -343,6 +349,9 @@ class Pipeline:
             if type(state) is not Running and role != CLEANUP:
                 self._settle(node, task, old, state)
                 return
+        if refused is not None and role != CLEANUP:
+            self._change(node, task, old, refused)
+            return
         watch: Watch | None = None
         if not role:
             if self._loop.draws.names:
@@ -371,6 +380,8 @@ class Pipeline:
                 self._loop.keeper.intend(held)
         call = Call(node, task, task.run, inputs, self.values)
         call.watch = watch
+        if run_name is not None:
+            call.context["task_run_name"] = run_name
         if task.cache_for is not None:
             call.hashed_inputs = hash_inputs(inputs)
         if task.log_stdout:
@@ -381,6 +392,14 @@ class Pipeline:
             self._prepare_lifecycle(call, role)
         self._schedule.started(node)
         self._loop.call(call, lifecycle=role != 0)
+
+    def _run_name(self, node: int, task: Task, inputs: dict[str, Any]) -> tuple[Any, State | None]:
+        """Return what an attempt is called, or the state of a task whose name could not be made."""
+        values = self.values(node, task)
+        name, error = self._loop.ask(values.copy(), run_name_of, task.task_run_name, values, inputs)
+        if error is None:
+            return name, None
+        return None, Failed(f"The name of its run could not be made: {describe(error)}", result=error)
 
     def base_of(self, node: int) -> contextvars.Context | None:
         """Return a copy of the context that the setup of the innermost block around a node has left (rule 16)."""

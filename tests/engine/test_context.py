@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from datetime import UTC, date, datetime
 
@@ -197,3 +198,112 @@ def test_two_loud_tasks_at_once_do_not_mix(caplog, capsys):
         ("nbflow.b", "from b"),
     }
     assert capsys.readouterr().out == "from c\n"
+
+
+DAYS = {"2020-01-02": ("2020-01-02", "2020-01-01", "20200103")}
+
+
+@pytest.fixture
+def days():
+    """What a run of one task sees as today, yesterday and tomorrow."""
+
+    def run(**options):
+        with Flow("f") as flow:
+            t = task(lambda: (context.today, context.yesterday, context.tomorrow_nodash), name="t")()
+        return flow.run(**options).result[t].result
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "text", ["2020-01-02", "20200102", "2020/01/02", " 2020-01-02 13:00 ", "2020-01-02T23:59:59+02:00"]
+)
+def test_a_date_as_text_drives_the_derived_dates(text, days):
+    """4.12"""
+    assert days(context={"date": text}) == DAYS["2020-01-02"]
+
+
+@pytest.mark.parametrize("given", ["junk", "", "2020-13-45", 5, object(), "0001-01-01", datetime.max])
+def test_a_date_that_cannot_be_read_warns_and_the_present_counts(given, days):
+    """4.12"""
+    before = datetime.now(UTC).date()
+
+    with pytest.warns(UserWarning, match="cannot be read as a date"):
+        seen = days(context={"date": given})
+
+    assert before.isoformat() <= seen[0] <= datetime.now(UTC).date().isoformat()
+
+
+def test_it_is_seen_as_it_was_given():
+    """4.12"""
+    with pytest.warns(UserWarning, match="junk"):
+        assert run_everything("inline", context={"date": "junk"})["date"] == "junk"
+
+
+def test_the_date_of_the_innermost_block_counts(days):
+    """4.12"""
+    with context(date="2019-05-05"):
+        with context(date="2020-01-02"):
+            assert days() == DAYS["2020-01-02"]
+        assert days(context={"date": "2020-01-02"}) == DAYS["2020-01-02"]
+        assert days()[0] == "2019-05-05"
+
+
+@pytest.mark.parametrize("key", ["date", "scheduled_start_time"])
+def test_a_date_given_inside_of_a_task_counts_for_the_flow_that_it_runs(key, days):
+    """4.12"""
+
+    @task
+    def outer():
+        with context({key: datetime(2020, 1, 2, tzinfo=UTC)}):
+            within = days()
+        return within, days(context={key: datetime(2020, 1, 2, tzinfo=UTC)}), days()[0]
+
+    with Flow("f") as flow:
+        t = outer()
+
+    assert flow.run(context={"date": "2019-05-05"}).result[t].result == (
+        *(DAYS["2020-01-02"], DAYS["2020-01-02"]),
+        "2019-05-05",
+    )
+
+
+def test_what_is_set_in_the_with_of_a_flow_ends_with_it():
+    """2.10"""
+    context.before = 0
+    with Flow("f") as flow:
+        context.colour, context["before"] = "red", 1
+        with Flow("g"):
+            assert (context.colour, context.flow.name) == ("red", "g")
+            context.colour, context.inner = "blue", True
+            del context.before
+        assert (context.colour, context.before, context.get("inner"), context.flow) == ("red", 1, None, flow)
+
+    assert (context.get("colour"), context.before, context.get("flow")) == (None, 0, None)
+    del context.before
+
+
+def test_it_ends_also_when_the_code_raises():
+    """2.10"""
+    with contextlib.suppress(KeyError), Flow("f"):
+        context.colour = "red"
+        raise KeyError
+
+    assert "colour" not in context
+    assert "flow" not in context
+
+
+def test_a_task_that_builds_a_flow_keeps_its_context(executor):
+    """2.10"""
+
+    @task
+    def build():
+        context.mine = 1
+        with Flow("inner"):
+            context.mine = 2
+        return context.mine, context.task_name, context.get("flow")
+
+    with Flow("f") as flow:
+        t = build()
+
+    assert flow.run(executor=executor).result[t].result == (1, "build", None)

@@ -254,3 +254,59 @@ def test_a_loop_is_nobody_elses():
         below = task(lambda x: (context.task_loop_count, context.get("task_loop_result")), name="below")(t)
 
     assert flow.run().result[below].result == (1, None)
+
+
+def test_a_loop_begins_at_the_count_that_the_context_gives(executor):
+    """4.8"""
+    seen = []
+
+    @task
+    def loop():
+        seen.append((context.task_loop_count, context.get("task_loop_result")))
+        if context.task_loop_count < 22:
+            raise LOOP(result=context.task_loop_count)
+        return "end"
+
+    with Flow("f") as flow:
+        t = loop()
+
+    given = {"task_loop_count": 20, "task_loop_result": "so far"}
+    assert flow.run(context=given, executor=executor).result[t].result == "end"
+    assert seen == [(20, "so far"), (21, 20), (22, 21)]
+
+
+def test_children_and_retries_begin_there_too():
+    """4.8"""
+    tries = []
+
+    @task(max_retries=1, retry_delay=NOW)
+    def loop(x):
+        tries.append((x, context.task_loop_count))
+        if len(tries) == 1:
+            raise OSError
+        if context.task_loop_count < 6:
+            raise LOOP
+
+    with Flow("f") as flow:
+        loop.map(["a", "b"])
+
+    with context(task_loop_count=5):
+        assert flow.run().is_successful()
+    assert sorted(tries) == [("a", 5), ("a", 5), ("a", 6), ("b", 5), ("b", 6)]
+
+
+def test_a_task_in_a_loop_does_not_lend_its_count_to_the_flow_that_it_runs():
+    """4.8"""
+
+    @task
+    def outer():
+        if context.task_loop_count < 3:
+            raise LOOP
+        with Flow("inner") as inner:
+            within = task(lambda: context.task_loop_count, name="within")()
+        return inner.run().result[within].result
+
+    with Flow("f") as flow:
+        t = outer()
+
+    assert flow.run().result[t].result == 1
