@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from nbflow.core.block import Block
+    from nbflow.core.context import Attempt
     from nbflow.core.users_line import Place
 
 __all__ = ["Graph"]
@@ -74,7 +75,7 @@ class Graph(Topology):
         # While the graph is entered: what was made inside (less the templates of copies; told by the tasks
         # themselves), and what to restore on leaving, innermost last.
         self._made: dict[Task, Place] | None = None  # in its `with`: where it was made
-        self._entered: list[tuple[Any, dict[Task, Place] | None]] = []
+        self._entered: list[tuple[dict[str, Any] | Attempt, dict[Task, Place] | None]] = []
 
         for task in tasks or ():
             self.add_task(task)
@@ -150,10 +151,9 @@ class Graph(Topology):
     # Building
 
     def __enter__(self) -> Self:
-        data = thread.data
-        self._entered.append((data.get("flow"), self._made))
+        self._entered.append((thread.held, self._made))
         self._made = {}
-        data["flow"] = self
+        thread.data = {**thread.data, "flow": self}
         return self
 
     def __exit__(
@@ -163,14 +163,16 @@ class Graph(Topology):
         traceback: TracebackType | None,
     ) -> None:
         made = self._made or {}
-        outer, before = self._entered.pop()
+        around, before = self._entered.pop()
         if before is not None:  # entered within its own `with`: what was made here was made there too
             before.update((task, place) for task, place in made.items() if task in self._tasks)
         self._made = before
-        if outer is None:
-            thread.data.pop("flow", None)
-        else:
-            thread.data["flow"] = outer
+        cell = thread.data.get(
+            "cell"
+        )  # of a notebook that is watched: another one, perhaps, than at the beginning
+        thread.held = around  # what was set in the `with` ends with it
+        if cell is not None or "cell" in thread.data:
+            thread.data["cell"] = cell
         unused = [task for task in made if task not in self._tasks and not isinstance(task, Constant)]
         # In a notebook, parameters on their own are a cell of them, as papermill wants it; the next cell uses them.
         are_a_cells = before is not None and all(isinstance(task, Parameter) for task in unused)
