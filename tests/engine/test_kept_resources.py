@@ -223,3 +223,69 @@ def test_what_is_still_kept_when_the_kernel_ends_is_reclaimed_by_the_reaper(tmp_
     while list(Path(tmp_path).glob("tmp*")) and time.monotonic() < until:
         time.sleep(0.01)
     assert not list(tmp_path.glob("tmp*"))
+
+
+def bare(diary):
+    class Bare:
+        def __init__(self):
+            diary.append("setup")
+
+        def cleanup(self, resource):
+            diary.append("cleanup")
+
+    return Bare
+
+
+def generator(diary):
+    def make():
+        diary.append("setup")
+        yield "folder"
+        diary.append("cleanup")
+
+    return make
+
+
+def factory(diary):
+    def make():
+        return bare(diary)()
+
+    return make
+
+
+@pytest.mark.parametrize("kind", [bare, generator, factory])
+@pytest.mark.parametrize(
+    ("trigger", "when"),
+    [
+        (triggers.all_successful, {"succeeds"}),
+        (triggers.any_failed, {"fails"}),
+        (triggers.some_failed(at_least=1), {"fails"}),
+        (triggers.always_run, {"succeeds", "fails"}),
+        (lambda upstream: any(state.is_failed() for state in upstream.values()), {"fails"}),
+    ],
+)
+@pytest.mark.parametrize("fails", [True, False])
+def test_every_kind_of_manager_is_asked_for(fails, trigger, when, kind, diary):
+    """Rule 19."""
+    manager = resource_manager(cleanup_task_kwargs={"trigger": trigger})(kind(diary))
+
+    flow_with(manager, fails=fails).run()
+
+    is_cleaned = ("fails" if fails else "succeeds") in when
+    assert diary == ["setup"] + ["cleanup"] * is_cleaned
+
+
+def test_a_setup_that_fails_leaves_nothing_to_keep_or_clean(diary):
+    """Rules 9 and 19."""
+
+    @resource_manager(cleanup_task_kwargs={"trigger": triggers.always_run})
+    class Broken:
+        def setup(self):
+            raise OSError
+
+        def cleanup(self, resource):
+            diary.append("cleanup")
+
+    flow = flow_with(Broken, fails=False)
+
+    assert flow.run().result[flow.blocks[0].cleanup_task].is_skipped()
+    assert diary == []
