@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from nbflow import Flow, task
+from nbflow import Flow, Parameter, task
 from nbflow.panel.coalesce import Coalescer
 from nbflow.panel.controls.controls import CONTROLS
 from tests.panel.conftest import until
@@ -180,3 +180,19 @@ def test_a_click_does_not_wait_for_a_run_that_is_busy(make_panel):
     assert not panel.run.is_finished
     leave.set()
     until(lambda: panel.run.is_finished)
+
+
+def test_parameters_may_be_called_like_the_options_of_a_start(make_panel):
+    with Flow("f") as flow:
+        words = [Parameter(word, default=1) for word in ("paused", "hold_on_failure", "executor", "self")]
+        total = task(lambda numbers: sum(numbers), name="total")(words)
+    panel = make_panel(flow)
+
+    panel.buttons["run"].click()
+    assert panel.run.wait(timeout_s=PATIENCE_S).result[total].result == 4
+    until(lambda: "step" in enabled(panel))
+    panel.buttons["step"].click()
+    until(lambda: len(flow.runs) == 2 and panel.run.is_paused)
+    panel.run.cancel()
+    panel.run.wait(timeout_s=PATIENCE_S)
+    assert panel.run.parameters == {"paused": 1, "hold_on_failure": 1, "executor": 1, "self": 1}
