@@ -313,12 +313,12 @@ def test_a_parameter_may_be_called_like_an_option_of_the_line(notebook):
         'what = Parameter("what", default="coal")\nshipped = use(executor, what)'
     )
 
-    notebook("%flow run ports -p what=ore --executor threads")
-    assert newest("ports").parameters == {"executor": "crane", "what": "ore"}
+    notebook("%flow run ports -p what=salt --executor threads")
+    assert newest("ports").parameters == {"executor": "crane", "what": "salt"}
     assert type(newest("ports").executor).__name__ == "ThreadExecutor"
     assert "plan of 'ports'" in notebook("%flow plan ports -p what=tea").outputs[-1]["text/plain"]
 
     notebook("%flow rerun ports -p executor=truck --executor inline")
     newest("ports").wait(timeout_s=PATIENCE_S)
-    assert newest("ports").parameters == {"executor": "truck", "what": "ore"}
+    assert newest("ports").parameters == {"executor": "truck", "what": "salt"}
     assert type(newest("ports").executor).__name__ == "InlineExecutor"
