@@ -22,7 +22,7 @@ class FilterTask(Task):
 
     Args:
         filter_func: Tells whether to keep a result; the default drops None and exceptions.
-        log_func: Called with each result that is dropped; the text it returns, if any, is logged.
+        log_func: Called with the list of what is kept; the text it returns, if any, is logged.
         **kwargs: Options of the task.
     """
 
@@ -31,7 +31,7 @@ class FilterTask(Task):
     def __init__(
         self,
         filter_func: Callable[[Any], bool] | None = None,
-        log_func: Callable[[Any], str | None] | None = None,
+        log_func: Callable[[list[Any]], str | None] | None = None,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("skip_on_upstream_skip", False)
@@ -42,12 +42,9 @@ class FilterTask(Task):
 
     def run(self, task_results: Iterable[Any]) -> list[Any]:  # type: ignore[override]
         """Return the accepted ones of `task_results`, in their order."""
-        kept = []
-        for value in task_results:
-            if self.filter_func(value):
-                kept.append(value)
-            elif self.log_func is not None:
-                text = self.log_func(value)
-                if text is not None:
-                    self.logger.info("%s", text)
+        kept = [value for value in task_results if self.filter_func(value)]
+        if self.log_func is not None:
+            text = self.log_func(kept)
+            if text is not None:
+                self.logger.info("%s", text)
         return kept

@@ -35,14 +35,22 @@ def test_trigger_and_skip_rule_can_be_given():
     assert task.skip_on_upstream_skip is True
 
 
-def test_what_is_dropped_is_logged(caplog):
+def test_a_text_about_what_is_kept_is_logged(caplog):
     """flow-model 8.4"""
-    task = FilterTask(log_func=lambda value: f"dropped {value!r}")
+    task = FilterTask(log_func=lambda kept: f"kept {kept}, 100% of what there was")
 
     with caplog.at_level(logging.INFO):
         task.run([1, None, 2])
 
-    assert [record.getMessage() for record in caplog.records] == ["dropped None"]
+    assert [record.getMessage() for record in caplog.records] == ["kept [1, 2], 100% of what there was"]
+
+
+def test_a_text_is_logged_when_nothing_is_kept_too(caplog):
+    """flow-model 8.4"""
+    with caplog.at_level(logging.INFO):
+        FilterTask(log_func=lambda kept: f"kept {kept}").run([None, ValueError()])
+
+    assert [record.getMessage() for record in caplog.records] == ["kept []"]
 
 
 def test_a_function_that_logs_by_itself_adds_nothing(caplog):
@@ -50,7 +58,7 @@ def test_a_function_that_logs_by_itself_adds_nothing(caplog):
     seen = []
 
     with caplog.at_level(logging.INFO):
-        FilterTask(log_func=seen.append).run([None])
+        FilterTask(log_func=seen.append).run([1, None])
 
-    assert seen == [None]
+    assert seen == [[1]]
     assert not caplog.records
