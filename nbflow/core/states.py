@@ -132,16 +132,16 @@ class State:
     __hash__ = object.__hash__
 
     @classmethod
-    def children(cls, include_self: bool = True, names_only: bool = False) -> list[Any]:
-        """List the classes below this one, private ones left out, or their names."""
-        below = [child for direct in cls.__subclasses__() for child in direct.children()]
-        return _listed([cls] * include_self + below, names_only)
+    def children(cls, include_self: bool = False, names_only: bool = False) -> list[Any]:
+        """List the classes below this one, private ones left out, or their names; itself last, where it is wanted."""
+        below = [child for direct in cls.__subclasses__() for child in (direct, *direct.children())]
+        return _listed([*below, *[cls] * include_self], names_only)
 
     @classmethod
-    def parents(cls, include_self: bool = True, names_only: bool = False) -> list[Any]:
-        """List the classes this one descends from, nearest first, private ones left out, or their names."""
+    def parents(cls, include_self: bool = False, names_only: bool = False) -> list[Any]:
+        """List the classes above this one, nearest first, private ones left out, or their names; itself last."""
         above = [parent for parent in cls.mro()[1:] if issubclass(parent, State)]
-        return _listed([cls] * include_self + above, names_only)
+        return _listed([*above, *[cls] * include_self], names_only)
 
     def is_pending(self) -> bool:
         """Whether it has not started yet."""
