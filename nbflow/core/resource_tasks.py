@@ -37,7 +37,7 @@ def resource_cleanup_trigger(upstream_states: Mapping[Edge, State]) -> bool:
         SKIP: If init or setup was skipped or failed, so that no resource exists.
     """
     made: dict[str | None, State] = {}
-    for edge, state in upstream_states.items():
+    for edge, state in upstream_states.items() if upstream_states else ():
         if not state.is_finished():
             raise signals.TRIGGERFAIL(
                 f"cleanup has to wait: task {edge.upstream_task.name!r} is {type(state).__name__}, not finished"

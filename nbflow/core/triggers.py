@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["run", "fail", "skip"]
 Counts = Callable[[int, int, int, int], Verdict]
-UpstreamStates = Mapping["Edge", State]
+UpstreamStates = Mapping["Edge", State]  # or, where there are none, any empty container
 
 
 class Trigger(Protocol):
@@ -41,7 +41,7 @@ class Trigger(Protocol):
 def _states(upstream_states: UpstreamStates) -> set[State]:
     """Return the states that count: each once, however many edges it came by, and children for their parent."""
     states: set[State] = set()
-    for state in upstream_states.values():
+    for state in () if not upstream_states else upstream_states.values():
         if isinstance(state, Mapped):
             states.update(state.map_states)
         else:

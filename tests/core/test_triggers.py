@@ -8,7 +8,7 @@ import pickle
 import cloudpickle
 import pytest
 
-from nbflow import signals, triggers
+from nbflow import resource_cleanup_trigger, signals, triggers
 from nbflow.core.context import context
 from nbflow.states import Cancelled, Failed, Mapped, Pending, Running, Skipped, Success, TriggerFailed
 
@@ -233,3 +233,31 @@ def test_the_rule_of_counts_predicts_what_the_trigger_will_say(trigger):
 
 def test_manual_only_may_run_in_the_end():
     assert triggers.manual_only.counts(2, 0, 0, 2) == "run"
+
+
+@pytest.mark.parametrize("empty", [{}, [], (), set(), frozenset()], ids=repr)
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        triggers.all_successful,
+        triggers.all_failed,
+        triggers.any_successful,
+        triggers.any_failed,
+        triggers.all_finished,
+        triggers.always_run,
+        triggers.some_failed(at_least=1),
+        triggers.some_successful(at_least=0.5, at_most=0.9),
+        resource_cleanup_trigger,
+    ],
+    ids=lambda trigger: trigger.__name__,
+)
+def test_a_trigger_asked_about_nothing_lets_the_task_run_whatever_is_empty(trigger, empty):
+    """flow-model 7.2"""
+    assert trigger(empty) is True
+
+
+@pytest.mark.parametrize("empty", [{}, [], set()], ids=repr)
+def test_where_nothing_is_upstream_all_of_it_was_skipped(empty):
+    """flow-model 7.2"""
+    with pytest.raises(signals.SKIP):
+        triggers.not_all_skipped(empty)
