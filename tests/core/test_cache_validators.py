@@ -161,3 +161,14 @@ def test_values_that_refuse_to_be_compared_do_not_break_a_validator():
 
     assert all_parameters(computed_from(parameters={"p": array}), None, {"p": array}) is True
     assert all_parameters(computed_from(parameters={"p": array}), None, {"p": Array()}) is False
+
+
+@pytest.mark.parametrize("validator", [all_inputs, partial_inputs_only(["x"])])
+def test_hashes_that_dask_made_for_prefect_1_count_too(validator):
+    """flow-model 4.9."""
+    tokenize = pytest.importorskip("dask.base").tokenize
+    state = Cached(hashed_inputs={"x": tokenize([1])})
+
+    assert validator(state, {"x": [1]}, {}) is True
+    assert validator(state, {"x": [2]}, {}) is False
+    assert validator(state, {"y": [1]}, {}) is False
