@@ -25,6 +25,7 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     │   └── CleanupSignatureError (ValueError) its `cleanup` can not be called with what it will get
     ├── BlockFailedError (RuntimeError)        what a generator manager is told when tasks failed without an error
     ├── BlockCancelledError (RuntimeError)     what it is told when they were cancelled
+    ├── NestedInItselfError (ValueError)       an argument, with tasks in it, that contains itself
     ├── OptionError (ValueError)               an option with an impossible value
     ├── OptionTypeError (TypeError)            an option of the wrong type
     ├── TaskAttributeError (AttributeError)    an attribute that a task does not have
@@ -341,6 +342,17 @@ class BlockCancelledError(NbflowError, RuntimeError):
 
     def __str__(self) -> str:
         return f"the tasks of block {self.block!r} were cancelled"
+
+
+class NestedInItselfError(NbflowError, ValueError):
+    """An argument with tasks in it contains itself, so no end of tasks would be needed to gather it."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+    def __str__(self) -> str:
+        return f"a {self.kind} with tasks in it contains itself; give the tasks in a container of their own"
 
 
 class OptionError(NbflowError, ValueError):

@@ -9,6 +9,8 @@ from nbflow.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+from nbflow.core.short_text import short_text
+
 
 class EdgeAnnotation:
     """An argument together with the properties of the edge it will arrive by.
@@ -50,7 +52,7 @@ class EdgeAnnotation:
 
     def __repr__(self) -> str:
         """Show the annotation around what it annotates."""
-        return f"{type(self).__name__}({self.task!r})"
+        return f"{type(self).__name__}({short_text(self.task)})"
 
 
 class mapped(EdgeAnnotation):

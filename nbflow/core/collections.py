@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+from collections import deque
 from collections.abc import Iterator, Sized
 from typing import TYPE_CHECKING, Any, Self
 
 from nbflow.core.annotations import EdgeAnnotation
+from nbflow.core.context import thread
 from nbflow.core.operators import GetItem
+from nbflow.core.short_text import is_large
 from nbflow.core.task import Task
-from nbflow.errors import OptionError
+from nbflow.errors import NestedInItselfError, NoFlowError, OptionError
 
 if TYPE_CHECKING:
     from nbflow.core.graph import Graph
@@ -39,10 +43,10 @@ class Constant(Task):
 
 def _constant_name(value: Any) -> str:
     kind = type(value)
-    # More than eight items never fit: the repr of a large value need not be made.
-    is_large = kind in (list, tuple, dict, set, str, bytes) and len(value) > _LONGEST_NAME
     try:
-        text = None if is_large else repr(value)
+        # More than eight items never fit: the repr of a large value need not be made.
+        is_long = kind in (str, bytes) and len(value) > _LONGEST_NAME
+        text = None if is_long or is_large(value, _LONGEST_NAME) else repr(value)
     except BaseException:  # noqa: BLE001 - a user's `__repr__` may raise anything, and values be nested too deeply
         text = None
     return text if text is not None and len(text) <= _LONGEST_NAME else f"Constant[{kind.__name__}]"
@@ -145,25 +149,113 @@ def as_task(value: Any, flow: Graph | None = None) -> Task:
     """Convert an argument to a task; tasks stay as they are and annotations are unwrapped.
 
     What contains no task becomes one Constant. A list, tuple, set or dict with tasks in it becomes a task that
-    gathers them, bound in `flow`.
+    gathers them, bound in `flow`, and so does each container inside of it, however deeply they are nested.
 
     Raises:
         NoFlowError: If tasks are to be gathered, no flow is given and none is being built.
+        NestedInItselfError: If a container with tasks in it contains itself.
     """
     if issubclass(type(value), EdgeAnnotation):
         value = value.task
     if issubclass(type(value), Task):
         return value  # type: ignore[no-any-return]
-    gathered: Task
     if not contains_task(value):
-        gathered = Constant(value)
-    elif isinstance(value, dict):
-        gathered = Dict().bind(keys=list(value.keys()), values=list(value.values()), flow=flow)
-    elif isinstance(value, list):
-        gathered = List().bind(*value, flow=flow)
-    elif isinstance(value, tuple):
-        gathered = Tuple().bind(*value, flow=flow)
-    else:
-        gathered = Set().bind(*value, flow=flow)
-    gathered.auto_generated = True
-    return gathered
+        constant = Constant(value)
+        constant.auto_generated = True
+        return constant
+    flow = flow if flow is not None else thread.data.get("flow")
+    if flow is None:
+        raise NoFlowError("to gather tasks in a collection")
+    return _gathered(value, flow)
+
+
+def _gathered(value: Any, flow: Graph) -> Task:
+    """Make the task of a container, and those of the containers inside of it, outer ones first."""
+    with_tasks = _containers_with_tasks(value)
+    root = _gatherer(value)
+    made = {id(value): root}  # what stands in several places is gathered once
+    # A queue of what is to be done, not calls in calls: there may be more levels than Python can go down.
+    pending = deque([(root, value)])
+    while pending:
+        gatherer, container = pending.popleft()
+        arguments = _arguments(container)
+        for key, member in arguments.items():
+            inner = _inner(member)
+            if isinstance(container, dict):  # its keys and values are lists that were made just now
+                if any(_is_task(one) or id(_inner(one)) in with_tasks for one in inner):
+                    arguments[key] = child = _gatherer(inner)
+                    pending.append((child, inner))
+                continue
+            if id(inner) not in with_tasks:
+                continue
+            found = made.get(id(inner))
+            if found is None:
+                found = made[id(inner)] = _gatherer(inner)
+                pending.append((found, inner))
+            arguments[key] = found
+            if inner is not member:
+                arguments[key] = copy.copy(member)
+                arguments[key].task = found
+        flow.set_dependencies(gatherer, keyword_tasks=arguments)
+    return root
+
+
+def _is_task(member: Any) -> bool:
+    return issubclass(type(member), (Task, EdgeAnnotation))
+
+
+def _inner(member: Any) -> Any:
+    return member.task if issubclass(type(member), EdgeAnnotation) else member
+
+
+def _gatherer(container: Any) -> Task:
+    kind = next(made for base, made in _GATHERERS if isinstance(container, base))
+    gatherer: Task = kind()
+    gatherer.auto_generated = True
+    return gatherer
+
+
+_GATHERERS: tuple[tuple[type, type[Task]], ...] = ((dict, Dict), (list, List), (tuple, Tuple), (set, Set))
+
+
+def _arguments(container: Any) -> dict[str, Any]:
+    if isinstance(container, dict):
+        return {"keys": list(container.keys()), "values": list(container.values())}
+    return {f"arg_{number}": member for number, member in enumerate(container, start=1)}
+
+
+def _containers_with_tasks(value: Any) -> set[int]:
+    """Return the ids of `value` and of the containers in it, at any depth, that have a task somewhere inside.
+
+    Raises:
+        NestedInItselfError: If one of them contains itself.
+    """
+    with_tasks: set[int] = set()
+    seen = {id(value)}
+    repeated: dict[int, Any] = {}  # those that were met inside of themselves
+    pending = [(value, _members(value))]  # the way down to where we are
+    on_the_way = {id(value)}
+    while pending:
+        container, members = pending[-1]
+        for member in members:
+            inner = _inner(member)
+            kind = type(inner)
+            if inner is not member or issubclass(kind, Task) or id(inner) in with_tasks:
+                with_tasks.add(id(container))
+            if kind in _NEVER_TASKS or not issubclass(kind, (list, tuple, set, dict)):
+                continue
+            if id(inner) in on_the_way:
+                repeated[id(inner)] = inner
+            if id(inner) not in seen:
+                seen.add(id(inner))
+                on_the_way.add(id(inner))
+                pending.append((inner, _members(inner)))
+                break
+        else:
+            pending.pop()
+            on_the_way.discard(id(container))
+            if id(container) in with_tasks and pending:
+                with_tasks.add(id(pending[-1][0]))
+    for one in (one for number, one in repeated.items() if number in with_tasks):
+        raise NestedInItselfError(type(one).__name__)
+    return with_tasks

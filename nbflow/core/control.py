@@ -9,6 +9,7 @@ from nbflow.core.collections import Constant, as_task
 from nbflow.core.context import context
 from nbflow.core.function_task import task as as_function_task
 from nbflow.core.parameter import Parameter
+from nbflow.core.short_text import short_text
 from nbflow.core.tags import tags
 from nbflow.core.task import Task
 from nbflow.errors import CaseValueError, MergeSkipError, MultipleFlowsError
@@ -27,13 +28,14 @@ class CompareValue(Task):
 
     def __init__(self, value: Any, **kwargs: Any) -> None:
         self.value = value
-        kwargs.setdefault("name", f'CompareValue: "{value}"')
+        kwargs.setdefault("name", f'CompareValue: "{short_text(value, str)}"')
         super().__init__(**kwargs)
 
     def run(self, value: Any) -> None:  # type: ignore[override]
         """Raise SKIP if `value` differs."""
         if value != self.value:
-            raise signals.SKIP(f'Provided value "{value}" did not match "{self.value}"')
+            texts = short_text(value, str), short_text(self.value, str)
+            raise signals.SKIP('Provided value "{}" did not match "{}"'.format(*texts))
 
 
 class case:
@@ -57,7 +59,7 @@ class case:
         self._outer: list[Any] = []
 
     def __repr__(self) -> str:
-        return f"case({self.task!r}, {self.value!r})"
+        return f"case({self.task!r}, {short_text(self.value)})"
 
     def add_task(self, task: Task, flow: Graph) -> None:
         """Make `task`, which was added to `flow` just now, a member; Parameters and Constants stay out.
@@ -68,7 +70,7 @@ class case:
         if isinstance(task, (Parameter, Constant)):
             return
         if self._flow is not None and self._flow is not flow:
-            raise MultipleFlowsError("case", str(self.value))
+            raise MultipleFlowsError("case", short_text(self.value, str))
         self._flow = flow
         self._members.setdefault(task)
 
@@ -97,7 +99,7 @@ class case:
             for t in members
             if t in flow.tasks and (t.skips_with_its_case or members.isdisjoint(flow.upstream_tasks(t)))
         ]
-        compare = CompareValue(self.value, name=f"case({self.value})")
+        compare = CompareValue(self.value, name=f"case({short_text(self.value, str)})")
         compare.bind(value=self.task, flow=flow)
         for task in first:
             flow.add_edge(compare, task)

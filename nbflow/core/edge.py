@@ -7,7 +7,7 @@ import keyword
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.annotations import EdgeAnnotation
-from nbflow.core.collections import as_task
+from nbflow.core.collections import Constant, as_task
 from nbflow.core.task import Task
 from nbflow.errors import EdgeKeyError, SelfEdgeError
 
@@ -30,7 +30,7 @@ class Edge:
 
     Raises:
         EdgeKeyError: If the key can not be the name of an argument.
-        SelfEdgeError: If both tasks are the same.
+        SelfEdgeError: If both are the same task or constant.
     """
 
     __slots__ = ("_hash", "downstream_task", "flattened", "key", "mapped", "upstream_task")
@@ -51,9 +51,12 @@ class Edge:
         flow: Graph | None = None,
     ) -> None:
         mapped, flattened = mapped or False, flattened or False
+        given = downstream_task
         if not isinstance(upstream_task, Task):
             if isinstance(upstream_task, EdgeAnnotation):
                 upstream_task, mapped, flattened = upstream_task.unwrap(mapped, flattened)
+            if upstream_task is given:  # it would become two tasks
+                raise SelfEdgeError(Constant(given))
             upstream_task = as_task(upstream_task, flow=flow)
         if not isinstance(downstream_task, Task):
             downstream_task = as_task(downstream_task, flow=flow)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbflow.core.context import thread
 from nbflow.core.ownership import is_ours
+from nbflow.core.short_text import short_text
 from nbflow.errors import NotIterableError, TaskAttributeError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Expression:
         return map(self.__getitem__, range(self.nout))
 
     def __getitem__(self, key: Any) -> Task:
-        label = key.name if isinstance(key, Expression) else repr(key)
+        label = key.name if isinstance(key, Expression) else short_text(key)
         return self._operate("GetItem", self, key, name=f"{self.name}[{label}]")
 
     def __or__(self, other: Any) -> Task:

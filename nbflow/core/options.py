@@ -67,7 +67,7 @@ def checked_retries(
         raise OptionError("A datetime.timedelta `retry_delay` must be provided if max_retries > 0")
     if retry_delay is not None and not max_retries:
         raise OptionError(
-            "A `max_retries` argument greater than 0 must be provided if specifying a retry delay"
+            "A `max_retries` argument greater than 0 must be provided if specifying a retry delay (`retry_delay`)"
         )
     if retry_on is None:
         return None

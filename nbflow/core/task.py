@@ -25,6 +25,7 @@ from nbflow.core.options import (
     checked_retries,
     whole_seconds,
 )
+from nbflow.core.short_text import short_text
 from nbflow.core.triggers import all_successful
 from nbflow.core.users_line import users_line
 from nbflow.errors import NoFlowError, NotIterableError, OptionError, OptionTypeError, TaskAttributeError
@@ -344,7 +345,7 @@ class Task(Expression):
         for value in args:
             if not isinstance(value, (Task, EdgeAnnotation)) and not hasattr(value, "__getitem__"):
                 raise NotIterableError(
-                    f"Cannot map over unsubscriptable object of type {type(value).__name__}: {value!r:.60}; "
+                    f"Cannot map over unsubscriptable object of type {type(value).__name__}: {short_text(value)}; "
                     "mark what is to be passed whole with unmapped(...)"
                 )
         new = self.copy(**{"nout": None, **(task_args or {})})

@@ -9,6 +9,7 @@ from nbflow.core.collections import Constant, Dict, List, Set, Tuple, as_task, c
 from nbflow.core.function_task import task
 from nbflow.core.graph import Graph
 from nbflow.core.task import Task
+from nbflow.errors import NestedInItselfError, NoFlowError
 
 # Operands that a test does not use are none of its business.
 pytestmark = pytest.mark.filterwarnings("ignore:Tasks were created but not added")
@@ -242,3 +243,73 @@ def test_a_collection_can_be_an_argument(flow):
     (edge,) = flow.edges_to(found)
     assert isinstance(edge.upstream_task, List)
     assert edge.key == "x"
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda value: [value],
+        lambda value: (value,),
+        lambda value: {"a": value},
+        lambda value: [1, unmapped([value])],
+        lambda value: {"a": [({"b": value},)]},
+    ],
+)
+def test_arguments_may_be_nested_more_deeply_than_calls(flow, wrap):
+    """Flow-model 3.8."""
+    value = a = Task("a")
+    for _ in range(1200):
+        value = wrap(value)
+
+    found = as_task(value)
+
+    assert a in flow.sorted_tasks()
+    assert flow.sorted_tasks()[-1] is found
+    assert flow.terminal_tasks() == {found}
+
+
+def test_what_stands_in_several_places_is_gathered_once(flow):
+    """Flow-model 3.8."""
+    value = [Task("a")]
+    for _ in range(100):
+        value = [value, value]
+
+    found = as_task(value)
+
+    assert set(gathered(flow, found)) == {"arg_1", "arg_2"}
+    assert len(set(gathered(flow, found).values())) == 1
+    assert len(flow.tasks) == 102
+
+
+def test_a_container_with_tasks_that_contains_itself_is_refused(flow):
+    value = [Task("a")]
+    value.append({"again": value})
+
+    with pytest.raises(NestedInItselfError, match="list with tasks in it contains itself"):
+        as_task([1, value])
+
+
+def test_a_constant_that_contains_itself_stays_a_constant(flow):
+    circle = [1]
+    circle.append(circle)
+
+    found = as_task([Task("a"), circle])
+
+    assert flow.constants[found] == {"arg_2": circle}
+
+
+def test_tasks_deep_inside_are_gathered_outer_containers_first(flow):
+    """Flow-model 3.8."""
+    found = as_task([[Task("a")], [[Task("b")]]])
+
+    assert flow.slugs[found] == "List-1"
+    assert [flow.slugs[t] for t in (gathered(flow, found)["arg_1"], gathered(flow, found)["arg_2"])] == [
+        "List-2",
+        "List-3",
+    ]
+
+
+def test_gathering_tasks_without_a_flow_is_refused():
+    """Flow-model 3.5."""
+    with pytest.raises(NoFlowError, match="Could not infer an active Flow"):
+        as_task([Task("a")])

@@ -136,3 +136,17 @@ def test_an_edge_read_from_a_pickle_has_the_hash_of_its_new_tasks():
 
     assert edge is again
     assert edge in {Edge(edge.upstream_task, edge.downstream_task, "x")}
+
+
+@pytest.mark.parametrize("constant", ["a", 1, (), object(), [1], None])
+def test_a_constant_does_not_come_before_itself(constant):
+    """Flow-model 9.2."""
+    with pytest.raises(SelfEdgeError, match="connect a task to itself"):
+        Edge(constant, constant)
+    with pytest.raises(SelfEdgeError, match="connect a task to itself"):
+        Edge(unmapped(constant), constant)
+
+
+def test_two_constants_may_be_joined():
+    """Flow-model 9.2."""
+    assert {task.value for task in Edge(1, 2).tasks} == {1, 2}
