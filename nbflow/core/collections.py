@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 from collections import deque
 from collections.abc import Iterator, Sized
 from typing import TYPE_CHECKING, Any, Self
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from nbflow.core.annotations import EdgeAnnotation
 from nbflow.core.context import thread
 from nbflow.core.operators import GetItem
+from nbflow.core.shared_iterator import ItemBuffer
 from nbflow.core.short_text import is_large
 from nbflow.core.task import Task
 from nbflow.errors import NestedInItselfError, NoFlowError, OptionError
@@ -32,13 +34,20 @@ class Constant(Task):
         **kwargs: Options of the task.
     """
 
+    _items: ItemBuffer | None = None
+
     def __init__(self, value: Any, name: str | None = None, **kwargs: Any) -> None:
         self.value = value
         super().__init__(name=_constant_name(value) if name is None else name, **kwargs)
 
     def run(self) -> Any:
-        """Return the value."""
-        return self.value
+        """Return the value; of an iterator another one each time, which begins with the first item."""
+        kind = type(self.value)
+        if not hasattr(kind, "__next__") or issubclass(kind, io.IOBase):
+            return self.value
+        if self._items is None:
+            self._items = ItemBuffer(self.value)
+        return self._items.take()
 
 
 def _constant_name(value: Any) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.collections import Constant
 from nbflow.core.edge import Edge
 from nbflow.core.states import Failed, Mapped, Skipped, State, Success
+from nbflow.engine.elements import all_elements, element, elements, is_iterator, is_mappable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from nbflow.core.task import Task
     from nbflow.engine.frozen import FrozenGraph
@@ -19,11 +21,23 @@ UNMAPPABLE = "At least one upstream state has an unmappable result."
 
 
 class Inputs:
-    """Reads the states of a run on behalf of its tasks; keeps flattened lists so that they are made once."""
+    """Reads the states of a run on behalf of its tasks; keeps flattened lists so that they are made once.
 
-    def __init__(self, graph: FrozenGraph, states: dict[Task, State]) -> None:
+    Args:
+        graph: The graph of the run.
+        states: Those of its tasks.
+        items_of: Returns all items of an iterator that a task gave, whoever else takes them.
+    """
+
+    def __init__(
+        self,
+        graph: FrozenGraph,
+        states: dict[Task, State],
+        items_of: Callable[[Task, Any], Iterator[Any]] | None = None,
+    ) -> None:
         self._graph = graph
         self._states = states
+        self._items_of = items_of
         self._flat: dict[Edge, list[State]] = {}
         self._items: dict[Edge, Sequence[Any]] = {}  # what is mapped over, element by element
         self._plans: dict[int, tuple[list[State], int | State]] = {}  # of maps, and from which states
@@ -89,29 +103,46 @@ class Inputs:
                 del self._plans[node]
 
     def _plan_map(self, node: int) -> int | State:
-        lengths = {}
+        lengths: dict[Edge, int] = {}
+        endless: list[Edge] = []  # or not: an iterator has no length
         for edge in self._graph.edges_in[node]:
             state = self._states[edge.upstream_task]
             if not edge.mapped or not state.is_successful():
                 continue
-            if not isinstance(state, Mapped) and not hasattr(state.result, "__getitem__"):
+            if not isinstance(state, Mapped) and not is_mappable(state.result):
                 return Failed(UNMAPPABLE)
+            if not (edge.flattened or isinstance(state, Mapped)) and is_iterator(state.result):
+                endless.append(edge)
+                continue
             try:
                 lengths[edge] = self._length(edge, state)
             except Exception as error:  # noqa: BLE001 - it has no length, or breaks while it is flattened
                 return Failed(UNMAPPABLE, result=error)
+        for edge in endless:
+            shortest = min(lengths.values(), default=None)
+            try:
+                self._items[edge] = list(islice(self._all_of(edge), shortest))
+            except Exception as error:  # noqa: BLE001 - what it is made by breaks off
+                return Failed(UNMAPPABLE, result=error)
+            lengths[edge] = len(self._items[edge])
         if not lengths:
             return Failed(NOTHING_TO_MAP)
         count = min(lengths.values())
         for edge in lengths:
             state = self._states[edge.upstream_task]
-            if edge.flattened or isinstance(state, Mapped):
+            if edge.flattened or isinstance(state, Mapped) or edge in endless:
                 continue
             try:  # here and not child by child, which might take the same element twice
-                self._items[edge] = _items(state.result, count)
+                self._items[edge] = elements(state.result, count)
             except Exception as error:  # noqa: BLE001 - a dictionary, perhaps, that has no such keys
                 return Failed(UNMAPPABLE, result=error)
         return count
+
+    def _all_of(self, edge: Edge) -> Iterator[Any]:
+        """Return the items of the iterator that comes along an edge."""
+        value = self._states[edge.upstream_task].result
+        items: Iterator[Any] = value if self._items_of is None else self._items_of(edge.upstream_task, value)
+        return items
 
     def _length(self, edge: Edge, state: State) -> int:
         if edge.flattened:
@@ -129,46 +160,52 @@ class Inputs:
                 return state
             items = self._items.get(edge)
             try:
-                return Success(result=(state.result if items is None else items)[child])
+                return Success(result=element(state.result, child) if items is None else items[child])
             except Exception as error:  # noqa: BLE001 - the children were given, and this is none to map over
                 return Failed(UNMAPPABLE, result=error)
         if edge.flattened and state.is_successful():
             # As in the ancestor, one skipped child below a flatten stands for the whole list.
             if isinstance(state, Mapped) and any(one.is_skipped() for one in state.map_states):
-                return Skipped("A child was skipped.", result=_joined(state))
-            return Success(state.message, result=_joined(state))
+                return Skipped("A child was skipped.", result=self._joined(edge))
+            return Success(state.message, result=self._joined(edge))
         return state
 
     def _flattened(self, edge: Edge) -> list[State]:
         flat = self._flat.get(edge)
         if flat is None:
-            flat = self._flat[edge] = list(_flatten(self._states[edge.upstream_task]))
+            flat = self._flat[edge] = list(self._flatten(edge.upstream_task))
         return flat
 
+    def _flatten(self, task: Task) -> list[State]:
+        state = self._states[task]
+        if not isinstance(state, Mapped):
+            return [Success(result=value) for value in self._unnested(task, state.result)]
+        flat: list[State] = []
+        for child in state.map_states:
+            if child.is_successful() and not child.is_skipped() and _is_nested(child.result):
+                flat.extend(Success(result=value) for value in self._inside(task, child.result))
+            else:
+                flat.append(child)
+        return flat
 
-def _items(value: Any, count: int) -> Sequence[Any]:
-    return value if type(value) in (list, tuple) else [value[i] for i in range(count)]
+    def _joined(self, edge: Edge) -> Any:
+        state = self._states[edge.upstream_task]
+        if isinstance(state, Mapped):
+            return [s.result for s in self._flatten(edge.upstream_task)]
+        return self._unnested(edge.upstream_task, state.result)
 
+    def _unnested(self, task: Task, value: Any) -> Any:
+        if is_iterator(value):
+            value = list(self._inside(task, value))
+        try:
+            return [item for inner in all_elements(value) for item in self._inside(task, inner)]
+        except Exception:  # noqa: BLE001 - not nested, whatever it says about that: it stays as it is
+            return value
 
-def _flatten(state: State) -> list[State]:
-    if not isinstance(state, Mapped):
-        return [Success(result=value) for value in _joined(state)]
-    flat: list[State] = []
-    for child in state.map_states:
-        if child.is_successful() and not child.is_skipped() and _is_nested(child.result):
-            flat.extend(Success(result=value) for value in child.result)
-        else:
-            flat.append(child)
-    return flat
-
-
-def _joined(state: State) -> Any:
-    if isinstance(state, Mapped):
-        return [s.result for s in _flatten(state)]
-    try:
-        return [value for inner in state.result for value in inner]
-    except Exception:  # noqa: BLE001 - not nested, whatever it says about that: it stays as it is
-        return state.result
+    def _inside(self, task: Task, value: Any) -> Iterable[Any]:
+        if is_iterator(value) and self._items_of is not None:
+            return self._items_of(task, value)
+        return all_elements(value)
 
 
 def _is_nested(value: object) -> bool:

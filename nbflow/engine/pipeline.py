@@ -82,7 +82,7 @@ class Pipeline:
         self._record = loop.record
         self._graph = loop.graph
         self._schedule = loop.schedule
-        self.inputs = Inputs(loop.graph, loop.record.states)
+        self.inputs = Inputs(loop.graph, loop.record.states, loop.home.items_of)
         self.attempts: dict[int, int] = {}
         self._loops: dict[int, tuple[int, Any]] = {}  # node: (loop count, result so far)
         self._resumed: set[int] = set()

@@ -102,7 +102,7 @@ class Reuse(NoReuse):
             task: Pending() if old is None else states[old]
             for task, old in zip(graph.tasks, before, strict=True)
         }
-        self._inputs = Inputs(graph, self._states)
+        self._inputs = Inputs(graph, self._states, values.items_of)
         self._now = {old: node for node, old in enumerate(before) if old is not None}
         self._prints: dict[int, tuple[Any, str | None]] = {}
         self._reached: dict[int, dict[int, str]] | None = None

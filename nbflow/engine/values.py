@@ -43,7 +43,7 @@ from nbflow.engine.frozen import ORDINARY
 from nbflow.errors import CannotCopyError, ChangedInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from nbflow.core.states import State
     from nbflow.core.task import Task
@@ -151,7 +151,7 @@ class Values:
                 continue
             if is_one_shot(value):
                 changes_it = True
-                if (buffer := self._buffer_of(source, value, comes_again())) is not None:
+                if (buffer := self._buffer_of(source.task, value, comes_again())) is not None:
                     inputs[key] = buffer.take()
                     continue
             taken[key] = one = self._take(source, value)
@@ -395,13 +395,18 @@ class Values:
 
     # -- iterators --------------------------------------------------------------------------------------------------
 
-    def _buffer_of(self, source: Source, value: Any, comes_again: bool) -> ItemBuffer | None:
+    def items_of(self, task: Task, value: Any) -> Iterator[Any]:
+        """Return all items of an iterator that a task gave; whoever else takes it gets all of them too."""
+        buffer = self._buffer_of(task, value, comes_again=True)
+        return iter(value) if buffer is None else buffer.take()
+
+    def _buffer_of(self, task: Task, value: Any, comes_again: bool) -> ItemBuffer | None:
         """Return what hands out all items of an iterator to each that takes it; None where one taker is all it has."""
         known = self._buffers.get(id(value))
         if known is not None:
             return known[1]
         if any(hasattr(type(value), name) for name in _NOT_A_SEQUENCE) or not (
-            comes_again or self._is_taken_often(source.task)
+            comes_again or self._is_taken_often(task)
         ):
             return None
         buffer = ItemBuffer(value)
