@@ -403,15 +403,17 @@ class PositionalOnlyError(NbflowError, TypeError):
 class ResourceScopeError(NbflowError, ValueError):
     """A task outside of a block takes the block's resource."""
 
-    def __init__(self, task: str, block: str) -> None:
-        super().__init__(task, block)
+    def __init__(self, task: str, through: str | None, block: str) -> None:
+        super().__init__(task, through, block)
         self.task = task
+        self.through = through
         self.block = block
 
     def __str__(self) -> str:
+        through = "" if self.through is None else f" through {self.through!r}"
         return (
-            f"task {self.task!r} takes the resource of block {self.block!r} but is outside of it, so it could run "
-            f"after the cleanup; move the call into the `with` of {self.block!r}, or pass a value derived from it"
+            f"task {self.task!r} takes the resource of block {self.block!r}{through} but is outside of it, so it "
+            f"could run after the cleanup; move the call into the `with` of {self.block!r}, or pass a value derived from it"
         )
 
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.collections import Constant
 from nbflow.core.context import context
 from nbflow.core.edge import Edge
+from nbflow.core.operators import GetItem, Operator
 from nbflow.core.parameter import Parameter
+from nbflow.core.resource_tasks import ResourceCleanupTask
 from nbflow.errors import MultipleFlowsError, ResourceScopeError
 
 if TYPE_CHECKING:
@@ -267,7 +269,18 @@ def check_scope(graph: Graph) -> None:
         strangers = {task for task in taking if task not in home or block not in home[task]._around()}
         if strangers:
             first = next(task for task in graph.sorted_tasks() if task in strangers)
-            raise ResourceScopeError(first.name, block.name)
+            raise ResourceScopeError(*_as_written(graph, first), block.name)
+
+
+def _as_written(graph: Graph, task: Task) -> tuple[str, str | None]:
+    """Return the name of the task that a user wrote, and that of the one made for it that takes the resource."""
+    if not (task.auto_generated or isinstance(task, (Operator, GetItem))):
+        return task.name, None
+    below = [one for one in graph.sorted_tasks(root_tasks=[task]) if not isinstance(one, (Operator, GetItem))]
+    written = next((one for one in below if not one.auto_generated and one is not task), None)
+    if written is None or isinstance(written, ResourceCleanupTask):
+        return task.name, None
+    return written.name, None if task.auto_generated else task.name
 
 
 def _with_task(edge: Edge, old: Task, new: Task) -> Edge:

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 
-class _Operator(Task):
+class Operator(Task):
     """What an operator makes: a condition on it would always be true, whatever its value comes to."""
 
     def __bool__(self) -> bool:
@@ -36,7 +36,7 @@ class _Operator(Task):
         )
 
 
-class Add(_Operator):
+class Add(Operator):
     """Return `x + y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -44,7 +44,7 @@ class Add(_Operator):
         return x + y
 
 
-class Sub(_Operator):
+class Sub(Operator):
     """Return `x - y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -52,7 +52,7 @@ class Sub(_Operator):
         return x - y
 
 
-class Mul(_Operator):
+class Mul(Operator):
     """Return `x * y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -60,7 +60,7 @@ class Mul(_Operator):
         return x * y
 
 
-class Div(_Operator):
+class Div(Operator):
     """Return `x / y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -68,7 +68,7 @@ class Div(_Operator):
         return x / y
 
 
-class FloorDiv(_Operator):
+class FloorDiv(Operator):
     """Return `x // y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -76,7 +76,7 @@ class FloorDiv(_Operator):
         return x // y
 
 
-class Mod(_Operator):
+class Mod(Operator):
     """Return `x % y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -84,7 +84,7 @@ class Mod(_Operator):
         return x % y
 
 
-class Pow(_Operator):
+class Pow(Operator):
     """Return `x**y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -92,7 +92,7 @@ class Pow(_Operator):
         return x**y
 
 
-class And(_Operator):
+class And(Operator):
     """Return `bool(x and y)`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -100,7 +100,7 @@ class And(_Operator):
         return bool(x and y)
 
 
-class Or(_Operator):
+class Or(Operator):
     """Return `x or y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -108,7 +108,7 @@ class Or(_Operator):
         return x or y
 
 
-class Equal(_Operator):
+class Equal(Operator):
     """Return `x == y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -116,7 +116,7 @@ class Equal(_Operator):
         return x == y
 
 
-class NotEqual(_Operator):
+class NotEqual(Operator):
     """Return `x != y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -124,7 +124,7 @@ class NotEqual(_Operator):
         return x != y
 
 
-class LessThan(_Operator):
+class LessThan(Operator):
     """Return `x < y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -132,7 +132,7 @@ class LessThan(_Operator):
         return x < y
 
 
-class LessThanOrEqual(_Operator):
+class LessThanOrEqual(Operator):
     """Return `x <= y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -140,7 +140,7 @@ class LessThanOrEqual(_Operator):
         return x <= y
 
 
-class GreaterThan(_Operator):
+class GreaterThan(Operator):
     """Return `x > y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -148,7 +148,7 @@ class GreaterThan(_Operator):
         return x > y
 
 
-class GreaterThanOrEqual(_Operator):
+class GreaterThanOrEqual(Operator):
     """Return `x >= y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
@@ -156,7 +156,7 @@ class GreaterThanOrEqual(_Operator):
         return x >= y
 
 
-class Not(_Operator):
+class Not(Operator):
     """Return `not x`."""
 
     def run(self, x: Any) -> Any:  # type: ignore[override]

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbflow.core import signals
+from nbflow.core.annotations import unmapped
+from nbflow.core.collections import as_task
 from nbflow.core.context import context
 from nbflow.core.control import case
 from nbflow.core.edge import Edge
@@ -677,3 +679,50 @@ def test_a_manager_with_other_options_keeps_the_rest():
     assert other.resource_class is manager.resource_class
     assert manager.max_concurrent is None
     assert manager.with_options(name="other").setup_task_kwargs["name"] == "other.setup"
+
+
+OUTSIDE = {
+    "list": lambda resource: combine([resource, 2]),
+    "nested": lambda resource: combine({"a": [(resource,)]}),
+    "set": lambda resource: combine({resource}),
+    "key": lambda resource: combine({resource: 1}),
+    "mapped": lambda resource: combine.map([resource, resource]),
+    "unmapped": lambda resource: combine.map([1], unmapped([resource])),
+}
+
+
+@task
+def combine(both, more=None):
+    return both
+
+
+@pytest.mark.parametrize("use", OUTSIDE.values(), ids=list(OUTSIDE))
+def test_the_scope_error_names_the_task_that_the_user_wrote(use):
+    """The list in between was made by nbflow."""
+    with Graph("f") as flow:
+        with ResourceManager(Plain)() as resource:
+            Task("inside")()
+        use(resource)
+
+    with pytest.raises(ResourceScopeError, match=r"task 'combine' takes the resource of block 'Plain' but"):
+        flow.validate()
+
+
+def test_the_scope_error_names_what_is_between_where_the_user_wrote_both():
+    with Graph("f") as flow:
+        with ResourceManager(Plain)() as resource:
+            Task("inside")()
+        combine([resource["name"] + 1])
+
+    with pytest.raises(ResourceScopeError, match=r"'combine' takes .* 'Plain' through .Plain\.setup"):
+        flow.validate()
+
+
+def test_the_scope_error_names_the_list_where_no_task_takes_it():
+    with Graph("f") as flow:
+        with ResourceManager(Plain)() as resource:
+            Task("inside")()
+        flow.add_task(as_task([resource]))
+
+    with pytest.raises(ResourceScopeError, match="task 'List'"):
+        flow.validate()

@@ -57,10 +57,12 @@ def test_a_task_that_was_made_but_not_called_is_run_without_arguments():
     assert Flow("f", tasks=[t]).run().result[t].is_successful()
 
 
-def test_an_empty_flow_succeeds():
+def test_an_empty_flow_succeeds_with_a_warning():
     """4.4"""
-    state = Flow("empty").run()
+    with pytest.warns(UserWarning, match="flow 'empty' has no tasks") as warned:
+        state = Flow("empty").run()
 
+    assert warned[0].filename == __file__
     assert state.is_successful()
     assert state.result == {}
 
