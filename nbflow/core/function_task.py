@@ -43,7 +43,7 @@ class FunctionTask(Task):
             name = getattr(fn, "__name__", type(self).__name__)
         super().__init__(name=name, **kwargs)
         remember(fn, self.name)
-        self.run = fn  # type: ignore[method-assign]
+        self.run = found.function  # type: ignore[method-assign]
         self._own_signature = found
         self.__doc__ = getattr(fn, "__doc__", None)
         self.__module__ = getattr(fn, "__module__", None) or type(self).__module__

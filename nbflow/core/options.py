@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from numbers import Integral, Real
 from typing import Any
 
 from nbflow.errors import OptionError, OptionTypeError
 
-__all__ = ["KEEP", "OnFailure", "checked_choice", "checked_handlers", "checked_retries", "whole_seconds"]
+__all__ = [
+    "KEEP",
+    "OnFailure",
+    "checked_choice",
+    "checked_delay",
+    "checked_handlers",
+    "checked_retries",
+    "moment_after",
+    "whole_seconds",
+]
 
 KEEP = ("newest", "needed", "all")
 """How long values are kept in memory: docs/reruns.md."""
@@ -54,7 +65,7 @@ def checked_handlers(handlers: object, on_failure: Callable[[Any, Any], Any] | N
 
 def checked_retries(
     max_retries: int,
-    retry_delay: timedelta | None,
+    retry_delay: timedelta | float | None,
     retry_on: ExceptionType | Iterable[ExceptionType] | None,
 ) -> set[ExceptionType] | None:
     """Return `retry_on` as a set, None for every exception.
@@ -63,8 +74,12 @@ def checked_retries(
         OptionError: If the options do not go together.
         OptionTypeError: If `retry_on` holds something else than exception types.
     """
+    if isinstance(max_retries, bool) or not isinstance(max_retries, Integral):
+        raise OptionTypeError(f"max_retries is {max_retries!r}; give a whole number")
     if max_retries > 0 and retry_delay is None:
-        raise OptionError("A datetime.timedelta `retry_delay` must be provided if max_retries > 0")
+        raise OptionError(
+            "A datetime.timedelta `retry_delay` must be provided if max_retries > 0; a number counts as seconds"
+        )
     if retry_delay is not None and not max_retries:
         raise OptionError(
             "A `max_retries` argument greater than 0 must be provided if specifying a retry delay (`retry_delay`)"
@@ -83,6 +98,37 @@ def checked_retries(
         if not issubclass(kind, BaseException):
             raise OptionTypeError(f"`retry_on` should hold exception types, but {kind.__name__} is none")
     return kinds
+
+
+def checked_delay(option: str, given: object) -> timedelta | None:
+    """Return a time span; a number counts as seconds, and one that is too long for a timedelta as the longest.
+
+    Raises:
+        OptionTypeError: If it is neither.
+        OptionError: If it is a number below zero, or none.
+    """
+    if given is None or isinstance(given, timedelta):
+        return given
+    if isinstance(given, bool) or not isinstance(given, Real):
+        raise OptionTypeError(f"{option} is {given!r}; give a timedelta, or a number of seconds")
+    seconds = float(given)
+    if math.isnan(seconds) or seconds < 0:
+        raise OptionError(
+            f"{option} is {given!r}; give a timedelta, or a number of seconds that is not negative"
+        )
+    try:
+        return timedelta(seconds=seconds)
+    except OverflowError:
+        return timedelta.max
+
+
+def moment_after(option: str, delay: object) -> datetime:
+    """Return the moment that is so long after now, or the last one that there is."""
+    span = checked_delay(option, delay) or timedelta(0)
+    try:
+        return datetime.now(UTC) + span
+    except OverflowError:
+        return (datetime.max if span > timedelta(0) else datetime.min).replace(tzinfo=UTC)
 
 
 def checked_choice(option: str, given: object, choices: tuple[str, ...]) -> str:
@@ -117,7 +163,7 @@ def whole_seconds(timeout: object) -> int:
         OptionTypeError: If it is neither a whole number nor a timedelta.
     """
     if isinstance(timeout, timedelta):
-        if timeout.microseconds > 0:
+        if timeout.microseconds > 0 and timeout != timedelta.max:
             warnings.warn("Task timeouts do not support a sub-second component; it is dropped", stacklevel=3)
         return int(timeout.total_seconds())
     if not isinstance(timeout, int):

@@ -10,6 +10,7 @@ import inspect
 import typing
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.by_name import callable_by_name
 from nbflow.errors import PositionalOnlyError, RunSignatureError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class RunSignature:
     """The arguments of one `run`.
 
     Attributes:
-        function: The function the signature was taken from, to notice when a task gets another one.
+        function: What is called, by name: the function the signature was taken from, or one that calls that.
         signature: The full signature, without `self`.
         nout: The number of results, if the return annotation is a tuple of fixed length.
     """
@@ -92,7 +93,8 @@ def of_function(function: Callable[..., Any]) -> RunSignature:
         PositionalOnlyError: If it has positional-only arguments.
     """
     name = getattr(function, "__name__", type(function).__name__)
-    return RunSignature(function, _checked(name, function))
+    found = _checked(name, function)
+    return RunSignature(callable_by_name(name, function, found), found)
 
 
 def of_method(cls: type, run: Any) -> RunSignature:
@@ -105,12 +107,21 @@ def of_method(cls: type, run: Any) -> RunSignature:
     name = f"{cls.__qualname__}.run"
     if isinstance(run, staticmethod | classmethod):
         return RunSignature(run.__get__(None, cls), _checked(name, run.__get__(None, cls)))
-    return RunSignature(run, _checked(name, run, has_self=inspect.isroutine(run)))
+    has_self = inspect.isroutine(run)
+    found = _checked(name, run, has_self=has_self)
+    if has_self and hasattr(run, "__wrapped__"):
+        run = callable_by_name(name, run, inspect.signature(run))
+    return RunSignature(run, found)
 
 
 def of_instance(run: Callable[..., Any]) -> RunSignature:
-    """Return the signature of a `run` that was set on a task after its definition; nothing is refused."""
-    return RunSignature(run, inspect.signature(run))
+    """Return the signature of a `run` that was set on a task after its definition.
+
+    Raises:
+        RunSignatureError: If its arguments can not be given by name.
+    """
+    found = inspect.signature(run)
+    return RunSignature(callable_by_name(getattr(run, "__name__", "run"), run, found), found)
 
 
 def _checked(name: str, function: Callable[..., Any], has_self: bool = False) -> inspect.Signature:

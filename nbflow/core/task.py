@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from nbflow.core import signature
 from nbflow.core.annotations import EdgeAnnotation
+from nbflow.core.by_name import unwrapped
 from nbflow.core.cache_validators import duration_only, never_use
 from nbflow.core.context import thread
 from nbflow.core.definitions import remember
@@ -20,6 +21,7 @@ from nbflow.core.expression import Expression
 from nbflow.core.options import (
     KEEP,
     checked_choice,
+    checked_delay,
     checked_handlers,
     checked_limit,
     checked_retries,
@@ -72,12 +74,12 @@ class Task(Expression):
         slug: Its id in a flow; by default made by the flow of name, tags and a counter.
         tags: Words for finding it; those of an enclosing `tags(...)` are added.
         max_retries: How often it is tried again after a failure.
-        retry_delay: How long to wait before that.
+        retry_delay: How long to wait before that; a timedelta, or seconds.
         retry_on: The exception types that are worth it; by default all.
         timeout: Seconds (or a timedelta of whole seconds) after which an attempt is given up.
         trigger: Decides from the upstream states whether it may run.
         skip_on_upstream_skip: Whether it is skipped, unasked, if a task upstream was.
-        cache_for: How long its result may be used again.
+        cache_for: How long its result may be used again; a timedelta, or seconds.
         cache_validator: Decides whether a cached result still counts.
         cache_key: The key the cached results are kept by; by default the name.
         checkpoint: Kept for flows that set it; there is no result store.
@@ -140,7 +142,9 @@ class Task(Expression):
         super().__init_subclass__(**kwargs)
         remember(cls)
         if "run" in cls.__dict__:
-            cls._class_signature = signature.of_method(cls, cls.__dict__["run"])
+            found = cls._class_signature = signature.of_method(cls, cls.__dict__["run"])
+            if unwrapped(found.function) is not found.function:
+                cls.run = found.function  # type: ignore[method-assign]
         # Copying by hand is ten times faster than copy.copy, which is left to the classes that have their own idea.
         cls._is_plain = not any(name in base.__dict__ for base in _own_bases(cls) for name in _COPY_HOOKS)
         cls._overwritten = tuple(
@@ -168,12 +172,12 @@ class Task(Expression):
         slug: str | None = None,
         tags: Iterable[str] | None = None,
         max_retries: int | None = None,
-        retry_delay: timedelta | None = None,
+        retry_delay: timedelta | float | None = None,
         retry_on: type[BaseException] | Iterable[type[BaseException]] | None = None,
         timeout: int | timedelta | None = None,
         trigger: Callable[..., bool] | None = None,
         skip_on_upstream_skip: bool = True,
-        cache_for: timedelta | None = None,
+        cache_for: timedelta | float | None = None,
         cache_validator: Callable[..., bool] | None = None,
         cache_key: str | None = None,
         checkpoint: bool | None = None,
@@ -214,7 +218,7 @@ class Task(Expression):
         )
         if max_retries or retry_delay is not None or retry_on is not None:
             self.max_retries = max_retries or 0
-            self.retry_delay = retry_delay
+            self.retry_delay = checked_delay("retry_delay", retry_delay)
             self.retry_on = checked_retries(self.max_retries, retry_delay, retry_on)
         if max_concurrent is not None:
             self.max_concurrent = checked_limit(max_concurrent)
@@ -234,6 +238,8 @@ class Task(Expression):
             self.files = files
         if nout is None:
             nout = self._run_signature().nout
+        if cache_for is not None:
+            cache_for = checked_delay("cache_for", cache_for)
         options = (slug, cache_for, cache_key, checkpoint, result, target, task_run_name, nout)
         if options.count(None) < len(options):
             self.__dict__.update(
@@ -268,6 +274,7 @@ class Task(Expression):
             found = own.get("_own_signature")
             if found is None or found.function is not run:
                 found = own["_own_signature"] = signature.of_instance(run)
+                own["run"] = found.function
             return found
         return self._class_signature
 
@@ -400,7 +407,11 @@ class Task(Expression):
         for name, value in values.items():
             if not hasattr(self, name):
                 raise TaskAttributeError(f"{self!r} does not have {name} as an attribute")
-            setattr(self, name, self.tags.union(value) if name == "tags" else value)
+            if name == "tags":
+                value = self.tags.union(value)
+            elif name in ("retry_delay", "cache_for"):
+                value = checked_delay(name, value)
+            setattr(self, name, value)
 
     # Dependencies
 

@@ -66,6 +66,7 @@ class Call:
     is_setup = False
     stop_requested = False
     is_over = False
+    is_overdue = False
     was_hit = False
     hit_with: type[BaseException] | None = None
     is_simple = False

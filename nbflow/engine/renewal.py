@@ -9,12 +9,14 @@ import weakref
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core import signature
+from nbflow.core.by_name import unwrapped
 from nbflow.core.definitions import newest, rival
 from nbflow.core.manager import check_manager, maker_of
 from nbflow.core.resource_tasks import ResourceInitTask
 from nbflow.core.wrapped import Wrapped
 from nbflow.engine.events import warn_safely
-from nbflow.errors import ManagerError, RetryError
+from nbflow.errors import ManagerError, RetryError, RunSignatureError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -103,7 +105,10 @@ def renew(task: Task, inputs: Collection[str]) -> None:
         _renew_init(task, new, inputs)
     elif "run" in vars(task):
         _check(task, new, inputs)
-        task.run = new  # type: ignore[method-assign]
+        try:
+            task.run = signature.of_instance(new).function  # type: ignore[method-assign]
+        except RunSignatureError as error:
+            raise RetryError(task.name, str(error)) from None
     else:
         _check(task, functools.partial(new.run, task), inputs)
         try:
@@ -134,7 +139,7 @@ def _root_of(task: Task) -> Any:
     if isinstance(task, ResourceInitTask):
         return task.resource_class
     own = vars(task)
-    return own["run"] if "run" in own else type(task)
+    return unwrapped(own["run"]) if "run" in own else type(task)
 
 
 def _renew_init(task: ResourceInitTask, new: Any, inputs: Collection[str]) -> None:

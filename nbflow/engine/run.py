@@ -263,11 +263,22 @@ class RunLoop:
             if not (call.shielded or call.is_setup):
                 self._give_up_on(call)
 
-    def _start_timer(self, delay_s: float, call: Call, error: type[BaseException]) -> threading.Timer:
-        timer = threading.Timer(delay_s, self._hit, (call, error))
+    def _start_timer(
+        self,
+        delay_s: float,
+        call: Call,
+        error: type[BaseException],
+        action: Callable[[Call, type[BaseException]], None] | None = None,
+    ) -> threading.Timer:
+        timer = threading.Timer(min(delay_s, threading.TIMEOUT_MAX), action or self._hit, (call, error))
         timer.daemon = True
         timer.start()
         return timer
+
+    def _time_is_up(self, call: Call, error: type[BaseException]) -> None:
+        if not call.is_over:
+            call.is_overdue = True
+            self._hit(call, error)
 
     def _hit(self, call: Call, error: type[BaseException]) -> None:
         if call.is_over:
@@ -533,6 +544,8 @@ class RunLoop:
             self.retention.ended(node)
 
     def _take(self, timeout_s: float | None) -> None:
+        if timeout_s is not None:
+            timeout_s = min(timeout_s, threading.TIMEOUT_MAX)
         try:
             action, args = self._inbox.get(timeout_s != 0, timeout_s)
         except Empty:
@@ -789,7 +802,18 @@ class RunLoop:
         self.guard.call = None
         for timer in timers:
             timer.cancel()
+        if call.is_overdue:
+            outcome = self._overdue(call, outcome)
         self.performed.append((call, outcome))
+
+    def _overdue(self, call: Call, outcome: Outcome) -> Outcome:
+        """Return what a call that took too long came to: timed out, also where the task has swallowed that."""
+        error, role = outcome.error, self.graph.role[self.schedule.task_of[call.node]]
+        if role != ORDINARY or isinstance(error, (TaskTimeoutSignal, TaskCancelled)):
+            return outcome
+        if error is not None and ends_run(error):
+            return outcome
+        return Outcome(None, timed_out(call.task).result)
 
     def _submit(self, node: int) -> bool:
         """Hand a node that the scheduler gave to the executor, if it is a simple one."""
@@ -805,7 +829,7 @@ class RunLoop:
         """Start what stops a call that the run's own thread makes: nobody else looks at the clock meanwhile."""
         timers = []
         if call.task.timeout is not None:
-            timers.append(self._start_timer(call.task.timeout, call, TaskTimeoutSignal))
+            timers.append(self._start_timer(call.task.timeout, call, TaskTimeoutSignal, self._time_is_up))
         if self.cancelling and call.shielded:
             timers.append(self._start_timer(self._cleanup_limit_s(call), call, TaskTimeoutSignal))
         return tuple(timers)

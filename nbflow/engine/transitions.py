@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core import signals
 from nbflow.core.context import context
 from nbflow.core.control import CompareValue
 from nbflow.core.fingerprint import known_fingerprint
+from nbflow.core.options import moment_after
 from nbflow.core.states import (
     Cached,
     Cancelled,
@@ -103,11 +103,10 @@ def retry_of(task: Task, state: State, *, attempt: int, loop: tuple[int, Any] | 
         return state
     if task.retry_on and not isinstance(state.result, tuple(task.retry_on)):
         return state
-    delay = task.retry_delay
     carried = {} if loop is None else {"task_loop_count": loop[0], "task_loop_result": loop[1]}
     return Retrying(
         f"Retrying Task (after attempt {attempt} of {task.max_retries + 1})",
-        start_time=datetime.now(UTC) + delay if delay else datetime.now(UTC),
+        start_time=moment_after("retry_delay", task.retry_delay),
         context={"task_run_count": attempt} | carried,
         result=state.result,
         run_count=attempt,
@@ -132,7 +131,7 @@ def cached_of(
         result=state.result,
         hashed_inputs=hashed_inputs,
         cached_parameters=dict(parameters),
-        cached_result_expiration=datetime.now(UTC) + task.cache_for,
+        cached_result_expiration=moment_after("cache_for", task.cache_for),
     )
     context.caches.setdefault(task.cache_key or task.name, []).append(cached)
     return cached

@@ -233,3 +233,41 @@ def test_the_grace_of_nested_blocks_is_waited_for_once():
     ends = [gate.grace_until for gates in run._loop.schedule.gates for gate in gates]
     assert len(ends) == 2
     assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize("what_then", ["return", "raise", "go on"])
+def test_a_task_that_swallows_its_time_out_is_timed_out_all_the_same(run, what_then):
+    """flow-model 4.10: on every executor."""
+
+    @task(timeout=1)
+    def stubborn():
+        try:
+            nap()
+        except Exception:
+            if what_then == "raise":
+                raise OSError from None
+        return "too late"
+
+    with Flow("f") as flow:
+        found = stubborn()
+    state = run(flow).result[found]
+
+    assert type(state) is TimedOut
+    assert isinstance(state.result, TaskTimeoutSignal)
+    assert "timed out" in state.message
+
+
+def test_a_mapped_child_that_swallows_its_time_out_is_timed_out(run):
+    """flow-model 4.10"""
+
+    @task(timeout=1)
+    def stubborn(x):
+        try:
+            nap()
+        except Exception:
+            return x
+
+    with Flow("f") as flow:
+        found = stubborn.map([1])
+
+    assert [type(one) for one in run(flow).result[found].map_states] == [TimedOut]
