@@ -413,7 +413,8 @@ class ResourceScopeError(NbflowError, ValueError):
         through = "" if self.through is None else f" through {self.through!r}"
         return (
             f"task {self.task!r} takes the resource of block {self.block!r}{through} but is outside of it, so it "
-            f"could run after the cleanup; move the call into the `with` of {self.block!r}, or pass a value derived from it"
+            f"could run after the cleanup; move the call into the `with` of {self.block!r}, or pass a value derived "
+            "from it"
         )
 
 

@@ -5,6 +5,8 @@ A block knows its members and ties them to setup and cleanup. Its lifetime in a 
 
 from __future__ import annotations
 
+from graphlib import CycleError as GraphlibCycleError
+from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.collections import Constant
@@ -242,9 +244,38 @@ class Block:
 def copied_blocks(blocks: Iterable[Block], flow: Graph, outer: Block | None = None) -> list[Block]:
     """Return copies of blocks for `flow`, nested as they are; those that are in no other are put into `outer`."""
     copies = {block: block.copied(flow) for block in blocks}
+    of_init = {copy.init_task: copy for copy in copies.values()}
     for block, copy in copies.items():
-        copy.parent = outer if block.parent is None else copies.get(block.parent, outer)
+        copy.parent = outer if block.parent is None else of_init.get(block.parent.init_task, outer)
+        if (
+            copy.parent is not None and copy.parent is not outer
+        ):  # which may know it as it was before a `replace`
+            copy.parent._members.update(dict.fromkeys(copy.lifecycle))
     return list(copies.values())
+
+
+def circular_wait(graph: Graph) -> tuple[str, ...]:
+    """Return the names of tasks that wait for each other because of their blocks; empty if there are none.
+
+    What is inside of a block waits for its setup (without one, for its init), and its cleanup for what is inside,
+    also where no edge says so.
+    """
+    waits_for: dict[Task, set[Task]] = {
+        task: {edge.upstream_task for edge in graph.edges_in(task)} for task in graph.tasks
+    }
+    for block in graph.blocks:
+        if not waits_for.keys() >= set(block.lifecycle):
+            continue
+        inside = [task for task in block.members if task in waits_for]
+        for task in inside:
+            waits_for[task].add(block.setup_task or block.init_task)
+        waits_for[block.cleanup_task].update(inside)
+    try:
+        TopologicalSorter(waits_for).prepare()
+    except GraphlibCycleError as error:
+        circle: list[Task] = error.args[1]
+        return tuple(task.name for task in circle)
+    return ()
 
 
 def check_scope(graph: Graph) -> None:

@@ -1,8 +1,8 @@
 """Calling a function by name although it wants its arguments by position.
 
 A task gets every argument by name. A wrapper may promise more with its signature than it takes (`functools.wraps`
-around `def wrapper(*args)`), and `functools.singledispatch` looks at the first argument by position. Both are found when
-the task is made, and called the way they can be.
+around `def wrapper(*args)`), and `functools.singledispatch` looks at the first argument by position. Both are found
+when the task is made, and called the way they can be.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from nbflow.errors import (
     FlowNameError,
     MappedContextError,
     NotATaskError,
+    OptionError,
     OptionTypeError,
     ParameterUpstreamError,
     ReferenceTaskError,
@@ -41,7 +42,7 @@ class Graph(Topology):
 
     Args:
         name: What it is called.
-        tasks: Tasks to begin with.
+        tasks: Tasks to begin with. Those of resource blocks come with their blocks.
         edges: Edges to begin with; their tasks are added.
         reference_tasks: The tasks whose states decide the state of a run.
         validate: Whether each edge is checked at once.
@@ -83,8 +84,28 @@ class Graph(Topology):
             self.add_edge(
                 edge.upstream_task, edge.downstream_task, edge.key, edge.mapped, edge.flattened, validate
             )
+        self._take_blocks()
         if reference_tasks is not None:
             self.set_reference_tasks(reference_tasks)
+
+    def _take_blocks(self) -> None:
+        """Give the graph the blocks of the tasks that it was made with, as far as all three of a block are there."""
+        of_init: dict[Task, Block] = {}
+        for task in self._tasks:
+            block: Block | None = vars(task).get("block")
+            if block is not None and self._tasks.issuperset(block.lifecycle):
+                of_init[block.init_task] = block
+        found = list(of_init.values())
+        if not found:
+            return
+        from nbflow.core.block import copied_blocks
+
+        self.blocks += copied_blocks(found, self)
+        for block in found:
+            for task in block.tasks:
+                if task in self._declared and (values := block.flow.constants.get(task)):
+                    taken = {edge.key for edge in self._in[task]}
+                    self.constants[task].update({k: v for k, v in values.items() if k not in taken})
 
     # Being a value
 
@@ -376,7 +397,7 @@ class Graph(Topology):
 
         Raises:
             StrayEdgeError: If an edge leads from or to a task that the graph does not have.
-            CycleError: If tasks wait for each other.
+            CycleError: If tasks wait for each other, also by way of a block that is set up before what is inside.
             ReferenceTaskError: If a reference task is not in the graph.
             ResourceScopeError: If a task takes the resource of a block that it is outside of.
         """
@@ -385,14 +406,19 @@ class Graph(Topology):
         if outside:
             raise ReferenceTaskError(outside, "Some reference tasks are not contained in this flow")
         if self.blocks:
-            from nbflow.core.resource import check_scope
+            from nbflow.core.block import check_scope, circular_wait
 
+            circle = self.answer("circular wait", lambda: circular_wait(self))
+            if circle:
+                raise CycleError(circle)
             check_scope(self)
 
     # Changing what is there
 
     def replace(self, old: Task, new: Any, validate: bool = True) -> None:
         """Put `new` in the place of the task `old`: in its edges, arguments, blocks and among the reference tasks.
+
+        A task that the graph has already stays in the block that it is in.
 
         Args:
             old: The task that leaves.
@@ -401,11 +427,21 @@ class Graph(Topology):
 
         Raises:
             UnknownTaskError: If the graph does not have `old`.
+            OptionError: If `old` is init, setup or cleanup of a block, and the graph has `new` already.
         """
         self._known(old)
-        new = as_task(new, flow=self)
         if new is old:
             return
+        was_here = issubclass(type(new), Task) and new in self._tasks
+        for block in self.blocks if was_here else ():
+            if block.is_lifecycle(old):
+                raise OptionError(
+                    f"{new!r} is in the flow already, so it cannot take the place of {old!r} in block {block.name!r}; "
+                    "give a task of its own"
+                )
+        # It goes where the old one was, and not into the block or case that is open here.
+        with context(case=None, resource=None):
+            new = as_task(new, flow=self)
         affected = [
             edge for edge in self._edge_list if edge.upstream_task is old or edge.downstream_task is old
         ]
@@ -413,7 +449,8 @@ class Graph(Topology):
         if self._made is not None:  # it was added: nothing to warn of
             self._made.pop(old, None)
         self._edges.difference_update(affected)
-        self.add_task(new)
+        with context(case=None, resource=None):
+            self.add_task(new)
         if old in self.constants:
             self.constants[new] = {**self.constants.pop(old), **self.constants.get(new, {})}
         for edge in affected:
@@ -424,7 +461,13 @@ class Graph(Topology):
         if old in self._reference_tasks:
             self._reference_tasks = {new if task is old else task for task in self._reference_tasks}
         for block in self.blocks:
-            block.replace(old, new)
+            if was_here:
+                block.discard(old)
+            else:
+                block.replace(old, new)
+        case = thread.data.get("case")
+        if case is not None:
+            case.replace(old, new, is_member=not was_here)
         if validate:
             self.validate()
 

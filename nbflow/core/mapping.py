@@ -87,12 +87,27 @@ def _takes_flow(func: Callable[..., Any]) -> bool:
     return "flow" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
+class _ScratchGraph(Graph):
+    """What `func` builds on: tasks that it only uses do not become members of the blocks and cases that it makes."""
+
+    def __init__(self, around: Graph) -> None:
+        super().__init__("temporary flow")
+        self._around = around
+
+    def add_task(self, task: Task) -> Task:
+        """Add a task; one that is in the flow already goes into no block or case."""
+        if task in self._around._declared and task not in self._declared:
+            with context(case=None, resource=None):
+                return super().add_task(task)
+        return super().add_task(task)
+
+
 class _Scratch:
     """The graph `func` builds on, and the way from there into the flow."""
 
     def __init__(self, flow: Graph) -> None:
         self.flow = flow
-        self.graph = Graph("temporary flow")
+        self.graph = _ScratchGraph(flow)
         self.arguments: dict[Task, _Argument] = {}
         self._made: dict[Task, None] = {}
         self._edges: dict[Edge, Edge] = {}

@@ -249,16 +249,22 @@ class Schedule(Outlook):
 
         A task inside may wait for them. Who only looks at the tasks inside would then wait for ever (rule 8).
         """
+        without_place: list[Gate] = []
         for gate in (gate for gates in self.gates for gate in gates if not gate.demanded):
             made_by = [node for node in (gate.init, gate.setup) if node >= 0 and self.phase[node] == WAITING]
             if not made_by or self.left[made_by[0]]:
                 continue
-            below = (down for node in made_by for down in self._down[node])
+            # What waits for a mapped task as a whole waits for each of its elements.
+            whole = {one for node in made_by for one in (node, self.task_of[node])}
+            below = (down for node in whole for down in self._down[node])
             if any(self.phase[down] == WAITING and self.own[down] is not gate for down in below):
                 self._demand(gate)
                 if gate.demanded:
                     return True
-        return False
+                without_place.append(gate)
+        for gate in without_place[:1]:  # who has the place waits for it: the limit cannot be kept
+            self._demand(gate, needs_place=False)
+        return bool(without_place)
 
     def retry_at(self, node: int, time: float) -> None:
         """An attempt is over and the node is to be started again at `time`; its block stays open."""
@@ -648,9 +654,9 @@ class Schedule(Outlook):
             gate.overdue = True
         self._push(node)
 
-    def _demand(self, gate: Gate) -> None:
+    def _demand(self, gate: Gate, *, needs_place: bool = True) -> None:
         if not gate.demanded:
-            places = self._gate_places.get(gate.shape)
+            places = self._gate_places.get(gate.shape) if needs_place else None
             if places is not None and not places.take(gate):
                 return
             gate.demanded = True
