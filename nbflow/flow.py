@@ -477,7 +477,7 @@ class Flow(Graph):
         self.validate()
         if not self.tasks:
             text = f"flow {self.name!r} has no tasks, so nothing runs; call tasks inside `with` the flow"
-            warnings.warn(text, UserWarning, stacklevel=3)
+            warnings.warn(text, UserWarning, stacklevel=4)
         left_out = _BUILDING + _OF_AN_ATTEMPT if "_cancel_flag" in thread.data else _BUILDING
         outer = {key: value for key, value in thread.data.items() if key not in left_out}
         graph = self._frozen() if plan is None else plan.graph

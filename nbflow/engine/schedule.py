@@ -250,6 +250,7 @@ class Schedule(Outlook):
         A task inside may wait for them. Who only looks at the tasks inside would then wait for ever (rule 8).
         """
         without_place: list[Gate] = []
+        without_reason: list[Gate] = []
         for gate in (gate for gates in self.gates for gate in gates if not gate.demanded):
             made_by = [node for node in (gate.init, gate.setup) if node >= 0 and self.phase[node] == WAITING]
             if not made_by or self.left[made_by[0]]:
@@ -262,6 +263,13 @@ class Schedule(Outlook):
                 if gate.demanded:
                     return True
                 without_place.append(gate)
+            elif gate.waiting:
+                without_reason.append(gate)
+        for gate in without_reason:  # what waits inside is waited for by a task that wants all elements
+            self._demand(gate)
+            if gate.demanded:
+                return True
+        without_place += without_reason
         for gate in without_place[:1]:  # who has the place waits for it: the limit cannot be kept
             self._demand(gate, needs_place=False)
         return bool(without_place)

@@ -50,7 +50,7 @@ def test_a_share_of_the_graphs_is_refused_with_words_or_runs_to_its_end():
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("seed", [1213, 1924, 2207, 2758, 2973, 3426, 31019])
+@pytest.mark.parametrize("seed", [1213, 1924, 2207, 2758, 2973, 3426, 31019, 102540])
 def test_graphs_that_once_could_not_go_on(seed):
     assert play(seed).kind in (ENDED, REFUSED)
 

@@ -22,7 +22,7 @@ from nbflow import (
     triggers,
     unmapped,
 )
-from nbflow.core.resource import ResourceCleanupTask, ResourceSetupTask
+from nbflow.core.resource import ResourceCleanupTask, ResourceInitTask, ResourceSetupTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ class Resources:
         self.opened: Counter[int] = Counter()
         self.closed: Counter[int] = Counter()
         self.number = 0
-        self.is_users_business = False  # a cleanup was replaced by a task that is none
+        self.is_users_business = False  # a task of a block was replaced by one that is none
 
     def open(self) -> int:
         """Set a resource up."""
@@ -272,7 +272,7 @@ class Builder:
         old = self._pick()
         if old not in self.flow.tasks:
             return
-        if isinstance(old, ResourceCleanupTask):
+        if isinstance(old, ResourceInitTask | ResourceSetupTask | ResourceCleanupTask):
             self.resources.is_users_business = True
         new = self._work()
         self._note("replace", old, "by", new)

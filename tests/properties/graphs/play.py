@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 LIMIT_S = 60
 REFUSED, ENDED, WRONG = "refused", "ended", "wrong"
-NAME = re.compile(r"\b[tr]\d+|Merge|FilterTask|CompareValue|case\(")  # what the tasks of a graph are called
+NAME = re.compile(
+    r"\b[tr]\d+|List|Constant|Merge|FilterTask|CompareValue|case\("
+)  # what the tasks of a graph are called
 
 
 class Verdict(NamedTuple):
