@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
     from nbflow.engine.attempt import Call
 
+ENDS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name))
+HANG_UP = getattr(
+    signal, "SIGHUP", None
+)  # of a terminal that is closed: it may come from several sides at once
+
 SHIELDED_INTERRUPTS = 3  # a setup or cleanup is left alone until somebody has asked this often
 
 
@@ -53,6 +58,7 @@ class Guard:
         self._main = threading.main_thread().ident
         self._before: dict[int, Any] = {}
         self._signal = int(signal.SIGINT)
+        self._hung_up = False
         self._on_interrupt = on_interrupt
         self._on_missed = on_missed
         self._sending = threading.Lock()
@@ -62,14 +68,21 @@ class Guard:
         self._on_interrupt, self._on_missed = _nobody, None
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
-        asked, self.error = self.error, None
+        asked = None
+        if signum == signal.SIGINT:  # the one that `interrupt` sends
+            asked, self.error = self.error, None
         if asked is not None:
             if asked[0] is not self.call:  # it ended before the signal came
                 return
             error = asked[1]
         else:
+            if signum == HANG_UP:
+                if self._hung_up:
+                    return
+                self._hung_up = True
             self.count += 1
-            self._signal = signum
+            if self._signal not in ENDS:  # who has asked the process to end has its end, whatever comes later
+                self._signal = signum
             self._on_interrupt(self.count)
             if self.call is not None:
                 self.call.stop_requested = True  # also if it has not begun, or is over
@@ -101,12 +114,12 @@ class Guard:
 
     @contextmanager
     def installed(self) -> Iterator[Guard]:
-        """Take SIGINT and SIGTERM for the time of the block, if this is the main thread; else do nothing."""
+        """Take SIGINT and what ends a process for the time of the block, if this is the main thread; else do nothing."""
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
         before = self._before
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, *ENDS):
             handler = signal.getsignal(number)
             if handler is not signal.SIG_IGN and handler is not None:
                 before[number] = handler
@@ -143,8 +156,8 @@ class Guard:
         if not self.count:
             return
         handler = self._before.get(self._signal, signal.default_int_handler)
-        if self._signal == signal.SIGTERM and handler is signal.SIG_DFL:
-            signal.raise_signal(signal.SIGTERM)
+        if self._signal in ENDS and handler is signal.SIG_DFL:
+            signal.raise_signal(self._signal)
         elif callable(handler):
             handler(self._signal, None)
         else:

@@ -1,4 +1,4 @@
-"""SIGTERM in a process with background runs: they are cancelled and cleaned up before it has its usual effect.
+"""SIGTERM, SIGHUP and SIGQUIT in a process with background runs: they are cancelled and cleaned up first.
 
 A blocked `Flow.run` or `Run.wait` has its own guard. The handler takes no lock, since it may interrupt a line of the
 main thread that holds one.
@@ -10,6 +10,8 @@ import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Any
+
+from nbflow.engine.interrupts import ENDS, HANG_UP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,7 +26,7 @@ _SLICE_S = 0.01
 
 
 class Terminator:
-    """Stands before the handler of SIGTERM that was there, and has it called afterwards.
+    """Stands before the handlers of these signals that were there, and has them called afterwards.
 
     Args:
         going: Gives the runs that are to be ended first.
@@ -32,34 +34,40 @@ class Terminator:
 
     def __init__(self, going: Callable[[], Iterable[Run]]) -> None:
         self._going = going
-        self._before: Any = signal.SIG_DFL
+        self._before: dict[int, Any] = {}
         self._count = 0
 
     def watch(self) -> None:
-        """Take SIGTERM from now on, unless it is ignored; does nothing away from the main thread."""
+        """Take the signals from now on, but for those that are ignored; does nothing away from the main thread."""
         if threading.current_thread() is not threading.main_thread():
             return
-        handler = signal.getsignal(signal.SIGTERM)
-        if handler is None or handler is signal.SIG_IGN or handler == self._handle:
-            return
-        self._before = handler
-        signal.signal(signal.SIGTERM, self._handle)
+        for number in ENDS:
+            handler = signal.getsignal(number)
+            if handler is None or handler is signal.SIG_IGN or handler == self._handle:
+                continue
+            self._before[number] = handler
+            signal.signal(number, self._handle)
 
     def let_go(self) -> None:
-        """Give SIGTERM back, in a forked child: the runs are its parent's."""
-        if signal.getsignal(signal.SIGTERM) == self._handle:
-            signal.signal(signal.SIGTERM, self._before)
+        """Give the signals back, in a forked child: the runs are its parent's."""
+        for number, before in self._before.items():
+            if signal.getsignal(number) == self._handle:
+                signal.signal(number, before)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if number == HANG_UP and self._count:  # the first is being seen to
+            return
         runs = list(self._going())
+        name = signal.Signals(number).name
         for run in runs:
-            run.end_soon("The process was told to end (SIGTERM).", THREADS_S)
+            run.end_soon(f"The process was told to end ({name}).", THREADS_S)
         limit_s = LIMITS_S[min(self._count, len(LIMITS_S) - 1)]
         self._count += bool(runs)
         wait_for_cleanups(runs, min(BUDGET_S, limit_s), limit_s)
         self._count = 0
-        if callable(self._before):
-            self._before(number, frame)
+        before = self._before.get(number, signal.SIG_DFL)
+        if callable(before):
+            before(number, frame)
         else:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)

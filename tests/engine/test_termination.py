@@ -1,4 +1,4 @@
-"""SIGTERM to a process whose runs go on in the background (rules 1 and 6 of the cleanup guarantee)."""
+"""SIGTERM, SIGHUP and SIGQUIT to a process with runs, in the background or not (rules 1, 6 and 14)."""
 
 from __future__ import annotations
 
@@ -40,26 +40,52 @@ while True:
 """
 
 
-def output_after_sigterm(before: str) -> tuple[list[str], int]:
+def output_after(*numbers: int, before: str = "", script: str = SCRIPT) -> tuple[list[str], int]:
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT.replace("BEFORE", before)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", script.replace("BEFORE", before)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     assert process.stdout is not None
     lines = [process.stdout.readline().strip()]
-    process.send_signal(signal.SIGTERM)
+    for number in numbers:
+        process.send_signal(number)
     rest, _ = process.communicate(timeout=PATIENCE_S)
     return lines + rest.split("\n")[:-1], process.returncode
 
 
-def test_what_a_background_run_holds_is_cleaned_up_before_the_process_ends():
-    """Rules 1 and 6."""
-    assert output_after_sigterm("") == (["working", "cleanup"], -signal.SIGTERM)
+BLOCKING = SCRIPT.replace("run = flow.start()", "flow.run()")
+ENDS = [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
 
 
-def test_a_handler_of_the_user_is_called_afterwards():
-    handler = "signal.signal(signal.SIGTERM, lambda *_: (print('mine', flush=True), sys.exit(3)))"
+@pytest.mark.parametrize("script", [SCRIPT, BLOCKING], ids=["background", "blocking"])
+@pytest.mark.parametrize("number", ENDS)
+def test_what_a_run_holds_is_cleaned_up_before_the_process_ends(number, script):
+    """Rules 1, 6 and 14."""
+    assert output_after(number, script=script) == (["working", "cleanup"], -number)
 
-    assert output_after_sigterm(handler) == (["working", "cleanup", "mine"], 3)
+
+@pytest.mark.parametrize("script", [SCRIPT, BLOCKING], ids=["background", "blocking"])
+def test_a_terminal_that_hangs_up_from_several_sides_hurries_nobody(script):
+    """Rule 6: its kernel and its shell send it, and neither is a user who presses again."""
+    slow = script.replace('print("cleanup", flush=True)', 'time.sleep(1); print("cleanup", flush=True)')
+
+    assert output_after(*[signal.SIGHUP] * 20, script=slow) == (["working", "cleanup"], -signal.SIGHUP)
+
+
+def test_a_process_that_was_told_to_end_does_so_although_it_was_interrupted_then():
+    """Rule 6."""
+    both = (signal.SIGTERM, signal.SIGINT)
+
+    assert output_after(*both, script=BLOCKING) == (["working", "cleanup"], -signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", ENDS)
+def test_a_handler_of_the_user_is_called_afterwards(number):
+    handler = f"signal.signal({number:d}, lambda *_: (print('mine', flush=True), sys.exit(3)))"
+
+    assert output_after(number, before=handler) == (["working", "cleanup", "mine"], 3)
 
 
 def test_who_sends_it_again_and_again_does_not_wait_for_a_cleanup():
@@ -85,7 +111,7 @@ def test_who_sends_it_again_and_again_does_not_wait_for_a_cleanup():
 IGNORES = """
 import os, signal
 from nbflow import Flow, context, resource_manager, task
-for number in (signal.SIGINT, signal.SIGTERM):
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
     signal.signal(number, signal.SIG_IGN)  # as `nohup` and `&` in a script do it
 
 @resource_manager
@@ -97,7 +123,7 @@ class Server:
 
 @task
 def work(server):
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         os.kill(os.getpid(), number)
     # In one piece: two threads say it, and the end of a line is written apart otherwise.
     print("cancelled\\n" if context.cancelled() else "goes on\\n", end="", flush=True)
