@@ -101,16 +101,21 @@ def owner_of(written: Written | Owner, this: Kernel) -> str:
     kernel = written.kernel
     if kernel == this:
         return "this kernel"
-    if not kernel.is_of_host(this):
+    if kernel.is_of_host(this) and kernel.shares_pids(this):
+        return "another user" if kernel.user != this.user else _by_pid(kernel)
+    # The id of a pid namespace that is gone is given again, to a container of another name: then the lock tells.
+    seen = is_held(written.ledger, written.lock) if kernel.boot and kernel.boot == this.boot else None
+    if seen is None and not kernel.is_of_host(this):
         return "another container" if kernel.is_in_container else "another host"
     if kernel.user != this.user:
         return "another user"
-    if kernel.shares_pids(this):
-        return "another kernel" if kernel.is_alive() else "dead kernel"
     if kernel.boot != this.boot:  # two containers of two machines may have one name
         return "another container" if kernel.is_in_container or this.is_in_container else "dead kernel"
-    seen = is_held(written.ledger, written.lock)
     return "another container" if seen is None else "another kernel" if seen else "dead kernel"
+
+
+def _by_pid(kernel: Kernel) -> str:
+    return "another kernel" if kernel.is_alive() else "dead kernel"
 
 
 def is_being_reaped(written: Written, this: Kernel) -> bool:
@@ -120,6 +125,6 @@ def is_being_reaped(written: Written, this: Kernel) -> bool:
     if owner_of(written, this) != "dead kernel":
         return False
     pid, started = written.reaper
-    if written.kernel.shares_pids(this):
+    if written.kernel.is_of_host(this) and written.kernel.shares_pids(this):
         return is_alive(pid, started)
     return has_reaper(written.ledger, written.lock)

@@ -167,6 +167,17 @@ def test_rule_20_the_lock_says_whether_a_kernel_of_another_namespace_is_alive(ot
     assert not (tmp_path / "a").exists()
 
 
+def test_rule_20_a_namespace_whose_id_was_given_again_is_told_by_its_lock(other, tmp_path):
+    """The kernel gives the id of a namespace that is gone to the next one, whose container has another name."""
+    change("UPDATE kernels SET space = ?, host = 'a1b2c3'", Kernel.this().space)
+    assert owners() == ["another kernel"]
+
+    end(other)
+
+    assert owners() == ["dead kernel"]
+    assert ledger.clean(1).state == "closed"
+
+
 def test_rule_20_a_lock_file_that_is_another_one_says_nothing(other):
     """Through another mount, or when the folder was copied, a lock that is held may look free."""
     end(other)
