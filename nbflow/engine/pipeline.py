@@ -66,6 +66,8 @@ from nbflow.engine.transitions import (
 from nbflow.errors import NbflowError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbflow.core.task import Task
     from nbflow.engine.followed import Watch
     from nbflow.engine.run import RunLoop
@@ -581,7 +583,7 @@ class Pipeline:
 
     def _end_half(self, held: Holding, call: Call, error: BaseException | None) -> None:
         """Rule 13: reclaim what a setup that did not end well may have made, or say that it may be left."""
-        reclaim = self._loop.keeper.reclaimer(held) if call.has_begun else None
+        reclaim = self.reclaimer(held, call)
         if reclaim is not None:
             failed = self._loop.reclaim(held, reclaim)
             if failed is None:
@@ -589,12 +591,7 @@ class Pipeline:
             else:
                 held.half = [(0, reclaim, (), {})]
                 self.leak(held, failed, None)
-        elif (
-            call.has_begun
-            and error is not None
-            and was_cut(error)
-            and not (call.had_deferred or isinstance(held.manager, Wrapped))
-        ):
+        elif self.may_be_left(held, call, error):
             self._record.set_block(held, BlockStatus.LEAKED)
             self._loop.keeper.abandoned(held)
             text = f"the setup of {held.name!r} was cut short; what it had made may be left"
@@ -602,6 +599,17 @@ class Pipeline:
             warn_safely(text)
         else:
             self._loop.keeper.closed(held)
+
+    def reclaimer(self, held: Holding, call: Call) -> Callable[[], object] | None:
+        """Return what reclaims what a setup may have made; None if it has not begun, or its manager cannot."""
+        return self._loop.keeper.reclaimer(held) if call.has_begun else None
+
+    @staticmethod
+    def may_be_left(held: Holding, call: Call, error: BaseException | None) -> bool:
+        """Whether nobody knows what a setup has left that ended with an error: it was cut, and undid nothing."""
+        if not call.has_begun or error is None or not was_cut(error):
+            return False
+        return not (call.had_deferred or isinstance(held.manager, Wrapped))
 
     def _change_to_loop(self, node: int, task: Task, call: Call, old: State, state: Looped) -> None:
         told = self._told(node, task, old, state, call)

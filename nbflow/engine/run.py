@@ -319,14 +319,11 @@ class RunLoop:
                 held.error, held.status = None, BlockStatus.CLEANED
                 self.keeper.closed(held)
             return
-        if not went_well and not call.undone:
-            self.keeper.closed(held)
-            return
         error: BaseException | None
         if not went_well:
-            held.half = [entry for entry, _ in reversed(call.undone or ())]
-            error = joined([error for _, error in call.undone or ()], held.name)
-            self.keeper.failed(held, error)
+            error = self._end_half_too_late(held, call, outcome)
+            if error is None:
+                return
         else:
             if role == SETUP:
                 held.resource = state.result
@@ -341,6 +338,27 @@ class RunLoop:
         if error is not None:
             held.clean_again = functools.partial(self.clean_again, held)
             warn_safely(f"cleanup of {held.name!r} failed after its setup came too late: {describe(error)}")
+
+    def _end_half_too_late(self, held: Holding, call: Call, outcome: Outcome) -> BaseException | None:
+        """Rules 9 and 13 for a setup that did not end well, when its run is over; returns what was not undone."""
+        if call.undone:
+            held.half = [entry for entry, _ in reversed(call.undone)]
+            error: BaseException | None = joined([error for _, error in call.undone], held.name)
+        elif (reclaim := self.pipeline.reclaimer(held, call)) is not None:
+            error = self.reclaim(held, reclaim)
+            held.half = [(0, reclaim, (), {})] if error is not None else []
+        elif self.pipeline.may_be_left(held, call, outcome.error):
+            held.status = BlockStatus.LEAKED
+            self.keeper.abandoned(held)
+            warn_safely(f"the setup of {held.name!r} was cut short; what it had made may be left")
+            return None
+        else:
+            error = None
+        if error is None:
+            self.keeper.closed(held)
+        else:
+            self.keeper.failed(held, error)
+        return error
 
     def _clean_up(
         self, held: Holding, *, at_end: bool = False, has_turn: bool = False

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from nbflow import Flow, apply_map, context, resource_manager, signals, states, task
+from nbflow import Flow, apply_map, context, ledger, resource_manager, signals, states, task
 from nbflow.engine.blocks import BlockStatus
 from nbflow.errors import ResourceScopeError
 from nbflow.executors import ThreadExecutor
@@ -683,6 +683,60 @@ def test_a_setup_that_cannot_be_cut_is_cleaned_up_when_it_comes(log, monkeypatch
 
         assert cleaned.wait(LONG_S)
     assert log == ["setup", "cleanup it" if has_setup else "cleanup None"]
+
+
+@pytest.mark.parametrize("gives", ["an early handle", "nothing"])
+def test_a_setup_that_cannot_be_cut_and_then_fails_is_reclaimed_or_named(gives, monkeypatch):
+    """Rule 13: also when its run is over; and no row says closed before a reclaim has returned."""
+    monkeypatch.setattr("nbflow.engine.run.HURRIED_S", 0.05)
+    monkeypatch.setattr("nbflow.engine.run.CLOSE_TIMEOUT_S", 0.0)
+    began, free = threading.Event(), threading.Event()
+    reclaimed: list[str] = []
+
+    class Stubborn:
+        def setup(self):
+            began.set()
+            try:
+                free.wait(LONG_S)
+            except BaseException:
+                free.wait(LONG_S)
+                raise
+
+        def cleanup(self, resource):
+            raise AssertionError("there is no resource")
+
+    class Announced(Stubborn):
+        def early_handle(self):
+            return "it"
+
+        @staticmethod
+        def reclaim(handle):
+            assert ledger.resources()[-1].state != "closed"
+            reclaimed.append(handle)
+
+    manager = resource_manager(name=f"late {gives}")(Announced if gives == "an early handle" else Stubborn)
+    with Flow("f") as flow, manager() as r:
+        task(lambda r: r)(r)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        run = flow.start(executor=ThreadExecutor(2))
+        with pytest.raises(KeyboardInterrupt), interrupted(once=began, times=2):
+            run.wait(LONG_S)
+        assert run.is_finished
+        free.set()
+
+        def row():
+            return next(row for row in ledger.resources(all=True) if row.run == run.id)
+
+        until = time.monotonic() + LONG_S
+        while row().state == "intent" and time.monotonic() < until:
+            time.sleep(0.005)
+    if gives == "nothing":
+        assert row().state == "abandoned"
+        assert run.block_status[flow.blocks[0]] is BlockStatus.LEAKED
+    else:
+        assert (row().state, reclaimed) == ("closed", ["it"])
 
 
 # -- what reading and the properties found -------------------------------------------------------------------------
