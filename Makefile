@@ -9,11 +9,12 @@ BENCH_ARGS ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test versions lab check format docs benchmark benchmark-panel benchmark-values screenshots clean
+.PHONY: help demo test versions stop-readme lab check format docs benchmark benchmark-panel benchmark-values screenshots clean
 
 demo: ; @scripts/venv.sh demo && .venv/bin/python scripts/demo.py ## run the tour in a real kernel, show what came out
 test: ; @scripts/venv.sh dev && scripts/system.sh && .venv/bin/python scripts/test.py $(LAYERS) ## run all layers of tests
 versions: ; @$(PYTHON) scripts/versions.py $(VERSIONS) $(if $(LAYERS),--layers $(LAYERS)) ## test with the newest and the lowest versions, renew the lock
+stop-readme: ; @scripts/venv.sh dev && .venv/bin/python -m tests.faults.readme ## press stop at every 0.1 s of the README's example, look for what is left
 lab: ; @scripts/venv.sh dev && .venv/bin/python -m jupyterlab $(LAB_ARGS) notebooks/01-tour.ipynb ## open JupyterLab on the tour
 check: ; @scripts/venv.sh dev && scripts/check.sh ## format, lint, types, import contracts, spelling
 format: ; @scripts/venv.sh dev && .venv/bin/ruff check --fix-only -q . ; .venv/bin/ruff format . ## let ruff rewrite the code

@@ -25,6 +25,7 @@ from tests.faults.rounds import Result, play
 
 COLUMNS = (
     ("rounds", 8),
+    ("in setup", 10),
     ("resources", 11),
     ("by the run", 12),
     ("by the reaper", 15),
@@ -98,7 +99,7 @@ def tell(result: Result) -> Result:
     told = ", ".join(f"{count} {fate}" for fate, count in sorted(fates.items())) or "nothing was set up"
     verdict = "FAILED" if result.problems else "ok"
     print(
-        f"{time.strftime('%H:%M:%S')} {plan.number:4} {plan.end:<17}{verdict:<7} {told}"
+        f"{time.strftime('%H:%M:%S')} {plan.number:4} {plan.end:<18}{verdict:<7} {told}"
         f" ({result.end_s:.1f} s, reaper {result.settle_s:.1f} s)",
         flush=True,
     )
@@ -122,6 +123,7 @@ def row(name: str, results: list[Result]) -> str:
     words = Counter(problem.partition(":")[0] for result in results for problem in result.problems)
     counts = [
         len(results),
+        sum(result.in_setup for result in results),
         sum(fates.values()),
         fates["run"],
         fates["reclaimed"],

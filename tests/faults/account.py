@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from tests.faults.kernels import MarkedKernel
+    from tests.faults.kernels import Marked
 
-ANNOUNCED = {"Scratch", "Slow", "Server", "Insider"}
+ANNOUNCED = {"Scratch", "Slow", "Server", "Insider", "Hasty", "Broken", "Deaf", "Aired"}
 RECLAIMABLE = ANNOUNCED | {"Late", "Fork"}
 READY_MADE = ("TemporaryDirectory", "Subprocess", "DaskCluster")
 CLOSING_S = 2.0  # on a busy machine, from the last line of a cleanup until the reaper must know about it
@@ -128,7 +128,7 @@ class Account:
             self.problems.append(f"{fate.upper()}: {what}")
 
 
-def take_account(kernel: MarkedKernel, rows: Sequence[Any], ended: Ended) -> Account:
+def take_account(kernel: Marked, rows: Sequence[Any], ended: Ended) -> Account:
     """Account for everything that a round has made.
 
     Args:
@@ -166,7 +166,9 @@ def _fate(life: Life, *, is_there: bool, can_be_listed: bool, ended: Ended) -> t
         return ("reclaimed", "") if life.reclaims else ("", "")
     if life.closings > 1:
         return "twice", f"closed {life.closings} times by the run"
-    if life.reclaims > 1:
+    if life.reclaims > 1 and not (
+        life.count("raised") and ended.cut_off
+    ):  # the first could not be noted any more
         return "twice", f"reclaimed {life.reclaims} times"
     if life.reclaims and not _may_reclaim(life, ended):
         return "twice", "reclaimed although the run had, or could have, cleaned it up"
@@ -185,6 +187,8 @@ def _fate(life: Life, *, is_there: bool, can_be_listed: bool, ended: Ended) -> t
 
 def _may_reclaim(life: Life, ended: Ended) -> bool:
     """Whether the reaper was right to do it: never to the living, and not once the run had done it."""
+    if life.count("raised"):  # by the run itself, at once
+        return not life.closings
     began = life.first("reclaiming")
     closed = life.last("cleaned", "undone")
     if ended.given_up_at and began >= ended.given_up_at:
@@ -247,7 +251,7 @@ def _account_for_rows(account: Account, rows: Sequence[Any], ended: Ended) -> No
             account.add("left", f"row {row.id} of {row.manager} is {row.state} ({row.note})")
 
 
-def remove_listed(kernel: MarkedKernel) -> None:
+def remove_listed(kernel: Marked) -> None:
     """Remove what was rightly left and listed: the campaign leaves nothing."""
     for process in kernel.left():
         with contextlib.suppress(psutil.Error):

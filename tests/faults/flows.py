@@ -18,8 +18,9 @@ READY = {  # the arguments of those that take none of ours
     "Subprocess": '["sleep", "1000"]',
     DASK: "n_workers=1, cluster_kwargs={'threads_per_worker': 1}",
     "written": "",
+    "drifting": "",
 }
-TASKS = ("work", "work", "sleeper", "polite", "flaky", "failing")
+TASKS = ("work", "work", "sleeper", "polite", "flaky", "failing", "nested")
 
 
 @dataclass

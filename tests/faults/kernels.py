@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 import time
 import uuid
 from collections import deque
@@ -41,33 +42,28 @@ def marked(token: str) -> list[psutil.Process]:
     return found
 
 
-class MarkedKernel(Kernel):
-    """A kernel that is being started; its folder and its mark are its own.
+class Marked:
+    """A process that is being started; its folder and its mark are its own.
 
     Attributes:
         folder: Where it works; ``rooms`` inside is for resources, ``tmp`` is its folder of temporary files.
         mark: What its environment and that of its descendants contains.
         log: The file to which the managers write.
+        process: It itself.
     """
 
-    def __init__(self, folder: Path, mark: str, home: Path) -> None:
+    process: psutil.Process
+
+    def prepare(self, folder: Path, mark: str, home: Path) -> dict[str, str]:
+        """Make its folder; returns its environment."""
         self.folder = folder
         self.mark = mark
         self.log = folder / "log"
         for name in ("rooms", "tmp"):
             (folder / name).mkdir(parents=True)
         shutil.copy(WORKSHOP, folder / f"{MODULE}.py")
-        environ = {**os.environ, MARK: mark, "TMPDIR": str(folder / "tmp"), HOME: str(home)}
-        self.manager = new_manager()
         self._stderr = (folder / "stderr").open("wb")  # kept open: a restart uses it again
-        self.manager.start_kernel(cwd=str(folder), env=environ, stdout=self._stderr, stderr=self._stderr)
-        self.process = psutil.Process(self.manager.provisioner.pid)
-
-    def get_ready(self) -> None:
-        """Wait until it answers."""
-        self.client = self.manager.client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
+        return {**os.environ, MARK: mark, "TMPDIR": str(folder / "tmp"), HOME: str(home)}
 
     @property
     def is_alive(self) -> bool:
@@ -76,7 +72,7 @@ class MarkedKernel(Kernel):
         return False
 
     def left(self) -> list[psutil.Process]:
-        """The processes that descend from the ended kernel (and not from the one that a restart has made)."""
+        """The processes that descend from the ended one (and not from the one that a restart has made)."""
         own = {self.process.pid} if self.is_alive else set()
         return [process for process in marked(self.mark) if process.pid not in own]
 
@@ -89,6 +85,31 @@ class MarkedKernel(Kernel):
 
     def discard(self) -> None:
         """End it and everything that carries its mark."""
+        if hasattr(self, "process") and self.is_alive:
+            self.process.kill()
+        for process in marked(self.mark):
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        self._stderr.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class MarkedKernel(Marked, Kernel):
+    """A kernel that is being started."""
+
+    def __init__(self, folder: Path, mark: str, home: Path) -> None:
+        environ = self.prepare(folder, mark, home)
+        self.manager = new_manager()
+        self.manager.start_kernel(cwd=str(folder), env=environ, stdout=self._stderr, stderr=self._stderr)
+        self.process = psutil.Process(self.manager.provisioner.pid)
+
+    def get_ready(self) -> None:
+        """Wait until it answers."""
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    def discard(self) -> None:
         with contextlib.suppress(Exception):
             if hasattr(self, "client"):
                 self.client.stop_channels()
@@ -97,11 +118,31 @@ class MarkedKernel(Kernel):
             self.manager.shutdown_kernel(now=True)
             if hasattr(self, "client"):
                 self.client.context.destroy(linger=0)
-        for process in marked(self.mark):
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        self._stderr.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        super().discard()
+
+
+class MarkedScript(Marked):
+    """A plain script, started when its text is known."""
+
+    def __init__(self, folder: Path, mark: str, home: Path) -> None:
+        self._environ = self.prepare(folder, mark, home)
+
+    def start(self, text: str) -> None:
+        """Run it in a session of its own, as a terminal does."""
+        (self.folder / "script.py").write_text(text)
+        command = [sys.executable, "script.py"]
+        self.process = psutil.Popen(
+            command,
+            cwd=self.folder,
+            env=self._environ,
+            stdout=self._stderr,
+            stderr=self._stderr,
+            start_new_session=True,
+        )
+
+    def leave(self) -> None:
+        """Have it come to the end of its text."""
+        (self.folder / "leave").touch()
 
 
 class Stable:
@@ -134,6 +175,16 @@ class Stable:
         self._made += 1
         return MarkedKernel(self.folder / f"kernel-{self._made}", f"{self.token}-{self._made}-", self.home)
 
+    @contextlib.contextmanager
+    def script(self) -> Iterator[MarkedScript]:
+        """Give a script that is to be started; it is discarded afterwards."""
+        self._made += 1
+        script = MarkedScript(self.folder / f"script-{self._made}", f"{self.token}-{self._made}-", self.home)
+        try:
+            yield script
+        finally:
+            script.discard()
+
     def rows(self, *, all: bool = False) -> list[Any]:
         """What the ledger of all these kernels lists; nothing while there is no ledger."""
         if not HAS_LEDGER:
@@ -162,6 +213,16 @@ class Stable:
             kernel.discard()
 
 
+def end_script(script: MarkedScript, plan: Plan) -> None:
+    """End the script in the planned way."""
+    _, _, name = plan.end.partition(" ")
+    if not name:
+        script.leave()
+    else:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has come to its end by itself
+            script.process.send_signal(getattr(signal, name))
+
+
 def end(kernel: MarkedKernel, plan: Plan) -> None:
     """End the kernel, or its run, in the planned way. Returns when the manager says that it is done."""
     process = kernel.process
@@ -176,6 +237,10 @@ def end(kernel: MarkedKernel, plan: Plan) -> None:
             kernel.manager.shutdown_kernel(now=True)
         case "SIGTERM":
             process.terminate()
+        case "SIGTERM group":
+            os.killpg(process.pid, signal.SIGTERM)
+        case "SIGHUP":
+            process.send_signal(signal.SIGHUP)
         case "SIGKILL":
             process.kill()
         case "SIGKILL group":

@@ -13,23 +13,33 @@ ENDS = (
     "interrupt",
     "interrupt twice",
     "interrupt thrice",
+    "twenty interrupts",
     "restart",
     "shutdown",
     "shutdown now",
     "SIGTERM",
+    "SIGTERM group",
+    "SIGHUP",
     "SIGKILL",
     "SIGKILL group",
+    "script",
+    "script SIGINT",
+    "script SIGTERM",
+    "script SIGHUP",
+    "script SIGKILL",
 )
-STAYS = ("normal", "interrupt", "interrupt twice", "interrupt thrice")  # the kernel is there afterwards
+INTERRUPTS = {"interrupt": 1, "interrupt twice": 2, "interrupt thrice": 3, "twenty interrupts": 20}
+STAYS = ("normal", *INTERRUPTS)  # the kernel is there afterwards
 GRACEFUL = ("restart", "shutdown")
-INTERRUPTS = {"interrupt": 1, "interrupt twice": 2, "interrupt thrice": 3}
+GIVEN_UP = 3  # interrupts
 
-FOLDERS = ("Scratch", "Scratch", "Late", "Bare", "written")
+FOLDERS = ("Scratch", "Scratch", "Late", "Bare", "written", "Hasty", "Broken", "Deaf", "Aired", "drifting")
 PROCESSES = ("Server", "Server", "Insider", "Stranger")
 DASK_SHARE = 0.04
 STARTS = ("run", "run", "start", "start", "wait", "step")
 READY = ("TemporaryDirectory", "Subprocess")
-SLOW_FOR = ("interrupt twice", "interrupt thrice", "restart", "shutdown", "SIGTERM")
+SLOW_FOR = ("interrupt twice", "interrupt thrice", "restart", "shutdown", "SIGTERM", "SIGHUP")
+IN_SETUP_SHARE = 0.4  # of the rounds that are ended while something is set up
 CELL = """\
 with nbflow.Flow({name!r}) as flow:
 {flow}
@@ -54,6 +64,8 @@ class Plan:
         gaps_s: The times between interrupts.
         cleans: Whether the user cleans up in the kernel what three interrupts have left.
         word: At which word of the log to end it.
+        times: How often the log must have said it.
+        inner: The executor of flows that tasks run.
     """
 
     seed: int
@@ -69,11 +81,18 @@ class Plan:
     gaps_s: tuple[float, ...]
     cleans: bool
     word: str = ""
+    times: int = 1
+    inner: str = "inline"
+
+    @property
+    def is_script(self) -> bool:
+        """Whether a plain script runs the flow, instead of a kernel."""
+        return self.end.startswith("script")
 
     @property
     def reproduce(self) -> str:
         """The command that plays it again."""
-        if self.word:
+        if not self.seed:
             return "the test itself"
         return f"python scripts/campaign.py --seed {self.seed} --round {self.number} --only {self.end!r}"
 
@@ -85,7 +104,8 @@ class Plan:
     @property
     def moment(self) -> str:
         if self.word:
-            return f"{self.delay_s:.3f} s after {self.word!r}"
+            which = f" number {self.times}" if self.times > 1 else ""
+            return f"{self.delay_s:.3f} s after {self.word!r}{which}, held there"
         if not self.line:
             return f"{self.delay_s:.3f} s after the start"
         return f"{self.delay_s:.3f} s after line {self.line}" + (", held there" if self.hold_s else "")
@@ -112,7 +132,8 @@ def draw(seed: int, number: int, end: str) -> Plan:
     if end in SLOW_FOR:
         kinds += ["Slow"] * (8 if end == "interrupt thrice" else 2)
     draft = draw_flow(rng, kinds, with_dask=rng.random() < DASK_SHARE)
-    by_line = rng.random() < 0.7
+    in_setup = rng.random() < IN_SETUP_SHARE
+    by_line = not in_setup and rng.random() < 0.7
     return Plan(
         seed=seed,
         number=number,
@@ -122,10 +143,16 @@ def draw(seed: int, number: int, end: str) -> Plan:
         start=rng.choice(["run", "run", "wait", "wait", "start"] if end in INTERRUPTS else STARTS),
         executor=rng.choice(["inline", "threads"]),
         line=rng.randint(1, draft.said + 2) if by_line else 0,
-        hold_s=rng.choice([0.0, 0.3]) if by_line else 0.0,
-        delay_s=rng.uniform(0, 0.03) if by_line else rng.uniform(0, draft.seconds * 1.1 + 0.2),
-        gaps_s=tuple(rng.uniform(0.02, 0.6) for _ in range(INTERRUPTS.get(end, 1) - 1)),
+        hold_s=rng.choice([0.0, 0.3]) if by_line else 0.5 * in_setup,
+        delay_s=rng.uniform(0, 0.03) if by_line or in_setup else rng.uniform(0, draft.seconds * 1.1 + 0.2),
+        gaps_s=tuple(
+            rng.uniform(0.02, 0.6 if end != "twenty interrupts" else 0.08)
+            for _ in range(INTERRUPTS.get(end, 1) - 1)
+        ),
         cleans=rng.random() < 0.5,
+        word=rng.choice(["setting-up", "making", "making", "set-up"]) if in_setup else "",
+        times=rng.randint(1, draft.resources) if in_setup else 1,
+        inner=rng.choice(["inline", "threads"]),
     )
 
 

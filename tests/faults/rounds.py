@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from tests.faults.account import READY_MADE, Account, Ended, lives, remove_listed, take_account
-from tests.faults.kernels import HAS_LEDGER, MODULE, WORKSHOP, MarkedKernel, Stable, end
-from tests.faults.plan import CELL, GRACEFUL, STAYS, Plan
+from tests.faults.kernels import HAS_LEDGER, MODULE, WORKSHOP, MarkedKernel, Stable, end, end_script
+from tests.faults.plan import CELL, GIVEN_UP, GRACEFUL, INTERRUPTS, STAYS, Plan
 from tests.faults.workshop import ROUND
 from tests.kernel.conftest import Reply
 from tests.patience import PATIENCE_S
@@ -53,6 +54,7 @@ class Result:
         stderr: What the kernel and the reaper wrote to the terminal.
         end_s: How long the end took, in seconds: of the kernel, or of the run if the kernel stayed.
         settle_s: How long the reaper took after that.
+        in_setup: Whether a resource was being set up when the end came.
     """
 
     plan: Plan
@@ -61,6 +63,7 @@ class Result:
     stderr: str = ""
     end_s: float = 0.0
     settle_s: float = 0.0
+    in_setup: bool = False
 
     @property
     def problems(self) -> list[str]:
@@ -74,9 +77,10 @@ class Result:
 def play(plan: Plan, stable: Stable) -> Result:
     """Play one round, and leave nothing of it behind."""
     result = Result(plan)
-    with stable.kernel() as kernel:
+    with stable.script() if plan.is_script else stable.kernel() as kernel:
         try:
-            _Round(plan, kernel, stable, result).play()
+            kind = _Round if isinstance(kernel, MarkedKernel) else _ScriptRound
+            kind(plan, kernel, stable, result).play()
         except Exception as error:
             result.problems.append(f"ODD: {type(error).__name__}: {str(error)[-500:]}")
         result.log = kernel.lines()
@@ -86,7 +90,7 @@ def play(plan: Plan, stable: Stable) -> Result:
 
 
 class _Round:
-    def __init__(self, plan: Plan, kernel: MarkedKernel, stable: Stable, result: Result) -> None:
+    def __init__(self, plan: Plan, kernel: Any, stable: Stable, result: Result) -> None:
         self.plan = plan
         self.kernel = kernel
         self.result = result
@@ -105,22 +109,27 @@ class _Round:
 
     # -- before -----------------------------------------------------------------------------------------------
 
-    def _prepare(self) -> None:
+    def _settings(self) -> str:
         settings = {
             "log": str(self.kernel.log),
             "rooms": str(self.kernel.folder / "rooms"),
             "line": self.plan.line,
             "word": self.plan.word,
             "hold_s": self.plan.hold_s,
+            "flow": self.flow,
+            "inner": self.plan.inner,
         }
-        self.kernel.run(
-            f"%load_ext nbflow\nimport os, nbflow\nos.environ[{ROUND!r}] = {json.dumps(json.dumps(settings))}"
-        )
+        return f"import os, nbflow\nos.environ[{ROUND!r}] = {json.dumps(json.dumps(settings))}\n"
+
+    def _prepare(self) -> None:
+        self.kernel.run(f"%load_ext nbflow\n{self._settings()}")
         self.kernel.run(f"from {MODULE} import *" if self.plan.imported else WORKSHOP.read_text())
-        ready = [name for name in READY_MADE if f"{name}(" in self.plan.flow]
-        if ready:
-            self.kernel.run(f"from nbflow.resources import {', '.join(ready)}")
+        self.kernel.run(self._imports())
         self.kernel.run(CELL.format(name=self.flow, flow=self.plan.flow))
+
+    def _imports(self) -> str:
+        ready = [name for name in READY_MADE if f"{name}(" in self.plan.flow]
+        return f"from nbflow.resources import {', '.join(ready)}" if ready else ""
 
     def _start(self) -> None:
         executor = repr(self.plan.executor)
@@ -138,19 +147,24 @@ class _Round:
         if self.plan.end == "normal":
             return
         # A run that ends before it has written so much is ended after its end.
-        last_news, seen = time.monotonic(), 0
+        began = last_news = time.monotonic()
+        seen = 0
         while (
             not self._is_moment(lines := self.kernel.lines())
             and time.monotonic() - last_news < self.plan.patience_s
         ):
-            if len(lines) > seen:
+            if len(lines) > seen or (not lines and time.monotonic() - began < PATIENCE_S):
                 last_news, seen = time.monotonic(), len(lines)
             time.sleep(0.002)
         time.sleep(self.plan.delay_s)
+        self.result.in_setup = any(
+            life.count("setting-up") > life.count("set-up") + life.count("undone")
+            for life in lives(self.kernel.lines())
+        )
 
     def _is_moment(self, lines: list[str]) -> bool:
         if self.plan.word:
-            return any(line.split()[2] == self.plan.word for line in lines)
+            return sum(line.split()[2] == self.plan.word for line in lines) >= self.plan.times
         return len(lines) >= max(1, self.plan.line)
 
     # -- the run ends, and the kernel later -------------------------------------------------------------------
@@ -158,8 +172,8 @@ class _Round:
     def _end_run(self) -> None:
         began = time.monotonic()
         end(self.kernel, self.plan)
-        if self.plan.end == "interrupt thrice":
-            self.given_up_at = time.time()
+        if INTERRUPTS.get(self.plan.end, 0) >= GIVEN_UP:
+            self.given_up_at = time.time() - sum(self.plan.gaps_s[GIVEN_UP - 1 :])
         # The blocked cell is not waited for: the reply to one that the interrupt met in the kernel's own code is lost.
         finished = self.kernel.run(FINISH % RUN_DEADLINE_S, timeout_s=RUN_DEADLINE_S + 15)
         self.result.end_s = time.monotonic() - began
@@ -196,7 +210,7 @@ class _Round:
                 if row.state not in ("failed", "abandoned") or row.handle is not None
             ]
 
-        if not _until(lambda: not waits(), DEADLINE_S):
+        if not until(lambda: not waits(), DEADLINE_S):
             self.result.problems.extend(
                 f"LEFT: row {row.id} of {row.manager} is {row.state} after three interrupts ({row.note})"
                 for row in waits()
@@ -212,7 +226,7 @@ class _Round:
     def _end_kernel(self) -> None:
         process, began, asked_at = self.kernel.process, time.monotonic(), time.time()
         end(self.kernel, self.plan)
-        if self.plan.end in ("SIGTERM", "SIGKILL", "SIGKILL group"):
+        if self.plan.end.startswith("SIG"):
             self._wait_for_death(process)
         died_at = asked_at if "SIGKILL" in self.plan.end else time.time()
         if self.plan.end == "restart":
@@ -249,10 +263,46 @@ class _Round:
         return [row for row in self.stable.rows(all=all) if row.flow == self.flow]
 
 
-def _until(condition: Callable[[], object], timeout_s: float) -> bool:
-    until = time.monotonic() + timeout_s
+class _ScriptRound(_Round):
+    """One whose flow is run by a plain script."""
+
+    def play(self) -> None:
+        executor = repr(self.plan.executor)
+        blocks = self.plan.start == "run"
+        text = [
+            "import sys, time",
+            self._settings(),
+            "import nbflow",
+            f"from {MODULE} import *" if self.plan.imported else WORKSHOP.read_text(),
+            self._imports(),
+            "def main():",
+            textwrap.indent(CELL.format(name=self.flow, flow=self.plan.flow), "    "),
+            "    say('run')",
+            f"    flow.run(executor={executor})" if blocks else f"    run = flow.start(executor={executor})",
+            "    run.wait()" if self.plan.start == "wait" else "",
+            "    while not os.path.exists('leave'):",
+            "        time.sleep(0.01)",
+            "    print('the end')",
+            "if __name__ == '__main__':",  # a cluster's workers import it, too
+            "    main()",
+        ]
+        self.kernel.start("\n".join(text))
+        self._await_moment()
+        process, began = self.kernel.process, time.monotonic()
+        end_script(self.kernel, self.plan)
+        asked_at = time.time()
+        self._wait_for_death(process)
+        self.result.end_s = time.monotonic() - began
+        cut_off = self.plan.end not in ("script", "script SIGINT")
+        died_at = asked_at if "SIGKILL" in self.plan.end else time.time()
+        self._settle(Ended(died_at=died_at, cut_off=cut_off, hold_s=self.plan.hold_s))
+
+
+def until(condition: Callable[[], object], timeout_s: float) -> bool:
+    """Wait for a condition; tells whether it came in time."""
+    deadline = time.monotonic() + timeout_s
     while not condition():
-        if time.monotonic() > until:
+        if time.monotonic() > deadline:
             return False
         time.sleep(0.02)
     return True

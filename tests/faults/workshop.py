@@ -7,6 +7,7 @@ can be told by the tokens in it. It needs nothing of the tests.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -19,7 +20,7 @@ from datetime import timedelta
 
 import psutil
 
-from nbflow import context, resource_manager, task
+from nbflow import Flow, context, resource_manager, task
 from tests.patience import PATIENCE_S
 
 TOKEN = "NBFLOW_CAMPAIGN_TOKEN"
@@ -259,6 +260,81 @@ class Fork(Reclaimable):
         return pid
 
 
+class Undeferred:
+    """One whose setup trusts in its early handle: it undoes nothing by itself."""
+
+    def setup(self):
+        say("setting-up", self.token)
+        say("making", self.token)
+        resource = self.make()
+        pause(self.setup_s)
+        say("set-up", self.token)
+        return resource
+
+
+@resource_manager
+class Hasty(Undeferred, Folder, Announced):
+    """A folder whose setup is cut without having said how to undo it."""
+
+
+@resource_manager
+class Broken(Undeferred, Folder, Announced):
+    """A folder whose setup raises when it is half made, as often as it is tried."""
+
+    def setup(self):
+        super().setup()
+        say("raised", self.token)
+        raise OSError("no more room")
+
+
+@resource_manager
+class Deaf(Undeferred, Folder, Announced):
+    """A folder whose setup sits in compiled code, where nothing from outside can get in."""
+
+    def make(self):
+        path = super().make()
+        time.sleep(self.setup_s * 5)
+        return path
+
+
+@resource_manager
+class Aired(Folder, Announced):
+    """A folder that is made and unmade on the run's event loop."""
+
+    async def setup(self):
+        say("setting-up", self.token)
+        self.defer(undo, self.where(), self.token)
+        say("making", self.token)
+        resource = self.make()
+        await asyncio.sleep(self.setup_s)
+        say("set-up", self.token)
+        return resource
+
+    async def cleanup(self, resource):
+        say("cleaning", self.token)
+        await asyncio.sleep(self.cleanup_s)
+        remove(self.where())
+        say("cleaned", self.token)
+
+
+@resource_manager
+async def drifting():
+    """A folder kept by an asynchronous generator."""
+    token = f"drifting-{uuid.uuid4().hex}"
+    path = os.path.join(settings()["rooms"], token)
+    say("init", token)
+    try:
+        say("setting-up", token)
+        say("making", token)
+        os.mkdir(path)
+        say("set-up", token)
+        yield path
+    finally:
+        say("cleaning", token)
+        shutil.rmtree(path, ignore_errors=True)
+        say("cleaned", token)
+
+
 @resource_manager
 def written():
     """A folder kept by a generator."""
@@ -320,3 +396,14 @@ def failing(place, seconds=0.1):
     say("begin")
     pause(seconds)
     raise ValueError("no")
+
+
+@task
+def nested(place, seconds=0.1):
+    """It runs a flow of its own, which has the same name, so that its resources are told with the others."""
+    say("begin")
+    with Flow(settings()["flow"]) as flow, Scratch(0.05, 0.05) as inner:
+        work(inner, seconds)
+    flow.run(executor=settings()["inner"])
+    say("end")
+    return seconds
