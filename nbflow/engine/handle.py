@@ -775,6 +775,8 @@ class Run:
                 loop.work()
             finally:
                 loop.outer.leave(before)
+        if _live:  # a task may have started one, in a thread where signals cannot be taken
+            _terminator.watch()
         loop.guard.pass_on()
         if loop.failure is not None:
             raise loop.failure

@@ -114,7 +114,7 @@ class Guard:
 
     @contextmanager
     def installed(self) -> Iterator[Guard]:
-        """Take SIGINT and what ends a process for the time of the block, if this is the main thread; else do nothing."""
+        """Take SIGINT and what ends a process meanwhile, if this is the main thread; else do nothing."""
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
@@ -162,6 +162,24 @@ class Guard:
             handler(self._signal, None)
         else:
             raise KeyboardInterrupt
+
+
+def put_under_guards(number: int, handler: Callable[..., object]) -> Any:
+    """Take a signal, but for what guards take of it first; returns who had it, or None if it is ignored or ours.
+
+    A handler above the guards would outlive them, and pass the signal on to one that is gone.
+    """
+    found, lowest = signal.getsignal(number), None
+    for guard in reversed(_installed):
+        if found == guard._handle:
+            found, lowest = guard._before[number], guard
+    if found is None or found is signal.SIG_IGN or found == handler:
+        return None
+    if lowest is None:
+        signal.signal(number, handler)
+    else:
+        lowest._before[number] = handler
+    return found
 
 
 @in_child

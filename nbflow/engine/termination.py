@@ -11,7 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.interrupts import ENDS, HANG_UP
+from nbflow.engine.interrupts import ENDS, HANG_UP, put_under_guards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,11 +42,9 @@ class Terminator:
         if threading.current_thread() is not threading.main_thread():
             return
         for number in ENDS:
-            handler = signal.getsignal(number)
-            if handler is None or handler is signal.SIG_IGN or handler == self._handle:
-                continue
-            self._before[number] = handler
-            signal.signal(number, self._handle)
+            before = put_under_guards(number, self._handle)
+            if before is not None:
+                self._before[number] = before
 
     def let_go(self) -> None:
         """Give the signals back, in a forked child: the runs are its parent's."""

@@ -66,6 +66,55 @@ def test_what_a_run_holds_is_cleaned_up_before_the_process_ends(number, script):
     assert output_after(number, script=script) == (["working", "cleanup"], -number)
 
 
+INNER = (
+    BLOCKING.replace(
+        "with Flow",
+        """
+@task
+def outer():
+    inner.run(executor=ON)
+    print("goes on", flush=True)
+
+with Flow""",
+    )
+    .replace('Flow("f") as flow', 'Flow("f") as inner')
+    .replace("flow.run()", "with Flow('outer') as flow:\n    outer()\nflow.run(executor=ON)\n")
+)
+
+
+@pytest.mark.parametrize("number", ENDS)
+@pytest.mark.parametrize("executor", ["inline", "threads"])
+def test_a_process_ends_that_was_told_so_while_a_task_ran_a_flow(number, executor):
+    """Rule 14."""
+    script = INNER.replace("ON", repr(executor))
+    lines, code = output_after(number, script=script)
+
+    assert (lines[:2], code) == (["working", "cleanup"], -number)
+
+
+STARTS_ONE = (
+    BLOCKING.replace(
+        "with Flow",
+        """
+@task
+def start():
+    inner.start()
+
+with Flow""",
+    )
+    .replace('Flow("f") as flow', 'Flow("f") as inner')
+    .replace("flow.run()", "with Flow('outer') as flow:\n    start()\nflow.run(executor=ON)\n")
+)
+
+
+@pytest.mark.parametrize("executor", ["inline", "threads"])
+def test_a_run_that_a_task_has_started_is_cleaned_up_after_its_own_run_as_well(executor):
+    """Rule 14."""
+    script = STARTS_ONE.replace("ON", repr(executor))
+
+    assert output_after(signal.SIGTERM, script=script) == (["working", "cleanup"], -signal.SIGTERM)
+
+
 @pytest.mark.parametrize("script", [SCRIPT, BLOCKING], ids=["background", "blocking"])
 def test_a_terminal_that_hangs_up_from_several_sides_hurries_nobody(script):
     """Rule 6: its kernel and its shell send it, and neither is a user who presses again."""

@@ -153,7 +153,8 @@ class _Round:
             not self._is_moment(lines := self.kernel.lines())
             and time.monotonic() - last_news < self.plan.patience_s
         ):
-            if len(lines) > seen or (not lines and time.monotonic() - began < PATIENCE_S):
+            is_young = not lines and self.kernel.is_alive and time.monotonic() - began < PATIENCE_S
+            if len(lines) > seen or is_young:
                 last_news, seen = time.monotonic(), len(lines)
             time.sleep(0.002)
         time.sleep(self.plan.delay_s)
@@ -270,10 +271,9 @@ class _ScriptRound(_Round):
         executor = repr(self.plan.executor)
         blocks = self.plan.start == "run"
         text = [
-            "import sys, time",
-            self._settings(),
-            "import nbflow",
             f"from {MODULE} import *" if self.plan.imported else WORKSHOP.read_text(),
+            "import time",
+            self._settings(),
             self._imports(),
             "def main():",
             textwrap.indent(CELL.format(name=self.flow, flow=self.plan.flow), "    "),
@@ -292,6 +292,8 @@ class _ScriptRound(_Round):
         end_script(self.kernel, self.plan)
         asked_at = time.time()
         self._wait_for_death(process)
+        if not self.kernel.lines():
+            self.result.problems.append("ODD: the script did not come to its flow")
         self.result.end_s = time.monotonic() - began
         cut_off = self.plan.end not in ("script", "script SIGINT")
         died_at = asked_at if "SIGKILL" in self.plan.end else time.time()
