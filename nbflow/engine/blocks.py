@@ -57,6 +57,7 @@ class Holding:
         "half",
         "host",
         "index",
+        "is_open",
         "is_told",
         "manager",
         "owes_cleanup",
@@ -79,12 +80,21 @@ class Holding:
         self.turn = CleanupTurn()
         self.clean_again: Callable[[], BaseException | None] | None = None  # of one whose cleanup has failed
         self.half: list[Deferred] = []  # what a setup that raised had deferred, and could not be undone
+        self.is_open = False  # whether there is a resource itself, beside such a half of an earlier try
 
     def inner_context(self) -> contextvars.Context | None:
         """Return a copy of the context that its setup has left, for what uses it; None if that is as it was."""
         if self.host is not None:
             return self.host.context.copy()
         return None if self.context is None else self.context.copy()
+
+    def cleaned(self) -> None:
+        """Note that its resource is gone; what an earlier try of the setup has left may still be there."""
+        self.is_open = False
+        if self.half:
+            self.status = BlockStatus.LEAKED
+        else:
+            self.error, self.status = None, BlockStatus.CLEANED
 
     @property
     def name(self) -> str:
@@ -112,7 +122,7 @@ class Holdings:
     def opened(self, held: Holding, resource: object) -> None:
         """Note that setup gave a resource, which owes a cleanup from now on."""
         held.resource = resource
-        held.owes_cleanup = True
+        held.owes_cleanup = held.is_open = True
         held.turn.is_done = False
         self._open[held] = None
 

@@ -554,14 +554,14 @@ class Pipeline:
                 else:
                     keeper.opened(held)
             elif role == CLEANUP:
-                held.error = None
+                held.cleaned()
                 self._record.holdings.closed(held)
-                self._record.set_block(held, BlockStatus.CLEANED)
+                self._record.set_block(held, held.status)
                 keeper.closed(held)
         elif is_setup:
-            self._record.set_block(held, BlockStatus.CLOSED)
+            self._record.set_block(held, BlockStatus.LEAKED if held.half else BlockStatus.CLOSED)
             if call.undone:
-                held.half = [entry for entry, _ in reversed(call.undone)]
+                held.half += [entry for entry, _ in reversed(call.undone)]
                 self.leak(held, joined([error for _, error in call.undone], held.name), None)
             else:
                 self._end_half(held, call, outcome.error)
@@ -589,7 +589,7 @@ class Pipeline:
             if failed is None:
                 self._loop.keeper.closed(held)
             else:
-                held.half = [(0, reclaim, (), {})]
+                held.half.append((0, reclaim, (), {}))
                 self.leak(held, failed, None)
         elif self.may_be_left(held, call, error):
             self._record.set_block(held, BlockStatus.LEAKED)

@@ -316,7 +316,7 @@ class RunLoop:
             return
         if role == CLEANUP:
             if outcome.error is None:  # it was told to be left, which is no longer so
-                held.error, held.status = None, BlockStatus.CLEANED
+                held.cleaned()
                 self.keeper.closed(held)
             return
         error: BaseException | None
@@ -329,24 +329,27 @@ class RunLoop:
                 held.resource = state.result
             else:
                 held.manager = state.result
+            held.is_open = True
             self.keeper.opened(held)
             error = self._clean_up(held)
             if error is not None:
                 self.keeper.failed(held, error)
-        held.error = error
-        held.status = BlockStatus.CLEANED if error is None else BlockStatus.LEAKED
-        if error is not None:
+        if error is None:
+            held.cleaned()
+        else:
+            held.error, held.status = error, BlockStatus.LEAKED
             held.clean_again = functools.partial(self.clean_again, held)
             warn_safely(f"cleanup of {held.name!r} failed after its setup came too late: {describe(error)}")
 
     def _end_half_too_late(self, held: Holding, call: Call, outcome: Outcome) -> BaseException | None:
         """Rules 9 and 13 for a setup that did not end well, when its run is over; returns what was not undone."""
         if call.undone:
-            held.half = [entry for entry, _ in reversed(call.undone)]
+            held.half += [entry for entry, _ in reversed(call.undone)]
             error: BaseException | None = joined([error for _, error in call.undone], held.name)
         elif (reclaim := self.pipeline.reclaimer(held, call)) is not None:
             error = self.reclaim(held, reclaim)
-            held.half = [(0, reclaim, (), {})] if error is not None else []
+            if error is not None:
+                held.half.append((0, reclaim, (), {}))
         elif self.pipeline.may_be_left(held, call, outcome.error):
             held.status = BlockStatus.LEAKED
             self.keeper.abandoned(held)
@@ -412,7 +415,9 @@ class RunLoop:
             answer = self.keeper.claim(held)
             if answer.at_work:
                 return CleanupRunningError(held.name, answer.at_work)
-            error = None if held.turn.is_done or answer.is_gone else self._clean_rest(held)
+            held.is_open &= not held.turn.is_done
+            is_gone = answer.is_gone or (held.turn.is_done and not held.half)
+            error = None if is_gone else self._clean_rest(held)
             held.error = error
             held.turn.is_done = error is None
             if error is None:
@@ -422,17 +427,24 @@ class RunLoop:
             return error
 
     def _clean_rest(self, held: Holding) -> BaseException | None:
-        if not held.half:
+        """Clean up the resource, and what earlier tries of its setup have left."""
+        errors: list[BaseException] = []
+        if held.is_open or not held.half:
             error = self._clean_up(held, has_turn=True)
             close_loop()
-            return error
+            held.is_open = error is not None
+            errors += [error] if error is not None else []
+        if held.half:
+            errors += self._undo_half(held)
+        return joined(errors, held.name) if errors else None
+
+    def _undo_half(self, held: Holding) -> list[BaseException]:
         failed: list[tuple[Deferred, BaseException]] = []
         undo(held.half, failed)
         held.half = [entry for entry, _ in reversed(failed)]
         if not failed:
             self.keeper.closed(held)
-            return None
-        return joined([error for _, error in failed], held.name)
+        return [error for _, error in failed]
 
     # -- the loop ---------------------------------------------------------------------------------------------
 
@@ -1022,7 +1034,8 @@ class RunLoop:
                 self.pipeline.leak(held, error, None)
             else:
                 self.record.holdings.closed(held)
-                self.record.set_block(held, BlockStatus.CLEANED)
+                held.cleaned()
+                self.record.set_block(held, held.status)
         if self.failure is not None or self._giving_up:
             self._name_unended()
         if self._session is not None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import warnings
 from datetime import timedelta
 
 import pytest
 
 from nbflow import Flow, resource_manager, task
+from nbflow.engine.blocks import BlockStatus
 from nbflow.executors import ThreadExecutor
 
 
@@ -155,6 +157,49 @@ def test_something_that_can_not_be_undone_does_not_stop_the_rest_and_is_never_si
     assert [repr(error) for error in run.cleanup_failures.values()] == ["OSError('in use')"]
     assert run.retry_cleanup() == {}
     assert diary == ["first undone", "removed"]
+
+
+@pytest.mark.parametrize("cleanup_fails", [False, True])
+def test_what_an_earlier_try_has_left_is_named_although_the_next_one_went_well(diary, cleanup_fails):
+    """Rules 7 and 13: the resource is cleaned up, and what is left of the first try stays to be retried."""
+    stuck = [OSError("in use")]
+    broken = [OSError("busy")] if cleanup_fails else []
+
+    @resource_manager(setup_task_kwargs={"max_retries": 1, "retry_delay": timedelta(0)})
+    class Server:
+        tries = 0
+
+        def setup(self):
+            self.tries += 1
+            self.defer(self.undo, self.tries)
+            if self.tries == 1:
+                raise OSError("port taken")
+            return "server"
+
+        def undo(self, number):
+            if stuck:
+                raise stuck.pop()
+            diary.append(f"undo {number}")
+
+        def cleanup(self, server):
+            if broken:
+                raise broken.pop()
+            diary.append("cleanup")
+
+    flow = flow_with(Server)
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert flow.run().is_successful()
+
+    assert "in use" in str(said[0].message)
+    run, (block,) = flow.runs[-1], flow.blocks
+    assert diary == ([] if cleanup_fails else ["cleanup"])
+    assert list(run.cleanup_failures) == [block]
+    assert run.block_status[block] is BlockStatus.LEAKED
+    assert run.retry_cleanup() == {}
+    assert run.block_status[block] is BlockStatus.CLEANED
+    assert diary == ["cleanup", "undo 1"]
 
 
 def test_a_generator_is_a_manager(diary, executor):
