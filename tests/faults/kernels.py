@@ -121,6 +121,11 @@ class MarkedKernel(Marked, Kernel):
         super().discard()
 
 
+def _take_interrupts() -> None:
+    """Who runs the campaign in the background ignores them, and so would the script."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class MarkedScript(Marked):
     """A plain script, started when its text is known."""
 
@@ -138,6 +143,7 @@ class MarkedScript(Marked):
             stdout=self._stderr,
             stderr=self._stderr,
             start_new_session=True,
+            preexec_fn=_take_interrupts,
         )
 
     def leave(self) -> None:

@@ -25,9 +25,9 @@ RUN_DEADLINE_S = PATIENCE_S  # for a run that was interrupted
 DEATH_DEADLINE_S = PATIENCE_S  # for a kernel that was told to end
 BUDGET_S = 1.9  # from being asked to end until a run gives up what is left
 FINISH = """\
-if not flow.runs[-1].is_finished:
+if flow.runs and not flow.runs[-1].is_finished:
     flow.runs[-1].resume()
-print(flow.runs[-1].wait(%g).is_finished())
+print(not flow.runs or flow.runs[-1].wait(%g).is_finished())  # it may have been ended before it began
 """
 STEPS = 8
 STEP = f"""\
@@ -193,7 +193,11 @@ class _Round:
         rows = self._rows()
         failed = {row.manager for row in rows if row.state == "failed"}
         for life in lives(self.kernel.lines()):
-            if life.count("set-up") and not life.closings and life.kind not in failed:
+            if (
+                life.count("set-up")
+                and not (life.closings or life.count("raised"))
+                and life.kind not in failed
+            ):
                 self.result.problems.append(f"LEFT: {life.token} is open although the run is over ({life})")
         self.result.problems.extend(
             f"LEFT: row {row.id} of {row.manager} is {row.state} although the run is over"
