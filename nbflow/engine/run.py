@@ -22,7 +22,7 @@ from contextlib import ExitStack, suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nbflow.core.context import context
+from nbflow.core.context import context, work_of
 from nbflow.core.manager import undo
 from nbflow.core.mutation import may_ask_again
 from nbflow.core.signals import ENDRUN, StateSignal, TaskTimeoutSignal
@@ -129,6 +129,13 @@ def _cancel_inner(thread_id: int) -> bool:
     return bool(inner)
 
 
+def _stop_runs_of(call: Call) -> None:
+    """Rule 14: cancel the runs that block threads which a task has started, as it was asked to stop itself."""
+    for loop in tuple(_AT_WORK):
+        if loop.helps is call:
+            loop.request_cancel("The task that waits for the run was asked to stop.")
+
+
 @forks.in_child
 def _let_runs_go() -> None:
     while _AT_WORK:
@@ -209,6 +216,9 @@ class RunLoop:
         self.at_end: Callable[[], None] | None = None
         self.on_end: Callable[[], None] | None = None
         self.outer = current_call() if blocking else None  # the call of another run that waits for this one
+        self.helps = (
+            work_of.get() if blocking and self.outer is None else None
+        )  # that call, from another thread
         self.asked_with: type[BaseException] | None = None  # what that call is to raise when this run is over
         self.draws = Draws(graph)
         self.home = Values(graph, self.record.states)
@@ -242,6 +252,7 @@ class RunLoop:
         if self._direct:
             for call in tuple(self.calls.values()):
                 call.stop_requested = True
+                _stop_runs_of(call)
                 if call.shielded:
                     self._start_timer(self._cleanup_limit_s(call), call, TaskTimeoutSignal)
                 elif not call.is_setup:  # which is left to end (rule 13)
@@ -491,6 +502,7 @@ class RunLoop:
         for part in (self.holds, self.pipeline, self._shortcut, self.retention):
             part._loop = weak
         self.guard.retire()
+        self.helps = None
         self.home.on_change = None
         self._timers.clear()
 
@@ -706,7 +718,10 @@ class RunLoop:
             self.record.set_task(node, self.record.current(node), Cancelled("The run was cancelled."))
         for call in tuple(self.calls.values()):
             call.stop_requested = True
+            _stop_runs_of(call)
             self._set_deadlines(call)
+        for call in self._outlasting:
+            _stop_runs_of(call)
 
     def _interrupted(self, count: int) -> None:
         """Rule 6: the first interrupt cancels, the second shortens every deadline, the third gives up by name."""
@@ -875,6 +890,8 @@ class RunLoop:
             self.schedule.let_go(call.node)
             return
         del self.calls[call.node]
+        if role == ORDINARY and (call.stop_requested or isinstance(outcome.error, TaskTimeoutSignal)):
+            _stop_runs_of(call)  # in the run's own thread it was stopped before this was read
         if call.helpers and role == ORDINARY:
             self._outlast(call)
         if call.is_simple and outcome.error is None:
@@ -901,6 +918,7 @@ class RunLoop:
         if self.calls.get(call.node) is call:
             self._let_linger(call, "timed out")
             call.stop_requested = True
+            _stop_runs_of(call)
             if self.graph.role[self.schedule.task_of[call.node]] == ORDINARY:
                 call.hit(TaskTimeoutSignal)
             self.pipeline.finish(call.node, call.task, call, timed_out(call.task))

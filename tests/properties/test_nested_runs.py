@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import threading
 import time
@@ -68,6 +69,37 @@ def test_a_cancel_of_the_outer_run_lets_the_inner_one_clean_up(what, outer_on, i
 
     assert type(state) is states.Cancelled
     assert inner.wait(PATIENCE_S).is_finished()
+    assert nested.log == ["setup", "cleanup"]
+
+
+def in_a_daemon(run):
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(0.01)
+
+
+async def in_a_pool(run):
+    await asyncio.to_thread(run)
+
+
+@pytest.mark.parametrize("way", [in_a_daemon, in_a_pool])
+@pytest.mark.parametrize("how", ["cancel", "time-out"])
+@pytest.mark.parametrize("outer_on", ["inline", "threads"])
+def test_a_run_in_a_thread_of_a_tasks_is_cancelled_with_the_task(outer_on, how, way):
+    """Rules 14 and 16."""
+    nested = Nested("task", "inline")
+    with Flow("outer") as outer:
+        runs = task(way, name="runs", timeout=1 if how == "time-out" else None)(nested.inner.run)
+
+    run = outer.start(executor=outer_on)
+    assert nested.began.wait(PATIENCE_S)
+    if how == "cancel":
+        run.cancel()
+    run.wait(PATIENCE_S)
+
+    assert type(run.states[runs]) is (states.Cancelled if how == "cancel" else states.TimedOut)
+    assert type(nested.inner.runs[-1].wait(PATIENCE_S)) is states.Cancelled
     assert nested.log == ["setup", "cleanup"]
 
 
