@@ -96,6 +96,36 @@ def test_the_third_interrupt_waits_for_nothing():
     assert simulation.counts.happened["runs that were given up"] == 1
 
 
+@pytest.mark.parametrize("early", [{"b": "ok"}, {"b": "raise"}, {}], ids=["early", "stuck", "nothing"])
+def test_a_setup_that_is_cut_at_any_of_its_points_is_reclaimed_or_named(early):
+    """Rule 13."""
+    counts = Counts()
+
+    for moment in range(1, 40):
+        plan = one_block(
+            does={},
+            early=early,
+            hasty=("b",),
+            mode="inline",
+            deeds=((moment, "interrupt"),) * 3,
+            after=("retry_cleanup",),
+        )
+        simulate(plan, Decided(), counts=counts)
+
+    assert counts.happened["setups that were cut"] > 1
+    assert (counts.happened["setups that were reclaimed"] > 1) == (early == {"b": "ok"})
+
+
+def test_what_is_kept_is_cleaned_up_when_the_user_says_so():
+    """Rule 19."""
+    plan = one_block(does={"t": ("raise",)}, keeps={"b": "all_successful"}, after=("clean_kept",))
+
+    simulation = simulate(plan, Decided())
+
+    assert simulation.counts.resources == {"set up": 1, "kept": 1}
+    assert "b.cleanup does ok" in simulation.told
+
+
 # -- what the simulation found, kept as it was shrunk ---------------------------------------------------------------
 
 

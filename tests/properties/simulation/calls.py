@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.frozen import ORDINARY
 from tests.properties.simulation.happenings import Happenings
 from tests.properties.simulation.keeper import HAS_KEEPER
 from tests.properties.simulation.things import Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class InCalls(Happenings):
@@ -22,6 +25,25 @@ class InCalls(Happenings):
         """Rule 10: the keeper knows before a setup begins."""
         if HAS_KEEPER and self._row(key, index) != "intent":
             raise self.broken(f"rule 10: setup of {key}[{index}] begins unknown to the keeper")
+
+    def reclaimer_of(self, key: tuple[str, int]) -> Callable[[], object] | None:
+        """What reclaims by the early handle what the last setup may have made; None if its manager has none."""
+        attempt = next((attempt for attempt in reversed(self.attempts) if attempt.key == key), None)
+        if attempt is None or not attempt.early:
+            return None
+
+        def reclaim() -> None:
+            attempt.reclaims += 1
+            self.simulation.tell(f"{attempt.name} is reclaimed")
+            if HAS_KEEPER and self.keeper.rows.get(key) == "closed":
+                raise self.broken(f"rule 13: {attempt.name} is reclaimed, and closed in the ledger")
+            if attempt.reclaimed or attempt.succeeded:
+                raise self.broken(f"rule 13: {attempt.name} was reclaimed twice, or although it went well")
+            if attempt.early == "raise" and attempt.reclaims == 1:
+                raise OSError("a reclaim that fails")
+            attempt.reclaimed += 1
+
+        return reclaim
 
     def check_use(self, key: str, resource: Any) -> None:
         """Rules 1, 3 and 10: what a task gets is set up, noted, and not cleaned up yet."""

@@ -30,6 +30,8 @@ class Counts:
                 self.resources["cleaned twice"] += 1
             elif r.cleaned:
                 self.resources["cleaned"] += 1
+            elif episode.is_kept(r):
+                self.resources["kept"] += 1
             elif not episode._is_named(r):
                 self.resources["left"] += 1
             elif "given up" in str(episode._holding(r).error):
@@ -38,6 +40,8 @@ class Counts:
                 self.resources["cleanup failed"] += 1
             self.happened["setups that came after the run was over"] += r.was_late
         self.happened["setups that raised"] += sum(not a.succeeded for a in episode.attempts)
+        self.happened["setups that were cut"] += sum(a.was_cut for a in episode.attempts)
+        self.happened["setups that were reclaimed"] += sum(a.reclaimed for a in episode.attempts)
         self.happened["cleanups that went ahead after a grace"] += len(episode.overdue)
         self.happened["runs that were interrupted"] += episode.interrupts > 0
         self.happened["runs that were cancelled"] += episode.cancelled_at is not None
@@ -51,7 +55,7 @@ class Counts:
             ("what happened", self.happened),
         ):
             lines += ["", title]
-            names = ["set up", "cleaned", "cleanup failed", "given up", "left", "cleaned twice"]
+            names = ["set up", "cleaned", "kept", "cleanup failed", "given up", "left", "cleaned twice"]
             for name in names if counts is self.resources else sorted(counts):
                 lines.append(f"{counts[name]:>8} {name}")
         return "\n".join(lines)

@@ -93,7 +93,9 @@ class AtEvents(Demand):
         for resource in self.resources:
             shape, index = self.key_of(resource)
             inner = shape != key[0] and key in self._around_shape(shape, index)
-            if inner and resource.is_alive and not self._is_named(resource) and not self._is_late(resource):
+            if not inner or self.is_kept(resource):
+                continue
+            if resource.is_alive and not self._is_named(resource) and not self._is_late(resource):
                 raise self.broken(f"rule 4: {task.name} begins before {resource.key} inside it is cleaned up")
 
     def check_limits(self) -> None:

@@ -6,6 +6,7 @@ import heapq
 from typing import TYPE_CHECKING
 
 from nbflow import Task, states
+from nbflow.engine.blocks import BlockStatus
 from nbflow.engine.nodes import DONE
 from tests.properties.simulation.things import Attempt, Flight, Resource, Timer, Wrong
 
@@ -109,8 +110,8 @@ class Happenings:
         self.resources.append(resource)
         return resource
 
-    def new_attempt(self, name: str) -> Attempt:
-        attempt = Attempt(name)
+    def new_attempt(self, key: str, index: int) -> Attempt:
+        attempt = Attempt(f"{key}.setup", (key, index), self.simulation.plan.early.get(key, ""))
         self.attempts.append(attempt)
         return attempt
 
@@ -124,6 +125,15 @@ class Happenings:
     def _is_named(self, resource: Resource) -> bool:
         """Whether a resource is told to be left."""
         return self._holding(resource).error is not None
+
+    def is_kept(self, resource: Resource) -> bool:
+        """Whether a resource is kept by its author's word (rule 19)."""
+        return self._holding(resource).status is BlockStatus.KEPT
+
+    def check_may_keep(self, resource: Resource) -> None:
+        """Rule 19: only a trigger of the author's keeps a resource, and one that raises does not."""
+        if self.simulation.plan.keeps.get(resource.key, "broken") == "broken":
+            raise self.broken(f"rule 19: {resource.key} is kept, and nobody said so")
 
     def _is_late(self, resource: Resource) -> bool:
         """Whether the loop has not been told of it yet, or only after its task had ended."""

@@ -21,7 +21,7 @@ class Keeper:
     """Notes what the loop tells of each resource, and that it tells it in order (rule 10)."""
 
     MAY_FOLLOW = {
-        "intent": (None, "intent", "closed"),
+        "intent": (None, "intent", "closed", "failed", "abandoned"),  # a setup that is tried again
         "open": ("intent", "open"),
         "closing": ("open", "closing", "failed", "abandoned"),
         "closed": ("intent", "open", "closing", "failed", "abandoned"),
@@ -31,7 +31,9 @@ class Keeper:
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, int], str] = {}
+        self.kept_rows: set[tuple[str, int]] = set()
         self.is_flushed = False
+        self.reclaimer_of: Callable[[tuple[str, int]], Callable[[], object] | None] = lambda key: None
         self.broken: Callable[[str], Wrong] = Wrong
 
     def _to(self, state: str, held: Holding) -> None:
@@ -58,6 +60,7 @@ class Keeper:
 
     def kept(self, held: Holding) -> None:
         self._to("open", held)
+        self.kept_rows.add((held.block.name, held.index))
 
     def abandoned(self, held: Holding) -> None:
         self._to("abandoned", held)
@@ -65,8 +68,8 @@ class Keeper:
     def claim(self, held: Holding) -> ClaimAnswer:
         return ClaimAnswer()
 
-    def reclaimer(self, held: Holding) -> None:
-        """No manager here has a handle."""
+    def reclaimer(self, held: Holding) -> Callable[[], object] | None:
+        return self.reclaimer_of((held.block.name, held.index))
 
     def flush(self) -> None:
         self.is_flushed = True

@@ -32,7 +32,8 @@ class Plan:
     """A flow, how it is run, and what its user does, each deed at its moment (moments are counted, not timed).
 
     `limits`, `timeouts`, `delays` and `graces` are options of tasks and blocks by key; a lifecycle task's key is
-    ``"b1.setup"``.
+    ``"b1.setup"``. `keeps` has the triggers of cleanups, by block; `early` what the reclaim of a block with an early
+    handle does when it is first called, "ok" or "raise"; the setups of `hasty` blocks defer nothing.
     """
 
     flow: FlowPlan
@@ -44,6 +45,9 @@ class Plan:
     delays: dict[str, int] = field(default_factory=dict)
     graces: dict[str, int] = field(default_factory=dict)
     must_clean: tuple[str, ...] = ()
+    keeps: dict[str, str] = field(default_factory=dict)
+    early: dict[str, str] = field(default_factory=dict)
+    hasty: tuple[str, ...] = ()
     deeds: tuple[tuple[int, str], ...] = ()
     after: tuple[str, ...] = ()
 
@@ -99,7 +103,12 @@ def plans(
         timeouts=_options(draw, tasks + lifecycle, (1, 5), most=2),
         delays=_options(draw, tasks + lifecycle, (3, 40)),
         graces=_options(draw, blocks, (0, 3)),
+        keeps=_options(draw, blocks, ("all_successful", "all_successful", "never", "broken"), most=1),
+        early=_options(draw, blocks, ("ok", "ok", "raise")),
+        hasty=tuple(sorted(_options(draw, blocks, ("hasty",)))),
         must_clean=tuple(sorted(_options(draw, blocks, ("fail",), most=1))),
         deeds=tuple(sorted(deeds, key=lambda deed: deed[0])),
-        after=tuple(draw(st.lists(st.sampled_from(("rerun", "retry_cleanup")), max_size=2, unique=True))),
+        after=tuple(
+            draw(st.lists(st.sampled_from(("rerun", "retry_cleanup", "clean_kept")), max_size=2, unique=True))
+        ),
     )

@@ -11,7 +11,7 @@ from nbflow.engine.run import HURRIED_S
 from tests.properties.simulation.happenings import Happenings
 from tests.properties.simulation.keeper import HAS_KEEPER
 from tests.properties.simulation.plans import walk
-from tests.properties.simulation.things import Resource, Wrong
+from tests.properties.simulation.things import Attempt, Resource, Wrong
 from tests.properties.strategies import (
     BlockPlan,
 )
@@ -96,6 +96,9 @@ class AtRest(Happenings):
             if resource.flight in self.flights:
                 continue  # its thread has not let go of it; see `check_end`
             held = self._holding(resource)
+            if resource.is_alive and self.is_kept(resource):
+                self.check_may_keep(resource)
+                continue
             if resource.is_alive and not self._is_named(resource):
                 raise self.broken(f"rule 1: {held.name} is left, and nothing says so")
             if self._is_named(resource):
@@ -148,7 +151,7 @@ class AtRest(Happenings):
         assert not self.flights
         self.check_keeper()
         for resource in self.resources:
-            if resource.is_alive and not self._is_named(resource):
+            if resource.is_alive and not (self._is_named(resource) or self.is_kept(resource)):
                 raise self.broken(f"rule 1: {resource.key}[{resource.index}] came late and is left")
             if resource.cleaned > 1:
                 raise self.broken(f"rule 1: {resource.key}[{resource.index}] was cleaned up twice")
@@ -156,14 +159,35 @@ class AtRest(Happenings):
             if HAS_KEEPER and not resource.is_alive and row != "closed":
                 raise self.broken(f"rule 10: {resource.key} is gone, and {row} in the ledger")
         for (name, index), row in self.keeper.rows.items():
-            if row in ("intent", "open", "closing"):
+            if row in ("intent", "open", "closing") and not (
+                row == "open" and (name, index) in self.keeper.kept_rows
+            ):
                 raise self.broken(f"rule 10: {name}[{index}] is {row} in the ledger after all has ended")
         for attempt in self.attempts:
             expected = [] if attempt.succeeded else attempt.deferred[::-1]
             if attempt.undone != expected:
                 raise self.broken(f"rule 9: of {attempt.name} {attempt.undone} was undone, not {expected}")
+            self._check_half(attempt)
         if HAS_KEEPER and not self.keeper.is_flushed:
             raise self.broken("rule 10: the keeper was not told of the end")
+
+    def _check_half(self, attempt: Attempt) -> None:
+        """Rule 13: what a setup that did not end well may have made is reclaimed, or named, or listed."""
+        if attempt.succeeded:
+            return
+        held = self.loop.record.holdings.get(self.numbers[attempt.key[0]], attempt.key[1])
+        if attempt.early:
+            if not attempt.reclaims:
+                raise self.broken(f"rule 13: what {attempt.name} may have made was not reclaimed")
+            if not attempt.reclaimed and held.error is None:
+                raise self.broken(f"rule 13: what {attempt.name} may have made is left, and nothing says so")
+        elif attempt.was_cut and not attempt.deferred and attempt is self._last_of(attempt.key):
+            row = self.keeper.rows.get(attempt.key)
+            if HAS_KEEPER and row != "abandoned":
+                raise self.broken(f"rule 13: {attempt.name} was cut, and {row} in the ledger")
+
+    def _last_of(self, key: tuple[str, int]) -> Attempt:
+        return [attempt for attempt in self.attempts if attempt.key == key][-1]
 
 
 def _with_children(state: states.State) -> list[states.State]:

@@ -90,6 +90,9 @@ class Simulation(User):
                 if deed == "retry_cleanup":
                     self._retry_cleanup(run)
                     self.raise_wrong()
+                elif deed == "clean_kept":
+                    self._clean_kept()
+                    self.raise_wrong()
                 else:
                     self._start_anew()
                     run = run.rerun()
@@ -139,6 +142,8 @@ class Simulation(User):
         left = run.cleanup_failures
         for resource in episode.resources:
             held = episode._holding(resource)
+            if resource.is_alive and episode.is_kept(resource):
+                continue
             if resource.is_alive and resource.cleanups == begun[resource] and not self._was_stopped(failed):
                 raise self.episode.broken(f"rule 7: the cleanup of {held.name} was not tried again")
             if resource.is_alive and held.block not in left:
@@ -149,6 +154,25 @@ class Simulation(User):
                 raise self.episode.broken(f"rule 1: {held.name} was cleaned up again")
             if held in failed and not resource.is_alive and held.status is not BlockStatus.CLEANED:
                 raise self.episode.broken(f"{held.name} was cleaned up at last, and is {held.status}")
+        episode.check_keeper()
+
+    def _clean_kept(self) -> None:
+        """Rule 19: what was kept is cleaned up when the user says so."""
+        episode = self.episode
+        for resource in episode.resources:
+            held = episode._holding(resource)
+            if not (resource.is_alive and episode.is_kept(resource)):
+                continue
+            if held.clean_again is None:
+                raise episode.broken(f"rule 19: {held.name} is kept, and cannot be cleaned up")
+            with suppress(KeyboardInterrupt, SystemExit):
+                error = held.clean_again()
+            if resource.cleanups != 1 or (error is None) != (resource.cleaned == 1):
+                raise episode.broken(
+                    f"rule 19: {held.name} was kept, and its cleanup began {resource.cleanups} times"
+                )
+            if held.status is (BlockStatus.CLEANED if resource.is_alive else BlockStatus.KEPT):
+                raise episode.broken(f"rule 19: {held.name} was to be cleaned up, and is {held.status}")
         episode.check_keeper()
 
     def _was_stopped(self, failed: set[Holding]) -> bool:

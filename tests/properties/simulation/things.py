@@ -49,9 +49,14 @@ class Resource:
 
 @dataclass(eq=False)
 class Attempt:
-    """A call of setup: what it deferred, and what of it was undone."""
+    """A call of setup: what it deferred, what of it was undone, and whether what it may have made was reclaimed."""
 
     name: str
+    key: tuple[str, int]
+    early: str = ""
+    reclaims: int = 0  # begun
+    reclaimed: int = 0  # ended well
+    was_cut: bool = False
     deferred: list[int] = field(default_factory=list)
     undone: list[int] = field(default_factory=list)
     succeeded: bool = False

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from nbflow import Flow, Task, apply_map, context, resource_manager, signals, unmapped
+from nbflow import Flow, Task, apply_map, context, resource_manager, signals, triggers, unmapped
 from tests.properties.simulation.plans import HANGING
 from tests.properties.strategies import (
     TRIGGERS,
@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from nbflow.engine.attempt import Call
     from tests.properties.simulation.simulation import Simulation
     from tests.properties.simulation.things import Resource
+
+
+def _never(upstream: Any) -> bool:
+    return False
+
+
+def _broken(upstream: Any) -> bool:
+    raise OSError("a trigger that fails")
+
+
+KEEPING = {"all_successful": triggers.all_successful, "never": _never, "broken": _broken}
 
 
 class World:
@@ -44,6 +55,14 @@ class World:
     def _wish(self, key: str, name: str) -> str:
         does, number = self.does.get(key, ()), self.calls[name]
         return does[number] if number < len(does) else "ok"
+
+    def point(self) -> None:
+        """A point of a setup, at which it may be cut."""
+        flight = self.simulation.flight
+        if flight is None:
+            self.simulation.moment()
+        elif flight.hit is not None and self.simulation.choose(4) == 1:
+            raise flight.hit
 
     def do(self, key: str, index: int) -> Any:
         """Do what the plan says for this call; or be stopped in the middle of it."""
@@ -117,13 +136,22 @@ def manager_of(
         def setup(self: Any) -> Resource:
             episode = simulation.episode
             episode.check_intent(plan.key, self.index)
-            attempt = episode.new_attempt(f"{plan.key}.setup")
-            if hasattr(self, "defer"):
-                self.defer(attempt.undone.append, 0)
-                attempt.deferred.append(0)
-                self.defer(attempt.undone.append, 1)
-                attempt.deferred.append(1)
+            attempt = episode.new_attempt(plan.key, self.index)
+            try:
+                for number in range(0 if plan.key in options.hasty else 2):
+                    world.point()
+                    self.defer(attempt.undone.append, number)
+                    attempt.deferred.append(number)
+                world.point()
+            except BaseException:
+                attempt.was_cut = True
+                raise
             world.do(f"{plan.key}.setup", self.index)
+            try:
+                world.point()
+            except BaseException:
+                attempt.was_cut = True
+                raise
             attempt.succeeded = True
             self.resource = episode.made(plan.key, self.index)
             return self.resource
@@ -137,6 +165,8 @@ def manager_of(
             kwargs[role].update(max_retries=retries, retry_delay=delay)
     for role, chosen in kwargs.items():
         chosen["timeout"] = options.timeouts.get(f"{plan.key}.{role}")
+    if plan.key in options.keeps:
+        kwargs["cleanup"]["trigger"] = KEEPING[options.keeps[plan.key]]
     if plan.handler is not None:
         kwargs[plan.handler[0]]["state_handlers"] = [handlers[plan.handler[1]]]
     return resource_manager(
