@@ -97,6 +97,7 @@ def keep_apart(folder: Path) -> None:
 def tell(result: Result) -> Result:
     plan, fates = result.plan, result.account.fates
     told = ", ".join(f"{count} {fate}" for fate, count in sorted(fates.items())) or "nothing was set up"
+    told += ", ended in a setup" if result.in_setup else ""
     verdict = "FAILED" if result.problems else "ok"
     print(
         f"{time.strftime('%H:%M:%S')} {plan.number:4} {plan.end:<18}{verdict:<7} {told}"

@@ -64,6 +64,7 @@ class RunKeeper:
         self._warn = warn
         self._told: set[str] = set()
         self._entries: dict[Holding, Entry] = {}
+        self._halves: dict[Holding, list[Entry]] = {}  # what earlier tries of a setup have left
         self._key = os.urandom(8).hex()
         self._numbers = itertools.count()
         self._is_over = False
@@ -80,7 +81,7 @@ class RunKeeper:
         """Write that a resource may exist from now on; returns when it is written."""
         known = self._entries.get(held)
         if known is not None and known.state != "intent":  # that one may be alive as well
-            del self._entries[held]
+            self._halves.setdefault(held, []).append(self._entries.pop(held))
         self._safely(self._intend, held)
 
     def opened(self, held: Holding) -> None:
@@ -93,8 +94,12 @@ class RunKeeper:
 
     def closed(self, held: Holding) -> None:
         """Write that nothing is left; a resource without a handle may be written a little later."""
-        self._safely(self._closed, held)
+        self._safely(self._closed, self._entry(held))
         self._entries.pop(held, None)
+        if not held.half:  # what they could not undo was undone
+            for entry in self._halves.pop(held, ()):
+                if entry.state == "failed":
+                    self._safely(self._closed, entry)
 
     def failed(self, held: Holding, error: BaseException) -> None:
         """Write that the cleanup failed: the row stays open, and the reaper stays responsible (rule 7)."""
@@ -177,8 +182,7 @@ class RunKeeper:
         entry.state = "closing"
         self._save_soon(entry)
 
-    def _closed(self, held: Holding) -> None:
-        entry = self._entry(held)
+    def _closed(self, entry: Entry) -> None:
         entry.state, entry.until, entry.note = "closed", time.time(), ""
         if entry.job is None:
             self._save_soon(entry)

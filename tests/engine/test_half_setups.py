@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from nbflow import Flow, resource_manager, task
+from nbflow import Flow, ledger, resource_manager, task
 from nbflow.engine.blocks import BlockStatus
 from nbflow.executors import ThreadExecutor
 
@@ -200,6 +200,7 @@ def test_what_an_earlier_try_has_left_is_named_although_the_next_one_went_well(d
     assert run.retry_cleanup() == {}
     assert run.block_status[block] is BlockStatus.CLEANED
     assert diary == ["cleanup", "undo 1"]
+    assert [row for row in ledger.resources() if row.run == run.id] == []
 
 
 def test_a_generator_is_a_manager(diary, executor):

@@ -116,6 +116,16 @@ def test_a_setup_that_is_cut_at_any_of_its_points_is_reclaimed_or_named(early):
     assert (counts.happened["setups that were reclaimed"] > 1) == (early == {"b": "ok"})
 
 
+def test_what_several_tries_of_a_setup_have_left_is_reclaimed_when_it_is_retried():
+    """Rules 7 and 13."""
+    plan = one_block(does={"b.setup": ("retry", "loop")}, early={"b": "raise"}, after=("retry_cleanup",))
+
+    simulation = simulate(plan, Decided())
+
+    assert simulation.told.count("b.setup is reclaimed") == 4
+    assert "b.cleanup does ok" in simulation.told
+
+
 def test_what_is_kept_is_cleaned_up_when_the_user_says_so():
     """Rule 19."""
     plan = one_block(does={"t": ("raise",)}, keeps={"b": "all_successful"}, after=("clean_kept",))

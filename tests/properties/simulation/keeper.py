@@ -32,6 +32,7 @@ class Keeper:
     def __init__(self) -> None:
         self.rows: dict[tuple[str, int], str] = {}
         self.kept_rows: set[tuple[str, int]] = set()
+        self.halves: set[tuple[str, int]] = set()
         self.is_flushed = False
         self.reclaimer_of: Callable[[tuple[str, int]], Callable[[], object] | None] = lambda key: None
         self.broken: Callable[[str], Wrong] = Wrong
@@ -39,6 +40,10 @@ class Keeper:
     def _to(self, state: str, held: Holding) -> None:
         key = (held.block.name, held.index)
         before = self.rows.get(key)
+        if state == "intent" and before == "failed":
+            self.halves.add(key)
+        if (before, state) == ("closed", "closed") and key in self.halves:  # what an earlier try has left
+            return
         if before not in self.MAY_FOLLOW[state]:
             self.broken(f"rule 10: {held.name} was told {state} after {before}")
         self.rows[key] = state
@@ -56,7 +61,8 @@ class Keeper:
         self._to("closed", held)
 
     def failed(self, held: Holding, error: BaseException) -> None:
-        self._to("failed", held)
+        if not (held.half and self.rows.get((held.block.name, held.index)) == "closed"):  # of an earlier try
+            self._to("failed", held)
 
     def kept(self, held: Holding) -> None:
         self._to("open", held)

@@ -152,7 +152,11 @@ class Simulation(User):
                 )
             if resource.cleaned > 1:
                 raise self.episode.broken(f"rule 1: {held.name} was cleaned up again")
-            if held in failed and not resource.is_alive and held.status is not BlockStatus.CLEANED:
+            if (
+                held in failed
+                and not (resource.is_alive or held.half)
+                and held.status is not BlockStatus.CLEANED
+            ):
                 raise self.episode.broken(f"{held.name} was cleaned up at last, and is {held.status}")
         episode.check_keeper()
 
