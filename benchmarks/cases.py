@@ -17,7 +17,8 @@ class Case:
         key: Its name on the command line and in the JSON.
         title: Its name in the table.
         kind: "run" a graph made before; "whole", make and run it; "build", make it; "cell",
-            execute a cell of it again; "draw", "memory", "import";
+            execute a cell of it again; "%%flow" and "%%task", execute one of its cells again in a
+            shell, each of which makes one task; "draw", "memory", "import";
             "reaper", what the first resource that can be reclaimed costs a process.
         shape, size: The graph, as in `benchmarks.shapes`, and how large.
         engines: Who takes part.
@@ -103,6 +104,10 @@ CASES = (
     ),
     Case("cell-chain", "a cell again, of 100 in a chain", "cell", "chain", 1_000, ("nbflow",), unit="ms"),
     Case("cell-layers", "a cell again, of 100 in layers", "cell", "layers", 1_000, ("nbflow",), unit="ms"),
+    Case("flow-cell-20", "a %%flow cell again, of 20", "%%flow", "chain", 20, ("nbflow",), unit="ms"),
+    Case("flow-cell-400", "a %%flow cell again, of 400", "%%flow", "chain", 400, ("nbflow",), unit="ms"),
+    Case("task-cell-20", "a %%task cell again, of 20", "%%task", "chain", 20, ("nbflow",), unit="ms"),
+    Case("task-cell-400", "a %%task cell again, of 400", "%%task", "chain", 400, ("nbflow",), unit="ms"),
     Case("import", "cold import", "import", unit="ms"),
     Case("draw", "drawing 20 layers x 50", "draw", "layers", 1_000, DRAWERS, unit="s"),
     Case("memory-chain", "peak memory, chain of 10,000", "memory", "chain", 10_000, FAST, unit="bytes"),

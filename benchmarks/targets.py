@@ -9,6 +9,7 @@ Medians = dict[str, dict[str, dict[str, float]]]
 INLINE = ("chain-1k", "chain-10k", "fan", "layers-1k", "layers-10k")
 THREADED = ("threads-chain", "threads-fan", "threads-layers")
 CELLS = ("cell-chain", "cell-layers")
+MAGICS = ("flow", "task")
 PLANS = ("plan-chain", "plan-layers", "plan-blocks")
 IDEAL_NAPS_S = 0.2
 MOST_IMPORT_S = 0.1
@@ -83,6 +84,11 @@ def judge(medians: Medians) -> list[Verdict]:
     against("dask", "import", "dask", 1.0)
     for case in CELLS:
         absolute("10 ms", case, "seconds", MOST_CELL_S)
+    for kind in MAGICS:
+        large, small = (medians.get(f"{kind}-cell-{size}", {}).get("nbflow") for size in (400, 20))
+        if large and small:
+            ratio = large["seconds"] / small["seconds"]
+            found.append(Verdict("the same of 20", f"{kind}-cell-400", ratio, 1.5))
     for case in PLANS:
         absolute("20 ms", case, "seconds", MOST_PLAN_S)
     drawn = medians.get("draw", {}).get("nbflow")

@@ -137,6 +137,45 @@ def cell_again(shape: Shape) -> Callable[[], object]:
     return again
 
 
+def cell_again_in_shell(shape: Shape, magic: str) -> Callable[[], object]:
+    """Execute the middle one of the cells again, each of which makes one task, in an IPython shell."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    from nbflow import flows
+
+    config = Config()
+    config.HistoryManager.enabled = False
+    shell = InteractiveShell.instance(config=config)
+    shell.display_pub.publish = lambda *args, **options: None
+    name = f"{magic[2:]}_{len(shape.upstream)}"
+    head = f"%%flow {name} --no-show\n" if magic == "%%flow" else f"%%task --flow {name}\n"
+    call = "add({})" if magic == "%%flow" else "work({})"
+
+    def execute(source: str, cell: str) -> None:
+        shell.run_cell(source, cell_id=cell, store_history=True).raise_error()
+
+    execute("%load_ext nbflow\nfrom nbflow import task", "first")
+    shell.user_ns["work"] = shape.work
+    execute("@task\ndef add(value=0): return work(value)", "second")
+    cells = [
+        f"{head}{name}_{number} = {call.format(', '.join(f'{name}_{one}' for one in upstream))}"
+        for number, upstream in enumerate(shape.upstream)
+    ]
+    for number, source in enumerate(cells):
+        execute(source, f"{name} {number}")
+    middle = len(cells) // 2
+    before = len(flows[name].tasks), len(flows[name].edges)
+
+    def again() -> object:
+        execute(cells[middle], f"{name} {middle}")
+        assert (len(flows[name].tasks), len(flows[name].edges)) == before
+        return flows[name]
+
+    again()
+    return again
+
+
 def plan(shape: Shape) -> Callable[[], object]:
     """Decide what to run again after the task in the middle has failed."""
     flow, _ = build(shape)

@@ -36,6 +36,46 @@ def assemble(graph: Graph, book: Book, missing: Missing | None) -> None:
     _Assembly(graph, book, missing).make()
 
 
+def ties_of(book: Book, one: str, contribution: Contribution, missing: Missing | None) -> Iterator[Edge]:
+    """Yield the edges of a contribution, between the tasks that its places lead to now.
+
+    Args:
+        book: The contributions.
+        one: The id of the contribution.
+        contribution: The contribution.
+        missing: Takes what is used and not made; with None such edges are left out.
+    """
+    for tie in contribution.ties:
+        if tie.upstream is None and tie.downstream is None:
+            yield tie.edge
+        elif (edge := _edge(book, missing, one, tie)) is not None:
+            yield edge
+
+
+def _edge(book: Book, missing: Missing | None, one: str, tie: Tie) -> Edge | None:
+    edge = tie.edge
+    upstream, downstream = (
+        task if place is None else _task(book, missing, place, one)
+        for task, place in ((edge.upstream_task, tie.upstream), (edge.downstream_task, tie.downstream))
+    )
+    if upstream is None or downstream is None:
+        return None
+    if upstream is downstream and isinstance(upstream, MissingTask):
+        return None
+    if upstream is edge.upstream_task and downstream is edge.downstream_task:
+        return edge
+    if isinstance(downstream, Parameter):
+        raise ParameterUpstreamError(downstream)
+    return Edge(upstream, downstream, edge.key, edge.mapped, edge.flattened)
+
+
+def _task(book: Book, missing: Missing | None, place: Place, user: str) -> Task | None:
+    found = book.resolve(place, user)
+    if isinstance(found, Task):
+        return found
+    return None if missing is None else missing.task(place, user)
+
+
 class _Assembly:
     def __init__(self, graph: Graph, book: Book, missing: Missing | None) -> None:
         self.graph = graph
@@ -52,7 +92,7 @@ class _Assembly:
         edges = [edge for one, c in contributions.items() for edge in self._edges(one, c)]
         for one, c in contributions.items():
             for gift in c.gifts:
-                task = self._task(gift.place, one)
+                task = _task(self.book, self.missing, gift.place, one)
                 if task is not None:
                     constants.setdefault(task, {})[gift.argument] = gift.value
         stand_ins = list(self.missing.tasks.values()) if self.missing is not None else []
@@ -65,46 +105,19 @@ class _Assembly:
             references=self._references(),
         )
 
-    def _task(self, place: Place, user: str) -> Task | None:
-        found = self.book.resolve(place, user)
-        if isinstance(found, Task):
-            return found
-        return None if self.missing is None else self.missing.task(place, user)
-
     def _edges(self, one: str, contribution: Contribution) -> list[Edge]:
         if self.missing is None:
-            return list(self._resolved(one, contribution))
+            return list(ties_of(self.book, one, contribution, None))
         known = self.missing.resolved_before.get(one)
         if known is not None and known[0] is contribution and self.missing.is_as_before(contribution):
             edges = known[1]
         else:
             found = len(self.missing.found)
-            edges = list(self._resolved(one, contribution))
+            edges = list(ties_of(self.book, one, contribution, self.missing))
             if len(self.missing.found) > found:  # what is missing has to be asked for each time
                 return edges
         self.missing.resolved[one] = contribution, edges
         return edges
-
-    def _resolved(self, one: str, contribution: Contribution) -> Iterator[Edge]:
-        for tie in contribution.ties:
-            if tie.upstream is None and tie.downstream is None:
-                yield tie.edge
-            elif (edge := self._edge(one, tie)) is not None:
-                yield edge
-
-    def _edge(self, one: str, tie: Tie) -> Edge | None:
-        edge = tie.edge
-        upstream = edge.upstream_task if tie.upstream is None else self._task(tie.upstream, one)
-        downstream = edge.downstream_task if tie.downstream is None else self._task(tie.downstream, one)
-        if upstream is None or downstream is None:
-            return None
-        if upstream is downstream and isinstance(upstream, MissingTask):
-            return None
-        if upstream is edge.upstream_task and downstream is edge.downstream_task:
-            return edge
-        if isinstance(downstream, Parameter):
-            raise ParameterUpstreamError(downstream)
-        return Edge(upstream, downstream, edge.key, edge.mapped, edge.flattened)
 
     def _blocks(self) -> dict[Block, tuple[Block | None, list[Task]]]:
         members: dict[Block, dict[Task, None]] = {}

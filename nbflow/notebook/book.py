@@ -7,15 +7,18 @@ last one did. The order is that of the cells' first executions.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import compress
+from operator import is_not
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.missing import MissingTask
 from nbflow.errors import DanglingTaskError
+from nbflow.notebook.cellkeys import cell_of
 from nbflow.notebook.contributions import ABSENT, Contribution
 from nbflow.notebook.places import Made, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Set
+    from collections.abc import Hashable, Iterable, Mapping, Set
 
     from nbflow.core.edge import Edge
 
@@ -33,26 +36,86 @@ class Dangling:
 
 
 class Book:
-    """An ordered `{id: contribution}` with its index of names; a value that is never changed."""
+    """An ordered `{id: contribution}` with its indexes; a value that is never changed.
+
+    Attributes:
+        contributions: By their id.
+        position: The place of each.
+        binders: Who binds a name, in order.
+        plain: What each name holds that only one binds, and binds to something of its own.
+        owners: Who made a task or block.
+    """
 
     def __init__(self, contributions: Mapping[str, Contribution] | None = None) -> None:
         self.contributions = dict(contributions or {})
         self.position = {one: i for i, one in enumerate(self.contributions)}
         self.binders: dict[str, list[str]] = {}
+        self.plain: dict[str, Any] = {}
+        self.owners: dict[Made, str] = {}
+        self._cells: dict[str, str] = {}
+        self._of_cell: dict[str, tuple[str, ...]] = {}
+        self._with_aliases: frozenset[str] = frozenset()
+        self._leaning: frozenset[str] = frozenset()
+        self._users: dict[
+            str | None, frozenset[str]
+        ] = {}  # by the names of their ties; None for all that has none
         for one, contribution in self.contributions.items():
             for name in contribution.binds:
                 self.binders.setdefault(name, []).append(one)
+            self._add(one, contribution, contribution.cells)
+        for name in self.binders:
+            self._look_at(name)
+
+    def _add(self, one: str, c: Contribution, keys: Iterable[str]) -> None:
+        for key in keys:
+            self._cells.setdefault(key, one)
+            cell = cell_of(key)
+            self._of_cell[cell] = (*self._of_cell.get(cell, ()), one)
+        for made in _made_by(c):
+            self.owners.setdefault(made, one)
+        for name in (None,) if c.uses is None else c.uses:
+            self._users[name] = self._users.get(name, frozenset()) | {one}
+        if c.has_aliases:
+            self._with_aliases |= {one}
+        if c.leans is None or c.leans:
+            self._leaning |= {one}
+
+    def _look_at(self, name: str) -> None:
+        """Bring `plain` up to date for a name."""
+        binders = self.binders.get(name, ())
+        bound = self.contributions[binders[0]].binds[name] if len(binders) == 1 else None
+        if bound is not None and not isinstance(bound.reached.get(()), Place):
+            self.plain[name] = bound.value
+        else:
+            self.plain.pop(name, None)
 
     def with_(self, one: str, contribution: Contribution) -> Book:
         """Return the book with this contribution, in its place or at the end."""
+        old = self.contributions.get(one)
+        if old is not None and old.cells not in ((), contribution.cells):
+            return Book({**self.contributions, one: contribution})
+        # What does not change is shared: a book is made for each execution of a cell.
         book = object.__new__(Book)
+        vars(book).update(vars(self))
         book.contributions = {**self.contributions, one: contribution}
-        book.position, book.binders = self.position, self.binders
         if one not in book.position:
             book.position = {**book.position, one: len(book.position)}
-        old = self.contributions.get(one)
-        changed = contribution.binds.keys() ^ (old.binds.keys() if old is not None else set())
-        if changed:  # the rest of the index is shared: a book is made for each execution of a cell
+        bound = () if old is None else old.binds.keys()
+        book.plain, book.owners, book._users = dict(self.plain), dict(self.owners), dict(self._users)
+        if old is not None:
+            for made in _made_by(old):
+                if book.owners.get(made) == one:
+                    del book.owners[made]
+            for name in (None,) if old.uses is None else old.uses:
+                book._users[name] = book._users[name] - {one}
+            book._with_aliases -= {one}
+            book._leaning -= {one}
+        is_known = old is not None and bool(old.cells)
+        if not is_known:
+            book._cells, book._of_cell = dict(self._cells), dict(self._of_cell)
+        book._add(one, contribution, () if is_known else contribution.cells)
+        changed = contribution.binds.keys() ^ set(bound)
+        if changed:
             book.binders = dict(book.binders)
         for name in changed:
             binders = [other for other in book.binders.get(name, ()) if other != one]
@@ -62,6 +125,8 @@ class Book:
             book.binders[name] = binders
             if not binders:
                 del book.binders[name]
+        for name in contribution.binds.keys() | bound:
+            book._look_at(name)
         return book
 
     def without(self, *gone: str) -> Book:
@@ -70,10 +135,45 @@ class Book:
 
     def id_of(self, cell: str) -> str | None:
         """Return the contribution that this cell says."""
-        for one, contribution in self.contributions.items():
-            if cell in contribution.cells:
-                return one
-        return None
+        return self._cells.get(cell)
+
+    def of_cell(self, cell: str) -> tuple[str, ...]:
+        """Return the contributions that this cell says: of what it adds, and of each part of that."""
+        return self._of_cell.get(cell, ())
+
+    def changed_with(self, names: Iterable[str]) -> frozenset[str] | None:
+        """Return the names that may lead to something else when `names` do: these, and those that stand for them.
+
+        Returns:
+            The names; None if any may.
+        """
+        changed = frozenset(names)
+        aliases = [self.contributions[one] for one in self._with_aliases]
+        while True:
+            following = [c for c in aliases if c.aliased is None or not c.aliased.isdisjoint(changed)]
+            if any(c.aliased is None for c in following):
+                return None
+            more = changed.union(*(c.binds for c in following))
+            if more == changed:
+                return changed
+            changed = more
+
+    def users_of(self, names: Iterable[str]) -> frozenset[str]:
+        """Return the contributions with a tie that one of `names` leads to, or that no name does."""
+        return frozenset().union(*(self._users.get(name, frozenset()) for name in (*names, None)))
+
+    def leans_on(self, names: Set[str]) -> bool:
+        """Tell whether a contribution has more than ties that `names` lead to."""
+        leaning = (self.contributions[one].leans for one in self._leaning)
+        return any(leans is None or not leans.isdisjoint(names) for leans in leaning)
+
+    def unsettled(self, namespace: Mapping[str, Any]) -> list[str]:
+        """Return the names that may be to hold something else than they do in `namespace`."""
+        plain = self.plain
+        found = list(compress(plain, map(is_not, map(namespace.get, plain), plain.values())))
+        if len(plain) < len(self.binders):
+            found += [name for name in self.binders if name not in plain]
+        return found
 
     def binder(self, name: str, reader: str) -> str | None:
         """Return the contribution whose value of `name` the contribution `reader` sees."""
@@ -127,6 +227,10 @@ class Book:
         return DanglingTaskError(
             str(dangling.place), self.label(dangling.user), self.label(dangling.place.owner)
         )
+
+
+def _made_by(contribution: Contribution) -> list[Made]:
+    return [*contribution.made, *contribution.blocks]
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from nbflow.notebook.cellkeys import cell_of, part_key
 from nbflow.notebook.cells import execution_number
 from nbflow.notebook.identity import Identities, Names, names_in
 from nbflow.notebook.infer import names_of
@@ -48,7 +49,7 @@ class CellNow:
         self._ended_well: dict[str, int] = {}  # when each cell was executed last without an error
         passes.original_of = self._original_of
         passes.forget = self.identities.forget
-        passes.position_of = lambda key: self.identities.position_of(_cell_of(key))
+        passes.position_of = lambda key: self.identities.position_of(cell_of(key))
 
     def begin(self, info: ExecutionInfo) -> None:
         """Note which cell is about to be executed."""
@@ -80,15 +81,14 @@ class CellNow:
 
     def has_left(self, contribution: Contribution) -> bool:
         """Tell whether the cell of a contribution has been executed again since, and did not make it again."""
-        return any(self._ended_well.get(_cell_of(key), 0) > contribution.number for key in contribution.cells)
+        return any(self._ended_well.get(cell_of(key), 0) > contribution.number for key in contribution.cells)
 
     def next_part(self) -> tuple[str, str]:
         """Return the key and the label of what the cell is about to add."""
         label = cell_label(self.shell)
         self._parts += 1
-        if self._parts == 1:
-            return self.key, label
-        return f"{self.key}{_PART}{self._parts}", f"{label}, part {self._parts}"
+        key = part_key(self.key, self._parts)
+        return key, label if self._parts == 1 else f"{label}, part {self._parts}"
 
     def part(self, body: str) -> tuple[str, str]:
         """Return the key and the label of what a cell magic is about to add.
@@ -101,7 +101,7 @@ class CellNow:
         return self.next_part()
 
     def _original_of(self, key: str) -> str | None:
-        cell = _cell_of(key)
+        cell = cell_of(key)
         found = self.identities.original_of(cell)
         return None if found is None else found + key.removeprefix(cell)
 
@@ -125,16 +125,3 @@ class CellNow:
         return kind, Names(
             bound=frozenset({*names.bound, *names.maybe, *names.changed}), read=frozenset(names.read)
         )
-
-
-_PART = " part "
-
-
-def _cell_of(key: str) -> str:
-    """Return the key of the cell, for what it adds and for each part of that."""
-    return key.partition(_PART)[0]
-
-
-def is_of_cell(key: str, cell: str) -> bool:
-    """Tell whether a contribution's key is that of the cell `cell`, or of a part of what it adds."""
-    return _cell_of(key) == cell

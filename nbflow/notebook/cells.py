@@ -23,6 +23,7 @@ from nbflow.notebook.assembly import assemble
 from nbflow.notebook.book import Book, Dangling, Missing
 from nbflow.notebook.contributions import Contribution, OldTaskError, Tie
 from nbflow.notebook.difference import Difference
+from nbflow.notebook.exchange import exchange
 from nbflow.notebook.lent import give_results_back
 from nbflow.notebook.places import reached
 from nbflow.notebook.scope import Scope, give_back
@@ -86,6 +87,7 @@ class Cells:
         ] = {}  # the functions and classes of `%%task` cells, by cell
         self.lineage = Lineage()
         self.skipped: dict[str, int] = {}
+        self.notable: weakref.WeakSet[Task] | None = None  # of `%%task`; see `notable_cells`
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A pickled flow leaves its notebook behind.
@@ -234,10 +236,14 @@ class Cells:
             book: The contributions.
             changed: The names that may lead to something else than in the present book; None if any may.
         """
-        missing = Missing(book, dict(self._missing), changed=changed, resolved_before=self._resolved)
+        missing = self.missing(book, changed)
         assemble(self.graph, book, missing)
         Graph.validate(self.graph)
         return missing
+
+    def missing(self, book: Book, changed: Set[str] | None = None) -> Missing:
+        """Return what is to take what `book` misses; see `put_together`."""
+        return Missing(book, dict(self._missing), changed=changed, resolved_before=self._resolved)
 
     def take(self, book: Book, missing: Missing) -> None:
         """Keep a book that the graph was made from."""
@@ -344,6 +350,7 @@ class Change:
         self.scope: Scope | None = None
         self.before = cells.book, cells._known, cells._version
         self.snapshot = Snapshot(cells.graph)
+        self.is_in_step = self.snapshot.version == cells._version
         self.missing: Missing | None = None
         self.old = Contribution(label=label)
 
@@ -351,7 +358,7 @@ class Change:
         """Take the former contribution out, and give names the values they have at this cell's place."""
         cells = self.cells
         cells.adopt_strangers()
-        give_results_back(cells, self.namespace)
+        unsettled = give_results_back(cells, self.namespace)
         self._choose()
         book = cells.book
         self.scope = Scope(
@@ -359,12 +366,13 @@ class Change:
         )
         self.rest = self._book_without_old()
         if cells.dangling or self.old.ties != self._own_ties() or self._shares():
+            self.is_in_step = False
             assemble(self.graph, self.rest, None)
         elif not self.old.is_empty:
             take_out(self.graph, self.old.tasks, self.old.blocks)
         begin_watching(self.graph)
         self.baseline = Baseline(self.graph)
-        self.scope.enter(self.old)
+        self.scope.enter(self.old, unsettled)
 
     def _own_ties(self) -> tuple[Tie, ...]:
         """Return those ties of the former contribution that go with its own tasks."""
@@ -423,9 +431,14 @@ class Change:
                 raise OldTaskError(task.name, "this cell")
         new = replace(new, before=scope.before(new), cell_id=self.cell_id or "")
         self.book = cells.book.with_(self.id, new)
-        # A name that stands for another one may change with it.
-        has_aliases = any(c.has_aliases for c in self.book.contributions.values())
-        changed = None if has_aliases else self.old.binds.keys() | new.binds.keys()
+        changed = self.book.changed_with((*self.old.binds, *new.binds))
+        if self.is_in_step:
+            missing = cells.missing(self.book, changed)
+            without, constants = self.baseline, difference.constants
+            if exchange(self.graph, self.snapshot, without, constants, self.book, self.id, self.old, missing):
+                Graph.validate(self.graph)
+                self.missing = missing
+                return
         self.missing = cells.put_together(self.book, changed)
 
     def _made(self, held_before: Namespace | None) -> Collection[Task]:
@@ -442,7 +455,7 @@ class Change:
         cells, scope = self.cells, self.scope
         assert scope is not None
         assert self.missing is not None
-        gone = self.old.made - set(self.graph.tasks)
+        gone = self.old.made.difference(self.graph.tasks)
         cells.forget(gone, self.label)
         cells.take(self.book, self.missing)
         scope.leave(self.book, self.old)
@@ -455,9 +468,9 @@ class Change:
         """Make everything what it was."""
         cells = self.cells
         end_watching(self.graph)
-        cells.forget(set(self.graph.tasks) - set(self.snapshot.copy.tasks), self.label)
+        cells.forget(set(self.graph.tasks) - self.snapshot.declared.keys(), self.label)
         self.snapshot.restore()
         cells.book, cells._known, _ = self.before
-        cells._version = -1 if self.before[2] != self.snapshot.copy._version else version(self.graph)
+        cells._version = -1 if self.before[2] != self.snapshot.version else version(self.graph)
         if self.scope is not None:
             self.scope.undo()

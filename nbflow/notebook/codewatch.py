@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.definitions import execute_cell, leave_cell, remember
 from nbflow.notebook.codeplaces import CodePlaces
 from nbflow.notebook.numbering import cell_label
+from nbflow.notebook.rebound import rebound
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
@@ -42,9 +43,9 @@ class CodeWatch:
             return
         names, before, execution = self.shell.user_ns, self._before, self._execution
         self._execution, self._before = None, {}
-        for name, value in list(names.items()):
-            if before.get(name) is not value and _is_made_in(names.get("__name__"), value):
-                remember(value, name, execution)
+        for name in rebound(before, names):
+            if _is_made_in(names.get("__name__"), names[name]):
+                remember(names[name], name, execution)
         leave_cell(is_whole=result is not None and bool(result.success))
 
 

@@ -14,6 +14,8 @@ from nbflow.errors import DanglingTaskError, NbflowError
 from nbflow.notebook.places import Place
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from nbflow.core.block import Block
     from nbflow.core.task import Task
     from nbflow.notebook.places import Made, Steps
@@ -103,6 +105,9 @@ class Contribution:
         before: What those names held before, if it was nothing of a flow.
         uses: The names by which its edges get at other cells' tasks; None if one does without a name.
         has_aliases: Whether it bound a name to what another cell made.
+        aliased: The names by which it got at that; None if it did without a name.
+        leans: The names that lead to tasks and blocks of other cells with which it did more than tie its own to them;
+            None if it got at one without a name.
     """
 
     label: str
@@ -123,14 +128,22 @@ class Contribution:
     before: dict[str, Any] = field(default_factory=dict)
     uses: frozenset[str] | None = field(init=False, default=None)
     has_aliases: bool = field(init=False, default=False)
+    aliased: frozenset[str] | None = field(init=False, default=None)
+    leans: frozenset[str] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        places = [p for tie in self.ties for p in (tie.upstream, tie.downstream) if p is not None]
-        names = {place.name for place in places}
-        if None not in names:
-            object.__setattr__(self, "uses", frozenset(names))
-        bound = (one for bound in self.binds.values() for one in bound.reached.values())
-        object.__setattr__(self, "has_aliases", any(isinstance(one, Place) for one in bound))
+        ties = [place for tie in self.ties for place in (tie.upstream, tie.downstream)]
+        bound = [one for bound in self.binds.values() for one in bound.reached.values()]
+        aliases = [one for one in bound if isinstance(one, Place)]
+        others = [gift.place for gift in self.gifts]
+        others += [
+            place for home in self.homes for place in (home.inner_place, home.place) if place is not None
+        ]
+        others += [place for _, place in self.references or () if place is not None]
+        object.__setattr__(self, "uses", _names_of(ties))
+        object.__setattr__(self, "has_aliases", bool(aliases))
+        object.__setattr__(self, "aliased", _names_of(aliases))
+        object.__setattr__(self, "leans", _names_of(others))
 
     def with_task(self, old: Task, new: Task) -> Contribution:
         """Return the contribution with another task, of which no cell is the maker, in the place of `old`."""
@@ -162,6 +175,19 @@ class Contribution:
         )
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it has nothing but tasks that the cell made, their ties and names."""
+        return not (self.gifts or self.homes or self.blocks or self.references) and len(self.made) == len(
+            self.tasks
+        )
+
+    @property
     def is_empty(self) -> bool:
         """Whether it adds nothing to its flow."""
         return not (self.tasks or self.ties or self.gifts or self.homes or self.references or self.binds)
+
+
+def _names_of(places: Iterable[Place | None]) -> frozenset[str] | None:
+    """Return the names that lead to places; None if one is got at without a name."""
+    names = {place.name for place in places if place is not None}
+    return None if None in names else frozenset(name for name in names if name is not None)

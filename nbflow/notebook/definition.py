@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from nbflow.core.task import Task
 from nbflow.errors import NbflowError
 from nbflow.notebook.cellfunction import CellFunction
 from nbflow.notebook.cells import cells_of
-from nbflow.notebook.taskcell import below, is_resource
+from nbflow.notebook.taskcell import below, is_resource, notable_cells
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -55,8 +56,11 @@ class Definition:
         cell = self.cell
         cells = cells_of(flow)
         later = _tasks_after(flow, self.key)
-        wanted = _wanted_after(flow, self.key).union(asked)
-        outputs = cell.roles(cell._given(flow), wanted).outputs
+
+        def wanted(names: Collection[str]) -> set[str]:
+            return _wanted_after(flow, self.key, names).union(asked)
+
+        outputs = cell.roles(cell.given(flow), wanted(cell.by_the_way)).outputs
         before = _task_of(flow, self.key)
         with (
             flow,
@@ -85,10 +89,11 @@ def ask_for(flow: Flow, cell: TaskCell, key: str) -> None:
     """Have cells above give what this one reads of names that they bind by the way: in a loop, under a condition."""
     names = cell.shell.user_ns
     missing = [n for n in cell.find_names(flow).read if n not in names or isinstance(names[n], Task)]
-    above = [*_cells_above(flow, key)]
+    nearest = _cells_above(flow, key)
+    above: list[CellFunction] = []  # those looked at so far
     asked: dict[CellFunction, None] = {}
     for name in missing:
-        for function in above:
+        for function in chain(above[:], _noting(nearest, above)):
             if name in function.outputs:
                 break
             if name in function.spare:
@@ -109,6 +114,8 @@ def note_definitions(flow: Flow, cell: TaskCell, key: str) -> None:
     known = cells_of(flow).definitions
     before = known.get(key, {})
     known[key] = defined
+    if not defined:
+        del known[key]  # most cells define nothing
     several = {n for n in (*before, *defined) if sum(n in names for names in known.values()) > 1}
     if not several:
         return
@@ -175,7 +182,12 @@ def tie_others(flow: Flow, task: Task, key: str) -> None:
         changing |= using - below(flow, task)
     if function.sets:
         changing |= {t for t in later if isinstance(vars(t).get("run"), CellFunction)} - below(flow, task)
-    for other in flow.sorted_tasks():
+    looked_at = {*changing, *notable_cells(flow), *after}
+    if cells_of(flow).dangling:
+        looked_at |= later
+    for other in flow.sorted_tasks() if looked_at - {task} else ():
+        if other not in looked_at:
+            continue
         run = vars(other).get("run")
         if other is task or not isinstance(run, CellFunction) or run.define_again is None:
             continue
@@ -221,18 +233,26 @@ def _cells_above(flow: Flow, key: str) -> Iterator[CellFunction]:
     return _functions_of(reversed(above))
 
 
-def _wanted_after(flow: Flow, key: str) -> set[str]:
-    """Return the names that cells below the cell `key` read, and no cell between gives."""
+def _wanted_after(flow: Flow, key: str, names: Collection[str]) -> set[str]:
+    """Return those of `names` that cells below the cell `key` read, and no cell between gives."""
     wanted: set[str] = set()
     book = cells_of(flow).book
     one = book.id_of(key)
-    if one is None:
+    open_names = set(names)
+    if one is None or not open_names:
         return wanted
-    given: set[str] = set()
     for function in _functions_of([*book.contributions.values()][book.position[one] + 1 :]):
-        wanted.update(name for name in function.read if name not in given)
-        given.update(function.outputs)
+        wanted.update(open_names.intersection(function.read))
+        open_names.difference_update(function.outputs, wanted)
+        if not open_names:
+            break
     return wanted
+
+
+def _noting(functions: Iterator[CellFunction], seen: list[CellFunction]) -> Iterator[CellFunction]:
+    for function in functions:
+        seen.append(function)
+        yield function
 
 
 def _changes(task: Task, name: str | None) -> bool:

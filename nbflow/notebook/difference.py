@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.task import Task
 from nbflow.notebook.contributions import Contribution, Gift, Home, Tie
 from nbflow.notebook.places import Made, Place, Steps, reached
-from nbflow.notebook.surgery import Baseline, automatic_edges
+from nbflow.notebook.surgery import Baseline, Constants, automatic_edges, edges_since
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -68,13 +68,11 @@ class Difference:
         blocks = tuple(block for block in graph.blocks if block not in before.blocks)
         self.own_blocks = {*blocks}
         automatic = automatic_edges(graph)
-        edges = [
-            e for e in graph.edges if (e not in before.edges or e in self.repeated) and e not in automatic
-        ]
+        edges = [e for e in edges_since(graph, before, self.repeated) if e not in automatic]
         ties = tuple(self._tie(edge) for edge in edges)
         # What existed before and is nobody's is shared by all cells that use it, and is there as long as one does.
         shared = {t for edge in edges for t in edge.tasks if t not in self.own and self._place(t) is None}
-        tasks += [task for task in graph.tasks if task in shared]
+        tasks += [task for task in graph.tasks if task in shared] if shared else []
         return Contribution(
             label=label,
             cells=cells,
@@ -96,11 +94,15 @@ class Difference:
         return Tie(edge, self._place(edge.upstream_task), self._place(edge.downstream_task))
 
     def _gifts(self) -> list[Gift]:
-        found = []
+        found: list[Gift] = []
+        self.constants = Constants(self.graph)
+        if self.baseline.constants.is_within(self.constants, self.own):
+            return found
+        before = self.baseline.constants.as_dicts()
         for task, values in self.graph.constants.items():
             if task in self.own or not values:
                 continue
-            known = self.baseline.constants.get(task, {})
+            known = before.get(task, {})
             for argument, value in values.items():
                 if argument not in known or known[argument] is not value:
                     place = self._place(task)
@@ -156,6 +158,9 @@ class Difference:
         return place
 
     def _owner(self, one: Made) -> str | None:
+        owner = self.book.owners.get(one)
+        if owner != self.cell:
+            return owner
         for key, c in self.book.contributions.items():
             if key != self.cell and (one in c.made if isinstance(one, Task) else one in c.blocks):
                 return key

@@ -83,6 +83,7 @@ class Identities:
     def __init__(self, names: Callable[[str], tuple[str, Names]]) -> None:
         self._names = names
         self._cells: list[_Known] = []
+        self._positions: dict[str, int] = {}  # in that list, by key
         self._of_id: dict[str, _Known] = {}
         self._renewed: dict[str, _Known] = {}  # the cells that came under unknown ids since an id came again
         self._copies: list[_Known] = []
@@ -112,7 +113,7 @@ class Identities:
 
     def position_of(self, key: str) -> int:
         """Return how many cells were executed for the first time before this one."""
-        return next((i for i, cell in enumerate(self._cells) if cell.key == key), len(self._cells))
+        return self._positions.get(key, len(self._cells))
 
     def original_of(self, key: str) -> str | None:
         """Return the cell that this one says the same as, if it may be that cell under a new id.
@@ -121,8 +122,9 @@ class Identities:
         """
         if key in self._renewed:
             return key
-        cell = next((cell for cell in self._cells if cell.key == key), None)
-        return None if cell is None or cell.copy_of is None else cell.copy_of.key
+        place = self._positions.get(key)
+        copied = None if place is None else self._cells[place].copy_of
+        return None if copied is None else copied.key
 
     def forget(self, keys: Collection[str]) -> None:
         """Forget cells: their ids will not come again."""
@@ -130,6 +132,7 @@ class Identities:
             self._cells.remove(cell)
             for cell_id in cell.ids:
                 del self._of_id[cell_id]
+        self._positions = {cell.key: i for i, cell in enumerate(self._cells)}
         for cell in self._cells:
             if cell.copy_of is not None and cell.copy_of.key in keys:
                 cell.copy_of = None
@@ -212,11 +215,12 @@ class Identities:
         return self._add(cell_id, text)
 
     def _add(self, cell_id: str | None, text: str) -> _Known:
-        taken = {cell.key for cell in self._cells}
+        taken = self._positions
         key = f"id {cell_id}" if cell_id else f"cell {len(self._cells) + 1}"
         while key in taken:
             key += "'"
         cell = _Known(key, text, [cell_id] if cell_id else [])
+        self._positions[cell.key] = len(self._cells)
         self._cells.append(cell)
         if cell_id:
             self._of_id[cell_id] = cell

@@ -61,14 +61,19 @@ def give_back(namespace: MutableMapping[str, Any], *, only_values: bool = False)
     return gone
 
 
-def give_results_back(cells: Cells, namespace: MutableMapping[str, Any]) -> None:
+def give_results_back(cells: Cells, namespace: MutableMapping[str, Any]) -> list[str]:
     """Let names that hold their task's result hold the task again.
 
     `table = run.results[table]` has put it there to be looked at. Read by a cell of the flow, it would be a value that
     is no task's, and what the cell adds would not be tied to anything.
+
+    Returns:
+        The names that may be to hold something else than they do.
     """
     book: Book = cells.book
-    for name, binders in book.binders.items():
+    unsettled = book.unsettled(namespace)
+    for name in unsettled:
+        binders = book.binders[name]
         held = namespace.get(name)
         if held is None or is_made(held):
             continue
@@ -80,3 +85,4 @@ def give_results_back(cells: Cells, namespace: MutableMapping[str, Any]) -> None
             ):
                 namespace[name] = book.value(name, binders[-1])
                 break
+    return unsettled

@@ -159,7 +159,7 @@ class FlowMagics(Magics):
             display(flow)  # which says what is missing
         else:
             news.show()
-        show_undefined(flow, news.label)
+        show_undefined(flow, key)
         if options.run or options.step:
             self._proceed(flow, options, magic)
 

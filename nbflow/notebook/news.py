@@ -53,10 +53,11 @@ class News:
             display(warning(lines), raw=True)
 
 
-def show_undefined(flow: Graph, label: str) -> None:
-    """Display what the tasks that the cell `label` added will miss when they run, if there is anything."""
-    contributions = cells_of(flow).book.contributions.values()
-    tasks = [task for c in contributions if c.label == label for task in c.tasks]
+def show_undefined(flow: Graph, key: str) -> None:
+    """Display what the tasks that the cell `key` added will miss when they run, if there is anything."""
+    book = cells_of(flow).book
+    one = book.id_of(key)
+    tasks = () if one is None else book.contributions[one].tasks
     lines = [f"{flow.name}: {said}" for _, said in undefined(flow, tasks)]
     if lines:
         display(warning(lines), raw=True)

@@ -10,20 +10,23 @@ from __future__ import annotations
 import time
 import weakref
 from dataclasses import dataclass, field
+from itertools import compress
+from operator import is_not
 from typing import TYPE_CHECKING, Any
 
-from nbflow.notebook.cellnow import is_of_cell
+from nbflow.notebook.cellkeys import is_of_cell
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.definition import mend_order
 from nbflow.notebook.reordering import reorder
 from nbflow.registry import flows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping, Sequence
+    from collections.abc import Callable, Mapping, MutableMapping, Sequence
 
     from nbflow.flow import Flow
     from nbflow.notebook.book import Book
     from nbflow.notebook.cells import Lineage
+    from nbflow.notebook.contributions import Contribution
 
 __all__ = ["Passes"]
 
@@ -36,15 +39,29 @@ class _Pass:
 
     Attributes:
         seen: The number of each contribution when it was looked at last.
+        known: All contributions at that time.
         order: Those that were executed since the last pause, or since one of them was executed a second time.
         is_complete: Whether these are all.
         is_whole: Whether the first of them was the first one after a pause.
     """
 
     seen: dict[str, int] = field(default_factory=dict)
+    known: Mapping[str, Contribution] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     is_complete: bool = False
     is_whole: bool = True
+
+    def look(self, now: Mapping[str, Contribution]) -> tuple[dict[str, int], list[str]]:
+        """Look at the contributions; returns the numbers of before, and which have other ones."""
+        before, last = self.seen, self.known
+        if list(now) == list(last):
+            changed = compress(now, map(is_not, now.values(), last.values()))
+            new = {one: now[one].number for one in changed if now[one].cells}
+            self.seen = before | new
+        else:
+            new = self.seen = {one: c.number for one, c in now.items() if c.cells}
+        self.known = now
+        return before, [one for one, number in new.items() if before.get(one) != number]
 
     def clear(self) -> None:
         """Begin anew, after a pause."""
@@ -111,8 +128,9 @@ class Passes:
             if cells_of(flows[name]).dangling:
                 mend_order(flows[name])
             cells, now = cells_of(flows[name]), self._pass(name)
-            before, now.seen = now.seen, {one: c.number for one, c in cells.contributions.items() if c.cells}
-            executed = [one for one, number in now.seen.items() if before.get(one) != number]
+            if cells.contributions is now.known:
+                continue
+            before, executed = now.look(cells.contributions)
             executed.sort(key=now.seen.__getitem__)
             # Others may have been defined again by the way, before or after.
             cell = self._streak_cells[-1] if self._streak_cells else ""
@@ -167,9 +185,16 @@ class Passes:
     def _note_skipped(self, name: str, command: str | None) -> None:
         """Note which cells of the flow the streak has not executed, if it is a run from the top of the notebook."""
         cells = cells_of(flows[name])
+        of_cells = (c for c in cells.contributions.values() if c.cells)
+        top = next(of_cells, None)
+        first = self.position_of(self._streak_cells[0])
+        # What comes first is looked at first: most of the time one cell is executed, somewhere below it.
+        is_below = top is None or first > self.position_of(top.cells[0])
+        if is_below and not self._has_most_of_all():
+            return
         places = {one: self.position_of(c.cells[0]) for one, c in cells.contributions.items() if c.cells}
         again = [one for one in places if cells.contributions[one].number > self._streak_started]
-        is_from_top = again and self.position_of(self._streak_cells[0]) <= min(places.values())
+        is_from_top = again and first <= min(places.values())
         if not again or not (is_from_top or self._has_most_of_all()):
             return
         end = None if command is None else self.position_of(command)
@@ -195,7 +220,7 @@ class Passes:
         """Let the contributions of a pass stand in its order; each of the others keeps its place."""
         flow, now = flows[name], self._pass(name)
         known = list(cells_of(flow).contributions)
-        members = {one for one in now.order if one in known}
+        members = set(now.order).intersection(known)
         in_order = iter([one for one in now.order if one in members])
         wanted = [next(in_order) if one in members else one for one in known]
         if wanted != known and reorder(flow, wanted, self._namespace):
@@ -204,13 +229,17 @@ class Passes:
     def _is_again(self, name: str, book: Book) -> bool:
         """Tell whether the pass repeats all other cells under new ids; the old ones are taken out then."""
         now, flow = self._pass(name), flows[name]
-        originals = {one: self.original_of(book.contributions[one].cells[0]) for one in now.order}
-        first = len(now.order)
-        while first and originals[now.order[first - 1]] is not None:
-            first -= 1
-        again = [one for one in now.order[first:] if originals[one] is not None]
-        old = [one for one in now.seen if one not in again]
+        originals: dict[str, str] = {}
+        for one in reversed(now.order):
+            original = self.original_of(book.contributions[one].cells[0])
+            if original is None:
+                break
+            originals[one] = original
+        again = [*reversed(originals)]
         copied = [originals[one] for one in again if originals[one] != book.contributions[one].cells[0]]
+        if not copied:
+            return False
+        old = [one for one in now.seen if one not in originals]
         is_same = bool(old) and [book.contributions[one].cells[0] for one in old] == copied
         if not is_same or sum(1 for one in again if book.contributions[one].binds) < 2:
             return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+from itertools import compress, islice
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.block import Block
@@ -11,6 +11,7 @@ from nbflow.notebook.contributions import ABSENT
 from nbflow.notebook.difference import is_made
 from nbflow.notebook.infer import is_shell_name
 from nbflow.notebook.places import Place, reached
+from nbflow.notebook.rebound import rebound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, MutableMapping
@@ -55,18 +56,17 @@ class Scope:
         self.inside: dict[str, Any] = {}
         self.switched: dict[str, Any] = {}
 
-    def enter(self, old: Contribution) -> None:
-        """Give the names of the flow the values that they have at the place of this cell."""
+    def enter(self, old: Contribution, unsettled: Iterable[str]) -> None:
+        """Give the names of the flow the values that they have at the place of this cell.
+
+        Args:
+            old: The former contribution of the cell.
+            unsettled: The names that do not hold what the only cell that binds them bound.
+        """
         contributions = self.book.contributions
-        for name, binders in self.book.binders.items():
+        own = contributions[self.cell].binds if self.cell in contributions else ()
+        for name in dict.fromkeys((*unsettled, *own)):
             held = self.namespace.get(name, ABSENT)
-            if (
-                len(binders) == 1
-                and binders[0] != self.cell
-                and held is contributions[binders[0]].binds[name].value
-                and not isinstance(contributions[binders[0]].binds[name].reached.get(()), Place)
-            ):
-                continue  # as it is with most names
             if held is ABSENT and name not in self.hidden:  # the user deleted it
                 continue
             wanted = self._wanted(name, old)
@@ -102,12 +102,12 @@ class Scope:
         Args:
             expected: Those that its source binds, which count even if they hold what they held before.
         """
+        namespace = self.namespace
+        found = {*rebound(self.inside, namespace), *expected}
         return {
             name: held
-            for name, held in self.namespace.items()
-            if not _is_hidden(name)
-            and (name in expected or self.inside.get(name, ABSENT) is not held)
-            and is_made(held)
+            for name, held in (namespace.items() if len(found) > 1 else _items(namespace, found))
+            if name in found and not _is_hidden(name) and is_made(held)
         }
 
     def before(self, new: Contribution) -> dict[str, Any]:
@@ -126,7 +126,8 @@ class Scope:
             is_rebound = namespace.get(name, ABSENT) is not inside.get(name, ABSENT)
             if name not in new.binds and not is_rebound and self._is_anothers(held):
                 self._set(name, held)
-        for name, binders in book.binders.items():
+        for name in book.unsettled(namespace):
+            binders = book.binders[name]
             held = namespace.get(name, ABSENT)
             if held is self.switched.get(name, ABSENT) and self._is_anothers(held):
                 continue
@@ -150,20 +151,16 @@ class Scope:
             return True
         tasks, blocks = self.graph.tasks, self.graph.blocks
         return any(
-            one in tasks or one in blocks or self.is_replaced(one)
-            for _, one in itertools.islice(reached(held), 3)
+            one in tasks or one in blocks or self.is_replaced(one) for _, one in islice(reached(held), 3)
         )
 
     def _follow(self, book: Book, old: Contribution) -> None:
         """Let names of the user's own, which held a task of the former execution, hold what took its place."""
-        for name, held in list(self.namespace.items()):
-            if (
-                not issubclass(type(held), Task)
-                or held not in old.made
-                or name in book.binders
-                or _is_hidden(name)
-            ):
+        made = set(map(id, old.made))
+        for name in [*compress(self.namespace, map(made.__contains__, map(id, self.namespace.values())))]:
+            if name in book.binders or _is_hidden(name):
                 continue
+            held = self.namespace[name]
             called = (other for other, bound in old.binds.items() if bound.reached.get(()) is held)
             other = next((other for other in called if other in book.binders), None)
             if other is not None:
@@ -213,6 +210,10 @@ def give_back(
         before = next((c.before[name] for c in gone if name in c.before), ABSENT)
         if held is not ABSENT or name in hidden:
             scope._set(name, book.value(name, binders[-1]) if binders else before)
+
+
+def _items(namespace: MutableMapping[str, Any], names: Collection[str]) -> list[tuple[str, Any]]:
+    return [(name, namespace[name]) for name in names if name in namespace]
 
 
 def _is_hidden(name: str) -> bool:

@@ -28,16 +28,18 @@ from nbflow.notebook.cellcode import (
 )
 from nbflow.notebook.cellfunction import CellFunction
 from nbflow.notebook.cellmagics import captured_name, cell_magic_of, in_task, wrapped
-from nbflow.notebook.filenames import file_names
+from nbflow.notebook.cells import cells_of
+from nbflow.notebook.filenames import NO_NAMES, file_names
 from nbflow.notebook.function_body import body_of
 from nbflow.notebook.hints import foreign
 from nbflow.notebook.infer import CellNames, Roles, is_shell_name, names_of, ordinary_statements, roles
 from nbflow.notebook.lookup import find_block
 from nbflow.notebook.numbering import cell_number
 from nbflow.notebook.settings import sets_something
+from nbflow.notebook.surgery import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -115,10 +117,29 @@ def _users_above(flow: Flow, resource: Task, later: Collection[Task]) -> list[Ta
     return [user for user in users if user not in earlier]
 
 
+def notable_cells(flow: Flow) -> list[Task]:
+    """Return the tasks of cells that other cells may have to come before or after although no name ties them."""
+    cells = cells_of(flow)
+    if cells.notable is None:
+        known = {*flow.tasks, *(task for c in cells.book.contributions.values() for task in c.tasks)}
+        cells.notable = weakref.WeakSet(task for task in known if _is_notable(_cell_function(task)))
+    return in_order(flow, cells.notable)
+
+
+def _note_if_notable(flow: Flow, task: Task) -> None:
+    cells = cells_of(flow)
+    if cells.notable is not None and _is_notable(_cell_function(task)):
+        cells.notable.add(task)
+
+
+def _is_notable(function: CellFunction | None) -> bool:
+    return function is not None and bool(function.sets or function.missing or function.files != NO_NAMES)
+
+
 def _setters_above(flow: Flow, task: Task, later: Collection[Task]) -> list[Task]:
     """Return the cells above that set something for all cells below."""
     found = []
-    for other in flow.tasks:
+    for other in notable_cells(flow):
         run = _cell_function(other)
         if run is not None and run.sets and other is not task and other not in later:
             found.append(other)
@@ -144,7 +165,7 @@ def below(flow: Flow, task: Task) -> set[Task]:
 
 def is_resource(task: Task) -> bool:
     """Tell whether a task is one that sets a block's resource up."""
-    block = getattr(task, "block", None)
+    block = vars(task).get("block")
     return isinstance(block, Block) and any(task is one for one in block.lifecycle)
 
 
@@ -226,7 +247,7 @@ class TaskCell:
             late=self.late,
             at_once=self.own,
             wanted=wanted,
-            kept=[name for name, task in given.items() if is_resource(task)],
+            kept=[name for name in self.names.changed if name in given and is_resource(given[name])],
         )
 
     def find_names(self, flow: Flow) -> CellNames:
@@ -250,7 +271,7 @@ class TaskCell:
         """Execute the imports and functions that need no value in the notebook, before the flow is entered."""
         shell = self.shell
         self.find_names(flow)
-        found = self.roles(self._given(flow))
+        found = self.roles(self.given(flow))
         nodes = ordinary_statements(self.tree, found.inputs)
         definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
         self.late = frozenset(n.name for n in self.tree.body if isinstance(n, definitions) and n not in nodes)
@@ -268,9 +289,18 @@ class TaskCell:
         bound = names_of(ordinary)
         self.own = {n: shell.user_ns[n] for n in (*bound.bound, *bound.maybe) if n in shell.user_ns}
 
-    def _given(self, flow: Flow) -> dict[str, Task]:
-        tasks = flow.tasks
-        return {n: held for n, held in self.shell.user_ns.items() if isinstance(held, Task) and held in tasks}
+    def given(self, flow: Flow) -> dict[str, Task]:
+        """Return the tasks of those names of the cell that tasks give."""
+        names = self.names
+        own = (*names.read, *names.bound, *names.maybe, *names.changed, *names.hinted, *(self.needs or ()))
+        return _given_in(self.shell.user_ns, dict.fromkeys(own), flow)
+
+    @property
+    def by_the_way(self) -> set[str]:
+        """The names that the cell may give or not: it does when a cell below reads them."""
+        names = self.names
+        private = (name for name in (*names.bound, *names.changed) if name.startswith("_"))
+        return {*names.maybe, *names.definitions, *names.passing, *private}
 
     def add_to(
         self,
@@ -278,7 +308,7 @@ class TaskCell:
         name: str | None = None,
         block: str | None = None,
         later: Collection[Task] = (),
-        wanted: Collection[str] = (),
+        wanted: Callable[[Collection[str]], Collection[str]] = lambda _: (),
         above: Mapping[str, Any] | None = None,
     ) -> Defined:
         """Add the cell's task to the flow that is being built, and bind the names it gives in the notebook.
@@ -288,7 +318,7 @@ class TaskCell:
             name: What the task is called; by default the names it gives.
             block: The block to put it into, as the user calls it; by default that of the resource it takes.
             later: The tasks of cells that come after this one.
-            wanted: The names that those cells read.
+            wanted: Tells which names those cells read, of those given to it.
             above: The functions and classes that it means, where cells below define others of the same names.
 
         Raises:
@@ -296,11 +326,11 @@ class TaskCell:
             ForeignTaskError: If it reads a task of another flow.
         """
         namespace: dict[str, Any] = self.shell.user_ns
-        given = self._given(flow)
-        self._check_needs(given)
+        self._check_needs(flow)
         self._refuse_foreign(flow)
         self.find_names(flow)
-        found = self.roles(given, wanted)
+        given = self.given(flow)
+        found = self.roles(given, wanted(self.by_the_way))
         if not self.rest.body and not found.outputs:
             return Defined(task=None)
         unknown = tuple(n for n in self.names.read if n not in found.inputs and not self._is_known(n))
@@ -349,6 +379,7 @@ class TaskCell:
             )
             results = _results(task, found.outputs)
         namespace.update(results)
+        _note_if_notable(flow, task)
         return Defined(task=task, roles=found, unknown=unknown)
 
     def _refuse_foreign(self, flow: Flow) -> None:
@@ -361,13 +392,22 @@ class TaskCell:
         own = (*self.names.bound, *self.names.maybe)
         return name in self.shell.user_ns or hasattr(builtins, name) or name in own
 
-    def _check_needs(self, given: Mapping[str, Task]) -> None:
-        for name in self.needs or ():
+    def _check_needs(self, flow: Flow) -> None:
+        if not self.needs:
+            return
+        given = _given_in(self.shell.user_ns, self.shell.user_ns, flow)
+        for name in self.needs:
             if name not in given:
                 raise UsageError(
                     f"{self.text.magic}: --needs {name}, but no task gives {name!r}; tasks give "
                     f"{', '.join(given) or 'nothing so far'}"
                 )
+
+
+def _given_in(namespace: Mapping[str, Any], names: Iterable[str], flow: Flow) -> dict[str, Task]:
+    tasks = flow.tasks
+    held = ((name, namespace.get(name)) for name in names)
+    return {name: task for name, task in held if isinstance(task, Task) and task in tasks}
 
 
 def _readers(flow: Flow, versions: Sequence[Task]) -> list[Task]:
@@ -380,8 +420,10 @@ def _readers(flow: Flow, versions: Sequence[Task]) -> list[Task]:
 
 def _sharing_files(flow: Flow, function: CellFunction) -> list[Task]:
     """Return the tasks that come first because of a file which both name, if their cells are above."""
-    found = []
-    for task in flow.tasks:
+    found: list[Task] = []
+    if function.files == NO_NAMES:
+        return found
+    for task in notable_cells(flow):
         run = _cell_function(task)
         if run is not None and function.files.comes_after(run.files):
             found.append(task)

@@ -18,13 +18,14 @@ from nbflow.core.context import thread
 from nbflow.core.task import Task
 from nbflow.errors import ForeignTaskError, NbflowError
 from nbflow.flow import Flow
-from nbflow.notebook.cellnow import is_of_cell
+from nbflow.notebook.cellkeys import is_of_cell
 from nbflow.notebook.cells import Change, cells_of
 from nbflow.notebook.identity import Names
 from nbflow.notebook.lent import give_back
 from nbflow.notebook.news import News, show_undefined
 from nbflow.notebook.numbering import cell_label
 from nbflow.notebook.reach import is_reached
+from nbflow.notebook.rebound import rebound
 from nbflow.notebook.shield import Shield
 from nbflow.notebook.surgery import Snapshot, begin_made, end_made
 from nbflow.notebook.tables import warning
@@ -205,7 +206,7 @@ class CellWatch:
             self._register(flow, entered, is_contribution=is_contribution)
         if is_contribution:
             entered.news.show()
-            show_undefined(flow, entered.news.label)
+            show_undefined(flow, entered.key)
 
     def _register(self, flow: Flow, entered: _Entered, *, is_contribution: bool) -> None:
         other = flows.get(flow.name)
@@ -252,11 +253,8 @@ class CellWatch:
         """Take out what the cell had added to flows that it no longer mentions."""
         for name, flow in list(flows.items()):
             cells = cells_of(flow)
-            left = [
-                one
-                for one, c in cells.contributions.items()
-                if c.number < self.cell.started and any(is_of_cell(key, self.cell.key) for key in c.cells)
-            ]
+            of_cell = cells.book.of_cell(self.cell.key)
+            left = [one for one in of_cell if cells.contributions[one].number < self.cell.started]
             if not left:
                 continue
             news = News(flow, cell_label(self.shell))
@@ -268,9 +266,10 @@ class CellWatch:
 
     def _follow_names(self, now: _Now) -> None:
         """Put a task that the cell made anew, outside of any flow, in the place of the one that its name held."""
-        for name in now.before.keys() & self.shell.user_ns.keys():
-            old, new = now.before[name], self.shell.user_ns[name]
-            if old is new or name.startswith("_") or not (isinstance(old, Task) and type(old) is type(new)):
+        names = self.shell.user_ns
+        for name in rebound(now.before, names):
+            old, new = now.before.get(name), names[name]
+            if name.startswith("_") or not (isinstance(old, Task) and type(old) is type(new)):
                 continue
             for flow in flows.values():
                 if old in flow.tasks and new not in flow.tasks and cells_of(flow).is_shared(old):
