@@ -156,6 +156,8 @@ class Passes:
         now = self._pass(name)
         book = cells_of(flows[name]).book
         order = [other for other in now.order if other in book.contributions]
+        if one in order and self._is_twice_in_pass(now, book.contributions[one]):
+            return  # as in a fresh kernel it has its place where it stands first
         if one in order:
             order = order[order.index(one) + 1 :]  # a pass may have begun right after it
             now.is_whole = False
@@ -168,6 +170,11 @@ class Passes:
         now.is_complete = len(now.order) == len(now.seen)
         if now.is_complete or (now.order[0] == next(iter(now.seen)) and self._has_most(now)):
             self._put_in_order(name)
+
+    @staticmethod
+    def _is_twice_in_pass(now: _Pass, contribution: Contribution) -> bool:
+        """Tell whether the notebook has a cell twice, of which the front end does not tell the ids."""
+        return not (contribution.cell_id or now.is_complete) and now.order[0] == next(iter(now.seen))
 
     def _settle(self, name: str, command: str | None) -> None:
         """Take the order of a pass that is over, although cells that have been deleted were not in it.

@@ -25,7 +25,7 @@ from nbflow.notebook.check import check
 SETUP = """\
 %load_ext nbflow
 import nbflow
-from nbflow import Flow, Parameter, task
+from nbflow import Flow, Parameter, resource_manager, task
 """
 FUNCTIONS = """\
 @task
@@ -33,7 +33,13 @@ def load(n): return [n{extra}]
 @task
 def grow(x, k=0): return [*x, k]
 @task
-def join(x, y): return x + y"""
+def join(x, y): return x + y
+@resource_manager
+class Box:
+    def __init__(self, n): self.n = n
+    def setup(self): return [self.n]
+    def cleanup(self, box): box.clear()
+    def __repr__(self): return f'Box({{self.n}})'"""
 FLOWS = {"%%flow": "H", "%%task": "T", "with": "W"}
 NAMES = {"%%flow": ("h1", "h2", "h3"), "%%task": ("t1", "t2", "t3"), "with": ("w1", "w2", "w3")}
 IDS = ("stable", "renewed", "none")
@@ -91,7 +97,8 @@ class History:
         lines = [self.statement(kind, bound) for _ in range(self.random.choice((1, 1, 2)))]
         if kind == "with":
             head = 'with Flow("W") as flow:' if "Flow(" not in above else "with flow:"
-            return "\n".join([head, *(f"    {line}" for line in lines)])
+            inner = [part for line in lines for part in line.split("\n")]
+            return "\n".join([head, *(f"    {line}" for line in inner)])
         return "\n".join(["%%flow H --no-show" if kind == "%%flow" else "%%task --flow T", *lines])
 
     def statement(self, kind, bound):
@@ -112,8 +119,9 @@ class History:
             forms = [f"{v} = load({k})", f"load({k});"]
             if bound:
                 forms += [f"{v} = grow({u}, {k})", f"{v} = grow({u})", f"{v} = join({u}, {w})", f"grow({u});"]
+            forms.append(f"with Box({k}) as box:\n    {v} = grow(box, {choose((4, 5))})")
         line = choose(forms)
-        if v not in bound and line.startswith(f"{v} ="):
+        if v not in bound and f"{v} =" in line:
             bound.append(v)
         return line
 

@@ -24,7 +24,7 @@ def quiet_shell(shell, monkeypatch):
 
 
 @pytest.mark.parametrize("pauses", [True, False], ids=["pauses", "no pauses"])
-@pytest.mark.parametrize("ids", [ids for ids in IDS if ids != "none"])
+@pytest.mark.parametrize("ids", IDS)
 def test_no_history_makes_run_all_differ_in_silence(quiet_shell, ids, pauses):
     begin = random.randrange(1_000_000) if "NBFLOW_CAMPAIGN" in os.environ else 0
 
