@@ -7,6 +7,8 @@ reads them is tied to it.
 
 from __future__ import annotations
 
+import __future__
+
 import ast
 import builtins
 import weakref
@@ -280,6 +282,7 @@ class TaskCell:
         if not nodes:
             return
         ordinary = ast.Module(list(nodes), [])
+        shell.compile.flags |= _future_flags(nodes)
         code = compile(ordinary, self.filename, "exec", shell.compile.flags, dont_inherit=True)
         try:
             exec(code, shell.user_global_ns, shell.user_ns)
@@ -408,6 +411,17 @@ def _given_in(namespace: Mapping[str, Any], names: Iterable[str], flow: Flow) ->
     tasks = flow.tasks
     held = ((name, namespace.get(name)) for name in names)
     return {name: task for name, task in held if isinstance(task, Task) and task in tasks}
+
+
+def _future_flags(nodes: Iterable[ast.stmt]) -> int:
+    """Return the compiler's flags for the imports from `__future__`, which count for the cells below too."""
+    flags = 0
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+            for alias in node.names:
+                feature = getattr(__future__, alias.name, None)
+                flags |= 0 if feature is None else feature.compiler_flag
+    return flags
 
 
 def _readers(flow: Flow, versions: Sequence[Task]) -> list[Task]:
