@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nbflow.notebook.namewalk import NameWalk
+from nbflow.notebook.textnames import ANY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -38,8 +39,10 @@ class CellNames:
         through: Of those read, which are read by a function or class that the cell uses: by the name of that.
         bodies: What the functions and classes that the cell binds do to names when they are used.
         hinted: May be meant by a text, as in `sql("select * from table")`.
+        reads_any: Whether it looks up names that only the run knows, as `globals()[f"day_{n}"]` does.
     """
 
+    reads_any: bool = False
     read: tuple[str, ...] = ()
     bound: tuple[str, ...] = ()
     maybe: tuple[str, ...] = ()
@@ -82,7 +85,8 @@ def names_of(tree: ast.Module, resolve: Callable[[str], Body | None] | None = No
     sure = walk.body(tree.body, set())
     bound = set() if sure is None else sure
     return CellNames(
-        read=tuple(walk.read),
+        read=tuple(name for name in walk.read if name != ANY_NAME),
+        reads_any=ANY_NAME in walk.read,
         bound=tuple(name for name in walk.bound if name in bound),
         maybe=tuple(name for name in walk.bound if name not in bound and name not in walk.deleted),
         changed=tuple(walk.changed),

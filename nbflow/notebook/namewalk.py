@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 from nbflow.notebook.changes import changed_by_call, is_assignment_free_call, root_name
 from nbflow.notebook.magictext import python_of_magic
 from nbflow.notebook.scopes import Hidden, function_locals, hidden_names
-from nbflow.notebook.textnames import hinted_names, key_of_names, python_in_call, python_in_format
+from nbflow.notebook.textnames import (
+    ANY_NAME,
+    hinted_names,
+    is_any_names,
+    key_of_names,
+    names_asked,
+    python_in_call,
+    python_in_format,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -151,6 +159,7 @@ class NameWalk(ast.NodeVisitor):
         self.bodies: dict[str, Body] = {}
         self.through: dict[str, str] = {}
         self.hinted: dict[str, None] = {}
+        self._asked: set[ast.expr] = set()  # calls of `globals` for one name
         self._only_named = False  # a base class or an annotation: nobody calls it there
         self.read: dict[str, None] = {}
         self.bound: dict[str, None] = {}
@@ -337,8 +346,16 @@ class NameWalk(ast.NodeVisitor):
 
     # Expressions
 
+    def visit(self, node: ast.AST) -> None:
+        asked = names_asked(node)
+        if asked is not None:
+            self._asked.add(asked)
+        super().visit(node)
+
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
+        if is_any_names(node) and node not in self._asked:
+            self._read(ANY_NAME)
         for name in changed_by_call(node, is_displayed=self._is_displayed(node)):
             self._change(name)
         for child in (*(c for source in python_of_magic(node) for c in source.body), *python_in_call(node)):

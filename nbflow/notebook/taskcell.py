@@ -255,6 +255,10 @@ class TaskCell:
     def find_names(self, flow: Flow) -> CellNames:
         """Find the names, with what functions of the notebook read, as it is now."""
         self.names = names_of(self.tree, Bodies(flow, self.shell.user_ns))
+        if self.names.reads_any:
+            known = {*self.names.read, *self.names.bound}
+            more = [n for n, held in self.shell.user_ns.items() if n not in known and _may_be_asked(flow, n, held)]
+            self.names = replace(self.names, read=(*self.names.read, *more))
         captured = captured_name(self.around)
         if captured is not None:
             self.names = replace(self.names, bound=(*self.names.bound, captured))
@@ -411,6 +415,13 @@ def _given_in(namespace: Mapping[str, Any], names: Iterable[str], flow: Flow) ->
     tasks = flow.tasks
     held = ((name, namespace.get(name)) for name in names)
     return {name: task for name, task in held if isinstance(task, Task) and task in tasks}
+
+
+def _may_be_asked(flow: Flow, name: str, held: Any) -> bool:
+    """Tell whether a cell that looks up names that only the run knows may mean this one."""
+    if isinstance(held, Task):
+        return held in flow.tasks and not is_resource(held)
+    return not is_shell_name(name) and body_of(held) is not None
 
 
 def _future_flags(nodes: Iterable[ast.stmt]) -> int:

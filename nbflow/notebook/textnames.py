@@ -6,7 +6,9 @@ import ast
 import re
 import string
 
-__all__ = ["hinted_names", "key_of_names", "python_in_call", "python_in_format"]
+__all__ = ["ANY_NAME", "hinted_names", "is_any_names", "key_of_names", "names_asked", "python_in_call", "python_in_format"]
+
+ANY_NAME = "globals()"  # no name: stands among those that are read for all that there are
 
 _AT = re.compile(r"@([A-Za-z_]\w*)")
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -45,6 +47,24 @@ def key_of_names(node: ast.Subscript) -> str | None:
     """Return the name in `globals()["name"]`, None for any other subscript."""
     if _is_names(node.value) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
         return node.slice.value
+    return None
+
+
+def is_any_names(node: ast.Call) -> bool:
+    """Tell whether a call gives all names of the notebook, to be asked for one that only the run knows."""
+    return getattr(node.func, "id", "") == "globals" and not node.args
+
+
+def names_asked(node: ast.AST) -> ast.expr | None:
+    """Return the call of `globals` that is asked for one name, which the source says; None if there is none."""
+    if isinstance(node, ast.Subscript) and key_of_names(node) is not None:
+        return node.value
+    if isinstance(node, ast.BinOp) and isinstance(node.left, ast.Constant) and isinstance(node.op, ast.Mod):
+        return node.right
+    if isinstance(node, ast.Compare) and isinstance(node.left, ast.Constant):
+        return node.comparators[0]
+    if isinstance(node, ast.keyword) and node.arg is None:
+        return node.value
     return None
 
 
