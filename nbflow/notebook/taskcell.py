@@ -257,7 +257,9 @@ class TaskCell:
         self.names = names_of(self.tree, Bodies(flow, self.shell.user_ns))
         if self.names.reads_any:
             known = {*self.names.read, *self.names.bound}
-            more = [n for n, held in self.shell.user_ns.items() if n not in known and _may_be_asked(flow, n, held)]
+            more = [
+                n for n, held in self.shell.user_ns.items() if n not in known and _may_be_asked(flow, n, held)
+            ]
             self.names = replace(self.names, read=(*self.names.read, *more))
         captured = captured_name(self.around)
         if captured is not None:

@@ -6,7 +6,15 @@ import ast
 import re
 import string
 
-__all__ = ["ANY_NAME", "hinted_names", "is_any_names", "key_of_names", "names_asked", "python_in_call", "python_in_format"]
+__all__ = [
+    "ANY_NAME",
+    "hinted_names",
+    "is_any_names",
+    "key_of_names",
+    "names_asked",
+    "python_in_call",
+    "python_in_format",
+]
 
 ANY_NAME = "globals()"  # no name: stands among those that are read for all that there are
 

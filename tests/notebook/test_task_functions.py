@@ -230,3 +230,40 @@ def test_c2_a_cell_means_the_definition_above_it_where_another_one_stands_below(
     notebook("%%task cell_0\ndef f(): return 'edited'", cell_id="cell-0")
 
     assert printed.run() == ["edited", "two"]
+
+
+def test_an_import_from_the_future_counts_for_the_cells_below_it(printed):
+    printed(
+        "T from __future__ import annotations\nn = 1",
+        "T class Tree:\n    def parent(self) -> Tree: ...\ndef grow(tree: Nowhere) -> Tree: ...",
+        "T print(Tree.parent.__annotations__)",
+    )
+
+
+LOOKS_UP = "def solve(day):\n    names = globals()\n    return names[f'day{day}'](names[f'in{day}'])"
+DAYS = ("T scale = 10", "T in1 = 2\nin2 = 3", "def day1(n): return n * scale", LOOKS_UP)
+
+
+@pytest.mark.parametrize("make", ["", "T "])
+def test_names_that_only_the_run_knows_are_looked_up_among_the_values_above(printed, make):
+    cells = [
+        source.replace("def", f"{make}def", 1) if source.startswith("def") else source for source in DAYS
+    ]
+
+    assert printed(*cells, "def through(n): return solve(n)", "T print(through(1))") == ["20"]
+
+
+def test_an_edit_of_a_value_that_is_looked_up_like_this_is_stale_for_it(notebook, printed):
+    printed(*DAYS, "T print(solve(1))")
+
+    notebook("%%task cell_0\nscale = 100", cell_id="cell-0")
+
+    assert printed.run() == ["200"]
+
+
+def test_a_name_that_the_source_says_is_looked_up_alone(notebook, printed):
+    printed("T a = 1", "T b = 2")
+
+    cell = notebook("%%task looks\nprint(globals()['a'], 'b' in globals())", cell_id="looks")
+
+    assert "looks: a ->" in cell.out
