@@ -6,7 +6,6 @@ reads them is tied to it.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast
