@@ -202,7 +202,7 @@ class CellFunction:
         """
         space = self._space(inputs)
         rebinding = Rebinding(space, self.binds)
-        rebinding.adopt((*self.read, *self.own, *self.inputs), self.inputs)
+        rebinding.adopt((*self.read, *self.own, *self.inputs))
         if self.is_async:
             return self._awaiting(space, rebinding)
         shown = None
@@ -211,7 +211,7 @@ class CellFunction:
                 value = eval(code, space)
                 if is_shown:
                     shown = self._show(value)
-        return self._given(space, shown)
+        return self._given(space, rebinding.itself, shown)
 
     @property
     def is_async(self) -> bool:
@@ -229,7 +229,7 @@ class CellFunction:
                     value = await value
                 if is_shown:
                     shown = self._show(value)
-        return self._given(space, shown)
+        return self._given(space, rebinding.itself, shown)
 
     def _steps(self) -> list[tuple[CodeType, bool]]:
         """Return the code to execute, and of which part the value is shown."""
@@ -265,17 +265,17 @@ class CellFunction:
             self._explain(error, space)
             raise
 
-    def _given(self, space: dict[str, Any], shown: Any) -> Any:
+    def _given(self, space: dict[str, Any], itself: Callable[[Any], Any], shown: Any) -> Any:
         """Return what the cell gives, when it has been executed in `space`."""
         if not self.outputs:
-            return shown
+            return itself(shown)
         for name in self.outputs:
             if name not in space and name not in self.maybe:
                 raise UnboundOutputError(self.__name__, name)
             space.setdefault(name, NotBound(self.__name__, name))
         if len(self.outputs) == 1:
-            return space[self.outputs[0]]
-        return {name: space[name] for name in self.outputs}
+            return itself(space[self.outputs[0]])
+        return {name: itself(space[name]) for name in self.outputs}
 
     def _space(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Return the names to execute the cell in: the notebook's, its own, and the inputs."""

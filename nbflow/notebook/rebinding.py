@@ -1,7 +1,8 @@
 """Functions of the notebook, called by a task: they see the values that the names have for the task.
 
 A function looks names up where it was made: in the notebook, where a name that a task gives stands for the task. For
-the time of a cell's task, what it reaches by name is replaced by copies that look names up among those of the task. The
+the time of a cell's task, what it reaches by name is replaced by copies that look names up among those of the task. A
+list or dictionary that holds functions is copied for it too, and gets what the task has changed of the copy. The
 methods of classes can not be copied, since objects know their class: each is replaced once, by one that calls a copy.
 """
 
@@ -46,6 +47,9 @@ class Rebinding:
         self._copies: dict[int, Any] = {}
         self._kept: list[Any] = []  # so that no identity comes twice
         self._differs: dict[int, bool] = {}
+        self._containers: dict[
+            int, tuple[Any, Any, list[Any]]
+        ] = {}  # by a copy's id: itself, whose, its items
 
     def __enter__(self) -> Rebinding:
         self._token = _here.set(self)
@@ -53,14 +57,10 @@ class Rebinding:
 
     def __exit__(self, *_: object) -> None:
         _here.reset(self._token)
+        self._settle()
 
-    def adopt(self, names: Iterable[str], inputs: Collection[str] = ()) -> None:
-        """Let what the cell reaches by these names see the names of the task.
-
-        Args:
-            names: The names.
-            inputs: Those that other tasks give: what holds functions there stays the object that it is.
-        """
+    def adopt(self, names: Iterable[str]) -> None:
+        """Let what the cell reaches by these names see the names of the task."""
         pending = [name for name in names if name in self.space]
         seen = set(pending)
         while pending:
@@ -71,11 +71,24 @@ class Rebinding:
                     if other in self._original and other not in seen:
                         seen.add(other)
                         pending.append(other)
-            if name not in inputs or type(value) not in (list, tuple, dict):
-                self.space[name] = self.here(value)
+            self.space[name] = self.here(value)
+
+    def itself(self, value: Any) -> Any:
+        """Return the container that `value` is the task's copy of; what is no such copy is returned as it is."""
+        return self._containers[id(value)][1] if id(value) in self._containers else value
+
+    def _settle(self) -> None:
+        """Put what the task has changed of its copies of containers into the containers."""
+        for made, value, found in self._containers.values():
+            if type(made) is tuple or _is_same(made, value, found):
+                continue
+            originals = {id(copied): one for copied, one in zip(found, _items(value), strict=False)}
+            if type(made) is dict:
+                now = {key: originals.get(id(one), one) for key, one in made.items()}
+                value.clear()
+                value.update(now)
             else:
-                for one in _items(value):
-                    self._adopt_class_of(one)
+                value[:] = [originals.get(id(one), one) for one in made]
 
     def here(self, value: Any) -> Any:
         """Return `value` as the task is to see it: itself, or a copy that looks names up among the task's."""
@@ -176,6 +189,7 @@ class Rebinding:
         if all(one is other for one, other in zip(items, found, strict=True)):
             return value
         made = dict(zip(value, found, strict=True)) if type(value) is dict else type(value)(found)
+        self._containers[id(made)] = made, value, found
         return self._keep(value, made)
 
     def _adopt_class_of(self, value: Any) -> Any:
@@ -242,6 +256,13 @@ def stored_names(code: CodeType) -> tuple[str, ...]:
 def _items(value: Any) -> list[Any]:
     """Return the first items of a list, a tuple or a dictionary."""
     return [*itertools.islice(value.values() if type(value) is dict else value, _MOST_ITEMS)]
+
+
+def _is_same(made: Any, value: Any, found: list[Any]) -> bool:
+    """Tell whether a copy of a container is as it was made."""
+    items = [*made.values()] if type(made) is dict else made
+    is_like = len(items) == len(found) and all(one is other for one, other in zip(items, found, strict=True))
+    return is_like and (type(made) is list or [*made] == [*value])
 
 
 def _functions(value: Any) -> Iterator[FunctionType]:

@@ -267,3 +267,30 @@ def test_a_name_that_the_source_says_is_looked_up_alone(notebook, printed):
     cell = notebook("%%task looks\nprint(globals()['a'], 'b' in globals())", cell_id="looks")
 
     assert cell.outputs == [{"text/plain": "looks: a -> (shows only)"}]
+
+
+TABLE = (
+    "T k = 1",
+    "def times(x): return x * k",
+    "T table = {'times': times}\nlist_ = [times, abs]",
+    "T k = 2",
+)
+
+
+@pytest.mark.parametrize(
+    "call", ["table['times'](3)", "list_[0](3)", "[one(3) for one in table.values()][0]"]
+)
+def test_functions_in_a_container_see_the_values_of_the_cell_that_calls_them(printed, call):
+    assert printed(*TABLE, f"T print({call})") == ["6"]
+
+
+def test_a_container_of_functions_keeps_what_a_cell_changes_of_it(printed):
+    changes = "T table['add'] = lambda x: x + k\ndel table['times']\nlist_.reverse()\nsame = table"
+
+    lines = printed(*TABLE, changes, "T print(list(table), table['add'](3), list_[1](3), same is table)")
+
+    assert lines == ["['add']", "5", "6", "True"]
+
+
+def test_a_container_of_functions_that_a_cell_hands_on_is_the_same(printed):
+    assert printed(*TABLE, "T also = table", "T print(also is table, also['times'](3))") == ["True", "6"]
