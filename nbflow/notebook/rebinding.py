@@ -27,6 +27,7 @@ __all__ = ["Rebinding"]
 
 _MOST = 5_000  # functions and classes that are looked at for one cell
 _MOST_ITEMS = 50
+_CONTAINERS = (list, tuple, dict)
 
 
 _here: ContextVar[Rebinding | None] = ContextVar("nbflow_rebinding", default=None)
@@ -99,7 +100,7 @@ class Rebinding:
             return self._function(value)
         if is_a(value, type):
             self._class(value)
-        elif type(value) in (list, tuple, dict):
+        elif type(value) in _CONTAINERS:
             return self._container(value)
         elif inner_functions(value) and any(map(self._needs, _functions(value))):
             return self._wrapper(value)
@@ -185,7 +186,11 @@ class Rebinding:
         items = _items(value)
         if len(items) != len(value):
             return value
-        found = [self.here(one) if callable(one) else self._adopt_class_of(one) for one in items]
+        self._keep(value, value)  # if it holds itself
+        found = [
+            self.here(one) if callable(one) or type(one) in _CONTAINERS else self._adopt_class_of(one)
+            for one in items
+        ]
         if all(one is other for one, other in zip(items, found, strict=True)):
             return value
         made = dict(zip(value, found, strict=True)) if type(value) is dict else type(value)(found)
@@ -283,7 +288,7 @@ def _functions(value: Any) -> Iterator[FunctionType]:
             for base in one.__mro__:
                 if base.__module__ == "__main__":
                     pending += [f for member in [*vars(base).values()] for f in functions_in(member)]
-        elif type(one) in (list, tuple, dict):
+        elif type(one) in _CONTAINERS:
             pending += _items(one)
         else:
             pending += inner_functions(one)
