@@ -196,6 +196,8 @@ class _Export:
             function = cell.function
             # A name that a task has taken is bound by the cell itself, below a function that reads it.
             own = {n for n in function.binds if isinstance(self.namespace.get(n), Task)} - {*function.before}
+            # So is one that a function of the cell reads when others call it: they give it.
+            own |= {n for body in function.bodies.values() for n in body.read} & self.given
             return [n for n in (*cell.reads, *function.own) if n not in function.inputs and n not in own]
         return [
             n for n in cell.reads if self.book.binder(n, cell.id) in (None, cell.id) and not self._is_bound(n)
