@@ -129,14 +129,16 @@ class Rebinding:
             cells and tuple(map(CellType, cells)),
         )
         self._keep(function, made)
-        made.__kwdefaults__ = function.__kwdefaults__
+        made.__defaults__ = self._defaults(function.__defaults__)
+        words = function.__kwdefaults__
+        made.__kwdefaults__ = words and dict(zip(words, self._defaults(words.values()) or (), strict=True))
         made.__qualname__, made.__doc__ = function.__qualname__, function.__doc__
         made.__module__ = function.__module__
         made.__dict__ = function.__dict__  # shared: a function may count its calls
         made.__annotations__ = function.__annotations__
         if cells:
             closure = tuple(self._cell(cell) for cell in cells)
-            again = FunctionType(function.__code__, names, function.__name__, function.__defaults__, closure)
+            again = FunctionType(function.__code__, names, function.__name__, made.__defaults__, closure)
             for name in (
                 "__kwdefaults__",
                 "__qualname__",
@@ -148,6 +150,9 @@ class Rebinding:
                 setattr(again, name, getattr(made, name))
             made = self._keep(function, again)
         return made
+
+    def _defaults(self, values: Iterable[Any] | None) -> tuple[Any, ...] | None:
+        return None if values is None else tuple(self.here(one) if callable(one) else one for one in values)
 
     def _cell(self, cell: CellType) -> CellType:
         """Return a cell of a closure: the same, unless it holds a function that sees other names here."""

@@ -272,13 +272,22 @@ def test_a_name_that_the_source_says_is_looked_up_alone(notebook, printed):
 TABLE = (
     "T k = 1",
     "def times(x): return x * k",
-    "T table = {'times': times}\nlist_ = [times, abs]",
+    "def by_default(x, f=times): return f(x)\ndef by_word(x, *, f=times, add=0): return (lambda: f(x) + add)()",
+    "T table = {'times': times}\nlist_ = [times, abs]\ndeep = {'a': [(times, 1), (own := [])]}\nown.append(deep)",
     "T k = 2",
 )
 
 
 @pytest.mark.parametrize(
-    "call", ["table['times'](3)", "list_[0](3)", "[one(3) for one in table.values()][0]"]
+    "call",
+    [
+        "table['times'](3)",
+        "list_[0](3)",
+        "[one(3) for one in table.values()][0]",
+        "deep['a'][0][0](3)",
+        "by_default(3)",
+        "by_word(3)",
+    ],
 )
 def test_functions_in_a_container_see_the_values_of_the_cell_that_calls_them(printed, call):
     assert printed(*TABLE, f"T print({call})") == ["6"]
