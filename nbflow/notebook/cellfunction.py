@@ -104,6 +104,7 @@ class CellFunction:
         spare: Those that it gives only if a cell below reads them.
         maybe: The outputs that it may leave unbound.
         sets: Whether it sets something that the cells below may see: options of a package, a seed.
+        looks_up: Whether it looks names up that only the run knows, by `globals()` or `eval`.
     """
 
     keeps_order = True  # of the cells, where one reads a file that another writes
@@ -134,6 +135,7 @@ class CellFunction:
         spare: Sequence[str] = (),
         maybe: Collection[str] = (),
         sets: bool = False,
+        looks_up: bool = False,
     ) -> None:
         self.__name__ = self.__qualname__ = name
         self.__module__ = "__main__"
@@ -160,6 +162,7 @@ class CellFunction:
         self.spare = tuple(spare)
         self.maybe = frozenset(maybe)
         self.sets = sets
+        self.looks_up = looks_up
         self._compile()
 
     def giving(self, outputs: tuple[str, ...]) -> CellFunction:

@@ -117,9 +117,11 @@ class TaskCell:
 
     @property
     def read_by_functions(self) -> set[str]:
-        """What functions that the task gives may read when other cells call them."""
-        bodies = (body for name, body in self.function.bodies.items() if name in self.function.outputs)
-        return {name for body in bodies for name in (*body.read, *body.stored)}
+        """What functions may read, apart from what they get: those of the task in other cells, and in it by a text."""
+        function = self.function
+        bodies = (body for name, body in function.bodies.items() if name in function.outputs)
+        found = {name for body in bodies for name in (*body.read, *body.stored)}
+        return found.union(function.inputs, function.binds) if function.looks_up else found
 
     def definition(
         self,
@@ -191,7 +193,11 @@ class TaskCell:
         for node in shown:
             if not isinstance(node, ast.Expr):
                 continue
-            is_shown = not function.is_quiet and not _prints(node.value) and function.interactivity != "none"
+            is_shown = (
+                not function.is_quiet
+                and not _prints(node.value, function.namespace)
+                and function.interactivity != "none"
+            )
             before, after = (f"{SHOW}(", ")") if is_shown else ("", "")
             if is_returned and node is body[-1] and self.around is None:
                 before = f"return {before}"
@@ -315,8 +321,11 @@ def _around(magic: CellMagic | None, text: str) -> str:
     return f"from IPython.utils.capture import capture_output\n\nwith capture_output() as {name}:\n{indented(text)}"
 
 
-def _prints(value: ast.expr) -> bool:
-    return isinstance(value, ast.Call) and getattr(value.func, "id", "") in ("print", "display")
+def _prints(value: ast.expr, namespace: Mapping[str, Any]) -> bool:
+    """Tell whether an expression is a call of `print` or `display`, and not of a notebook's own of that name."""
+    name = getattr(value.func, "id", "") if isinstance(value, ast.Call) else ""
+    module = getattr(namespace.get(name), "__module__", None) or ""
+    return name in ("print", "display") and (name not in namespace or module.startswith("IPython."))
 
 
 def _plain(text: str, label: str) -> CellSource:

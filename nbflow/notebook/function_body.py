@@ -15,7 +15,7 @@ from typing import Any
 from nbflow.core.anatomy import content_of, functions_in, is_a, used_names, wrapped_by
 from nbflow.core.task import Task
 from nbflow.notebook.namewalk import Body, NameWalk
-from nbflow.notebook.textnames import ANY_NAME
+from nbflow.notebook.textnames import ANY_NAME, SOME_TEXT
 
 __all__ = ["body_of", "inner_functions", "is_of_notebook"]
 
@@ -130,7 +130,7 @@ def _of_source(function: FunctionType) -> Body | None:
     ):
         return None
     body = NameWalk(resolve=lambda name: None)._body_of(node)
-    known = {*used_names(function.__code__), *body.stored, ANY_NAME}
+    known = {*used_names(function.__code__), *body.stored, ANY_NAME, SOME_TEXT}
     # The names of the functions around it are no names of the notebook.
     return Body(
         read=tuple(name for name in body.read if name in known),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nbflow.notebook.namewalk import NameWalk
-from nbflow.notebook.textnames import ANY_NAME
+from nbflow.notebook.textnames import ANY_NAME, SOME_TEXT, words_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -40,9 +40,11 @@ class CellNames:
         bodies: What the functions and classes that the cell binds do to names when they are used.
         hinted: May be meant by a text, as in `sql("select * from table")`.
         reads_any: Whether it looks up names that only the run knows, as `globals()[f"day_{n}"]` does.
+        in_texts: The words of its texts, if it evaluates one that only the run knows, as `eval(text)` does.
     """
 
     reads_any: bool = False
+    in_texts: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
     bound: tuple[str, ...] = ()
     maybe: tuple[str, ...] = ()
@@ -85,8 +87,9 @@ def names_of(tree: ast.Module, resolve: Callable[[str], Body | None] | None = No
     sure = walk.body(tree.body, set())
     bound = set() if sure is None else sure
     return CellNames(
-        read=tuple(name for name in walk.read if name != ANY_NAME),
+        read=tuple(name for name in walk.read if name not in (ANY_NAME, SOME_TEXT)),
         reads_any=ANY_NAME in walk.read,
+        in_texts=tuple(dict.fromkeys(words_in(tree))) if SOME_TEXT in walk.read else (),
         bound=tuple(name for name in walk.bound if name in bound),
         maybe=tuple(name for name in walk.bound if name not in bound and name not in walk.deleted),
         changed=tuple(walk.changed),

@@ -12,6 +12,8 @@ from nbflow.notebook.magictext import python_of_magic
 from nbflow.notebook.scopes import Hidden, function_locals, hidden_names
 from nbflow.notebook.textnames import (
     ANY_NAME,
+    SOME_TEXT,
+    evaluates_text,
     hinted_names,
     is_any_names,
     key_of_names,
@@ -356,6 +358,8 @@ class NameWalk(ast.NodeVisitor):
         self.generic_visit(node)
         if is_any_names(node) and node not in self._asked:
             self._read(ANY_NAME)
+        if evaluates_text(node):
+            self._read(SOME_TEXT)
         for name in changed_by_call(node, is_displayed=self._is_displayed(node)):
             self._change(name)
         for child in (*(c for source in python_of_magic(node) for c in source.body), *python_in_call(node)):

@@ -245,7 +245,7 @@ class Rebinding:
         if stored_names(function.__code__):
             return True
         for name in used_names(function.__code__):
-            if name in self.bound or name == "globals":
+            if name in self.bound or name in ("globals", "eval", "exec"):
                 return True
             there = names.get(name, names)
             if is_a(there, Task) or self._original.get(name, there) is not there:

@@ -254,17 +254,22 @@ class TaskCell:
     def find_names(self, flow: Flow) -> CellNames:
         """Find the names, with what functions of the notebook read, as it is now."""
         self.names = names_of(self.tree, Bodies(flow, self.shell.user_ns))
-        if self.names.reads_any:
-            known = {*self.names.read, *self.names.bound}
-            more = [
-                n for n, held in self.shell.user_ns.items() if n not in known and _may_be_asked(flow, n, held)
-            ]
-            self.names = replace(self.names, read=(*self.names.read, *more))
+        if self.names.reads_any or self.names.in_texts:
+            self.names = replace(self.names, read=(*self.names.read, *self._asked_for(flow)))
         captured = captured_name(self.around)
         if captured is not None:
             self.names = replace(self.names, bound=(*self.names.bound, captured))
         self._refuse_names_of_shell()
         return self.names
+
+    def _asked_for(self, flow: Flow) -> list[str]:
+        """Return the names that a cell may look up when it runs: those its texts say, or all if they say none."""
+        names = self.shell.user_ns
+        known = {*self.names.read, *self.names.bound}
+        found = [n for n, held in names.items() if n not in known and _may_be_asked(flow, n, held)]
+        said = [n for n in found if n in self.names.in_texts]
+        is_said = said and any(isinstance(names[n], Task) for n in said)
+        return said if is_said and not self.names.reads_any else found
 
     def _refuse_names_of_shell(self) -> None:
         for name in self.names.read:
@@ -362,6 +367,7 @@ class TaskCell:
             interactivity=self.shell.ast_node_interactivity,
             files=file_names(self.tree),
             sets=sets_something(self.tree, namespace),
+            looks_up=self.names.reads_any or bool(self.names.in_texts),
             binds=(*self.names.bound, *self.names.maybe),
             bodies={n: body for n, body in self.names.bodies.items() if n not in self.own},
             spare=found.spare,

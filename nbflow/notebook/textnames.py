@@ -9,6 +9,7 @@ import string
 __all__ = [
     "ANY_NAME",
     "hinted_names",
+    "evaluates_text",
     "is_any_names",
     "key_of_names",
     "names_asked",
@@ -16,7 +17,9 @@ __all__ = [
     "python_in_format",
 ]
 
-ANY_NAME = "globals()"  # no name: stands among those that are read for all that there are
+# No names: stand among those that are read for all that there are, and for those that some text says.
+ANY_NAME = "globals()"
+SOME_TEXT = "eval()"
 
 _AT = re.compile(r"@([A-Za-z_]\w*)")
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -61,6 +64,22 @@ def key_of_names(node: ast.Subscript) -> str | None:
 def is_any_names(node: ast.Call) -> bool:
     """Tell whether a call gives all names of the notebook, to be asked for one that only the run knows."""
     return getattr(node.func, "id", "") == "globals" and not node.args
+
+
+def evaluates_text(node: ast.Call) -> bool:
+    """Tell whether a call evaluates a text that only the run knows, among the names of the notebook."""
+    is_alone = len(node.args) == 1 and not node.keywords
+    return (
+        is_alone
+        and getattr(node.func, "id", "") in ("eval", "exec")
+        and not isinstance(node.args[0], ast.Constant)
+    )
+
+
+def words_in(tree: ast.AST) -> list[str]:
+    """Return the words of all texts in a piece of code."""
+    texts = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
+    return [word for text in texts for word in _WORD.findall(text)]
 
 
 def names_asked(node: ast.AST) -> ast.expr | None:

@@ -345,6 +345,19 @@ def printed(notebook, tmp_path, *sources):
         (("T for i in range(3): pass", "T print(i)"), "2"),
         (("T %%time\nx = 2", "T print(x)"), "2"),
         (("T %%capture out\nprint('in')", "T print(out.stdout)"), "in"),
+        (
+            ("def value(n): return globals()[f'n{n}']", "T n1 = 4", "T n2 = 5\nprint(value(1) + value(2))"),
+            "9",
+        ),
+        (
+            (
+                "class display:\n    def __init__(self, text): self.text = text\n    def __repr__(self):\n"
+                "        return str(eval(self.text))",
+                "T n = 4",
+                "T m = 5\ndisplay('n + m')",
+            ),
+            "9",
+        ),
         (("T import asyncio\nx = await asyncio.sleep(0, 5)", "T print(x)"), "5"),
     ],
 )

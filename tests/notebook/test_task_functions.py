@@ -303,3 +303,23 @@ def test_a_container_of_functions_keeps_what_a_cell_changes_of_it(printed):
 
 def test_a_container_of_functions_that_a_cell_hands_on_is_the_same(printed):
     assert printed(*TABLE, "T also = table", "T print(also is table, also['times'](3))") == ["True", "6"]
+
+
+SHOWS = """class Shows:
+    def __init__(self, *texts):
+        self.texts = texts
+    def __repr__(self):
+        return " ".join(f"{text}={eval(text)}" for text in self.texts)"""
+
+
+@pytest.mark.parametrize("make", ["", "T "])
+def test_a_text_that_only_the_run_knows_is_evaluated_among_the_values_that_the_cell_names(printed, make):
+    cells = ("T one = 1", "T two = 2", f"{make}{SHOWS}", "T print(Shows('one', 'one + two'))")
+
+    assert printed(*cells) == ["one=1", "one", "+", "two=3"]
+
+
+def test_a_text_that_is_put_together_is_evaluated_among_all_values(printed):
+    assert printed(
+        "T one = 1", "T n = 'o'", "def look(name): return eval(name)", "T print(look(n + 'ne'))"
+    ) == ["1"]
