@@ -8,8 +8,8 @@ import string
 
 __all__ = [
     "ANY_NAME",
-    "hinted_names",
     "evaluates_text",
+    "hinted_names",
     "is_any_names",
     "key_of_names",
     "names_asked",
