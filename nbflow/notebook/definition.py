@@ -56,6 +56,9 @@ class Definition:
         cell = self.cell
         cells = cells_of(flow)
         later = _tasks_after(flow, self.key)
+        if cell.looks_up:
+            cell.below = _given_below(flow, self.key)
+            cell.find_names(flow)
 
         def wanted(names: Collection[str]) -> set[str]:
             return _wanted_after(flow, self.key, names).union(asked)
@@ -258,6 +261,14 @@ def _noting(functions: Iterator[CellFunction], seen: list[CellFunction]) -> Iter
 def _changes(task: Task, name: str | None) -> bool:
     run = vars(task).get("run")
     return isinstance(run, CellFunction) and name in run.changes
+
+
+def _given_below(flow: Flow, key: str) -> set[str]:
+    """Return the names that only the cell `key` itself and cells below it give."""
+    book = cells_of(flow).book
+    own = book.id_of(key)
+    here = len(book.position) if own is None else book.position[own]
+    return {name for name, binders in book.binders.items() if all(book.position[b] >= here for b in binders)}
 
 
 def _tasks_after(flow: Flow, key: str) -> set[Task]:

@@ -225,6 +225,7 @@ class TaskCell:
             raise
         self.names: CellNames = names_of(self.tree)
         self.late: frozenset[str] = frozenset()
+        self.below: Collection[str] = ()  # names that only cells below give
         self._check_gives()
 
     def _check_gives(self) -> None:
@@ -254,7 +255,7 @@ class TaskCell:
     def find_names(self, flow: Flow) -> CellNames:
         """Find the names, with what functions of the notebook read, as it is now."""
         self.names = names_of(self.tree, Bodies(flow, self.shell.user_ns))
-        if self.names.reads_any or self.names.in_texts:
+        if self.looks_up:
             self.names = replace(self.names, read=(*self.names.read, *self._asked_for(flow)))
         captured = captured_name(self.around)
         if captured is not None:
@@ -262,10 +263,15 @@ class TaskCell:
         self._refuse_names_of_shell()
         return self.names
 
+    @property
+    def looks_up(self) -> bool:
+        """Whether the cell looks names up that only the run knows."""
+        return self.names.reads_any or bool(self.names.in_texts)
+
     def _asked_for(self, flow: Flow) -> list[str]:
         """Return the names that a cell may look up when it runs: those its texts say, or all if they say none."""
         names = self.shell.user_ns
-        known = {*self.names.read, *self.names.bound}
+        known = {*self.names.read, *self.names.bound, *self.below}
         found = [n for n, held in names.items() if n not in known and _may_be_asked(flow, n, held)]
         said = [n for n in found if n in self.names.in_texts]
         is_said = said and any(isinstance(names[n], Task) for n in said)
@@ -367,7 +373,7 @@ class TaskCell:
             interactivity=self.shell.ast_node_interactivity,
             files=file_names(self.tree),
             sets=sets_something(self.tree, namespace),
-            looks_up=self.names.reads_any or bool(self.names.in_texts),
+            looks_up=self.looks_up,
             binds=(*self.names.bound, *self.names.maybe),
             bodies={n: body for n, body in self.names.bodies.items() if n not in self.own},
             spare=found.spare,

@@ -323,3 +323,14 @@ def test_a_text_that_is_put_together_is_evaluated_among_all_values(printed):
     assert printed(
         "T one = 1", "T n = 'o'", "def look(name): return eval(name)", "T print(look(n + 'ne'))"
     ) == ["1"]
+
+
+def test_a_cell_that_looks_names_up_takes_none_that_only_cells_below_it_give(notebook, printed):
+    printed(
+        "T in1 = 1", "def get(n): return globals()[f'in{n}']", "T x = get(1)", "T in2 = x", "T print(get(2))"
+    )
+
+    cell = notebook("%%task cell_2\nx = get(1) + 4", cell_id="cell-2")
+
+    assert cell.error is None
+    assert printed.run() == ["5"]
