@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import chain
 from types import FunctionType
@@ -16,7 +17,7 @@ from nbflow.notebook.cells import cells_of
 from nbflow.notebook.taskcell import below, is_resource, notable_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from nbflow.flow import Flow
     from nbflow.notebook.contributions import Contribution
@@ -55,7 +56,7 @@ class Definition:
         """
         cell = self.cell
         cells = cells_of(flow)
-        later = _tasks_after(flow, self.key)
+        later = _TasksAfter(flow, self.key)
         if cell.looks_up:
             cell.below = _given_below(flow, self.key)
             cell.find_names(flow)
@@ -174,7 +175,7 @@ def tie_others(flow: Flow, task: Task, key: str) -> None:
     """
     function = task.run
     assert isinstance(function, CellFunction)
-    later = _tasks_after(flow, key)
+    later = _TasksAfter(flow, key)
     after = {edge.downstream_task for edge in flow.edges_out(task)}
     versions = [edge.upstream_task for edge in flow.edges_in(task) if edge.key is not None]
     changing = {
@@ -187,7 +188,7 @@ def tie_others(flow: Flow, task: Task, key: str) -> None:
         changing |= {t for t in later if isinstance(vars(t).get("run"), CellFunction)} - below(flow, task)
     looked_at = {*changing, *notable_cells(flow), *after}
     if cells_of(flow).dangling:
-        looked_at |= later
+        looked_at.update(later)
     for other in flow.sorted_tasks() if looked_at - {task} else ():
         if other not in looked_at:
             continue
@@ -271,11 +272,23 @@ def _given_below(flow: Flow, key: str) -> set[str]:
     return {name for name, binders in book.binders.items() if all(book.position[b] >= here for b in binders)}
 
 
-def _tasks_after(flow: Flow, key: str) -> set[Task]:
-    """Return the tasks of the cells that come after the cell `key`."""
-    book = cells_of(flow).book
-    one = book.id_of(key)
-    if one is None:
-        return set()
-    contributions = list(book.contributions.items())[book.position[one] + 1 :]
-    return {task for _, contribution in contributions for task in contribution.tasks}
+class _TasksAfter(Collection[Task]):
+    """The tasks of the cells that come after the cell `key`; one is found without a look at the others."""
+
+    def __init__(self, flow: Flow, key: str) -> None:
+        self._book = cells_of(flow).book
+        one = self._book.id_of(key)
+        self._place = len(self._book.position) if one is None else self._book.position[one]
+
+    def __contains__(self, task: object) -> bool:
+        owner = self._book.owners.get(task)  # type: ignore[call-overload]
+        if owner is not None:
+            return bool(self._book.position[owner] > self._place)
+        return any(task is one for one in self)  # no cell has made it, but one may have it
+
+    def __iter__(self) -> Iterator[Task]:
+        for contribution in [*self._book.contributions.values()][self._place + 1 :]:
+            yield from contribution.tasks
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
