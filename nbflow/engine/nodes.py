@@ -42,6 +42,7 @@ class Nodes:
         self.gates: list[list[Gate]] = [[] for _ in graph.shapes]
         self.own: list[Gate | None] = [None] * count  # the gate an init, setup or cleanup makes
         self.home: list[Gate | None] = [None] * count  # the gate a node is a member of
+        self._in_mapped: set[int] = set()  # tasks inside of a mapped block
         self._down: list[list[int]] = [[] for _ in range(count)]
         self._pair_down: dict[int, list[int]] = {}
         self._children_left: dict[int, int] = {}
@@ -81,7 +82,9 @@ class Nodes:
                 around = self._shape_around(node)
                 if around >= 0:
                     gated = gated_by[around]
-                    if not graph.shapes[around].mapped:
+                    if graph.shapes[around].mapped:
+                        self._in_mapped.add(node)
+                    else:
                         self.home[node] = self.gates[around][0]
             pairs = graph.pairs[node]
             for up in upstream:
@@ -95,7 +98,18 @@ class Nodes:
 
     def gate_of(self, node: int) -> Gate | None:
         """Return the innermost resource that `node` makes, uses or cleans up."""
-        return self.own[node] or self.home[node] or self.home[self.task_of[node]]
+        return self.own[node] or self.gate_around(node)
+
+    def gate_around(self, node: int) -> Gate | None:
+        """Return the innermost resource that `node` is inside of.
+
+        A mapped block may have none for it, because its own init did not run; those around it are there all the same.
+        """
+        task = self.task_of[node]
+        gate = self.home[node] or self.home[task]
+        if gate is None and task in self._in_mapped:
+            return self._enclosing_gate(self._shape_around(task), self.child_index[node])
+        return gate
 
     def below(self, node: int) -> list[int]:
         """Return the nodes that take something from `node`."""

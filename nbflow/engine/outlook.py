@@ -18,7 +18,7 @@ class Outlook(Nodes):
 
     def _awaited(self, node: int) -> Gate | None:
         """Return the innermost resource around a node that is still to be set up."""
-        gate = self.home[node] or self.home[self.task_of[node]]
+        gate = self.gate_around(node)
         while gate is not None and gate.resolved:  # one inside may be first, when its init fails early
             gate = gate.outer
         return gate

@@ -230,7 +230,7 @@ class Pipeline:
         schedule = self._schedule
         gate = schedule.own[node]
         made_by = [] if gate is None or node != gate.setup else [gate.init]
-        gate = schedule.home[node] or schedule.home[schedule.task_of[node]]
+        gate = schedule.gate_around(node)
         while gate is not None:
             if gate.resolved and gate.setup_bad:
                 made_by.append(gate.setup if gate.setup >= 0 else gate.init)
@@ -406,7 +406,7 @@ class Pipeline:
     def base_of(self, node: int) -> contextvars.Context | None:
         """Return a copy of the context that the setup of the innermost block around a node has left (rule 16)."""
         schedule = self._schedule
-        gate = schedule.home[node] or schedule.home[schedule.task_of[node]]
+        gate = schedule.gate_around(node)
         while gate is not None:
             base = self._record.holdings.get(gate.shape, gate.index).inner_context()
             if base is not None:

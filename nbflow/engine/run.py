@@ -1010,7 +1010,7 @@ class RunLoop:
 
     def gate_setups(self, node: int) -> set[Task]:
         """Return the init and setup tasks around a node that may not have ended, although it is looked at already."""
-        gate = self.schedule.home[node] or self.schedule.home[self.schedule.task_of[node]]
+        gate = self.schedule.gate_around(node)
         found: set[Task] = set()
         while gate is not None:
             if not gate.resolved:

@@ -546,7 +546,7 @@ class Schedule(Outlook):
         self.phase[node] = READY
         key = (task << _SHIFT) | (self.child_index[node] + 1)
         role = self.graph.role[task]
-        gate = self.own[node] if role == CLEANUP else self.home[node] or self.home[task]
+        gate = self.own[node] if role == CLEANUP else self.gate_around(node)
         # Expanding a map costs nothing, and the blocks of its elements cannot close before it is done.
         if not (self.graph.is_map[task] and self.child_index[node] < 0 and self.budget < 0):
             key += self._bias(gate)
@@ -583,11 +583,14 @@ class Schedule(Outlook):
 
     def _consider(self, node: int) -> None:
         """Everything upstream of a waiting node has ended: may it be looked at, or does it wait for a block?"""
+        own, home = self.own[node], self.home[node]
+        if home is None:
+            task = self.task_of[node]
+            home = self.gate_around(node) if task in self._in_mapped else self.home[task]
+            if own is None and home is None:
+                self._push(node)
+                return
         role = self.graph.role[self.task_of[node]]
-        own, home = self.own[node], self.home[node] or self.home[self.task_of[node]]
-        if own is None and home is None:
-            self._push(node)
-            return
         if role == CLEANUP:
             if own is None:
                 self._push(node)

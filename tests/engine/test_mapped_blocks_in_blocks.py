@@ -6,7 +6,7 @@ import contextlib
 
 import pytest
 
-from nbflow import Flow, apply_map, resource_manager, task
+from nbflow import Flow, apply_map, resource_manager, signals, task
 from nbflow.executors import ThreadExecutor
 
 
@@ -148,3 +148,26 @@ def test_as_many_are_open_as_there_are_places(outer, work, lines):
     for line in lines:
         held.append(held[-1] + (line[0] == "+") - (line[0] == "-"))
     assert max(held) <= 3  # those of the two tasks that run, and one that is closed or opened beside them
+
+
+def test_what_is_in_a_mapped_block_that_was_skipped_ends_before_the_block_around_is_open(outer, work, lines):
+    """Its elements are not known then, so it has no resource of its own to wait for."""
+    session = session_of(lines, "full")
+
+    @task
+    def unwanted():
+        raise signals.SKIP("not wanted")
+
+    def per_element(x):
+        with session(x):
+            return work(x, upstream_tasks=[outer_resource])
+
+    with Flow("f") as flow:
+        values = unwanted()
+        with outer() as outer_resource:
+            made = apply_map(per_element, values)
+
+    state = flow.run()
+
+    assert state.result[made].is_skipped()
+    assert lines == []
