@@ -244,13 +244,18 @@ class Block:
 def copied_blocks(blocks: Iterable[Block], flow: Graph, outer: Block | None = None) -> list[Block]:
     """Return copies of blocks for `flow`, nested as they are; those that are in no other are put into `outer`."""
     copies = {block: block.copied(flow) for block in blocks}
-    of_init = {copy.init_task: copy for copy in copies.values()}
+    # Of two nested blocks either may know the other as it was before one of its three was replaced.
+    of_task = {task: copy for copy in copies.values() for task in copy.lifecycle}
+    around = {task: copy for copy in copies.values() for task in copy._members}
     for block, copy in copies.items():
-        copy.parent = outer if block.parent is None else of_init.get(block.parent.init_task, outer)
-        if (
-            copy.parent is not None and copy.parent is not outer
-        ):  # which may know it as it was before a `replace`
-            copy.parent._members.update(dict.fromkeys(copy.lifecycle))
+        if block.parent is None:
+            copy.parent = outer
+            continue
+        found = [of_task[task] for task in block.parent.lifecycle if task in of_task]
+        found += [around[task] for task in copy.lifecycle if task in around]
+        copy.parent = found[0] if found else outer
+        if found:
+            found[0]._members.update(dict.fromkeys(copy.lifecycle))
     return list(copies.values())
 
 

@@ -106,3 +106,22 @@ def test_replacing_in_a_copy_leaves_the_flow_as_it_is(flow, log):
 
     assert flow.run().is_successful()
     assert sorted(log) == sorted(EXPECTED)
+
+
+def test_a_block_stays_in_the_one_whose_init_was_replaced_in_a_copy(flow, log):
+    """flow-model 2.1: the inner block's tasks know the outer block as it was in the flow that was copied."""
+    copied = flow.copy()
+    outer = min(copied.blocks, key=lambda block: block.depth)
+    manager = outer.manager.resource_class("new")
+
+    @task
+    def ready_made(name):
+        return manager
+
+    copied.replace(outer.init_task, ready_made)
+    made = Flow("g", tasks=copied.tasks, edges=copied.edges)
+
+    assert sorted(block.depth for block in made.blocks) == [0, 1]
+    assert made.run().is_successful()
+    assert log[0] == "+new"
+    assert log[-1] == "-new"
