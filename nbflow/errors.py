@@ -14,7 +14,8 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     │   ├── EdgeKeyError                       its key is no argument name
     │   ├── SelfEdgeError                      it leads back to its own task
     │   ├── ParameterUpstreamError             it leads to a parameter
-    │   └── ArgumentTakenError                 its argument has a value already
+    │   ├── ArgumentTakenError                 its argument has a value already
+    │   └── UnevenBlockError                   it maps the setup of a block and not its init, or the other way round
     ├── MappedContextError (ValueError)        mapping inside of `apply_map`
     ├── NoFlowError (ValueError)               no flow given and none active
     ├── ApplyMapError (TypeError)              `apply_map` over something that has no items
@@ -219,6 +220,31 @@ class ArgumentTakenError(EdgeError):
         return (
             f'Argument "{self.key}" for task {self.task!r} has already been assigned in this flow. '
             "To call the task again with other arguments, make a copy of it first: task.copy()"
+        )
+
+
+class UnevenBlockError(EdgeError):
+    """A mapped edge leads to one of init and setup of a block, and none to the other.
+
+    There would be several resources for one manager, or several managers for one resource.
+
+    Args:
+        mapped: The one of the two that is mapped.
+        over: The task that it is mapped over.
+        other: The one that is not mapped.
+    """
+
+    def __init__(self, mapped: str, over: str, other: str) -> None:
+        super().__init__(mapped, over, other)
+        self.mapped = mapped
+        self.over = over
+        self.other = other
+
+    def __str__(self) -> str:
+        return (
+            f"{self.mapped!r} is mapped over {self.over!r}, but {self.other!r} of the same block is not, so managers "
+            "and resources would not match; call the manager inside of `apply_map` too, or put `unmapped(...)` around "
+            f"{self.over!r}"
         )
 
 

@@ -15,7 +15,7 @@ from nbflow.core.edge import Edge
 from nbflow.core.operators import GetItem, Operator
 from nbflow.core.parameter import Parameter
 from nbflow.core.resource_tasks import ResourceCleanupTask
-from nbflow.errors import MultipleFlowsError, ResourceScopeError
+from nbflow.errors import MultipleFlowsError, ResourceScopeError, UnevenBlockError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nbflow.core.resource import ResourceManager
     from nbflow.core.task import Task
 
-__all__ = ["Block", "check_scope", "copied_blocks"]
+__all__ = ["Block", "check_mapping", "check_scope", "copied_blocks"]
 
 
 class Block:
@@ -281,6 +281,23 @@ def circular_wait(graph: Graph) -> tuple[str, ...]:
         circle: list[Task] = error.args[1]
         return tuple(task.name for task in circle)
     return ()
+
+
+def check_mapping(graph: Graph) -> None:
+    """Refuse a block with a mapped setup and one init, or the other way round.
+
+    Raises:
+        UnevenBlockError: If there is such a block.
+    """
+    for block in graph.blocks:
+        if block.setup_task is None or not graph.tasks.issuperset(block.lifecycle):
+            continue
+        pair = (block.init_task, block.setup_task)
+        over = {task: edge.upstream_task for task in pair for edge in graph.edges_in(task) if edge.mapped}
+        if len(over) == 1:
+            ((mapped, up),) = over.items()
+            other = next(task for task in pair if task is not mapped)
+            raise UnevenBlockError(mapped.name, up.name, other.name)
 
 
 def check_scope(graph: Graph) -> None:

@@ -399,6 +399,7 @@ class Graph(Topology):
             StrayEdgeError: If an edge leads from or to a task that the graph does not have.
             CycleError: If tasks wait for each other, also by way of a block that is set up before what is inside.
             ReferenceTaskError: If a reference task is not in the graph.
+            UnevenBlockError: If of a block's init and setup only one is mapped.
             ResourceScopeError: If a task takes the resource of a block that it is outside of.
         """
         self.sorted_tasks()
@@ -406,11 +407,12 @@ class Graph(Topology):
         if outside:
             raise ReferenceTaskError(outside, "Some reference tasks are not contained in this flow")
         if self.blocks:
-            from nbflow.core.block import check_scope, circular_wait
+            from nbflow.core.block import check_mapping, check_scope, circular_wait
 
             circle = self.answer("circular wait", lambda: circular_wait(self))
             if circle:
                 raise CycleError(circle)
+            check_mapping(self)
             check_scope(self)
 
     # Changing what is there

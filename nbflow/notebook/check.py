@@ -10,7 +10,7 @@ from nbflow.core.parameter import Parameter
 from nbflow.engine.renewal import is_renewed
 from nbflow.engine.task_notes import notes_of as run_notes
 from nbflow.engine.task_notes import stale_tasks
-from nbflow.errors import CycleError, NbflowError, ResourceScopeError
+from nbflow.errors import CycleError, NbflowError, ResourceScopeError, UnevenBlockError
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.overview import labels, notes_of
 from nbflow.notebook.tables import bundle
@@ -135,6 +135,8 @@ def _of_graph(flow: Graph, cell_of: dict[Task, str]) -> list[Problem]:
         return [Problem(ERROR, "cycle", _cells_named(flow, error.path, cell_of), str(error))]
     except ResourceScopeError as error:
         return [Problem(ERROR, "scope", _cells_named(flow, (error.task,), cell_of), str(error))]
+    except UnevenBlockError as error:
+        return [Problem(ERROR, "graph", _cells_named(flow, (error.mapped,), cell_of), str(error))]
     except NbflowError as error:
         return [Problem(ERROR, "graph", "", str(error))]
     return []
@@ -150,6 +152,8 @@ def cells_in(flow: Graph, error: NbflowError) -> str:
     names = error.path if isinstance(error, CycleError) else ()
     if isinstance(error, ResourceScopeError):
         names = (error.task,)
+    if isinstance(error, UnevenBlockError):
+        names = (error.mapped,)
     cells = _cells_named(flow, tuple(names), labels_as_they_are(flow)) if names else ""
     return f" (in {cells})" if cells else ""
 

@@ -26,7 +26,13 @@ from nbflow.core.resource import (
 )
 from nbflow.core.states import Failed, Pending, Skipped, Success
 from nbflow.core.task import Task
-from nbflow.errors import ManagerError, MultipleFlowsError, NbflowError, ResourceScopeError
+from nbflow.errors import (
+    ManagerError,
+    MultipleFlowsError,
+    NbflowError,
+    ResourceScopeError,
+    UnevenBlockError,
+)
 
 
 class Plain:
@@ -726,3 +732,24 @@ def test_the_scope_error_names_the_list_where_no_task_takes_it():
 
     with pytest.raises(ResourceScopeError, match="task 'List'"):
         flow.validate()
+
+
+@pytest.mark.parametrize(
+    ("role", "words"),
+    [
+        ("setup_task", r"'Plain\.setup' is mapped over 'values', but 'Plain' .* is not.*apply_map.*unmapped"),
+        ("init_task", r"'Plain' is mapped over 'values', but 'Plain\.setup' .* is not"),
+    ],
+)
+def test_a_block_whose_init_and_setup_are_not_both_mapped_is_refused(role, words):
+    """Rule 1: each resource has a manager that cleans it up."""
+    graph = Graph("g")
+    with graph:
+        values = as_task([1, 2]).copy(name="values")
+        block = manager()
+        with block:
+            pass
+    graph.add_edge(values, getattr(block, role), mapped=True)
+
+    with pytest.raises(UnevenBlockError, match=words):
+        graph.validate()
