@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import RunSignatureError
@@ -59,7 +60,9 @@ def callable_by_name(
 
 def unwrapped(function: Any) -> Any:
     """Return the function behind one that `callable_by_name` made; any other one as it is."""
-    return function.__wrapped__ if getattr(function, "_passes_by_position", False) is True else function
+    if type(function) is FunctionType and getattr(function, "_passes_by_position", False) is True:
+        return function.__wrapped__  # type: ignore[attr-defined]
+    return function
 
 
 def _by_position(

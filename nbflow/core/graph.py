@@ -368,13 +368,13 @@ class Graph(Topology):
 
         # While a block is open its setup is not tied to what is inside, and comes before it all the same.
         before = {block.setup_task for block in self.blocks if block.members}
-        return {
-            task
-            for task in self._tasks
-            if task not in before
-            and not isinstance(task, (ResourceInitTask, ResourceCleanupTask))
-            and all(isinstance(edge.downstream_task, ResourceCleanupTask) for edge in self._out[task])
+        before |= {
+            edge.upstream_task
+            for edge in self._edge_list
+            if not isinstance(edge.downstream_task, ResourceCleanupTask)
         }
+        left = self._tasks - before
+        return {task for task in left if not isinstance(task, (ResourceInitTask, ResourceCleanupTask))}
 
     def set_reference_tasks(self, tasks: Iterable[Task]) -> None:
         """Say which tasks decide the state of a run; none restores the default.

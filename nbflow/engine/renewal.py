@@ -132,14 +132,19 @@ def renew_manager(manager: object) -> None:
 
 
 def _roots_of(tasks: Iterable[Task]) -> dict[int, Any]:
-    return {_identity(root): root for root in map(_root_of, tasks)}
+    called = {_identity(one): one for one in map(_called_by, tasks)}  # first: many tasks have one function
+    return {_identity(root): root for root in map(unwrapped, called.values())}
 
 
 def _root_of(task: Task) -> Any:
+    return unwrapped(_called_by(task))
+
+
+def _called_by(task: Task) -> Any:
     if isinstance(task, ResourceInitTask):
         return task.resource_class
     own = vars(task)
-    return unwrapped(own["run"]) if "run" in own else type(task)
+    return own["run"] if "run" in own else type(task)
 
 
 def _renew_init(task: ResourceInitTask, new: Any, inputs: Collection[str]) -> None:
