@@ -107,8 +107,8 @@ class Loop(RunLoop):
         super().__init__(*args, inbox=Inbox(simulation), clock=simulation.clock, **more, **kwargs)
         simulation.episode = Episode(simulation, self)
 
-    def _start_timer(self, delay_s: float, call: Call, error: type[BaseException]) -> Any:
-        return self.simulation.episode.set_timer(delay_s, call, error)
+    def _start_timer(self, delay_s: float, call: Call, error: type[BaseException], action: Any = None) -> Any:
+        return self.simulation.episode.set_timer(delay_s, call, error, is_time_out=action is not None)
 
 
 class Handle(Run):

@@ -88,5 +88,8 @@ class Timer:
 
     is_over = False
 
+    def __init__(self, *, is_time_out: bool) -> None:
+        self.is_time_out = is_time_out  # of the task itself, which is told that it took too long
+
     def cancel(self) -> None:
         self.is_over = True

@@ -84,6 +84,7 @@ class User:
             at, _, call, error, timer = min(timers, key=lambda timer: timer[:2])
             timer.cancel()
             self.clock.now = max(self.clock.now, at)
+            call.is_overdue = call.is_overdue or timer.is_time_out
             guard.error = (call, error)
             signal.raise_signal(signal.SIGINT)
         elif episode.interrupts < 8:
