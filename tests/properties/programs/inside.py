@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbflow
 from nbflow import states
+from nbflow.notebook.passes import PAUSE_S
 from tests.properties.programs.normal import Form, normal
 from tests.properties.programs.player import PATIENCE_S, notes
 
@@ -36,6 +37,15 @@ def clear() -> None:
     get_ipython().reset(new_session=False)
 
 
+def pause() -> None:
+    """Let the user take a while: cells that are executed at once show the order in which they stand."""
+    from IPython.core.getipython import get_ipython
+
+    passes = get_ipython().magics_manager.registry["TaskMagics"].passes
+    now = passes._clock() + 2 * PAUSE_S
+    passes._clock = lambda: now
+
+
 def number() -> int:
     """Return the number of the newest run, after it has come to an end or stands still."""
     return int(_settled().number)
@@ -61,17 +71,10 @@ def planned() -> set[str]:
 
 def look(names: Sequence[str]) -> tuple[dict[str, Form], list[str]]:
     """Return how the values of tasks are in the newest run, and nbflow's own errors among the failures."""
-    from IPython.core.getipython import get_ipython
-
-    flow, bound = nbflow.flows[FLOW], get_ipython().user_ns
-    run, forms, said = flow.runs[-1], {}, []
-    then = {slug: task for task, slug in run.graph.slugs.items()}
+    run, forms, said = nbflow.flows[FLOW].runs[-1], {}, []
+    giving = _giving(run)
     for name in names:
-        # By its slug: a cell that was executed since the run began has made another task.
-        slug = flow.slugs[bound[f"v_{name}"]]
-        if slug not in then:  # the name is bound by another cell than when the run began
-            continue
-        state = run.states[then[slug]]
+        state = run.states[giving[f"v_{name}"]]
         if state.is_successful():
             forms[name] = "ok", normal(state.result)
         else:
@@ -79,6 +82,19 @@ def look(names: Sequence[str]) -> tuple[dict[str, Form], list[str]]:
             if isinstance(state.result, nbflow.errors.NbflowError):
                 said.append(f"{name}: {state.result}")
     return forms, said
+
+
+def _giving(run: Any) -> dict[str, Any]:
+    """Return the task that gives each name to whoever comes last in a run, as the cells were when it began.
+
+    A cell that was executed since may give other names: a held run goes on with those that it had.
+    """
+    found, named = {}, {task.name: task for task in run.graph.tasks}
+    for task in run.graph.tasks:
+        outputs = getattr(vars(task).get("run"), "outputs", ())
+        for name in outputs:
+            found[name] = task if len(outputs) == 1 else named[f"{task.name}[{name!r}]"]
+    return found
 
 
 def ran() -> tuple[set[str], list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.properties.programs import player, reference, verdict
+    from tests.properties.programs.text import Program
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,7 @@ class NotebookCase(FlowCase):
         rng = random.Random(seed)
         program = Generator(rng, plain=True).program
         chosen = steps.choose_steps(program, rng, ops=steps.IN_CELLS)
-        return cls(seed=seed, program=program, steps=chosen)
+        return cls(seed=seed, program=program, steps=tuple(_in_cells(step, program) for step in chosen))
 
     def play(self) -> list[player.Found]:
         """Return what nbflow gives in a shell."""
@@ -54,11 +55,18 @@ class NotebookCase(FlowCase):
         for number, step in enumerate(self.steps, 1):
             parts.append(f"# step {number}: {step.op} {step.task}{step.text}".rstrip())
             for name, body in step.bodies.items():
-                task, fails = self.program[name], step.op in (steps.BREAK, steps.HOLD)
-                parts.append(shell.cell_of(task, shell.broken(task, body) if fails else body))
+                parts.append(shell.cell_of(self.program[name], body))
             if step.fixed:
                 parts += ["# fixed:", shell.cell_of(self.program[step.task], step.fixed)]
         return "\n\n".join(parts)
+
+
+def _in_cells(step: steps.Step, program: Program) -> steps.Step:
+    """Return a step whose broken cells bind the names of their results, as cells do."""
+    if step.op not in (steps.BREAK, steps.HOLD):
+        return step
+    bodies = {name: shell.broken(program[name], body) for name, body in step.bodies.items()}
+    return replace(step, bodies=bodies)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -123,6 +123,7 @@ class ShellPlayer:
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
             try:
+                self.host.call("pause")
                 before = 0 if step is None else self.host.call("number")
                 if step is None:
                     self._begin(found)
@@ -141,10 +142,8 @@ class ShellPlayer:
         self._execute(found, f"%flow run {FLOW}")
 
     def _perform(self, step: Step, found: Found) -> None:
-        fails = step.op in (do.BREAK, do.HOLD)
         for name, body in step.bodies.items():
-            task = self.program[name]
-            self.texts[name] = cell_of(task, broken(task, body) if fails else body)
+            self.texts[name] = cell_of(self.program[name], body)
             self._execute(found, self.texts[name], name)
         if step.op == do.UNCHANGED and step.task:
             self._execute(found, self.texts[step.task], step.task)
