@@ -842,10 +842,10 @@ class Calls:
         if rest:
             return None
         if function is type and count == 1:
-            kinds = [one.kind for one in positional[0]]
-            if any(kind is None for kind in kinds):
-                return OUTER
-            return frozenset().union(*(self.heap.known(kind) for kind in kinds))
+            if any(one.kind is None and one.role == "argument" for one in positional[0]):
+                raise MayChangeError(depends_on_shape=True)  # its class is a part of it
+            kinds = {one.kind for one in positional[0]}
+            return frozenset().union(*(OUTER if kind is None else self.heap.known(kind) for kind in kinds))
         if function in (getattr, setattr, delattr) and count >= 2:
             names = [one.value for one in positional[1]]
             if len(names) == 1 and isinstance(names[0], str):

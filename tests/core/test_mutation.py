@@ -701,6 +701,23 @@ def frame_piped(x):
     return x.pipe(frame_set)
 
 
+def class_changed(x):
+    type(x).seen = 1
+
+
+def class_of_element_changed(x):
+    type(x[0]).seen = 1
+
+
+def class_of_element_raised_before_it_is_read(x):
+    type(x[0]).seen = 1
+    raise ValueError
+
+
+def class_of_element_by_attribute(x):
+    x[0].__class__.seen = 1
+
+
 def used_up(x):
     return list(x)
 
@@ -741,6 +758,11 @@ CHANGES = [
         for f in (frame_set, frame_located_set, frame_in_place, frame_sorted_in_place, frame_inserted)
     ),
     *((f, FRAME) for f in (frame_popped, frame_attribute, frame_piped)),
+    (class_changed, Basket()),
+    (class_of_element_changed, [Basket()]),
+    (class_of_element_changed, {0: Basket()}),
+    (class_of_element_raised_before_it_is_read, [Basket(), 1]),
+    (class_of_element_by_attribute, [Basket()]),
     *((f, iter([1])) for f in (used_up, taken_one, summed, looped, generator_summed, unpacked)),
 ]
 
