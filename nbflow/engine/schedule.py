@@ -74,6 +74,7 @@ class Schedule(Outlook):
         self._ready_lifecycle: list[int] = []  # init and setup
         self._ready_cleanups: list[int] = []  # apart: never behind what has to wait for a place
         self._ready_free: list[int] = []
+        self._past: set[tuple[int, int]] = set()  # who waits for whom without taking anything: see `_tie_past`
         self._stepped: list[int] = []  # children of the map that is the step: whatever the budget
         self._stepped_lifecycle: list[int] = []
         self._stepped_cleanups: list[int] = []
@@ -116,6 +117,7 @@ class Schedule(Outlook):
                 gate.demanded = gate.members_left == 0
         for node in given:
             self.phase[node] = CLAIMED
+        self._tie_past(given)
         for node in sorted(children):  # the upper ones first: the lower ones' children are paired with theirs
             for child in self._add_children(node, len(children[node])):
                 self.phase[child] = CLAIMED
@@ -131,6 +133,31 @@ class Schedule(Outlook):
         for node in range(len(self.graph.tasks)):
             if self.left[node] == 0 and self.phase[node] == WAITING:
                 self._consider(node)
+
+    def _tie_past(self, given: dict[int, int]) -> None:
+        """Let tasks wait for those that are above them through nodes in `given` only.
+
+        One that runs again although what is below it is taken over changes a value that one further below takes.
+        """
+        role = self.graph.role
+        above: dict[int, frozenset[int]] = {}  # of each node in `given`, the nearest tasks that are not
+        for node, upstream in enumerate(self.graph.upstream if given else ()):
+            found: frozenset[int] = frozenset()
+            for up in upstream:
+                nearest = above.get(up)
+                if node in given and up not in given and role[up] == ORDINARY:
+                    nearest = frozenset((up,))
+                if nearest and not nearest <= found:
+                    found = nearest | found
+            if not found:
+                continue
+            if node in given:
+                above[node] = found
+                continue
+            for far in found.difference(upstream) if role[node] == ORDINARY else ():
+                self._down[far].append(node)
+                self._past.add((far, node))
+                self.left[node] += 1
 
     def started(self, node: int) -> None:
         """The loop starts an attempt of a node that `pop` gave."""
@@ -686,7 +713,7 @@ class Schedule(Outlook):
         if home is not None:
             self._member_done(home)
         for down in self._down[node]:
-            if verdict:
+            if verdict and (node, down) not in self._past:
                 self._mark(down, verdict)
             self._arrive(down)
         if self.child_index[node] >= 0:

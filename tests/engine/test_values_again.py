@@ -497,3 +497,26 @@ def test_a_held_task_that_takes_a_connection_is_tried_again_with_it():
 
     assert run.wait(LIMIT_S).is_successful()
     assert run.results[used] is True
+
+
+def test_who_changes_a_value_again_does_so_before_those_behind_reused_tasks_take_it(executor):
+    """Values, rule V1: a retry takes its time, and the task below that is reused says nothing of the order."""
+
+    def change_at_the_second_attempt(x):
+        if context.task_run_count < 2:
+            raise OSError("the first attempt")
+        x.append(3)
+        return {"held": x}
+
+    with Flow("f") as flow:
+        made = task(rows)()
+        held = task(change_at_the_second_attempt, max_retries=1, retry_delay=timedelta(0))(made)
+        count = task(lambda one: len(one["held"]), name="count")(held)
+        look = task(lambda number, x: (number, [*x]), name="look")(count, made)
+        task(lambda x: x.append(4), name="later")(made, upstream_tasks=[look])
+    run = the_run_of(flow, executor=executor)
+
+    again = the_rerun_of(run, [look])
+
+    assert again.plan[count].runs is False
+    assert again.results[look] == run.results[look] == (3, [1, 2, 3])
