@@ -17,9 +17,10 @@ from nbflow.core.task import Task
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["draws_random", "may_ask_again", "reads_loop_progress"]
+__all__ = ["draws_random", "handles_random_states", "may_ask_again", "reads_loop_progress"]
 
 _PROGRESS = frozenset({"task_loop_result", "task_loop_count"})
+_STATES = frozenset({"getstate", "setstate", "get_state", "set_state"})
 _SIGNALS = frozenset({"LOOP", "RETRY", "signals"})
 _OWN_GENERATORS = frozenset({"Random", "SystemRandom"})
 _NUMPY_GENERATORS = frozenset(
@@ -94,6 +95,17 @@ def draws_random(function: Any) -> frozenset[str]:
         if len(found) == 2:
             break
     return frozenset(found)
+
+
+def handles_random_states(function: Any) -> bool:
+    """Tell whether a function may look at the state of a generator, or put one back.
+
+    Example:
+        >>> import random
+        >>> handles_random_states(lambda: random.getstate())
+        True
+    """
+    return any(not _STATES.isdisjoint(_words(code)) for code, _ in _reached(function))
 
 
 def _names_anything(function: FunctionType) -> bool:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nbflow.core.mutation import draws_random
+from nbflow.core.code_reach import draws_random, handles_random_states
+from nbflow.core.fingerprint import known_fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -112,7 +113,7 @@ class Draws:
         self._alone: frozenset[Task] = frozenset()
         self._going_on: set[str] = set()
         self._begun: set[Place] = set()
-        self._met_by: tuple[int, dict[Task, set[str]]] | None = None
+        self._met_by: tuple[int, dict[Task, frozenset[str]]] | None = None
         for number in self.names:
             graph.is_simple[number] = False
 
@@ -179,8 +180,24 @@ class Draws:
     def names_of(self, task: Task) -> frozenset[str]:
         """Return the generators that a task of the run may have drawn on."""
         if self._met_by is None or len(self.met) != self._met_by[0]:
-            found: dict[Task, set[str]] = {}
-            for (one, _), states in self.met.items():
-                found.setdefault(one, set()).update(states)
-            self._met_by = len(self.met), found
-        return frozenset(self._met_by[1].get(task, ()))
+            self._met_by = len(self.met), drawn_in(self)
+        return self._met_by[1].get(task, frozenset())
+
+
+def drawn_in(draws: Earlier) -> dict[Task, frozenset[str]]:
+    """Return the generators that each task may have drawn on.
+
+    One that left a state as it had met it did not, unless it can look at states.
+    """
+    found: dict[Task, frozenset[str]] = {}
+    for place, met in draws.met.items():
+        left, task = draws.left.get(place, {}), place[0]
+        names = met if left.keys() != met.keys() or handles_random_states(task.run) else ()
+        drawn = {*names, *(name for name in met if not _is_same_state(met[name], left.get(name)))}
+        found[task] = found.get(task, frozenset()) | drawn
+    return found
+
+
+def _is_same_state(state: Any, other: Any) -> bool:
+    print_of = known_fingerprint(state)
+    return print_of is not None and print_of == known_fingerprint(other)

@@ -11,6 +11,7 @@ from nbflow.core.states import Cancelled, Mapped, Pending, State
 from nbflow.engine.compare import Comparison, compare
 from nbflow.engine.frozen import ORDINARY, FrozenGraph
 from nbflow.engine.given_parameters import START_OPTIONS, takes_parameters
+from nbflow.engine.random_state import drawn_in
 from nbflow.errors import DamagedStoreError, NotKeptError
 from nbflow.store.entry import ANEW, PYTHON, Header, contents_of, read_header, read_value
 from nbflow.store.facts import Facts, is_going, read_facts
@@ -313,6 +314,7 @@ class StoredDraws:
     def __init__(self, run: StoredRun) -> None:
         self.met: dict[tuple[Task, int], dict[str, Any]] = {}
         self.left: dict[tuple[Task, int], dict[str, Any]] = {}
+        self._drawn: dict[Task, frozenset[str]] | None = None
         for task in run.graph.tasks:
             for index, header in run.headers.get(run.graph.slugs[task], {}).items():
                 place = task, -1 if index is None else index
@@ -325,8 +327,10 @@ class StoredDraws:
                     ) from error
 
     def names_of(self, task: Task) -> frozenset[str]:
-        """Return the generators that a task drew on."""
-        return frozenset(name for (one, _), states in self.met.items() if one is task for name in states)
+        """Return the generators that a task may have drawn on."""
+        if self._drawn is None:
+            self._drawn = drawn_in(self)
+        return self._drawn.get(task, frozenset())
 
 
 class _Results(Mapping["Task", Any]):

@@ -104,6 +104,39 @@ def test_whoever_draws_after_a_task_that_draws_otherwise_draws_again(seeding, dr
     assert [step.task.name for step in plan.steps if step.runs] == ["n", "first", "second"]
 
 
+def test_who_shuffles_with_a_generator_of_its_own_does_not_draw_after_who_seeds_the_global_one():
+    """Values, rule V2: its code does not tell the two apart, the states do that it met and left."""
+    numpy = pytest.importorskip("numpy")
+
+    def shuffle(generator):
+        cards = [1, 2, 3, 4, 5]
+        generator.shuffle(cards)
+        return cards
+
+    with Flow("f") as flow:
+        seeded = task(seed_numpy, name="seed")()
+        task(shuffle)(task(lambda: numpy.random.default_rng(3), name="make")())
+    run = flow.start()
+    run.wait(LIMIT_S)
+
+    plan = run.rerun([seeded], dry=True)
+
+    assert plan.tasks == (seeded,)
+
+
+def test_who_looks_at_the_state_of_the_generator_counts_as_drawing():
+    """Values, rule V1."""
+    with Flow("f") as flow:
+        seeded = task(seed, name="seed")()
+        looked = task(lambda: hash(random.getstate()), name="look")()
+    run = flow.start()
+    run.wait(LIMIT_S)
+
+    plan = run.rerun([seeded], dry=True)
+
+    assert plan[looked].why == "draws on random after 'seed'"
+
+
 def test_a_further_attempt_draws_what_the_first_one_drew(executor):
     """Values, rule V2: `max_retries`."""
     drawn = []
