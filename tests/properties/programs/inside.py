@@ -69,8 +69,13 @@ def planned() -> set[str]:
     return {task.name for task in nbflow.flows[FLOW].runs[-1].plan.tasks}
 
 
-def look(names: Sequence[str]) -> tuple[dict[str, Form], list[str]]:
-    """Return how the values of tasks are in the newest run, and nbflow's own errors among the failures."""
+def look(names: Sequence[str]) -> tuple[dict[str, Form], list[str], set[str]]:
+    """Look at the newest run.
+
+    Returns:
+        How the values of tasks are in it, nbflow's own errors among the failures, and the tasks whose cells give other
+        names by now: a held run goes on with those that it had, and a rerun makes the others.
+    """
     run, forms, said = nbflow.flows[FLOW].runs[-1], {}, []
     giving = _giving(run)
     for name in names:
@@ -81,7 +86,11 @@ def look(names: Sequence[str]) -> tuple[dict[str, Form], list[str]]:
             forms[name] = "failed", type(state.result).__name__
             if isinstance(state.result, nbflow.errors.NbflowError):
                 said.append(f"{name}: {state.result}")
-    return forms, said
+    then, now = (
+        {task.name: set(getattr(vars(task).get("run"), "outputs", ())) for task in graph.tasks}
+        for graph in (run.graph, nbflow.flows[FLOW])
+    )
+    return forms, said, {name for name in names if then[name] != now[name]}
 
 
 def _giving(run: Any) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class Found:
         refused: The words of a refusal.
         error: The traceback of what is no refusal.
         reruns: How many reruns there were.
+        renamed: The cells that give other names by now than in the run that was held at them.
     """
 
     forms: dict[str, Form] = field(default_factory=dict)
@@ -42,6 +43,7 @@ class Found:
     refused: str = ""
     error: str = ""
     reruns: int = 0
+    renamed: set[str] = field(default_factory=set)
 
 
 class Player:

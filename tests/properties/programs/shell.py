@@ -193,7 +193,8 @@ class ShellPlayer:
         return {task.name for task in self.program.tasks}
 
     def _look(self, found: Found, *, began: bool) -> None:
-        found.forms, found.said = self.host.call("look", [task.name for task in self.program.tasks])
+        names = [task.name for task in self.program.tasks]
+        found.forms, found.said, found.renamed = self.host.call("look", names)
         if began:
             ran, said = self.host.call("ran")
             found.ran = ran & self._names()

@@ -9,6 +9,8 @@ from tests.properties.programs import steps as do
 from tests.properties.programs.text import SOURCE
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from tests.properties.programs.player import Found
     from tests.properties.programs.reference import Outcome
     from tests.properties.programs.steps import Step
@@ -73,7 +75,9 @@ def judge(
             )
             break
         if step is not None and op in COUNTED:
-            allowed = may_run(program, step, outcomes[number - 1], outcomes[number])
+            allowed = may_run(
+                program, step, outcomes[number - 1], outcomes[number], also=found[number - 1].renamed
+            )
             if more := sorted(one.ran - allowed):
                 findings.append(
                     Finding(
@@ -103,9 +107,19 @@ def _first_wrong(program: Program, step: Step | None, outcome: Outcome, found: F
     return ""
 
 
-def may_run(program: Program, step: Step, before: Outcome, after: Outcome) -> set[str]:
-    """Return the tasks that a rerun may run: what is reached, and who made what is taken and was changed."""
-    asked = set(step.bodies)
+def may_run(
+    program: Program, step: Step, before: Outcome, after: Outcome, *, also: Collection[str] = ()
+) -> set[str]:
+    """Return the tasks that a rerun may run: what is reached, and who made what is taken and was changed.
+
+    Args:
+        program: The program.
+        step: The step.
+        before: What the text before it gives.
+        after: What the text after it gives.
+        also: Other tasks that it is to run.
+    """
+    asked = {*step.bodies, *also}
     if step.op in (do.RERUN_TASK, do.EDIT_TASK):
         asked.add(step.task)
     if step.parameter:
