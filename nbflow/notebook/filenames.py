@@ -28,6 +28,8 @@ _WRITES = frozenset(
 _COPIES = frozenset(
     {"copy", "copy2", "copyfile", "move", "replace", "rename"}
 )  # from the first to the second
+# Words in the names of arguments that take a path; others are modes, separators, encodings.
+_OF_PATHS = ("path", "file", "fname", "buf", "uri", "url", "src", "dst", "source", "target")
 _PATHS = frozenset({"Path", "PurePath", "PosixPath", "WindowsPath"})
 
 
@@ -88,7 +90,7 @@ class _Walk(ast.NodeVisitor):
             if of_path:
                 self._opened([of_path], _mode(node, 0))
             else:
-                self._opened(paths[:1], _mode(node, 1))
+                self._opened(_first_path(node), _mode(node, 1))
         elif name in _COPIES:
             if isinstance(function, ast.Attribute) and (own := _path_of(function.value)):
                 paths = [own, *paths]
@@ -99,6 +101,8 @@ class _Walk(ast.NodeVisitor):
             (self._reads if name.startswith("read") else self._writes)([own] if own else [])
         elif name.startswith("read_") or name in _READS:
             self._reads(paths)
+        elif name == "write" and len(node.args) == 1:  # a text into an open file, as a rule
+            self._writes([path for path in paths if os.path.dirname(path) or os.path.splitext(path)[1]])
         elif name.startswith(("to_", "write_", "save_")) or name in _WRITES:
             self._writes(paths)
 
@@ -122,8 +126,14 @@ class _Walk(ast.NodeVisitor):
 
 
 def _paths(node: ast.Call) -> list[str]:
-    arguments = [*node.args, *(word.value for word in node.keywords)]
-    return [path for argument in arguments if (path := _path_of(argument))]
+    named = (word.value for word in node.keywords if any(part in (word.arg or "") for part in _OF_PATHS))
+    return [path for argument in (*node.args, *named) if (path := _path_of(argument))]
+
+
+def _first_path(node: ast.Call) -> list[str]:
+    """Return the path that `open` gets, whose mode is no path."""
+    first = node.args[:1] or [word.value for word in node.keywords if word.arg == "file"]
+    return [path for argument in first if (path := _path_of(argument))]
 
 
 def _path_of(node: ast.expr) -> str:

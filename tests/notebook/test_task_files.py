@@ -42,10 +42,14 @@ READ = "%%task read\nfrom pathlib import Path\ntext = Path('x.csv').read_text()"
         ("open('a', 'rb')", {"a"}, set()),
         ("open('a', mode='w')", set(), {"a"}),
         ("open('a', 'r+')", {"a"}, {"a"}),
+        ("open(folder / 'a', 'w')", set(), set()),
+        ("open(file='a', mode='a+')", {"a"}, {"a"}),
+        ("out.write('75')", set(), set()),
+        ("tree.write('a.xml')", set(), {"a.xml"}),
         ("Path('a').open('w')", set(), {"a"}),
         ("Path('a').read_text()", {"a"}, set()),
         ("(Path('d') / 'a').write_text('b')", set(), {"d/a"}),
-        ("pd.read_csv('./a.csv', sep=';')", {"a.csv", ";"}, set()),
+        ("pd.read_csv('./a.csv', sep=';')", {"a.csv"}, set()),
         ("pd.read_csv(filepath_or_buffer='a.csv')", {"a.csv"}, set()),
         ("table.to_csv(os.path.join('d', 'a.csv'))", set(), {"d/a.csv"}),
         ("np.save('a.npy', x); np.load('a.npy')", set(), {"a.npy"}),
@@ -108,6 +112,16 @@ def test_v8_a_cell_without_a_name_may_change_what_it_is_called(notebook):
 
     assert ties(flow) == [("show", "read")]
     assert flow.run().is_successful()
+
+
+def test_v8_cells_that_open_files_whose_names_are_not_known_are_not_tied_by_how_they_open_them(notebook):
+    flow = cells(
+        notebook,
+        "%%task one\nwith open(folder / 'one', 'w') as out:\n    out.write('75')",
+        "%%task two\nwith open(folder / 'two', 'w') as out:\n    out.write('75')",
+    )
+
+    assert ties(flow) == []
 
 
 def test_v8_a_rerun_of_the_writer_runs_the_reader_and_an_unchanged_flow_nothing(notebook):
