@@ -228,7 +228,8 @@ class _Walk:
                     value = self._reader.lookup(function.namespace, name)
                 if value is not NOTHING and not is_a(value, Task):
                     named.append((name, self._named(name, value, part, function.namespace)))
-        return [_code(part) for part in parts], list(function.inputs), list(function.outputs), named
+        # A run that was held goes on with the order of the names that its cell gave before it was mended.
+        return [_code(part) for part in parts], list(function.inputs), sorted(function.outputs), named
 
     def _named(self, name: str, value: Any, code: CodeType, space: object) -> object:
         if value is NOTHING:

@@ -272,3 +272,20 @@ def test_a_held_run_takes_the_cell_as_it_now_reads_and_its_inputs_as_they_were(c
 
     held = next(task for task in cells.run.states if task.name == "add")
     assert cells.run.results[held]["total"] == 6
+
+
+def test_a_held_cell_that_gives_its_names_in_another_order_by_now_is_not_stale(cells):
+    """Values, rule V2: nothing runs needlessly."""
+    cells("load", "rows = [1, 2]")
+    cells("add", "rows += [3]\n1 / 0\ntotal = sum(rows)")
+    assert cells.notebook("%flow start --hold").error is None
+    cells.run.wait(LIMIT_S, or_held=True)
+
+    cells("add", "rows.append(4)\ntotal = sum(rows)")
+    assert cells.notebook("%flow retry notebook add").error is None
+    cells.run.resume()
+    cells.run.wait(LIMIT_S)
+
+    held = next(task for task in cells.run.states if task.name == "add")
+    assert cells.run.results[held]["total"] == 7
+    assert cells.plan() == {}
