@@ -6,6 +6,7 @@ import builtins
 import copy
 import functools
 import inspect
+import random
 import sys
 from collections import defaultdict, deque
 from types import BuiltinFunctionType, CellType, FunctionType, MethodDescriptorType, MethodType, ModuleType
@@ -121,6 +122,9 @@ _FRAME_FACTS = frozenset(
 _FRAME_ACCESSORS = frozenset(["str", "dt", "cat", "plot", "sparse", "list", "struct"])
 
 
+_CHANGED_BY_METHODS = (bytearray, random.Random)
+
+
 # What shows the memory behind a derived frame or an array that cannot be written to otherwise.
 _BEHIND = frozenset(["array", "_values", "_mgr", "_data", "setflags", "base"])
 
@@ -196,7 +200,7 @@ class Calls:
         """Change objects in place."""
         for one in value:
             if one.role == "argument":
-                raise MayChangeError(depends_on_shape=one.kind is None)
+                raise MayChangeError(depends_on_shape=one.kind is None, is_seen=one.kind is not None)
             if one.role == "bound" and self.heap.holds_argument([one.value[0]]):
                 raise MayChangeError
 
@@ -756,7 +760,7 @@ class Calls:
                 kind = next((base for base in kind.__mro__ if not is_ours(base.__module__)), object)
             result = method_result(kind, name)
             if result is None:
-                raise MayChangeError
+                raise MayChangeError(is_seen=_is_plain(kind) or kind in _CHANGED_BY_METHODS)
             return self._result(frame, result, None, [me, *positional], keywords, rest)
         return self._call_new(frame, receiver, name, positional, keywords, rest)
 

@@ -24,11 +24,13 @@ class MayChangeError(Exception):
 
     Attributes:
         depends_on_shape: Whether more knowledge of the value could exclude it.
+        is_seen: Whether the code is seen to change it, on one of its ways.
     """
 
-    def __init__(self, *, depends_on_shape: bool = False) -> None:
+    def __init__(self, *, depends_on_shape: bool = False, is_seen: bool = False) -> None:
         super().__init__(depends_on_shape)
         self.depends_on_shape = depends_on_shape
+        self.is_seen = is_seen
 
 
 class Obj:

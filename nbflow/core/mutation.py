@@ -21,7 +21,7 @@ from nbflow.core.anatomy import content_of
 from nbflow.core.code_reach import draws_random, may_ask_again, reads_loop_progress
 from nbflow.core.value_shape import ATOM_SHAPE, Shape, is_atomic_type, shape_of
 
-__all__ = ["MISSING", "draws_random", "may_ask_again", "may_change", "reads_loop_progress"]
+__all__ = ["MISSING", "draws_random", "may_ask_again", "may_change", "reads_loop_progress", "seen_to_change"]
 
 MISSING: Any = object()
 _MOST_ROUNDS = 8
@@ -34,7 +34,7 @@ _known: dict[int, dict[_Key, _Answer]] = {}
 class _Answer:
     """An answer, and what it depends on."""
 
-    __slots__ = ("depends_on_shape", "may_change", "names", "others", "own")
+    __slots__ = ("depends_on_shape", "is_seen", "may_change", "names", "others", "own")
 
     def __init__(
         self,
@@ -42,8 +42,11 @@ class _Answer:
         may_change: bool,
         depends_on_shape: bool,
         dependencies: list[tuple[Any, Any, Any]],
+        *,
+        is_seen: bool = False,
     ) -> None:
         self.may_change = may_change
+        self.is_seen = is_seen
         self.depends_on_shape = depends_on_shape
         inner = getattr(function, "__func__", function)
         # Functions of one code differ in these; they are compared with those of the function that is asked for.
@@ -119,15 +122,35 @@ def may_change(function: Any, argument: str, value: object = MISSING) -> bool:
         False
     """
     try:
-        return _may_change(function, argument, value)
+        answer = _answer(function, argument, value)
     except BaseException:  # noqa: BLE001 - a user's metaclass may raise when its classes are looked at
         return True
+    return answer is not None and answer.may_change
 
 
-def _may_change(function: Any, argument: str, value: object) -> bool:
+def seen_to_change(function: Any, argument: str, value: object) -> bool:
+    """Tell whether the code of a function is seen to change what it gets as an argument, at least on one of its ways.
+
+    Where `may_change` is in doubt, this says no.
+
+    Example:
+        >>> seen_to_change(lambda rows: rows.sort(), "rows", [2, 1])
+        True
+        >>> seen_to_change(lambda rows: unknown(rows), "rows", [2, 1])
+        False
+    """
+    try:
+        answer = _answer(function, argument, value)
+    except BaseException:  # noqa: BLE001 - as above
+        return False
+    return answer is not None and answer.is_seen
+
+
+def _answer(function: Any, argument: str, value: object) -> _Answer | None:
+    """Return what is known of a function and an argument; None if nothing can change such a value."""
     kind = type(value)
     if kind in (tuple, frozenset) and shape_of(value) == ATOM_SHAPE:
-        return False
+        return None
     code: Any
     if type(function) is FunctionType:
         code = function.__code__
@@ -139,18 +162,18 @@ def _may_change(function: Any, argument: str, value: object) -> bool:
     answer = None if answers is None else answers.get((argument, kind))
     if answer is None or not answer.holds(function):
         if is_atomic_type(kind):
-            return False
+            return None
         shape = None if value is MISSING else Shape(kind)
         answer = _keep(function, code, (argument, kind), shape)
     if not answer.depends_on_shape or value is MISSING:
-        return answer.may_change
+        return answer
     shape = shape_of(value)
     if shape == ATOM_SHAPE:
-        return False
+        return None
     answer = _known.get(id(code), {}).get((argument, shape))
     if answer is None or not answer.holds(function):
         answer = _keep(function, code, (argument, shape), shape)
-    return answer.may_change
+    return answer
 
 
 def _keep(function: Any, code: Any, key: _Key, shape: Shape | None) -> _Answer:
@@ -179,7 +202,7 @@ def _look(function: Any, argument: str, shape: Shape | None) -> _Answer:
             if not calls.heap.has_grown:
                 return _Answer(function, False, False, dependencies)
     except MayChangeError as error:
-        return _Answer(function, True, error.depends_on_shape, dependencies)
+        return _Answer(function, True, error.depends_on_shape, dependencies, is_seen=error.is_seen)
     except Exception:  # noqa: BLE001 - code that this look does not understand may do anything
         return _Answer(function, True, False, dependencies)
     return _Answer(function, True, False, dependencies)

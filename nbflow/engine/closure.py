@@ -112,6 +112,8 @@ class Closure:
         if what != ALL:
             for node, why in self._reuse.changed_outside().items():
                 self._make_again(node, why)
+        for node, why in self._reuse.missed().items() if what == STALE else ():
+            self._mark(node, why)
         while self._pending:
             node = self._pending.popleft()
             if node in self.made_again:
@@ -212,7 +214,12 @@ class Closure:
                 self._renew_if_needed(graph.shape_of[down], f"downstream of {name!r}")
             else:
                 self._mark(down, f"downstream of {name!r}", children if node in graph.pairs[down] else None)
-        for taker, why in self._reuse.reached(node).items():
+        last = self._last[node]
+        is_new = last is None or bool(last.code_change or last.input_change)
+        for taker, why in (
+            *self._reuse.reached(node).items(),
+            *(self._reuse.about_to_reach(node).items() if is_new else ()),
+        ):
             self._mark(taker, why)
         self._open_around(node)
         self._need(node)

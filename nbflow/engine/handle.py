@@ -593,6 +593,11 @@ class Run:
                 earlier.home,
                 {task: old for task, old in known.items() if task in taken_over},
                 {**plan.reused, **kept},
+                {
+                    s.task: known[s.task]
+                    for s in plan.steps
+                    if (s.is_restored or s.keeps_value) and s.task in known
+                },
             )
             if plan.what != ALL:
                 alone = frozenset(step.task for step in plan.steps if step.is_restored)

@@ -7,9 +7,14 @@ again, and after it, in their order, those that change it. Looks at values and c
 
 from __future__ import annotations
 
+import sys
+from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.fingerprint import known_fingerprint
+from nbflow.core.mutation import seen_to_change
+from nbflow.core.ownership import is_ours
 from nbflow.core.states import Mapped, Pending, State, without_value
 from nbflow.core.value_copy import copy_ahead
 from nbflow.core.value_traits import is_fixed, is_one_shot
@@ -21,7 +26,7 @@ from nbflow.engine.random_state import drawing_after
 from nbflow.errors import ValueReleasedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from nbflow.core.task import Task
     from nbflow.engine.followed import Change, Followed, Taken
@@ -33,6 +38,7 @@ OUTSIDE = "changed since its run"
 USED_UP = "used up"
 _FEW = 3
 _LOOKED_INTO = (list, tuple, set, dict)
+_HOLDERS = (list, tuple, set, frozenset, deque)
 
 
 class NoReuse:
@@ -56,6 +62,14 @@ class NoReuse:
 
     def reached(self, node: int) -> dict[int, str]:
         """Return the tasks that take, after a task, what that one changes in place, and what to say of it."""
+        return {}
+
+    def about_to_reach(self, node: int) -> dict[int, str]:
+        """Return the tasks that take, below a task, what its new code is seen to change, and what to say of it."""
+        return {}
+
+    def missed(self) -> dict[int, str]:
+        """Return the tasks that took an object before a task above them changed it, and what to say of them."""
         return {}
 
     def changed_outside(self) -> dict[int, str]:
@@ -108,6 +122,7 @@ class Reuse(NoReuse):
         self._reached: dict[int, dict[int, str]] | None = None
         self._changed_by: dict[int, dict[int, str]] | None = None
         self._told: list[tuple[int, Any]] | None = None
+        self._above: dict[int, set[int]] = {}
 
     # -- what a task would get --------------------------------------------------------------------------------------
 
@@ -328,6 +343,77 @@ class Reuse(NoReuse):
                             why = f"takes what {task.name!r} changes in place"
                             self._reached.setdefault(changer, {})[taker] = why
 
+    def about_to_reach(self, node: int) -> dict[int, str]:
+        """Return the tasks that take, below a task, what its new code is seen to change, and what to say of it."""
+        task, found = self._graph.tasks[node], {}
+        if self._graph.role[node] != ORDINARY or self._graph.is_map[node] or task.input_mode == "copy":
+            return {}
+        given = [(key, value) for key, _, value in self._given(node, -1) if type(value) is not _Lost]
+        changed = [id(value) for key, value in given if seen_to_change(task.run, key, value)]
+        for old, child in self._values.taken if changed else ():
+            taker = self._now.get(old, -1)
+            if taker in found or not self._is_above(node, taker):
+                continue
+            if any(holds_any(value, changed) for _, _, value in self._given(taker, child)):
+                found[taker] = f"takes what {task.name!r} changes in place"
+        return found
+
+    def missed(self) -> dict[int, str]:
+        """Return the tasks that took an object before a task above them changed it, and what to say of them.
+
+        Such a one was taken over while the other one was run with new code, or the two ran at once.
+        """
+        found: dict[int, str] = {}
+        for (old, child), taken in self._values.taken.items() if self._values.has_changes else ():
+            node = self._now.get(old)
+            if node is None or node in found or not self._states[self._graph.tasks[node]].is_successful():
+                continue
+            for key, _, value in self._given(node, child):
+                parts = value if type(value) is list and self._values.followed(value) is None else (value,)
+                parts = [part for part in parts if type(value) is not _Lost and not is_fixed(part)]
+                took = taken[key].parts if key in taken else ()
+                if len(parts) != len(took):
+                    continue
+                for part, (then, version) in zip(parts, took, strict=True):
+                    changer = self._missed_change(node, then, version, self._values.followed(part))
+                    if changer is not None:
+                        found[node] = f"has not seen what {changer.name!r} changes in place"
+        return found
+
+    def _missed_change(self, node: int, then: Followed, version: int, now: Followed | None) -> Task | None:
+        """Return who changed an object above a task, and after that took it; None if nobody did."""
+        changer, newest = None, then.versions[version].print
+        if now is None or newest is None:
+            return None
+        wanted = now.versions[0].print
+        for number, change in enumerate(now.versions[1:], 1):
+            if any(self._now.get(task, -1) >= node for task in change.by):
+                break
+            if not change.by or not all(self._comes_before(task, node) for task in change.by):
+                return None  # nothing says which comes first
+            wanted = change.print
+            if now is not then or number > version:
+                changer = change.by[-1]
+        return None if wanted is None or wanted == newest else changer
+
+    def _comes_before(self, task: Task, node: int) -> bool:
+        return self._is_above(self._now.get(task, node), node)
+
+    def _is_above(self, other: int, node: int) -> bool:
+        """Tell whether a task comes before another one: by what is taken, by an edge, or as a cell above its cell."""
+        if other >= node:
+            return False
+        if is_cell(self._graph, other) and is_cell(self._graph, node):
+            return True
+        if node not in self._above:
+            found, pending = {node}, [node]
+            while pending:
+                new = [up for up in self._graph.upstream[pending.pop()] if up not in found]
+                found.update(new)
+                pending += new
+            self._above[node] = found
+        return other in self._above[node]
+
     def changed_outside(self) -> dict[int, str]:
         """Return the tasks whose values no task of the run has changed, but somebody else."""
         found = {}
@@ -365,6 +451,34 @@ class Reuse(NoReuse):
             pairs = zip(state.map_states, value, strict=True)
             return Mapped(state.message, map_states=[_with(child, one) for child, one in pairs])
         return _with(state, value)
+
+
+def holds_any(value: Any, objects: Collection[int]) -> bool:
+    """Tell whether a value is one of some objects, or holds one, as far as that can be seen; else it is not known.
+
+    Args:
+        value: The value.
+        objects: The identities of the objects.
+    """
+    pending: list[Any] = [value]
+    seen: set[int] = set()
+    while pending and len(seen) < MOST_ELEMENTS:
+        one = pending.pop()
+        if id(one) in objects:
+            return True
+        if type(one) in ATOMS or id(one) in seen:
+            continue
+        seen.add(id(one))
+        if issubclass(type(one), dict):
+            pending += dict.values(one)
+        elif type(one) in _HOLDERS:
+            pending += one
+        elif type(one) is getattr(sys.modules.get("numpy"), "ndarray", None):
+            pending.append(one.base)  # what it is a view of
+        elif is_ours(type(one).__module__):
+            with suppress(AttributeError):
+                pending += object.__getattribute__(one, "__dict__").values()
+    return False
 
 
 class _Lost(str):

@@ -67,6 +67,7 @@ from nbflow.engine.raised import ends_run
 from nbflow.engine.random_state import Draws
 from nbflow.engine.record import Record
 from nbflow.engine.retention import NEWEST, Retention
+from nbflow.engine.reuse import Reuse
 from nbflow.engine.schedule import Schedule
 from nbflow.engine.sharing import said_of_sharing, unordered_takers
 from nbflow.engine.shortcut import Shortcut
@@ -1087,12 +1088,20 @@ class RunLoop:
         if self._giving_up:
             return
         try:
-            for text in self.home.finish():
+            for text in (*self.home.finish(), *self._said_of_missed()):
                 self.record.note(text)
                 warn_safely(text)
             self.record.files.end()
         except BaseException as error:  # noqa: BLE001 - all is cleaned up, and the run is to end
             warn_safely(f"what the run leaves could not be looked at: {describe(error)}")
+
+    def _said_of_missed(self) -> list[str]:
+        """Return what to say of tasks that were taken over, and would take something else by now."""
+        if not self.home.has_changes:
+            return []
+        reuse = Reuse(self.graph, self.graph.tasks, self.home, self.record.states, self.draws)
+        missed = [f"{self.graph.tasks[node].name!r} {why}" for node, why in reuse.missed().items()]
+        return [f"{text}: it is stale, and a rerun of what is stale runs it" for text in missed]
 
     def _take_late_outcomes(self) -> None:
         """Take what threads have reported since the loop ended; what comes later goes to `_came_too_late`.

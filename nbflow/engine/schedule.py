@@ -74,7 +74,9 @@ class Schedule(Outlook):
         self._ready_lifecycle: list[int] = []  # init and setup
         self._ready_cleanups: list[int] = []  # apart: never behind what has to wait for a place
         self._ready_free: list[int] = []
-        self._past: set[tuple[int, int]] = set()  # who waits for whom without taking anything: see `_tie_past`
+        self._past: set[tuple[int, int]] = (
+            set()
+        )  # who waits for whom without taking anything: see `_tie_past`
         self._stepped: list[int] = []  # children of the map that is the step: whatever the budget
         self._stepped_lifecycle: list[int] = []
         self._stepped_cleanups: list[int] = []

@@ -90,6 +90,7 @@ class Values:
         self._ahead: dict[Place, Ahead] = {}
         self._constants: dict[tuple[Task, str], Any] = {}
         self._sources: dict[int, dict[str, Source]] = {}
+        self._took_then: dict[Place, dict[str, Taken]] = {}  # tasks that run to give what they gave
         self._without_copy: dict[int, tuple[Any, Task, str]] = {}  # of what the next run gets too, and why
 
     # -- a call -----------------------------------------------------------------------------------------------------
@@ -175,6 +176,11 @@ class Values:
         """Whether anything is kept for further calls."""
         return bool(self._ahead)
 
+    @property
+    def has_changes(self) -> bool:
+        """Whether any object that is followed was changed."""
+        return any(len(one.versions) > 1 for one in tuple(self._followed.values()))
+
     def is_done(self, number: int, child: int) -> None:
         """Let go of what was kept for a further call, which is not to come."""
         self._ahead.pop((self._graph.tasks[number], child), None)
@@ -229,6 +235,10 @@ class Values:
         """
         self.settle()
         self._ahead.clear()  # nothing is tried again any more
+        for place, taken in self._took_then.items():  # what others have of it is made of what it took then
+            if any(self._is_other(one, self.taken.get(place, {}).get(key)) for key, one in taken.items()):
+                self.taken[place] = taken
+        self._took_then.clear()
         for followed in tuple(self._followed.values()):
             self._look_again(followed)
         told = []
@@ -386,6 +396,14 @@ class Values:
                     return True
         return False
 
+    @staticmethod
+    def _is_other(then: Taken, now: Taken | None) -> bool:
+        if now is None or len(then.parts) != len(now.parts):
+            return now is not None
+        pairs = zip(then.parts, now.parts, strict=True)
+        prints = [(one.versions[v].print, other.versions[w].print) for (one, v), (other, w) in pairs]
+        return any(one is not None and other is not None and one != other for one, other in prints)
+
     def _replace(self, old: Any, new: Any) -> None:
         """Put an object in the place of another, for all who take it from now on."""
         for state in self._states.values():
@@ -443,13 +461,20 @@ class Values:
 
     # -- from run to run --------------------------------------------------------------------------------------------
 
-    def inherit(self, earlier: Values, pairs: Mapping[Task, Task], states: Mapping[Task, State]) -> None:
+    def inherit(
+        self,
+        earlier: Values,
+        pairs: Mapping[Task, Task],
+        states: Mapping[Task, State],
+        again: Mapping[Task, Task] | None = None,
+    ) -> None:
         """Go on from what an earlier run knew of the tasks that are taken over from it.
 
         Args:
             earlier: The values of that run.
             pairs: The tasks taken over, each with the task that had its place there.
             states: Their states.
+            again: Those that run to give what they gave, each with the task that had its place there.
         """
         now = {old: new for new, old in pairs.items()}
         for value in objects_in(states.values()):
@@ -464,9 +489,11 @@ class Values:
             if id(value) in earlier._buffers:
                 self._buffers[id(value)] = earlier._buffers[id(value)]
         self.set_by_user.update(now[old] for old in earlier.set_by_user if old in now)
+        repeated = {old: new for new, old in (again or {}).items()}
         for (old, child), taken in earlier.taken.items():
-            if old in now:
-                self.taken[now[old], child] = {key: self._remembered(one) for key, one in taken.items()}
+            places, new = (self.taken, now.get(old)) if old in now else (self._took_then, repeated.get(old))
+            if new is not None:
+                places[new, child] = {key: self._remembered(one) for key, one in taken.items()}
         self.originals.update(
             {new: earlier.originals[old] for new, old in pairs.items() if old in earlier.originals}
         )

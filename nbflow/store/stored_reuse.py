@@ -100,6 +100,14 @@ class AlsoStored(NoReuse):
         """Return the tasks that take, after a task, what that one changes in place, and what to say of it."""
         return self._stored.reached(node) | self._reuse.reached(node)
 
+    def about_to_reach(self, node: int) -> dict[int, str]:
+        """Return the tasks that take, below a task, what its new code is seen to change, of values in memory."""
+        return self._reuse.about_to_reach(node)
+
+    def missed(self) -> dict[int, str]:
+        """Return the tasks that took an object before a task above them changed it, in memory."""
+        return self._reuse.missed()
+
     def changed_outside(self) -> dict[int, str]:
         """Return the tasks whose values no task of the run has changed, but somebody else."""
         return self._reuse.changed_outside()

@@ -520,3 +520,33 @@ def test_who_changes_a_value_again_does_so_before_those_behind_reused_tasks_take
 
     assert again.plan[count].runs is False
     assert again.results[look] == run.results[look] == (3, [1, 2, 3])
+
+
+@pytest.mark.filterwarnings("ignore:'listed' has not seen")
+def test_who_changes_a_value_by_now_makes_those_behind_a_pinned_task_stale(executor):
+    """Values, rule V1: a pinned task keeps its value, and nothing else of what is below it."""
+    story = {}
+
+    def change(x):
+        return story["change"](x)
+
+    story["change"] = len
+    with Flow("f") as flow:
+        made = task(rows)()
+        changed = task(change)(made)
+        pinned = task(lambda n: n, name="pinned")(changed)
+        seen = task(listed)(made, upstream_tasks=[pinned])
+    run = the_run_of(flow, executor=executor)
+    run.pin(pinned)
+
+    story["change"] = add
+    again = the_rerun_of(run, [changed])
+
+    notes = [event.note for event in again.events if event.kind == "note"]
+    assert (again.results[pinned], again.results[seen]) == (2, [1, 2])
+    assert any(note.startswith("'listed' has not seen what 'change' changes in place") for note in notes)
+
+    third = the_rerun_of(again, "stale")
+
+    assert (third.results[pinned], third.results[seen]) == (2, [1, 2, 3])
+    assert third.rerun("stale", dry=True).is_empty

@@ -289,3 +289,60 @@ def test_a_held_cell_that_gives_its_names_in_another_order_by_now_is_not_stale(c
     held = next(task for task in cells.run.states if task.name == "add")
     assert cells.run.results[held]["total"] == 7
     assert cells.plan() == {}
+
+
+def test_a_cell_that_is_seen_to_change_a_value_by_now_reaches_those_below_that_take_it(cells):
+    """Values, rule V1: the cell's own text does not say it, the helper's code does."""
+    cells.notebook("def grow(x):\n    x.append(3)")
+    cells("load", "rows = [1, 2]")
+    cells("same", "again = rows")
+    cells("other", "more = {'rows': rows}")
+    cells("show", "shown = len(rows)")
+    cells("deep", "number = len(more['rows'])")
+    cells.do("%flow run notebook")
+
+    cells("same", "grow(rows)\nagain = rows")
+    assert cells.plan()["show"] == "takes what 'same' changes in place"
+    cells.do("%flow rerun notebook stale")
+
+    assert (cells["shown"], cells["number"]) == (3, 3)
+    assert cells.plan() == {}
+
+
+def test_a_cell_that_has_not_seen_a_change_above_it_is_stale_and_the_run_says_so(cells):
+    """Values, rule V1: what no code shows beforehand is found when it has happened."""
+    cells("load", "data = bytearray(b'ab')")
+    cells("same", "again = data")
+    cells("show", "shown = bytes(data)")
+    cells.do("%flow run notebook")
+
+    cells("same", "memoryview(data)[:1] = b'z'\nagain = data")
+    with pytest.warns(RuntimeWarning, match="'show' has not seen what 'same' changes in place"):
+        cells.do("%flow rerun notebook stale")
+
+    assert cells["shown"] == b"ab"
+    assert cells.plan()["show"] == "has not seen what 'same' changes in place"
+
+    cells.do("%flow rerun notebook stale")
+
+    assert cells["shown"] == b"zb"
+    assert cells.plan() == {}
+
+
+@pytest.mark.filterwarnings("ignore:'add' has not seen")
+def test_a_cell_that_repeats_a_change_and_met_something_else_is_stale(cells):
+    """Values, rule V1: what others have of it is made of what it took before."""
+    cells("load", "data = bytearray(b'ab')\nrows = [1]")
+    cells("same", "again = data")
+    cells("add", "rows.append(2)\nshown = bytes(data)")
+    cells("last", "rows.append(3)\ntotal = sum(rows)")
+    cells.do("%flow run notebook")
+
+    cells("same", "memoryview(data)[:1] = b'z'\nagain = data")
+    cells("last", "rows.append(4)\ntotal = sum(rows)")
+    cells.do("%flow rerun notebook stale")
+    assert cells.plan()["add"] == "has not seen what 'same' changes in place"
+    cells.do("%flow rerun notebook stale")
+
+    assert (cells["shown"], cells["total"]) == (b"zb", 7)
+    assert cells.plan() == {}
