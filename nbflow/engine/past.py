@@ -148,7 +148,9 @@ class Past:
         state = self._states[old]
         if self._graph.role[node] == CLEANUP:
             return Last(state)
-        changed = self._input_change(node, task, old) or self._files.change(node)
+        changed = (
+            self._input_change(node, task, old) or _change_of_names(task, old) or self._files.change(node)
+        )
         code = self._code_change(task, old) if reads_code and not changed else ""
         return Last(state, changed, code, self._sources.get(old, COMPUTED), self._files.needs(node))
 
@@ -218,6 +220,14 @@ class Past:
         """Return what was known of the code by which each value was computed."""
         pairs = zip(self._graph.tasks, self.before, strict=True)
         return {task: self._origin(old) for task, old in pairs if old is not None}
+
+
+def _change_of_names(task: Task, old: Task) -> str:
+    """Tell whether what the task of a cell returned has not the names that the cell gives by now."""
+    then, now = (getattr(vars(one).get("run"), "outputs", ()) for one in (old, task))
+    if then == now or not now or (min(len(then), len(now)) > 1 and set(now) <= set(then)):
+        return ""
+    return "it gives other names"
 
 
 def match(graph: FrozenGraph, before: FrozenGraph) -> list[Task | None]:

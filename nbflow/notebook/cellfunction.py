@@ -14,6 +14,7 @@ import linecache
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.definitions import replace
 from nbflow.core.task import Task
 from nbflow.errors import NbflowError
 from nbflow.notebook.filenames import NO_NAMES, FileNames
@@ -146,6 +147,8 @@ class CellFunction:
         self.flags = flags
         self.inputs = tuple(inputs)
         self.outputs = tuple(outputs)
+        self.stand_ins: tuple[CellFunction, ...] = ()  # of this version, in runs that are held at older ones
+        self.needed: Collection[str] = ()  # the names that a stand-in has to give
         self.read = tuple(read)
         self.changes = tuple(changes)
         self.missing = tuple(missing)
@@ -165,12 +168,29 @@ class CellFunction:
         self.looks_up = looks_up
         self._compile()
 
-    def giving(self, outputs: tuple[str, ...]) -> CellFunction:
-        """Return the same cell, giving the names that a run goes on with which is held at its former version."""
+    def give_way_to(self, newer: CellFunction, taken: Collection[str] = ()) -> None:
+        """Let a run that is held at this version of the cell go on with a newer one, which gives the same names.
+
+        Args:
+            newer: The cell as it now reads.
+            taken: The names that others take; of the rest it may leave unbound what it no longer gives.
+        """
+        stand_ins = []
+        for older in (self, *self.stand_ins):
+            needed = {*taken, *older.needed}
+            found = newer._giving(older.outputs, needed)
+            replace(older, found)
+            if found is not newer:
+                found.needed = needed
+                stand_ins.append(found)
+        newer.stand_ins = tuple(stand_ins)
+
+    def _giving(self, outputs: tuple[str, ...], taken: Collection[str]) -> CellFunction:
         if outputs == self.outputs:
             return self
         found = object.__new__(type(self))
-        vars(found).update(vars(self), outputs=outputs)
+        unbound = frozenset(outputs) - {*self.outputs, *taken}
+        vars(found).update(vars(self), outputs=outputs, maybe=self.maybe | unbound, stand_ins=())
         return found
 
     def _compile(self) -> None:
@@ -320,6 +340,7 @@ class CellFunction:
         state = self.__dict__.copy()
         for left in ("_body", "_last", "__signature__", "flow", "define_again"):
             state.pop(left, None)
+        state["stand_ins"] = ()
         known = {*self.inputs, *self.own, "get_ipython"}
         wanted = [n for n in self.read if n not in known and n in self.namespace]
         names = self._of_notebook(wanted)

@@ -8,7 +8,6 @@ from itertools import chain
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.definitions import replace
 from nbflow.core.missing import MissingTask
 from nbflow.core.task import Task
 from nbflow.errors import NbflowError
@@ -66,6 +65,7 @@ class Definition:
 
         outputs = cell.roles(cell.given(flow), wanted(cell.by_the_way)).outputs
         before = _task_of(flow, self.key)
+        taken = set() if before is None else _taken_names(flow, before)
         with (
             flow,
             cells.executing(
@@ -85,7 +85,7 @@ class Definition:
             old = None if before is None else vars(before).get("run")
             new = vars(defined.task).get("run")
             if isinstance(old, CellFunction) and isinstance(new, CellFunction):
-                replace(old, new.giving(old.outputs))  # for a run that is held at the former task
+                old.give_way_to(new, taken)
         return defined
 
 
@@ -211,6 +211,20 @@ def _task_of(flow: Flow, key: str) -> Task | None:
     contribution = None if one is None else book.contributions.get(one)
     tasks = () if contribution is None else contribution.tasks
     return next((task for task in tasks if isinstance(vars(task).get("run"), CellFunction)), None)
+
+
+def _taken_names(flow: Flow, task: Task) -> set[str]:
+    """Return the names that a cell's task gives and that other tasks take."""
+    outputs = vars(task)["run"].outputs
+    if len(outputs) == 1:
+        return {*outputs} if flow.edges_out(task) else set()
+    items = {edge.downstream_task for edge in flow.edges_out(task)}
+    return {
+        name
+        for name in outputs
+        for one in items
+        if one.name == f"{task.name}[{name!r}]" and flow.edges_out(one)
+    }
 
 
 def _is_tied_otherwise(flow: Flow, task: Task, other: Task) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.definitions import replace as replace_definition
 from nbflow.errors import NbflowError
 from nbflow.notebook.book import Book
 from nbflow.notebook.cellfunction import CellFunction
@@ -100,8 +99,7 @@ def _define(flow: Flow, one: str, function: CellFunction, former: Contribution) 
     cells.book = cells.book.with_(one, replace(now, number=former.number, time=former.time))
     task = _cell_task(now)
     if task is not None:
-        # For a run that is held at the former task.
-        replace_definition(function, task.run.giving(function.outputs))  # type: ignore[attr-defined]
+        function.give_way_to(task.run)  # type: ignore[arg-type]
         tie_others(flow, task, now.cells[0])
 
 

@@ -346,3 +346,55 @@ def test_a_cell_that_repeats_a_change_and_met_something_else_is_stale(cells):
 
     assert (cells["shown"], cells["total"]) == (b"zb", 7)
     assert cells.plan() == {}
+
+
+def test_a_held_cell_may_leave_out_a_name_that_nobody_takes(cells):
+    """Values, rule V1: the run goes on with the names that it had, and is not held by one that is gone."""
+    cells("load", "rows = [1, 2]")
+    cells("add", "half = sum(rows) / 2\ntotal = half / 0")
+    cells("show", "shown = f'{total}'")
+    assert cells.notebook("%flow start --hold").error is None
+    cells.run.wait(LIMIT_S, or_held=True)
+
+    cells("add", "total = sum(rows)")
+    assert cells.notebook("%flow retry notebook add").error is None
+    cells.run.resume()
+
+    assert cells.run.wait(LIMIT_S).is_successful()
+    assert {task.name: state.result for task, state in cells.run.states.items()}["show"] == "3"
+
+
+def test_a_held_cell_that_gives_other_names_is_mended_more_than_once(cells):
+    """Values, rule V1: each retry takes the cell as it now reads."""
+    cells("load", "rows = [1, 2]")
+    cells("add", "rows.append(3)\ntotal = sum(rows) / 0")
+    assert cells.notebook("%flow start --hold").error is None
+    cells.run.wait(LIMIT_S, or_held=True)
+
+    for attempt in ("total = sum(rows) / 0", "total = max(rows) / 0", "total = sum(rows) + 3"):
+        cells("add", attempt)
+        assert cells.notebook("%flow retry notebook add").error is None
+        cells.run.wait(LIMIT_S, or_held=True)
+    cells.run.resume()
+    cells.run.wait(LIMIT_S)
+
+    held = next(task for task in cells.run.states if task.name == "add")
+    assert cells.run.results[held]["total"] == 6
+
+
+def test_a_cell_that_a_held_run_let_give_its_former_names_runs_again_whatever_is_asked_for(cells):
+    """Values, rule V1: what it returned then is not what its name stands for now."""
+    cells("load", "rows = [1, 2]")
+    cells("add", "rows.append(3)\ntotal = sum(rows) / 0")
+    cells("show", "shown = len(rows)")
+    assert cells.notebook("%flow start --hold").error is None
+    cells.run.wait(LIMIT_S, or_held=True)
+    cells("add", "total = sum(rows)")
+    assert cells.notebook("%flow retry notebook add").error is None
+    cells.run.resume()
+    cells.run.wait(LIMIT_S)
+
+    assert cells.plan("failed")["add"] == "it gives other names"
+    cells.do("%flow rerun notebook show")
+
+    assert (cells["total"], cells["shown"]) == (3, 2)
