@@ -15,9 +15,9 @@ from nbflow.core.ownership import is_ours
 from nbflow.core.task import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
-__all__ = ["draws_random", "handles_random_states", "may_ask_again", "reads_loop_progress"]
+__all__ = ["draws_random", "handles_random_states", "may_ask_again", "only_seeds", "reads_loop_progress"]
 
 _PROGRESS = frozenset({"task_loop_result", "task_loop_count"})
 _STATES = frozenset({"getstate", "setstate", "get_state", "set_state"})
@@ -77,10 +77,14 @@ def may_ask_again(function: Any) -> bool:
     return False
 
 
-def draws_random(function: Any) -> frozenset[str]:
+def draws_random(function: Any, own: Collection[str] = ()) -> frozenset[str]:
     """Return the global generators of random numbers that a function may use: `random`, `numpy.random`.
 
     Generators of the user's own, such as `numpy.random.default_rng()`, do not count.
+
+    Args:
+        function: The function.
+        own: The arguments that are known to be such generators.
 
     Example:
         >>> import random
@@ -91,10 +95,27 @@ def draws_random(function: Any) -> frozenset[str]:
         return frozenset()
     found: set[str] = set()
     for code, space in _reached(function):
-        found |= _drawn_by(code, space)
+        found |= _drawn_by(code, space, own)
+        own = ()  # in the functions that it calls, the names mean something else
         if len(found) == 2:
             break
     return frozenset(found)
+
+
+def only_seeds(function: Any) -> bool:
+    """Tell whether all that a function does with the global generators is to seed them: what they drew is no matter.
+
+    Example:
+        >>> import random
+        >>> only_seeds(lambda: random.seed(1)), only_seeds(lambda: random.random())
+        (True, False)
+    """
+    return all(
+        chain[-1:] == ("seed",) and len(chain) > 1
+        for code, space in _reached(function)
+        for chain in _chains(code)
+        if _drawn_by_chain(chain, code, space) is not None
+    )
 
 
 def handles_random_states(function: Any) -> bool:
@@ -119,16 +140,17 @@ def _names_anything(function: FunctionType) -> bool:
     )
 
 
-def _drawn_by(code: CodeType, space: Mapping[str, Any]) -> set[str]:
-    found: set[str] = set()
-    for chain in _chains(code):
-        kind = _generator_of(chain, space)
-        if kind is not None:
-            found.add(kind)
-        elif "numpy" in sys.modules and not _DRAWING_METHODS.isdisjoint(chain[1:]):  # noqa: SIM102
-            if not _words(code) & _GIVEN_GENERATOR and space.get(chain[0]) is not random:
-                found.add("numpy.random")
-    return found
+def _drawn_by(code: CodeType, space: Mapping[str, Any], own: Collection[str]) -> set[str]:
+    chains = (chain for chain in _chains(code) if chain[0] not in own)
+    return {kind for chain in chains if (kind := _drawn_by_chain(chain, code, space)) is not None}
+
+
+def _drawn_by_chain(chain: tuple[str, ...], code: CodeType, space: Mapping[str, Any]) -> str | None:
+    kind = _generator_of(chain, space)
+    if kind is None and "numpy" in sys.modules and not _DRAWING_METHODS.isdisjoint(chain[1:]):  # noqa: SIM102
+        if not _words(code) & _GIVEN_GENERATOR and space.get(chain[0]) is not random:
+            return "numpy.random"
+    return kind
 
 
 def _generator_of(chain: tuple[str, ...], space: Mapping[str, Any]) -> str | None:

@@ -7,14 +7,15 @@ that its first one met, or that the one before it left, and those that draw afte
 
 from __future__ import annotations
 
+import random
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nbflow.core.code_reach import draws_random, handles_random_states
+from nbflow.core.code_reach import draws_random, handles_random_states, only_seeds
 from nbflow.core.fingerprint import known_fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from nbflow.core.task import Task
     from nbflow.engine.frozen import FrozenGraph
@@ -41,20 +42,36 @@ def drawers(graph: FrozenGraph) -> dict[int, frozenset[str]]:
     }
 
 
-def drawing_after(graph: FrozenGraph, node: int, drew: Callable[[Task], frozenset[str]]) -> dict[int, str]:
+def drawing_after(
+    graph: FrozenGraph, node: int, drew: Callable[[Task], frozenset[str]], own: Collection[str] = ()
+) -> dict[int, str]:
     """Return the tasks that drew, after a task, on a generator that it may draw on, and what to say of them.
+
+    Who draws after somebody has seeded the generator draws what it drew.
 
     Args:
         graph: The graph of now.
         node: The task.
         drew: Tells on which generators a task of it drew then.
+        own: The arguments of the task that are generators of the user's own.
     """
     task, found = graph.tasks[node], {}
-    names = draws_random(task.run) | drew(task)
-    for other in range(node + 1, len(graph.tasks)) if names else ():
-        if shared := sorted(names & drew(graph.tasks[other])):
-            found[other] = f"draws on {shared[0]} after {task.name!r}"
+    names = draws_random(task.run, own) | drew(task)
+    for other in range(node + 1, len(graph.tasks)):
+        shared = names & drew(graph.tasks[other]) if names else None
+        if shared and only_seeds(graph.tasks[other].run):
+            names -= shared
+        elif shared:
+            found[other] = f"draws on {min(shared)} after {task.name!r}"
     return found
+
+
+def is_generator(value: Any) -> bool:
+    """Tell whether a value is a generator of random numbers of the user's own."""
+    kind = type(value)
+    return kind is random.Random or (
+        kind.__name__ in ("Generator", "RandomState") and kind.__module__.startswith("numpy.random")
+    )
 
 
 def _run_of(task: Task) -> Any:
@@ -111,7 +128,7 @@ class Draws:
             str, dict[int, Any]
         ] = {}  # by generator and task, how a task that is not called left it
         self._alone: frozenset[Task] = frozenset()
-        self._going_on: set[str] = set()
+        self._going_on: dict[str, int] = {}  # by generator, the last task that was called and drew otherwise
         self._begun: set[Place] = set()
         self._met_by: tuple[int, dict[Task, frozenset[str]]] | None = None
         for number in self.names:
@@ -156,10 +173,15 @@ class Draws:
             restore(self.met[place])
             return
         self._begun.add(place)
-        states = {**self._left_before(number, names), **self._earlier.get(place, {})}
-        restore({name: state for name, state in states.items() if name not in self._going_on})
+        left = self._left_before(number, names)
+        states = {name: state for name, (_, state) in left.items()} | self._earlier.get(place, {})
+        for name, last in self._going_on.items():
+            if name in states and left.get(name, (-1,))[0] < last:  # else one that seeds stands between
+                del states[name]
+        restore(states)
         if task not in self._alone:
-            self._going_on.update(names)
+            for name in names:
+                self._going_on[name] = max(number, self._going_on.get(name, -1))
         self.met[place] = state_of(names)
 
     def ended(self, number: int, child: int) -> None:
@@ -168,13 +190,13 @@ class Draws:
         if names is not None:
             self.left[self._graph.tasks[number], child] = state_of(names)
 
-    def _left_before(self, number: int, names: Iterable[str]) -> States:
-        """Return the states that the tasks before one have left that are not called: those it would meet."""
-        found: States = {}
+    def _left_before(self, number: int, names: Iterable[str]) -> dict[str, tuple[int, Any]]:
+        """Return the states that the tasks before one have left that are not called: those it would meet, and whose."""
+        found: dict[str, tuple[int, Any]] = {}
         for name in names:
             before = [one for one in self._left_at.get(name, ()) if one < number]
             if before:
-                found[name] = self._left_at[name][max(before)]
+                found[name] = max(before), self._left_at[name][max(before)]
         return found
 
     def names_of(self, task: Task) -> frozenset[str]:

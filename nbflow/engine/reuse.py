@@ -22,7 +22,7 @@ from nbflow.engine.filehistory import is_cell
 from nbflow.engine.followed import ATOMS, MOST_ELEMENTS
 from nbflow.engine.frozen import ORDINARY
 from nbflow.engine.inputs import Inputs
-from nbflow.engine.random_state import drawing_after
+from nbflow.engine.random_state import drawing_after, is_generator
 from nbflow.errors import ValueReleasedError
 
 if TYPE_CHECKING:
@@ -330,7 +330,10 @@ class Reuse(NoReuse):
             one = then[task]
             return frozenset() if one is None else self._draws.names_of(one)
 
-        return drawing_after(self._graph, node, drew)
+        given = self._given(node, -1) if not self._graph.is_map[node] else ()
+        return drawing_after(
+            self._graph, node, drew, {key for key, _, value in given if is_generator(value)}
+        )
 
     def _note_reached(self, taker: int, taken: Mapping[str, Taken]) -> None:
         assert self._reached is not None

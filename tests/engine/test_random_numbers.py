@@ -124,6 +124,21 @@ def test_who_shuffles_with_a_generator_of_its_own_does_not_draw_after_who_seeds_
     assert plan.tasks == (seeded,)
 
 
+def test_who_draws_behind_a_seed_does_not_come_again_after_who_drew_before():
+    """Values, rule V2: what was drawn before makes no difference there."""
+    with Flow("f") as flow:
+        drawn = task(draw_plainly)()
+        seeded = task(seed)()
+        below = task(draw_by_helper)(upstream_tasks=[seeded])
+    run = flow.start()
+    run.wait(LIMIT_S)
+
+    again = the_rerun_of(run, [drawn])
+
+    assert again.plan.tasks == (drawn,)
+    assert the_rerun_of(again, [drawn, below]).results[below] == run.results[below]
+
+
 def test_who_looks_at_the_state_of_the_generator_counts_as_drawing():
     """Values, rule V1."""
     with Flow("f") as flow:
