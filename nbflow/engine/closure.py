@@ -319,7 +319,7 @@ class Closure:
 
     def _is_portable(self, node: int) -> bool:
         last = self._last[node]
-        return bool(self._graph.tasks[node].portable) or (last is not None and last.source == "pinned")
+        return bool(self._graph.tasks[node].portable) or (last is not None and last.source in STICKY)
 
     def _around(self, node: int) -> Iterator[int]:
         yield from self._graph.enclosing(self._graph.shape_of[node])

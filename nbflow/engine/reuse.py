@@ -331,9 +331,7 @@ class Reuse(NoReuse):
             return frozenset() if one is None else self._draws.names_of(one)
 
         given = self._given(node, -1) if not self._graph.is_map[node] else ()
-        return drawing_after(
-            self._graph, node, drew, {key for key, _, value in given if is_generator(value)}
-        )
+        return drawing_after(self._graph, node, drew, {key for key, _, value in given if is_generator(value)})
 
     def _note_reached(self, taker: int, taken: Mapping[str, Taken]) -> None:
         assert self._reached is not None

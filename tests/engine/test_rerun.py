@@ -336,6 +336,20 @@ def test_an_edited_value_makes_a_fork_and_stays_marked(story):
     assert third.plan[story.load].why == "edited in run 2"
 
 
+def test_an_edited_value_stays_when_its_block_is_opened_for_another_task(story):
+    first = story.flow.start(paused=True)
+    first.until(story.fit)
+    first.set_result(story.fit, 5)
+    first.resume()
+    first.wait()
+
+    second = story.rerun([story.score])
+
+    assert second.plan.blocks[0].opens
+    assert not second.plan[story.fit].runs
+    assert second.results[story.report] == "6!"
+
+
 def test_a_pinned_value_is_taken_over_whatever_runs(story):
     first = story.run()
     first.pin(story.load)

@@ -49,9 +49,14 @@ def judge(
 ) -> list[Finding]:
     """Return the first difference of a sort in each step, up to the first step with a wrong value."""
     findings: list[Finding] = []
+    given: set[str] = set()
     for number, one in enumerate(found):
         step = steps[number - 1] if number else None
         op = step.op if step else FIRST
+        if step is not None and op in (do.SET, do.RUN):
+            given = {step.task} if op == do.SET else set()
+        elif given & one.ran & program.block:
+            break  # its block was opened for another task: the value that was set is gone, as the plan says
         if one.error or one.refused:
             got = one.error or one.refused
             sort = ERROR if one.error else REFUSED
