@@ -51,6 +51,11 @@ def number() -> int:
     return int(_settled().number)
 
 
+def stands_still() -> bool:
+    """Tell whether the newest run is not over, after it has come to an end or stands still."""
+    return not _settled().is_finished
+
+
 def held() -> list[str]:
     """Return the tasks at which the newest run stands still."""
     run = _settled()

@@ -162,10 +162,15 @@ class ShellPlayer:
                 self._rerun(found, "stale --hold")
                 self.texts[step.task] = cell_of(self.program[step.task], step.fixed)
                 self._execute(found, self.texts[step.task], step.task)
-                while (held := self.host.call("held")) and not (found.error or found.refused):
-                    if step.task in held:
+                is_mended = False
+                while self.host.call("stands_still") and not (found.error or found.refused):
+                    if step.task in self.host.call("held") and not is_mended:
                         self._execute(found, f"%flow retry {FLOW} {step.task}")
-                    self._execute(found, f"%flow resume {FLOW}")
+                        is_mended = True
+                    else:
+                        self._execute(found, f"%flow resume {FLOW}")
+                if not (is_mended or found.error or found.refused):  # nothing failed: see `Player`
+                    self._rerun(found, "stale")
                 if found.refused:
                     self.host.execute(f"%flow cancel {FLOW}\n%flow wait {FLOW}", "line")
 
