@@ -55,8 +55,8 @@ def judge(
         op = step.op if step else FIRST
         if step is not None and op in (do.SET, do.RUN):
             given = {step.task} if op == do.SET else set()
-        elif given & one.ran & program.block:
-            break  # its block was opened for another task: the value that was set is gone, as the plan says
+        elif given & one.ran & program.below(one.ran & program.block):
+            break  # a block was opened for another task: the value that was set below is gone, as the plan says
         if one.error or one.refused:
             got = one.error or one.refused
             sort = ERROR if one.error else REFUSED
