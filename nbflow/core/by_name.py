@@ -40,7 +40,8 @@ def callable_by_name(
                 f"{name} chooses what to call by its first argument, which must be free; wrap it in a function"
             )
         return _by_position(function, signature, fills_in=False)
-    if not (hasattr(function, "__wrapped__") or isinstance(function, functools.partial)):
+    takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    if takes_any or not (hasattr(function, "__wrapped__") or isinstance(function, functools.partial)):
         return function
     try:
         taken = inspect.signature(function, follow_wrapped=False)

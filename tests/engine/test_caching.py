@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,17 +17,7 @@ from nbflow.cache_validators import (
 )
 from nbflow.states import Cached, Mapped, Pending, Success
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(autouse=True)
-def no_caches() -> Iterator[None]:
-    context.caches.clear()
-    yield
-    context.caches.clear()
 
 
 def counting(**options):

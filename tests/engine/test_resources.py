@@ -534,7 +534,6 @@ def test_a_cached_setup_that_was_given_is_believed():
 
     assert state.result[a].result == "kept"
     assert "setup" not in lines
-    context.caches.clear()
 
 
 def test_what_a_resource_is_given_may_be_any_task(diary, executor):

@@ -34,13 +34,6 @@ def whys(plan):
     return {step.task.name: step.why for step in plan.steps if step.runs}
 
 
-@pytest.fixture(autouse=True)
-def _no_caches():
-    context.caches.clear()
-    yield
-    context.caches.clear()
-
-
 def the_run_of(flow, **options):
     run = flow.start(**options)
     run.wait(LIMIT_S)

@@ -27,6 +27,11 @@ class Lamp:
         pass
 
 
+@task
+def one():
+    return 1
+
+
 def stored(flow: Flow) -> StoredRun:
     return flow.stored_runs()[-1]
 
@@ -50,7 +55,7 @@ def test_nothing_is_made_before_the_first_run(store):
 
 def test_the_folder_stays_the_same_when_the_kernel_changes_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    flow = Flow("f", store="here")
+    flow = Flow("f", store="here", tasks=[one])
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
 
@@ -262,8 +267,8 @@ def test_a_pinned_value_is_named_as_such_when_the_run_has_ended(store):
 
 
 def test_numbers_go_on_where_an_earlier_kernel_stopped(store):
-    Flow("f", store=store).run()
-    later = Flow("f", store=store)
+    Flow("f", store=store, tasks=[one]).run()
+    later = Flow("f", store=store, tasks=[one])
 
     later.run()
 
@@ -272,7 +277,7 @@ def test_numbers_go_on_where_an_earlier_kernel_stopped(store):
 
 
 def test_only_the_newest_runs_are_kept(store):
-    flow = Flow("f", store=store)
+    flow = Flow("f", store=store, tasks=[one])
     for _ in range(folder_module.KEPT_RUNS + 2):
         flow.run()
 
