@@ -261,15 +261,15 @@ def test_filter_drops_what_failed_or_was_skipped(executor):
     assert state.result[default].result == [0, 3]
 
 
-def test_a_filter_may_log_what_it_drops(caplog):
+def test_a_filter_may_log_what_it_keeps(caplog):
     """8.4"""
     with Flow("f") as flow:
-        t = FilterTask(filter_func=lambda x: x > 1, log_func=lambda x: f"dropped {x}")([1, 2])
+        t = FilterTask(filter_func=lambda x: x > 1, log_func=lambda kept: f"kept {kept}")([1, 2])
 
     with caplog.at_level(logging.INFO, logger="nbflow"):
         assert flow.run().result[t].result == [2]
 
-    assert "dropped 1" in caplog.text
+    assert "kept [2]" in caplog.text
 
 
 def test_a_filter_with_a_strict_trigger_fails_with_its_inputs():

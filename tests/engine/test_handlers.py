@@ -233,7 +233,7 @@ def test_flow_handlers_are_chained():
     """4.11"""
     first, second = Seen(lambda new: Failed() if new.is_successful() else None), Seen()
 
-    Flow("f", state_handlers=[first, second]).run()
+    Flow("f", tasks=[Task("t")], state_handlers=[first, second]).run()
 
     assert second.news == [Running, Failed]
 
@@ -292,7 +292,7 @@ def test_on_failure_of_a_flow_is_not_called_for_a_success():
     """4.11"""
     called = []
 
-    Flow("f", on_failure=lambda flow, state: called.append(state)).run()
+    Flow("f", tasks=[Task("t")], on_failure=lambda flow, state: called.append(state)).run()
 
     assert called == []
 
@@ -330,7 +330,7 @@ def test_the_terminal_handler_may_change_the_state_it_is_given():
         state.message = "renamed"
         return state
 
-    assert Flow("f", terminal_state_handler=rename).run().message == "renamed"
+    assert Flow("f", tasks=[Task("t")], terminal_state_handler=rename).run().message == "renamed"
 
 
 def test_an_error_of_the_terminal_handler_fails_the_run():
