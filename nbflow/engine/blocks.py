@@ -88,13 +88,16 @@ class Holding:
             return self.host.context.copy()
         return None if self.context is None else self.context.copy()
 
-    def cleaned(self) -> None:
-        """Note that its resource is gone; what an earlier try of the setup has left may still be there."""
+    def cleaned(self) -> BlockStatus:
+        """Note that its resource is gone; returns the status it is to have.
+
+        What an earlier try of the setup has left may still be there.
+        """
         self.is_open = False
         if self.half:
-            self.status = BlockStatus.LEAKED
-        else:
-            self.error, self.status = None, BlockStatus.CLEANED
+            return BlockStatus.LEAKED
+        self.error = None
+        return BlockStatus.CLEANED
 
     @property
     def name(self) -> str:

@@ -554,9 +554,8 @@ class Pipeline:
                 else:
                     keeper.opened(held)
             elif role == CLEANUP:
-                held.cleaned()
                 self._record.holdings.closed(held)
-                self._record.set_block(held, held.status)
+                self._record.set_block(held, held.cleaned())
                 keeper.closed(held)
         elif is_setup:
             self._record.set_block(held, BlockStatus.LEAKED if held.half else BlockStatus.CLOSED)

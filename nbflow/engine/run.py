@@ -328,7 +328,7 @@ class RunLoop:
             return
         if role == CLEANUP:
             if outcome.error is None:  # it was told to be left, which is no longer so
-                held.cleaned()
+                held.status = held.cleaned()
                 self.keeper.closed(held)
             return
         error: BaseException | None
@@ -347,7 +347,7 @@ class RunLoop:
             if error is not None:
                 self.keeper.failed(held, error)
         if error is None:
-            held.cleaned()
+            held.status = held.cleaned()
         else:
             held.error, held.status = error, BlockStatus.LEAKED
             held.clean_again = functools.partial(self.clean_again, held)
@@ -1053,8 +1053,7 @@ class RunLoop:
                 self.pipeline.leak(held, error, None)
             else:
                 self.record.holdings.closed(held)
-                held.cleaned()
-                self.record.set_block(held, held.status)
+                self.record.set_block(held, held.cleaned())
         if self.failure is not None or self._giving_up:
             self._name_unended()
         if self._session is not None:

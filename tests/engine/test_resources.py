@@ -74,6 +74,17 @@ def test_everything_happens_once_and_in_order(diary, executor):
     assert state.result[cleanup] == Success(result=None)
 
 
+def test_each_step_in_the_life_of_a_block_is_an_event(diary, executor):
+    """Rule 7: whoever follows the run sees it, the panel too."""
+    with Flow("f") as flow, diary.manager()() as r:
+        diary.task("use")(r)
+
+    flow.run(executor=executor)
+
+    notes = [event.note for event in flow.runs[-1].events if event.kind == "block"]
+    assert notes == ["opening", "open", "closing", "cleaned"]
+
+
 def test_a_resource_that_is_not_passed_on_is_there_all_the_same(diary, executor):
     """1.6"""
     with Flow("f") as flow, diary.manager()():
