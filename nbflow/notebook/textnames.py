@@ -90,8 +90,8 @@ def names_asked(node: ast.AST) -> ast.expr | None:
         return node.right
     if isinstance(node, ast.Compare) and isinstance(node.left, ast.Constant):
         return node.comparators[0]
-    if isinstance(node, ast.keyword) and node.arg is None:
-        return node.value
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
+        return next((word.value for word in node.keywords if word.arg is None), None)
     return None
 
 

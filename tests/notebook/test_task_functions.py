@@ -261,6 +261,10 @@ def test_an_edit_of_a_value_that_is_looked_up_like_this_is_stale_for_it(notebook
     assert printed.run() == ["200"]
 
 
+def test_all_names_are_read_where_all_are_handed_on(printed):
+    assert printed("T one = 1", "def pick(one, **rest): return one", "T print(pick(**globals()))") == ["1"]
+
+
 def test_a_name_that_the_source_says_is_looked_up_alone(notebook, printed):
     printed("T a = 1", "T b = 2")
 
