@@ -15,6 +15,7 @@ from typing import Any
 
 from nbflow.core.object_content import PLAIN_ITERATORS, class_data
 from nbflow.core.ownership import is_ours
+from nbflow.core.pure_calls import copies_on_write
 from nbflow.core.value_traits import is_fixed
 from nbflow.errors import CannotCopyError
 
@@ -221,7 +222,7 @@ class _Copier:
 
     def _index(self, value: Any) -> Any:
         _require_fixed_cells([value])
-        return value.view()
+        return _copied_index(value)
 
 
 def _require_plain(kind: Any) -> None:
@@ -262,15 +263,21 @@ def _copied_table(table: Any, columns: list[Any], spend: Any) -> Any:
     _require_fixed_cells(columns)
     if any(not is_fixed(item) for item in table.attrs.values()):
         raise CannotCopyError("its attrs may change")
-    pandas: Any = sys.modules["pandas"]
     written_over = not all(map(_is_plain_column, columns))
-    if int(pandas.__version__.partition(".")[0]) >= 3 and not written_over:
+    if copies_on_write() and not written_over:
         copied = table.copy(deep=False)  # written to one of the two, it gets memory of its own
     else:
         size = table.memory_usage(index=True)
         spend(int(size.sum()) if hasattr(size, "sum") else int(size))
         copied = table.copy(deep=True)
+        for name in ("index", "columns") if not copies_on_write() else ():
+            if hasattr(table, name):  # which the copy shares, and pandas 2 lets write to
+                setattr(copied, name, _copied_index(getattr(table, name)))
     return copied
+
+
+def _copied_index(index: Any) -> Any:
+    return index.view() if copies_on_write() else index.copy(deep=True)
 
 
 def _require_fixed_cells(columns: list[Any]) -> None:
