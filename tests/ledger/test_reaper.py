@@ -265,17 +265,17 @@ from nbflow.engine.blocks import Holding
 
 flow = Flow("nested")
 stack = ExitStack()
+stack.enter_context(flow)
 
 def set_up_nested(cls, folder, name):
-    with flow:
-        block = resource_manager(cls, name=name, cleanup_timeout_s=600)("?")
-        stack.enter_context(block)
-        one = Holding(block, -1)
-        one.manager = cls(folder + "/" + name)
-        held[name] = one
-        keeper.intend(one)
-        one.resource = one.manager.setup()
-        keeper.opened(one)
+    block = resource_manager(cls, name=name, cleanup_timeout_s=600)("?")
+    stack.enter_context(block)
+    one = Holding(block, -1)
+    one.manager = cls(folder + "/" + name)
+    held[name] = one
+    keeper.intend(one)
+    one.resource = one.manager.setup()
+    keeper.opened(one)
 """
 
 
