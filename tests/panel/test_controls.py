@@ -186,6 +186,7 @@ def test_parameters_may_be_called_like_the_options_of_a_start(make_panel):
     with Flow("f") as flow:
         words = [Parameter(word, default=1) for word in ("paused", "hold_on_failure", "executor", "self")]
         total = task(lambda numbers: sum(numbers), name="total")(words)
+        task(lambda number: number, name="more")(total)  # what a step leaves to be done
     panel = make_panel(flow)
 
     panel.buttons["run"].click()
