@@ -146,7 +146,7 @@ class Holdings:
     def alive(self) -> list[Holding]:
         """Return what may be alive: being set up, open, being cleaned up."""
         lives = (BlockStatus.OPENING, BlockStatus.OPEN, BlockStatus.CLOSING)
-        return [held for held in self._all.values() if held.owes_cleanup or held.status in lives]
+        return [held for held in tuple(self._all.values()) if held.owes_cleanup or held.status in lives]
 
     def failed(self) -> list[Holding]:
         """Return the resources whose cleanup failed, which may be left, opened last first."""

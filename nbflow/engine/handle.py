@@ -812,9 +812,9 @@ class Run:
             self._loop.end_soon(reason, threads_s)
 
     @property
-    def cleans_up(self) -> bool:
-        """Whether a cleanup is going on."""
-        return any(self._record.holdings.status(block) is BlockStatus.CLOSING for block in self.graph.blocks)
+    def has_open_blocks(self) -> bool:
+        """Whether a block is being set up, is open or is being cleaned up."""
+        return bool(self._record.holdings.alive())
 
 
 def watch_for_end() -> None:

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from nbflow.engine.handle import Run
 
 THREADS_S = 3.0  # for threads that cannot be stopped, before cleanups begin beside them
-BUDGET_S = 4.0  # until the process ends if nothing is cleaned up
-LIMITS_S = (30.0, 5.0, 0.0)  # for cleanups that run, at the first SIGTERM, the second, and those after it
+BUDGET_S = 4.0  # until the process ends if no block is open
+LIMITS_S = (
+    30.0,
+    5.0,
+    0.0,
+)  # for setups, which are left to end, and cleanups: at the first SIGTERM, the second, and those after it
 _SLICE_S = 0.01
 
 
@@ -72,12 +76,12 @@ class Terminator:
 
 
 def wait_for_cleanups(runs: Iterable[Run], budget_s: float, limit_s: float | None = None) -> None:
-    """Wait until runs are over; after `budget_s` seconds only for those that are in a cleanup, up to `limit_s`."""
+    """Wait until runs are over; after `budget_s` seconds only for those with an open block, up to `limit_s`."""
     began = time.monotonic()
     until = began + budget_s
     going = list(runs)
     while going := [run for run in going if not run.is_finished]:
-        if time.monotonic() >= until and not any(run.cleans_up for run in going):
+        if time.monotonic() >= until and not any(run.has_open_blocks for run in going):
             return
         if limit_s is not None and time.monotonic() >= began + limit_s:
             return

@@ -137,6 +137,18 @@ def test_a_handler_of_the_user_is_called_afterwards(number):
     assert output_after(number, before=handler) == (["working", "cleanup", "mine"], 3)
 
 
+def test_a_setup_is_left_to_end_and_is_then_cleaned_up():
+    """Rule 13: however short the time for what has nothing open."""
+    setup = 'print("working", flush=True); exec("while not context.cancelled(): time.sleep(0.01)"); return "server"'
+    script = SCRIPT.replace('return "server"', setup)
+    before = "from nbflow.engine import termination; termination.BUDGET_S = 0"
+
+    assert output_after(signal.SIGTERM, before=before, script=script) == (
+        ["working", "cleanup"],
+        -signal.SIGTERM,
+    )
+
+
 def test_who_sends_it_again_and_again_does_not_wait_for_a_cleanup():
     """Rule 6: the first waits, the second not so long, the third not at all."""
     script = SCRIPT.replace('print("cleanup", flush=True)', 'print("cleanup", flush=True); time.sleep(3600)')
