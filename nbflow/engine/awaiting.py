@@ -124,6 +124,14 @@ def close_loop() -> None:
     outer = asyncio._get_running_loop()
     asyncio._set_running_loop(None)
     try:
+        end_loop(loop)
+    finally:
+        asyncio._set_running_loop(outer)
+
+
+def end_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what was left on an event loop that stands, give it a moment to end, and close the loop."""
+    try:
         left = asyncio.all_tasks(loop)
         for task in left:
             task.cancel()
@@ -133,5 +141,4 @@ def close_loop() -> None:
     except Exception:
         logging.getLogger("nbflow").exception("an event loop did not end well")
     finally:
-        asyncio._set_running_loop(outer)
-        loop.close()
+        loop.close()  # without waiting for its helpers, which may hang

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.context import context_without_work, work_of
 from nbflow.engine import forks
 from nbflow.engine.attempt import AWAITED, _raise_in_thread
+from nbflow.engine.awaiting import end_loop
 from nbflow.engine.inbox import SLICE_S
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from nbflow.engine.event_loop_on_demand import EventLoopOnDemand
 
-LEFT_TASKS_S = 1.0  # for what a task left on the event loop, when it is closed
 BLOCKED_S = 0.3  # a loop that has not looked at a cancel for so long is blocked by what is to be cancelled
 
 
@@ -78,20 +77,7 @@ class EventLoop:
             with suppress(BaseException):
                 loop.run_forever()
         with suppress(BaseException):
-            self._end(loop)
-
-    def _end(self, loop: asyncio.AbstractEventLoop) -> None:
-        try:
-            left = asyncio.all_tasks(loop)
-            for task in left:
-                task.cancel()
-            if left:
-                loop.run_until_complete(asyncio.wait(left, timeout=LEFT_TASKS_S))
-            loop.run_until_complete(loop.shutdown_asyncgens())
-        except Exception:
-            logging.getLogger("nbflow").exception("an event loop did not end well")
-        finally:
-            loop.close()  # without waiting for its helpers, which may hang
+            end_loop(loop)
 
     def close(self, timeout_s: float) -> None:
         """Let it end, waiting at most this long for its thread."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nbflow.core.code import fingerprint_of
 from nbflow.core.context import context_without_work
 from nbflow.core.states import Mapped, Paused, State
-from nbflow.engine.blocks import BlockStatus
 from nbflow.engine.closure import ALL
 from nbflow.engine.compare import Comparison, compare
 from nbflow.engine.events import told, warn_safely
@@ -55,6 +54,7 @@ if TYPE_CHECKING:
 
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
+    from nbflow.engine.blocks import BlockStatus
     from nbflow.engine.capture import TaskLog
     from nbflow.engine.events import Event, Listener
     from nbflow.engine.executor import Executor
