@@ -73,14 +73,15 @@ def test_a_cancel_of_the_outer_run_lets_the_inner_one_clean_up(what, outer_on, i
 
 
 def in_a_daemon(run):
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(0.01)
+    threading.Thread(target=run, daemon=True).start()
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:  # the task does not end by itself when the inner run has been cancelled
+        time.sleep(0.002)
 
 
 async def in_a_pool(run):
     await asyncio.to_thread(run)
+    await asyncio.sleep(PATIENCE_S)
 
 
 @pytest.mark.parametrize("way", [in_a_daemon, in_a_pool])
