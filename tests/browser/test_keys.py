@@ -24,6 +24,14 @@ IN_VSCODE = """panel => {
   delete document.body.dataset.vscodeThemeKind;
   return [backgroundColor, color];
 }"""
+COUNT_LOST = """panel => {
+  window.nbflowLost = 0;
+  const look = () => {
+    if (!panel.contains(document.activeElement)) window.nbflowLost++;
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
 RECORD_SAID = """panel => {
   window.nbflowSaid = [];
   const observer = new MutationObserver(() => {
@@ -77,6 +85,22 @@ def test_no_key_in_the_panel_does_anything_to_a_cell(work, app):
     assert page.page.locator(".jp-Notebook .jp-MarkdownCell").count() == 0
     page.run_cell(3)
     panel.expect_state("Success")
+    assert page.errors == []
+
+
+@BOTH_APPS
+def test_a_button_that_is_disabled_while_it_works_leaves_the_focus_in_the_panel(work, app):
+    page, panel = work(app)
+    panel.button("Step").focus()
+    panel.element.evaluate(COUNT_LOST)
+
+    for task in ("Workshop-1", "Workshop.setup-1"):
+        expect(panel.button("Step")).to_be_focused()
+        page.page.keyboard.press("Enter")
+        panel.expect_row(task, "Success")
+
+    expect(panel.button("Step")).to_be_focused()
+    assert page.page.evaluate("() => window.nbflowLost") == 0
     assert page.errors == []
 
 

@@ -7,21 +7,26 @@ const ASKING = ["run", "step", "step_block", "rerun"];
 let notesMade = 0;
 
 /**
- * A button is disabled while its command is carried out, and so loses the focus: give it back, that the next step
- * is one more press of the same key. And let nobody read out the icons.
- * @param {Element} controls  @param {AbortSignal} signal
+ * A button is disabled while its command is carried out, and so loses the focus, with which the next key would go
+ * to Jupyter: the bar holds it meanwhile, and gives it back, that the next step is one more press of the same key.
+ * And let nobody read out the icons.
+ * @param {HTMLElement} controls  @param {AbortSignal} signal
  */
 export function tendButtons(controls, signal) {
   /** @type {HTMLButtonElement | null} */
   let pressed = null;
+  controls.tabIndex = -1;
   const tend = () => {
     hideIcons(controls);
     tellState(controls.querySelector(".nbflow-command-hold"), "aria-pressed");
-    const isFree = !document.activeElement || document.activeElement === document.body;
-    if (isFree && pressed && !pressed.disabled) pressed.focus({ preventScroll: true });
+    const { activeElement } = document;
+    const isFree = !activeElement || [document.body, controls, pressed].includes(activeElement);
+    if (!isFree || !pressed) return;
+    const holder = pressed.disabled || !pressed.checkVisibility() ? controls : pressed;
+    if (holder !== activeElement) holder.focus({ preventScroll: true });
   };
   controls.addEventListener("focusin", (event) => {
-    pressed = /** @type {Element} */ (event.target).closest("button");
+    if (event.target !== controls) pressed = /** @type {Element} */ (event.target).closest("button");
   }, { signal });
   // Who has gone elsewhere, by key or by mouse, stays there.
   document.addEventListener("focusin", (event) => {
