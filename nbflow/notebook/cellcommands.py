@@ -10,7 +10,9 @@ from IPython.display import display
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.check import check as find_problems
 from nbflow.notebook.definition import mend_order
+from nbflow.notebook.magic_command import command, say
 from nbflow.notebook.news import News
+from nbflow.notebook.options import Option
 from nbflow.notebook.overview import GONE, PASSED_OVER, cell_table, labels
 from nbflow.notebook.presence import saved_notebook
 from nbflow.render.build import draw
@@ -18,12 +20,13 @@ from nbflow.render.html import html
 from nbflow.render.text import text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from nbflow.notebook.commands import Call
+    from nbflow.notebook.magic_command import Call
     from nbflow.notebook.overview import Cell
 
+CELLS = Option(("--cells",), "a box around what each cell made")
 
+
+@command("show", options=(CELLS,))
 def show(call: Call) -> None:
     """Draw the flow, with boxes around what each cell made if asked for; say which cells may be gone."""
     flow = call.flow
@@ -40,27 +43,29 @@ def show(call: Call) -> None:
         display({"text/html": html(drawing), "text/plain": text(drawing)}, raw=True)
     if old:
         said = [f"{cell.label}: {cell.note}" for cell in old]
-        _say("\n".join([*said, f"%flow prune {flow.name} takes out what they added"]))
+        say("\n".join([*said, f"%flow prune {flow.name} takes out what they added"]))
 
 
+@command("cells")
 def cells(call: Call) -> None:
     """Say which cell adds what."""
     display(cell_table(call.flow))
 
 
+@command("check")
 def check(call: Call) -> None:
     """List what is wrong with the flow, before anything runs."""
     display(find_problems(call.flow))
 
 
+@command("prune", "[CELL...]")
 def prune(call: Call) -> None:
     """Take out what cells added that are no longer in the notebook, or what the cells given added."""
     flow = call.flow
     every = list(cell_table(flow))
-    words = [word for word in (call.options.target, call.options.value) if word is not None]
-    chosen = [_find(word, every, call) for word in words] if words else _no_longer_there(every)
+    chosen = [_find(word, every, call) for word in call.words] if call.words else _no_longer_there(every)
     if not chosen:
-        _say(
+        say(
             f"{flow.name}: no cell is known to be gone; %flow prune {flow.name} 3 takes out what In [3] added"
         )
         return
@@ -69,7 +74,7 @@ def prune(call: Call) -> None:
     mend_order(flow)
     for cell in chosen:
         names = ", ".join(task.name for task in cell.tasks if not task.auto_generated) or "no tasks"
-        _say(f"{flow.name}: what {cell.label} added is taken out: {names}")
+        say(f"{flow.name}: what {cell.label} added is taken out: {names}")
     news.show()
 
 
@@ -90,13 +95,4 @@ def _find(word: str, every: list[Cell], call: Call) -> Cell:
     )
 
 
-def _say(said: str) -> None:
-    display({"text/plain": said}, raw=True)
-
-
-COMMANDS: Mapping[str, Callable[[Call], None]] = {
-    "show": show,
-    "cells": cells,
-    "check": check,
-    "prune": prune,
-}
+COMMANDS = (show, cells, check, prune)

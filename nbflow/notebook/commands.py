@@ -1,59 +1,31 @@
-"""What `%flow` can do, one function for each subcommand: read, call one library function, display."""
+"""The commands of `%flow`, one function each: read, call one library function, display. `COMMANDS` has them all."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
-from nbflow.engine.given_parameters import GivenParameters
-from nbflow.notebook import cellcommands, mending, reruns
-from nbflow.notebook.exportcommand import export_flow
 from nbflow.notebook.failures import raise_failure
-from nbflow.notebook.lookup import find_task, going_run, newest_run, unfinished_run
-from nbflow.notebook.options import parameters
+from nbflow.notebook.lookup import going_run, newest_run, unfinished_run
+from nbflow.notebook.magic_command import command, say
+from nbflow.notebook.options import EXECUTOR, HOLD, NO_RAISE, PARAMETERS, PAUSED, Option
 from nbflow.notebook.shown import follower_of
 from nbflow.registry import flows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from nbflow.core.task import Task
     from nbflow.engine.handle import Run
-    from nbflow.flow import Flow
+    from nbflow.notebook.magic_command import Call
+
+INTO = Option(("--into",), "stop at each child of a mapped task")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One use of the magic: the flow, the options as given, and the user's names."""
-
-    flow: Flow
-    options: Any
-    namespace: Mapping[str, object]
-    magic: str
-
-    def start_options(self) -> dict[str, Any]:
-        """Return the keyword arguments of `flow.run` and `flow.start`."""
-        values = GivenParameters(parameters(self.options.parameters, self.magic))
-        given: dict[str, Any] = {"parameters": values}
-        if self.options.executor is not None:
-            given["executor"] = self.options.executor
-        return given
-
-    def task(self) -> Task:
-        """Return the task that `--task`, or the word after the name, names."""
-        text = self.options.task or self.options.target
-        if text is None:
-            raise UsageError(f"{self.magic}: which task? add --task NAME")
-        run = unfinished_run(self.flow)  # a new one would be of the flow as it is now
-        slugs = self.flow.slugs if run is None else run.graph.slugs
-        return find_task(self.flow.name, slugs, text, self.namespace, self.magic)
-
-
+@command("run", options=(PARAMETERS, EXECUTOR, NO_RAISE))
 def run(call: Call) -> None:
     """Run the flow and draw how it ended; the cell takes as long as the run, and fails if the run has failed."""
     _refuse_second_run(call)
@@ -71,6 +43,7 @@ def run(call: Call) -> None:
         raise_failure(done)
 
 
+@command("start", options=(PARAMETERS, EXECUTOR, PAUSED, HOLD))
 def start(call: Call) -> None:
     """Start a run in the background; the cell ends at once."""
     _refuse_second_run(call)
@@ -87,8 +60,9 @@ def start(call: Call) -> None:
         silence()
 
 
+@command("step", options=(PARAMETERS, EXECUTOR, INTO), goes_on=True)
 def step(call: Call) -> None:
-    """Run one task and draw the run, which stands still again; begins a run if none is going."""
+    """Run one task and draw the run, which is paused again; begins a run if none is going."""
     going = unfinished_run(call.flow)
     if going is None:
         if not call.flow.tasks:
@@ -101,16 +75,18 @@ def step(call: Call) -> None:
             f"{call.magic}: run {going.number} is going with its own parameters; "
             f"leave out -p, or %flow cancel {call.flow.name} first"
         )
-    into = getattr(call.options, "into", False)
+    into = call.options.into
     _command(going, lambda: going.step(into=into))
 
 
+@command("block", goes_on=True)
 def block(call: Call) -> None:
     """Run to the end of the current block and draw the run."""
     going = going_run(call.flow, call.magic)
     _command(going, going.step_block)
 
 
+@command("until", "TASK", options=(PARAMETERS, EXECUTOR), goes_on=True)
 def until(call: Call) -> None:
     """Run up to and including a task and draw the run; begins a run if none is going."""
     task = call.task()
@@ -118,18 +94,20 @@ def until(call: Call) -> None:
     _command(going, lambda: going.until(task))
 
 
+@command("resume", "[TASK]", goes_on=True)
 def resume(call: Call) -> None:
     """Let the run go on in the background, or one paused task of it."""
     going = going_run(call.flow, call.magic)
-    if call.options.task or call.options.target:
+    if call.task_text:
         going.resume(call.task())
     else:
         going.resume()
     say(f"run {going.number} of {call.flow.name} goes on")
 
 
+@command("pause")
 def pause(call: Call) -> None:
-    """Let the run stand still after the tasks that are running."""
+    """Pause the run after the tasks that are running; its resources stay open."""
     going = going_run(call.flow, call.magic)
     going.pause()
     say(
@@ -137,6 +115,7 @@ def pause(call: Call) -> None:
     )
 
 
+@command("cancel")
 def cancel(call: Call) -> None:
     """Cancel the run, wait until it has cleaned up, and draw it."""
     going = going_run(call.flow, call.magic)
@@ -145,6 +124,7 @@ def cancel(call: Call) -> None:
     display(going)
 
 
+@command("panel", options=(PARAMETERS, EXECUTOR))
 def panel(call: Call) -> None:
     """Open the live panel."""
     from nbflow.panel import panel as make_panel
@@ -153,8 +133,9 @@ def panel(call: Call) -> None:
     display(make_panel(call.flow, options.pop("parameters"), **options))
 
 
+@command("reset")
 def reset(call: Call) -> None:
-    """Forget the flow, so that its cells build it anew."""
+    """Forget the flow, so that its cells build it again."""
     going = unfinished_run(call.flow)
     if going is not None:
         raise UsageError(
@@ -164,17 +145,9 @@ def reset(call: Call) -> None:
     say(f"{call.flow.name} is forgotten; execute its %%flow cells to build it anew")
 
 
-COMMANDS: Mapping[str, Callable[[Call], None]] = {
-    command.__name__: command
-    for command in (cellcommands.show, run, start, step, block, until, resume, pause, cancel, panel, reset)
-} | {"export": export_flow, **cellcommands.COMMANDS, **mending.COMMANDS, **reruns.COMMANDS}
-
-GO_ON = ("step", "block", "until", "resume", "retry")
-"""The commands after which a run that stands still goes on; others begin one."""
-
-
-def list_flows() -> None:
-    """Display all flows: tasks, runs, and how the newest run stands."""
+@command("list", of_flow=False)
+def list_flows(call: Call) -> None:
+    """List the flows: tasks, runs, and how the newest run stands."""
     if not len(flows):
         say("no flows yet; make one with %%flow NAME")
         return
@@ -192,9 +165,9 @@ def _begin(call: Call, *, paused: bool, hold_on_failure: bool = False) -> Run:
     return call.flow.start(paused=paused, hold_on_failure=hold_on_failure, **call.start_options())
 
 
-def _command(going: Run, command: Callable[[], object]) -> None:
+def _command(going: Run, tell: Callable[[], object]) -> None:
     try:
-        command()
+        tell()
     finally:
         display(going)
 
@@ -209,6 +182,4 @@ def _refuse_second_run(call: Call) -> None:
         )
 
 
-def say(text: str) -> None:
-    """Display one text, as it is."""
-    display({"text/plain": text}, raw=True)
+COMMANDS = (run, start, step, block, until, resume, pause, cancel, panel, list_flows, reset)

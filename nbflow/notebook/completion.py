@@ -7,35 +7,18 @@ from typing import TYPE_CHECKING
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
 from nbflow.notebook.cells import cells_of
-from nbflow.notebook.commands import COMMANDS
-from nbflow.notebook.mending import TAKE_TASK
-from nbflow.notebook.reruns import COMMANDS as COMMANDS_OF_RERUNS
-from nbflow.notebook.reruns import WORDS
+from nbflow.notebook.command_table import COMMANDS
+from nbflow.notebook.magics import FlowMagics
+from nbflow.notebook.options import flags_of
 from nbflow.notebook.resources import candidates
+from nbflow.notebook.taskmagic import TaskMagics
 from nbflow.registry import flows
 
 if TYPE_CHECKING:
     from IPython.core.completer import SimpleMatcherResult
 
     from nbflow.flow import Flow
-
-_CELL_OPTIONS = ("--in", "--run", "--step", "--no-show", "--no-raise", "-p")
-_TASK_OPTIONS = ("--flow", "--in", "--needs", "--gives")
-_LINE_OPTIONS = (
-    "--cells",
-    "-p",
-    "-o",
-    "--executor",
-    "--task",
-    "--paused",
-    "--into",
-    "--dry",
-    "--hold",
-    "--no-raise",
-    "--when",
-    "--after",
-    "--clear",
-)
+    from nbflow.notebook.magic_command import Command
 
 
 @context_matcher(identifier="nbflow")
@@ -66,21 +49,36 @@ def _candidates(magic: str, given: list[str]) -> list[str]:
     if magic == "%%flow":
         if last == "--in":
             return _resources(flow) if flow is not None else []
-        return [*_CELL_OPTIONS] if given else names
+        return flags_of(FlowMagics.cell.parser) if given else names
     if not given:
-        return [*COMMANDS, "resources"]
-    if given[0] == "resources":
+        return [*COMMANDS]
+    command = COMMANDS.get(given[0])
+    if command is None:
+        return []
+    if command.name == "resources":
         return candidates(given[1:])
+    if command.name == "help":
+        return [*COMMANDS] if len(given) == 1 else []
     if last == "--executor":
         return ["inline", "threads"]
-    if last == "-p":
+    if last in ("-p", "--param"):
         return [f"{p.name}=" for p in flow.parameters()] if flow is not None else []
-    tasks = list(flow.slugs.values()) if flow is not None else []
-    if given[0] in COMMANDS_OF_RERUNS and last in names:
-        return [*WORDS, *tasks]
-    if last == "--task" or (given[0] in ("until", "resume", *TAKE_TASK) and last in names):
-        return tasks
-    return [*(names if len(given) == 1 else []), *_LINE_OPTIONS]
+    if last == "--task":
+        return _tasks(flow)
+    found = names if len(given) == 1 else _words_of(command, flow) if last in names else []
+    return [*found, *(option.flags[0] for option in command.options)]
+
+
+def _words_of(command: Command, flow: Flow | None) -> list[str]:
+    """Return what may follow the flow's name."""
+    if not command.takes_task:
+        return []
+    chosen = command.words[0].strip("[]").split("|")
+    return [*(one for one in chosen if one != "TASK"), *_tasks(flow)]
+
+
+def _tasks(flow: Flow | None) -> list[str]:
+    return list(flow.slugs.values()) if flow is not None else []
 
 
 def _of_task(given: list[str], flow: Flow | None) -> list[str]:
@@ -91,7 +89,7 @@ def _of_task(given: list[str], flow: Flow | None) -> list[str]:
         return [block.name for block in flow.blocks] if flow is not None else []
     option = next((word for word in reversed(given) if word.startswith("--")), "")
     names = list(cells_of(flow).book.binders) if flow is not None and option == "--needs" else []
-    return [*names, *_TASK_OPTIONS]
+    return [*names, *flags_of(TaskMagics.cell.parser)]
 
 
 def _resources(flow: Flow) -> list[str]:

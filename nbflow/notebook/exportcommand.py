@@ -10,11 +10,16 @@ from IPython.core.getipython import get_ipython
 from IPython.display import Code, display
 
 from nbflow.notebook.export import export
+from nbflow.notebook.magic_command import command, say
+from nbflow.notebook.options import Option
 
 if TYPE_CHECKING:
-    from nbflow.notebook.commands import Call
+    from nbflow.notebook.magic_command import Call
+
+OUTPUT = Option(("-o", "--output"), "the file to write; shown below the cell if left out", "FILE")
 
 
+@command("export", options=(OUTPUT,))
 def export_flow(call: Call) -> None:
     """Write the flow as a Python module, to the file after -o or below the cell."""
     shell = get_ipython()
@@ -29,4 +34,4 @@ def export_flow(call: Call) -> None:
     except OSError as error:
         raise UsageError(f"{call.magic}: cannot write {str(path)!r}: {error.strerror}") from error
     lines = text.count("\n")
-    display({"text/plain": f"{call.flow.name} is written to {path} ({lines} lines)"}, raw=True)
+    say(f"{call.flow.name} is written to {path} ({lines} lines)")

@@ -114,8 +114,13 @@ def find_block(graph: Graph, text: str, namespace: Mapping[str, object], magic: 
             f"{magic}: flow {graph.name!r} has {len(named)} blocks {text!r}; "
             "name the variable after `as` in its `with` instead"
         )
-    known = ", ".join(repr(known.name) for known in graph.blocks)
-    remedy = f"it has {known}" if known else "open one first: with SomeManager() as resource"
+    names = [block.name for block in graph.blocks]
+    known = ", ".join(map(repr, names))
+    remedy = (
+        f"{_instead(text, names)}it has {known}"
+        if known
+        else "open one first: with SomeManager() as resource"
+    )
     raise UsageError(f"{magic}: flow {graph.name!r} has no block {text!r}; {remedy}")
 
 

@@ -15,14 +15,14 @@ from nbflow.notebook import commands
 from nbflow.notebook.cellcode import execute
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.check import cells_in
+from nbflow.notebook.command_table import find_command, usages
 from nbflow.notebook.failures import Rendering
 from nbflow.notebook.identity import names_in
 from nbflow.notebook.lent import give_back
 from nbflow.notebook.lookup import find_block, find_flow, forget_flow
-from nbflow.notebook.mending import TAKE_TASK
+from nbflow.notebook.magic_command import Call
 from nbflow.notebook.news import News, show_undefined
-from nbflow.notebook.options import parameters, parse
-from nbflow.notebook.resources import USAGE, resources
+from nbflow.notebook.options import NO_RAISE, PARAMETERS, parameters, parse, split
 from nbflow.registry import flows
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from nbflow.flow import Flow
     from nbflow.notebook.cellnow import CellNow
+    from nbflow.notebook.magic_command import Command
 
 
 _PARAMETER = argument(
@@ -41,13 +42,7 @@ _PARAMETER = argument(
     action="append",
     default=[],
     metavar="K=V",
-    help="a parameter of the run: a Python literal, anything else is text; may be given several times",
-)
-
-_NO_RAISE = argument(
-    "--no-raise",
-    action="store_true",
-    help="for run and wait: only draw a run that has failed; the cell ends well",
+    help=PARAMETERS.help,
 )
 
 
@@ -65,62 +60,25 @@ class FlowMagics(Magics):
         """Note which cell is about to be executed; IPython calls it."""
         self._cell = info
 
-    @magic_arguments("flow")  # IPython writes one % before it
-    @argument(
-        "command",
-        nargs="?",
-        help=f"one of {', '.join(commands.COMMANDS)}; lists the flows if left out. "
-        f"What is open, and what dead kernels left: {USAGE.replace('%', '%%')}",
-    )
-    @argument("name", nargs="?", help="the flow; may be left out when there is only one")
-    @argument(
-        "target",
-        nargs="?",
-        help="the task, for until, retry and the like: its name, id or variable; for plan and rerun also "
-        "all, failed or stale",
-    )
-    @argument("value", nargs="?", help="for set: a name of the notebook, or a literal")
-    @_PARAMETER
-    @argument("--executor", help="where the tasks run: inline or threads")
-    @argument("--task", help="the same as the third word")
-    @argument("--paused", action="store_true", help="for start: pause before the first task")
-    @_NO_RAISE
-    @argument("--into", action="store_true", help="for step: stop at each child of a mapped task")
-    @argument("--cells", action="store_true", help="for show: a box around what each cell made")
-    @argument("--dry", action="store_true", help="for rerun: only show the plan")
-    @argument("--hold", action="store_true", help="for start: pause where a task fails")
-    @argument("--when", metavar="EXPR", help="for break: only if this is true of the task's arguments")
-    @argument("--after", action="store_true", help="for break: pause after the task")
-    @argument("--clear", action="store_true", help="for break: forget it")
-    @argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        help="for export: the file to write; shown below the cell if left out",
-    )
     @line_magic("flow")  # type: ignore[arg-type]  # IPython's types know the decorator without a name only
     @no_var_expand  # else IPython evaluates what stands in braces, and parameters are literals only
     def line(self, line: str) -> None:
         """Show and command the flows of this notebook."""
-        command, *rest = line.split(maxsplit=1) or [""]
-        if command == "resources":
-            resources("".join(rest))
-            return
-        options = parse(FlowMagics.line.parser, line, "%flow")
-        if options.command in (None, "list"):
-            commands.list_flows()
-            return
-        if options.command not in commands.COMMANDS:
-            raise UsageError(
-                f"%flow: no command {options.command!r}; it knows {', '.join([*commands.COMMANDS, 'resources'])}"
-            )
-        magic = f"%flow {options.command}"
-        flow = _flow_and_target(options, magic)
-        call = commands.Call(flow=flow, options=options, namespace=self._shell.user_ns, magic=magic)
-        if options.command in commands.GO_ON:
+        word, _, rest = line.strip().partition(" ")
+        if word.startswith("#"):
+            word = rest = ""
+        command = find_command(word or "list")
+        words, options = command.read(rest)
+        flow = _take_flow(words, command) if command.of_flow else None
+        call = Call(
+            command=command, words=tuple(words), options=options, namespace=self._shell.user_ns, of=flow
+        )
+        if command.goes_on:
             give_back(self._shell.user_ns, only_values=True)
-        with _usage_errors(magic):
-            commands.COMMANDS[options.command](call)
+        with _usage_errors(command.magic):
+            command.act(call)
+
+    line.__doc__ = usages()  # type: ignore[assignment]  # the same
 
     @magic_arguments("%flow")  # the other % is IPython's
     @argument("name", help="the flow; made if there is none of this name")
@@ -130,7 +88,7 @@ class FlowMagics(Magics):
     @argument("--run", action="store_true", help="run the flow afterwards")
     @argument("--step", action="store_true", help="run one task afterwards and pause")
     @argument("--no-show", action="store_true", help="do not draw the flow")
-    @_NO_RAISE
+    @argument("--no-raise", action="store_true", help=f"for --run: {NO_RAISE.help}")
     @_PARAMETER
     @cell_magic("flow")  # type: ignore[arg-type]
     @no_var_expand
@@ -139,7 +97,7 @@ class FlowMagics(Magics):
 
         Executed again, the cell replaces what it added before. If it raises, the flow stays as it was.
         """
-        options = parse(FlowMagics.cell.parser, line, "%%flow")
+        options, _ = parse(FlowMagics.cell.parser, split(line, "%%flow"), "%%flow")
         magic = f"%%flow {options.name}"
         _check(options, magic)
         is_new = options.name not in flows
@@ -195,10 +153,11 @@ class FlowMagics(Magics):
 
     def _proceed(self, flow: Flow, options: Any, magic: str) -> None:
         command = commands.run if options.run else commands.step
-        options.executor = options.task = options.target = None
-        call = commands.Call(flow=flow, options=options, namespace=self._shell.user_ns, magic=magic)
+        given = command.without_options()
+        given.parameters, given.no_raise = options.parameters, options.no_raise
+        call = Call(command=command, words=(), options=given, namespace=self._shell.user_ns, of=flow)
         with _usage_errors(magic):
-            command(call)
+            command.act(call)
 
 
 def _check(options: Any, magic: str) -> None:
@@ -210,13 +169,16 @@ def _check(options: Any, magic: str) -> None:
         raise UsageError(f"{magic}: -p is for a run; add --run, or give it to %flow run {options.name}")
 
 
-def _flow_and_target(options: Any, magic: str) -> Flow:
-    """Find the flow; with only one flow, the word after the command may be the task."""
-    if options.target is None and options.name is not None and options.name not in flows:
-        takes_task = options.command in ("until", "resume", "plan", "rerun", *TAKE_TASK) and not options.task
-        if takes_task and len(flows) == 1:
-            options.name, options.target = None, options.name
-    return find_flow(options.name, magic)
+def _take_flow(words: list[str], command: Command) -> Flow:
+    """Take the flow from the words; with only one flow, the first word may be the next one."""
+    if words and words[0] not in flows and len(flows) == 1 and _fit_without_flow(words, command):
+        return find_flow(None, command.magic)
+    return find_flow(words.pop(0) if words else None, command.magic)
+
+
+def _fit_without_flow(words: list[str], command: Command) -> bool:
+    most = command.most_words
+    return command.takes_task and most is not None and len(words) <= most
 
 
 @contextmanager

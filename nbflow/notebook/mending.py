@@ -1,4 +1,4 @@
-"""The subcommands of `%flow` for a run that stands still: look at a task, mend it, go on."""
+"""The subcommands of `%flow` for a run that is paused: look at a task, fix it, go on."""
 
 from __future__ import annotations
 
@@ -14,18 +14,25 @@ from IPython.display import display
 from nbflow.notebook.failures import raise_failure
 from nbflow.notebook.lent import give_back, lend
 from nbflow.notebook.lookup import find_task, going_run, newest_run, unfinished_run
+from nbflow.notebook.magic_command import command, say
+from nbflow.notebook.options import EXECUTOR, NO_RAISE, PARAMETERS, Option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from types import TracebackType
 
     from nbflow.core.task import Task
     from nbflow.engine.handle import Run
-    from nbflow.notebook.commands import Call
+    from nbflow.notebook.magic_command import Call
+
+WHEN = Option(("--when",), "only if this is true of the task's arguments", "EXPR")
+AFTER = Option(("--after",), "pause after the task")
+CLEAR = Option(("--clear",), "forget the breakpoint")
 
 
+@command("wait", options=(NO_RAISE,))
 def wait(call: Call) -> None:
-    """Wait until the run stands still or is over, and draw it; the cell fails if the run has failed."""
+    """Wait until the run is paused or over, and draw it; the cell fails if the run has failed."""
     run = newest_run(call.flow)
     if run is None:
         raise UsageError(
@@ -39,6 +46,7 @@ def wait(call: Call) -> None:
         raise_failure(run)
 
 
+@command("retry", "[TASK]", goes_on=True)
 def retry(call: Call) -> None:
     """Run the held task again, with the newest definition of its function, and draw the run."""
     run = going_run(call.flow, call.magic)
@@ -49,45 +57,49 @@ def retry(call: Call) -> None:
         display(run)
 
 
+@command("skip", "[TASK]")
 def skip(call: Call) -> None:
     """Leave a task out, or go on from a failed one as if it had been left out."""
     run = going_run(call.flow, call.magic)
     task = _task_or_held(call, run)
     run.skip(task)
-    _say(f"{task.name} is skipped in run {run.number}; %flow resume {call.flow.name} goes on")
+    say(f"{task.name} is skipped in run {run.number}; %flow resume {call.flow.name} goes on")
 
 
+@command("set", "TASK", "VALUE")
 def set_value(call: Call) -> None:
     """Give a task a value in place of its own: a name of the notebook, or a literal."""
     run = going_run(call.flow, call.magic)
-    text = call.options.value
+    text = call.words[-1] if len(call.words) > 1 or (call.words and call.options.task) else None
     if text is None:
         raise UsageError(
             f"{call.magic}: which value? write %flow set {call.flow.name} TASK VALUE, a name or a literal"
         )
     task = call.task()
     run.set_result(task, _value(text, call))
-    _say(f"{task.name} is {text} in run {run.number} (edited); %flow resume {call.flow.name} goes on")
+    say(f"{task.name} is {text} in run {run.number} (edited); %flow resume {call.flow.name} goes on")
 
 
+@command("break", "TASK", options=(WHEN, AFTER, CLEAR, PARAMETERS, EXECUTOR))
 def break_at(call: Call) -> None:
-    """Set a breakpoint; begins a run that stands still if none is going."""
+    """Set a breakpoint; begins a paused run if none is going."""
     task = call.task()
     run = unfinished_run(call.flow)
     if run is None:
         run = call.flow.start(paused=True, **call.start_options())
     if call.options.clear:
         run.clear_break(task)
-        _say(f"run {run.number} does not stop at {task.name} any more")
+        say(f"run {run.number} does not stop at {task.name} any more")
         return
     when = None if call.options.when is None else _condition(call.options.when, task, run, call)
     run.break_at(task, when, after=call.options.after)
     place = "after" if call.options.after else "before"
-    _say(
+    say(
         f"run {run.number} stands still {place} {task.name}; %flow resume {call.flow.name} lets it go on to there"
     )
 
 
+@command("debug", "[TASK]")
 def debug(call: Call) -> None:
     """Open the debugger where a task failed; in a held run its resources are open."""
     run = newest_run(call.flow)
@@ -98,12 +110,13 @@ def debug(call: Call) -> None:
         for task, state in run.states.items()
         if state.is_failed() and isinstance(state.result, BaseException)
     ]
-    if call.options.task or call.options.target or not failed:
+    if call.task_text or not failed:
         run.debug(call.task() if failed else _task_or_held(call, run))
     else:
         run.debug(failed[0])
 
 
+@command("values", "[TASK]")
 def values(call: Call) -> None:
     """Lend what a task is given to the notebook, under the names of its arguments, until a flow needs the names."""
     run = newest_run(call.flow)
@@ -119,31 +132,16 @@ def values(call: Call) -> None:
 
     silence = call.flow.on_start(take_back)
     listed = ", ".join(found) or "nothing: it takes no arguments"
-    _say(f"what {task.name} takes in run {run.number}: {listed}")
+    say(f"what {task.name} takes in run {run.number}: {listed}")
 
 
-COMMANDS: Mapping[str, Callable[[Call], None]] = {
-    "wait": wait,
-    "retry": retry,
-    "skip": skip,
-    "set": set_value,
-    "break": break_at,
-    "debug": debug,
-    "values": values,
-}
-TAKE_TASK = tuple(name for name in COMMANDS if name != "wait")
+COMMANDS = (wait, retry, skip, set_value, break_at, debug, values)
 
 
 def _task_or_held(call: Call, run: Run) -> Task:
     """Return the task that the line names, else the one at which the run stands still."""
-    if call.options.task or call.options.target:
-        return find_task(
-            call.flow.name,
-            run.graph.slugs,
-            call.options.task or call.options.target,
-            call.namespace,
-            call.magic,
-        )
+    if call.task_text:
+        return find_task(call.flow.name, run.graph.slugs, call.task_text, call.namespace, call.magic)
     held = run.held or [task for task in (run.next_task,) if task is not None]
     if len(held) == 1:
         return held[0]
@@ -188,7 +186,3 @@ def post_mortem(traceback: TracebackType) -> None:
     shell = get_ipython()
     debugger = Pdb if shell is None else shell.debugger_cls
     debugger().interaction(None, traceback)
-
-
-def _say(text: str) -> None:
-    display({"text/plain": text}, raw=True)

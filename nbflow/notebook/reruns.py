@@ -11,26 +11,28 @@ from IPython.display import display
 from nbflow.engine.given_parameters import GivenParameters
 from nbflow.engine.plan import said
 from nbflow.notebook.lookup import find_task, newest_run
-from nbflow.notebook.options import parameters
+from nbflow.notebook.magic_command import command, say
+from nbflow.notebook.options import EXECUTOR, HOLD, PARAMETERS, PAUSED, Option, parameters
 from nbflow.notebook.tables import bundle
 from nbflow.panel.runs.listed import run_json
 from nbflow.render.names import bytes_in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from nbflow.engine.handle import Run
-    from nbflow.notebook.commands import Call
+    from nbflow.notebook.magic_command import Call
 
 WORDS = ("all", "failed", "stale")
+DRY = Option(("--dry",), "only show the plan")
 
 
+@command("plan", "[TASK|all|failed|stale]", options=(PARAMETERS,))
 def plan(call: Call) -> None:
     """Show what a rerun would do: which tasks run and why, which values are taken over, which blocks open."""
     given = GivenParameters(parameters(call.options.parameters, call.magic))
     display(call.flow.plan(_asked_for(call, "all"), parameters=given))
 
 
+@command("rerun", "[TASK|all|failed|stale]", options=(DRY, PARAMETERS, EXECUTOR, PAUSED, HOLD))
 def rerun(call: Call) -> None:
     """Run again what failed, what is stale, a task or all, with what follows from it, in the background."""
     run = newest_run(call.flow)
@@ -45,7 +47,7 @@ def rerun(call: Call) -> None:
 
     def tell(begun: Run) -> None:
         headline = begun.plan.headline() if begun.plan is not None else ""
-        _say(
+        say(
             f"run {begun.number} of {call.flow.name} has started. {headline[:1].upper()}{headline[1:]}. "
             f"%flow panel {call.flow.name} shows it live"
         )
@@ -59,6 +61,7 @@ def rerun(call: Call) -> None:
         silence()
 
 
+@command("runs")
 def runs(call: Call) -> None:
     """List the runs that the flow keeps, the newest first: how each ended, when it ran, what its values take."""
     kept = list(call.flow.runs.copy())
@@ -80,6 +83,7 @@ def runs(call: Call) -> None:
     display(bundle(heading, ("run", "state", "began", "took", "", "values"), rows), raw=True)
 
 
+@command("forget")
 def forget(call: Call) -> None:
     """Give back the memory that the values of the flow's runs take; states, times and logs stay."""
     over = [run for run in call.flow.runs if run.is_finished and not run.is_released]
@@ -87,13 +91,13 @@ def forget(call: Call) -> None:
     for run in over:
         run.forget()
     count = f"{len(over)} run" + "s" * (len(over) != 1)
-    _say(
+    say(
         f"{call.flow.name}: {count} gave back about {bytes_in_words(freed)}; a rerun runs what it needs again"
     )
 
 
 def _asked_for(call: Call, default: str) -> Any:
-    text = call.options.task or call.options.target
+    text = call.task_text
     if text is None:
         return default
     if text in WORDS:
@@ -101,13 +105,4 @@ def _asked_for(call: Call, default: str) -> Any:
     return [find_task(call.flow.name, call.flow.slugs, text, call.namespace, call.magic)]
 
 
-COMMANDS: Mapping[str, Callable[[Call], None]] = {
-    "plan": plan,
-    "rerun": rerun,
-    "runs": runs,
-    "forget": forget,
-}
-
-
-def _say(text: str) -> None:
-    display({"text/plain": text}, raw=True)
+COMMANDS = (plan, rerun, runs, forget)

@@ -1,21 +1,20 @@
 """`%flow resources`: lists what may be alive, here and of dead kernels, and cleans, adopts or forgets it.
 
-Unlike the other subcommands it is about no flow of this notebook, so it has a line of its own. All it does is a call
-of `nbflow.ledger`, which is loaded by the first use.
+Unlike most other commands it is about no flow of this notebook. All it does is a call of `nbflow.ledger`, which is
+loaded by the first use.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
-from IPython.core.magic_arguments import MagicArgumentParser
 from IPython.display import display
 
 from nbflow.errors import LedgerError
-from nbflow.notebook.commands import say
-from nbflow.notebook.options import parse
+from nbflow.notebook.magic_command import command, say
+from nbflow.notebook.options import Option
 from nbflow.notebook.resource_table import notice, table, what
 from nbflow.registry import flows
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nbflow.ledger import Row
+    from nbflow.notebook.magic_command import Call
 
 DONE = {
     "clean": "is gone",
@@ -36,36 +36,32 @@ USAGE = (
 _MAGIC = "%flow resources"
 _LARGEST_ID = 2**63 - 1
 
-_parser = MagicArgumentParser(_MAGIC)
-_parser.add_argument("verb", nargs="?")
-_parser.add_argument("ids", nargs="*")
-_parser.add_argument("--all", action="store_true")
-_parser.add_argument("--gone", action="store_true")
+ALL = Option(("--all",), "list those that are closed too; with clean: all that dead kernels left")
+GONE = Option(("--gone",), "your word that the container or host of these resources is gone")
 
 
-def resources(line: str) -> None:
-    """Perform `%flow resources ...`.
+@command("resources", "[clean|adopt|forget]", "[ID...]", options=(ALL, GONE), of_flow=False)
+def resources(call: Call) -> None:
+    """List what may be alive, here and of dead kernels; clean it, adopt it, or take it off the list.
 
-    Args:
-        line: What stands behind the word `resources`.
-
-    Raises:
-        UsageError: If the line does not fit, or the ledger refuses; the message says what to do instead.
+    `clean` cleans up what the ids name, `adopt` lets this kernel own it and reclaim it at its end, `forget` takes it
+    off the list and does nothing to it.
     """
-    options = parse(_parser, line, _MAGIC)
-    if options.verb is not None and options.verb not in DONE:
-        raise UsageError(f"{_MAGIC}: no command {options.verb!r}; it is {USAGE}")
-    magic = _MAGIC if options.verb is None else f"{_MAGIC} {options.verb}"
+    options = call.options
+    verb, ids = call.word(), call.words[1:]
+    if verb is not None and verb not in DONE:
+        raise UsageError(f"{_MAGIC}: no command {verb!r}; it is {USAGE}")
+    magic = _MAGIC if verb is None else f"{_MAGIC} {verb}"
     try:
-        if options.gone and (options.all or options.verb not in ("clean", "adopt")):
+        if options.gone and (options.all or verb not in ("clean", "adopt")):
             raise UsageError(f"{magic}: --gone is your word for single resources: {_MAGIC} clean --gone ID")
-        if options.verb is None:
+        if verb is None:
             _list(is_all=options.all)
         elif options.all:
-            _clean_all(options, magic)
+            _clean_all(verb, ids, magic)
         else:
             more = {"gone": True} if options.gone else {}
-            _act(options.verb, _ids(options, magic), magic, **more)
+            _act(verb, _ids(verb, ids, magic), magic, **more)
     except LedgerError as error:
         raise UsageError(f"{magic}: {_as_magic(error)}") from error
 
@@ -114,13 +110,13 @@ def _list(*, is_all: bool) -> None:
     display(table(ledger.resources(all=is_all), numbers), raw=True)
 
 
-def _clean_all(options: Any, magic: str) -> None:
+def _clean_all(verb: str, given: Sequence[str], magic: str) -> None:
     from nbflow import ledger
 
-    if options.verb != "clean":
-        raise UsageError(f"{magic}: --all does not go with {options.verb}; say which ids")
-    if options.ids:
-        raise UsageError(f"{magic}: --all and {' '.join(options.ids)} exclude each other; keep one")
+    if verb != "clean":
+        raise UsageError(f"{magic}: --all does not go with {verb}; say which ids")
+    if given:
+        raise UsageError(f"{magic}: --all and {' '.join(given)} exclude each other; keep one")
     dead = [row for row in ledger.resources() if row.owner == "dead kernel"]
     left = {row.id for row in ledger.left_behind()}  # without those that a reaper is about to reclaim
     by_hand = [row for row in dead if not row.is_reclaimable]
@@ -156,12 +152,12 @@ def _act(verb: str, ids: Sequence[int], magic: str, **more: bool) -> None:
         raise UsageError(f"{magic}: {'; '.join(map(_as_magic, refused))}") from refused[0]
 
 
-def _ids(options: Any, magic: str) -> list[int]:
-    if not options.ids:
-        every = ", or --all for all that dead kernels left" if options.verb == "clean" else ""
+def _ids(verb: str, given: Sequence[str], magic: str) -> list[int]:
+    if not given:
+        every = ", or --all for all that dead kernels left" if verb == "clean" else ""
         raise UsageError(f"{magic}: which resource? add its id{every}; {_MAGIC} lists them")
     found: dict[int, None] = {}
-    for text in options.ids:
+    for text in given:
         if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= _LARGEST_ID):
             raise UsageError(f"{magic}: {text!r} is no id of a resource; {_MAGIC} lists them")
         found[int(text)] = None

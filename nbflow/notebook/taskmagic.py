@@ -16,7 +16,7 @@ from nbflow.notebook.cells import cells_of
 from nbflow.notebook.definition import Definition, ask_for, note_definitions, tie_others
 from nbflow.notebook.lent import give_back
 from nbflow.notebook.lookup import forget_flow
-from nbflow.notebook.options import parse
+from nbflow.notebook.options import parse, split
 from nbflow.notebook.passes import Passes
 from nbflow.notebook.reordering import reorder
 from nbflow.notebook.taskcell import CellText, Defined, TaskCell
@@ -73,7 +73,7 @@ class TaskMagics(Magics):
         Nothing is executed but the cell's imports and plain functions. Executed again, the cell replaces its task.
         Names that no task gives are looked up in the notebook when the task runs.
         """
-        options = parse(TaskMagics.cell.parser, line, "%%task")
+        options, _ = parse(TaskMagics.cell.parser, split(line, "%%task"), "%%task")
         magic = " ".join(["%%task", *([options.name] if options.name else [])])
         needs, gives = _names(options.needs, magic), _names(options.gives, magic)
         key, label = self.now.part(cell)

@@ -275,7 +275,7 @@ def test_the_warning_about_a_task_that_was_not_added_shows_the_line_of_the_cell(
 @pytest.mark.parametrize(
     ("question", "usage"),
     [
-        ("%flow?", "  %flow [-p K=V] "),
+        ("%flow?", "  %flow run [NAME] [-p K=V] "),
         ("%%flow?", "  %%flow [--in BLOCK] "),
         ("%%task?", "  %%task [--flow FLOW] "),
     ],
