@@ -10,10 +10,11 @@ let notesMade = 0;
  * A button is disabled while its command is carried out, and so loses the focus, with which the next key would go
  * to Jupyter: the bar holds it meanwhile, and gives it back, that the next step is one more press of the same key.
  * And let nobody read out the icons.
- * @param {HTMLElement} controls  @param {AbortSignal} signal
+ * @param {Element} found  @param {AbortSignal} signal
  */
-export function tendButtons(controls, signal) {
-  /** @type {HTMLButtonElement | null} */
+export function tendButtons(found, signal) {
+  const controls = /** @type {HTMLElement} */ (found);
+  /** @type {Element | null} */
   let pressed = null;
   controls.tabIndex = -1;
   const tend = () => {
@@ -22,7 +23,8 @@ export function tendButtons(controls, signal) {
     const { activeElement } = document;
     const isFree = !activeElement || [document.body, controls, pressed].includes(activeElement);
     if (!isFree || !pressed) return;
-    const holder = pressed.disabled || !pressed.checkVisibility() ? controls : pressed;
+    const button = /** @type {HTMLButtonElement} */ (pressed);
+    const holder = button.disabled || !button.checkVisibility() ? controls : button;
     if (holder !== activeElement) holder.focus({ preventScroll: true });
   };
   controls.addEventListener("focusin", (event) => {
