@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from nbflow.core.context import thread
+from nbflow.core.predicate import predicate
 from nbflow.core.sameness import same_values
 from nbflow.errors import ValueReleasedError
 
@@ -143,58 +144,72 @@ class State:
         above = [parent for parent in cls.mro()[1:] if issubclass(parent, State)]
         return _listed([*above, *[cls] * include_self], names_only)
 
+    @predicate
     def is_pending(self) -> bool:
         """Whether it has not started yet."""
         return isinstance(self, Pending)
 
+    @predicate
     def is_queued(self) -> bool:
         """Whether it waits for a free place."""
         return isinstance(self, Queued)
 
+    @predicate
     def is_retrying(self) -> bool:
         """Whether it failed and will be tried again."""
         return isinstance(self, Retrying)
 
+    @predicate
     def is_running(self) -> bool:
         """Whether it is being executed."""
         return isinstance(self, Running)
 
+    @predicate
     def is_cached(self) -> bool:
         """Whether its result may be used again by a later run."""
         return isinstance(self, Cached)
 
+    @predicate
     def is_finished(self) -> bool:
         """Whether it has come to an end, good or bad."""
         return isinstance(self, Finished)
 
+    @predicate
     def is_looped(self) -> bool:
         """Whether it ended one iteration of a loop."""
         return isinstance(self, Looped)
 
+    @predicate
     def is_scheduled(self) -> bool:
         """Whether it has a time to start at."""
         return isinstance(self, (Scheduled, Queued))
 
+    @predicate
     def is_submitted(self) -> bool:
         """Whether it was handed to an executor."""
         return isinstance(self, Submitted)
 
+    @predicate
     def is_skipped(self) -> bool:
         """Whether it was left out on purpose; this counts as a success."""
         return isinstance(self, Skipped)
 
+    @predicate
     def is_successful(self) -> bool:
         """Whether it ended well."""
         return isinstance(self, Success)
 
+    @predicate
     def is_failed(self) -> bool:
         """Whether it ended badly."""
         return isinstance(self, Failed)
 
+    @predicate
     def is_mapped(self) -> bool:
         """Whether it stands for the children of a mapped task."""
         return isinstance(self, Mapped)
 
+    @predicate
     def is_meta_state(self) -> bool:
         """Whether it only wraps another state."""
         return isinstance(self, _MetaState)
