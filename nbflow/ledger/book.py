@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from nbflow.errors import DamagedLedgerError, LedgerUnavailableError, LockedLedgerError
+from nbflow.ledger.journal import Journal
 from nbflow.ledger.liveness import discard, hold, let_go
 from nbflow.ledger.row import owner_of
 from nbflow.ledger.store import LOCK_WAIT_S, Store
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 PRUNE_AFTER = 500  # ended rows
+FOLD_AFTER = 500  # lines of the journal
 RIDE_S = 0.01  # changes of resources without a handle are written together, at most so often
+_LOOK_S = 0.1  # between looks whether the files that are appended to are still there
+_LONGEST_JOURNAL = 1 << 16  # bytes; then another one is begun
 _WAIT_IN_TROUBLE_S = 0.05  # the full wait was paid once; later ones would add up
 _RETRY_S = 1.0  # after which a change is tried again that need not be on disk at once
 _TRIES = 3
@@ -47,16 +51,23 @@ class Book:
         self.path = path
         self.kernel = kernel
         self._token = token
+        self._process = os.getpid()
+        self._journal = Journal(path, kernel, token or f"{self._process}-{os.urandom(8).hex()}")
         self._entries: dict[str, Entry] = {}
         self._dirty: dict[str, Entry] = {}
         self._store: Store | None = None
         self._reaper: tuple[int, float] | None = None
         self._has_written_reaper = True
         self._is_in_trouble = False
-        self._is_lost = False  # what the file held is not in the one there is now
         self._committed_at = 0.0
+        self._looked_at = 0.0  # when the files were seen to be there
         self._untold: list[tuple[str, str]] = []
         self._lock = threading.RLock()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its file is open."""
+        return self._store is not None
 
     def entries(self) -> list[Entry]:
         """Return what may be alive, oldest first."""
@@ -81,9 +92,7 @@ class Book:
         """
         with self._lock:
             self._note(entry)
-            # One row costs half of what it costs with others: those that ride along may wait a little longer.
-            is_alone = not is_durable and time.monotonic() - self._committed_at < RIDE_S
-            return self._commit(tell, only=entry if is_alone else None, is_durable=is_durable)
+            return self._commit(tell, is_durable=is_durable)
 
     def save_soon(self, entry: Entry, tell: Tell) -> None:
         """Write a change now if the last time that all was written is a while ago, else with the next ones."""
@@ -119,33 +128,78 @@ class Book:
             self._entries.pop(key, None)
             self._dirty.pop(key, None)
 
-    def _commit(self, tell: Tell, *, only: Entry | None = None, is_durable: bool = False) -> bool:
+    def _commit(self, tell: Tell, *, is_durable: bool = False) -> bool:
+        if (
+            os.getpid() != self._process
+        ):  # a fork records nothing (rule 14): file and journal are its parent's
+            return False
         while self._untold:
             tell(*self._untold.pop())
+        is_plain = not is_durable and all(entry.handle is None for entry in self._dirty.values())
+        # Whether the files are still there was seen a moment ago. If they were removed since, that is no different
+        # from having them removed after this: what is alive is written again with the next commit.
+        if is_plain and self._store is not None and time.monotonic() - self._looked_at < _LOOK_S:
+            with suppress(LedgerUnavailableError):
+                self._append(self._store)
+                return True
         if not self._dirty and (self._store is None or self._is_current(self._store)):
             return True
         try:
-            self.use(lambda store: self._write(store, only, is_durable), tell)
+            if is_plain:
+                self.use(self._append, tell, locks=False)
+            else:
+                self.use(lambda store: self._write(store, is_durable), tell)
         except LedgerUnavailableError as error:
             self._committed_at = time.monotonic() + _RETRY_S
             tell(type(error).__name__, f"{error}. The run goes on, its resources are not recorded meanwhile")
+            if self._store is not None and not is_plain:  # those without a handle do not need the file
+                with suppress(LedgerUnavailableError):
+                    self._append(self._store)
             return False
         return True
 
-    def _write(self, store: Store, only: Entry | None, is_durable: bool) -> None:
-        if only is not None and not self._is_lost and self._has_written_reaper and only.key in self._dirty:
-            store.write(self.kernel, (only,))
-            del self._dirty[only.key]
-            self._prune(store)
-            return
+    def _append(self, store: Store) -> None:
+        entries = [entry for entry in self._dirty.values() if entry.handle is None]
+        if entries:
+            self._journal.append(entries, store.lock)
+        for entry in entries:
+            del self._dirty[entry.key]
+        self._committed_at = time.monotonic()
+        if self._journal.ahead >= FOLD_AFTER:
+            self._fold_now_and_then(store)
+
+    def _write(self, store: Store, is_durable: bool) -> None:
         reaper = None if self._has_written_reaper else self._reaper
-        if self._dirty:
-            store.write(self.kernel, tuple(self._dirty.values()), reaper=reaper, is_durable=is_durable)
+        is_behind = self._journal.ahead > 0
+        if self._dirty or is_behind:
+            entries = tuple(self._dirty.values())
+            store.write(self.kernel, entries, reaper=reaper, is_durable=is_durable, is_behind=is_behind)
         self._has_written_reaper = self._has_written_reaper or reaper is not None
+        self._journal.ahead = 0
         self._dirty.clear()
-        self._is_lost = False
         self._committed_at = time.monotonic()
         self._prune(store)
+
+    def _fold_now_and_then(self, store: Store) -> None:
+        """Take the journal in; when that is not possible it is tried again after as many lines."""
+        self._journal.ahead = 1
+        try:
+            self._fold(store, longest=_LONGEST_JOURNAL)
+        except DamagedLedgerError:
+            raise
+        except LedgerUnavailableError:
+            return
+
+    def _fold(self, store: Store, *, longest: int = 0) -> None:
+        store.wait_for_locks(_WAIT_IN_TROUBLE_S)  # nothing is lost if it is done another time
+        try:
+            if self._journal.name in store.fold():
+                self._journal.ahead = 0
+                if self._journal.size > longest:
+                    self._journal.end()
+            self._prune(store)
+        finally:
+            self._in_trouble(self._is_in_trouble)
 
     def _prune(self, store: Store) -> None:
         """Drop what ended long ago, and dead kernels of which nothing is left; a locked file has it the next time."""
@@ -162,12 +216,13 @@ class Book:
                 if who.lock is not None:
                     discard(self.path, who.lock)
 
-    def use(self, action: Callable[[Store], Result], tell: Tell) -> Result:
+    def use(self, action: Callable[[Store], Result], tell: Tell, *, locks: bool = True) -> Result:
         """Return what `action` makes of the open store; it is called again with another one if the file was lost.
 
         Args:
             action: May be called more than once.
             tell: Called when the file was lost or damaged, and another one was begun.
+            locks: Whether it needs the file's lock, so that it is free again when this has worked.
 
         Raises:
             LedgerUnavailableError: If the ledger cannot be used; the subclass says why.
@@ -186,7 +241,8 @@ class Book:
                         continue
                     raise
                 else:
-                    self._in_trouble(False)
+                    if locks:
+                        self._in_trouble(False)
                     return result
             raise LedgerUnavailableError(str(self.path), "it is lost or damaged again and again")
 
@@ -201,7 +257,7 @@ class Book:
                 store = self._opened(self._tell_later)
                 if self._dirty and not self._is_in_trouble:
                     with suppress(LedgerUnavailableError):  # the next commit tries again, and tells
-                        self._write(store, None, is_durable=False)
+                        self._write(store, is_durable=False)
                 return action(store)
             except LockedLedgerError:
                 self._in_trouble(True)
@@ -214,9 +270,15 @@ class Book:
     def close(self) -> None:
         """Close the file; it is opened again when there is something to write."""
         with self._lock:
-            if self._store is not None:
-                self._store.close()
-                self._store = None
+            if self._store is not None and self._journal.name:
+                with suppress(LedgerUnavailableError):  # who reads it next does it
+                    self._fold(self._store)
+            self._close()
+
+    def _close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
 
     def rest(self) -> None:
         """Close the file for a while, and the lock with it; until then nobody can see that this process is alive."""
@@ -225,6 +287,7 @@ class Book:
                 return
             if self._store.lock is not None:
                 with suppress(LedgerUnavailableError):
+                    self._fold(self._store)
                     self._store.show_lock(self.kernel, None)  # else other containers would find it free
                     let_go(self.path, self._token or "")
             self.close()
@@ -241,10 +304,11 @@ class Book:
             return False
 
     def _opened(self, tell: Tell) -> Store:
-        if self._store is not None and not self._store.is_current():
-            self.close()
+        if self._store is not None and not (self._store.is_current() and self._journal.is_current()):
+            self._close()
             self._write_all_again()
             tell("lost", f"the ledger {self.path} was removed while it was in use; another one was begun")
+        self._looked_at = time.monotonic()
         if self._store is None:
             wait_s = _WAIT_IN_TROUBLE_S if self._is_in_trouble else LOCK_WAIT_S
             self._store = Store(self.path, lock_wait_s=wait_s)
@@ -255,7 +319,7 @@ class Book:
 
     def _write_all_again(self) -> None:
         """Forget what the lost file held: what is alive is new to the next one, what has ended does not matter."""
-        self._is_lost = True
+        self._journal.leave()  # it has what is alive until that is written again
         self._dirty.clear()
         for entry in self._entries.values():
             entry.is_written = False
@@ -275,7 +339,7 @@ class Book:
                     f"the ledger {self.path} was damaged ({error.reason}): it was moved aside as {aside.name}, and "
                     "another one was begun; what earlier kernels have left is listed in the old one only",
                 )
-            self.close()  # after the move: SQLite would write into what is still the ledger
+            self._close()  # after the move: SQLite would write into what is still the ledger
             self._write_all_again()
 
     def _aside(self) -> Path:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OPEN_FILES = 3  # a process uses one ledger, a test session hundreds
+_NAMES_OF_HOME = ("NBFLOW_HOME", "XDG_DATA_HOME", "HOME")
 
 
 class Here:
@@ -30,11 +31,13 @@ class Here:
         self.reaper = ReaperClient(self.kernel, token=self._token)
         self.recovering = threading.Lock()
         self._books: dict[Path, Book] = {}
+        self._found: Path | None = None  # the user's ledger, for these names
+        self._asked: tuple[str | None, ...] = ()
         self._lock = threading.Lock()
 
     def book(self, path: Path | None = None) -> Book:
         """Return the book of a ledger, by default of the one that is the user's now (``NBFLOW_HOME`` may change)."""
-        path = path or ledger_path()
+        path = path or self._default()
         with self._lock:
             book = self._books.pop(path, None) or Book(path, self.kernel, self._token)
             self._books[path] = book  # the last one used is the last one
@@ -42,6 +45,15 @@ class Here:
         for other in resting:
             other.rest()
         return book
+
+    def _default(self) -> Path:
+        """Return the path of the user's ledger, looked up anew when that could be another one."""
+        asked = tuple(os.environ.get(name) for name in _NAMES_OF_HOME)
+        known = self._books.get(self._found) if self._found is not None and asked == self._asked else None
+        if known is None or not known.is_open or not os.path.isabs(asked[0] or "/"):
+            self._found, self._asked = ledger_path(), asked
+        assert self._found is not None
+        return self._found
 
     def books(self) -> list[Book]:
         """Return every book that was used."""

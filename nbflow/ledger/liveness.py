@@ -59,6 +59,11 @@ def is_held(ledger: Path, lock: str | None) -> bool | None:
     return _is_locked(_file(ledger, token), file) if token and file else None
 
 
+def is_free(ledger: Path, token: str) -> bool:
+    """Whether the process that held the lock of this name is gone for certain."""
+    return _is_locked(_file(ledger, token), None) is False
+
+
 def has_reaper(ledger: Path, lock: str | None) -> bool:
     """Whether the reaper of that process is alive, as far as it can be seen from here."""
     token, _, _ = (lock or "").partition(":")

@@ -24,10 +24,11 @@ from nbflow.errors import (
 )
 from nbflow.ledger.entry import Entry
 from nbflow.ledger.here import here
+from nbflow.ledger.journal import journals_of
 from nbflow.ledger.other_hosts import other_ledgers, row_of, rows_of
 from nbflow.ledger.place import is_private, ledger_path
 from nbflow.ledger.reclaim import run_reclaim
-from nbflow.ledger.row import Row, handle_of, is_being_reaped, owner_of
+from nbflow.ledger.row import Row, Written, handle_of, is_being_reaped, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from nbflow.ledger.book import Book
     from nbflow.ledger.here import Here
     from nbflow.ledger.processes import Kernel
-    from nbflow.ledger.store import Written
 
 _GIVEN_UP = ("failed", "abandoned")
 
@@ -205,8 +205,9 @@ def forget(row_id: int) -> Row:
 
 
 def _exists(place: Here) -> bool:
-    """Whether there is a ledger; one that was removed is begun anew if it has to list something of this process."""
-    return ledger_path().exists() or bool(place.book().entries())
+    """Whether there is a ledger; one that was removed is begun anew if there is something to list."""
+    path = ledger_path()
+    return path.exists() or bool(place.book().entries() or journals_of(path))
 
 
 def _is_kept(entry: Entry) -> bool:

@@ -4,17 +4,46 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.ledger.liveness import has_reaper, is_held
 from nbflow.ledger.processes import is_alive
 
 if TYPE_CHECKING:
-    from nbflow.ledger.processes import Kernel
-    from nbflow.ledger.store import Owner, Written
+    from pathlib import Path
 
+    from nbflow.ledger.processes import Kernel
 
 KEPT_NOTE = "kept: the trigger of its cleanup said so"
+
+
+class Owner(NamedTuple):
+    """A kernel as the file `ledger` knows it, with the lock that shows that it is alive."""
+
+    kernel: Kernel
+    lock: str | None
+    ledger: Path
+
+
+class Written(NamedTuple):
+    """A row as it stands in the file `ledger`, with the kernel that owns it, its reaper and its lock."""
+
+    id: int
+    key: str
+    state: str
+    flow: str
+    run: str
+    block: str
+    manager: str
+    handle: str | None
+    code: str | None
+    since: float
+    until: float | None
+    note: str
+    reaper: tuple[int, float] | None
+    lock: str | None
+    kernel: Kernel
+    ledger: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

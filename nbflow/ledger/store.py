@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import (
     DamagedLedgerError,
@@ -16,8 +16,12 @@ from nbflow.errors import (
     LockedLedgerError,
     NewerLedgerError,
 )
+from nbflow.ledger import schema
+from nbflow.ledger.journal import Page, pages_of
 from nbflow.ledger.place import claim, make_private
 from nbflow.ledger.processes import UNKNOWN, Kernel
+from nbflow.ledger.row import Owner, Written
+from nbflow.ledger.schema import VERSION
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,81 +33,6 @@ if TYPE_CHECKING:
 LOCK_WAIT_S = 2.0
 KEPT = 2_000  # rows of ended resources; older ones are dropped now and then
 _BUSY, _LOCKED, _CORRUPT, _NOT_A_DB = 5, 6, 11, 26
-
-_MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        """CREATE TABLE IF NOT EXISTS kernels (
-  id INTEGER PRIMARY KEY, pid INTEGER NOT NULL, started REAL NOT NULL, host TEXT NOT NULL, machine TEXT NOT NULL,
-  boot TEXT NOT NULL, user INTEGER NOT NULL, reaper_pid INTEGER, reaper_started REAL)""",
-        """CREATE TABLE IF NOT EXISTS resources (
-  id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, kernel INTEGER NOT NULL REFERENCES kernels (id),
-  flow TEXT NOT NULL, run TEXT NOT NULL, block TEXT NOT NULL, manager TEXT NOT NULL, state TEXT NOT NULL,
-  handle TEXT, code TEXT, since REAL NOT NULL, until REAL, note TEXT NOT NULL)""",
-    ),
-    (
-        "ALTER TABLE kernels ADD COLUMN space TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE kernels ADD COLUMN lock TEXT",
-    ),
-    (  # code once for each class, and neither code nor handle of what has ended
-        "CREATE TABLE codes (id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, code TEXT NOT NULL)",
-        "ALTER TABLE resources ADD COLUMN code_id INTEGER REFERENCES codes (id)",
-        "CREATE INDEX resources_of_code ON resources (code_id) WHERE code_id IS NOT NULL",
-        """CREATE TRIGGER resource_ended AFTER UPDATE OF until ON resources WHEN NEW.until IS NOT NULL
-AND coalesce(NEW.handle, NEW.code, NEW.code_id, OLD.code_id) IS NOT NULL BEGIN
-  UPDATE resources SET handle = NULL, code = NULL, code_id = NULL WHERE id = NEW.id;
-  DELETE FROM codes WHERE id IN (OLD.code_id, NEW.code_id)
-    AND NOT EXISTS (SELECT 1 FROM resources WHERE code_id = codes.id);
-END""",
-        "UPDATE resources SET handle = NULL, code = NULL WHERE until IS NOT NULL",
-    ),
-)
-"""What makes the schema of each version of that of the one before. A kernel of an older nbflow may have the file open
-while it is migrated, so what its statements name has to stay."""
-VERSION = len(_MIGRATIONS)
-_INSERT = """INSERT INTO resources (key, kernel, flow, run, block, manager, state, handle, code_id, since, until, note)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET state = excluded.state,
-handle = excluded.handle, code_id = excluded.code_id, until = excluded.until, note = excluded.note"""
-# The conflict is with ourselves: an interrupt came between the commit and the note that it was made.
-_UPDATE = """UPDATE resources SET state = ?, handle = ?, code_id = ?, until = ?, note = ? WHERE key = ?
-AND until IS NULL"""  # what ended, perhaps by the reaper, does not come back
-_MARK = "UPDATE resources SET state = ?, until = ?, note = ? WHERE key = ? AND until IS NULL"
-_PRUNE = "DELETE FROM resources WHERE until IS NOT NULL AND id <= (SELECT max(id) FROM resources) - ?"
-_IDLE = """SELECT id, lock, pid, started, host, machine, boot, user, space FROM kernels
-WHERE id NOT IN (SELECT kernel FROM resources)"""
-_LOCK = "UPDATE kernels SET lock = ? WHERE id = ?"
-_SELECT = """SELECT r.id, r.key, r.state, r.flow, r.run, r.block, r.manager, r.handle,
-coalesce(c.code, r.code), r.since, r.until,
-r.note, k.reaper_pid, k.reaper_started, k.lock, k.pid, k.started, k.host, k.machine, k.boot, k.user, k.space
-FROM resources r JOIN kernels k ON k.id = r.kernel LEFT JOIN codes c ON c.id = r.code_id """
-
-
-class Owner(NamedTuple):
-    """A kernel as the file `ledger` knows it, with the lock that shows that it is alive."""
-
-    kernel: Kernel
-    lock: str | None
-    ledger: Path
-
-
-class Written(NamedTuple):
-    """A row as it stands in the file `ledger`, with the kernel that owns it, its reaper and its lock."""
-
-    id: int
-    key: str
-    state: str
-    flow: str
-    run: str
-    block: str
-    manager: str
-    handle: str | None
-    code: str | None
-    since: float
-    until: float | None
-    note: str
-    reaper: tuple[int, float] | None
-    lock: str | None
-    kernel: Kernel
-    ledger: Path
 
 
 class Store:
@@ -145,7 +74,7 @@ class Store:
             if version == 0:
                 self._db.execute("PRAGMA journal_mode = WAL")
             with self._transaction():
-                for migration in _MIGRATIONS[self._version() :]:  # another process may have been faster
+                for migration in schema.MIGRATIONS[self._version() :]:  # another process may have been faster
                     for statement in migration:
                         self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {VERSION}")
@@ -202,6 +131,7 @@ class Store:
         *,
         reaper: tuple[int, float] | None = None,
         is_durable: bool = False,
+        is_behind: bool = False,
     ) -> None:
         """Write rows in one commit; those that are new are noted to be written.
 
@@ -210,6 +140,7 @@ class Store:
             entries: The rows, new or changed.
             reaper: The pid and start time of the kernel's reaper, to be written too.
             is_durable: Whether they must survive the machine's death at once, which costs a flush of the disk.
+            is_behind: Whether the journals may have what these rows were before, which is taken in first.
 
         Raises:
             LedgerUnavailableError: If nothing could be written, for the reason that the subclass names.
@@ -218,18 +149,22 @@ class Store:
             if is_durable:
                 self._db.execute("PRAGMA synchronous = FULL")
             try:
-                self._write(kernel, entries, reaper)
+                self._write(kernel, entries, reaper, is_behind)
             finally:
                 if is_durable:
                     self._db.execute("PRAGMA synchronous = NORMAL")
 
-    def _write(self, kernel: Kernel, entries: Sequence[Entry], reaper: tuple[int, float] | None) -> None:
+    def _write(
+        self, kernel: Kernel, entries: Sequence[Entry], reaper: tuple[int, float] | None, is_behind: bool
+    ) -> None:
         number = self._kernel_ids.get(kernel)
         is_one = len(entries) == 1 and (entries[0].code is None or entries[0].until is not None)
-        if number is not None and reaper is None and is_one:  # a transaction of its own
+        if number is not None and reaper is None and is_one and not is_behind:  # a transaction of its own
             self._write_one(number, entries[0])
         else:
             with self._transaction():
+                if is_behind:
+                    self._take_in()
                 number = number or self._introduce(kernel)
                 if reaper is not None:
                     self._db.execute(
@@ -244,13 +179,17 @@ class Store:
             self.ended += entry.until is not None
 
     def _write_one(self, number: int, entry: Entry) -> None:
-        changing = (entry.state, entry.handle, None if entry.until is not None else self._code_id(entry.code))
-        ending = (entry.until, entry.note)
+        code = None if entry.until is not None else self._code_id(entry.code)
         if entry.is_written:
-            self._db.execute(_UPDATE, (*changing, *ending, entry.key))
+            changed = (entry.state, entry.handle, code, entry.until, entry.note)
+            self._db.execute(schema.UPDATE, (*changed, entry.key))
         else:
-            named = (entry.key, number, entry.flow, entry.run, entry.block, entry.manager)
-            self._db.execute(_INSERT, (*named, *changing, entry.since, *ending))
+            self._db.execute(schema.INSERT, self._whole(number, entry, code))
+
+    @staticmethod
+    def _whole(number: int, entry: Entry, code: int | None) -> tuple[object, ...]:
+        named = (entry.key, number, entry.flow, entry.run, entry.block, entry.manager)
+        return (*named, entry.state, entry.handle, code, entry.since, entry.until, entry.note)
 
     def _code_id(self, code: str | None) -> int | None:
         """Return the number of a class's code, which is written once however many rows have it."""
@@ -261,32 +200,81 @@ class Store:
         return int(self._db.execute("SELECT id FROM codes WHERE digest = ?", (digest,)).fetchone()[0])
 
     def _introduce(self, kernel: Kernel) -> int:
-        """Return the number of a kernel's row, made when it is new here."""
+        """Return the number of this process's row, made when it is new here."""
+        number = self._number_of(kernel, self.lock)
+        self._db.execute(schema.LOCK, (self.lock, number))
+        return number
+
+    def _number_of(self, kernel: Kernel, lock: str | None) -> int:
         found = self._db.execute(
             "SELECT id FROM kernels WHERE pid = ? AND started = ? AND host = ? AND machine = ? AND boot = ?"
             " AND user = ? AND space = ?",
             kernel,
         ).fetchone()
         if found:
-            self._db.execute(_LOCK, (self.lock, found[0]))
             return int(found[0])
         row = self._db.execute(
             "INSERT INTO kernels (pid, started, host, machine, boot, user, space, lock)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (*kernel, self.lock),
+            (*kernel, lock),
         ).lastrowid
         return int(row or 0)
+
+    def fold(self) -> set[str]:
+        """Take the journals beside the file in, each line once, and remove those of the dead.
+
+        Returns:
+            The names of those that were taken in to their ends.
+
+        Raises:
+            LedgerUnavailableError: If there is something to take in, and it could not be written.
+        """
+        with self._explained():
+            folded = self._folded()
+            pages = list(pages_of(self.path, folded))
+            if any(page.end > folded.get(page.path.name, 0) for page in pages):
+                with self._transaction():
+                    pages = self._take_in()
+        for page in pages:  # after the commit
+            if page.is_over:
+                with suppress(OSError):
+                    page.path.unlink()
+        return {page.path.name for page in pages}
+
+    def _folded(self) -> dict[str, int]:
+        return dict(self._db.execute("SELECT name, folded FROM journals"))
+
+    def _take_in(self) -> list[Page]:
+        """Take the journals in, in the same transaction as how far that is."""
+        folded = self._folded()
+        pages = list(pages_of(self.path, folded))
+        for page in pages:
+            number = self._number_of(page.owner.kernel, page.owner.lock)
+            entries = page.entries()
+            self._db.executemany(
+                schema.INSERT, (self._whole(number, entry, None) for entry in entries if not entry.is_written)
+            )
+            for entry in entries:
+                if entry.is_written:
+                    self._write_one(number, entry)
+                self.ended += entry.until is not None
+            self._db.execute("INSERT OR REPLACE INTO journals VALUES (?, ?)", (page.path.name, page.end))
+        for name in folded:
+            if not self.path.with_name(name).exists():  # no name comes again
+                self._db.execute("DELETE FROM journals WHERE name = ?", (name,))
+        return pages
 
     def prune(self) -> None:
         """Drop the rows of what ended long ago."""
         self.ended = 0
         with self._explained():
-            self._db.execute(_PRUNE, (KEPT,))
+            self._db.execute(schema.PRUNE, (KEPT,))
 
     def idle_kernels(self) -> list[tuple[int, Owner]]:
         """Return the kernels of which no row is left, with their numbers."""
+        self.fold()
         with self._explained():
-            found = self._db.execute(_IDLE).fetchall()
+            found = self._db.execute(schema.IDLE).fetchall()
         return [(one[0], Owner(Kernel._make(one[2:]), one[1], self.path)) for one in found]
 
     def drop_kernels(self, numbers: Sequence[int]) -> None:
@@ -302,22 +290,25 @@ class Store:
         number = self._kernel_ids.get(kernel)
         if number is not None:
             with self._explained():
-                self._db.execute(_LOCK, (lock, number))
+                self._db.execute(schema.LOCK, (lock, number))
         self.lock = lock
 
     def mark(self, key: str, state: str, until: float | None, note: str) -> bool:
         """Write how the resource of `key` ended, or that it did not; tells whether its row was still open."""
+        self.fold()
         with self._explained():
-            return bool(self._db.execute(_MARK, (state, until, note, key)).rowcount)
+            return bool(self._db.execute(schema.MARK, (state, until, note, key)).rowcount)
 
     def mark_all(self, marks: Sequence[tuple[str, str, float | None, str]]) -> None:
         """Write how several resources ended, as `mark` does, in one commit."""
+        self.fold()
         with self._explained(), self._transaction():
             for key, state, until, note in marks:
-                self._db.execute(_MARK, (state, until, note, key))
+                self._db.execute(schema.MARK, (state, until, note, key))
 
     def hand_over(self, row: Written, kernel: Kernel) -> bool:
         """Give an open row to another kernel; tells whether nobody else was faster."""
+        self.fold()
         with self._explained(), self._transaction():
             old = self._db.execute("SELECT kernel FROM resources WHERE key = ?", (row.key,)).fetchone()
             owner = self._db.execute(
@@ -347,11 +338,11 @@ class Store:
 
     def open_rows(self) -> list[Written]:
         """Return the rows of resources that may be alive, oldest first."""
-        return self._read("WHERE r.until IS NULL ORDER BY r.id")
+        return self._read("WHERE r.until IS NULL ORDER BY r.since, r.id")
 
     def all_rows(self) -> list[Written]:
         """Return every row that is kept, oldest first."""
-        return self._read("ORDER BY r.id")
+        return self._read("ORDER BY r.since, r.id")
 
     def row(self, row_id: int) -> Written | None:
         """Return one row, or None if there is none of this number."""
@@ -361,9 +352,15 @@ class Store:
         """Return the row of this key, or None if there is none."""
         return next(iter(self._read("WHERE r.key = ?", key)), None)
 
-    def _read(self, where: str, *values: Any) -> list[Written]:
+    def last_id(self) -> int:
+        """Return the number of the newest row that was taken in, or 0 if there is none."""
         with self._explained():
-            found = self._db.execute(_SELECT + where, values).fetchall()
+            return int(self._db.execute("SELECT coalesce(max(id), 0) FROM resources").fetchone()[0])
+
+    def _read(self, where: str, *values: Any) -> list[Written]:
+        self.fold()
+        with self._explained():
+            found = self._db.execute(schema.SELECT + where, values).fetchall()
         return [
             Written._make((*one[:12], _pair(one[12], one[13]), one[14], Kernel._make(one[15:]), self.path))
             for one in found

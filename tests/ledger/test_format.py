@@ -11,10 +11,13 @@ import pytest
 from nbflow import ledger
 from nbflow.ledger import book as book_module
 from nbflow.ledger import store as store_module
+from nbflow.ledger.book import Book
 from nbflow.ledger.here import here
+from nbflow.ledger.keeper import RunKeeper
 from nbflow.ledger.place import ledger_path
 from nbflow.ledger.processes import Kernel, start_of
-from nbflow.ledger.store import VERSION, Store
+from nbflow.ledger.schema import MIGRATIONS, VERSION
+from nbflow.ledger.store import Store
 from tests.ledger import managers
 from tests.ledger.conftest import hold
 
@@ -41,7 +44,7 @@ def version_1(tmp_path, monkeypatch):
     ledger_path().parent.mkdir(parents=True, mode=0o700)
     (tmp_path / "a").mkdir()
     db = sqlite3.connect(ledger_path(), isolation_level=None)
-    for statement in store_module._MIGRATIONS[0]:
+    for statement in MIGRATIONS[0]:
         db.execute(statement)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA user_version = 1")
@@ -159,13 +162,14 @@ def test_dead_kernels_of_which_nothing_is_left_are_forgotten_with_their_locks(ke
         one.do(
             f"set_up(managers.Plain, {str(tmp_path / 'a')!r})\nclean_up({str(tmp_path / 'a')!r})\nkeeper.flush()"
         )
-    query("DELETE FROM resources")
     locks = sorted(ledger_path().parent.glob("alive-*.lock"))
     assert len(locks) == 2
     kernel.end()
+    query("DELETE FROM resources")
 
     third = start()
     third.do(f"set_up(managers.Plain, {str(tmp_path / 'b')!r})\nkeeper.flush()")
+    third.end()
 
     pids = [pid for (pid,) in query("SELECT pid FROM kernels")]
     assert sorted(pids) == sorted((living.pid, third.pid))
@@ -246,6 +250,7 @@ def test_rule_20_each_host_has_its_own_ledger_in_a_home_that_they_share(shared, 
     before = shared.read_bytes()
     kept = keep()
     kept.keeper.intend(hold(managers.Plain))
+    kept.book.close()
 
     assert ledger_path() != shared
     assert ledger_path().parent == shared.parent
@@ -262,6 +267,21 @@ def test_rule_20_what_other_hosts_have_is_listed_with_numbers_of_their_own(share
     assert [row.owner for row in rows] == ["another host", "another host", "this kernel"]
     assert len({row.id for row in rows}) == 3
     assert ledger.left_behind() == []
+
+
+def test_rule_20_what_another_host_has_in_a_journal_is_listed_and_keeps_its_number(shared, keep):
+    elsewhere = Kernel.this()._replace(host="elsewhere", boot="another")
+    book = Book(shared, elsewhere)
+    keeper = RunKeeper("example", "run-2", book, None)
+    for _ in range(2):
+        keeper.intend(hold(managers.Plain))
+    first, second = [row for row in ledger.resources() if row.block == "Plain"]
+    assert (first.owner, first.state) == ("another host", "intent")
+
+    book.close()  # which takes the journal in
+
+    assert ledger.forget(second.id).state == "closed"
+    assert [row.block for row in ledger.resources()] == ["Folder", "Folder", "Plain"]
 
 
 def test_rule_20_what_other_hosts_have_can_be_forgotten_only(shared):
