@@ -310,6 +310,13 @@ class Book:
             tell("lost", f"the ledger {self.path} was removed while it was in use; another one was begun")
         self._looked_at = time.monotonic()
         if self._store is None:
+            from nbflow.engine.filewatch import (
+                ignore,
+            )  # not at the top: it looks about where Python is installed
+
+            ignore(
+                self.path.parent
+            )  # a task may have an earlier home put to rest, whose journal is read then
             wait_s = _WAIT_IN_TROUBLE_S if self._is_in_trouble else LOCK_WAIT_S
             self._store = Store(self.path, lock_wait_s=wait_s)
             if self._token is not None:  # held before the first row is written

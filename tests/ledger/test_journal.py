@@ -228,13 +228,13 @@ def test_rule_10_each_line_is_taken_in_once_however_many_fold_at_a_time(start):
     writer, *readers = (start() for _ in range(3))
     missed = (
         "from nbflow import ledger\nseen, value = set(), []\n"
-        "for _ in range(40):\n"
+        "for _ in range(15):\n"
         "    now = {row.block for row in ledger.resources(all=True)}\n"
         "    value += sorted(seen - now)\n"
         "    seen |= now\n"
     )
     write = (
-        "for number in range(150):\n"
+        "for number in range(60):\n"
         "    set_up(managers.Plain, str(number), name=str(number))\n"
         "    clean_up(str(number)) if number % 2 else None\n"
         "keeper.flush()"
@@ -251,8 +251,8 @@ def test_rule_10_each_line_is_taken_in_once_however_many_fold_at_a_time(start):
 
     assert [answers[reader.pid] for reader in readers] == [[], []]
     found = states()
-    assert [block for block, _ in found] == [str(number) for number in range(150)]
-    assert [state == "closed" for _, state in found] == [number % 2 == 1 for number in range(150)]
+    assert [block for block, _ in found] == [str(number) for number in range(60)]
+    assert [state == "closed" for _, state in found] == [number % 2 == 1 for number in range(60)]
 
 
 def test_rule_14_a_forked_child_appends_nothing_to_the_journal_of_its_parent(kernel):
