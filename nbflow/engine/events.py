@@ -68,8 +68,10 @@ class EventLog:
     ) -> None:
         """Append one event of now and tell every listener."""
         now, seq = time.time(), len(self.events)
-        old, state = told(old), told(state)
-        self._tell_all(Event(self.run_id, seq, now, kind, task, map_index, block, old, state, attempt, note))
+        if state is not None:
+            old, state = told(old), told(state)
+        event = (self.run_id, seq, now, kind, task, map_index, block, old, state, attempt, note)
+        self._tell_all(_new(Event, event))
 
     def changed(
         self, task: Task, map_index: int | None, old: State, state: State, attempt: int, at: float

@@ -88,6 +88,7 @@ class Pipeline:
         self.attempts: dict[int, int] = {}
         self._loops: dict[int, tuple[int, Any]] = {}  # node: (loop count, result so far)
         self._resumed: set[int] = set()
+        self._running = Running("Starting task run.")
         self._contexts_before: dict[int, contextvars.Context] = {}  # those that setups began with
 
     # -- before the attempt -----------------------------------------------------------------------------------
@@ -340,7 +341,8 @@ class Pipeline:
         run_name, refused = None, None
         if task.task_run_name is not None:
             run_name, refused = self._run_name(node, task, inputs)
-        running = Running("Starting task run.")
+        # One of all of them says nothing about any; what carries tags, or goes to a handler, is its own.
+        running = Running("Starting task run.") if task.tags or task.state_handlers else self._running
         role = self._graph.role[self._schedule.task_of[node]]
         if task.state_handlers:
             state = self._told(node, task, old, running)
@@ -368,8 +370,8 @@ class Pipeline:
                 self._change(node, task, old, Failed(str(error), result=error))
                 return
         self._record.set_task(node, old, running, self.attempts.get(node, 1))
+        held = self.holding(node) if role else None
         if role:
-            held = self.holding(node)
             if held is not None and role == CLEANUP:
                 self._record.set_block(held, BlockStatus.CLOSING)
                 self._loop.keeper.closing(held)
@@ -381,7 +383,7 @@ class Pipeline:
             ):  # what it makes may need no setup, and be open then
                 self._loop.keeper.intend(held)
         call = Call(node, task, task.run, inputs, self.values)
-        call.watch = watch
+        call.watch, call.held = watch, held
         if run_name is not None:
             call.context["task_run_name"] = run_name
         if task.cache_for is not None:
@@ -416,7 +418,7 @@ class Pipeline:
 
     def _prepare_lifecycle(self, call: Call, role: int) -> None:
         task, inputs = call.task, call.inputs
-        held = call.held = self.holding(call.node)
+        held = call.held
         call.is_setup = held is not None and (role == SETUP or (role == INIT and opens_at_init(held, None)))
         if role == CLEANUP:
             call.shielded = True
@@ -467,8 +469,10 @@ class Pipeline:
         """Take in the outcome of an attempt."""
         node, task = call.node, call.task
         role = self._graph.role[self._schedule.task_of[node]]
+        state: State | None = None
         if role:
-            self.keep_resource(call, role, outcome)
+            state = state_of_outcome(outcome)
+            self.keep_resource(call, role, outcome, state)
         if call.watch is not None:
             self._loop.home.ended(call.watch)
         if not role and self._loop.draws.names:
@@ -483,7 +487,7 @@ class Pipeline:
             if type(outcome.value) not in NUMBERS:
                 outcome = Outcome(self._loop.keep_value(task, outcome.value), None)
             self._loop.forget_ahead(node)
-        self.finish(node, task, call, state_of_outcome(outcome))
+        self.finish(node, task, call, state_of_outcome(outcome) if state is None else state)
         if (
             self._loops
             and outcome.error is None
@@ -520,14 +524,14 @@ class Pipeline:
                 old, state = state, self._told(node, task, state, retrying, call)
         self._settle(node, task, old, state)
 
-    def keep_resource(self, call: Call, role: int, outcome: Outcome) -> None:
+    def keep_resource(self, call: Call, role: int, outcome: Outcome, state: State) -> None:
         """Note what a lifecycle task did to its resource; nothing may come between its end and this."""
         held = self.holding(call.node)
         gate = self._schedule.own[call.node]
         if held is None or gate is None:
             return
         keeper = self._loop.keeper
-        state = state_of_outcome(outcome)  # a setup may also give its resource by raising SUCCESS
+        # By the state, as a setup may also give its resource by raising SUCCESS.
         went_well = (
             isinstance(state, Success)
             and not isinstance(state, Skipped)
@@ -571,6 +575,8 @@ class Pipeline:
 
     def _may_have_handle(self, held: Holding) -> bool:
         """Whether a manager has a `handle`; one that raises when it is asked (rule 17) can do without."""
+        if _is_plainly_without(held.manager, "handle"):
+            return False
         found, error = self._loop.ask(self._loop.values.copy(), hasattr, held.manager, "handle")
         if error is not None and is_declared(held.manager, "handle"):
             return True  # the keeper will meet it, and say so
@@ -726,6 +732,14 @@ def opens_at_init(held: Holding, manager: object) -> bool:
     if held.block.setup_task is None:
         return True
     return is_factory(held.block.init_task.run) and (manager is None or not has_setup(manager))
+
+
+def _is_plainly_without(manager: object, name: str) -> bool:
+    """Tell whether the class of a manager has no such attribute, as far as that is seen without the user's code."""
+    cls = type(manager)
+    if type(cls) is not type or cls.__getattribute__ is not object.__getattribute__:
+        return False
+    return not any(name in vars(one) or "__getattr__" in vars(one) for one in cls.__mro__)
 
 
 def _is_like(one: contextvars.Context, other: contextvars.Context) -> bool:

@@ -887,7 +887,7 @@ class RunLoop:
         if call in self._lingering:
             self._lingering.discard(call)
             if role:  # late, but what it did counts
-                self.pipeline.keep_resource(call, role, outcome)
+                self.pipeline.keep_resource(call, role, outcome, state_of_outcome(outcome))
             self.schedule.let_go(call.node)
             return
         del self.calls[call.node]
@@ -1136,7 +1136,7 @@ class RunLoop:
             del self.calls[call.node]
         role = self.graph.role[self.schedule.task_of[call.node]]
         if role:
-            self.pipeline.keep_resource(call, role, outcome)
+            self.pipeline.keep_resource(call, role, outcome, state_of_outcome(outcome))
 
     def _name_unended(self) -> None:
         """Leave no task that seems to run in a run that is over (it failed itself, or was given up)."""
