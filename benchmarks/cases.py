@@ -43,7 +43,7 @@ class Case:
 
     def quick(self) -> Case:
         """Return the case with graphs that take no time, to see that it works."""
-        sizes = {"naps": 16, "blocks": 40, "reclaimable": 40, "rows": 40, "layers": 100}
+        sizes = {"naps": 16, "blocks": 40, "reclaimable": 40, "opened": 40, "rows": 40, "layers": 100}
         return replace(self, size=sizes.get(self.shape, max(self.size // 50, 20)))
 
 
@@ -61,6 +61,7 @@ CASES = (
         "layers-10k", "200 layers x 50, 3 upstreams", "run", "layers", 10_000, ("loop", "nbflow", "hamilton")
     ),
     Case("blocks", "20 blocks x 20", "run", "blocks", 400),
+    Case("opened", "the same, open and close as plain tasks", "run", "opened", 400, ("nbflow",)),
     Case("rows", "the same without blocks", "run", "rows", 400, ("loop", "nbflow")),
     Case("reclaimable", "20 blocks x 20, reclaimable", "run", "reclaimable", 400, ("nbflow",)),
     Case("reaper", "the first reclaimable block", "reaper", engines=("nbflow",), unit="ms"),

@@ -110,6 +110,11 @@ def reclaimable(count: int) -> Shape:
     return replace(blocks(count), name="reclaimable", reclaimable=True)
 
 
+def opened(count: int) -> Shape:
+    """The same as tasks only: opening and closing are ordinary ones."""
+    return replace(blocks(count), name="opened", blocks=())
+
+
 def rows(count: int, size: int = 20) -> Shape:
     """The tasks of `blocks` without any block: each takes the value of the one before."""
     return Shape("rows", tuple((number - 1,) if number % size else () for number in range(count)))
@@ -127,6 +132,7 @@ SHAPES = {
     "map": mapped,
     "blocks": blocks,
     "reclaimable": reclaimable,
+    "opened": opened,
     "rows": rows,
     "naps": naps,
 }
