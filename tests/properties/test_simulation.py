@@ -179,6 +179,16 @@ def test_resources_that_nothing_uses_are_counted_like_others():
     simulate(Plan(flow=FlowPlan(items=(block,)), limits={"b": 1}, workers=3), Decided())
 
 
+def test_a_resource_that_is_kept_does_not_keep_the_next_element_waiting():
+    """Rule 19: it stays open for good, so it does not count among those that may be open at once."""
+    block = BlockPlan(key="b", size=2, handler=("init", "plain"))
+    plan = Plan(flow=FlowPlan(items=(block,)), limits={"b": 1}, keeps={"b": "never"})
+
+    simulation = simulate(plan, Decided(), handlers=HANDLERS)
+
+    assert simulation.counts.resources["kept"] == 2
+
+
 def test_a_full_pool_does_not_keep_a_resource_that_came_late_from_being_cleaned_up():
     """Rule 8: its cleanup was looked upon as one with nothing to do, behind the setups that wait for a place."""
     block = BlockPlan(key="b", size=3)

@@ -111,6 +111,7 @@ class AtEvents(Demand):
                 and r.is_alive
                 and not self._is_named(r)
                 and not self._is_late(r)
+                and not self.is_kept(r)  # for good: whoever waited for it would wait for ever
             }
             for flight in self.flights:
                 around = self.around(flight.call.node)
