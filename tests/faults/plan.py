@@ -27,6 +27,8 @@ ENDS = (
     "script SIGTERM",
     "script SIGHUP",
     "script SIGKILL",
+    "terminal exit",
+    "terminal closed",
 )
 INTERRUPTS = {"interrupt": 1, "interrupt twice": 2, "interrupt thrice": 3, "twenty interrupts": 20}
 STAYS = ("normal", *INTERRUPTS)  # the kernel is there afterwards
@@ -88,6 +90,11 @@ class Plan:
     def is_script(self) -> bool:
         """Whether a plain script runs the flow, instead of a kernel."""
         return self.end.startswith("script")
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it is run by IPython in a terminal."""
+        return self.end.startswith("terminal")
 
     @property
     def reproduce(self) -> str:
