@@ -68,6 +68,7 @@ class Plan:
         word: At which word of the log to end it.
         times: How often the log must have said it.
         inner: The executor of flows that tasks run.
+        fork: How a forked child comes back from the call of a task: "return", "raise" or "exit".
     """
 
     seed: int
@@ -85,6 +86,7 @@ class Plan:
     word: str = ""
     times: int = 1
     inner: str = "inline"
+    fork: str = "return"
 
     @property
     def is_script(self) -> bool:
@@ -160,6 +162,7 @@ def draw(seed: int, number: int, end: str) -> Plan:
         word=rng.choice(["setting-up", "making", "making", "set-up"]) if in_setup else "",
         times=rng.randint(1, draft.resources) if in_setup else 1,
         inner=rng.choice(["inline", "threads"]),
+        fork=rng.choice(["return", "raise", "exit"]),
     )
 
 

@@ -40,7 +40,7 @@ CLEAN = """\
 import nbflow.ledger
 for row in nbflow.ledger.resources():
     if row.flow == flow.name and row.state == "abandoned":
-        print(nbflow.ledger.clean(row.id).state)
+        print("cleaned:", nbflow.ledger.clean(row.id).state)
 """
 
 
@@ -120,6 +120,7 @@ class _Round:
             "hold_s": self.plan.hold_s,
             "flow": self.flow,
             "inner": self.plan.inner,
+            "fork": self.plan.fork,
         }
         return f"import os, nbflow\nos.environ[{ROUND!r}] = {json.dumps(json.dumps(settings))}\n"
 
@@ -225,7 +226,8 @@ class _Round:
         if self.plan.cleans and HAS_LEDGER:
             reply = self.kernel.execute(CLEAN)
             assert isinstance(reply, Reply)
-            if not reply.ok or set(reply.stdout.split()) - {"closed"}:
+            told = [line for line in reply.stdout.splitlines() if line.startswith("cleaned:")]
+            if not reply.ok or set(told) - {"cleaned: closed"}:
                 self.result.problems.append(f"ODD: clean: {reply.stdout} {reply.ename} {reply.evalue}")
 
     # -- the kernel ends --------------------------------------------------------------------------------------
