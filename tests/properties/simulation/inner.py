@@ -58,6 +58,8 @@ class InnerSimulation(Simulation):
                 raise episode.broken(f"rule 14: {asked.__name__} was lost in the flow that {self.name} runs")
             if asked is not None and episode.cancelled_at is None and not episode.loop.schedule.is_done:
                 raise episode.broken(f"rule 14: the flow that {self.name} runs was not cancelled with it")
+            if episode.interrupts and not self.outer.episode.interrupts:
+                raise episode.broken(f"rule 14: the stop that {self.name}'s flow took was not passed on")
         except AssertionError as error:
             if str(error) not in "; ".join(self.wrong):
                 episode.broken(str(error))
