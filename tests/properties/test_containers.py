@@ -9,7 +9,7 @@ from tests.properties.simulation.containers import Containers
 from tests.properties.strategies import budget
 
 
-@budget(300)
+@budget(100)
 @given(DECISIONS)
 def test_rule_20_the_living_are_never_taken_for_dead(decisions):
     Containers(decisions.randrange).go()
@@ -19,7 +19,7 @@ def test_every_kind_of_owner_is_met():
     import random
 
     said = set()
-    for seed in range(200):
+    for seed in range(60):
         containers = Containers(random.Random(seed).randrange)
         containers.go()
         said |= set(containers.said)
