@@ -10,6 +10,7 @@ import argparse
 import itertools
 import os
 import random
+import signal
 import statistics
 import sys
 import tempfile
@@ -40,6 +41,7 @@ COLUMNS = (
 
 def main(argv: list[str]) -> int:
     options = parse(argv)
+    take_signals()
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
     numbers = [options.round] if options.round is not None else range(options.rounds)
     ends = itertools.cycle(options.only or ENDS)
@@ -77,6 +79,13 @@ def parse(argv: list[str]) -> argparse.Namespace:
     if options.round is not None and (options.seed is None or not options.only):
         parser.error("--round needs --seed and --only")
     return options
+
+
+def take_signals() -> None:
+    """Undo for what is started here what `nohup` did to this campaign, which goes on when its terminal is closed."""
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: None)  # not inherited, unlike what is ignored
 
 
 def keep_apart(folder: Path) -> None:

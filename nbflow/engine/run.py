@@ -454,7 +454,8 @@ class RunLoop:
         failed: list[tuple[Deferred, BaseException]] = []
         undo(held.half, failed)
         held.half = [entry for entry, _ in reversed(failed)]
-        if not failed:
+        # The resource itself may be left, and a row that says "closed" would take it away from the reaper.
+        if not (failed or held.is_open):
             self.keeper.closed(held)
         return [error for _, error in failed]
 

@@ -1,7 +1,8 @@
 """What the ledger's rows look like to a reader: a table of text, the same as HTML, and the notice of what was left.
 
-Rows of this kernel show no times and no process ids, so that a notebook that is executed again shows the same. Those
-of other kernels do: when a resource was left is what helps to recognise it.
+Rows of this kernel show no times and no process ids, so that a notebook that is executed again shows the same; but one
+that has been open for long, in a held run most likely, is told with its time. Those of other kernels show times: when a
+resource was left is what helps to recognise it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _HEAD = ("id", "resource", "manager", "state", "kernel", "since", "cleanup", "handle", "note")
 _ALWAYS = 7  # columns; the others are shown when a row has something to say there
 _MOST = 200  # lines; the oldest are left out
+_LONG_S = 600  # that a resource is open, until it is worth a word
+_TOO_LONG_S = 1e9  # to be true: no clock says so
 _NAMED = 3  # resources in the notice; the others are counted
 _CSS = (
     ".nbflow-resources table{border-collapse:collapse;color:inherit;margin:6px 0}"
@@ -44,6 +47,7 @@ def table(rows: Sequence[Row], run_numbers: Mapping[str, int]) -> dict[str, str]
     cells = [tuple(line[i] for i in shown) for line in cells]
     hints = [f"{len(rows) - _MOST} older ones are not shown"] if len(rows) > _MOST else []
     hints += _hints([row for row in rows if row.until is None])
+    hints += _long_open(rows, time.time())
     return {"text/plain": "\n".join([*_aligned(cells), *hints]), "text/html": _html(cells, hints)}
 
 
@@ -124,6 +128,32 @@ def _hints(rows: Sequence[Row]) -> list[str]:
             f"then %flow resources forget {by_hand[-1].id} takes it off the list"
         )
     return hints
+
+
+def _long_open(rows: Iterable[Row], now: float) -> list[str]:
+    """Say which resource of this kernel has been open for long, and for how long: it may cost money meanwhile."""
+    lasting = [
+        row
+        for row in rows
+        if row.owner == "this kernel"
+        and row.until is None
+        and row.state == "open"
+        and _LONG_S <= now - row.since < _TOO_LONG_S
+    ]
+    if not lasting:
+        return []
+    oldest = min(lasting, key=lambda row: row.since)
+    more = f", {len(lasting) - 1} more for less" if len(lasting) > 1 else ""
+    name = one_line(oldest.block, 40)
+    return [f"open for {_lasted(now - oldest.since)}: {name} of {one_line(oldest.flow, 40)}{more}"]
+
+
+def _lasted(seconds: float) -> str:
+    minutes = int(seconds // 60)
+    days, hours = minutes // 1440, minutes // 60 % 24
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
 
 
 def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:

@@ -20,7 +20,7 @@ READY = {  # the arguments of those that take none of ours
     "written": "",
     "drifting": "",
 }
-TASKS = ("work", "work", "sleeper", "polite", "flaky", "failing", "nested")
+TASKS = ("work", "work", "sleeper", "polite", "flaky", "failing", "nested", "forking")
 
 
 @dataclass

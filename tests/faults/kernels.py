@@ -11,7 +11,7 @@ import time
 import uuid
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
 
@@ -121,7 +121,7 @@ class MarkedKernel(Marked, Kernel):
         super().discard()
 
 
-def _take_interrupts() -> None:
+def take_interrupts() -> None:
     """Who runs the campaign in the background ignores them, and so would the script."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -143,12 +143,15 @@ class MarkedScript(Marked):
             stdout=self._stderr,
             stderr=self._stderr,
             start_new_session=True,
-            preexec_fn=_take_interrupts,
+            preexec_fn=take_interrupts,
         )
 
     def leave(self) -> None:
         """Have it come to the end of its text."""
         (self.folder / "leave").touch()
+
+
+Other = TypeVar("Other", bound=Marked)
 
 
 class Stable:
@@ -182,14 +185,14 @@ class Stable:
         return MarkedKernel(self.folder / f"kernel-{self._made}", f"{self.token}-{self._made}-", self.home)
 
     @contextlib.contextmanager
-    def script(self) -> Iterator[MarkedScript]:
-        """Give a script that is to be started; it is discarded afterwards."""
+    def other(self, kind: type[Other]) -> Iterator[Other]:
+        """Give a script or terminal that is to be started; it is discarded afterwards."""
         self._made += 1
-        script = MarkedScript(self.folder / f"script-{self._made}", f"{self.token}-{self._made}-", self.home)
+        made = kind(self.folder / f"other-{self._made}", f"{self.token}-{self._made}-", self.home)
         try:
-            yield script
+            yield made
         finally:
-            script.discard()
+            made.discard()
 
     def rows(self, *, all: bool = False) -> list[Any]:
         """What the ledger of all these kernels lists; nothing while there is no ledger."""

@@ -27,6 +27,8 @@ ENDS = (
     "script SIGTERM",
     "script SIGHUP",
     "script SIGKILL",
+    "terminal exit",
+    "terminal closed",
 )
 INTERRUPTS = {"interrupt": 1, "interrupt twice": 2, "interrupt thrice": 3, "twenty interrupts": 20}
 STAYS = ("normal", *INTERRUPTS)  # the kernel is there afterwards
@@ -66,6 +68,7 @@ class Plan:
         word: At which word of the log to end it.
         times: How often the log must have said it.
         inner: The executor of flows that tasks run.
+        fork: How a forked child comes back from the call of a task: "return", "raise" or "exit".
     """
 
     seed: int
@@ -83,11 +86,17 @@ class Plan:
     word: str = ""
     times: int = 1
     inner: str = "inline"
+    fork: str = "return"
 
     @property
     def is_script(self) -> bool:
         """Whether a plain script runs the flow, instead of a kernel."""
         return self.end.startswith("script")
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it is run by IPython in a terminal."""
+        return self.end.startswith("terminal")
 
     @property
     def reproduce(self) -> str:
@@ -153,6 +162,7 @@ def draw(seed: int, number: int, end: str) -> Plan:
         word=rng.choice(["setting-up", "making", "making", "set-up"]) if in_setup else "",
         times=rng.randint(1, draft.resources) if in_setup else 1,
         inner=rng.choice(["inline", "threads"]),
+        fork=rng.choice(["return", "raise", "exit"]),
     )
 
 

@@ -1,4 +1,4 @@
-"""Rules 6, 10 and 12 of the guarantee, each with a kernel that is ended at a chosen moment (design 5)."""
+"""Rules 6, 10, 12 and 14 of the guarantee, each with a kernel that is ended at a chosen moment (design 5)."""
 
 from __future__ import annotations
 
@@ -128,3 +128,16 @@ def test_rule_12_the_next_kernel_says_what_may_be_left(stable):
 
     assert result.account.fates == {"listed": 1}
     assert "Bare" in notice
+
+
+# -- rule 14: a terminal's IPython empties the user's names when it is left -----------------------------------
+
+
+@pytest.mark.parametrize("executor", ["inline", "threads"])
+@pytest.mark.parametrize("start", ["start", "step", "run"])
+@pytest.mark.parametrize("end", ["terminal exit", "terminal closed"])
+def test_rule_14_a_terminal_that_is_left_cleans_up_first(stable, end, start, executor):
+    result = play(scene(end, TWO, "begin", start=start, executor=executor), stable)
+
+    assert result.problems == [], str(result)
+    assert result.account.fates["run"] == result.account.resources > 0

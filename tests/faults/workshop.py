@@ -399,6 +399,24 @@ def failing(place, seconds=0.1):
 
 
 @task
+def forking(place, seconds=0.1):
+    """It forks, and the child comes back from the call in one of the ways: it must end there, and touch nothing."""
+    say("begin")
+    child = os.fork()
+    if not child:
+        pause(seconds)
+        if settings()["fork"] == "raise":
+            raise OSError("the child has no more to do")
+        if settings()["fork"] == "exit":
+            raise SystemExit(3)
+        return seconds
+    while not os.waitpid(child, os.WNOHANG)[0]:
+        time.sleep(0.01)
+    say("end")
+    return seconds
+
+
+@task
 def nested(place, seconds=0.1):
     """It runs a flow of its own, which has the same name, so that its resources are told with the others."""
     say("begin")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -43,6 +44,52 @@ def run_of(cls, **options):
     with pytest.warns(RuntimeWarning, match="cleanup of 'thing' failed"):
         flow.run()
     return flow.runs[-1]
+
+
+class Halved(managers.Folder):
+    """Its first setup raises, and its early handle reclaims nothing at first; its cleanup fails, again and again."""
+
+    reclaims = 0
+
+    def early_handle(self):
+        return self.path
+
+    def setup(self):
+        type(self).setups += 1
+        if self.setups == 1:
+            raise OSError("no room")
+        return super().setup()
+
+    def cleanup(self, path):
+        raise OSError("busy")
+
+    @staticmethod
+    def reclaim(handle):
+        Halved.reclaims += 1
+        if Halved.reclaims == 1:
+            raise OSError("busy, too")
+
+
+def test_what_an_earlier_try_has_left_and_is_reclaimed_does_not_close_the_row_of_the_resource(tmp_path):
+    """Rules 10 and 13: its own cleanup has failed again, so that it is the reaper's to reclaim as before."""
+    Halved.setups = Halved.reclaims = 0
+    with (
+        Flow("f") as flow,
+        resource_manager(
+            Halved, name="thing", setup_task_kwargs={"max_retries": 1, "retry_delay": timedelta(0)}
+        )(str(tmp_path / "a")) as thing,
+    ):
+        use(thing)
+    with pytest.warns(RuntimeWarning, match="cleanup of 'thing' failed"):
+        flow.run()
+    (before,) = (row for row in ledger.resources() if row.note.endswith("OSError('busy')"))
+
+    failures = flow.runs[-1].retry_cleanup()
+
+    assert Halved.reclaims == 2
+    assert list(failures)
+    (after,) = (row for row in ledger.resources() if row.id == before.id)
+    assert (after.state, after.handle, after.is_reclaimable) == ("failed", str(tmp_path / "a"), True)
 
 
 class Failing:

@@ -188,6 +188,29 @@ def test_an_impossible_time_is_a_question_mark(notebook, left, since):
     assert "&lt;moon&gt;" in shown["text/html"]
 
 
+@pytest.mark.parametrize(
+    ("ago_s", "said"),
+    [(700, "11 min"), (3 * 3600 + 300, "3 h 5 min"), (50 * 3600, "2 d 2 h"), (60, ""), (float("inf"), "")],
+)
+def test_what_this_kernel_has_held_for_long_is_told_with_how_long(notebook, ago_s, said):
+    """It may cost money, and nobody may be looking at the run that stands still."""
+    notebook("%%flow example --no-show\nwith Cluster() as client:\n    use(client)")
+    notebook("%flow until example use")
+    (row,) = ledger.resources()
+    older = dataclasses.replace(row, since=time.time() - ago_s)
+    younger = dataclasses.replace(row, since=time.time() - 650)
+
+    alone = table([older], {})["text/plain"].splitlines()[-1]
+    both = table([older, younger], {})["text/plain"].splitlines()[-1]
+
+    if said:
+        assert alone == f"open for {said}: Cluster of example"
+        assert both == f"{alone}, 1 more for less"
+    else:
+        assert "open for" not in alone
+    notebook("%flow cancel example")
+
+
 # clean, adopt, forget
 
 

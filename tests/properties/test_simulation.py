@@ -179,6 +179,30 @@ def test_resources_that_nothing_uses_are_counted_like_others():
     simulate(Plan(flow=FlowPlan(items=(block,)), limits={"b": 1}, workers=3), Decided())
 
 
+def test_a_resource_that_is_kept_does_not_keep_the_next_element_waiting():
+    """Rule 19: it stays open for good, so it does not count among those that may be open at once."""
+    block = BlockPlan(key="b", size=2, handler=("init", "plain"))
+    plan = Plan(flow=FlowPlan(items=(block,)), limits={"b": 1}, keeps={"b": "never"})
+
+    simulation = simulate(plan, Decided(), handlers=HANDLERS)
+
+    assert simulation.counts.resources["kept"] == 2
+
+
+def test_a_resource_whose_cleanup_fails_again_is_not_closed_by_what_an_earlier_try_of_its_setup_had_left():
+    """Rules 10 and 13: the reaper was told that there is nothing more to reclaim."""
+    plan = one_block(
+        does={"b.setup": ("retry",), "b.cleanup": ("raise", "raise")},
+        early={"b": "raise"},
+        after=("retry_cleanup",),
+    )
+
+    simulation = simulate(plan, Decided())
+
+    assert simulation.told.count("b.setup is reclaimed") == 2
+    assert simulation.counts.resources["cleanup failed"] == 1
+
+
 def test_a_full_pool_does_not_keep_a_resource_that_came_late_from_being_cleaned_up():
     """Rule 8: its cleanup was looked upon as one with nothing to do, behind the setups that wait for a place."""
     block = BlockPlan(key="b", size=3)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import random
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from tests.properties.simulation.containers import Containers
 from tests.properties.simulation.counts import Counts
 from tests.properties.simulation.plans import Plan, plans
 from tests.properties.simulation.simulation import Simulation
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Callable
 
 DECISIONS = st.randoms(use_true_random=False)
@@ -65,4 +67,20 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         campaign()
     finally:
-        print(f"{counts.table()}\n\n{time.perf_counter() - begun:.0f} s")
+        print(counts.table())
+    print(f"\n{table_of_containers(options.examples, options.seed)}\n\n{time.perf_counter() - begun:.0f} s")
+
+
+def table_of_containers(histories: int, first: int) -> str:
+    """Play histories of kernels in containers; returns a table of what each kernel says of the rows of all."""
+    said: Counter[str] = Counter()
+    for number in range(histories):
+        containers = Containers(random.Random(f"{first} {number}").randrange)
+        containers.go()
+        said += containers.said
+    lines = [
+        f"{histories:>8} histories of kernels in containers",
+        "",
+        "whose a row is, to a kernel that looks",
+    ]
+    return "\n".join([*lines, *(f"{said[owner]:>8} {owner}" for owner in sorted(said))])

@@ -22,8 +22,9 @@ class Counts:
     def add(self, episode: Episode) -> None:
         run = episode.run
         assert run is not None
-        self.runs += 1
-        self.ended[type(run.state).__name__] += 1
+        if episode.simulation.outer is None:
+            self.runs += 1
+            self.ended[type(run.state).__name__] += 1
         for r in episode.resources:
             self.resources["set up"] += 1
             if r.cleaned > 1:

@@ -35,7 +35,19 @@ class AtEvents(Demand):
                 self.check_cleanup_start(node)
             else:
                 self.check_start(node)
+        if event.kind == "task" and event.task is not None:
+            self._check_time_out(event)
         self.check_limits()
+
+    def _check_time_out(self, event: Event) -> None:
+        """Rule 14: a task that was told that its time is up has timed out, whatever it was busy with."""
+        node = self.node(event.task, event.map_index) if event.task in self.loop.graph.index else -1
+        if node not in self.timed_out or self.role(node) != ORDINARY:
+            return
+        if type(event.state) is states.Running:
+            self.timed_out.discard(node)
+        elif isinstance(event.state, states.Success) and not self.simulation.has_handlers:
+            raise self.broken(f"rule 14: the time-out of {event.task} was lost")
 
     def _on_note(self, event: Event) -> None:
         if "goes ahead" in event.note and event.task is not None:
@@ -111,6 +123,7 @@ class AtEvents(Demand):
                 and r.is_alive
                 and not self._is_named(r)
                 and not self._is_late(r)
+                and not self.is_kept(r)  # for good: whoever waited for it would wait for ever
             }
             for flight in self.flights:
                 around = self.around(flight.call.node)

@@ -38,6 +38,7 @@ class Happenings:
         self.cleaning: set[tuple[int, int]] = set()  # cleanup of these has begun
         self.overdue: set[Task] = set()  # cleanups that an event said to go ahead
         self.late: list[str] = []
+        self.timed_out: set[int] = set()  # nodes whose call was told so in the run's own thread
         self.opening: dict[tuple[int, int], None] = {}
         self.numbers = {block.name: k for k, block in enumerate(loop.graph.blocks)}
 
@@ -46,6 +47,12 @@ class Happenings:
         self.simulation.tell(f"WRONG: {text}")
         self.simulation.wrong.append(text)
         return Wrong(text)
+
+    def note_interrupts(self, count: int) -> None:
+        """The user has asked to stop for the `count`-th time; also if that was passed on by a flow inside."""
+        if count >= 2 and self.hurried_at is None:
+            self.hurried_at = self.simulation.clock()
+        self.interrupts = max(self.interrupts, count)
 
     def node(self, task: Task, index: int | None) -> int:
         number = self.loop.graph.index[task]

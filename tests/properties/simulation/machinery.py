@@ -91,9 +91,10 @@ class Session:
     def close(self, timeout_s: float) -> None:
         simulation = self._simulation
         for flight in tuple(simulation.episode.flights):
-            if flight.wish not in HANGING and not simulation.choose(2):
+            if not flight.is_under_way and flight.wish not in HANGING and not simulation.choose(2):
                 simulation.end(flight)
-        simulation.clock.now += timeout_s
+        if simulation.outer is None:
+            simulation.clock.now += timeout_s
 
 
 class Loop(RunLoop):
@@ -105,10 +106,14 @@ class Loop(RunLoop):
         self.noted = Keeper()
         more = {"keeper": self.noted} if HAS_KEEPER else {}
         super().__init__(*args, inbox=Inbox(simulation), clock=simulation.clock, **more, **kwargs)
-        simulation.episode = Episode(simulation, self)
+        self.episode = simulation.episode = Episode(simulation, self)
+
+    def note_interrupt(self, count: int) -> None:
+        self.episode.note_interrupts(count)
+        super().note_interrupt(count)
 
     def _start_timer(self, delay_s: float, call: Call, error: type[BaseException], action: Any = None) -> Any:
-        return self.simulation.episode.set_timer(delay_s, call, error, is_time_out=action is not None)
+        return self.episode.set_timer(delay_s, call, error, is_time_out=action is not None)
 
 
 class Handle(Run):

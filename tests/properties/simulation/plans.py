@@ -33,7 +33,8 @@ class Plan:
 
     `limits`, `timeouts`, `delays` and `graces` are options of tasks and blocks by key; a lifecycle task's key is
     ``"b1.setup"``. `keeps` has the triggers of cleanups, by block; `early` what the reclaim of a block with an early
-    handle does when it is first called, "ok" or "raise"; the setups of `hasty` blocks defer nothing.
+    handle does when it is first called, "ok" or "raise"; the setups of `hasty` blocks defer nothing. `inner` has the
+    flows that tasks run before they do anything else.
     """
 
     flow: FlowPlan
@@ -50,6 +51,7 @@ class Plan:
     hasty: tuple[str, ...] = ()
     deeds: tuple[tuple[int, str], ...] = ()
     after: tuple[str, ...] = ()
+    inner: dict[str, Plan] = field(default_factory=dict)
 
     __repr__ = brief
 
@@ -69,6 +71,27 @@ def _options(draw: st.DrawFn, keys: list[str], values: tuple[Any, ...], most: in
         return {}
     chosen = draw(st.lists(st.sampled_from(keys), max_size=most, unique=True))
     return {key: draw(st.sampled_from(values)) for key in chosen}
+
+
+@st.composite
+def inner_plans(draw: st.DrawFn) -> Plan:
+    """Draw a flow that a task runs: a small one, in the task's own thread or on threads of its own."""
+    more = draw(st.sampled_from(((), (), HANGING, HANGING * 2, ENDING)))
+    flow = draw(flow_plans(size=4, outcomes=ORDINARY_ENDS + more, lifecycle=LIFECYCLE_ENDS + more))
+    items = list(walk(flow.items))
+    tasks = [item.key for item in items if isinstance(item, TaskPlan)]
+    blocks = [item.key for item in items if isinstance(item, BlockPlan)]
+    lifecycle = [f"{key}.{role}" for key in blocks for role in ("init", "setup", "cleanup")]
+    return Plan(
+        flow=flow,
+        mode=draw(st.sampled_from(("inline", "threads"))),
+        workers=draw(st.integers(1, 2)),
+        timeouts=_options(draw, tasks + lifecycle, (1, 5), most=1),
+        delays=_options(draw, tasks + lifecycle, (3, 40), most=1),
+        graces=_options(draw, blocks, (0, 3), most=1),
+        early=_options(draw, blocks, ("ok", "ok", "raise"), most=1),
+        hasty=tuple(sorted(_options(draw, blocks, ("hasty",), most=1))),
+    )
 
 
 @st.composite
@@ -92,6 +115,8 @@ def plans(
     blocks = [item.key for item in items if isinstance(item, BlockPlan)]
     wide = [item.key for item in items if isinstance(item, (TaskPlan, BlockPlan)) and item.size > 1]
     lifecycle = [f"{key}.{role}" for key in blocks for role in ("init", "setup", "cleanup")]
+    alone = [item.key for item in items if isinstance(item, TaskPlan) and item.size < 0]
+    runs_flows = draw(st.lists(st.sampled_from(alone), max_size=2, unique=True)) if alone else []
     may_do = draw(st.sampled_from(((*COMMANDS, "listener", "end"), DEEDS)))
     deeds = draw(st.lists(st.tuples(st.integers(0, 120), st.sampled_from(may_do)), max_size=6))
     return Plan(
@@ -111,4 +136,5 @@ def plans(
         after=tuple(
             draw(st.lists(st.sampled_from(("rerun", "retry_cleanup", "clean_kept")), max_size=2, unique=True))
         ),
+        inner={key: draw(inner_plans()) for key in runs_flows},
     )

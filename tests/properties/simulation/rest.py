@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbflow import Task, states
 from nbflow.engine.blocks import BlockStatus
 from nbflow.engine.frozen import CLEANUP
 from nbflow.engine.run import HURRIED_S
+from nbflow.errors import InternalError
 from tests.properties.simulation.happenings import Happenings
 from tests.properties.simulation.keeper import HAS_KEEPER
 from tests.properties.simulation.plans import walk
@@ -18,6 +19,10 @@ from tests.properties.strategies import (
 
 if TYPE_CHECKING:
     from nbflow.engine.handle import Run
+
+
+BUGS = (AssertionError, AttributeError, IndexError, InternalError, KeyError, NameError, TypeError)
+"""What no plan raises."""
 
 
 class AtRest(Happenings):
@@ -31,6 +36,10 @@ class AtRest(Happenings):
             for flight in self.flights:
                 if not (flight.call.stop_requested or flight.call.shielded):
                     raise self.broken(f"rule 6: {flight.call.task.name} was not asked to stop")
+        for flight in self.flights:
+            inner: Any = flight.call.inner
+            if inner is not None and self.loop.is_lingering(flight.call) and not inner.cancel_wanted:
+                raise self.broken(f"rule 14: the flow that {flight.call.task.name} runs was not cancelled")
         schedule, graph = self.loop.schedule, self.loop.graph
         if schedule.budget == 0 or (schedule.serial and not schedule.is_idle):
             return
@@ -83,6 +92,8 @@ class AtRest(Happenings):
         run, record = self.run, self.loop.record
         assert run is not None
         assert run.is_finished
+        if isinstance(self.loop.failure, BUGS):
+            raise self.broken(f"the run itself failed: {self.loop.failure!r}")
         assert run.open_resources == []
         if not run.state.is_finished() and not run.state.is_running():  # Running: a task was left for good
             raise self.broken(f"the run is over, and {run.state}")

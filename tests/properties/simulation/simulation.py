@@ -14,8 +14,9 @@ import nbflow.engine.run
 import nbflow.engine.transitions
 import nbflow.flow
 from nbflow.core.context import thread
-from nbflow.engine.attempt import perform
+from nbflow.engine.attempt import perform, perform_on_worker
 from nbflow.engine.blocks import BlockStatus, Holding
+from tests.properties.simulation.aside import Aside
 from tests.properties.simulation.counts import Counts
 from tests.properties.simulation.machinery import Executor, Handle, Inbox, Loop
 from tests.properties.simulation.plans import HANGING, Plan, walk
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from nbflow.engine.handle import Run
     from tests.properties.simulation.episode import Episode
+    from tests.properties.simulation.inner import InnerSimulation
 
 TURNS = 3_000  # a run that needs more does not end
 
@@ -40,10 +42,14 @@ class Simulation(User):
         choose: Gives a number from 0 up to (not including) its argument; 0 is the most ordinary choice.
         handlers: The state handlers that the plan names.
         counts: What to add the result to.
+        outer: The simulation around it, if this one is of a flow that a task runs.
 
     Attributes:
         told: What happened, in words.
+        inner: The simulations of flows that tasks run now.
     """
+
+    lets_go = False  # whether what hangs in it ends, as nobody waits for it any more
 
     def __init__(
         self,
@@ -52,24 +58,31 @@ class Simulation(User):
         *,
         handlers: dict[str, Callable[..., Any]] | None = None,
         counts: Counts | None = None,
+        outer: Simulation | None = None,
     ) -> None:
         self.plan = plan
         self.choose = lambda n: choose(n) if n > 1 else 0
         self.counts = counts or Counts()
-        self.clock = Clock()
-        self.world = World(self)
-        self.told: list[str] = []
-        self.wrong: list[str] = []
+        self.outer = outer
+        self.inner: list[InnerSimulation] = []
+        self.clock = Clock() if outer is None else outer.clock
+        self.told: list[str] = [] if outer is None else outer.told
+        self.wrong: list[str] = [] if outer is None else outer.wrong
+        self.simulations: dict[int, Simulation] = {} if outer is None else outer.simulations
+        self.caught = [] if outer is None else outer.caught
+        self.deeds: deque[tuple[int, str]] = deque() if outer is None else outer.deeds
         self.warned: list[str] = []
+        self.world = World(self)
         self.episode: Episode
         self.flight: Flight | None = None
         self.turns = 0
         self.moments = 0
-        self.deeds: deque[tuple[int, str]] = deque()
         self._is_busy = False
         items = list(walk(plan.flow.items))
         self.has_handlers = any(getattr(item, "handler", None) for item in items)
         self.built = SimulatedFlow(self, handlers or {})
+        self.built.flow.on_start(self._note_run)
+        self.simulations[id(self.built.flow)] = self
         self.executor = Executor(
             self, capacity=1 if plan.mode != "threads" else plan.workers, serial=plan.mode != "threads"
         )
@@ -82,21 +95,34 @@ class Simulation(User):
         with self._faked(), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             self.caught = caught
-            self._start_anew()
-            run = self._first()
-            self._over(run)
-            for deed in self.plan.after:
-                self.tell(f"after the end: {deed}")
-                if deed == "retry_cleanup":
-                    self._retry_cleanup(run)
-                    self.raise_wrong()
-                elif deed == "clean_kept":
-                    self._clean_kept()
-                    self.raise_wrong()
-                else:
-                    self._start_anew()
-                    run = run.rerun()
-                    self._over(run)
+            try:
+                self._go()
+            finally:
+                self._end_asides()
+
+    def _go(self) -> None:
+        self._start_anew()
+        run = self._first()
+        self._over()
+        for deed in self.plan.after:
+            self.tell(f"after the end: {deed}")
+            if deed == "retry_cleanup":
+                self._retry_cleanup(run)
+                self.raise_wrong()
+            elif deed == "clean_kept":
+                self._clean_kept()
+                self.raise_wrong()
+            else:
+                self._start_anew()
+                run = run.rerun()
+                self._over()
+
+    def _end_asides(self) -> None:
+        """Leave no thread in the midst of its call, when the simulation has found something."""
+        self.choose = lambda n: 0
+        for flight in (getattr(self, "episode", None) and self.episode.flights) or ():
+            if flight.is_under_way:
+                self._drive(flight)
 
     def _start_anew(self) -> None:
         self.world.calls.clear()
@@ -111,14 +137,15 @@ class Simulation(User):
             None, {"executor": self.executor}, blocking=is_direct, paused=self.plan.paused and not is_direct
         )
         flow._tell_start(run)
-        self.episode.run = run
         with suppress(KeyboardInterrupt, SystemExit):
             run.work() if is_direct else run.begin()
         return run
 
-    def _over(self, run: Run) -> None:
+    def _note_run(self, run: Run) -> None:
+        self.episode.run = run
+
+    def _over(self) -> None:
         episode = self.episode
-        episode.run = run
         self.warned = [str(warning.message) for warning in self.caught]
         self.raise_wrong()
         episode.check_over()
@@ -191,7 +218,7 @@ class Simulation(User):
             (nbflow.engine.pipeline, "datetime", made),
             (nbflow.engine.transitions, "datetime", made),
             (nbflow.core.states, "datetime", made),
-            (nbflow.flow, "RunLoop", lambda *args, **kwargs: Loop(self, *args, **kwargs)),
+            (nbflow.flow, "RunLoop", lambda flow, *a, **kw: Loop(self.simulations[id(flow)], flow, *a, **kw)),
             (nbflow.flow, "Run", Handle),
             (nbflow.engine.run, "input", self._answer),
         ]
@@ -236,20 +263,18 @@ class Simulation(User):
 
     def turn(self, inbox: Inbox, until: float | None) -> None:
         """The loop waits: something happens."""
-        self.turns += 1
-        if self.turns > TURNS:
-            raise self.episode.broken("the run does not end")
+        self.count_turn()
         self.episode.check_rest()
         self.episode.check_deadlines(until)
         self.moment()
         if inbox.has_message:
             return
-        flights = [flight for flight in self.episode.flights if self._may_end(flight)]
-        options: list[tuple[Any, Any]] = [(self.end, flight) for flight in flights]
-        options += [(self.perform, flight) for flight in flights if flight.outcome is None]
-        if until is not None:
-            options.append((self._pass_time, until))
-            if not flights and self.deeds:
+        options = self.options()
+        is_idle = not options
+        later = self.next_time(until)
+        if later is not None:
+            options.append((self._pass_time, later))
+            if is_idle and self.deeds:
                 options.append((self._hurry_user, None))
         if options:
             act, what = options[self.choose(len(options))]
@@ -257,15 +282,43 @@ class Simulation(User):
         else:
             self._unstick()
 
+    def count_turn(self) -> None:
+        self.turns += 1
+        if self.turns > TURNS:
+            raise self.episode.broken("the run does not end")
+
+    def options(self) -> list[tuple[Any, Any]]:
+        """What may happen to the calls in the air."""
+        flights = [flight for flight in self.episode.flights if self._may_end(flight)]
+        options: list[tuple[Any, Any]] = [(self.end, flight) for flight in flights]
+        options += [(self.perform, flight) for flight in flights if flight.outcome is None]
+        for flight in self.episode.flights:
+            if flight.aside is not None and flight.is_under_way and flight.aside.can_go_on(self.clock()):
+                options.append((self.perform, flight))
+        return options
+
+    def next_time(self, until: float | None) -> float | None:
+        """Until when time may pass before somebody has something to do."""
+        times = [
+            flight.aside.until for flight in self.episode.flights if flight.aside and flight.is_under_way
+        ]
+        later = [at for at in (until, *times) if at is not None and at > self.clock()]
+        return min(later, default=until)
+
     def _may_end(self, flight: Flight) -> bool:
+        if flight.is_under_way:
+            return False
         if flight.outcome is not None or flight.wish not in HANGING:
             return True
-        lingers = self.episode.loop.is_lingering(flight.call)
+        lingers = self.lets_go or self.episode.loop.is_lingering(flight.call)
         return lingers or (flight.wish == "hang" and flight.hit is not None)
 
     def perform(self, flight: Flight) -> None:
         """Call the user's code of a flight; its outcome is reported another time."""
         call = flight.call
+        if getattr(call.task, "key", None) in self.plan.inner:
+            self._perform_aside(flight)
+            return
         flag = call.stop_requested
         if flag and not flight.asked and not self.choose(2):
             call.stop_requested = False  # it had begun before it was asked
@@ -278,10 +331,61 @@ class Simulation(User):
             call.is_over = True
         self.tell(f"{call.task.name} was performed")
 
+    def _perform_aside(self, flight: Flight) -> None:
+        """Call the user's code of a flight in a thread of its own, until it rests or has ended."""
+        call = flight.call
+        if flight.aside is None:
+            vars(call).pop("hit", None)  # it has a thread that can really be hit
+            flight.aside = Aside(lambda: perform_on_worker(call))
+        loop, aside = self.episode.loop, flight.aside
+        aside.is_let_go = loop.is_over.is_set() or loop.is_lingering(call)
+        before, self.flight = self.flight, flight
+        try:
+            aside.go_on()
+        finally:
+            self.flight = before
+        if aside.is_over:
+            flight.outcome = aside.outcome
+            self.tell(f"{call.task.name} was performed")
+        else:
+            self.tell(f"{call.task.name} rests")
+
+    def _drive(self, flight: Flight) -> None:
+        """Have a call end that is under way, when nobody waits for it any more."""
+        aside = flight.aside
+        assert aside is not None
+        for _ in range(TURNS):
+            if aside.is_over:
+                return
+            if aside.until is not None:
+                self.clock.now = max(self.clock.now, aside.until)
+            self._perform_aside(flight)
+        raise self.episode.broken(f"the flow that {flight.call.task.name} runs does not end")
+
+    def run_inner(self, key: str) -> None:
+        """Run the flow that a task runs, in the task's thread."""
+        from tests.properties.simulation.inner import InnerSimulation
+
+        flight = self.flight
+        aside = None if flight is None else flight.aside
+        if flight is not None and flight.hit is not None and not self.choose(2):
+            raise flight.hit
+        if aside is not None:
+            aside.rest(self.clock())
+        inner = InnerSimulation(self, key, aside)
+        self.inner.append(inner)
+        inner.run()
+        if aside is not None:
+            aside.rest(self.clock())
+
     def end(self, flight: Flight) -> None:
-        """A call ends, and the run is told."""
+        """A call ends, and the run is told; one that runs a flow may only have begun."""
         if flight.outcome is None:
             self.perform(flight)
+        if flight.is_under_way:
+            if not self.episode.loop.is_over.is_set():
+                return
+            self._drive(flight)
         assert flight.outcome is not None
         assert self.episode.session is not None
         self.episode.flights.remove(flight)

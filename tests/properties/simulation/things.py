@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nbflow.engine.attempt import Call, Outcome
+    from tests.properties.simulation.aside import Aside
 
 EPOCH = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -29,6 +30,12 @@ class Flight:
     hit: type[BaseException] | None = None
     outcome: Outcome | None = None
     lingers_since: float | None = None
+    aside: Aside | None = None  # the thread that runs a flow in it
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether its thread is in the middle of its call."""
+        return self.aside is not None and not self.aside.is_over
 
 
 @dataclass(eq=False)

@@ -93,7 +93,10 @@ class Step(Task):
 
     def run(self, resource: Any = None, item: Any = None) -> Any:
         index = context.map_index
-        self.world.simulation.episode.check_use(self.key, resource)
+        simulation = self.world.simulation
+        simulation.episode.check_use(self.key, resource)
+        if self.key in simulation.plan.inner:
+            simulation.run_inner(self.key)
         return self.world.do(self.key, -1 if index is None else index)
 
 
