@@ -114,8 +114,10 @@ def clean(row_id: int, *, gone: bool = False) -> Row:
             )
         if entry.held is not None and entry.held.clean_again is not None:
             return _clean_here(row, entry.held.clean_again, book, place)
+        if row.code is None or row.handle is None:  # of this kernel: a setup that was cut, without a handle yet
+            raise NotReclaimableError(row.id, _what(row))
         _check_private(row)
-        reason = run_reclaim(json.loads(row.code or "{}"), handle_of(row))
+        reason = run_reclaim(json.loads(row.code), handle_of(row))
         if reason is not None:
             _write(book, row, "failed", None, reason)
             raise ReclaimError(row.id, _what(row), reason)

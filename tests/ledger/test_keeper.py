@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from nbflow import ledger
+from nbflow import Flow, ledger, resource_manager, task
 from nbflow.ledger.book import Book
 from nbflow.ledger.keeper import RunKeeper, keeper_of
 from nbflow.ledger.place import ledger_path
@@ -161,6 +161,25 @@ def test_rule_6_a_resource_that_was_given_up_stays_open(keep):
     kept.keeper.abandoned(held)
 
     assert states() == [("Plain", "abandoned")]
+
+
+def test_a_setup_that_was_cut_and_gave_no_handle_cannot_be_cleaned_and_says_so(nbflow_home):
+    """Rule 7."""
+
+    def cut(self):
+        raise KeyboardInterrupt
+
+    manager = resource_manager(type("Stranger", (managers.Plain,), {"setup": cut}))
+    with Flow("f") as flow, manager() as place:
+        task(lambda place: place, name="use")(place)
+    with pytest.warns(RuntimeWarning, match="what it had made may be left"), pytest.raises(KeyboardInterrupt):
+        flow.run()
+    (row,) = ledger.resources()
+
+    with pytest.raises(ledger.NotReclaimableError, match=rf"its manager gave no handle.*forget\({row.id}\)"):
+        ledger.clean(row.id)
+
+    assert ledger.forget(row.id).until is not None
 
 
 def test_a_block_without_handle_needs_no_commit(keep):
