@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import gc
+import importlib
 import os
 import tempfile
 import time
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from tests.properties.programs.verdict import Finding
 
 MOST_TRIALS = 250
+USED = ("numpy.ma", "numpy.random", "pandas", "xxhash", "nbflow.engine.filewatch", "concurrent.futures.thread")
 ROOT = Path(__file__).parents[3]
 
 
@@ -30,6 +33,9 @@ def families() -> dict[str, Any]:
     from tests.properties.programs.shell import warm_shell
 
     warm_shell()
+    for name in USED:
+        importlib.import_module(name)
+    gc.freeze()  # or each look for who holds a run goes through all of pandas, and each child copies it
     return {"flows": FlowCase, "notebooks": NotebookCase, "files": FileCase, "kernels": KernelCase}
 
 
