@@ -8,6 +8,7 @@ from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 from nbflow.core.task import Task
+from nbflow.core.value_type import ids_of, type_of
 
 NOTHING: Any = object()
 MANY = 1_000
@@ -26,7 +27,7 @@ _OF_A_CLASS = frozenset(
         "__parameters__",
     }
 )
-PLAIN = (int, float, complex, str, bytes, bool, type(None), type(...))
+PLAIN = ids_of((int, float, complex, str, bytes, bool, type(None), type(...)))
 
 
 def cell_parts(function: Any) -> tuple[CodeType, ...]:
@@ -104,9 +105,9 @@ def content_of(cell: Any) -> Any:
 
 def is_plain(value: Any) -> bool:
     """Tell whether a value says all about itself: a number, a text, a tuple of such."""
-    if type(value) in PLAIN:
+    if id(type(value)) in PLAIN:
         return True
-    return type(value) in (tuple, frozenset) and len(value) <= MANY and all(map(is_plain, value))
+    return type_of(value) in (tuple, frozenset) and len(value) <= MANY and all(map(is_plain, value))
 
 
 def equal_plain(one: Any, other: Any) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.anatomy import MANY, NOTHING, all_names, content_of, inside_of, is_a
 from nbflow.core.ownership import is_ours
 from nbflow.core.task import Task
+from nbflow.core.value_type import type_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -288,7 +289,7 @@ def _reached(function: Any) -> Iterator[tuple[CodeType, Mapping[str, Any]]]:
                 pending += _of_modules(code, space)
         else:
             pending += inside_of(one)
-            pending += [type(one)] if is_ours(type(one).__module__) else []
+            pending += [type(one)] if is_ours(type_of(one).__module__) else []
             if is_a(one, MethodType):
                 pending += [type(one.__self__)]
 

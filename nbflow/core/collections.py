@@ -14,6 +14,7 @@ from nbflow.core.operators import GetItem
 from nbflow.core.shared_iterator import ItemBuffer
 from nbflow.core.short_text import is_large
 from nbflow.core.task import Task
+from nbflow.core.value_type import has_method, ids_of, type_name, type_of
 from nbflow.errors import NestedInItselfError, NoFlowError, OptionError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Constant", "Dict", "GetItem", "List", "Set", "Tuple", "as_task"]
 
 _LONGEST_NAME = 8
-_NEVER_TASKS = frozenset({int, float, str, bytes, bool, complex, type(None)})
+_NEVER_TASKS = ids_of((int, float, str, bytes, bool, complex, type(None)))
 
 
 class Constant(Task):
@@ -42,8 +43,7 @@ class Constant(Task):
 
     def run(self) -> Any:
         """Return the value; of an iterator another one each time, which begins with the first item."""
-        kind = type(self.value)
-        if not hasattr(kind, "__next__") or issubclass(kind, io.IOBase):
+        if not has_method(self.value, "__next__") or issubclass(type(self.value), io.IOBase):
             return self.value
         if self._items is None:
             self._items = ItemBuffer(self.value)
@@ -51,14 +51,14 @@ class Constant(Task):
 
 
 def _constant_name(value: Any) -> str:
-    kind = type(value)
+    kind = type_of(value)
     try:
         # More than eight items never fit: the repr of a large value need not be made.
         is_long = kind in (str, bytes) and len(value) > _LONGEST_NAME
         text = None if is_long or is_large(value, _LONGEST_NAME) else repr(value)
     except BaseException:  # noqa: BLE001 - a user's `__repr__` may raise anything, and values be nested too deeply
         text = None
-    return text if text is not None and len(text) <= _LONGEST_NAME else f"Constant[{kind.__name__}]"
+    return text if text is not None and len(text) <= _LONGEST_NAME else f"Constant[{type_name(value)}]"
 
 
 class _CollectionTask(Task):
@@ -134,7 +134,7 @@ def contains_task(value: Any) -> bool:
         seen.add(id(found))
         for member in _members(found):
             kind = type(member)
-            if kind in _NEVER_TASKS:
+            if id(kind) in _NEVER_TASKS:
                 continue
             if issubclass(kind, (Task, EdgeAnnotation)):
                 return True
@@ -251,7 +251,7 @@ def _containers_with_tasks(value: Any) -> set[int]:
             kind = type(inner)
             if inner is not member or issubclass(kind, Task) or id(inner) in with_tasks:
                 with_tasks.add(id(container))
-            if kind in _NEVER_TASKS or not issubclass(kind, (list, tuple, set, dict)):
+            if id(kind) in _NEVER_TASKS or not issubclass(kind, (list, tuple, set, dict)):
                 continue
             if id(inner) in on_the_way:
                 repeated[id(inner)] = inner
@@ -266,5 +266,5 @@ def _containers_with_tasks(value: Any) -> set[int]:
             if id(container) in with_tasks and pending:
                 with_tasks.add(id(pending[-1][0]))
     for one in (one for number, one in repeated.items() if number in with_tasks):
-        raise NestedInItselfError(type(one).__name__)
+        raise NestedInItselfError(type_name(one))
     return with_tasks

@@ -27,13 +27,15 @@ from nbflow.core.object_content import (
     object_content,
 )
 from nbflow.core.opaque import UnknownError, is_opaque
+from nbflow.core.value_type import ids_of, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 LIMIT_BYTES = 4 << 30
 
-_ATOMS = frozenset({int, float, complex, bool, str, bytes, type(None), type(...)})
+_ATOMS: frozenset[type] = frozenset({int, float, complex, bool, str, bytes, type(None), type(...)})
+_ATOM_IDS = ids_of(_ATOMS)
 _LONG = 64  # an encoding of more bytes is replaced by its digest
 _LARGE = 1 << 20  # a text of more bytes is hashed where it lies
 _MANY = 10_000  # a container of more items is encoded in pieces
@@ -85,17 +87,17 @@ def known_fingerprint(value: Any, limit_bytes: int | None = None) -> str | None:
 
 def _plain(value: Any) -> bytes | None:
     """Return the encoding of an atom or of a container of few atoms, None of anything else: most values, quickly."""
-    kind = type(value)
+    kind = type_of(value)
     if kind in _ATOMS:
         return dumps(value, _VERSION) if kind not in (str, bytes) or len(value) < _LARGE else None
     if kind is list or kind is tuple:
-        if len(value) <= _MANY and set(map(type, value)) <= _ATOMS:
+        if len(value) <= _MANY and _ATOM_IDS.issuperset(map(id, map(type, value))):
             return dumps(value, _VERSION)
     elif (
         kind is dict
         and len(value) <= _MANY
-        and set(map(type, value)) <= _ATOMS
-        and set(map(type, value.values())) <= _ATOMS
+        and _ATOM_IDS.issuperset(map(id, map(type, value)))
+        and _ATOM_IDS.issuperset(map(id, map(type, value.values())))
     ):
         return dumps(value, _VERSION)
     return None
@@ -158,7 +160,7 @@ class _Walk:
             node = stack[-1]
             parts = node.parts
             for child in node.rest:
-                if type(child) in _ATOMS:
+                if id(type(child)) in _ATOM_IDS:
                     parts.append(self._atom(child))
                     continue
                 key = id(child)
@@ -210,7 +212,7 @@ class _Walk:
         return _BACK + node.number.to_bytes(4, "big")
 
     def _open(self, value: Any) -> bytes | _Node:
-        kind = type(value)
+        kind = type_of(value)
         opener = _OPENERS.get(kind)
         if opener is not None:
             return opener(self, value)
@@ -223,7 +225,7 @@ class _Walk:
 
     def _other(self, kind: type, content: list[Any]) -> bytes | _Node:
         header = _OBJECT + self._class(kind)
-        if set(map(type, content)) <= _ATOMS:
+        if _ATOM_IDS.issuperset(map(id, map(type, content))):
             return _short(header + dumps(content, _VERSION))
         return _Node(header, content)
 

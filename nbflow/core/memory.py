@@ -21,6 +21,7 @@ from nbflow.core.anatomy import (
 )
 from nbflow.core.content import Content, content_of_name, is_volatile, note_volatile
 from nbflow.core.ownership import is_ours
+from nbflow.core.value_type import has_plain_metaclass, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,7 +72,7 @@ class Memory:
                 continue
             seen.add(id(found))
             if is_a(found, type):
-                if is_ours(found.__module__):
+                if has_plain_metaclass(found) and is_ours(found.__module__):
                     members = members_of(found)
                     self._members[found] = {
                         name: self._kept(value, pending, of_class=True) for name, value in members.items()
@@ -117,7 +118,7 @@ class Memory:
             return value
         if is_plain(value) or is_a(value, *_AS_THEY_ARE):
             return value
-        if is_ours(type(value).__module__):
+        if is_ours(type_of(value).__module__):
             pending.append(type(value))
         return content_of_name(
             value, by_identity=not of_class

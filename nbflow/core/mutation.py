@@ -19,7 +19,9 @@ from nbflow.core.abstract_frame import Frame
 from nbflow.core.abstract_heap import ATOM, OUTER, MayChangeError, Value
 from nbflow.core.anatomy import content_of
 from nbflow.core.code_reach import draws_random, may_ask_again, reads_loop_progress
+from nbflow.core.opaque import UnknownError
 from nbflow.core.value_shape import ATOM_SHAPE, Shape, is_atomic_type, shape_of
+from nbflow.core.value_type import OddType, type_of
 
 __all__ = ["MISSING", "draws_random", "may_ask_again", "may_change", "reads_loop_progress", "seen_to_change"]
 
@@ -148,7 +150,9 @@ def seen_to_change(function: Any, argument: str, value: object) -> bool:
 
 def _answer(function: Any, argument: str, value: object) -> _Answer | None:
     """Return what is known of a function and an argument; None if nothing can change such a value."""
-    kind = type(value)
+    kind = type_of(value)
+    if kind is OddType:
+        raise UnknownError("of its type nothing can be known")
     if kind in (tuple, frozenset) and shape_of(value) == ATOM_SHAPE:
         return None
     code: Any

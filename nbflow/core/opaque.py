@@ -11,6 +11,7 @@ import weakref
 from typing import Any
 
 from nbflow.core.ownership import is_ours
+from nbflow.core.value_type import has_plain_metaclass
 
 # What computes or fetches when asked for its content, by attribute and by the package it comes from.
 _LAZY_ATTRIBUTES = ("__dask_graph__", "__cuda_array_interface__", "__hip_array_interface__")
@@ -59,6 +60,8 @@ def is_opaque(kind: type) -> bool:
         >>> is_opaque(dict), is_opaque(type(i for i in ()))
         (False, True)
     """
+    if not has_plain_metaclass(kind):
+        return True
     found = _known.get(kind)
     if found is None:
         found = _known[kind] = any(map(_says_so, kind.__mro__[:-1]))

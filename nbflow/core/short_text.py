@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.value_type import ids_of, type_name, type_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["is_large", "short_text"]
 
-_CONTAINERS = (list, tuple, dict, set, frozenset)
+_CONTAINERS = ids_of((list, tuple, dict, set, frozenset))
 _LONGEST = 80
 
 
@@ -27,12 +29,12 @@ def short_text(value: Any, convert: Callable[[Any], str] = repr, longest: int = 
     """
     try:
         # One more than fit is enough of a string; the text of a large container need not be made.
-        value = value[: longest + 1] if type(value) in (str, bytes) else value
+        value = value[: longest + 1] if type_of(value) in (str, bytes) else value
         text = None if is_large(value, longest) else convert(value)
     except BaseException:  # noqa: BLE001 - a user's `__repr__` may raise anything
         text = None
     if text is None:
-        return f"<{type(value).__name__}>"
+        return f"<{type_name(value)}>"
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
@@ -41,7 +43,7 @@ def is_large(value: Any, most: int) -> bool:
     count, pending = 0, [value]
     while pending:
         one = pending.pop()
-        if type(one) not in _CONTAINERS:
+        if id(type(one)) not in _CONTAINERS:
             continue
         count += len(one)
         if count > most:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.object_content import class_data
 from nbflow.core.ownership import is_ours
 from nbflow.core.value_traits import is_fixed
+from nbflow.core.value_type import type_of
 from nbflow.errors import CannotCopyError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Snapshot:
 
     def _take(self, value: Any) -> Iterable[Any]:
         """Keep what one object contains; returns its parts."""
-        kind = type(value)
+        kind = type_of(value)
         if kind in (tuple, frozenset):
             return tuple(value)
         if kind in _CONTAINERS:

@@ -17,6 +17,7 @@ from nbflow.core.object_content import PLAIN_ITERATORS, class_data
 from nbflow.core.ownership import is_ours
 from nbflow.core.pure_calls import copies_on_write
 from nbflow.core.value_traits import is_fixed
+from nbflow.core.value_type import type_of
 from nbflow.errors import CannotCopyError
 
 LIMIT_BYTES = 256 << 20
@@ -70,7 +71,7 @@ class _Copier:
         key = id(value)
         if key in self._copies:
             return self._copies[key]
-        kind = type(value)
+        kind = type_of(value)
         copier = _COPIERS.get(kind)
         if copier is None:
             copier = _foreign(kind)
@@ -156,7 +157,7 @@ class _Copier:
         return getattr(self.copy(value.__self__), value.__name__)
 
     def _object(self, value: Any) -> Any:
-        kind: Any = type(value)
+        kind: Any = type_of(value)
         _require_plain(kind)
         self._spend(sys.getsizeof(value))
         copied = self._keep(value, kind() if kind is types.SimpleNamespace else object.__new__(kind))

@@ -16,6 +16,9 @@ from itertools import chain
 from types import BuiltinFunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nbflow.core.opaque import UnknownError
+from nbflow.core.value_type import has_plain_metaclass, type_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -95,7 +98,7 @@ def shape_of(value: Any) -> Shape:
         >>> shape_of([1, 2]).inner == frozenset({ATOM_SHAPE})
         True
     """
-    return _Look().shape(type(value), [value], 0)
+    return _Look().shape(type_of(value), [value], 0)
 
 
 class _Look:
@@ -143,7 +146,11 @@ class _Look:
         if self.left < 0:
             return None
         try:
-            kinds = set(map(type, chain.from_iterable(map(elements, values))))
+            kinds = {
+                id(kind): kind for kind in map(type, chain.from_iterable(map(elements, values)))
+            }.values()
+            if not all(map(has_plain_metaclass, kinds)):
+                raise UnknownError("of what is in it nothing can be known")
             found = set()
             for kind in kinds:
                 if is_atomic_type(kind):

@@ -20,6 +20,7 @@ from itertools import islice
 from typing import Any
 
 from nbflow.core.opaque import is_opaque
+from nbflow.core.value_type import OddType, ids_of, type_of
 
 _FIXED_TYPES = frozenset(
     {
@@ -31,6 +32,7 @@ _FIXED_TYPES = frozenset(
         types.MethodDescriptorType, types.WrapperDescriptorType, types.GenericAlias, types.UnionType,
     }
 )  # fmt: skip
+_FIXED_IDS = ids_of(_FIXED_TYPES)
 _FIXED_FOREIGN = frozenset(
     {("pandas", "Timestamp"), ("pandas", "Timedelta"), ("pandas", "Period"), ("pandas", "Interval"),
      ("pandas", "NaTType"), ("pandas", "NAType"), ("pandas", "ExtensionDtype"), ("numpy", "dtype")}
@@ -54,10 +56,11 @@ def is_fixed(value: Any) -> bool:
         (True, False)
     """
     try:
-        if type(value) in _FIXED_TYPES:
+        kind = type(value)
+        if id(kind) in _FIXED_IDS:
             return True
-        if type(value) in (tuple, frozenset):
-            return set(map(type, value)) <= _FIXED_TYPES or _all_fixed(value)
+        if kind is tuple or kind is frozenset:
+            return _FIXED_IDS.issuperset(map(id, map(type, value))) or _all_fixed(value)
         return _is_fixed_type(value)
     except BaseException:  # noqa: BLE001 - a user's metaclass may raise when its classes are looked up
         return False
@@ -69,17 +72,18 @@ def _all_fixed(value: Any) -> bool:
     while pending:
         found = pending.pop()
         for item in found:
-            if type(item) in (tuple, frozenset):
+            kind = type(item)
+            if kind is tuple or kind is frozenset:
                 if id(item) not in seen:
                     seen.add(id(item))
                     pending.append(item)
-            elif type(item) not in _FIXED_TYPES and not _is_fixed_type(item):
+            elif id(kind) not in _FIXED_IDS and not _is_fixed_type(item):
                 return False
     return True
 
 
 def _is_fixed_type(value: Any) -> bool:
-    kind = type(value)
+    kind = type_of(value)
     if kind is types.BuiltinFunctionType:
         return is_fixed(value.__self__)  # a module, or what it is a method of
     if issubclass(kind, enum.Enum):
@@ -117,7 +121,7 @@ def _is_plain_data(value: Any) -> bool:
         seen += 1
         if seen > _MANY:
             return False
-        kind = type(one)
+        kind = type_of(one)
         if kind in (list, tuple, set, frozenset, collections.deque):
             pending.extend(one)
         elif kind in (dict, collections.OrderedDict, collections.defaultdict, collections.Counter):
@@ -137,7 +141,7 @@ def is_one_shot(value: Any) -> bool:
         >>> is_one_shot(iter([])), is_one_shot([])
         (True, False)
     """
-    kind = type(value)
+    kind = type_of(value)
     try:
         found = _one_shots.get(kind)
         if found is None:
@@ -177,10 +181,10 @@ def size_of(value: Any) -> int | None:
 
 
 def _size(value: Any, depth: int) -> int | None:
-    kind: Any = type(value)
+    kind: Any = type_of(value)
     if kind in _FIXED_TYPES:
         return sys.getsizeof(value)
-    if is_opaque(kind) or depth > _DEEPEST:
+    if kind is OddType or is_opaque(kind) or depth > _DEEPEST:
         return None
     if kind in (list, tuple, set, frozenset, dict):
         return _size_of_items(value, depth)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nbflow.core.collections import Constant
 from nbflow.core.parameter import Parameter
 from nbflow.core.states import Mapped, State
+from nbflow.core.value_type import type_name
 from nbflow.engine.likeness import alike
 from nbflow.errors import NbflowError
 
@@ -254,5 +255,5 @@ def _shown(value: Any) -> str:
     try:
         text = " ".join(repr(value).split())
     except Exception:  # noqa: BLE001 - users' values
-        text = f"<{type(value).__name__}>"
+        text = f"<{type_name(value)}>"
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

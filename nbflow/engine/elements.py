@@ -5,13 +5,15 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.value_type import has_method, type_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
 def is_iterator(value: object) -> bool:
     """Tell whether a value is gone through once and has no length: its elements are those that it gives."""
-    return hasattr(type(value), "__next__")
+    return has_method(value, "__next__")
 
 
 def is_mappable(value: object) -> bool:
@@ -26,7 +28,7 @@ def elements(value: Any, count: int) -> Sequence[Any]:
         >>> elements(range(5), 2), elements(iter("abc"), 2)
         ([0, 1], ['a', 'b'])
     """
-    if type(value) in (list, tuple):
+    if type_of(value) in (list, tuple):
         found: Sequence[Any] = value
         return found
     if is_iterator(value):
@@ -45,4 +47,4 @@ def all_elements(value: Any) -> Iterable[Any]:
 
 
 def _goes_by_label(value: object) -> bool:
-    return hasattr(type(value), "iloc")  # asked of the type: an instance may have any attribute one asks for
+    return has_method(value, "iloc")  # asked of the type: an instance may have any attribute one asks for

@@ -12,6 +12,7 @@ from nbflow.core.fingerprint import known_fingerprint
 from nbflow.core.signals import StateSignal
 from nbflow.core.snapshot import Snapshot
 from nbflow.core.states import Mapped
+from nbflow.core.value_type import ids_of
 from nbflow.errors import CannotCopyError
 
 if TYPE_CHECKING:
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     from nbflow.core.states import State
     from nbflow.core.task import Task
 
-ATOMS = frozenset({int, float, str, bool, bytes, complex, type(None)})
-"""The types that the run loop knows to be fixed without asking."""
+ATOMS = ids_of((int, float, str, bool, bytes, complex, type(None)))
+"""The types that the run loop knows to be fixed without asking, by their ids: see `value_type`."""
 
-NUMBERS = ATOMS - {str, bytes}
+NUMBERS = ATOMS - ids_of((str, bytes))
 """Those of them that are always small."""
 
 _LARGE_ARRAY = 1 << 24  # bytes
@@ -153,10 +154,10 @@ def objects_in(states: Iterable[State | None]) -> Iterator[Any]:
     for state in states:
         if isinstance(state, Mapped):
             yield from objects_in(state.map_states)
-        elif state is not None and type(value := state.__dict__.get("result")) not in ATOMS:
+        elif state is not None and id(type(value := state.__dict__.get("result"))) not in ATOMS:
             yield value
             if type(value) is list and len(value) <= MOST_ELEMENTS:
-                yield from (one for one in value if type(one) not in ATOMS)
+                yield from (one for one in value if id(type(one)) not in ATOMS)
 
 
 def ahead_of(inputs: dict[str, Any], changes: Mapping[str, Any], also: tuple[Any, ...]) -> Ahead:

@@ -8,6 +8,8 @@ import sys
 from types import CellType, MethodType
 from typing import Any
 
+from nbflow.core.value_type import type_of
+
 _HISTORY = re.compile(r"_{1,3}|_\d+|Out|_oh")
 _OURS = ("nbflow", "IPython")  # IPython keeps the result of the last cell
 _DEPTH = 4
@@ -42,13 +44,13 @@ def _accounted(obj: Any, depth: int, seen: set[int]) -> int:
 def _times(holder: Any, obj: Any) -> int:
     if type(holder) is dict:
         return sum(value is obj for value in holder.values())
-    if type(holder) in (list, tuple):
+    if type_of(holder) in (list, tuple):
         return sum(value is obj for value in holder)
     return 1
 
 
 def _is_past(holder: Any, obj: Any, depth: int, seen: set[int]) -> bool:
-    kind = type(holder)
+    kind = type_of(holder)
     if kind.__module__.partition(".")[0] in _OURS:
         return True
     if kind is dict:
@@ -62,6 +64,6 @@ def _is_past(holder: Any, obj: Any, depth: int, seen: set[int]) -> bool:
     if depth < _DEPTH and kind in (dict, list, tuple, CellType, MethodType):
         inner = {*seen, id(holder)}
         holders = [one for one in gc.get_referrers(holder) if id(one) not in inner and one is not obj]
-        owners = [one for one in holders if type(one).__module__.partition(".")[0] in _OURS]
+        owners = [one for one in holders if type_of(one).__module__.partition(".")[0] in _OURS]
         return bool(owners) and len(owners) == len([one for one in holders if type(one) is not list])
     return False

@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 from nbflow.core.fingerprint import fingerprint
+from nbflow.core.value_type import type_of
 
 _DEEPEST = 50
 _ATOMS = (int, str, bytes, bool, type(None))
@@ -38,10 +39,10 @@ def _alike(one: Any, other: Any, depth: int) -> bool | None:
         return True
     if depth > _DEEPEST:
         return None
-    kind = type(one)
-    if kind in _ATOMS and type(other) in _ATOMS:
+    kind: Any = type_of(one)
+    if kind in _ATOMS and type_of(other) in _ATOMS:
         return bool(one == other)
-    if kind is type(other):
+    if kind is type_of(other):
         if kind in (list, tuple):
             if len(one) != len(other):
                 return False
@@ -92,7 +93,7 @@ def _truth(answer: Any) -> bool | None:
 
 def _is_numpys(value: Any) -> bool:
     return any(
-        cls.__module__ == "numpy" and cls.__name__ in ("ndarray", "generic") for cls in type(value).__mro__
+        cls.__module__ == "numpy" and cls.__name__ in ("ndarray", "generic") for cls in type_of(value).__mro__
     )
 
 

@@ -362,7 +362,7 @@ class Pipeline:
                 self._loop.draws.begin(self._schedule.task_of[node], self._schedule.child_index[node])
             try:
                 also = (self._loops[node][1],) if node in self._loops else ()
-                if also or not ATOMS.issuperset(map(type, inputs.values())):
+                if also or not ATOMS.issuperset(map(id, map(type, inputs.values()))):
                     watch = self._loop.hand_over(node, task, inputs, is_turn=type(old) is Looped, also=also)
             except NbflowError as error:  # it cannot get what it is to get: never what an attempt has left
                 if isinstance(old, Retrying) and issubclass(type(old.result), BaseException):
@@ -484,7 +484,7 @@ class Pipeline:
             if isinstance(outcome.error, StateSignal):
                 drop_frames(outcome.error)
         elif not role:
-            if type(outcome.value) not in NUMBERS:
+            if id(type(outcome.value)) not in NUMBERS:
                 outcome = Outcome(self._loop.keep_value(task, outcome.value), None)
             self._loop.forget_ahead(node)
         self.finish(node, task, call, state_of_outcome(outcome) if state is None else state)

@@ -102,7 +102,7 @@ class Retention:
             and (task.keep or self.keep) != ALL_KEPT
             and schedule.phase[node] == DONE
             and all(schedule.phase[down] == DONE for down in schedule.below(node))
-            and type(value := self._loop.record.states[task].__dict__.get("result")) not in NUMBERS
+            and id(type(value := self._loop.record.states[task].__dict__.get("result"))) not in NUMBERS
         ]
         for size, node in sorted(free, reverse=True):
             if self._held <= self._budget or not size:
@@ -135,7 +135,7 @@ class Retention:
         worth = [
             (task, state)
             for task, state in record.states.items()
-            if type(state) is not Success or type(state.__dict__.get("result")) not in NUMBERS
+            if type(state) is not Success or id(type(state.__dict__.get("result"))) not in NUMBERS
         ]
         for task, state in worth:
             if isinstance(state, Failed):
@@ -176,7 +176,7 @@ class Retention:
         for state in tuple(self._loop.record.states.values()):
             for one in (state, *state.map_states) if isinstance(state, Mapped) else (state,):
                 value = None if one is None else one.__dict__.get("result")
-                if isinstance(one, Success) and type(value) not in NUMBERS:
+                if isinstance(one, Success) and id(type(value)) not in NUMBERS:
                     seen[id(value)] = value
         return sum(size_of(value) or 0 for value in seen.values())
 
@@ -196,7 +196,7 @@ def _is_small(state: State) -> bool:
         return all(one is None or _is_small(one) for one in state.map_states)
     value = state.__dict__.get("result")
     kind = type(value)
-    if kind in ATOMS:
+    if id(kind) in ATOMS:
         return kind not in (str, bytes) or len(value) <= _SHORT  # type: ignore[arg-type]
     return is_fixed(value) and (size_of(value) or 0) <= _SHORT
 

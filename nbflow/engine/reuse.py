@@ -18,6 +18,7 @@ from nbflow.core.ownership import is_ours
 from nbflow.core.states import Mapped, Pending, State, without_value
 from nbflow.core.value_copy import copy_ahead
 from nbflow.core.value_traits import is_fixed, is_one_shot
+from nbflow.core.value_type import type_of
 from nbflow.engine.filehistory import is_cell
 from nbflow.engine.followed import ATOMS, MOST_ELEMENTS
 from nbflow.engine.frozen import ORDINARY
@@ -163,7 +164,7 @@ class Reuse(NoReuse):
                 continue
             value = vars(self._states[edge.upstream_task]).get("result")
             followed = self._values.followed(value)
-            if type(value) in ATOMS or (followed is not None and followed.print is not None):
+            if id(type(value)) in ATOMS or (followed is not None and followed.print is not None):
                 continue
             changer = next((n for n, held in self._changes_of_cells() if held is value and n > up), None)
             if changer is not None:
@@ -199,7 +200,7 @@ class Reuse(NoReuse):
                 value = _Lost(error.why)
             except Exception:  # noqa: BLE001 - the run will meet it again, and say so
                 continue
-            if type(value) not in ATOMS:
+            if id(type(value)) not in ATOMS:
                 yield edge.key, up, value
 
     def _children(self, node: int, children: frozenset[int] | None) -> Iterable[int]:
@@ -287,7 +288,7 @@ class Reuse(NoReuse):
         for state in self._parts(self._states[self._graph.tasks[node]]):
             value = vars(state).get("result")
             inside = value if type(value) is list and len(value) <= MOST_ELEMENTS else ()
-            objects = (one for one in (value, *inside) if type(one) not in ATOMS)
+            objects = (one for one in (value, *inside) if id(type(one)) not in ATOMS)
             found += [followed for one in objects if (followed := self._values.followed(one)) is not None]
         return found
 
@@ -303,10 +304,10 @@ class Reuse(NoReuse):
         seen: set[int] = set()
         while pending:
             value = pending.pop()
-            if type(value) in ATOMS or is_fixed(value) or id(value) in seen:
+            if id(type(value)) in ATOMS or is_fixed(value) or id(value) in seen:
                 continue
             seen.add(id(value))
-            if id(value) in parts or len(seen) > MOST_ELEMENTS or type(value) not in _LOOKED_INTO:
+            if id(value) in parts or len(seen) > MOST_ELEMENTS or type_of(value) not in _LOOKED_INTO:
                 return True
             pending += value.values() if type(value) is dict else value
         return False
@@ -423,7 +424,7 @@ class Reuse(NoReuse):
                 continue
             for state in self._parts(self._states[task]):
                 value = vars(state).get("result")
-                if type(value) in ATOMS or not state.is_successful():
+                if id(type(value)) in ATOMS or not state.is_successful():
                     continue
                 followed = self._values.followed(value)
                 if followed is None or is_one_shot(value):
@@ -467,16 +468,16 @@ def holds_any(value: Any, objects: Collection[int]) -> bool:
         one = pending.pop()
         if id(one) in objects:
             return True
-        if type(one) in ATOMS or id(one) in seen:
+        if id(type(one)) in ATOMS or id(one) in seen:
             continue
         seen.add(id(one))
         if issubclass(type(one), dict):
             pending += dict.values(one)
-        elif type(one) in _HOLDERS:
+        elif type_of(one) in _HOLDERS:
             pending += one
         elif type(one) is getattr(sys.modules.get("numpy"), "ndarray", None):
             pending.append(one.base)  # what it is a view of
-        elif is_ours(type(one).__module__):
+        elif is_ours(type_of(one).__module__):
             with suppress(AttributeError):
                 pending += object.__getattribute__(one, "__dict__").values()
     return False

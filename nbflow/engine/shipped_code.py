@@ -20,6 +20,7 @@ from nbflow.core.anatomy import MANY, NOTHING, content_of, functions_in, is_a, r
 from nbflow.core.memory import Memory
 from nbflow.core.ownership import is_ours
 from nbflow.core.task import Task
+from nbflow.core.value_type import type_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -197,7 +198,7 @@ class _Walk:
             self.found += [("__main__", one) for one in (code, *_nested(code))]
         if codes:
             return [attributes.get("own")]
-        return [type(value)] if is_ours(type(value).__module__) else []
+        return [type(value)] if is_ours(type_of(value).__module__) else []
 
 
 def _attributes(value: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.fingerprint import known_fingerprint
 from nbflow.core.value_traits import size_of
+from nbflow.core.value_type import type_name, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,12 +45,12 @@ def facts_of(
     value: Any, *, source: str, where: str, print_of: Callable[[Any], str | None] = known_fingerprint
 ) -> ValueFacts:
     """Return the facts of a value; never raises, and asks it for nothing that could take long."""
-    kind = type(value)
+    kind = type_of(value)
     shape = (
         getattr(value, "shape", None) if kind.__module__.partition(".")[0] in ("numpy", "pandas") else None
     )
     return ValueFacts(
-        type=kind.__qualname__,
+        type=type_name(value),
         size=size_of(value),
         length=len(value) if kind in _LENGTHS else shape[0] if shape else None,
         repr=_short(value, kind, shape),
@@ -61,10 +62,10 @@ def facts_of(
 
 def _short(value: Any, kind: type, shape: Any) -> str:
     if shape is not None:
-        return f"<{kind.__qualname__} of shape {shape}>"
+        return f"<{type_name(value)} of shape {shape}>"
     if kind in _LENGTHS or kind in (int, float, bool, complex, type(None)):
         try:
             return reprlib.repr(value)[:_SHORT]
         except BaseException:  # noqa: BLE001 - what is inside may raise anything
-            return f"<{kind.__qualname__}>"
-    return f"<{kind.__qualname__}>"
+            return f"<{type_name(value)}>"
+    return f"<{type_name(value)}>"

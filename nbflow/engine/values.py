@@ -23,6 +23,7 @@ from nbflow.core.shared_iterator import ItemBuffer
 from nbflow.core.states import Mapped
 from nbflow.core.value_copy import copy_ahead
 from nbflow.core.value_traits import is_fixed, is_one_shot, is_plain_data
+from nbflow.core.value_type import has_method
 from nbflow.engine.followed import (
     ATOMS,
     NOTHING_AHEAD,
@@ -132,7 +133,7 @@ class Values:
         taken: dict[str, Taken] = {}
         changes: list[tuple[str, Followed]] = []
         for key, value in tuple(inputs.items()):
-            if type(value) in ATOMS or is_fixed(value):
+            if id(type(value)) in ATOMS or is_fixed(value):
                 continue
             source = sources.get(key)
             if source is not None and source.is_resource:
@@ -205,7 +206,7 @@ class Values:
     def note_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Note what the run is given, before anything can change it."""
         for name, value in parameters.items():
-            if type(value) not in ATOMS and not is_fixed(value):
+            if id(type(value)) not in ATOMS and not is_fixed(value):
                 self.parameters[name] = known_fingerprint(value)
 
     def made(self, task: Task, value: Any) -> Any:
@@ -423,7 +424,7 @@ class Values:
         known = self._buffers.get(id(value))
         if known is not None:
             return known[1]
-        if any(hasattr(type(value), name) for name in _NOT_A_SEQUENCE) or not (
+        if any(has_method(value, name) for name in _NOT_A_SEQUENCE) or not (
             comes_again or self._is_taken_often(task)
         ):
             return None

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.value_traits import is_fixed, size_of
+from nbflow.core.value_type import type_of
 from nbflow.engine.followed import ATOMS
 from nbflow.errors import CannotCopyError
 from nbflow.store.contents import MOST_INLINE, Contents, Pickled
@@ -85,7 +86,7 @@ class Outbox:
         if header.not_kept:
             self._write_later(entry, Contents(not_kept=header.not_kept))
             return
-        if type(value) in ATOMS and not (type(value) in (bytes, str) and len(value) > MOST_INLINE):
+        if id(type(value)) in ATOMS and not (type_of(value) in (bytes, str) and len(value) > MOST_INLINE):
             atom = Kept(state, "", 0)
             atom.awaits(entry)
             self._later(atom, lambda job: Pickled(self._folder, value, tick=job.tick), 0)

@@ -5,12 +5,7 @@ What nobody can know counts as changed by whoever may have changed it, and the p
 
 from __future__ import annotations
 
-import contextvars
-import io
-import sqlite3
 import threading
-import types
-import weakref
 from datetime import timedelta
 
 import pytest
@@ -18,150 +13,11 @@ import pytest
 from nbflow import Flow, Parameter, task
 from nbflow.engine.values import Values
 from nbflow.states import Success
+from tests.engine.unfriendly import VALUES, Lazy, connection
 
 LIMIT_S = 20
 
 
-class Raises(BaseException):
-    """What a test must never meet."""
-
-
-def raising(*args, **kwargs):
-    raise Raises
-
-
-def with_methods(**methods):
-    return lambda: type("Odd", (), {"__module__": __name__, **methods})()
-
-
-def with_base(base, **methods):
-    return lambda: type("Odd", (base,), {"__module__": __name__, **methods})()
-
-
-class Lazy:
-    """Pulls its data when it is asked for nearly anything, as a Dask collection or a query does."""
-
-    __module__ = "somewhere.far"
-
-    def __init__(self):
-        object.__setattr__(self, "asked", [])
-
-    def compute(self):
-        raise Raises
-
-    __len__ = __iter__ = __bool__ = __array__ = __reduce__ = __reduce_ex__ = compute
-
-    def __getattr__(self, name):
-        raise Raises(name)
-
-
-class Proxy:
-    """Says to be a list, and raises when anybody looks further."""
-
-    @property
-    def __class__(self):
-        return list
-
-    def __getattribute__(self, name):
-        if name == "__class__":
-            return list
-        raise Raises(name)
-
-
-class LiesAboutClass:
-    @property
-    def __class__(self):
-        raise Raises
-
-
-class OddMeta(type):
-    def __eq__(cls, other):
-        raise Raises
-
-    def __hash__(cls):
-        raise Raises
-
-    def __instancecheck__(cls, other):
-        raise Raises
-
-
-def nested():
-    found = []
-    for _ in range(2_000):
-        found = [found]
-    return found
-
-
-def circle():
-    found = []
-    found.append(found)
-    return found
-
-
-def connection():
-    return sqlite3.connect(":memory:", check_same_thread=False)
-
-
-def cursor():
-    return connection().execute("select 1 union select 2")
-
-
-def endless():
-    n = 0
-    while True:
-        yield n
-        n += 1
-
-
-VALUES = {
-    "__eq__ raises": with_methods(__eq__=raising, __hash__=object.__hash__),
-    "__eq__ lies": with_methods(__eq__=lambda self, other: True, __hash__=lambda self: 1),
-    "__hash__ raises": with_methods(__hash__=raising),
-    "__reduce__ raises": with_methods(__reduce__=raising, __reduce_ex__=raising),
-    "__reduce__ is nonsense": with_methods(__reduce__=lambda self: 3, __reduce_ex__=lambda self, n: "x"),
-    "__getstate__ raises": with_methods(__getstate__=raising),
-    "__len__ raises": with_methods(__len__=raising),
-    "__len__ lies": with_methods(__len__=lambda self: -5),
-    "__bool__ raises": with_methods(__bool__=raising),
-    "__iter__ raises": with_methods(__iter__=raising),
-    "__deepcopy__ raises": with_methods(__deepcopy__=raising, __copy__=raising),
-    "__deepcopy__ lies": with_methods(__deepcopy__=lambda self, memo: None, __copy__=lambda self: None),
-    "__repr__ raises": with_methods(__repr__=raising),
-    "__sizeof__ raises": with_methods(__sizeof__=raising),
-    "__getattribute__ raises": with_methods(__getattribute__=raising),
-    "__dict__ raises": with_methods(__dict__=property(raising)),
-    "__array__ raises": with_methods(__array__=raising, __array_interface__=property(raising)),
-    "a list that raises": with_base(
-        list, __iter__=raising, __len__=raising, __getitem__=raising, __eq__=raising
-    ),
-    "a dict that raises": with_base(dict, items=raising, keys=raising, __iter__=raising, copy=raising),
-    "a set that raises": with_base(set, __iter__=raising, copy=raising, __eq__=raising),
-    "a tuple that raises": with_base(tuple, __iter__=raising, __len__=raising),
-    "a str that raises": with_base(str, __eq__=raising, __hash__=raising, encode=raising),
-    "an int that raises": with_base(int, __eq__=raising, __hash__=raising, __index__=raising),
-    "lazy": Lazy,
-    "proxy": Proxy,
-    "__class__ raises": LiesAboutClass,
-    "class of an odd metaclass": lambda: OddMeta("Odd", (), {}),
-    "lock": threading.Lock,
-    "event": threading.Event,
-    "thread": lambda: threading.Thread(target=raising),
-    "local": threading.local,
-    "context variable": lambda: contextvars.ContextVar("v"),
-    "context": contextvars.copy_context,
-    "connection": connection,
-    "cursor": cursor,
-    "open file": lambda: io.BytesIO(b"abc"),
-    "memoryview": lambda: memoryview(bytearray(b"abc")),
-    "endless generator": endless,
-    "module": lambda: types.ModuleType("m"),
-    "weak reference": lambda: weakref.ref(VALUES["lock"]),
-    "nested deeply": nested,
-    "a circle": circle,
-    "inside a list": lambda: [Proxy(), threading.Lock(), Lazy(), LiesAboutClass()],
-    "inside a dictionary": lambda: {"a": Proxy(), "b": (Lazy(),)},
-    "an exception": lambda: ValueError([1]),
-}
 values = pytest.mark.parametrize("make", VALUES.values(), ids=VALUES.keys())
 
 

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from tests.properties.programs.verdict import Finding
 
 MOST_TRIALS = 250
-USED = ("numpy.ma", "numpy.random", "pandas", "xxhash", "nbflow.engine.filewatch", "concurrent.futures.thread")
+USED = (
+    "numpy.ma",
+    "numpy.random",
+    "pandas",
+    "xxhash",
+    "nbflow.engine.filewatch",
+    "concurrent.futures.thread",
+)
 ROOT = Path(__file__).parents[3]
 
 
