@@ -56,6 +56,18 @@ def has_plain_metaclass(kind: type) -> bool:
     return True
 
 
+def package_of(value: Any) -> str:
+    """Return the name of the package that the type of a value comes from; empty if it does not say so.
+
+    Example:
+        >>> import collections
+        >>> package_of(collections.deque()), package_of(1)
+        ('collections', 'builtins')
+    """
+    module = type_of(value).__module__
+    return module.partition(".")[0] if type(module) is str else ""
+
+
 def has_method(value: Any, name: str) -> bool:
     """Tell whether the type of a value has a method, without asking its metaclass.
 

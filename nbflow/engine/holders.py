@@ -8,7 +8,7 @@ import sys
 from types import CellType, MethodType
 from typing import Any
 
-from nbflow.core.value_type import type_of
+from nbflow.core.value_type import package_of, type_of
 
 _HISTORY = re.compile(r"_{1,3}|_\d+|Out|_oh")
 _OURS = ("nbflow", "IPython")  # IPython keeps the result of the last cell
@@ -51,7 +51,7 @@ def _times(holder: Any, obj: Any) -> int:
 
 def _is_past(holder: Any, obj: Any, depth: int, seen: set[int]) -> bool:
     kind = type_of(holder)
-    if kind.__module__.partition(".")[0] in _OURS:
+    if package_of(holder) in _OURS:
         return True
     if kind is dict:
         names = [name for name, value in list(holder.items()) if value is obj]
@@ -64,6 +64,6 @@ def _is_past(holder: Any, obj: Any, depth: int, seen: set[int]) -> bool:
     if depth < _DEPTH and kind in (dict, list, tuple, CellType, MethodType):
         inner = {*seen, id(holder)}
         holders = [one for one in gc.get_referrers(holder) if id(one) not in inner and one is not obj]
-        owners = [one for one in holders if type_of(one).__module__.partition(".")[0] in _OURS]
+        owners = [one for one in holders if package_of(one) in _OURS]
         return bool(owners) and len(owners) == len([one for one in holders if type(one) is not list])
     return False

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nbflow.core.code_reach import draws_random, handles_random_states, only_seeds
 from nbflow.core.fingerprint import known_fingerprint
-from nbflow.core.value_type import type_of
+from nbflow.core.value_type import package_of, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -71,7 +71,7 @@ def is_generator(value: Any) -> bool:
     """Tell whether a value is a generator of random numbers of the user's own."""
     kind = type_of(value)
     return kind is random.Random or (
-        kind.__name__ in ("Generator", "RandomState") and kind.__module__.startswith("numpy.random")
+        package_of(value) == "numpy" and kind.__name__ in ("Generator", "RandomState")
     )
 
 

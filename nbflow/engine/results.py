@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.short_text import short_text
+
 if TYPE_CHECKING:
     from nbflow.core.states import State
     from nbflow.core.task import Task
+
+_LONGEST = 10_000
 
 
 class Results(Mapping["Task", Any]):
@@ -29,9 +33,9 @@ class Results(Mapping["Task", Any]):
         return sum(state.is_successful() for state in self._states.values())
 
     def __repr__(self) -> str:
-        shown = {
-            task: "<released>" if s.released else s.result
+        shown = (
+            f"{task!r}: {'<released>' if s.released else short_text(s.result, longest=_LONGEST)}"
             for task, s in self._states.items()
             if s.is_successful()
-        }
-        return repr(shown)
+        )
+        return f"{{{', '.join(shown)}}}"

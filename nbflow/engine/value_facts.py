@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.fingerprint import known_fingerprint
 from nbflow.core.value_traits import size_of
-from nbflow.core.value_type import type_name, type_of
+from nbflow.core.value_type import package_of, type_name, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,9 +46,7 @@ def facts_of(
 ) -> ValueFacts:
     """Return the facts of a value; never raises, and asks it for nothing that could take long."""
     kind = type_of(value)
-    shape = (
-        getattr(value, "shape", None) if kind.__module__.partition(".")[0] in ("numpy", "pandas") else None
-    )
+    shape = getattr(value, "shape", None) if package_of(value) in ("numpy", "pandas") else None
     return ValueFacts(
         type=type_name(value),
         size=size_of(value),

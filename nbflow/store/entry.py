@@ -213,7 +213,9 @@ def _contents(path: Path, file: BinaryIO, header: Header) -> Any:
     file.seek(len(MAGIC))
     try:
         return unpickle(file, header.size, header.buffers)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a user's class may raise anything
         raise NotKeptError(header.slug, f"it can not be unpickled here ({shortly(error)})") from error
 
 

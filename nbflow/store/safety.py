@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.mutation import MISSING, may_change
 from nbflow.core.value_copy import copy_ahead
 from nbflow.core.value_traits import is_fixed
-from nbflow.core.value_type import type_of
+from nbflow.core.value_type import package_of
 from nbflow.errors import CannotCopyError
 
 if TYPE_CHECKING:
@@ -109,8 +109,7 @@ def copied_ahead(value: Any) -> Any:
     Raises:
         CannotCopyError: If there is none, or it is large: it takes about as long to pickle it.
     """
-    module = type_of(value).__module__
-    is_bulk = type(module) is str and module.partition(".")[0] in _COPIED_IN_BULK
+    is_bulk = package_of(value) in _COPIED_IN_BULK
     copied = copy_ahead(value, LARGEST_COPY if is_bulk else SMALL)
     if copied is value:
         raise CannotCopyError("its copy is the thing itself")
