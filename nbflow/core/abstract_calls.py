@@ -291,6 +291,10 @@ class Calls:
             return self._frame_part(frame, one, name)
         if is_ours(kind.__module__):
             return self._own_attribute(frame, one, name)
+        if kind.__module__.startswith("numpy.random") and name in ("bit_generator", "state"):
+            return (
+                ATOM if name == "state" else frozenset({one})
+            )  # a copy of the state; what is inside is as good as it
         return frozenset({self._bound(one, name)})
 
     def _frame_part(self, frame: Frame, one: Obj, name: str) -> Value:
@@ -761,6 +765,8 @@ class Calls:
             result = method_result(kind, name)
             if result is None:
                 raise MayChangeError(is_seen=_is_plain(kind) or kind in _CHANGED_BY_METHODS)
+            if result == GIVES_ATOM and not (positional or keywords or rest):
+                return ATOM  # nothing is compared, nothing handed on
             return self._result(frame, result, None, [me, *positional], keywords, rest)
         return self._call_new(frame, receiver, name, positional, keywords, rest)
 

@@ -14,6 +14,7 @@ import itertools
 import json
 import math
 import operator
+import random
 import re
 import statistics
 import sys
@@ -112,6 +113,14 @@ _SET = {
     FRESH: _words("copy union intersection difference symmetric_difference"),
 }
 _DICT = {FRESH: _words("copy keys values items most_common elements total fromkeys"), ALIAS: _words("get")}
+_RANDOM = {ATOM: _words("getstate get_state")}  # copies of the state
+_BYTES = {
+    ATOM: _words(
+        "capitalize center copy count decode endswith expandtabs find hex index isalnum isalpha isascii isdigit "
+        "islower isspace istitle isupper ljust lower lstrip partition removeprefix removesuffix replace rfind rindex "
+        "rjust rpartition rsplit rstrip split splitlines startswith strip swapcase title translate upper zfill"
+    ),
+}
 _ARRAY = {
     FRESH: _words(
         "sum mean std var min max prod cumsum cumprod argmin argmax argsort any all copy astype tolist dot round clip "
@@ -197,6 +206,12 @@ def method_result(kind: type, name: str) -> str | None:
         tables = _SET
     elif kind in (dict, OrderedDict, Counter, defaultdict):
         tables = _DICT
+    elif kind is random.Random or (
+        kind.__module__.startswith("numpy.random") and kind.__name__ == "RandomState"
+    ):
+        tables = _RANDOM
+    elif kind is bytearray:
+        tables = _BYTES
     elif kind.__module__ == "numpy" and kind.__name__ == "ndarray":
         tables = _ARRAY
     elif kind.__module__.partition(".")[0] == "pandas":

@@ -114,6 +114,11 @@ class Closure:
                 self._make_again(node, why)
         for node, why in self._reuse.missed().items() if what == STALE else ():
             self._mark(node, why)
+        self._follow()
+        while self._make_parts_again():
+            self._follow()
+
+    def _follow(self) -> None:
         while self._pending:
             node = self._pending.popleft()
             if node in self.made_again:
@@ -265,6 +270,38 @@ class Closure:
             self._make_again(
                 changer, f"changes the value of {self._graph.tasks[node].name!r} in place", changed=node
             )
+
+    def _make_parts_again(self) -> bool:
+        """Make again what holds parts of what is made again, if a change of the one is to be seen in the other.
+
+        In a fresh run the two hold the same objects. Who takes both, one changed and one not, would meet two kinds.
+        """
+        before = len(self.runs)
+        for node in sorted((self.made_again - self.for_effect) | self.from_original):
+            for other in self._reuse.sharing(node):
+                if other not in self.runs and self._is_seen_through(node, other):
+                    self._make_again(
+                        other,
+                        f"holds parts of the value of {self._graph.tasks[node].name!r}, which is made again",
+                    )
+        return len(self.runs) > before
+
+    def _is_seen_through(self, node: int, other: int) -> bool:
+        """Tell whether a task that runs may change one of two values, and it or a later one takes the other."""
+        for one, two in ((node, other), (other, node)):
+            takers = [taker for taker in self._below[two] if taker in self.runs and self._takes(taker, two)]
+            changers = [taker for taker in self._below[one] if self._runs_anew(taker)] if takers else []
+            if any(changer <= max(takers) and self._reuse.may_change(changer, one) for changer in changers):
+                return True
+        return False
+
+    def _takes(self, node: int, other: int) -> bool:
+        return any(
+            edge.key and self._graph.index[edge.upstream_task] == other for edge in self._graph.edges_in[node]
+        )
+
+    def _runs_anew(self, node: int) -> bool:
+        return node in self.runs and node not in self.made_again
 
     def _need(self, node: int) -> None:
         if self._graph.role[node] == ORDINARY:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.fingerprint import known_fingerprint
-from nbflow.core.mutation import seen_to_change
+from nbflow.core.mutation import may_change, seen_to_change
 from nbflow.core.ownership import is_ours
 from nbflow.core.states import Mapped, Pending, State, without_value
 from nbflow.core.value_copy import copy_ahead
@@ -27,7 +27,7 @@ from nbflow.engine.random_state import drawing_after, is_generator
 from nbflow.errors import ValueReleasedError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from nbflow.core.task import Task
     from nbflow.engine.followed import Change, Followed, Taken
@@ -60,6 +60,14 @@ class NoReuse:
     def shares(self, node: int, other: int) -> bool:
         """Tell whether the value of a task may hold parts of the value of another one."""
         return True
+
+    def sharing(self, node: int) -> list[int]:
+        """Return the tasks below whose values are known to hold parts of the value of a task."""
+        return []
+
+    def may_change(self, node: int, other: int) -> bool:
+        """Tell whether a task may change in place what it takes from another one."""
+        return False
 
     def reached(self, node: int) -> dict[int, str]:
         """Return the tasks that take, after a task, what that one changes in place, and what to say of it."""
@@ -312,6 +320,34 @@ class Reuse(NoReuse):
             pending += value.values() if type(value) is dict else value
         return False
 
+    def sharing(self, node: int) -> list[int]:
+        """Return the tasks below whose values are known to hold parts of the value of a task."""
+        parts = {
+            id(one) for value in self._results_of(node) for one in _objects_in(value) if not is_fixed(one)
+        }
+        others = range(node + 1, len(self._graph.tasks)) if parts else ()
+        return [
+            other
+            for other in others
+            if self._graph.role[other] == ORDINARY
+            and any(holds_any(value, parts) for value in self._results_of(other))
+        ]
+
+    def _results_of(self, node: int) -> list[Any]:
+        states = self._parts(self._states[self._graph.tasks[node]])
+        return [vars(state).get("result") for state in states if state.is_successful()]
+
+    def may_change(self, node: int, other: int) -> bool:
+        """Tell whether a task may change in place what it takes from another one."""
+        task = self._graph.tasks[node]
+        if task.input_mode == "copy":
+            return False
+        child = 0 if self._graph.is_map[node] else -1
+        return any(
+            up == other and (type(value) is _Lost or may_change(task.run, key, value))
+            for key, up, value in self._given(node, child)
+        )
+
     def reached(self, node: int) -> dict[int, str]:
         """Return the tasks that take, after a task, what that one changes in place, and what to say of it."""
         if self._reached is None:
@@ -462,12 +498,16 @@ def holds_any(value: Any, objects: Collection[int]) -> bool:
         value: The value.
         objects: The identities of the objects.
     """
+    return any(id(one) in objects for one in _objects_in(value))
+
+
+def _objects_in(value: Any) -> Iterator[Any]:
+    """Yield a value and what is in it, as far as that can be seen."""
     pending: list[Any] = [value]
     seen: set[int] = set()
     while pending and len(seen) < MOST_ELEMENTS:
         one = pending.pop()
-        if id(one) in objects:
-            return True
+        yield one
         if id(type(one)) in ATOMS or id(one) in seen:
             continue
         seen.add(id(one))
@@ -480,7 +520,6 @@ def holds_any(value: Any, objects: Collection[int]) -> bool:
         elif is_ours(type_of(one).__module__):
             with suppress(AttributeError):
                 pending += object.__getattribute__(one, "__dict__").values()
-    return False
 
 
 class _Lost(str):

@@ -10,6 +10,7 @@ import itertools
 import json
 import math
 import operator
+import random
 import statistics
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -839,3 +840,41 @@ def shown(value):
         return repr(value)
     except RecursionError:  # it contains itself
         return "itself"
+
+
+@pytest.mark.parametrize(
+    ("function", "value"),
+    [
+        (lambda x: x.getstate()[1][:3], random.Random(1)),
+        (lambda x: x.get_state(), np.random.RandomState(1)),
+        (lambda x: x.bit_generator.state["state"], np.random.default_rng(1)),
+        (lambda x: x.hex(), bytearray(b"ab")),
+        (lambda x: x.upper().decode(), bytearray(b"ab")),
+    ],
+)
+def test_reading_the_state_of_a_generator_or_bytes_changes_nothing(function, value):
+    assert not may_change(function, "x", value)
+
+
+def _advance(x):
+    x.bit_generator.advance(1)
+
+
+def _set_state(x):
+    x.bit_generator.state = {}
+
+
+@pytest.mark.parametrize(
+    ("function", "value"),
+    [
+        (lambda x: x.random(), random.Random(1)),
+        (lambda x: x.setstate(()), random.Random(1)),
+        (lambda x: x.rand(), np.random.RandomState(1)),
+        (lambda x: x.random(), np.random.default_rng(1)),
+        (_advance, np.random.default_rng(1)),
+        (_set_state, np.random.default_rng(1)),
+        (lambda x: x.append(1), bytearray(b"ab")),
+    ],
+)
+def test_drawing_from_a_generator_or_writing_to_bytes_changes_it(function, value):
+    assert may_change(function, "x", value)

@@ -543,3 +543,54 @@ def test_who_changes_a_value_by_now_makes_those_behind_a_pinned_task_stale(execu
 
     assert (third.results[pinned], third.results[seen]) == (2, [1, 2, 3])
     assert third.rerun("stale", dry=True).is_empty
+
+
+@pytest.mark.parametrize("is_pinned", [False, True], ids=["made again", "pinned"])
+@pytest.mark.parametrize("held", [lambda x: [x[1]], lambda x: Box(x[1]), lambda x: {"a": (x[1],)}])
+def test_a_change_is_seen_through_what_holds_parts_of_a_value_that_is_made_again(held, is_pinned):
+    """Values, rule V1: in a fresh run the two hold the same objects."""
+    with Flow("f") as flow:
+        made = task(lambda: [[1], [2]], name="made")()
+        holds = task(held, name="holds")(made)
+        changed = task(lambda x: x.reverse(), name="changed")(made, upstream_tasks=[holds])
+        seen = task(lambda x: repr(getattr(x, "content", x)), name="seen")(holds, upstream_tasks=[changed])
+    run = the_run_of(flow)
+    if is_pinned:
+        run.pin(made)
+
+    changed.run = lambda x: x[1].append(3)
+    again = the_rerun_of(run, "stale")
+
+    assert "[2, 3]" in again.results[seen]
+    assert whys(again.plan)[holds.name] == "holds parts of the value of 'made', which is made again"
+    assert again.rerun("stale", dry=True).is_empty
+
+
+def test_a_change_is_seen_in_the_elements_that_were_mapped_over(executor):
+    """Values, rule V1."""
+    with Flow("f") as flow:
+        made = task(lambda: [[1], [2]], name="made")()
+        each = task(lambda x: x, name="each").map(made)
+        changed = task(lambda x: x.reverse(), name="changed")(made, upstream_tasks=[each])
+        seen = task(lambda x: repr(x), name="seen")(each, upstream_tasks=[changed])
+    run = the_run_of(flow, executor=executor)
+
+    changed.run = lambda x: x[1].append(3)
+    again = the_rerun_of(run, "stale")
+
+    assert again.results[seen] == "[[1], [2, 3]]"
+
+
+def test_what_holds_parts_of_a_value_that_is_made_again_is_reused_where_nobody_changes_either():
+    """Values, rule V2: nothing runs needlessly."""
+    with Flow("f") as flow:
+        made = task(lambda: [[1], [2]], name="made")()
+        holds = task(lambda x: [x[1]], name="holds")(made)
+        changed = task(lambda x: x.reverse(), name="changed")(made, upstream_tasks=[holds])
+        task(lambda x: repr(x), name="seen")(holds, upstream_tasks=[changed])
+    run = the_run_of(flow)
+
+    changed.run = lambda x: len(x)
+    plan = run.rerun("stale", dry=True)
+
+    assert "holds" not in whys(plan)

@@ -19,6 +19,7 @@ import pytest
 from tests.properties.programs import steps as do
 from tests.properties.programs.flows import FlowCase
 from tests.properties.programs.normal import normal
+from tests.properties.programs.notebooks import NotebookCase
 from tests.properties.programs.player import Found
 from tests.properties.programs.steps import Step
 from tests.properties.programs.text import Input, Program, TaskText
@@ -123,6 +124,20 @@ def test_the_producer_of_a_value_that_was_changed_may_run_and_nothing_else():
     assert sorts(three_tasks(EDIT_T1), ran={"t0", "t1", "t2", "t3"}) == [NEEDLESS]
     assert sorts(three_tasks(EDIT_T2), ran={"t1", "t2"}) == [NEEDLESS]
     assert sorts(three_tasks(Step(op=do.UNCHANGED)), ran={"t0"}) == [NEEDLESS]
+
+
+def test_a_cell_that_leaves_a_value_as_it_was_still_made_it():
+    taken = Input(arg="x0", kind="list", source="t0", may_change=True)
+    tasks = (
+        TaskText(name="t0", kind="list", body=("return [5]",)),
+        TaskText(name="t1", inputs=(taken,), body=("x0.reverse()", "return len(x0)")),
+        TaskText(name="t2", inputs=(taken,), body=("x0.append(1)", "return len(x0)")),
+    )
+    case = FlowCase(seed=0, program=Program(tasks=tasks), steps=(Step(op=do.RERUN_TASK, task="t2"),))
+    in_cells = NotebookCase(seed=0, program=case.program, steps=case.steps)
+
+    assert sorts(case, ran={"t0", "t1", "t2"}) == [NEEDLESS]
+    assert sorts(in_cells, ran={"t0", "t1", "t2"}) == []
 
 
 def test_refusals_and_exceptions_are_told_apart():

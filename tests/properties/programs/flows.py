@@ -30,6 +30,7 @@ class FlowCase:
     program: Program
     steps: tuple[Step, ...]
     family = "flows"
+    in_cells = False
     batch = 12  # programs in one child: a fork costs as much as playing one
     limit_s = 120  # for all of them
 
@@ -55,7 +56,7 @@ class FlowCase:
 
     def expect(self) -> list[reference.Outcome]:
         """Return what a plain interpreter gives."""
-        return reference.outcomes(self.program, self._texts(), self.steps)
+        return reference.outcomes(self.program, self._texts(), self.steps, in_cells=self.in_cells)
 
     def play(self) -> list[player.Found]:
         """Return what nbflow gives."""

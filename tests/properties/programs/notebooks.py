@@ -26,6 +26,7 @@ class NotebookCase(FlowCase):
     """A program of cells and the steps of its user."""
 
     family = "notebooks"
+    in_cells = True
     batch = 1  # the shell has no other way to be new
 
     @classmethod

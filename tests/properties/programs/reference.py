@@ -7,10 +7,12 @@ its items; constants and parameters are made anew.
 
 from __future__ import annotations
 
+import ast
 import copy
 import linecache
 import random
 import sys
+import textwrap
 import warnings
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -78,8 +80,8 @@ class _Seen:
 class PlainRun:
     """One run of a text without nbflow."""
 
-    def __init__(self, program: Program, text: Text, kept: dict[str, Any]) -> None:
-        self.program, self.text, self.kept = program, text, kept
+    def __init__(self, program: Program, text: Text, kept: dict[str, Any], *, in_cells: bool = False) -> None:
+        self.program, self.text, self.kept, self.in_cells = program, text, kept, in_cells
         self.values: dict[str, Any] = {}
         self.pristine: dict[str, Any] = {}
         self.items: dict[str, list[Any]] = {}
@@ -130,6 +132,10 @@ class PlainRun:
             if one.source in self.items:
                 seen.changes.add(("items", one.source))
                 seen.takes.add(("items", one.source))
+        if self.in_cells:
+            body = self.text.bodies.get(task.name, task.body)
+            written = [inputs[one.arg] for one in task.inputs if _writes(body, one.arg)]
+            seen.changes |= {key for key, held in held_before.items() if any(held is one for one in written)}
         seen.changes |= set(task.written) | ({task.touches} if task.touches else set())
 
     def _objects(self, inputs: dict[str, Any]) -> dict[int, Any]:
@@ -223,16 +229,39 @@ class PlainRun:
             }
 
 
-def outcomes(program: Program, texts: list[Text], steps: tuple[Step, ...]) -> list[Outcome]:
+def _writes(body: tuple[str, ...], name: str) -> bool:
+    """Tell whether a cell gives a value on that it takes: it may leave it equal, and still is the one that made it.
+
+    As far as the text shows: it binds the name anew, or an item or attribute of it, or calls a method.
+    """
+    tree = ast.parse("def cell():\n" + textwrap.indent("\n".join(body), "    "))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            targets = [node.func] if isinstance(node.func, ast.Attribute) else [*node.args]
+        elif isinstance(node, (ast.AugAssign, ast.Assign, ast.Delete)):
+            targets = [node.target] if isinstance(node, ast.AugAssign) else [*node.targets]
+        else:
+            continue
+        for one in targets:
+            while isinstance(one, (ast.Attribute, ast.Subscript)):
+                one = one.value
+            if isinstance(one, ast.Name) and one.id == name:
+                return True
+    return False
+
+
+def outcomes(
+    program: Program, texts: list[Text], steps: tuple[Step, ...], *, in_cells: bool = False
+) -> list[Outcome]:
     """Return what each text gives: that of the first run, then that after each step."""
     kept: dict[str, Any] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of pandas, at what the program does with its frames
-        last = PlainRun(program, texts[0], kept)
+        last = PlainRun(program, texts[0], kept, in_cells=in_cells)
         found = [last.outcome]
         for step, text in zip(steps, texts[1:], strict=True):
             if step.op == "pin, edit" and step.task in last.pristine:
                 kept[step.task] = last.pristine[step.task]
-            last = PlainRun(program, text, kept)
+            last = PlainRun(program, text, kept, in_cells=in_cells)
             found.append(last.outcome)
     return found
