@@ -12,6 +12,7 @@ import os
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,22 @@ def test_a_cell_that_leaves_a_value_as_it_was_still_made_it():
 
     assert sorts(case, ran={"t0", "t1", "t2"}) == [NEEDLESS]
     assert sorts(in_cells, ran={"t0", "t1", "t2"}) == []
+
+
+def test_tasks_that_are_ordered_by_a_task_whose_value_is_set_have_no_order():
+    taken = Input(arg="x0", kind="list", source="t0", may_change=True)
+    between = Input(arg="x1", kind="atoms", source="t1")
+    tasks = (
+        TaskText(name="t0", kind="list", body=("return [5]",)),
+        TaskText(name="t1", inputs=(taken,), body=("x0.append(1)", "return len(x0)")),
+        TaskText(name="t2", inputs=(between,), body=("return x1",)),
+        TaskText(name="t3", inputs=(taken, replace(between, source="t2")), body=("return len(x0)",)),
+    )
+    case = FlowCase(seed=0, program=Program(tasks=tasks), steps=(Step(op=do.SET, task="t2", text="7"),))
+    forms = {**case.expect()[1].forms, "t3": ("ok", normal(1))}
+
+    assert sorts(case, forms=forms) == []
+    assert sorts(replace(case, steps=(Step(op=do.RUN),)), forms=forms) == [WRONG]
 
 
 def test_refusals_and_exceptions_are_told_apart():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.properties.programs import player, reference, verdict
 from tests.properties.programs.generate import Generator
-from tests.properties.programs.steps import Step, Text, choose_steps
+from tests.properties.programs.steps import SET, Step, Text, choose_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,8 +68,20 @@ class FlowCase:
         return [case.play() for case in cases]
 
     def judge(self, outcomes: list[reference.Outcome], found: list[player.Found]) -> list[verdict.Finding]:
-        """Return the differences."""
+        """Return the differences, up to where a value is set through which alone others are ordered."""
+        for number, step in enumerate(self.steps[: len(found) - 1], 1):
+            if step.op == SET and not self._is_ordered_without(step.task, outcomes[number].ties):
+                found = found[:number]
         return verdict.judge(self.program, self.steps, outcomes, found)
+
+    def _is_ordered_without(self, name: str, ties: dict[str, set[str]]) -> bool:
+        """Tell whether tasks whose order counts are ordered, although one of those between them does not run."""
+        above: dict[str, set[str]] = {name: set()}
+        for task in self.program.tasks:
+            if task.name != name:
+                upstream = self.program.upstream(task.name)
+                above[task.name] = upstream.union(*(above[up] for up in upstream))
+        return all(one in above[other] for one, others in ties.items() for other in others)
 
     def _texts(self) -> list[Text]:
         texts = [Text()]

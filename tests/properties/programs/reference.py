@@ -56,6 +56,7 @@ class Outcome:
         returned: The same, as it was when the task had just ended.
         needs: The tasks that made or changed before it what each task takes, if that is changed by anyone.
         reaches: The later tasks that take what each task changed in place.
+        ties: The later tasks that share with each task what one of the two changes, so that their order counts.
         changers: The tasks that change what each task returned, so that it ends as in a fresh run.
         failed: The tasks without a value.
         loose: The tasks whose values a LOOP takes and hands on: it may hand on a copy.
@@ -65,6 +66,7 @@ class Outcome:
     returned: dict[str, Form] = field(default_factory=dict)
     needs: dict[str, set[str]] = field(default_factory=dict)
     reaches: dict[str, set[str]] = field(default_factory=dict)
+    ties: dict[str, set[str]] = field(default_factory=dict)
     changers: dict[str, set[str]] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     loose: set[str] = field(default_factory=set)
@@ -222,6 +224,11 @@ class PlainRun:
                 self.outcome.loose |= {
                     one for one, theirs in self.seen.items() if theirs.returns & seen.takes
                 } - {name}
+            self.outcome.ties[name] = {
+                other
+                for other, theirs in self.seen.items()
+                if place[other] > place[name] and (theirs.takes & seen.changes or theirs.changes & seen.takes)
+            }
             self.outcome.reaches[name] = {
                 other
                 for other, theirs in self.seen.items()
