@@ -16,7 +16,16 @@ from nbflow.core.abstract_frame import Frame
 from nbflow.core.abstract_heap import ATOM, NOTHING, OUTER, Heap, MayChangeError, Obj, Value
 from nbflow.core.anatomy import content_of
 from nbflow.core.ownership import is_ours
-from nbflow.core.pure_calls import ALIAS, DEEP, FRESH, copies_on_write, method_result, result_of
+from nbflow.core.pure_calls import (
+    ALIAS,
+    DEEP,
+    FRESH,
+    copies_on_write,
+    method_out_place,
+    method_result,
+    out_place,
+    result_of,
+)
 from nbflow.core.pure_calls import ATOM as GIVES_ATOM
 from nbflow.core.value_shape import DICTS, SEQUENCES, Shape, is_atomic_type, package_type, shape_of
 
@@ -765,6 +774,9 @@ class Calls:
             result = method_result(kind, name)
             if result is None:
                 raise MayChangeError(is_seen=_is_plain(kind) or kind in _CHANGED_BY_METHODS)
+            most = method_out_place(name) if kind is package_type("ndarray") else None
+            if most is not None and len(positional) >= most:
+                self.change(frozenset().union(*positional[most - 1 :]))
             if result == GIVES_ATOM and not (positional or keywords or rest):
                 return ATOM  # nothing is compared, nothing handed on
             return self._result(frame, result, None, [me, *positional], keywords, rest)
@@ -924,8 +936,8 @@ class Calls:
                 if name == "out":
                     return value
         given = rest.union(*positional, *keywords.values())
-        most = getattr(function, "nin", None)
-        if most is not None and len(positional) > most:  # a ufunc's further arguments are where results go
+        most = out_place(function)
+        if most is not None and len(positional) > most:  # the further arguments are where results go
             self.change(frozenset().union(*positional[most:]))
         if self.heap.holds_argument(given):
             self._look(frame, function, given)

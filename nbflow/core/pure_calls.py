@@ -24,7 +24,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["ALIAS", "ATOM", "DEEP", "FRESH", "KEYWORDS_THAT_CHANGE", "method_result", "result_of"]
+__all__ = [
+    "ALIAS",
+    "ATOM",
+    "DEEP",
+    "FRESH",
+    "KEYWORDS_THAT_CHANGE",
+    "method_out_place",
+    "method_result",
+    "out_place",
+    "result_of",
+]
 
 ATOM, FRESH, ALIAS, DEEP = "atom", "fresh", "alias", "deep"
 KEYWORDS_THAT_CHANGE = ("inplace", "out", "overwrite_input", "copy", "default")
@@ -84,7 +94,7 @@ _NUMPY = {
         "correlate cov corrcoef any all allclose array_equal isclose isin nonzero flatnonzero argwhere count_nonzero "
         "repeat tile roll pad append delete insert take take_along_axis choose select polyfit polyval roots average "
         "ptp shape size ndim copy meshgrid cumulative_sum union1d intersect1d setdiff1d setxor1d rot90 trapezoid "
-        "isscalar result_type can_cast unravel_index ravel_multi_index triu tril vander nan_to_num piecewise fix "
+        "isscalar result_type can_cast unravel_index ravel_multi_index triu tril vander piecewise fix "
         "iscomplexobj isrealobj array2string array_repr array_str lexsort partition argpartition int8 int16 int32 "
         "int64 uint8 uint16 uint32 uint64 float16 float32 float64 bool_ complex64 complex128 str_ save savetxt "
         "savez savez_compressed datetime64 timedelta64 floor_divide"
@@ -98,9 +108,24 @@ _NUMPY = {
 _NUMPY_LINALG = _words(
     "norm inv det solve lstsq eig eigh eigvals eigvalsh svd qr cholesky pinv matrix_rank cond"
 )
-_NUMPY_RANDOM = _words(
-    "choice permutation rand randn randint random normal uniform default_rng RandomState seed"
-)
+# Not `default_rng`, which may give the generator that it is given, whose `shuffle` changes what that one is given.
+_NUMPY_RANDOM = _words("choice permutation rand randn randint random normal uniform seed")
+# Where the array stands that results are written to, if it is given by position; for methods, too, with the array first.
+_OUT_PLACES = {
+    name: place
+    for place, names in (
+        (1, "fix"),
+        (
+            2,
+            "min max amin amax nanmin nanmax argmin argmax any all round around dot outer choose concatenate stack",
+        ),
+        (2, "median nanmedian ptp"),
+        (3, "clip sum prod cumsum cumprod mean std var nansum nanmean nanstd nanvar nanprod take compress"),
+        (3, "percentile quantile nanpercentile nanquantile"),
+        (5, "trace"),
+    )
+    for name in names.split()
+}
 _PANDAS = _words(
     "concat merge merge_asof to_datetime to_numeric to_timedelta isna notna isnull notnull cut qcut get_dummies melt "
     "pivot pivot_table crosstab date_range unique factorize read_csv read_json read_parquet read_excel Timestamp "
@@ -182,6 +207,25 @@ def copies_on_write() -> bool:
     """Tell whether what pandas derives from a frame never shows a change of the other."""
     version = str(getattr(sys.modules.get("pandas"), "__version__", "0"))
     return int(version.partition(".")[0] or 0) >= 3
+
+
+def out_place(function: Any) -> int | None:
+    """Return how many arguments a function of numpy takes by position before those that it may write to.
+
+    Example:
+        >>> import numpy
+        >>> out_place(numpy.add), out_place(numpy.clip), out_place(sum)
+        (2, 3, None)
+    """
+    if not str(getattr(function, "__module__", "numpy")).startswith("numpy"):
+        return None
+    most: int | None = getattr(function, "nin", None)
+    return _OUT_PLACES.get(getattr(function, "__name__", "")) if most is None else most
+
+
+def method_out_place(name: str) -> int | None:
+    """Return the same for a method of an array, with the array as the first argument."""
+    return _OUT_PLACES.get(name)
 
 
 def result_of(function: Any) -> str | None:

@@ -166,6 +166,8 @@ def _put_dict(value: dict[str, Any], content: dict[str, Any]) -> None:
 
 def _put_set(value: set[Any], content: set[Any]) -> None:
     value.clear()
+    value.add(7)  # in the last place of the table, so that `pop` begins at the first one again
+    value.pop()
     value.update(content)
 
 

@@ -197,7 +197,10 @@ class _Copier:
         self._spend(value.nbytes)
         if value.dtype.hasobject:
             raise CannotCopyError("a masked array of objects")
-        return value.copy()
+        copied = value.copy()
+        if copied._fill_value is not None:  # which numpy lets the two share, and writes to
+            copied._fill_value = copied._fill_value.copy()
+        return copied
 
     def _generator(self, value: Any) -> Any:
         return type(value)(self.copy(value.bit_generator))

@@ -123,6 +123,8 @@ class _Look:
             held = None if keys is None else self.shapes(values, dict.values, depth)
             return Shape(kind, None if keys is None or held is None else keys | held)
         if kind is package_type("ndarray"):
+            if any(one.dtype.names is not None for one in values):
+                return Shape(kind)  # a field is a view, and so is a record
             objects = [one.ravel() for one in values if one.dtype.hasobject]
             inner = self.shapes(objects, lambda one: one, depth)
             dimensions = max(one.ndim for one in values)

@@ -194,7 +194,7 @@ class Recorder:
                 links.append((state, *known))
             else:
                 others.append((task, index, state))
-        linked: list[State] = []
+        linked: set[int] = set()  # their ids: equal states are not the same
 
         def link(job: Job) -> None:
             for state, old, header in links:
@@ -203,12 +203,12 @@ class Recorder:
                         link_or_copy(contents_of(old, header), self._folder / content_name(header.digest))
                     link_or_copy(old, self._folder / old.name)
                     self._store.remember(state, self._folder / old.name, header)
-                    linked.append(state)
+                    linked.add(id(state))
 
         if links:
             self._outbox.do(link)
         places = {id(state): (task, index) for task, index, state in self._given_states()}
-        others += [(*places[id(state)], state) for state, *_ in links if state not in linked]
+        others += [(*places[id(state)], state) for state, *_ in links if id(state) not in linked]
         for task, index, state in others:
             self._keep_state(self._header_of_given(task, index, state, now), state, task)
         for task, index, state in self._given_states():

@@ -878,3 +878,51 @@ def _set_state(x):
 )
 def test_drawing_from_a_generator_or_writing_to_bytes_changes_it(function, value):
     assert may_change(function, "x", value)
+
+
+def _field_changed(x):
+    prices = x["price"]
+    prices += 1
+
+
+def _record_changed(x):
+    first = x[0]
+    first["price"] = 2
+
+
+def _drawn_from(x):
+    np.random.default_rng(x).random()
+
+
+@pytest.mark.parametrize(
+    ("function", "value"),
+    [
+        (_field_changed, np.zeros(2, dtype=[("price", float)])),
+        (_record_changed, np.zeros(2, dtype=[("price", float)])),
+        (lambda x: np.clip(x, 0, 1, x), ARRAY),
+        (lambda x: np.cumsum(x, 0, None, x), ARRAY),
+        (lambda x: np.round(x, 1, x), ARRAY),
+        (lambda x: x.clip(0, 1, x), ARRAY),
+        (lambda x: x.cumsum(0, None, x), ARRAY),
+        (lambda x: np.nan_to_num(x, False), ARRAY),
+        (lambda x: np.random.default_rng(1).shuffle(x), ARRAY),
+        (lambda x: np.random.RandomState(1).shuffle(x), [1, 2]),
+        (_drawn_from, np.random.default_rng(1)),
+    ],
+)
+def test_what_is_written_through_a_field_a_record_or_a_position_changes_the_array(function, value):
+    assert may_change(function, "x", value)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: np.clip(x, 0, 1),
+        lambda x: x.clip(0, 1),
+        lambda x: x.sum(0),
+        lambda x: np.round(x, 1),
+        lambda x: x + np.random.default_rng(1).normal(size=3),
+    ],
+)
+def test_results_that_go_nowhere_else_change_nothing(function):
+    assert not may_change(function, "x", ARRAY)

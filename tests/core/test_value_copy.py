@@ -321,3 +321,13 @@ def test_lazy_collections_are_refused():
 
     with pytest.raises(CannotCopyError):
         copy_ahead([array.zeros(3)])
+
+
+def test_a_copy_of_a_masked_array_has_a_fill_value_of_its_own():
+    array = np.ma.array([1.0, 2.0], mask=[False, True])
+    array.fill_value = 5
+    copied = copy_ahead(array)
+
+    copied.fill_value = 7
+
+    assert array.fill_value == 5
