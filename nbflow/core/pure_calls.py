@@ -110,7 +110,7 @@ _NUMPY_LINALG = _words(
 )
 # Not `default_rng`, which may give the generator that it is given, whose `shuffle` changes what that one is given.
 _NUMPY_RANDOM = _words("choice permutation rand randn randint random normal uniform seed")
-# Where the array stands that results are written to, if it is given by position; for methods, too, with the array first.
+# Where the array stands that results are written to, if it is given by position; also for methods, after the array.
 _OUT_PLACES = {
     name: place
     for place, names in (

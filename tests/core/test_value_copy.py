@@ -324,6 +324,7 @@ def test_lazy_collections_are_refused():
 
 
 def test_a_copy_of_a_masked_array_has_a_fill_value_of_its_own():
+    np = pytest.importorskip("numpy")
     array = np.ma.array([1.0, 2.0], mask=[False, True])
     array.fill_value = 5
     copied = copy_ahead(array)

@@ -594,3 +594,19 @@ def test_what_holds_parts_of_a_value_that_is_made_again_is_reused_where_nobody_c
     plan = run.rerun("stale", dry=True)
 
     assert "holds" not in whys(plan)
+
+
+def test_a_further_attempt_takes_the_same_element_out_of_a_set(executor):
+    """Values, rule V2: a set remembers where its last `pop` was."""
+    taken = []
+
+    def take(x):
+        taken.append(x.pop())
+        if len(taken) == 1:
+            raise ValueError("not yet")
+
+    with Flow("f") as flow:
+        task(take, max_retries=1, retry_delay=NOW)(task(lambda: {1, 2}, name="made")())
+    the_run_of(flow, executor=executor)
+
+    assert taken == [1, 1]

@@ -39,3 +39,24 @@ def test_a_run_is_stored_and_resumed_or_refused_with_words(make, store):
         again.wait(PATIENCE_S)
         assert again.state.is_successful()
         assert again.results[below] is False
+
+
+def test_equality_of_the_users_is_not_asked_when_a_run_is_resumed(store):
+    asked = []
+
+    class Counts:
+        def __eq__(self, other):
+            asked.append(1)
+            return True
+
+        __hash__ = None
+
+    with Flow("f", store=store) as flow:
+        made = task(lambda: Counts(), name="made")()
+        other = task(lambda: Counts(), name="other")()
+        below = task(lambda x, y: 1, name="below")(made, other)
+    flow.run()
+
+    flow.resume([below]).wait(PATIENCE_S)
+
+    assert asked == []
