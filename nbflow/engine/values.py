@@ -12,18 +12,21 @@ may be part of another. Resources are not followed: a block that opens again set
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.collections import Constant
 from nbflow.core.fingerprint import known_fingerprint
 from nbflow.core.mutation import MISSING, may_change
+from nbflow.core.object_content import class_data
+from nbflow.core.ownership import is_ours
 from nbflow.core.parameter import Parameter
 from nbflow.core.shared_iterator import ItemBuffer
 from nbflow.core.states import Mapped
 from nbflow.core.value_copy import copy_ahead
 from nbflow.core.value_traits import is_fixed, is_one_shot, is_plain_data
-from nbflow.core.value_type import has_method
+from nbflow.core.value_type import has_method, type_of
 from nbflow.engine.followed import (
     ATOMS,
     NOTHING_AHEAD,
@@ -92,6 +95,7 @@ class Values:
         self._constants: dict[tuple[Task, str], Any] = {}
         self._sources: dict[int, dict[str, Source]] = {}
         self._took_then: dict[Place, dict[str, Taken]] = {}  # tasks that run to give what they gave
+        self._classes: dict[int, tuple[type, str | None]] = {}  # what they held when an object was first met
         self._without_copy: dict[int, tuple[Any, Task, str]] = {}  # of what the next run gets too, and why
 
     # -- a call -----------------------------------------------------------------------------------------------------
@@ -252,7 +256,7 @@ class Values:
             )
             if found is not None and found.print is not None and found.print != found.versions[0].print:
                 told.append(said_of_loss(task, tuple(by), why))
-        return told
+        return [*told, *self._losses_of_classes()] if self.has_changes else told
 
     # -- looking ----------------------------------------------------------------------------------------------------
 
@@ -266,9 +270,33 @@ class Values:
             followed = self._followed[id(value)] = Followed(value, self.moment)
             followed.home = self._key
             self._put_off.append(followed)
+            self._note_class(type_of(value))
         else:
             self._look_again(followed)
         return followed, len(followed.versions) - 1
+
+    def _note_class(self, kind: type) -> None:
+        """Note what a class of the notebook holds for all of its objects, which outlives the run."""
+        if id(kind) not in self._classes:
+            space = vars(sys.modules[kind.__module__]) if kind.__module__ in sys.modules else {}
+            is_declared = is_ours(kind.__module__) and space.get(kind.__name__) is kind
+            # One that a task has made is let go with its objects.
+            self._classes[id(kind)] = (kind, _print_of_class(kind)) if is_declared else (object, None)
+
+    def _losses_of_classes(self) -> Iterator[str]:
+        """Yield what tasks have changed in classes of the notebook, in words: it is not made again with the objects."""
+        for kind, known in self._classes.values():
+            if known is None or _print_of_class(kind) in (known, None):
+                continue
+            versions = [one.versions[1:] for one in self._followed.values() if type(one.value) is kind]
+            by = dict.fromkeys(task for changes in versions for change in changes for task in change.by)
+            if by:
+                names = ", ".join(repr(task.name) for task in tuple(by)[:3])
+                yield (
+                    f"class {kind.__name__!r} holds for all of its objects what was changed in place by {names}: the "
+                    "next run, and what is made again, begins with what is left. Keep it in the objects, or make the "
+                    "class in a task"
+                )
 
     def _look_again(self, followed: Followed) -> None:
         if followed.looked_at < self.moment:
@@ -531,9 +559,14 @@ class Values:
         """Let go of all objects."""
         for followed in tuple(self._followed.values()):
             self.let_go(followed.value)
-        for place in (self._put_off, self._buffers, self._ahead, self.originals, self.kept):
+        for place in (self._put_off, self._buffers, self._ahead, self.originals, self.kept, self._classes):
             place.clear()
         self._without_copy.clear()
+
+
+def _print_of_class(kind: type) -> str | None:
+    held = list(class_data(kind))
+    return known_fingerprint(held) if held else None
 
 
 def said_of_loss(task: Task, by: Sequence[Task], why: str) -> str:

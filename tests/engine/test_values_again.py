@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from typing import ClassVar
 
 import pytest
 
@@ -610,3 +611,37 @@ def test_a_further_attempt_takes_the_same_element_out_of_a_set(executor):
     the_run_of(flow, executor=executor)
 
     assert taken == [1, 1]
+
+
+class Shelf:
+    """What all shelves hold is declared with the class."""
+
+    on_all: ClassVar[list[int]] = []
+
+
+@pytest.fixture
+def _empty_shelves(monkeypatch):
+    monkeypatch.setattr(Shelf, "on_all", [])
+
+
+@pytest.mark.usefixtures("_empty_shelves")
+def test_a_run_warns_of_what_tasks_have_changed_in_a_class_that_outlives_it(executor):
+    """Values, rules V1 and V4: what cannot be made again is said."""
+    with Flow("f") as flow:
+        made = task(Shelf, name="made")()
+        task(lambda x: x.on_all.append(1), name="put")(made)
+
+    with pytest.warns(RuntimeWarning, match="class 'Shelf' holds for all of its objects .* by 'put'"):
+        the_run_of(flow, executor=executor)
+
+
+@pytest.mark.usefixtures("_empty_shelves")
+def test_nothing_is_said_of_a_class_that_nobody_changes_or_that_a_task_makes(recwarn):
+    with Flow("f") as flow:
+        made = task(Shelf, name="made")()
+        task(lambda x: setattr(x, "mine", 1), name="own")(made)
+        own = task(lambda: type("Own", (), {"held": [], "__module__": __name__})(), name="own class")()
+        task(lambda x: x.held.append(1), name="put")(own)
+    the_run_of(flow)
+
+    assert not recwarn.list
