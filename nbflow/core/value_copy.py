@@ -182,7 +182,7 @@ class _Copier:
         if any(numpy.may_share_memory(value, other) for other in (*self._arrays, *self._columns)):
             raise CannotCopyError("arrays in it share memory")
         self._arrays.append(value)
-        copied = self._keep(value, value.copy(order="K"))
+        copied = self._keep(value, _with_its_gaps(value))
         if value.dtype.hasobject:
             if value.dtype.names is not None:
                 raise CannotCopyError("records with objects in them")
@@ -227,6 +227,20 @@ class _Copier:
     def _index(self, value: Any) -> Any:
         _require_fixed_cells([value])
         return _copied_index(value)
+
+
+def _with_its_gaps(value: Any) -> Any:
+    """Return a copy of an array that lies in memory as the array does: `ravel` of a part with gaps is no view of it."""
+    reach = [(count - 1) * step for count, step in zip(value.shape, value.strides, strict=True)]
+    before, behind = -sum(min(one, 0) for one in reach), sum(max(one, 0) for one in reach) + value.itemsize
+    is_plain = value.flags.c_contiguous or value.flags.f_contiguous or value.dtype.hasobject or not value.size
+    if is_plain or 0 in value.strides or before + behind > 4 * value.nbytes:
+        return value.copy(order="K")
+    numpy: Any = sys.modules["numpy"]
+    room = numpy.empty(before + behind, numpy.uint8)
+    copied = numpy.ndarray(value.shape, value.dtype, buffer=room, offset=before, strides=value.strides)
+    copied[...] = value
+    return copied
 
 
 def _require_plain(kind: Any) -> None:
