@@ -359,7 +359,7 @@ class Pipeline:
         watch: Watch | None = None
         if not role:
             if self._loop.draws.names:
-                self._loop.draws.begin(self._schedule.task_of[node], self._schedule.child_index[node])
+                self._loop.draws.begin(self._schedule.task_of[node], self._schedule.child_index[node], inputs)
             try:
                 also = (self._loops[node][1],) if node in self._loops else ()
                 if also or not ATOMS.issuperset(map(id, map(type, inputs.values()))):

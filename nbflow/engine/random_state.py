@@ -163,13 +163,19 @@ class Draws:
                 for name, state in states.items():
                     self._left_at.setdefault(name, {})[self._graph.index[task]] = state
 
-    def begin(self, number: int, child: int) -> None:
+    def begin(self, number: int, child: int, inputs: Mapping[str, Any]) -> None:
         """Note what a task that is about to be called meets, or see to it that it meets what it met before."""
         names = self.names.get(number)
         if names is None:
             return
         task = self._graph.tasks[number]
         place = task, child
+        own = {key for key, value in inputs.items() if is_generator(value)}
+        if own and not (names := names & draws_random(_run_of(task), own)):
+            # It draws on what it is given. Others may draw on the global ones meanwhile, which is not its doing.
+            self.met.pop(place, None)
+            self.left.pop(place, None)
+            return
         if place in self._begun:  # a further attempt
             restore(self.met[place])
             return
@@ -187,9 +193,9 @@ class Draws:
 
     def ended(self, number: int, child: int) -> None:
         """Note what a task that was called has left."""
-        names = self.names.get(number)
-        if names is not None:
-            self.left[self._graph.tasks[number], child] = state_of(names)
+        place = self._graph.tasks[number], child
+        if place in self._begun:
+            self.left[place] = state_of(self.met[place])
 
     def _left_before(self, number: int, names: Iterable[str]) -> dict[str, tuple[int, Any]]:
         """Return the states that the tasks before one have left that are not called: those it would meet, and whose."""

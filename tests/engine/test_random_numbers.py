@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+import threading
 from datetime import timedelta
 
 import pytest
@@ -197,3 +198,32 @@ def test_a_task_that_is_called_for_the_first_time_goes_on_where_those_before_it_
     again = the_rerun_of(run, "failed")
 
     assert again.results[second] == expected
+
+
+def test_who_draws_on_a_generator_that_it_takes_is_not_charged_with_what_others_draw_meanwhile():
+    """Values, rule V2: nothing runs needlessly."""
+    numpy = pytest.importorskip("numpy")
+    taken, drawn = threading.Event(), threading.Event()
+
+    def own(x):
+        taken.set()
+        drawn.wait(LIMIT_S)
+        return x.shuffle([1, 2, 3])
+
+    def draw():
+        taken.wait(LIMIT_S)
+        found = numpy.random.random()
+        drawn.set()
+        return found
+
+    with Flow("f") as flow:
+        made = task(lambda: random.Random(1), name="made")()
+        task(own, name="own")(made)
+        task(draw, name="draw")()
+    run = flow.start(executor="threads")
+    run.wait(LIMIT_S)
+
+    made.run = lambda: random.Random(2)
+    plan = run.rerun("stale", dry=True)
+
+    assert [step.name for step in plan.tasks] == ["made", "own"]
