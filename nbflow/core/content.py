@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from nbflow.core.fingerprint import known_fingerprint
-from nbflow.core.value_type import type_name, type_of
+from nbflow.core.value_type import qualified_type_name, type_of
 
 __all__ = ["Content", "content_of_name", "is_volatile", "note_volatile"]
 
@@ -37,7 +37,7 @@ def content_of_name(value: Any, *, by_identity: bool = True) -> Content:
     """
     known = known_fingerprint(value, _MOST_BYTES)
     if known is None:
-        known = f"{type_name(value)} {id(value)}" if by_identity else "?"
+        known = f"{qualified_type_name(value)} {id(value)}" if by_identity else "?"
     return Content(known, type_of(value), id(value))
 
 

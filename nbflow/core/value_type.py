@@ -18,7 +18,8 @@ _READ = ("__module__", "__name__", "__qualname__", "__mro__", "__bases__")
 _KNOWN = (type, ABCMeta, EnumMeta)
 _members_of = type.__dict__["__dict__"].__get__
 _order_of = type.__dict__["__mro__"].__get__
-_name_of = type.__dict__["__qualname__"].__get__
+_name_of = type.__dict__["__name__"].__get__
+_qualified_name_of = type.__dict__["__qualname__"].__get__
 
 
 class OddType:
@@ -94,4 +95,10 @@ def type_name(value: Any) -> str:
         ('list', 'int')
     """
     name: str = _name_of(type(value))
+    return name
+
+
+def qualified_type_name(value: Any) -> str:
+    """Return the same with the names of the classes and functions that the type was made in."""
+    name: str = _qualified_name_of(type(value))
     return name

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.fingerprint import known_fingerprint
 from nbflow.core.value_traits import size_of
-from nbflow.core.value_type import package_of, type_name, type_of
+from nbflow.core.value_type import package_of, qualified_type_name, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ def facts_of(
     kind = type_of(value)
     shape = getattr(value, "shape", None) if package_of(value) in ("numpy", "pandas") else None
     return ValueFacts(
-        type=type_name(value),
+        type=qualified_type_name(value),
         size=size_of(value),
         length=len(value) if kind in _LENGTHS else shape[0] if shape else None,
         repr=_short(value, kind, shape),
@@ -60,10 +60,10 @@ def facts_of(
 
 def _short(value: Any, kind: type, shape: Any) -> str:
     if shape is not None:
-        return f"<{type_name(value)} of shape {shape}>"
+        return f"<{qualified_type_name(value)} of shape {shape}>"
     if kind in _LENGTHS or kind in (int, float, bool, complex, type(None)):
         try:
             return reprlib.repr(value)[:_SHORT]
         except BaseException:  # noqa: BLE001 - what is inside may raise anything
-            return f"<{type_name(value)}>"
-    return f"<{type_name(value)}>"
+            return f"<{qualified_type_name(value)}>"
+    return f"<{qualified_type_name(value)}>"
