@@ -157,6 +157,7 @@ class Player:
         self.run = self.names["flow"].runs[-1]
 
     def _rerun(self, found: Found, what: Any, **options: Any) -> None:
+        options = {"hold_on_failure": False, **options}  # afterwards it may have failed, and be held
         try:
             self.run = self.run.rerun(what, **options)
         except NothingToRerunError:
@@ -164,10 +165,9 @@ class Player:
             return
         found.reruns += 1
         found.planned = self._names(self.run.plan.tasks)
-        if options.get("hold_on_failure"):
+        if options["hold_on_failure"]:
             self.run.wait(PATIENCE_S, or_held=True)
         else:
-            self.run.hold_on_failure = False
             self._wait()
 
     def _wait(self) -> None:
