@@ -114,7 +114,7 @@ def clean(row_id: int, *, gone: bool = False) -> Row:
             )
         if entry.held is not None and entry.held.clean_again is not None:
             return _clean_here(row, entry.held.clean_again, book, place)
-        if row.code is None or row.handle is None:  # of this kernel: a setup that was cut, without a handle yet
+        if row.code is None or row.handle is None:  # of this kernel: cut in its setup, before it had a handle
             raise NotReclaimableError(row.id, _what(row))
         _check_private(row)
         reason = run_reclaim(json.loads(row.code), handle_of(row))
