@@ -135,7 +135,8 @@ class Retention:
         worth = [
             (task, state)
             for task, state in record.states.items()
-            if type(state) is not Success or id(type(state.__dict__.get("result"))) not in NUMBERS
+            if type(state) is not Success
+            or ((kind := type(state.__dict__.get("result"))) is not int and id(kind) not in NUMBERS)
         ]
         for task, state in worth:
             if isinstance(state, Failed):

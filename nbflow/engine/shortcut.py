@@ -79,16 +79,21 @@ class Shortcut:
                 return None
             constants = graph.constants.get(task)
             inputs = dict(constants) if constants else {}
-            all_fixed = not constants
+            all_fixed = True
+            for value in inputs.values():
+                if (
+                    type(value) is not int and id(type(value)) not in ATOMS
+                ):  # the first is quick, and frequent
+                    all_fixed = False
             for edge in graph.edges_in[number]:
                 if edge.key is not None:
                     inputs[edge.key] = value = states[edge.upstream_task].result
-                    if id(type(value)) not in ATOMS:
+                    if type(value) is not int and id(type(value)) not in ATOMS:
                         all_fixed = False
         if type(state) is not Pending:
             return None
         watch: Watch | None = None
-        if not (all_fixed or ATOMS.issuperset(map(id, map(type, inputs.values())))):
+        if not (all_fixed or (child >= 0 and ATOMS.issuperset(map(id, map(type, inputs.values()))))):
             try:
                 watch = self._loop.hand_over(node, task, inputs)
             except Exception:  # noqa: BLE001 - the pipeline will meet it again, and say so
@@ -119,7 +124,7 @@ class Shortcut:
         if call.watch is not None:
             self._loop.home.ended(call.watch)
             self._loop.forget_ahead(node)
-        if id(type(value)) not in NUMBERS:
+        if type(value) is not int and id(type(value)) not in NUMBERS:
             value = self._loop.keep_value(task, value)
         success, now = plain(Success, "Task run succeeded.", value), time()
         if child < 0:
