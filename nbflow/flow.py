@@ -36,9 +36,9 @@ from nbflow.engine.record import NOT_RUN
 from nbflow.engine.renewal import prepare_tasks, renew_tasks, warn_of_rivals
 from nbflow.engine.retention import ALL_KEPT, NEWER, NEWEST
 from nbflow.engine.reuse import NoReuse, Reuse
-from nbflow.engine.run import RunLoop
 from nbflow.engine.run_context import run_values
 from nbflow.engine.run_list import RunList
+from nbflow.engine.run_loop import RunLoop
 from nbflow.errors import (
     ExecutorError,
     NothingStoredError,

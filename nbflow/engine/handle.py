@@ -35,7 +35,7 @@ from nbflow.engine.past import CodeNotes, match
 from nbflow.engine.renewal import warn_of_rivals
 from nbflow.engine.results import Results
 from nbflow.engine.retention import FORGOTTEN
-from nbflow.engine.run import Answer
+from nbflow.engine.run_loop import Answer
 from nbflow.engine.termination import THREADS_S, Terminator, wait_for_cleanups
 from nbflow.errors import (
     BreakpointError,
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from nbflow.engine.files import TaskFiles
     from nbflow.engine.frozen import FrozenGraph
     from nbflow.engine.plan import Plan
-    from nbflow.engine.run import RunLoop
+    from nbflow.engine.run_loop import RunLoop
     from nbflow.engine.value_facts import ValueFacts
 
 _SLICE_S = 0.25

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbflow.core.task import Task
-    from nbflow.engine.run import RunLoop
+    from nbflow.engine.run_loop import RunLoop
 
 BEFORE, AFTER, FAILURE = "before", "after", "failure"
 EDITED, PINNED = "edited", "pinned"

@@ -70,7 +70,7 @@ if TYPE_CHECKING:
 
     from nbflow.core.task import Task
     from nbflow.engine.followed import Watch
-    from nbflow.engine.run import RunLoop
+    from nbflow.engine.run_loop import RunLoop
 
 CACHED = "cached"
 _ASSUMED = Success("Not set up yet; assumed to succeed.")

@@ -19,7 +19,7 @@ from nbflow.engine.value_facts import MEMORY, RELEASED, ValueFacts, facts_of
 
 if TYPE_CHECKING:
     from nbflow.core.task import Task
-    from nbflow.engine.run import RunLoop
+    from nbflow.engine.run_loop import RunLoop
 
 NEWEST, NEEDED, ALL_KEPT = "newest", "needed", "all"
 _SHORT = 1_024

@@ -18,7 +18,7 @@ from nbflow.engine.nodes import RUNNING
 
 if TYPE_CHECKING:
     from nbflow.engine.pipeline import Pipeline
-    from nbflow.engine.run import RunLoop
+    from nbflow.engine.run_loop import RunLoop
 
 
 class Shortcut:

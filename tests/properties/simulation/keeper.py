@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING
 
 from nbflow.engine.keeper import ClaimAnswer
-from nbflow.engine.run import RunLoop
+from nbflow.engine.run_loop import RunLoop
 from tests.properties.simulation.things import Wrong
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.handle import Run
-from nbflow.engine.run import RunLoop
+from nbflow.engine.run_loop import RunLoop
 from tests.properties.simulation.episode import Episode
 from tests.properties.simulation.keeper import HAS_KEEPER, Keeper
 from tests.properties.simulation.plans import HANGING

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow import Task, states
 from nbflow.engine.blocks import BlockStatus
 from nbflow.engine.frozen import CLEANUP
-from nbflow.engine.run import HURRIED_S
+from nbflow.engine.run_loop import HURRIED_S
 from nbflow.errors import InternalError
 from tests.properties.simulation.happenings import Happenings
 from tests.properties.simulation.keeper import HAS_KEEPER

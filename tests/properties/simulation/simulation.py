@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbflow.core.states
 import nbflow.engine.pipeline
-import nbflow.engine.run
+import nbflow.engine.run_loop
 import nbflow.engine.transitions
 import nbflow.flow
 from nbflow.core.context import thread
@@ -220,7 +220,7 @@ class Simulation(User):
             (nbflow.core.states, "datetime", made),
             (nbflow.flow, "RunLoop", lambda flow, *a, **kw: Loop(self.simulations[id(flow)], flow, *a, **kw)),
             (nbflow.flow, "Run", Handle),
-            (nbflow.engine.run, "input", self._answer),
+            (nbflow.engine.run_loop, "input", self._answer),
         ]
         before = [(module, name, vars(module).get(name)) for module, name, _ in fakes]
         interrupt = signal.signal(
