@@ -22,7 +22,7 @@ from nbflow.engine.capture import KEPT_CHARACTERS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
 
 LAYER = 50
 TICK_S = 0.005

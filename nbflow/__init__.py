@@ -29,7 +29,7 @@ from nbflow.core.parameter import Parameter
 from nbflow.core.resource import ResourceManager, resource_cleanup_trigger, resource_manager
 from nbflow.core.tags import tags
 from nbflow.core.task import Task
-from nbflow.engine.handle import Run
+from nbflow.engine.run import Run
 from nbflow.flow import Flow
 from nbflow.registry import flows
 

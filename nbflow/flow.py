@@ -21,22 +21,22 @@ from nbflow.core.options import KEEP, checked_choice, checked_handlers
 from nbflow.core.parameter import Parameter
 from nbflow.core.sameness import same_contents
 from nbflow.core.states import Pending, State
-from nbflow.engine.cellorder import keep_order_of_cells
-from nbflow.engine.closure import ALL
+from nbflow.engine.cell_order import keep_order_of_cells
 from nbflow.engine.compare import Comparison
+from nbflow.engine.compiled_graph import CompiledGraph
 from nbflow.engine.events import warn_safely
-from nbflow.engine.frozen import FrozenGraph
 from nbflow.engine.given_parameters import PARAMETERS, START_OPTIONS, GivenParameters, takes_parameters
-from nbflow.engine.handle import Run
 from nbflow.engine.holders import is_held
-from nbflow.engine.past import Durations, Past
 from nbflow.engine.plan import Plan
 from nbflow.engine.planning import asked_for, make_plan
 from nbflow.engine.record import NOT_RUN
 from nbflow.engine.renewal import prepare_tasks, renew_tasks, warn_of_rivals
+from nbflow.engine.rerun_selection import ALL
 from nbflow.engine.retention import ALL_KEPT, NEWER, NEWEST
 from nbflow.engine.reuse import NoReuse, Reuse
+from nbflow.engine.run import Run
 from nbflow.engine.run_context import run_values
+from nbflow.engine.run_history import Durations, RunHistory
 from nbflow.engine.run_list import RunList
 from nbflow.engine.run_loop import RunLoop
 from nbflow.errors import (
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
     from nbflow.engine.executor import Executor
-    from nbflow.engine.keeper import Keeper
+    from nbflow.engine.resource_tracker import ResourceTracker
     from nbflow.notebook.overview import CellTable
     from nbflow.store import FlowStore, StoredRun
 
@@ -386,7 +386,7 @@ class Flow(Graph):
             return make_plan(graph, [None] * len(graph.tasks), what=word, asked=asked, parameters=values)
         word, asked = asked_for(what, graph, previous.graph)
         values = self._parameter_values({**self._parameters_of(previous), **given})
-        past = Past(
+        history = RunHistory(
             graph,
             previous.graph,
             states=previous.states,
@@ -397,12 +397,12 @@ class Flow(Graph):
             files=previous.file_record,
         )
         older = [run for run in reversed(self.runs.copy()) if run is not previous]
-        reuse: NoReuse = Reuse(graph, past.before, previous.home, previous.states, previous.draws)
+        reuse: NoReuse = Reuse(graph, history.before, previous.home, previous.states, previous.draws)
         if (store := self._its_store()) is not None:
             reuse = store.reuse_after(previous, graph, reuse)
         return make_plan(
             graph,
-            past.last(reads_code=word != ALL),
+            history.last(reads_code=word != ALL),
             what=word,
             asked=asked,
             parameters=values,
@@ -410,14 +410,14 @@ class Flow(Graph):
             prints=previous.home.parameters,
             previous=previous,
             durations=Durations((run.graph, run.states, run.timings) for run in (previous, *older)),
-            gone=past.gone,
+            gone=history.gone,
             reuse=reuse,
-            origins_of=past.origins,
+            origins_of=history.origins,
         )
 
-    def _frozen(self) -> FrozenGraph:
+    def _frozen(self) -> CompiledGraph:
         """Return the graph that a run keeps."""
-        graph = FrozenGraph(self)
+        graph = CompiledGraph(self)
         keep_order_of_cells(graph, self.runs.copy())
         return graph
 
@@ -495,7 +495,7 @@ class Flow(Graph):
             blocking=blocking,
             task_states=task_states,
             reused=None if plan is None else plan.reused,
-            keeper=_keeper_of(self, run_id),
+            tracker=_tracker_of(self, run_id),
             keep=self.keep,
             budget=self.keep_bytes,
         )
@@ -521,7 +521,7 @@ class Flow(Graph):
 
     def _its_store(self) -> FlowStore | None:
         if self._flow_store is None and self.store is not None:
-            from nbflow.engine.filewatch import ignore
+            from nbflow.engine.file_watch import ignore
             from nbflow.store import FlowStore
 
             self._flow_store = FlowStore(self.store, self)
@@ -728,13 +728,13 @@ Plan.bundle_of = _plan_bundle
 Comparison.bundle_of = _comparison_bundle
 
 
-def _keeper_of(flow: Flow, run_id: str) -> Keeper | None:
+def _tracker_of(flow: Flow, run_id: str) -> ResourceTracker | None:
     """Return who keeps the record of a run's resources; loaded here, since a flow without blocks needs none."""
     if not flow.blocks:
         return None
-    from nbflow.ledger import keeper_of
+    from nbflow.ledger import tracker_of
 
-    return keeper_of(flow.name, run_id)
+    return tracker_of(flow.name, run_id)
 
 
 def _absolute(store: str | os.PathLike[str]) -> Path:

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
     from nbflow.core.manager import Deferred
     from nbflow.core.task import Task
-    from nbflow.engine.awaiting import Awaited
-    from nbflow.engine.blocks import Holding
+    from nbflow.engine.async_tasks import Awaited
+    from nbflow.engine.file_watch import Opened
     from nbflow.engine.files import TaskFiles
-    from nbflow.engine.filewatch import Opened
-    from nbflow.engine.followed import Watch
+    from nbflow.engine.object_versions import Watch
+    from nbflow.engine.open_resources import OpenResource
 
 
 AWAITED: dict[int, Awaited] = {}
-"""The coroutines that are being awaited, by thread; see `nbflow.engine.awaiting`, which is loaded when one is."""
+"""The coroutines that are being awaited, by thread; see `nbflow.engine.async_tasks`, which is loaded when one is."""
 
 AFTER_TASK: list[Callable[[], object]] = []
 """Called at the end of each attempt, in its thread and context. The notebook's are here."""
@@ -85,9 +85,9 @@ class Call:
     watch: Watch | None = None  # what it may change of its inputs
     hashed_inputs: dict[str, str] | None = None  # where its result is to be cached
     helpers: tuple[Future[Any], ...] = ()  # what threads of the event loop do for it
-    held: Holding | None = None  # the resource that it sets up or cleans up
+    held: OpenResource | None = None  # the resource that it sets up or cleans up
     base: contextvars.Context | None = None  # what it runs in: that of the resource around it
-    opened: Opened | None = None  # what the task does to files: see `nbflow.engine.filewatch`
+    opened: Opened | None = None  # what the task does to files: see `nbflow.engine.file_watch`
     files: TaskFiles | None = None  # what has become of them
 
     def __init__(
@@ -248,7 +248,7 @@ def _tidy_up() -> None:
 
 def settle_files(call: Call) -> None:
     """Look what has become of the files that the task opened; loaded here, since most tasks open none."""
-    from nbflow.engine.filewatch import settle
+    from nbflow.engine.file_watch import settle
 
     settle(call)
 
@@ -322,13 +322,13 @@ def run_coroutine(coroutine: Coroutine[Any, Any, Any], kept: list[Any] | None) -
         is_done, value = await_there(home, coroutine, kept, call.held)
         if is_done:
             return value
-    from nbflow.engine.awaiting import await_here
+    from nbflow.engine.async_tasks import await_here
 
     return await_here(coroutine, kept)
 
 
 def close_loop() -> None:
     """Close this thread's event loop, if it made one; called when a run is done with the thread."""
-    awaiting = sys.modules.get("nbflow.engine.awaiting")
+    awaiting = sys.modules.get("nbflow.engine.async_tasks")
     if awaiting is not None:
         awaiting.close_loop()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nbflow.engine.attempt import Call
-    from nbflow.engine.blocks import Holding
+    from nbflow.engine.open_resources import OpenResource
 
 _LOOK_S = 0.1  # an exception sent to a thread may cost it the line that says that it has ended
 
@@ -96,7 +96,7 @@ class CleanupTurn:
             self.end(claim)
 
 
-def in_turn(call: Call, held: Holding) -> None:
+def in_turn(call: Call, held: OpenResource) -> None:
     """Have the call of a cleanup wait for its turn, and do nothing if another one has ended well meanwhile."""
     fn, turn = call.fn, held.turn
 

@@ -9,14 +9,14 @@ from nbflow.core.collections import Constant
 from nbflow.core.parameter import Parameter
 from nbflow.core.states import Mapped, State
 from nbflow.core.value_type import type_name
-from nbflow.engine.likeness import alike
+from nbflow.engine.value_diff import alike
 from nbflow.errors import NbflowError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from nbflow.core.task import Task
-    from nbflow.engine.frozen import FrozenGraph
+    from nbflow.engine.compiled_graph import CompiledGraph
 
 SAME, DIFFERENT, UNKNOWN = "same", "different", "unknown"
 _ABSENT = "-"
@@ -144,7 +144,7 @@ class _Side:
     """One of the two runs, asked once for what is asked about every task."""
 
     def __init__(self, run: Any) -> None:
-        graph: FrozenGraph = run.graph
+        graph: CompiledGraph = run.graph
         self.run = run
         self.name = f"{'stored ' if not hasattr(run, 'wait') else ''}run {run.number}"
         self.tasks: dict[str, Task] = {graph.slugs[task]: task for task in graph.tasks}

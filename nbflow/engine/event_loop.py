@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.context import context_without_work, work_of
 from nbflow.engine import forks
+from nbflow.engine.async_tasks import end_loop
 from nbflow.engine.attempt import AWAITED, _raise_in_thread
-from nbflow.engine.awaiting import end_loop
 from nbflow.engine.inbox import SLICE_S
 
 if TYPE_CHECKING:

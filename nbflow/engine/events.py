@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, overload
 
 from nbflow.core.states import Released, State, Success, has_value, plain, without_value
-from nbflow.engine.describe import describe
+from nbflow.engine.error_text import error_text
 
 if TYPE_CHECKING:
     from nbflow.core.resource import Block
@@ -114,7 +114,7 @@ class EventLog:
             listener(event)
         except BaseException as error:  # noqa: BLE001 - a listener never harms the run
             self._drop(listener)
-            warn_safely(f"a listener of the run was dropped, it raised {describe(error)}")
+            warn_safely(f"a listener of the run was dropped, it raised {error_text(error)}")
             return False
         return True
 

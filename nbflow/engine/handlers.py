@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core import signals
 from nbflow.core.context import context
 from nbflow.core.states import Failed, State
-from nbflow.engine.describe import describe
+from nbflow.engine.error_text import error_text
 from nbflow.engine.raised import ends_run, state_of_signal
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def call_handlers(
     except BaseException as error:
         if ends_run(error) or context.get("raise_on_exception"):
             raise
-        return Failed(f"Unexpected error while calling state handlers: {describe(error)}", result=error)
+        return Failed(f"Unexpected error while calling state handlers: {error_text(error)}", result=error)
     return new
 
 
@@ -51,7 +51,7 @@ def call_flow_handlers(
     error = TypeError(
         f"a handler returned {type(told).__name__} for a run that is over ({type(new).__name__})"
     )
-    return Failed(f"Unexpected error while calling state handlers: {describe(error)}", result=error)
+    return Failed(f"Unexpected error while calling state handlers: {error_text(error)}", result=error)
 
 
 def call_terminal_handler(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from nbflow.core.task import Task
-    from nbflow.engine.frozen import FrozenGraph
+    from nbflow.engine.compiled_graph import CompiledGraph
 
 NOTHING_TO_MAP = "No upstream states can be mapped over."
 UNMAPPABLE = "At least one upstream state has an unmappable result."
@@ -31,7 +31,7 @@ class Inputs:
 
     def __init__(
         self,
-        graph: FrozenGraph,
+        graph: CompiledGraph,
         states: dict[Task, State],
         items_of: Callable[[Task, Any], Iterator[Any]] | None = None,
     ) -> None:

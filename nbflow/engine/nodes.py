@@ -3,9 +3,9 @@
 * `phase[node]`: WAITING for upstream, demand or its block; READY in a heap; CLAIMED by the loop; RUNNING; ASLEEP until
   a retry; HELD for a person; EXPANDED (a mapped task whose children are under way); DONE.
 * `left[node]`: how many upstream nodes have not ended. An edge from an enclosing block's init or setup is not
-  counted: the block's gate stands for it. Those may wait to be needed by the very node (rule 8).
+  counted: the block's lifetime stands for it. Those may wait to be needed by the very node (rule 8).
 * `bad[node]`, `skipped[node]`, `failed[node]`: how many upstream nodes ended otherwise than in plain success.
-* a `Gate` for each resource: one for each block, one for each element of a mapped block.
+* a `ResourceLifetime` for each resource: one for each block, one for each element of a mapped block.
 
 Nothing here decides: `nbflow.engine.schedule` does.
 """
@@ -14,20 +14,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbflow.engine.frozen import ORDINARY
-from nbflow.engine.gate import Gate
+from nbflow.engine.compiled_graph import ORDINARY
+from nbflow.engine.resource_lifetime import ResourceLifetime
 
 if TYPE_CHECKING:
-    from nbflow.engine.frozen import FrozenGraph
+    from nbflow.engine.compiled_graph import CompiledGraph
 
 SUCCEEDED, SKIPPED, FAILED, CANCELLED = range(4)
 WAITING, READY, CLAIMED, RUNNING, ASLEEP, HELD, EXPANDED, DONE = range(8)
 
 
 class Nodes:
-    """The counts of a run's nodes and the gates of its resources; see the module."""
+    """The counts of a run's nodes and the lifetimes of its resources; see the module."""
 
-    def __init__(self, graph: FrozenGraph) -> None:
+    def __init__(self, graph: CompiledGraph) -> None:
         count = len(graph.tasks)
         self.graph = graph
         self.phase = [WAITING] * count
@@ -39,9 +39,11 @@ class Nodes:
         self.task_of = list(range(count))  # a child's task; a task is its own
         self.child_index = [-1] * count
         self.children: dict[int, range] = {}
-        self.gates: list[list[Gate]] = [[] for _ in graph.shapes]
-        self.own: list[Gate | None] = [None] * count  # the gate an init, setup or cleanup makes
-        self.home: list[Gate | None] = [None] * count  # the gate a node is a member of
+        self.lifetimes: list[list[ResourceLifetime]] = [[] for _ in graph.shapes]
+        self.own: list[ResourceLifetime | None] = [
+            None
+        ] * count  # the lifetime an init, setup or cleanup makes
+        self.home: list[ResourceLifetime | None] = [None] * count  # the lifetime a node is a member of
         self._in_mapped: set[int] = set()  # tasks inside of a mapped block
         self._down: list[list[int]] = [[] for _ in range(count)]
         self._pair_down: dict[int, list[int]] = {}
@@ -59,14 +61,14 @@ class Nodes:
                         self._pair_down.setdefault(shape.init, []).append(node)
                         self.left[node] += 1
                 continue
-            outer = self._enclosing_gate(shape.parent, -1)
-            gate = Gate(
+            outer = self._enclosing_lifetime(shape.parent, -1)
+            lifetime = ResourceLifetime(
                 k, -1, outer, shape.init, shape.setup, shape.cleanup, len(shape.members), shape.grace_s
             )
-            self.gates[k].append(gate)
+            self.lifetimes[k].append(lifetime)
             for node in (shape.init, shape.setup, shape.cleanup):
                 if node >= 0:
-                    self.own[node] = gate
+                    self.own[node] = lifetime
         gated_by = [
             {
                 node
@@ -85,7 +87,7 @@ class Nodes:
                     if graph.shapes[around].mapped:
                         self._in_mapped.add(node)
                     else:
-                        self.home[node] = self.gates[around][0]
+                        self.home[node] = self.lifetimes[around][0]
             pairs = graph.pairs[node]
             for up in upstream:
                 if up in gated:
@@ -96,20 +98,20 @@ class Nodes:
                     self._down[up].append(node)
                 self.left[node] += 1
 
-    def gate_of(self, node: int) -> Gate | None:
+    def lifetime_of(self, node: int) -> ResourceLifetime | None:
         """Return the innermost resource that `node` makes, uses or cleans up."""
-        return self.own[node] or self.gate_around(node)
+        return self.own[node] or self.lifetime_around(node)
 
-    def gate_around(self, node: int) -> Gate | None:
+    def lifetime_around(self, node: int) -> ResourceLifetime | None:
         """Return the innermost resource that `node` is inside of.
 
         A mapped block may have none for it, because its own init did not run; those around it are there all the same.
         """
         task = self.task_of[node]
-        gate = self.home[node] or self.home[task]
-        if gate is None and task in self._in_mapped:
-            return self._enclosing_gate(self._shape_around(task), self.child_index[node])
-        return gate
+        lifetime = self.home[node] or self.home[task]
+        if lifetime is None and task in self._in_mapped:
+            return self._enclosing_lifetime(self._shape_around(task), self.child_index[node])
+        return lifetime
 
     def below(self, node: int) -> list[int]:
         """Return the nodes that take something from `node`."""
@@ -121,13 +123,13 @@ class Nodes:
             return self.graph.shapes[shape].parent
         return shape
 
-    def _enclosing_gate(self, shape: int, index: int) -> Gate | None:
-        """Return the gate of `shape` (or of the nearest around it that has one), for child `index`."""
+    def _enclosing_lifetime(self, shape: int, index: int) -> ResourceLifetime | None:
+        """Return the lifetime of `shape` (or of the nearest around it that has one), for child `index`."""
         for k in self.graph.enclosing(shape):
             if not self.graph.shapes[k].mapped:
-                return self.gates[k][0]
-            if 0 <= index < len(self.gates[k]):
-                return self.gates[k][index]
+                return self.lifetimes[k][0]
+            if 0 <= index < len(self.lifetimes[k]):
+                return self.lifetimes[k][index]
         return None
 
     def _mark(self, node: int, verdict: int) -> None:

@@ -1,4 +1,7 @@
-"""The plan: what a run or rerun would do, before it does it. Values that show themselves; `closure` decides them."""
+"""The plan: what a run or rerun would do, before it does it. Values that show themselves.
+
+`rerun_selection` decides them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nbflow.engine.frozen import ORDINARY
+from nbflow.engine.compiled_graph import ORDINARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from nbflow.core.resource import Block
     from nbflow.core.states import State
     from nbflow.core.task import Task
-    from nbflow.engine.frozen import FrozenGraph
+    from nbflow.engine.compiled_graph import CompiledGraph
 
 RUN, REPLAY, FORK = "run", "replay", "fork"
 COMPUTED, REUSED = "computed", "reused"
@@ -88,7 +91,7 @@ class Plan:
     what: str
     gone: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
-    graph: FrozenGraph = field(repr=False)
+    graph: CompiledGraph = field(repr=False)
     previous_of: Callable[[], Any] = field(repr=False, default=lambda: None)
     origins_of: Callable[[], Mapping[Task, Any]] = field(repr=False, default=dict)
 

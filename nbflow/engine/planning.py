@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.sameness import same_contents
 from nbflow.core.states import Mapped, Skipped, State, Success
-from nbflow.engine.closure import ALL, FAILED, STALE, Closure, Last
-from nbflow.engine.frozen import ORDINARY, SETUP
+from nbflow.engine.compiled_graph import ORDINARY, SETUP
 from nbflow.engine.plan import (
     COMPUTED,
     FORK,
@@ -21,15 +20,16 @@ from nbflow.engine.plan import (
     Step,
     weakly,
 )
+from nbflow.engine.rerun_selection import ALL, FAILED, STALE, Last, RerunSelection
 from nbflow.errors import RerunError, UnknownTaskError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from nbflow.core.task import Task
-    from nbflow.engine.frozen import FrozenGraph
-    from nbflow.engine.past import Durations
+    from nbflow.engine.compiled_graph import CompiledGraph
     from nbflow.engine.reuse import NoReuse
+    from nbflow.engine.run_history import Durations
 
 TASKS = "tasks"
 _CHOICES = (ALL, FAILED, STALE)
@@ -37,7 +37,7 @@ _CLOSED = "nothing inside runs"
 
 
 def make_plan(
-    graph: FrozenGraph,
+    graph: CompiledGraph,
     last: Sequence[Last | None],
     *,
     what: str = ALL,
@@ -69,23 +69,25 @@ def make_plan(
     """
     changes = {} if before is None else changed_parameters(graph, before, parameters, prints)
     number = getattr(previous, "number", None)
-    closure = Closure(graph, last, what=what, asked=asked, parameters=changes, number=number, reuse=reuse)
+    selection = RerunSelection(
+        graph, last, what=what, asked=asked, parameters=changes, number=number, reuse=reuse
+    )
     steps: list[Step] = []
     reused: dict[Task, State] = {}
     for node, task in enumerate(graph.tasks):
         known = last[node]
-        if node not in closure.runs:
+        if node not in selection.runs:
             reused[task] = _taken_over(graph.role[node], known)
-            if node in closure.from_original and reuse is not None:
+            if node in selection.from_original and reuse is not None:
                 reused[task] = reuse.original(node, reused[task])
             kept = _kept(task, known, number, graph.role[node])
-            if node in closure.lost:
+            if node in selection.lost:
                 kept = replace(
-                    kept, why=f"{kept.why}, but {closure.lost[node]}, and nothing can bring it back"
+                    kept, why=f"{kept.why}, but {selection.lost[node]}, and nothing can bring it back"
                 )
             steps.append(kept)
             continue
-        children = closure.runs[node]
+        children = selection.runs[node]
         expected_s = None if durations is None else durations.of(task, graph.slugs[task])
         if children is not None and known is not None and isinstance(known.state, Mapped):
             reused[task] = _without(known.state, children)
@@ -96,19 +98,19 @@ def make_plan(
             Step(
                 task=task,
                 runs=True,
-                why=closure.why[node],
+                why=selection.why[node],
                 expected_s=expected_s,
                 children=some,
-                is_restored=node in closure.made_again,
-                keeps_value=node in closure.for_effect,
-                source=known.source if node in closure.made_again and known is not None else COMPUTED,
+                is_restored=node in selection.made_again,
+                keeps_value=node in selection.for_effect,
+                source=known.source if node in selection.made_again and known is not None else COMPUTED,
             )
         )
     is_fork = bool(changes) or any(not step.runs and step.source in STICKY for step in steps)
     return Plan(
         steps=tuple(steps),
         blocks=tuple(
-            BlockStep(block=block, opens=shape in closure.opens, why=closure.opens.get(shape, _CLOSED))
+            BlockStep(block=block, opens=shape in selection.opens, why=selection.opens.get(shape, _CLOSED))
             for shape, block in enumerate(graph.blocks)
         ),
         reused=reused,
@@ -118,7 +120,7 @@ def make_plan(
         gone=gone,
         lost=tuple(
             f"the {last[node].source} value of {graph.tasks[node].name!r} was {why}, and nothing can bring it back"  # type: ignore[union-attr]
-            for node, why in closure.lost.items()
+            for node, why in selection.lost.items()
         ),
         graph=graph,
         previous_of=weakly(previous),
@@ -127,7 +129,7 @@ def make_plan(
 
 
 def changed_parameters(
-    graph: FrozenGraph,
+    graph: CompiledGraph,
     before: Mapping[str, Any],
     parameters: Mapping[str, Any],
     prints: Mapping[str, str | None] | None = None,
@@ -150,7 +152,7 @@ def changed_parameters(
     }
 
 
-def asked_for(what: object, graph: FrozenGraph, before: FrozenGraph | None) -> tuple[str, frozenset[int]]:
+def asked_for(what: object, graph: CompiledGraph, before: CompiledGraph | None) -> tuple[str, frozenset[int]]:
     """Return what is asked for as a word, and the nodes asked for by name.
 
     Args:
@@ -175,7 +177,7 @@ def asked_for(what: object, graph: FrozenGraph, before: FrozenGraph | None) -> t
     return TASKS, frozenset(_node(getattr(one, "init_task", one), graph, before) for one in wanted)
 
 
-def _node(task: Any, graph: FrozenGraph, before: FrozenGraph | None) -> int:
+def _node(task: Any, graph: CompiledGraph, before: CompiledGraph | None) -> int:
     if not hasattr(task, "run"):
         raise RerunError(f"{task!r:.80} in what=[...] is neither a task nor a block")
     if task not in graph.index and before is not None and task in before.index:

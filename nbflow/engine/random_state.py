@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from nbflow.core.task import Task
-    from nbflow.engine.frozen import FrozenGraph
+    from nbflow.engine.compiled_graph import CompiledGraph
 
 States = dict[str, Any]
 Place = tuple["Task", int]
 _identity = object.__hash__  # and not `id`, of which every audit hook is told
 
 
-def drawers(graph: FrozenGraph) -> dict[int, frozenset[str]]:
+def drawers(graph: CompiledGraph) -> dict[int, frozenset[str]]:
     """Return the tasks that may draw on a global generator, and on which."""
     # Asked once for each function, since many tasks have one; in most flows that is all there is to do.
     names = {
@@ -44,7 +44,7 @@ def drawers(graph: FrozenGraph) -> dict[int, frozenset[str]]:
 
 
 def drawing_after(
-    graph: FrozenGraph, node: int, drew: Callable[[Task], frozenset[str]], own: Collection[str] = ()
+    graph: CompiledGraph, node: int, drew: Callable[[Task], frozenset[str]], own: Collection[str] = ()
 ) -> dict[int, str]:
     """Return the tasks that drew, after a task, on a generator that it may draw on, and what to say of them.
 
@@ -119,7 +119,7 @@ class Draws:
         left: By place, the states that each left.
     """
 
-    def __init__(self, graph: FrozenGraph) -> None:
+    def __init__(self, graph: CompiledGraph) -> None:
         self.met: dict[Place, States] = {}
         self.left: dict[Place, States] = {}
         self.names = drawers(graph)

@@ -6,15 +6,15 @@ import time
 from typing import TYPE_CHECKING
 
 from nbflow.core.states import Finished, Mapped, Pending, Running, State
-from nbflow.engine.blocks import BlockStatus, Holding, Holdings
 from nbflow.engine.capture import Logs
 from nbflow.engine.events import EventLog, told
-from nbflow.engine.filerecord import FileRecord
+from nbflow.engine.file_record import FileRecord
+from nbflow.engine.open_resources import BlockStatus, OpenResource, OpenResources
 
 if TYPE_CHECKING:
     from nbflow.core.task import Task
+    from nbflow.engine.compiled_graph import CompiledGraph
     from nbflow.engine.files import TaskFiles
-    from nbflow.engine.frozen import FrozenGraph
     from nbflow.engine.schedule import Schedule
 
 NOT_RUN = "Task not run."
@@ -27,20 +27,20 @@ class Record:
         state: The state of the run.
         states: The state of each task; children of a mapped task are in its state's `map_states`.
         timings: When each task was first started and when it ended (None: not yet), seconds since the epoch.
-        holdings: The resources.
+        open_resources: The resources.
         logs: What each task printed and logged.
         files: What files the tasks opened.
         sources: Where a value comes from that the run did not compute: "cached", "reused", "edited" or "pinned".
     """
 
-    def __init__(self, run_id: str, graph: FrozenGraph, schedule: Schedule) -> None:
+    def __init__(self, run_id: str, graph: CompiledGraph, schedule: Schedule) -> None:
         self.id = run_id
         self.graph = graph
         self.schedule = schedule
         self.log = EventLog(run_id)
         self.state: State = Pending()
         self.states: dict[Task, State] = dict.fromkeys(graph.tasks, Pending(NOT_RUN))
-        self.holdings = Holdings(graph.blocks)
+        self.open_resources = OpenResources(graph.blocks)
         self.logs = Logs()
         self.sources: dict[Task, str] = {}
         self.timings: dict[Task, tuple[float, float | None]] = {}
@@ -95,7 +95,7 @@ class Record:
         old, self.state = self.state, state
         self.log.emit("run", old=old, state=state)
 
-    def set_block(self, held: Holding, status: BlockStatus) -> None:
+    def set_block(self, held: OpenResource, status: BlockStatus) -> None:
         """Give a resource a status."""
         if held.status is not status:
             held.status = status

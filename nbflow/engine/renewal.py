@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from nbflow.core.task import Task
-    from nbflow.engine.frozen import FrozenGraph
+    from nbflow.engine.compiled_graph import CompiledGraph
 
 __all__ = ["is_renewed", "prepare_tasks", "renew", "renew_manager", "renew_tasks", "warn_of_rivals"]
 
@@ -31,7 +31,7 @@ _identity = object.__hash__  # and not `id`, of which every audit hook is told
 _renewed: weakref.WeakSet[Task] = weakref.WeakSet()
 
 
-def renew_tasks(graph: FrozenGraph, tasks: Iterable[Task]) -> None:
+def renew_tasks(graph: CompiledGraph, tasks: Iterable[Task]) -> None:
     """Give each of some tasks the newest definition of what it calls.
 
     Raises:
@@ -45,7 +45,7 @@ def renew_tasks(graph: FrozenGraph, tasks: Iterable[Task]) -> None:
                 renew(task, argument_names(graph, task))
 
 
-def prepare_tasks(graph: FrozenGraph) -> None:
+def prepare_tasks(graph: CompiledGraph) -> None:
     """Give all tasks of a graph the newest definitions of what they call, and say which another cell has too.
 
     Raises:
@@ -80,7 +80,7 @@ def _warn_of_rivals(roots: Iterable[Any]) -> None:
             )
 
 
-def argument_names(graph: FrozenGraph, task: Task) -> list[str]:
+def argument_names(graph: CompiledGraph, task: Task) -> list[str]:
     """Return the names of the arguments that a task is given."""
     edges = graph.edges_in[graph.index[task]]
     return list(dict.fromkeys([*(e.key for e in edges if e.key is not None), *graph.constants.get(task, ())]))

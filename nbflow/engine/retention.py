@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Failed, Mapped, Released, State, Success, without_value
 from nbflow.core.value_traits import is_fixed, size_of
-from nbflow.engine.followed import ATOMS, NUMBERS
-from nbflow.engine.frozen import ORDINARY
+from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.holders import is_held
 from nbflow.engine.nodes import DONE
+from nbflow.engine.object_versions import ATOMS, NUMBERS
 from nbflow.engine.value_facts import MEMORY, RELEASED, ValueFacts, facts_of
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Retention:
                 self._held -= self._sizes.pop(id(value), 0)
                 self._loop.home.let_go(value)
             record.states[task] = _released(state, Released(task.name, why, _AGAIN.format(task=task.name)))
-            self._loop.pipeline.inputs.forget(task)
+            self._loop.task_runner.inputs.forget(task)
 
     def release_all(self, why: str) -> None:
         """Give all values of a run that is over back, and the frames of what failed."""

@@ -19,10 +19,10 @@ from nbflow.core.states import Mapped, Pending, State, without_value
 from nbflow.core.value_copy import copy_ahead
 from nbflow.core.value_traits import is_fixed, is_one_shot
 from nbflow.core.value_type import type_of
-from nbflow.engine.filehistory import is_cell
-from nbflow.engine.followed import ATOMS, MOST_ELEMENTS
-from nbflow.engine.frozen import ORDINARY
+from nbflow.engine.compiled_graph import ORDINARY
+from nbflow.engine.file_history import is_cell
 from nbflow.engine.inputs import Inputs
+from nbflow.engine.object_versions import ATOMS, MOST_ELEMENTS
 from nbflow.engine.random_state import drawing_after, is_generator
 from nbflow.errors import ValueReleasedError
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from nbflow.core.task import Task
-    from nbflow.engine.followed import Change, Followed, Taken
-    from nbflow.engine.frozen import FrozenGraph
+    from nbflow.engine.compiled_graph import CompiledGraph
+    from nbflow.engine.object_versions import Change, Followed, Taken
     from nbflow.engine.random_state import Draws
     from nbflow.engine.values import Values
 
@@ -111,7 +111,7 @@ class Reuse(NoReuse):
 
     def __init__(
         self,
-        graph: FrozenGraph,
+        graph: CompiledGraph,
         before: Sequence[Task | None],
         values: Values,
         states: Mapping[Task, State],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
 
 
 class RunList(Sequence["Run"]):

@@ -3,8 +3,8 @@
 Everybody else (workers, buttons, magics, signal handlers) puts a message on one queue. A blocking run with the inline
 executor calls the tasks in its own thread; every other run hands them to threads and stays responsive.
 
-The cleanup guarantee: the moment a setup gives a resource, its `Holding` owes a cleanup, before anything else is done
-with the value. The loop does not end while one owes (but for the third interrupt, which gives the resources up by
+The cleanup guarantee: the moment a setup gives a resource, its `OpenResource` owes a cleanup, before anything else is
+done with the value. The loop does not end while one owes (but for the third interrupt, which gives the resources up by
 name), and if the loop itself fails, what owes is cleaned up on the way out.
 """
 
@@ -49,28 +49,28 @@ from nbflow.engine.attempt import (
     perform,
     perform_on_worker,
 )
-from nbflow.engine.blocks import BlockStatus, Holding, joined
+from nbflow.engine.breakpoints import Breakpoints
+from nbflow.engine.cleanup_hooks import outcome_of, tell_outcome
 from nbflow.engine.cleanup_turn import in_turn
-from nbflow.engine.closing import outcome_of, tell_outcome
-from nbflow.engine.describe import describe
+from nbflow.engine.compiled_graph import CLEANUP, INIT, ORDINARY, SETUP, CompiledGraph
+from nbflow.engine.error_text import error_text
 from nbflow.engine.event_loop_on_demand import EventLoopOnDemand
 from nbflow.engine.events import told, warn_safely
-from nbflow.engine.frozen import CLEANUP, INIT, ORDINARY, SETUP, FrozenGraph
+from nbflow.engine.fast_path import FastPath
 from nbflow.engine.handlers import call_flow_handlers, call_terminal_handler
-from nbflow.engine.holds import Holds
 from nbflow.engine.inbox import InterruptibleQueue
 from nbflow.engine.interrupts import SHIELDED_INTERRUPTS, Guard
-from nbflow.engine.keeper import NoKeeper
 from nbflow.engine.nodes import DONE, EXPANDED
-from nbflow.engine.pipeline import Pipeline, opens_at_init, timed_out
+from nbflow.engine.open_resources import BlockStatus, OpenResource, joined
 from nbflow.engine.raised import ends_run
 from nbflow.engine.random_state import Draws
 from nbflow.engine.record import Record
+from nbflow.engine.resource_tracker import NoResourceTracker
 from nbflow.engine.retention import NEWEST, Retention
 from nbflow.engine.reuse import Reuse
 from nbflow.engine.schedule import Schedule
 from nbflow.engine.sharing import said_of_sharing, unordered_takers
-from nbflow.engine.shortcut import Shortcut
+from nbflow.engine.task_runner import TaskRunner, opens_at_init, timed_out
 from nbflow.engine.transitions import final_state, state_of_error, state_of_outcome, verdict_of
 from nbflow.engine.values import Values
 from nbflow.errors import CleanupRunningError, InternalError, NbflowError
@@ -81,8 +81,8 @@ if TYPE_CHECKING:
     from nbflow.core.manager import Deferred
     from nbflow.core.task import Task
     from nbflow.engine.executor import Executor, Session
-    from nbflow.engine.followed import Watch
-    from nbflow.engine.keeper import Keeper
+    from nbflow.engine.object_versions import Watch
+    from nbflow.engine.resource_tracker import ResourceTracker
 
 HIT_AFTER_S = 0.5  # a cancelled task has this long to see the flag before an exception is raised in it
 LINGER_AFTER_S = 2.0  # then its task counts as ended; its block's cleanup goes on waiting for its thread
@@ -144,7 +144,7 @@ def _let_runs_go() -> None:
 
 
 class RunLoop:
-    """One run of a frozen graph. `work` performs it; all else here runs on the same thread, or says otherwise.
+    """One run of a compiled graph. `work` performs it; all else here runs on the same thread, or says otherwise.
 
     Args:
         flow: Whose handlers are told; anything with `state_handlers` and `terminal_state_handler`.
@@ -153,7 +153,7 @@ class RunLoop:
         task_states: States to start from.
         reused: States of an earlier run that are taken over as they are, those of blocks that stay closed included. A
             mapped one that has None in the place of a child runs that child.
-        keeper: Is told of each resource.
+        tracker: Is told of each resource.
         keep: How long values are kept: "newest", "needed" or "all".
         budget: How many bytes they may take; None: a quarter of the memory there is.
         inbox: The queue of messages, and with `clock` (seconds, never going back) all that the loop waits for; others
@@ -163,7 +163,7 @@ class RunLoop:
     def __init__(
         self,
         flow: Any,
-        graph: FrozenGraph,
+        graph: CompiledGraph,
         executor: Executor,
         values: dict[str, Any],
         *,
@@ -172,7 +172,7 @@ class RunLoop:
         blocking: bool = False,
         task_states: dict[Task, State] | None = None,
         reused: Mapping[Task, State] | None = None,
-        keeper: Keeper | None = None,
+        tracker: ResourceTracker | None = None,
         inbox: Inbox | None = None,
         clock: Callable[[], float] = time.monotonic,
         keep: str = NEWEST,
@@ -197,7 +197,7 @@ class RunLoop:
         self._blocking = blocking
         self._direct = blocking and executor.serial
         self.clock = clock
-        self.keeper: Keeper = keeper or NoKeeper()
+        self.tracker: ResourceTracker = tracker or NoResourceTracker()
         self._session: Session | None = None
         self._inbox: Inbox = inbox or (InterruptibleQueue() if blocking else SimpleQueue())
         self._closing = threading.Lock()
@@ -213,7 +213,7 @@ class RunLoop:
         self._timer_number = itertools.count()
         self._waiters: list[threading.Event] = []
         self._said: set[tuple[Task, str]] = set()
-        self.holds = Holds(self)
+        self.breakpoints = Breakpoints(self)
         self.at_end: Callable[[], None] | None = None
         self.on_end: Callable[[], None] | None = None
         self.outer = current_call() if blocking else None  # the call of another run that waits for this one
@@ -224,9 +224,9 @@ class RunLoop:
         self.draws = Draws(graph)
         self.home = Values(graph, self.record.states)
         self.home.on_change = self._note_change
-        self.pipeline = Pipeline(self)
+        self.task_runner = TaskRunner(self)
         self.retention = Retention(self, keep, budget)
-        self._shortcut = Shortcut(self, self.pipeline)
+        self._fast_path = FastPath(self, self.task_runner)
 
     # -- from any thread --------------------------------------------------------------------------------------
 
@@ -319,7 +319,7 @@ class RunLoop:
     def _came_too_late(self, call: Call, outcome: Outcome) -> None:
         """Rule 1 to the last: what a setup or cleanup has done that nobody waits for any more; no event tells of it."""
         role = self.graph.role[self.schedule.task_of[call.node]]
-        held = self.pipeline.holding(call.node)
+        held = self.task_runner.open_resource(call.node)
         if held is None:
             return
         state = state_of_outcome(outcome)
@@ -329,7 +329,7 @@ class RunLoop:
         if role == CLEANUP:
             if outcome.error is None:  # it was told to be left, which is no longer so
                 held.status = held.cleaned()
-                self.keeper.closed(held)
+                self.tracker.closed(held)
             return
         error: BaseException | None
         if not went_well:
@@ -342,41 +342,41 @@ class RunLoop:
             else:
                 held.manager = state.result
             held.is_open = True
-            self.keeper.opened(held)
+            self.tracker.opened(held)
             error = self._clean_up(held)
             if error is not None:
-                self.keeper.failed(held, error)
+                self.tracker.failed(held, error)
         if error is None:
             held.status = held.cleaned()
         else:
             held.error, held.status = error, BlockStatus.LEAKED
             held.clean_again = functools.partial(self.clean_again, held)
-            warn_safely(f"cleanup of {held.name!r} failed after its setup came too late: {describe(error)}")
+            warn_safely(f"cleanup of {held.name!r} failed after its setup came too late: {error_text(error)}")
 
-    def _end_half_too_late(self, held: Holding, call: Call, outcome: Outcome) -> BaseException | None:
+    def _end_half_too_late(self, held: OpenResource, call: Call, outcome: Outcome) -> BaseException | None:
         """Rules 9 and 13 for a setup that did not end well, when its run is over; returns what was not undone."""
         if call.undone:
             held.half += [entry for entry, _ in reversed(call.undone)]
             error: BaseException | None = joined([error for _, error in call.undone], held.name)
-        elif (reclaim := self.pipeline.reclaimer(held, call)) is not None:
+        elif (reclaim := self.task_runner.reclaimer(held, call)) is not None:
             error = self.reclaim(held, reclaim)
             if error is not None:
                 held.half.append((0, reclaim, (), {}))
-        elif self.pipeline.may_be_left(held, call, outcome.error):
+        elif self.task_runner.may_be_left(held, call, outcome.error):
             held.status = BlockStatus.LEAKED
-            self.keeper.abandoned(held)
+            self.tracker.abandoned(held)
             warn_safely(f"the setup of {held.name!r} was cut short; what it had made may be left")
             return None
         else:
             error = None
         if error is None:
-            self.keeper.closed(held)
+            self.tracker.closed(held)
         else:
-            self.keeper.failed(held, error)
+            self.tracker.failed(held, error)
         return error
 
     def _clean_up(
-        self, held: Holding, *, at_end: bool = False, has_turn: bool = False
+        self, held: OpenResource, *, at_end: bool = False, has_turn: bool = False
     ) -> BaseException | None:
         """Make a cleanup outside of the schedule, in this thread; returns its error.
 
@@ -389,20 +389,20 @@ class RunLoop:
         tell_outcome(call, held, functools.partial(outcome_of, self.record, held))
         if not has_turn:
             in_turn(call, held)
-        self.keeper.closing(held)
+        self.tracker.closing(held)
         # One that hangs would hold the run, and its user, for ever.
         error = self._perform_in_time(held, call) if at_end else perform(call).error
         call.is_over = True
         if error is None:
-            self.keeper.closed(held)
+            self.tracker.closed(held)
         return error
 
-    def reclaim(self, held: Holding, reclaim: Callable[[], object]) -> BaseException | None:
+    def reclaim(self, held: OpenResource, reclaim: Callable[[], object]) -> BaseException | None:
         """Reclaim what a setup that did not end well may have made, in the run's thread; returns its error."""
         call = Call(-1, held.block.cleanup_task, reclaim, {}, lambda *_: self.values.copy())
         return self._perform_in_time(held, call)
 
-    def _perform_in_time(self, held: Holding, call: Call) -> BaseException | None:
+    def _perform_in_time(self, held: OpenResource, call: Call) -> BaseException | None:
         """Make a call that ends a resource, for as long as a cleanup of it may take; returns its error."""
         call.shielded = True
         limit_s = held.block.cleanup_timeout_s
@@ -416,7 +416,7 @@ class RunLoop:
         timer.cancel()
         return error
 
-    def clean_again(self, held: Holding) -> BaseException | None:
+    def clean_again(self, held: OpenResource) -> BaseException | None:
         """Try a failed cleanup, or what is left of half a setup, once more in the caller's thread; returns its error.
 
         It is a `CleanupRunningError`, and nothing was done, when somebody else has not ended to clean it up (rule 15).
@@ -424,7 +424,7 @@ class RunLoop:
         with held.turn.taken(held.block.cleanup_timeout_s) as is_ours:
             if not is_ours:
                 return CleanupRunningError(held.name)
-            answer = self.keeper.claim(held)
+            answer = self.tracker.claim(held)
             if answer.at_work:
                 return CleanupRunningError(held.name, answer.at_work)
             held.is_open &= not held.turn.is_done
@@ -435,10 +435,10 @@ class RunLoop:
             if error is None:
                 self.record.set_block(held, BlockStatus.CLEANED)
             else:
-                self.keeper.failed(held, error)
+                self.tracker.failed(held, error)
             return error
 
-    def _clean_rest(self, held: Holding) -> BaseException | None:
+    def _clean_rest(self, held: OpenResource) -> BaseException | None:
         """Clean up the resource, and what earlier tries of its setup have left."""
         errors: list[BaseException] = []
         if held.is_open or not held.half:
@@ -450,13 +450,13 @@ class RunLoop:
             errors += self._undo_half(held)
         return joined(errors, held.name) if errors else None
 
-    def _undo_half(self, held: Holding) -> list[BaseException]:
+    def _undo_half(self, held: OpenResource) -> list[BaseException]:
         failed: list[tuple[Deferred, BaseException]] = []
         undo(held.half, failed)
         held.half = [entry for entry, _ in reversed(failed)]
         # The resource itself may be left, and a row that says "closed" would take it away from the reaper.
         if not (failed or held.is_open):
-            self.keeper.closed(held)
+            self.tracker.closed(held)
         return [error for _, error in failed]
 
     # -- the loop ---------------------------------------------------------------------------------------------
@@ -492,16 +492,16 @@ class RunLoop:
 
     def let_go(self) -> None:
         """Do nothing any more, in a forked child: the run and its resources are its parent's."""
-        for held in self.record.holdings.alive():
+        for held in self.record.open_resources.alive():
             forks.keep_for_ever(held)
-        self.keeper = NoKeeper()
+        self.tracker = NoResourceTracker()
         self.is_over = threading.Event()  # who waits here would wait for a thread that is not here
         self.is_over.set()
 
     def _untie(self) -> None:
         """Let the run be freed as soon as nobody holds it: what served it does not lead back to it any more."""
         weak = weakref.proxy(self)
-        for part in (self.holds, self.pipeline, self._shortcut, self.retention):
+        for part in (self.breakpoints, self.task_runner, self._fast_path, self.retention):
             part._loop = weak
         self.guard.retire()
         self.helps = None
@@ -522,10 +522,10 @@ class RunLoop:
             role = self.graph.role[node]
             if role == CLEANUP or (role == SETUP and not isinstance(state, Cached)):
                 continue  # resources are set up anew
-            self.record.states[task] = state = self.pipeline.taken_over(node, state)
+            self.record.states[task] = state = self.task_runner.taken_over(node, state)
             if state.is_finished() and not isinstance(state, (Cached, Mapped)):
                 given[node] = verdict_of(state)
-                held = self.pipeline.holding(node) if self.graph.role[node] == INIT else None
+                held = self.task_runner.open_resource(node) if self.graph.role[node] == INIT else None
                 if held is not None:
                     held.manager = state.result
         children = self._take_over(given)
@@ -541,7 +541,7 @@ class RunLoop:
 
     @staticmethod
     def _watch_files() -> None:
-        from nbflow.engine.filewatch import watch  # not at the top: it looks about where Python is installed
+        from nbflow.engine.file_watch import watch  # not at the top: it looks about where Python is installed
 
         watch()
 
@@ -562,8 +562,8 @@ class RunLoop:
 
     def _loop(self) -> None:
         schedule, performed, nothing_came = self.schedule, self.performed, self._inbox.empty
-        look_at, pop = self.pipeline.look_at, schedule.pop
-        take = self._shortcut.take if self._direct else self._submit
+        look_at, pop = self.task_runner.look_at, schedule.pop
+        take = self._fast_path.take if self._direct else self._submit
         while schedule.unfinished and not self._giving_up:
             while performed:
                 self._ended(*performed.popleft())
@@ -610,7 +610,7 @@ class RunLoop:
                 self._ask_person(held)
                 return
             if not (isinstance(self.record.state, (Paused, Cancelling)) or self.record.state.is_finished()):
-                self._go_on_as(self.holds.state())
+                self._go_on_as(self.breakpoints.state())
                 if self.cancelling:
                     return
                 self.limit_hold()
@@ -629,7 +629,7 @@ class RunLoop:
 
     def limit_hold(self) -> None:
         """Have the run cancelled when it has stood still for as long as it may, if it stands still now."""
-        limit_s, stood_at = self.holds.limit_s, len(self.record.log.events)
+        limit_s, stood_at = self.breakpoints.limit_s, len(self.record.log.events)
         if limit_s is None or not isinstance(self.record.state, Paused):
             return
 
@@ -667,7 +667,7 @@ class RunLoop:
         """Carry out a command of the scheduler; `waiter` is set when the run next stands still or is over."""
         command(*args)
         if self.schedule.budget != 0:
-            self.holds.let_all_go()
+            self.breakpoints.let_all_go()
         if waiter is not None:
             self._waiters.append(waiter)
         if isinstance(self.record.state, Paused) and self.schedule.budget != 0:
@@ -684,7 +684,7 @@ class RunLoop:
         answer: Answer,
         waiter: threading.Event | None,
     ) -> None:
-        """Carry out a command of `holds`; `answer` gets its error, or `waiter` is set as with `go`."""
+        """Carry out a command of `breakpoints`; `answer` gets its error, or `waiter` is set as with `go`."""
         try:
             command(*args)
         except NbflowError as error:
@@ -700,8 +700,8 @@ class RunLoop:
 
     def release(self, node: int) -> None:
         """Let a paused or held task go on."""
-        if not self.holds.let_go(node):
-            self.pipeline.resume(node)
+        if not self.breakpoints.let_go(node):
+            self.task_runner.resume(node)
         if isinstance(self.record.state, Paused):
             self._go_on_as(Running("Running flow."))
 
@@ -710,10 +710,10 @@ class RunLoop:
         if self.cancelling:
             return
         self.cancelling = True
-        held, self.holds.at = self.holds.at, {}
+        held, self.breakpoints.at = self.breakpoints.at, {}
         for node in held:  # of those only what has ended stays as it is
             if self.record.current(node).is_finished():
-                self.pipeline.end_for_good(node, self.record.current(node))
+                self.task_runner.end_for_good(node, self.record.current(node))
         if not self.record.state.is_finished():  # else a handler has ended the run, and said how
             self._change_run(Cancelling(reason))
         for node in self.schedule.cancel():
@@ -743,7 +743,7 @@ class RunLoop:
         calls = [call for call in tuple(self.calls.values()) if call.shielded or call.is_setup]
         if not calls or count >= SHIELDED_INTERRUPTS:
             return
-        call, held = calls[0], self.pipeline.holding(calls[0].node)
+        call, held = calls[0], self.task_runner.open_resource(calls[0].node)
         what = f"{'setup' if call.is_setup else 'cleanup'} of {held.name if held else call.task.name}"
         more = f" and {len(calls) - 1} more" if len(calls) > 1 else ""
         left = "" if count == 1 else f", {HURRIED_S:g} s at most"
@@ -753,7 +753,7 @@ class RunLoop:
         threading.Thread(target=_say, args=(text,), daemon=True).start()
 
     def _cleanup_limit_s(self, call: Call, *, hurry: bool = False) -> float:
-        held = self.pipeline.holding(call.node)
+        held = self.task_runner.open_resource(call.node)
         limit_s = held.block.cleanup_timeout_s if held is not None else 0.0
         return min(limit_s, HURRIED_S) if hurry or self._hurried else limit_s
 
@@ -790,7 +790,7 @@ class RunLoop:
         number = self.schedule.task_of[node]
 
         def again() -> bool:
-            return task.max_retries > 0 or self.holds.may_stand_at(number) or may_ask_again(task.run)
+            return task.max_retries > 0 or self.breakpoints.may_stand_at(number) or may_ask_again(task.run)
 
         return self.home.hand_over(
             number,
@@ -812,7 +812,7 @@ class RunLoop:
         """Let go of what was kept for a further attempt of a node that has ended well."""
         if self.home.keeps_ahead:
             number = self.schedule.task_of[node]
-            if not self.holds.may_stand_at(number):
+            if not self.breakpoints.may_stand_at(number):
                 self.home.is_done(number, self.schedule.child_index[node])
 
     def _note_change(self, task: Task, key: str, source: Task) -> None:
@@ -866,7 +866,7 @@ class RunLoop:
         """Hand a node that the scheduler gave to the executor, if it is a simple one."""
         if self._session is None or self.graph.free[self.schedule.task_of[node]]:
             return False
-        call = self._shortcut.start(node)
+        call = self._fast_path.start(node)
         if call is None:
             return False
         self._session.submit(call, lifecycle=False)
@@ -888,7 +888,7 @@ class RunLoop:
         if call in self._lingering:
             self._lingering.discard(call)
             if role:  # late, but what it did counts
-                self.pipeline.keep_resource(call, role, outcome, state_of_outcome(outcome))
+                self.task_runner.keep_resource(call, role, outcome, state_of_outcome(outcome))
             self.schedule.let_go(call.node)
             return
         del self.calls[call.node]
@@ -897,9 +897,9 @@ class RunLoop:
         if call.helpers and role == ORDINARY:
             self._outlast(call)
         if call.is_simple and outcome.error is None:
-            self._shortcut.end(call, outcome.value)
+            self._fast_path.end(call, outcome.value)
         else:
-            self.pipeline.attempted(call, outcome)
+            self.task_runner.attempted(call, outcome)
             call.forget()
 
     def task_raised(self, error: BaseException) -> None:
@@ -914,7 +914,7 @@ class RunLoop:
 
     def _fail(self, error: BaseException) -> None:
         self.failure = self.failure or error
-        self.cancel(f"The run was ended by {describe(error)}.")
+        self.cancel(f"The run was ended by {error_text(error)}.")
 
     def _time_out(self, call: Call) -> None:
         if self.calls.get(call.node) is call:
@@ -923,7 +923,7 @@ class RunLoop:
             _stop_runs_of(call)
             if self.graph.role[self.schedule.task_of[call.node]] == ORDINARY:
                 call.hit(TaskTimeoutSignal)
-            self.pipeline.finish(call.node, call.task, call, timed_out(call.task))
+            self.task_runner.finish(call.node, call.task, call, timed_out(call.task))
 
     def _give_up_on(self, call: Call) -> None:
         """End a task whose thread has not: only its block's cleanup goes on waiting for it (rule 3)."""
@@ -931,9 +931,9 @@ class RunLoop:
             self._let_linger(call, "was cancelled")
             if self.graph.role[self.schedule.task_of[call.node]] == CLEANUP:
                 late = TimeoutError(f"the cleanup task {call.task.name!r} did not end in time")
-                self.pipeline.finish(call.node, call.task, call, Failed(str(late), result=late))
+                self.task_runner.finish(call.node, call.task, call, Failed(str(late), result=late))
             else:
-                self.pipeline.finish(call.node, call.task, call, Cancelled("The run was cancelled."))
+                self.task_runner.finish(call.node, call.task, call, Cancelled("The run was cancelled."))
 
     def _let_linger(self, call: Call, why: str) -> None:
         del self.calls[call.node]
@@ -942,10 +942,10 @@ class RunLoop:
         self.schedule.lingers(call.node)
         text = f"task {call.task.name!r} {why}, but its thread has not let go"
         self.record.note(text, call.task)
-        gate = self.schedule.gate_of(call.node)
-        if self.cancelling and gate is not None and gate.grace_s:
+        lifetime = self.schedule.lifetime_of(call.node)
+        if self.cancelling and lifetime is not None and lifetime.grace_s:
             warn_safely(
-                f"{text}; its block's cleanup waits up to {gate.grace_s:g} s, or until the next interrupt"
+                f"{text}; its block's cleanup waits up to {lifetime.grace_s:g} s, or until the next interrupt"
             )
 
     def _outlast(self, call: Call) -> None:
@@ -953,7 +953,7 @@ class RunLoop:
         late = [helper for helper in call.helpers if not helper.done()]
         if not late:
             return
-        if self.schedule.gate_of(call.node) is None:
+        if self.schedule.lifetime_of(call.node) is None:
             return  # nothing is to be cleaned up behind it
         self._outlasting.add(call)
         self.schedule.lingers(call.node)
@@ -1010,15 +1010,15 @@ class RunLoop:
             self.guard.in_user_code = False
             context.swap(before)
 
-    def gate_setups(self, node: int) -> set[Task]:
+    def lifetime_setups(self, node: int) -> set[Task]:
         """Return the init and setup tasks around a node that may not have ended, although it is looked at already."""
-        gate = self.schedule.gate_around(node)
+        lifetime = self.schedule.lifetime_around(node)
         found: set[Task] = set()
-        while gate is not None:
-            if not gate.resolved:
-                made_by = (gate.init, gate.setup) if gate.setup >= 0 else (gate.init,)
+        while lifetime is not None:
+            if not lifetime.resolved:
+                made_by = (lifetime.init, lifetime.setup) if lifetime.setup >= 0 else (lifetime.init,)
                 found.update(self.graph.tasks[self.schedule.task_of[one]] for one in made_by)
-            gate = gate.outer
+            lifetime = lifetime.outer
         return found
 
     def _change_run(self, state: State) -> None:
@@ -1043,17 +1043,17 @@ class RunLoop:
     def _end(self) -> None:
         """Whatever happened: nothing stays open unnamed, and the run gets its final state."""
         self._take_late_outcomes()
-        for held in self.record.holdings.owing():
+        for held in self.record.open_resources.owing():
             if self._giving_up:
-                self.pipeline.leak(held, None, "given up by the user's third interrupt", abandoned=True)
+                self.task_runner.leak(held, None, "given up by the user's third interrupt", abandoned=True)
                 continue
             # Only for a setup that came at the last moment, or after a failure of the loop itself.
             self.record.set_block(held, BlockStatus.CLOSING)
             error = self._clean_up(held, at_end=True)
             if error is not None:
-                self.pipeline.leak(held, error, None)
+                self.task_runner.leak(held, error, None)
             else:
-                self.record.holdings.closed(held)
+                self.record.open_resources.closed(held)
                 self.record.set_block(held, held.cleaned())
         if self.failure is not None or self._giving_up:
             self._name_unended()
@@ -1062,21 +1062,21 @@ class RunLoop:
         else:
             close_loop()
         self._event_loop.close(0.0 if self._giving_up else CLOSE_TIMEOUT_S)
-        self.record.holdings.leave_contexts()
-        self.keeper.flush()
+        self.record.open_resources.leave_contexts()
+        self.tracker.flush()
         self._note_values()
         self.record.ended_at = time.time()
         self._change_run(self._final_state())
 
     def _end_anyway(self, error: BaseException) -> None:
         """Rule 17: when even the end has failed, name what may be left and give the run a final state."""
-        for held in self.record.holdings.owing():
+        for held in self.record.open_resources.owing():
             try:
-                self.pipeline.leak(held, error, None)
+                self.task_runner.leak(held, error, None)
             except BaseException as another:  # noqa: BLE001 - as the one before
-                warn_safely(f"what became of {held.name!r} could not be noted: {describe(another)}")
+                warn_safely(f"what became of {held.name!r} could not be noted: {error_text(another)}")
         if not self.record.state.is_finished():
-            failed = Failed(f"The run itself failed: {describe(error)}", result=error)
+            failed = Failed(f"The run itself failed: {error_text(error)}", result=error)
             failed.result = dict(self.record.states)
             self.record.set_run(failed)
 
@@ -1093,7 +1093,7 @@ class RunLoop:
                 warn_safely(text)
             self.record.files.end()
         except BaseException as error:  # noqa: BLE001 - all is cleaned up, and the run is to end
-            warn_safely(f"what the run leaves could not be looked at: {describe(error)}")
+            warn_safely(f"what the run leaves could not be looked at: {error_text(error)}")
 
     def _said_of_missed(self) -> list[str]:
         """Return what to say of tasks that were taken over, and would take something else by now."""
@@ -1137,7 +1137,7 @@ class RunLoop:
             del self.calls[call.node]
         role = self.graph.role[self.schedule.task_of[call.node]]
         if role:
-            self.pipeline.keep_resource(call, role, outcome, state_of_outcome(outcome))
+            self.task_runner.keep_resource(call, role, outcome, state_of_outcome(outcome))
 
     def _name_unended(self) -> None:
         """Leave no task that seems to run in a run that is over (it failed itself, or was given up)."""
@@ -1150,7 +1150,7 @@ class RunLoop:
     def _final_state(self) -> State:
         states, graph = self.record.states, self.graph
         if isinstance(self.failure, Exception) and not self.values.get("raise_on_exception"):
-            return Failed(f"The run itself failed: {describe(self.failure)}", result=self.failure)
+            return Failed(f"The run itself failed: {error_text(self.failure)}", result=self.failure)
         if self.record.state.is_finished():
             state = self.record.state
         elif self.cancelling:
@@ -1160,7 +1160,9 @@ class RunLoop:
                 {task: states[task] for task in graph.reference},
                 {task: states[task] for task in graph.terminal},
             )
-        must_clean = [block for block in self.record.holdings.failures() if block.cleanup_failure == "fail"]
+        must_clean = [
+            block for block in self.record.open_resources.failures() if block.cleanup_failure == "fail"
+        ]
         if must_clean and not state.is_failed():
             state = Failed(f"The cleanup of {must_clean[0].name!r} failed.")
         state.result = dict(states)

@@ -1,10 +1,10 @@
 """The pure scheduler: what may start now, given what has ended. No thread, clock, file or random number.
 
 The run loop tells it what happened (`ended`, `expanded`, `retry_at`, `hold`, `let_go`, `tick`, the commands) and asks
-`pop` for the next node to look at. Nodes are numbers: task *i* of the frozen graph is node *i*, the children of
+`pop` for the next node to look at. Nodes are numbers: task *i* of the compiled graph is node *i*, the children of
 mapped tasks are numbered on from there. Its state, all of it:
 
-* what `Nodes` keeps: phases, counts of upstream nodes, and a `Gate` for each resource.
+* what `Nodes` keeps: phases, counts of upstream nodes, and a `ResourceLifetime` for each resource.
 * `budget`: how many more tasks may start (0: standing still, -1: no limit).
 * `unmeasured`, `_lengths`: mapped tasks that would open a block; see `measured`.
 
@@ -16,8 +16,9 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
-from nbflow.engine.frozen import CLEANUP, INIT, ORDINARY, SETUP
-from nbflow.engine.gate import Gate
+from nbflow.engine.compiled_graph import CLEANUP, INIT, ORDINARY, SETUP
+from nbflow.engine.concurrency_limit import ConcurrencyLimit
+from nbflow.engine.lookahead import Lookahead
 from nbflow.engine.nodes import (
     ASLEEP,
     CANCELLED,
@@ -31,11 +32,10 @@ from nbflow.engine.nodes import (
     SUCCEEDED,
     WAITING,
 )
-from nbflow.engine.outlook import Outlook
-from nbflow.engine.places import Places
+from nbflow.engine.resource_lifetime import ResourceLifetime
 
 if TYPE_CHECKING:
-    from nbflow.engine.frozen import FrozenGraph
+    from nbflow.engine.compiled_graph import CompiledGraph
 
 UNLIMITED = -1
 _SHIFT = 31
@@ -43,18 +43,18 @@ _MASK = (1 << _SHIFT) - 1
 _LATER = 1 << (2 * _SHIFT)  # added to the key of what is in fewer open blocks, once for each
 
 
-class Schedule(Outlook):
+class Schedule(Lookahead):
     """Decides the order of a run; see the module for its state.
 
     Args:
-        graph: The frozen graph of the run.
+        graph: The compiled graph of the run.
         capacity: How many ordinary tasks may run at once.
         serial: Whether init, setup and cleanup share the one thread of the tasks (inline executor).
         paused: Whether to start nothing until a step or a resume.
     """
 
     def __init__(
-        self, graph: FrozenGraph, *, capacity: int = 1, serial: bool = True, paused: bool = False
+        self, graph: CompiledGraph, *, capacity: int = 1, serial: bool = True, paused: bool = False
     ) -> None:
         super().__init__(graph)
         self.capacity = capacity
@@ -69,7 +69,7 @@ class Schedule(Outlook):
         self.finished_maps: list[int] = []  # for the loop to read and clear
         self.unmeasured: set[int] = set()  # mapped tasks given by `pop` to be `measured` only
         self._lengths: dict[int, int | None] = {}
-        self.open_gates: list[Gate] = []
+        self.open_lifetimes: list[ResourceLifetime] = []
         self._ready: list[int] = []
         self._ready_lifecycle: list[int] = []  # init and setup
         self._ready_cleanups: list[int] = []  # apart: never behind what has to wait for a place
@@ -87,14 +87,16 @@ class Schedule(Outlook):
         self._graces: list[tuple[float, int, int]] = []
         self._step_map = -1
         self._is_stepping_into = False
-        self._map_places: dict[int, Places[int]] = {n: Places(k) for n, k in graph.limits.items()}
-        self._gate_places = {
-            k: Places[Gate](shape.max_concurrent)
+        self._map_limits: dict[int, ConcurrencyLimit[int]] = {
+            n: ConcurrencyLimit(k) for n, k in graph.limits.items()
+        }
+        self._resource_limits = {
+            k: ConcurrencyLimit[ResourceLifetime](shape.max_concurrent)
             for k, shape in enumerate(graph.shapes)
             if shape.max_concurrent
         }
         self._stop_node = -1
-        self._stop_gate: Gate | None = None
+        self._stop_lifetime: ResourceLifetime | None = None
         self._has_children = bool(self._pair_down) or any(shape.mapped for shape in graph.shapes)
         self._is_common = [
             role == ORDINARY and not is_map and not free
@@ -114,9 +116,9 @@ class Schedule(Outlook):
         """
         given = {} if given is None or self.cancelled else given  # a cancel has ended them
         children = {} if children is None or self.cancelled else children
-        for gates in self.gates:
-            for gate in gates:
-                gate.demanded = gate.members_left == 0
+        for lifetimes in self.lifetimes:
+            for lifetime in lifetimes:
+                lifetime.demanded = lifetime.members_left == 0
         for node in given:
             self.phase[node] = CLAIMED
         self._tie_past(given)
@@ -198,30 +200,30 @@ class Schedule(Outlook):
 
     def lingers(self, node: int) -> None:
         """A node is about to end, but its thread goes on with it (see `let_go`); the resources around it are in use."""
-        gate = self.gate_of(node)
-        while gate is not None:
-            gate.busy += 1
-            gate.grace_until = (
-                self.now + gate.grace_s
+        lifetime = self.lifetime_of(node)
+        while lifetime is not None:
+            lifetime.busy += 1
+            lifetime.grace_until = (
+                self.now + lifetime.grace_s
             )  # of all blocks around it at once, not one after the other
-            gate = gate.outer
+            lifetime = lifetime.outer
 
     def let_go(self, node: int) -> None:
         """The thread of a lingering node is done with it."""
-        gate = self.gate_of(node)
-        while gate is not None:
-            gate.busy -= 1
-            self._consider_cleanup(gate)
-            gate = gate.outer
+        lifetime = self.lifetime_of(node)
+        while lifetime is not None:
+            lifetime.busy -= 1
+            self._consider_cleanup(lifetime)
+            lifetime = lifetime.outer
 
-    def opened(self, gate: Gate) -> None:
-        """The setup of `gate` gave a resource (told before the setup's end, and also when it comes late)."""
-        gate.open = True
-        self.open_gates.append(gate)
+    def opened(self, lifetime: ResourceLifetime) -> None:
+        """The setup of `lifetime` gave a resource (told before the setup's end, and also when it comes late)."""
+        lifetime.open = True
+        self.open_lifetimes.append(lifetime)
         if (
-            self.phase[gate.cleanup] == READY
+            self.phase[lifetime.cleanup] == READY
         ):  # it came late: no longer behind what needs a place to be opened
-            self._push(gate.cleanup)
+            self._push(lifetime.cleanup)
 
     def expanded(self, node: int, count: int) -> None:
         """A mapped task has `count` children; they are numbered on, in order."""
@@ -230,18 +232,18 @@ class Schedule(Outlook):
         children = self._add_children(node, count)
         shape = self.graph.shape_of[node]
         if self.graph.role[node] == INIT and self.graph.shapes[shape].mapped:
-            self._add_gates(shape, children)
+            self._add_lifetimes(shape, children)
         elif self.graph.role[node] == SETUP and self.graph.shapes[shape].mapped:
-            for gate, child in zip(self.gates[shape], children, strict=False):
-                gate.setup, self.own[child] = child, gate
-            for gate in self.gates[shape][count:]:
-                self._resolve(gate)
+            for lifetime, child in zip(self.lifetimes[shape], children, strict=False):
+                lifetime.setup, self.own[child] = child, lifetime
+            for lifetime in self.lifetimes[shape][count:]:
+                self._resolve(lifetime)
         around = self._shape_around(node)
         if around >= 0 and self.graph.shapes[around].mapped:
-            for gate, child in zip(self.gates[around], children, strict=False):
-                self.home[child] = gate
-            for gate in self.gates[around][count:]:
-                self._member_done(gate)
+            for lifetime, child in zip(self.lifetimes[around], children, strict=False):
+                self.home[child] = lifetime
+            for lifetime in self.lifetimes[around][count:]:
+                self._member_done(lifetime)
         for child in children:
             if self.left[child] == 0:
                 self._consider(child)
@@ -262,13 +264,13 @@ class Schedule(Outlook):
 
     def waits_after_all(self, node: int) -> bool:
         """Whether a node, given because it would not run, is to wait for a block: a setup has failed, so it will."""
-        gate = self._awaited(node)
-        if gate is None:
+        lifetime = self._awaited(node)
+        if lifetime is None:
             return False
         self.phase[node] = WAITING
         if self._is_doomed(node):
-            gate.waiting.append(node)
-            self._demand(gate)
+            lifetime.waiting.append(node)
+            self._demand(lifetime)
         else:
             self._consider(node)
         return True
@@ -278,30 +280,34 @@ class Schedule(Outlook):
 
         A task inside may wait for them. Who only looks at the tasks inside would then wait for ever (rule 8).
         """
-        without_place: list[Gate] = []
-        without_reason: list[Gate] = []
-        for gate in (gate for gates in self.gates for gate in gates if not gate.demanded):
-            made_by = [node for node in (gate.init, gate.setup) if node >= 0 and self.phase[node] == WAITING]
+        without_permit: list[ResourceLifetime] = []
+        without_reason: list[ResourceLifetime] = []
+        for lifetime in (
+            lifetime for lifetimes in self.lifetimes for lifetime in lifetimes if not lifetime.demanded
+        ):
+            made_by = [
+                node for node in (lifetime.init, lifetime.setup) if node >= 0 and self.phase[node] == WAITING
+            ]
             if not made_by or self.left[made_by[0]]:
                 continue
             # What waits for a mapped task as a whole waits for each of its elements.
             whole = {one for node in made_by for one in (node, self.task_of[node])}
             below = (down for node in whole for down in self._down[node])
-            if any(self.phase[down] == WAITING and self.own[down] is not gate for down in below):
-                self._demand(gate)
-                if gate.demanded:
+            if any(self.phase[down] == WAITING and self.own[down] is not lifetime for down in below):
+                self._demand(lifetime)
+                if lifetime.demanded:
                     return True
-                without_place.append(gate)
-            elif gate.waiting:
-                without_reason.append(gate)
-        for gate in without_reason:  # what waits inside is waited for by a task that wants all elements
-            self._demand(gate)
-            if gate.demanded:
+                without_permit.append(lifetime)
+            elif lifetime.waiting:
+                without_reason.append(lifetime)
+        for lifetime in without_reason:  # what waits inside is waited for by a task that wants all elements
+            self._demand(lifetime)
+            if lifetime.demanded:
                 return True
-        without_place += without_reason
-        for gate in without_place[:1]:  # who has the place waits for it: the limit cannot be kept
-            self._demand(gate, needs_place=False)
-        return bool(without_place)
+        without_permit += without_reason
+        for lifetime in without_permit[:1]:  # who has the place waits for it: the limit cannot be kept
+            self._demand(lifetime, needs_permit=False)
+        return bool(without_permit)
 
     def retry_at(self, node: int, time: float) -> None:
         """An attempt is over and the node is to be started again at `time`; its block stays open."""
@@ -348,7 +354,7 @@ class Schedule(Outlook):
                 self._push(node)
         while self._graces and self._graces[0][0] <= now:
             _, shape, index = heappop(self._graces)
-            self._consider_cleanup(self.gates[shape][index])
+            self._consider_cleanup(self.lifetimes[shape][index])
 
     # -- commands ---------------------------------------------------------------------------------------------
 
@@ -368,7 +374,7 @@ class Schedule(Outlook):
         self.budget = max(self.budget, 0) + 1
         self._is_stepping_into = into
         self._stop_node = -1
-        self._stop_gate = None
+        self._stop_lifetime = None
 
     def run_until(self, node: int) -> None:
         """Go on up to and including `node`."""
@@ -377,15 +383,15 @@ class Schedule(Outlook):
 
     def step_block(self) -> None:
         """Go on to the end of the current block: the one opened last, else the one that opens next."""
-        gate = self.open_gates[-1] if self.open_gates else None
-        if gate is None:
+        lifetime = self.open_lifetimes[-1] if self.open_lifetimes else None
+        if lifetime is None:
             node = self.peek()
-            gate = None if node is None else self.own[node]
-        if gate is None:
+            lifetime = None if node is None else self.own[node]
+        if lifetime is None:
             self.step()
         else:
             self._go(UNLIMITED)
-            self._stop_gate = gate
+            self._stop_lifetime = lifetime
 
     def cancel(self) -> list[int]:
         """Start nothing but cleanups from now on; returns the nodes that this ended. Twice is once."""
@@ -406,12 +412,12 @@ class Schedule(Outlook):
 
     def shorten_graces(self) -> None:
         """Wait no longer for threads that do not let go."""
-        for gates in self.gates:
-            for gate in gates:
-                gate.grace_s = 0.0
-                if gate.grace_until is not None and gate.busy:
-                    gate.grace_until = self.now
-                    self._consider_cleanup(gate)
+        for lifetimes in self.lifetimes:
+            for lifetime in lifetimes:
+                lifetime.grace_s = 0.0
+                if lifetime.grace_until is not None and lifetime.busy:
+                    lifetime.grace_until = self.now
+                    self._consider_cleanup(lifetime)
 
     # -- questions --------------------------------------------------------------------------------------------
 
@@ -517,7 +523,7 @@ class Schedule(Outlook):
         self.budget = budget
         self._is_stepping_into = False
         self._stop_node = -1
-        self._stop_gate = None
+        self._stop_lifetime = None
         if self._step_map >= 0:
             self._step_map = -1
             for stepped, heap in self._step_heaps:
@@ -563,22 +569,22 @@ class Schedule(Outlook):
         task = self.task_of[node]
         if self._is_common[task]:  # the same as below for most tasks
             self.phase[node] = READY
-            gate = self.home[node]
+            lifetime = self.home[node]
             key = node << _SHIFT
-            heappush(self._ready, key + (self._outside if gate is None else self._bias(gate)))
+            heappush(self._ready, key + (self._outside if lifetime is None else self._bias(lifetime)))
             return
-        if self._map_places and self.child_index[node] >= 0:
-            places = self._map_places.get(task)
-            if places is not None and not places.take(node):
+        if self._map_limits and self.child_index[node] >= 0:
+            limit = self._map_limits.get(task)
+            if limit is not None and not limit.acquire(node):
                 self.phase[node] = WAITING
                 return
         self.phase[node] = READY
         key = (task << _SHIFT) | (self.child_index[node] + 1)
         role = self.graph.role[task]
-        gate = self.own[node] if role == CLEANUP else self.gate_around(node)
+        lifetime = self.own[node] if role == CLEANUP else self.lifetime_around(node)
         # Expanding a map costs nothing, and the blocks of its elements cannot close before it is done.
         if not (self.graph.is_map[task] and self.child_index[node] < 0 and self.budget < 0):
-            key += self._bias(gate)
+            key += self._bias(lifetime)
         is_stepped = task == self._step_map and self.child_index[node] >= 0
         if self.graph.free[task]:
             heappush(self._ready_free, key)
@@ -589,11 +595,11 @@ class Schedule(Outlook):
         else:
             heappush(self._stepped_lifecycle if is_stepped else self._ready_lifecycle, key)
 
-    def _bias(self, gate: Gate | None) -> int:
+    def _bias(self, lifetime: ResourceLifetime | None) -> int:
         """Return what puts a node behind those in more open blocks: what is open innermost is closed first."""
-        while gate is not None and not gate.open:
-            gate = gate.outer
-        return self._outside if gate is None else (self._deepest - gate.depth) * _LATER
+        while lifetime is not None and not lifetime.open:
+            lifetime = lifetime.outer
+        return self._outside if lifetime is None else (self._deepest - lifetime.depth) * _LATER
 
     def _decode(self, key: int) -> int:
         task = (key >> _SHIFT) & _MASK
@@ -615,7 +621,7 @@ class Schedule(Outlook):
         own, home = self.own[node], self.home[node]
         if home is None:
             task = self.task_of[node]
-            home = self.gate_around(node) if task in self._in_mapped else self.home[task]
+            home = self.lifetime_around(node) if task in self._in_mapped else self.home[task]
             if own is None and home is None:
                 self._push(node)
                 return
@@ -636,19 +642,19 @@ class Schedule(Outlook):
                 self.unneeded.add(node)
                 self._push(node)
             return
-        gate = self._awaited(node)
-        if gate is not None and not self._is_doomed(node):
+        lifetime = self._awaited(node)
+        if lifetime is not None and not self._is_doomed(node):
             is_map = self.graph.is_map[self.task_of[node]] and self.child_index[node] < 0
-            if is_map and not gate.demanded and self._has_no_ready_child(node, gate):
+            if is_map and not lifetime.demanded and self._has_no_ready_child(node, lifetime):
                 return
-            gate.waiting.append(node)
-            self._demand(gate)
+            lifetime.waiting.append(node)
+            self._demand(lifetime)
             return
         if home is not None and home.setup_bad:
             self.bad[node] += 1
         self._push(node)
 
-    def _has_no_ready_child(self, node: int, gate: Gate) -> bool:
+    def _has_no_ready_child(self, node: int, lifetime: ResourceLifetime) -> bool:
         """Whether a mapped task is no reason yet to open its block; sees to it that it is asked again."""
         if node not in self._lengths:
             self.unmeasured.add(node)
@@ -659,7 +665,7 @@ class Schedule(Outlook):
         if count is None or any(self._will_run(node, index) for index in range(count)):
             return False
         if count and any(self.phase[up] != DONE for up in self.graph.pairs[node]):
-            gate.waiting.append(node)  # another may open it, or see `_child_done`
+            lifetime.waiting.append(node)  # another may open it, or see `_child_done`
         else:
             self._push(node)
         return True
@@ -667,40 +673,40 @@ class Schedule(Outlook):
     def _ask_paired(self, task: int, index: int) -> None:
         """A child of `task` ended: is that below it which is paired with it now a reason to open a block?"""
         for down in self._pair_down.get(task, ()):
-            count, gate = self._lengths.get(down), self._awaited(down)
-            if self.phase[down] != WAITING or count is None or gate is None or gate.demanded:
+            count, lifetime = self._lengths.get(down), self._awaited(down)
+            if self.phase[down] != WAITING or count is None or lifetime is None or lifetime.demanded:
                 continue
             if index < count and self._will_run(down, index):
-                self._demand(gate)
+                self._demand(lifetime)
             elif self.phase[task] == DONE:
-                gate.waiting.remove(down)
+                lifetime.waiting.remove(down)
                 self._consider(down)
 
-    def _wants_to_open(self, gate: Gate) -> bool:
-        if gate.demanded or self.phase[gate.cleanup] == DONE:  # perhaps its init has failed
+    def _wants_to_open(self, lifetime: ResourceLifetime) -> bool:
+        if lifetime.demanded or self.phase[lifetime.cleanup] == DONE:  # perhaps its init has failed
             return False
-        return gate.members_left > 0 or self._is_empty(gate)
+        return lifetime.members_left > 0 or self._is_empty(lifetime)
 
-    def _consider_cleanup(self, gate: Gate) -> None:
-        node = gate.cleanup
-        if self.phase[node] != WAITING or self.left[node] or gate.members_left or gate.lifecycle_left:
+    def _consider_cleanup(self, lifetime: ResourceLifetime) -> None:
+        node = lifetime.cleanup
+        if self.phase[node] != WAITING or self.left[node] or lifetime.members_left or lifetime.lifecycle_left:
             return
-        if gate.busy:
-            until = gate.grace_until if gate.grace_until is not None else self.now + gate.grace_s
+        if lifetime.busy:
+            until = lifetime.grace_until if lifetime.grace_until is not None else self.now + lifetime.grace_s
             if self.now < until:
-                gate.grace_until = until
-                heappush(self._graces, (until, gate.shape, max(gate.index, 0)))
+                lifetime.grace_until = until
+                heappush(self._graces, (until, lifetime.shape, max(lifetime.index, 0)))
                 return
-            gate.overdue = True
+            lifetime.overdue = True
         self._push(node)
 
-    def _demand(self, gate: Gate, *, needs_place: bool = True) -> None:
-        if not gate.demanded:
-            places = self._gate_places.get(gate.shape) if needs_place else None
-            if places is not None and not places.take(gate):
+    def _demand(self, lifetime: ResourceLifetime, *, needs_permit: bool = True) -> None:
+        if not lifetime.demanded:
+            limit = self._resource_limits.get(lifetime.shape) if needs_permit else None
+            if limit is not None and not limit.acquire(lifetime):
                 return
-            gate.demanded = True
-            for node in (gate.init, gate.setup):
+            lifetime.demanded = True
+            for node in (lifetime.init, lifetime.setup):
                 if node >= 0 and self.phase[node] == WAITING and self.left[node] == 0:
                     self._consider(node)
 
@@ -734,16 +740,16 @@ class Schedule(Outlook):
                 self._arrive(down)
         shape, around = self.graph.shape_of[node], self._shape_around(node)
         if shape >= 0 and self.graph.role[node] == SETUP and self.graph.shapes[shape].mapped:
-            for gate in self.gates[shape]:
-                self._resolve(gate, bad=True)
+            for lifetime in self.lifetimes[shape]:
+                self._resolve(lifetime, bad=True)
         if around >= 0 and self.graph.shapes[around].mapped:
-            for gate in self.gates[around]:
-                self._member_done(gate)
+            for lifetime in self.lifetimes[around]:
+                self._member_done(lifetime)
 
     def _child_done(self, node: int, task: int, verdict: int) -> None:
-        places = self._map_places.get(task)
-        if places is not None:
-            following = places.leave(node, lambda other: self.phase[other] == WAITING)
+        limit = self._map_limits.get(task)
+        if limit is not None:
+            following = limit.release(node, lambda other: self.phase[other] == WAITING)
             if following is not None:
                 self._push(following)
         if verdict in (FAILED, CANCELLED) and self._children_verdict[task] != FAILED:
@@ -758,67 +764,67 @@ class Schedule(Outlook):
         self.finished_maps.append(task)
         self._finish(task, self._children_verdict[task])
 
-    def _lifecycle_done(self, node: int, gate: Gate, verdict: int) -> None:
-        if node == gate.cleanup:
-            if gate in self.open_gates:
-                self.open_gates.remove(gate)
-            places = self._gate_places.get(gate.shape)
-            if places is not None:
-                following = places.leave(gate, self._wants_to_open)
+    def _lifecycle_done(self, node: int, lifetime: ResourceLifetime, verdict: int) -> None:
+        if node == lifetime.cleanup:
+            if lifetime in self.open_lifetimes:
+                self.open_lifetimes.remove(lifetime)
+            limit = self._resource_limits.get(lifetime.shape)
+            if limit is not None:
+                following = limit.release(lifetime, self._wants_to_open)
                 if following is not None:
                     self._demand(following)
-            if gate is self._stop_gate:
+            if lifetime is self._stop_lifetime:
                 self._go(0)
-        elif node == gate.setup or gate.setup < 0:
-            self._resolve(gate, bad=verdict != SUCCEEDED)
+        elif node == lifetime.setup or lifetime.setup < 0:
+            self._resolve(lifetime, bad=verdict != SUCCEEDED)
         else:
-            gate.lifecycle_left -= 1
+            lifetime.lifecycle_left -= 1
 
-    def _resolve(self, gate: Gate, *, bad: bool = True) -> None:
-        if gate.resolved:
+    def _resolve(self, lifetime: ResourceLifetime, *, bad: bool = True) -> None:
+        if lifetime.resolved:
             return
-        gate.resolved = True
-        gate.setup_bad = bad
-        gate.lifecycle_left -= 1
-        waiting, gate.waiting = gate.waiting, []
+        lifetime.resolved = True
+        lifetime.setup_bad = bad
+        lifetime.lifecycle_left -= 1
+        waiting, lifetime.waiting = lifetime.waiting, []
         for node in waiting:
             if self.phase[node] == WAITING:
                 self._consider(node)
-        self._consider_cleanup(gate)
+        self._consider_cleanup(lifetime)
 
-    def _member_done(self, gate: Gate) -> None:
-        gate.members_left -= 1
-        if gate.members_left:
+    def _member_done(self, lifetime: ResourceLifetime) -> None:
+        lifetime.members_left -= 1
+        if lifetime.members_left:
             return
-        if not gate.demanded:
-            for node in (gate.init, gate.setup):
+        if not lifetime.demanded:
+            for node in (lifetime.init, lifetime.setup):
                 if node >= 0 and self.phase[node] == WAITING and self.left[node] == 0:
                     self._consider(node)
-        self._consider_cleanup(gate)
+        self._consider_cleanup(lifetime)
 
-    def _add_gates(self, shape: int, children: range) -> None:
-        """A mapped block's elements are known: each gets a gate, and its cleanup a place, before anything opens."""
+    def _add_lifetimes(self, shape: int, children: range) -> None:
+        """A mapped block's elements are known: each gets a lifetime, and its cleanup a place, before anything opens."""
         _, _, cleanup, members, parent, _, grace_s, _ = self.graph.shapes[shape]
         gone = sum(self.phase[m] == DONE for m in members)
         self.phase[cleanup] = EXPANDED
         cleanups = self._add_children(cleanup, len(children))
         has_setup = self.graph.shapes[shape].setup >= 0
-        places = self._gate_places.get(shape)
+        limit = self._resource_limits.get(shape)
         for k, (init, clean) in enumerate(zip(children, cleanups, strict=True)):
-            gate = Gate(
-                shape, k, self._enclosing_gate(parent, k), init, -1, clean, len(members) - gone, grace_s
+            lifetime = ResourceLifetime(
+                shape, k, self._enclosing_lifetime(parent, k), init, -1, clean, len(members) - gone, grace_s
             )
             if has_setup:
-                gate.lifecycle_left, gate.setup = 2, self.graph.shapes[shape].setup
-            gate.demanded = not members and (places is None or places.take(gate))
-            self.gates[shape].append(gate)
-            self.own[init] = self.own[clean] = gate
+                lifetime.lifecycle_left, lifetime.setup = 2, self.graph.shapes[shape].setup
+            lifetime.demanded = not members and (limit is None or limit.acquire(lifetime))
+            self.lifetimes[shape].append(lifetime)
+            self.own[init] = self.own[clean] = lifetime
         around = self._shape_around(cleanup)
         if around >= 0 and self.graph.shapes[around].mapped:
-            for gate, clean in zip(self.gates[around], cleanups, strict=False):
-                self.home[clean] = gate
-            for gate in self.gates[around][len(cleanups) :]:
-                self._member_done(gate)
+            for lifetime, clean in zip(self.lifetimes[around], cleanups, strict=False):
+                self.home[clean] = lifetime
+            for lifetime in self.lifetimes[around][len(cleanups) :]:
+                self._member_done(lifetime)
         for down in self._pair_down.get(cleanup, ()):
             self._arrive(down)
         if not cleanups:

@@ -8,10 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nbflow.core.task import Task
-    from nbflow.engine.frozen import FrozenGraph
+    from nbflow.engine.compiled_graph import CompiledGraph
 
 
-def unordered_takers(graph: FrozenGraph, task: Task, source: Task) -> list[Task]:
+def unordered_takers(graph: CompiledGraph, task: Task, source: Task) -> list[Task]:
     """Return the tasks that take the value of `source` as well, and come neither before nor after `task`.
 
     Cells that were made tasks are left out: their order is that of the notebook.
@@ -36,7 +36,7 @@ def said_of_sharing(task: Task, key: str, source: Task, others: Sequence[Task]) 
     )
 
 
-def _above(graph: FrozenGraph, number: int) -> set[int]:
+def _above(graph: CompiledGraph, number: int) -> set[int]:
     found: set[int] = set()
     pending = [number]
     while pending:
@@ -47,7 +47,7 @@ def _above(graph: FrozenGraph, number: int) -> set[int]:
     return found
 
 
-def _below(graph: FrozenGraph, number: int) -> set[int]:
+def _below(graph: CompiledGraph, number: int) -> set[int]:
     found = {number}
     for node in range(number + 1, len(graph.tasks)):  # in topological order
         if not found.isdisjoint(graph.upstream[node]):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.frozen import CLEANUP, INIT, SETUP
-from nbflow.engine.past import match
+from nbflow.engine.compiled_graph import CLEANUP, INIT, SETUP
+from nbflow.engine.run_history import match
 from nbflow.errors import NbflowError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbflow.core.task import Task
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
 
 _SOURCES = {"edited": "✎ edited", "pinned": "◆ pinned", "reused": "↺ reused"}
 _DOWNSTREAM = "downstream of"

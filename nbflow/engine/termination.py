@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import FrameType
 
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
 
 THREADS_S = 3.0  # for threads that cannot be stopped, before cleanups begin beside them
 BUDGET_S = 4.0  # until the process ends if no block is open

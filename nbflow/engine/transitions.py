@@ -26,7 +26,7 @@ from nbflow.core.states import (
 from nbflow.core.value_copy import copy_ahead
 from nbflow.core.value_traits import is_fixed
 from nbflow.engine.attempt import TaskCancelled
-from nbflow.engine.describe import describe
+from nbflow.engine.error_text import error_text
 from nbflow.engine.nodes import CANCELLED, FAILED, SKIPPED, SUCCEEDED
 from nbflow.engine.raised import ends_run, state_of_signal
 
@@ -67,7 +67,7 @@ def state_of_error(error: BaseException) -> State:
         return TimedOut("Execution timed out: the task timed out.", result=error)
     if isinstance(error, (TaskCancelled, KeyboardInterrupt)):
         return Cancelled("The task was interrupted.", result=error)
-    return Failed(f"Error during execution of task: {describe(error)}", result=error)
+    return Failed(f"Error during execution of task: {error_text(error)}", result=error)
 
 
 def skips(task: Task, upstream: Mapping[Edge, State]) -> bool:
@@ -93,7 +93,9 @@ def refusal(task: Task, upstream: Mapping[Edge, State]) -> State | None:
     except BaseException as error:
         if ends_run(error) or context.get("raise_on_exception"):
             raise
-        return TriggerFailed(f"Unexpected error while checking task trigger: {describe(error)}", result=error)
+        return TriggerFailed(
+            f"Unexpected error while checking task trigger: {error_text(error)}", result=error
+        )
     return TriggerFailed("Trigger failed.")
 
 
@@ -150,7 +152,7 @@ def from_cache(task: Task, old: State, inputs: dict[str, Any], parameters: dict[
     except BaseException as error:
         if ends_run(error) or context.get("raise_on_exception"):
             raise
-        return Failed(f"Error while asking the cache validator: {describe(error)}", result=error)
+        return Failed(f"Error while asking the cache validator: {error_text(error)}", result=error)
 
 
 def remember_value(state: Cached, original: Any) -> None:

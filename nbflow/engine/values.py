@@ -27,7 +27,8 @@ from nbflow.core.states import Mapped
 from nbflow.core.value_copy import copy_ahead
 from nbflow.core.value_traits import is_fixed, is_one_shot, is_plain_data
 from nbflow.core.value_type import has_method, type_of
-from nbflow.engine.followed import (
+from nbflow.engine.compiled_graph import ORDINARY
+from nbflow.engine.object_versions import (
     ATOMS,
     NOTHING_AHEAD,
     PUT_OFF,
@@ -43,7 +44,6 @@ from nbflow.engine.followed import (
     take_prints,
     trace_of,
 )
-from nbflow.engine.frozen import ORDINARY
 from nbflow.errors import CannotCopyError, ChangedInputError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
     from nbflow.core.states import State
     from nbflow.core.task import Task
-    from nbflow.engine.frozen import FrozenGraph
+    from nbflow.engine.compiled_graph import CompiledGraph
 
 SMALL = 1 << 16  # bytes of which a copy is taken as it comes
 _MOST_LOOKED_AT = 256  # at each change
@@ -75,7 +75,7 @@ class Values:
         moment: Counts the calls that may have changed something.
     """
 
-    def __init__(self, graph: FrozenGraph, states: Mapping[Task, State]) -> None:
+    def __init__(self, graph: CompiledGraph, states: Mapping[Task, State]) -> None:
         self.taken: dict[Place, dict[str, Taken]] = {}
         self.declared: dict[tuple[Task, str], str | None] = {}
         self.parameters: dict[str, str | None] = {}

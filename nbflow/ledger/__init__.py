@@ -21,7 +21,7 @@ from nbflow.errors import (
     ResourceInUseError,
     UnknownResourceError,
 )
-from nbflow.ledger.keeper import keeper_of
+from nbflow.ledger.keeper import tracker_of
 from nbflow.ledger.recovery import adopt, clean, forget, left_behind, resources
 from nbflow.ledger.row import Row
 
@@ -41,7 +41,7 @@ __all__ = [
     "adopt",
     "clean",
     "forget",
-    "keeper_of",
     "left_behind",
     "resources",
+    "tracker_of",
 ]

@@ -310,7 +310,7 @@ class Book:
             tell("lost", f"the ledger {self.path} was removed while it was in use; another one was begun")
         self._looked_at = time.monotonic()
         if self._store is None:
-            from nbflow.engine.filewatch import (
+            from nbflow.engine.file_watch import (
                 ignore,
             )  # not at the top: it looks about where Python is installed
 

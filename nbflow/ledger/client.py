@@ -64,7 +64,7 @@ class ReaperClient:
         self._sent_codes: dict[str, int] = {}
         self._lock = threading.RLock()
 
-    # -- what the keepers say -------------------------------------------------------------------------------------
+    # -- what the trackers say -------------------------------------------------------------------------------------
 
     def start_soon(self, ledger: Path) -> None:
         """Start the reaper if it was never started, without waiting until it is there.

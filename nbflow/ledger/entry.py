@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nbflow.engine.blocks import Holding
+    from nbflow.engine.open_resources import OpenResource
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -37,7 +37,7 @@ class Entry:
     note: str = ""
     is_written: bool = False
     is_given_up: bool = False
-    held: Holding | None = field(default=None, repr=False)
+    held: OpenResource | None = field(default=None, repr=False)
     job: dict[str, Any] | None = field(default=None, repr=False)
 
     @property

@@ -1,4 +1,4 @@
-"""The keeper of a run: writes each resource into the ledger before it is made, and tells the reaper of it (rule 10).
+"""The tracker of a run: writes each resource into the ledger before it is made, and tells the reaper of it (rule 10).
 
 Nothing here raises and nothing waits for long, whatever is wrong with the disk or the reaper: what cannot be done is
 told, once for each kind, and the run goes on.
@@ -15,9 +15,9 @@ import time
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.describe import describe
+from nbflow.engine.error_text import error_text
 from nbflow.engine.events import warn_safely
-from nbflow.engine.keeper import ClaimAnswer
+from nbflow.engine.resource_tracker import ClaimAnswer
 from nbflow.errors import LedgerUnavailableError
 from nbflow.ledger.entry import Entry
 from nbflow.ledger.here import here
@@ -27,7 +27,7 @@ from nbflow.ledger.travel import DEADLINE_S, NotPlainDataError, code_text, kind_
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbflow.engine.blocks import Holding
+    from nbflow.engine.open_resources import OpenResource
     from nbflow.ledger.book import Book
     from nbflow.ledger.client import ReaperClient
     from nbflow.ledger.travel import Kind
@@ -63,8 +63,8 @@ class RunKeeper:
         self._reaper = reaper
         self._warn = warn
         self._told: set[str] = set()
-        self._entries: dict[Holding, Entry] = {}
-        self._halves: dict[Holding, list[Entry]] = {}  # what earlier tries of a setup have left
+        self._entries: dict[OpenResource, Entry] = {}
+        self._halves: dict[OpenResource, list[Entry]] = {}  # what earlier tries of a setup have left
         self._key = os.urandom(8).hex()
         self._numbers = itertools.count()
         self._is_over = False
@@ -77,22 +77,22 @@ class RunKeeper:
 
     # -- what the run says ----------------------------------------------------------------------------------------
 
-    def intend(self, held: Holding) -> None:
+    def intend(self, held: OpenResource) -> None:
         """Write that a resource may exist from now on; returns when it is written."""
         known = self._entries.get(held)
         if known is not None and known.state != "intent":  # that one may be alive as well
             self._halves.setdefault(held, []).append(self._entries.pop(held))
         self._safely(self._intend, held)
 
-    def opened(self, held: Holding) -> None:
+    def opened(self, held: OpenResource) -> None:
         """Write how to find the resource; returns when that is on disk and the reaper knows it too."""
         self._safely(self._opened, held)
 
-    def closing(self, held: Holding) -> None:
+    def closing(self, held: OpenResource) -> None:
         """Write that the cleanup begins."""
         self._safely(self._closing, held)
 
-    def closed(self, held: Holding) -> None:
+    def closed(self, held: OpenResource) -> None:
         """Write that nothing is left; a resource without a handle may be written a little later."""
         self._safely(self._closed, self._entry(held))
         self._entries.pop(held, None)
@@ -101,19 +101,19 @@ class RunKeeper:
                 if entry.state == "failed":
                     self._safely(self._closed, entry)
 
-    def failed(self, held: Holding, error: BaseException) -> None:
+    def failed(self, held: OpenResource, error: BaseException) -> None:
         """Write that the cleanup failed: the row stays open, and the reaper stays responsible (rule 7)."""
         self._safely(self._failed, held, error)
 
-    def kept(self, held: Holding) -> None:
+    def kept(self, held: OpenResource) -> None:
         """Write that the resource stays open; the reaper stays responsible for it (rule 19)."""
         self._safely(self._kept, held)
 
-    def abandoned(self, held: Holding) -> None:
+    def abandoned(self, held: OpenResource) -> None:
         """Write that the run gave the resource up, and let the reaper reclaim it now if it can (rule 6)."""
         self._safely(self._abandoned, held)
 
-    def claim(self, held: Holding) -> ClaimAnswer:
+    def claim(self, held: OpenResource) -> ClaimAnswer:
         """Wait a while for the reaper if it was told to reclaim the resource now, and tell what came of that."""
         entry = self._entries.get(held)
         if entry is None or not entry.is_given_up or self._reaper is None:
@@ -127,7 +127,7 @@ class RunKeeper:
             self._entries.pop(held, None)
         return answer
 
-    def reclaimer(self, held: Holding) -> Callable[[], object] | None:
+    def reclaimer(self, held: OpenResource) -> Callable[[], object] | None:
         """Return what reclaims a resource by its early handle; None if it has none, or cannot."""
         entry = self._entries.get(held)
         if entry is None or entry.handle is None or not kind_of(held).can_reclaim:
@@ -148,11 +148,11 @@ class RunKeeper:
                     continue  # an interrupt of the user's, which the run has counted; this has to be written
                 self.tell(
                     type(error).__name__,
-                    f"the ledger failed with {describe(error)}; the run goes on, its resources may not be recorded",
+                    f"the ledger failed with {error_text(error)}; the run goes on, its resources may not be recorded",
                 )
             return
 
-    def _intend(self, held: Holding) -> None:
+    def _intend(self, held: OpenResource) -> None:
         entry = self._entry(held)
         kind = kind_of(held)
         is_early = False
@@ -164,7 +164,7 @@ class RunKeeper:
         self._book.save(entry, self.tell, is_durable=is_early)
         self._wait_for(receipt)
 
-    def _opened(self, held: Holding) -> None:
+    def _opened(self, held: OpenResource) -> None:
         entry = self._entry(held)
         entry.state = "open"
         kind = kind_of(held)
@@ -177,7 +177,7 @@ class RunKeeper:
         self._book.save(entry, self.tell, is_durable=True)  # meanwhile the reaper answers
         self._wait_for(receipt)
 
-    def _closing(self, held: Holding) -> None:
+    def _closing(self, held: OpenResource) -> None:
         entry = self._entry(held)
         entry.state = "closing"
         self._save_soon(entry)
@@ -192,17 +192,17 @@ class RunKeeper:
             self._reaper.release(entry.key)
         self._book.save(entry, self.tell)
 
-    def _failed(self, held: Holding, error: BaseException) -> None:
+    def _failed(self, held: OpenResource, error: BaseException) -> None:
         entry = self._entry(held)
-        entry.state, entry.note = "failed", f"cleanup raised {describe(error)}"[:_LONGEST]
+        entry.state, entry.note = "failed", f"cleanup raised {error_text(error)}"[:_LONGEST]
         self._book.save(entry, self.tell)
 
-    def _kept(self, held: Holding) -> None:
+    def _kept(self, held: OpenResource) -> None:
         entry = self._entry(held)
         entry.state, entry.note = "open", KEPT_NOTE
         self._book.save(entry, self.tell)
 
-    def _abandoned(self, held: Holding) -> None:
+    def _abandoned(self, held: OpenResource) -> None:
         entry = self._entry(held)
         entry.state, entry.note = "abandoned", "given up by its run"
         self._book.save(entry, self.tell, is_durable=entry.job is not None)
@@ -215,7 +215,7 @@ class RunKeeper:
             held.turn.cut()
             threading.Thread(target=self._give_up_later, args=(held, entry), daemon=True).start()
 
-    def _give_up_later(self, held: Holding, entry: Entry) -> None:
+    def _give_up_later(self, held: OpenResource, entry: Entry) -> None:
         with held.turn.taken(None):
             if entry.state == "abandoned" and not held.turn.is_done:
                 self._give_up(entry)
@@ -245,7 +245,7 @@ class RunKeeper:
 
     # -- how it is done -------------------------------------------------------------------------------------------
 
-    def _entry(self, held: Holding) -> Entry:
+    def _entry(self, held: OpenResource) -> Entry:
         entry = self._entries.get(held)
         if entry is None:
             entry = Entry(
@@ -292,7 +292,7 @@ class RunKeeper:
             )
             return False
         except BaseException as error:  # noqa: BLE001 - users' code; an interrupt is counted by the run
-            self.tell(f"{method} of {name}", f"{method} of {name} raised {describe(error)}; {left}")
+            self.tell(f"{method} of {name}", f"{method} of {name} raised {error_text(error)}; {left}")
             return False
         if kind.can_reclaim and entry.code is None:
             self._take_code(entry, kind, name)
@@ -305,7 +305,7 @@ class RunKeeper:
         except BaseException as error:  # noqa: BLE001 - pickling runs users' code
             self.tell(
                 f"class {name}",
-                f"{name} can not be sent to another process ({describe(error)}); {_ON_ITS_OWN}",
+                f"{name} can not be sent to another process ({error_text(error)}); {_ON_ITS_OWN}",
             )
 
     def _register(self, entry: Entry) -> int | None:
@@ -343,22 +343,22 @@ class RunKeeper:
 
 
 class _Blind:
-    """A keeper for when not even the place of the ledger is known."""
+    """A tracker for when not even the place of the ledger is known."""
 
     def _nothing(self, *told: object) -> None:
         """Record nothing."""
 
     intend = opened = closing = closed = kept = abandoned = failed = flush = _nothing
 
-    def claim(self, held: Holding) -> ClaimAnswer:
+    def claim(self, held: OpenResource) -> ClaimAnswer:
         """Let it go ahead."""
         return ClaimAnswer()
 
-    def reclaimer(self, held: Holding) -> None:
+    def reclaimer(self, held: OpenResource) -> None:
         """There is no handle to do it by."""
 
 
-def keeper_of(flow: str, run: str) -> RunKeeper | _Blind:
+def tracker_of(flow: str, run: str) -> RunKeeper | _Blind:
     """Return who keeps the record of one run's resources. Never raises; its methods neither.
 
     Args:
@@ -370,5 +370,7 @@ def keeper_of(flow: str, run: str) -> RunKeeper | _Blind:
         reaper = place.reaper if os.environ.get("NBFLOW_REAPER", "1") != "0" else None
         return RunKeeper(flow, run, place.book(), reaper)
     except Exception as error:  # noqa: BLE001 - no home, no rights, a broken installation
-        warn_safely(f"there is no ledger: {describe(error)}; the run goes on, its resources are not recorded")
+        warn_safely(
+            f"there is no ledger: {error_text(error)}; the run goes on, its resources are not recorded"
+        )
         return _Blind()

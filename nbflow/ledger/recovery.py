@@ -11,8 +11,8 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from nbflow.engine.blocks import BlockStatus
-from nbflow.engine.describe import describe
+from nbflow.engine.error_text import error_text
+from nbflow.engine.open_resources import BlockStatus
 from nbflow.errors import (
     CleanupRunningError,
     ForeignResourceError,
@@ -334,7 +334,7 @@ def _clean_here(
     if error is not None:
         if not isinstance(error, Exception):  # an interrupt of the user's
             raise error
-        raise ReclaimError(row.id, _what(row), f"its cleanup raised {describe(error)}") from error
+        raise ReclaimError(row.id, _what(row), f"its cleanup raised {error_text(error)}") from error
     return Row.of(_row(row.id), place.kernel)
 
 

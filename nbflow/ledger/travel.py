@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nbflow.engine.blocks import Holding
+    from nbflow.engine.open_resources import OpenResource
 
 DEADLINE_S = 60.0
 
@@ -42,7 +42,7 @@ class Kind:
     can_reclaim: bool
 
 
-def kind_of(held: Holding) -> Kind:
+def kind_of(held: OpenResource) -> Kind:
     """Return what the class of a resource's manager offers; of a generator's or context manager's, nothing."""
     made_by = held.block.manager.resource_class
     cls = type(held.manager)
@@ -61,7 +61,7 @@ def _kind(cls: type) -> Kind:
     return Kind(cls, handle, early, (handle or early) and callable(getattr(cls, "reclaim", None)))
 
 
-def manager_name(held: Holding) -> str:
+def manager_name(held: OpenResource) -> str:
     """Return what the user called the manager."""
     made_by = held.block.manager.resource_class
     return str(getattr(made_by, "__qualname__", None) or type(made_by).__qualname__)

@@ -18,7 +18,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register the magics and their completion, and say what dead kernels left; `%load_ext nbflow` calls it."""
     from nbflow.core.expression import Expression
     from nbflow.engine.attempt import AFTER_TASK
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.notebook.cellmagics import below_task
     from nbflow.notebook.codewatch import CodeWatch
     from nbflow.notebook.completion import complete_flow
@@ -63,7 +63,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     from nbflow.core.context import thread
     from nbflow.core.expression import Expression
     from nbflow.engine.attempt import AFTER_TASK
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.notebook.cellmagics import below_task
     from nbflow.notebook.cellnow import CellNow
     from nbflow.notebook.codewatch import CodeWatch

@@ -19,7 +19,7 @@ from nbflow.registry import flows
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.notebook.magic_command import Call
 
 INTO = Option(("--into",), "stop at each child of a mapped task")

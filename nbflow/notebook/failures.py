@@ -21,7 +21,7 @@ from nbflow.render.names import one_line
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
 
 _LOG_LINES = 20
 _MOST_OTHERS = 5

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from nbflow.core.graph import Graph
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.flow import Flow
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from nbflow.core.task import Task
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.notebook.magic_command import Call
 
 WHEN = Option(("--when",), "only if this is true of the task's arguments", "EXPR")

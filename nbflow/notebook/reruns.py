@@ -18,7 +18,7 @@ from nbflow.panel.runs.listed import run_json
 from nbflow.render.names import bytes_in_words
 
 if TYPE_CHECKING:
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.notebook.magic_command import Call
 
 WORDS = ("all", "failed", "stale")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.core.context import thread
 from nbflow.engine.capture import keep, keep_figure
-from nbflow.engine.handle import live_runs
+from nbflow.engine.run import live_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from nbflow.core.task import Task
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.flow import Flow
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"

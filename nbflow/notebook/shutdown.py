@@ -15,8 +15,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.handle import Run, finish_live_runs, live_runs, watch_for_end
 from nbflow.engine.interrupts import Guard
+from nbflow.engine.run import Run, finish_live_runs, live_runs, watch_for_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.handle import Run
+from nbflow.engine.run import Run
 from nbflow.panel.panel import Panel
 
 if TYPE_CHECKING:

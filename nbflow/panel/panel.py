@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from nbflow.core.task import Task
     from nbflow.engine.events import Event
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.flow import Flow
     from nbflow.panel.picture.picture import Picture
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.panel.panel import Panel
 
 Json = dict[str, Any]

@@ -16,7 +16,7 @@ from nbflow.render.palette import state_look
 from nbflow.render.text import text
 
 if TYPE_CHECKING:
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.flow import Flow
     from nbflow.panel.picture.sheet import Sheet
 

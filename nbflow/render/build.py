@@ -30,7 +30,7 @@ Fold = Collection["Block"] | Folding | Literal["auto"] | None
 
 
 class GraphLike(Protocol):
-    """What a drawing needs of a graph; a flow and the frozen graph of a run both have it."""
+    """What a drawing needs of a graph; a flow and the compiled graph of a run both have it."""
 
     @property
     def name(self) -> str:
@@ -63,7 +63,7 @@ def draw(
     """Build the drawing of `graph`; a drawing is returned as it is.
 
     Args:
-        graph: A flow, or the frozen graph of a run.
+        graph: A flow, or the compiled graph of a run.
         fold: The blocks to show as one node each, or a `Folding`, which names groups as well; `None` for none.
             `"auto"` folds above `FOLD_ABOVE` nodes: first tasks of one name at one depth, then blocks, the
             innermost first.

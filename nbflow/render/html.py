@@ -66,7 +66,7 @@ def html(
     """Return one `<div>` with the picture, or the text listing where nothing can draw.
 
     Args:
-        graph: A flow, a run's frozen graph, or the `Drawing` of one.
+        graph: A flow, a run's compiled graph, or the `Drawing` of one.
         states: The tasks' states; None shows the structure alone.
         block_status: What the blocks' resources are doing.
         title: The heading; the flow's name by default.

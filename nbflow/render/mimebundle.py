@@ -14,7 +14,7 @@ from nbflow.render.text import table, text
 if TYPE_CHECKING:
     from nbflow.core.graph import Graph
     from nbflow.core.states import State
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
 
 Bundle = dict[str, str]
 

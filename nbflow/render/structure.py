@@ -44,10 +44,10 @@ class Structure:
 
 
 def structure(graph: GraphLike) -> Structure:
-    """Return the structure of a flow, or of the frozen graph of a run."""
+    """Return the structure of a flow, or of the compiled graph of a run."""
     tasks = start_order(graph)
     known = set(tasks)
-    # Outer ones first, as a frozen graph has them.
+    # Outer ones first, as a compiled graph has them.
     blocks = sorted((block for block in graph.blocks if block.cleanup_task in known), key=lambda b: b.depth)
     return Structure(
         name=graph.name,

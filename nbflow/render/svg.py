@@ -59,7 +59,7 @@ def svg(
     """Draw `graph` as one `<svg>` element.
 
     Args:
-        graph: A flow, a run's frozen graph, or the `Drawing` of one.
+        graph: A flow, a run's compiled graph, or the `Drawing` of one.
         states: The tasks' states. With None the plain structure is drawn, without lines for states.
         block_status: What the blocks' resources are doing; closed if nothing is said.
         prefix: The start of every id, so that several drawings can stand on one page.

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from nbflow.core.states import State
     from nbflow.core.task import Task
-    from nbflow.engine.frozen import FrozenGraph
-    from nbflow.engine.handle import Run
+    from nbflow.engine.compiled_graph import CompiledGraph
     from nbflow.engine.reuse import NoReuse
+    from nbflow.engine.run import Run
     from nbflow.store.entry import Header
     from nbflow.store.kept import Kept
 
@@ -113,7 +113,7 @@ class FlowStore:
         with self._lock:
             return self._inherited.get(run, {})
 
-    def reuse_after(self, run: Run, graph: FrozenGraph, reuse: NoReuse) -> NoReuse:
+    def reuse_after(self, run: Run, graph: CompiledGraph, reuse: NoReuse) -> NoReuse:
         """Return what knows which values of a run may be handed on, in memory and as they once were on disk."""
         inherited = self.inherited_by(run)
         return AlsoStored(reuse, StoredReuse(graph, inherited)) if inherited else reuse

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nbflow.core.states import State
     from nbflow.core.task import Task
-    from nbflow.engine.followed import Followed
+    from nbflow.engine.object_versions import Followed
     from nbflow.engine.values import Values
     from nbflow.store.contents import Contents
     from nbflow.store.entry import Header

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.value_traits import is_fixed, size_of
 from nbflow.core.value_type import type_of
-from nbflow.engine.followed import ATOMS
+from nbflow.engine.object_versions import ATOMS
 from nbflow.errors import CannotCopyError
 from nbflow.store.contents import MOST_INLINE, Contents, Pickled
 from nbflow.store.entry import Header, write_head
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from nbflow.core.states import State
     from nbflow.core.task import Task
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.store.folder import FlowStore
 
 MOST_WAITING = 1 << 30  # bytes of values that wait to be written; then the run waits too

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.collections import Constant
 from nbflow.core.states import Cancelled, Mapped, Pending, State
 from nbflow.engine.compare import Comparison, compare
-from nbflow.engine.frozen import ORDINARY, FrozenGraph
+from nbflow.engine.compiled_graph import ORDINARY, CompiledGraph
 from nbflow.engine.given_parameters import START_OPTIONS, takes_parameters
 from nbflow.engine.random_state import drawn_in
 from nbflow.errors import DamagedStoreError, NotKeptError
@@ -59,7 +59,7 @@ class StoredRun:
 
     def __init__(self, store: FlowStore, folder: Path, facts: Facts) -> None:
         self.flow = store.flow
-        self.graph = FrozenGraph(store.flow)
+        self.graph = CompiledGraph(store.flow)
         self.facts = facts
         self.id = facts.id
         self.number = facts.number

@@ -9,10 +9,10 @@ from nbflow.core.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from nbflow.core.task import Task
-    from nbflow.engine.frozen import FrozenGraph
+    from nbflow.engine.compiled_graph import CompiledGraph
 
 
-def inputs_of(graph: FrozenGraph, task: Task) -> dict[str, str]:
+def inputs_of(graph: CompiledGraph, task: Task) -> dict[str, str]:
     """Say of each argument which task it comes from, or which constant it is (as a fingerprint).
 
     Edges that only say what comes first do not count: they change no value.

@@ -12,9 +12,9 @@ from nbflow.core.collections import Constant
 from nbflow.core.fingerprint import fingerprint
 from nbflow.core.parameter import Parameter
 from nbflow.core.states import Finished, Looped, Mapped, Running, State
+from nbflow.engine.breakpoints import EDITED, PINNED
+from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.events import Event, warn_safely
-from nbflow.engine.frozen import ORDINARY
-from nbflow.engine.holds import EDITED, PINNED
 from nbflow.errors import StoreError, ValueReleasedError
 from nbflow.store.entry import ANEW, Header, contents_of
 from nbflow.store.facts import Facts, hold, let_go, write_facts
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbflow.core.task import Task
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.store.folder import FlowStore
     from nbflow.store.writer import Job
 

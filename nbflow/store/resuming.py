@@ -15,12 +15,12 @@ from nbflow.core.code import fingerprint_of
 from nbflow.core.collections import Constant
 from nbflow.core.fingerprint import fingerprint
 from nbflow.core.parameter import Parameter
-from nbflow.engine.closure import FAILED, NO_RESULT, Last
-from nbflow.engine.frozen import CLEANUP, FrozenGraph
-from nbflow.engine.handle import live_runs
-from nbflow.engine.past import Durations
+from nbflow.engine.compiled_graph import CLEANUP, CompiledGraph
 from nbflow.engine.plan import COMPUTED, REUSED
 from nbflow.engine.planning import asked_for, changed_parameters, make_plan
+from nbflow.engine.rerun_selection import FAILED, NO_RESULT, Last
+from nbflow.engine.run import live_runs
+from nbflow.engine.run_history import Durations
 from nbflow.errors import NotKeptError, StaleStoreError, StoredRunInUseError
 from nbflow.store.contents import FORMAT
 from nbflow.store.past import NOT_THERE
@@ -61,7 +61,7 @@ def plan_after(stored: StoredRun, what: Any, given: Mapping[str, Any]) -> Plan:
     """
     flow = stored.flow
     flow.validate()
-    graph = FrozenGraph(flow)
+    graph = CompiledGraph(flow)
     word, asked = asked_for(FAILED if what is None else what, graph, stored.graph)
     before, values = _parameters(stored, given)
     known = _Known(stored, graph)
@@ -128,7 +128,7 @@ def load_reused(stored: StoredRun, plan: Plan) -> None:
 class _Known:
     """What a stored run knows of the tasks of a graph, and what has changed about them since."""
 
-    def __init__(self, stored: StoredRun, graph: FrozenGraph) -> None:
+    def __init__(self, stored: StoredRun, graph: CompiledGraph) -> None:
         self._stored = stored
         self._graph = graph
         self._had = set(stored.facts.tasks)
@@ -156,7 +156,7 @@ class _Known:
         return Last(state, "", "" if codes == {fingerprint_of(task, renewed=True)} else "its code", source)
 
 
-def _changes(graph: FrozenGraph, last: list[Last | None], parameters: Mapping[int, str]) -> dict[str, str]:
+def _changes(graph: CompiledGraph, last: list[Last | None], parameters: Mapping[int, str]) -> dict[str, str]:
     """Return what makes results stale that are there, by slug."""
     found = {}
     for node, task in enumerate(graph.tasks):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbflow.core.task import Task
-    from nbflow.engine.frozen import FrozenGraph
+    from nbflow.engine.compiled_graph import CompiledGraph
 
 SMALL = 100_000
 LARGEST_COPY = 64 << 20
@@ -32,7 +32,7 @@ class Safety:
         value_of: Returns the value of a task; raises if it is not there.
     """
 
-    def __init__(self, graph: FrozenGraph, value_of: Callable[[Task], Any]) -> None:
+    def __init__(self, graph: CompiledGraph, value_of: Callable[[Task], Any]) -> None:
         self._graph = graph
         self._value_of = value_of
         self._takers: list[list[tuple[int, str, bool]]] = [[] for _ in graph.tasks]

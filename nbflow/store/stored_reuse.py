@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbflow.engine.frozen import ORDINARY
+from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.random_state import drawing_after
 from nbflow.engine.reuse import NoReuse
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nbflow.core.states import State
-    from nbflow.engine.frozen import FrozenGraph
+    from nbflow.engine.compiled_graph import CompiledGraph
     from nbflow.store.past import StoredDraws
 
 
@@ -30,7 +30,7 @@ class StoredReuse(NoReuse):
     """
 
     def __init__(
-        self, graph: FrozenGraph, changes: Mapping[str, Sequence[str]], draws: StoredDraws | None = None
+        self, graph: CompiledGraph, changes: Mapping[str, Sequence[str]], draws: StoredDraws | None = None
     ) -> None:
         self._graph = graph
         self._draws = draws

@@ -10,7 +10,7 @@ import pytest
 
 from nbflow import Flow, Parameter, task
 from nbflow.engine.compare import Comparison, compare
-from nbflow.engine.likeness import alike
+from nbflow.engine.value_diff import alike
 from tests.patience import PATIENCE_S
 
 

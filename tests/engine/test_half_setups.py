@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from nbflow import Flow, ledger, resource_manager, task
-from nbflow.engine.blocks import BlockStatus
+from nbflow.engine.open_resources import BlockStatus
 from nbflow.executors import ThreadExecutor
 
 

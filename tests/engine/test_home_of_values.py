@@ -10,7 +10,7 @@ import pytest
 
 from nbflow import Flow, context, task
 from nbflow.core.fingerprint import known_fingerprint
-from nbflow.engine.followed import Followed, take_prints
+from nbflow.engine.object_versions import Followed, take_prints
 from nbflow.errors import ValueReleasedError
 from nbflow.signals import LOOP
 from tests.engine.changing import Box

@@ -230,7 +230,7 @@ def test_the_grace_of_nested_blocks_is_waited_for_once():
 
     assert closed == ["inner", "outer"]
     assert [sum(word in event.note for event in run.events) for word in ("'inner.c", "'outer.c")] == [1, 1]
-    ends = [gate.grace_until for gates in run._loop.schedule.gates for gate in gates]
+    ends = [lifetime.grace_until for lifetimes in run._loop.schedule.lifetimes for lifetime in lifetimes]
     assert len(ends) == 2
     assert ends[0] == ends[1]
 

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from nbflow import Flow, resource_manager
-from nbflow.engine.blocks import Holding
+from nbflow.engine.open_resources import OpenResource
 from nbflow.ledger.book import Book
 from nbflow.ledger.keeper import RunKeeper
 from nbflow.ledger.place import ledger_path
@@ -107,7 +107,7 @@ def kernel(start: Callable[..., Child]) -> Child:
 
 @pytest.fixture
 def keep(nbflow_home: Path) -> Iterator[Callable[..., SimpleNamespace]]:
-    """Make a keeper of this process whose warnings are kept; it has no reaper unless it is given one."""
+    """Make a tracker of this process whose warnings are kept; it has no reaper unless it is given one."""
     made: list[Book] = []
 
     def keep(reaper: ReaperClient | None = None, path: Path | None = None) -> SimpleNamespace:
@@ -115,7 +115,7 @@ def keep(nbflow_home: Path) -> Iterator[Callable[..., SimpleNamespace]]:
         book = Book(path or ledger_path(), Kernel.this())
         made.append(book)
         return SimpleNamespace(
-            keeper=RunKeeper("example", "run-1", book, reaper, told.append), book=book, told=told
+            tracker=RunKeeper("example", "run-1", book, reaper, told.append), book=book, told=told
         )
 
     yield keep
@@ -123,11 +123,11 @@ def keep(nbflow_home: Path) -> Iterator[Callable[..., SimpleNamespace]]:
         book.close()
 
 
-def hold(cls: type, path: str = "", **options: object) -> Holding:
+def hold(cls: type, path: str = "", **options: object) -> OpenResource:
     """Return what a run would hold of a block, before its setup."""
     with Flow("example"):
         block = resource_manager(cls, **options)("?")
-    held = Holding(block, -1)
+    held = OpenResource(block, -1)
     held.manager = cls(path)
     return held
 

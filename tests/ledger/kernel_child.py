@@ -7,9 +7,9 @@ import warnings
 
 from nbflow import resource_manager
 from nbflow.core.block import Block
-from nbflow.engine.blocks import Holding
+from nbflow.engine.open_resources import OpenResource
 from nbflow.flow import Flow
-from nbflow.ledger import keeper_of
+from nbflow.ledger import tracker_of
 from tests.ledger import managers  # noqa: F401 - for the code that is sent
 
 held = {}
@@ -20,7 +20,7 @@ def hold(cls, path, *, deadline_s=20.0, name=None):
     with Flow("example"):
         made = resource_manager(cls, name=name, cleanup_timeout_s=deadline_s)("?")
     assert isinstance(made, Block)
-    one = Holding(made, -1)
+    one = OpenResource(made, -1)
     one.manager = cls(path)
     return one
 
@@ -28,21 +28,21 @@ def hold(cls, path, *, deadline_s=20.0, name=None):
 def set_up(cls, path, **options):
     """Set a resource up as a run does."""
     one = held[path] = hold(cls, path, **options)
-    keeper.intend(one)
+    tracker.intend(one)
     one.resource = one.manager.setup()
-    keeper.opened(one)
+    tracker.opened(one)
     return one
 
 
 def clean_up(path):
     """Clean it up as a run does."""
     one = held[path]
-    keeper.closing(one)
+    tracker.closing(one)
     one.manager.cleanup(one.resource)
-    keeper.closed(one)
+    tracker.closed(one)
 
 
-keeper = keeper_of("example", "run-1")
+tracker = tracker_of("example", "run-1")
 
 if __name__ == "__main__":
     for line in sys.stdin:

@@ -132,11 +132,11 @@ def other(tmp_path):
     )
     kernel = Kernel.this()._replace(pid=1, started=1.0, space="pid:[1]")
     book = Book(ledger_path(), kernel)
-    keeper = RunKeeper("example", "run-1", book, None)
+    tracker = RunKeeper("example", "run-1", book, None)
     held = hold(managers.Folder, str(tmp_path / "a"))
-    keeper.intend(held)
+    tracker.intend(held)
     held.resource = held.manager.setup()
-    keeper.opened(held)
+    tracker.opened(held)
     book.close()
     with subprocess.Popen(
         [sys.executable, "-c", code, str(ledger_path()), token],

@@ -101,9 +101,9 @@ def test_a_migration_is_made_once_however_many_begin_it(version_1):
 
 def open_folder(kept, name):
     held = hold(managers.Folder, name)
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
     held.resource = name
-    kept.keeper.opened(held)
+    kept.tracker.opened(held)
     return held
 
 
@@ -112,8 +112,8 @@ def test_neither_handle_nor_code_of_what_has_ended_is_kept(keep):
     held = open_folder(kept, "somewhere")
     assert query("SELECT handle, code_id IS NULL FROM resources") == [('"somewhere"', 0)]
 
-    kept.keeper.closed(held)
-    kept.keeper.flush()
+    kept.tracker.closed(held)
+    kept.tracker.flush()
 
     assert query("SELECT state, handle, code, code_id FROM resources") == [("closed", None, None, None)]
     assert query("SELECT count(*) FROM codes") == [(0,)]
@@ -145,12 +145,12 @@ def test_old_rows_go_while_a_kernel_runs(keep, monkeypatch):
     monkeypatch.setattr(book_module, "PRUNE_AFTER", 10)
     monkeypatch.setattr(store_module, "KEPT", 20)
     kept, open_one = keep(), hold(managers.Plain)
-    kept.keeper.intend(open_one)
+    kept.tracker.intend(open_one)
     for _ in range(100):
         held = hold(managers.Plain)
-        kept.keeper.intend(held)
-        kept.keeper.closed(held)
-        kept.keeper.flush()
+        kept.tracker.intend(held)
+        kept.tracker.closed(held)
+        kept.tracker.flush()
 
     assert query("SELECT count(*) FROM resources")[0][0] < 40
     assert [row.state for row in ledger.resources()] == ["intent"]
@@ -160,7 +160,7 @@ def test_dead_kernels_of_which_nothing_is_left_are_forgotten_with_their_locks(ke
     living = start()
     for one in (kernel, living):
         one.do(
-            f"set_up(managers.Plain, {str(tmp_path / 'a')!r})\nclean_up({str(tmp_path / 'a')!r})\nkeeper.flush()"
+            f"set_up(managers.Plain, {str(tmp_path / 'a')!r})\nclean_up({str(tmp_path / 'a')!r})\ntracker.flush()"
         )
     locks = sorted(ledger_path().parent.glob("alive-*.lock"))
     assert len(locks) == 2
@@ -168,7 +168,7 @@ def test_dead_kernels_of_which_nothing_is_left_are_forgotten_with_their_locks(ke
     query("DELETE FROM resources")
 
     third = start()
-    third.do(f"set_up(managers.Plain, {str(tmp_path / 'b')!r})\nkeeper.flush()")
+    third.do(f"set_up(managers.Plain, {str(tmp_path / 'b')!r})\ntracker.flush()")
     third.end()
 
     pids = [pid for (pid,) in query("SELECT pid FROM kernels")]
@@ -192,7 +192,7 @@ def test_a_home_that_is_a_link_is_refused_and_nothing_is_written_behind_it(
     at.symlink_to(behind if which != "file" else behind / "file")
     kept = keep()
 
-    kept.keeper.intend(hold(managers.Plain))
+    kept.tracker.intend(hold(managers.Plain))
 
     assert len(kept.told) == 1
     assert f"{at} is a symbolic link; set NBFLOW_HOME" in kept.told[0]
@@ -205,7 +205,7 @@ def test_a_link_above_the_home_is_nobodys_business(keep, tmp_path, monkeypatch):
     monkeypatch.setenv("NBFLOW_HOME", str(tmp_path / "link" / "home"))
     kept = keep()
 
-    kept.keeper.intend(hold(managers.Plain))
+    kept.tracker.intend(hold(managers.Plain))
 
     assert kept.told == []
     assert (tmp_path / "data" / "home" / "ledger").is_dir()
@@ -215,13 +215,13 @@ def test_a_link_above_the_home_is_nobodys_business(keep, tmp_path, monkeypatch):
 @pytest.mark.parametrize("which", ["home", "ledger", "file"])
 def test_a_home_of_another_user_is_refused(keep, which):
     kept = keep()
-    kept.keeper.intend(hold(managers.Plain))
+    kept.tracker.intend(hold(managers.Plain))
     kept.book.close()
     at = {"home": ledger_path().parents[1], "ledger": ledger_path().parent, "file": ledger_path()}[which]
     os.chown(at, 65534, 65534)
 
     again = keep()
-    again.keeper.intend(hold(managers.Plain))
+    again.tracker.intend(hold(managers.Plain))
 
     assert f"{at} belongs to another user" in again.told[0]
     with pytest.raises(ledger.LedgerUnavailableError, match="another user"):
@@ -249,7 +249,7 @@ def shared(keep, tmp_path):
 def test_rule_20_each_host_has_its_own_ledger_in_a_home_that_they_share(shared, keep):
     before = shared.read_bytes()
     kept = keep()
-    kept.keeper.intend(hold(managers.Plain))
+    kept.tracker.intend(hold(managers.Plain))
     kept.book.close()
 
     assert ledger_path() != shared
@@ -259,7 +259,7 @@ def test_rule_20_each_host_has_its_own_ledger_in_a_home_that_they_share(shared, 
 
 
 def test_rule_20_what_other_hosts_have_is_listed_with_numbers_of_their_own(shared, keep):
-    keep().keeper.intend(hold(managers.Plain))
+    keep().tracker.intend(hold(managers.Plain))
 
     rows = ledger.resources()
 
@@ -272,9 +272,9 @@ def test_rule_20_what_other_hosts_have_is_listed_with_numbers_of_their_own(share
 def test_rule_20_what_another_host_has_in_a_journal_is_listed_and_keeps_its_number(shared, keep):
     elsewhere = Kernel.this()._replace(host="elsewhere", boot="another")
     book = Book(shared, elsewhere)
-    keeper = RunKeeper("example", "run-2", book, None)
+    tracker = RunKeeper("example", "run-2", book, None)
     for _ in range(2):
-        keeper.intend(hold(managers.Plain))
+        tracker.intend(hold(managers.Plain))
     first, second = [row for row in ledger.resources() if row.block == "Plain"]
     assert (first.owner, first.state) == ("another host", "intent")
 
@@ -311,7 +311,7 @@ def test_rule_20_what_a_container_of_an_earlier_boot_left_in_its_own_ledger_is_c
 
 def test_rule_20_the_machine_that_has_booted_again_keeps_its_ledger(keep):
     kept = keep()
-    kept.keeper.intend(hold(managers.Plain))
+    kept.tracker.intend(hold(managers.Plain))
     kept.book.close()
     this, claim = Kernel.this(), ledger_path().with_name("host.json")
     claim.write_text(json.dumps(["of yesterday", this.host, this.machine, False]))
@@ -319,6 +319,6 @@ def test_rule_20_the_machine_that_has_booted_again_keeps_its_ledger(keep):
     if this.is_in_container:
         assert ledger_path().name != "ledger.sqlite3"
     else:
-        keep().keeper.intend(hold(managers.Plain))
+        keep().tracker.intend(hold(managers.Plain))
         assert ledger_path().name == "ledger.sqlite3"
         assert json.loads(claim.read_text())[0] == this.boot

@@ -44,7 +44,7 @@ def set_up(child, *names, cls="Plain"):
 
 
 def test_rule_10_another_process_sees_an_intention_that_is_only_in_a_journal(keep, kernel):
-    keep().keeper.intend(hold(managers.Plain))
+    keep().tracker.intend(hold(managers.Plain))
     assert in_file() == []
 
     seen = kernel.do(
@@ -59,7 +59,7 @@ def test_rule_10_the_journal_of_a_living_process_is_left_to_it(kernel):
     assert [block for block, _ in states()] == ["a"]
     assert len(journals()) == 1
     set_up(kernel, "b")
-    kernel.do("clean_up('a')\nkeeper.flush()")
+    kernel.do("clean_up('a')\ntracker.flush()")
 
     assert states() == [("a", "closed"), ("b", "open")]
     assert len(journals()) == 1
@@ -75,7 +75,7 @@ def test_rule_10_the_journal_is_folded_and_removed_at_the_end_of_its_process(ker
 
 
 def test_only_the_owner_can_look_into_a_journal(keep):
-    keep().keeper.intend(hold(managers.Plain))
+    keep().tracker.intend(hold(managers.Plain))
 
     (journal,) = journals()
     assert journal.stat().st_mode & 0o777 == 0o600
@@ -87,7 +87,7 @@ def test_a_journal_that_has_grown_is_folded_and_begun_anew(keep, monkeypatch):
     kept = keep()
     names = set()
     for _ in range(100):
-        kept.keeper.intend(hold(managers.Plain))
+        kept.tracker.intend(hold(managers.Plain))
         names.update(path.name for path in journals())
         assert len(journals()) <= 1
 
@@ -101,12 +101,12 @@ def test_a_journal_that_has_grown_is_folded_and_begun_anew(keep, monkeypatch):
 
 def test_rule_10_the_handle_of_what_was_intended_in_a_journal_stays(keep):
     kept, held = keep(), hold(managers.Folder, "somewhere")
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
     assert in_file() == []
     held.resource = "somewhere"
 
-    kept.keeper.opened(held)
-    kept.keeper.intend(hold(managers.Plain))
+    kept.tracker.opened(held)
+    kept.tracker.intend(hold(managers.Plain))
 
     assert [(row.state, row.handle) for row in ledger.resources()] == [
         ("open", "somewhere"),
@@ -116,11 +116,11 @@ def test_rule_10_the_handle_of_what_was_intended_in_a_journal_stays(keep):
 
 def test_what_was_forgotten_does_not_come_back_with_what_its_owner_appends_later(keep):
     kept, held = keep(), hold(managers.Plain)
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
     (entry,) = kept.book.entries()
     kept.book.use(lambda store: store.mark(entry.key, "closed", 1.0, "forgotten"), print)
 
-    kept.keeper.failed(held, OSError("no route"))
+    kept.tracker.failed(held, OSError("no route"))
 
     assert states() == [("Plain", "closed")]
 
@@ -130,7 +130,7 @@ def test_what_was_forgotten_does_not_come_back_with_what_its_owner_appends_later
 
 def test_rule_10_what_a_process_had_appended_when_it_was_killed_is_listed_as_left(kernel):
     set_up(kernel, "a", "b")
-    kernel.do("clean_up('a')\nkeeper.flush()")
+    kernel.do("clean_up('a')\ntracker.flush()")
     kernel.kill()
     assert in_file() == []
 
@@ -194,7 +194,7 @@ def test_rule_10_what_a_full_disk_has_cut_off_is_told_and_written_with_the_next_
 
 
 def test_a_journal_that_was_only_just_made_goes_with_its_process(keep):
-    keep().keeper.intend(hold(managers.Plain))
+    keep().tracker.intend(hold(managers.Plain))
     empty = ledger_path().with_name(f"{ledger_path().name}.token-0.jsonl")
     empty.touch(0o600)
     hold_lock(ledger_path(), "token")
@@ -237,7 +237,7 @@ def test_rule_10_each_line_is_taken_in_once_however_many_fold_at_a_time(start):
         "for number in range(60):\n"
         "    set_up(managers.Plain, str(number), name=str(number))\n"
         "    clean_up(str(number)) if number % 2 else None\n"
-        "keeper.flush()"
+        "tracker.flush()"
     )
     answers = {}
     threads = [
@@ -258,13 +258,13 @@ def test_rule_10_each_line_is_taken_in_once_however_many_fold_at_a_time(start):
 def test_rule_14_a_forked_child_appends_nothing_to_the_journal_of_its_parent(kernel):
     set_up(kernel, "a")
     (journal,) = journals()
-    kernel.do("keeper.flush()")
+    kernel.do("tracker.flush()")
     before = journal.read_bytes()
 
     ended = kernel.do(
         "import os\npid = os.fork()\n"
         "if pid == 0:\n"
-        "    keeper.intend(hold(managers.Plain, 'b'))\n    keeper.closing(held['a'])\n    keeper.flush()\n"
+        "    tracker.intend(hold(managers.Plain, 'b'))\n    tracker.closing(held['a'])\n    tracker.flush()\n"
         "    os._exit(0)\n"
         "value = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])"
     )
@@ -281,7 +281,7 @@ def test_rule_14_a_forked_child_appends_nothing_to_the_journal_of_its_parent(ker
 def planted(keep):
     """A journal beside the ledger that a process which is dead might have left; what is in it is not ours."""
     kept = keep()
-    kept.keeper.intend(hold(managers.Plain))
+    kept.tracker.intend(hold(managers.Plain))
     (own,) = journals()
     kernel, lock = json.loads(own.read_text().split("\n")[0])
     planted = own.with_name(f"{ledger_path().name}.planted-0.jsonl")
@@ -321,21 +321,21 @@ def test_a_journal_that_others_could_have_written_is_not_read(planted, make):
 
 def test_a_link_in_the_place_of_our_own_journal_is_not_written_through(keep, tmp_path):
     kept = keep()
-    kept.keeper.intend(hold(managers.Plain))
+    kept.tracker.intend(hold(managers.Plain))
     kept.book.close()
     following = ledger_path().with_name(f"{ledger_path().name}.{kept.book._journal._token}-1.jsonl")
     following.symlink_to(tmp_path / "behind")
 
-    kept.keeper.intend(hold(managers.Plain))
+    kept.tracker.intend(hold(managers.Plain))
 
     assert not (tmp_path / "behind").exists()
     assert len(kept.told) <= 1
-    kept.keeper.flush()
+    kept.tracker.flush()
     assert states() == [("Plain", "intent")] * 2
 
 
 def test_a_store_that_has_nothing_to_take_in_writes_nothing(keep):
-    keep().keeper.intend(hold(managers.Plain))
+    keep().tracker.intend(hold(managers.Plain))
     store = Store(ledger_path())
     store.fold()
     statements = []

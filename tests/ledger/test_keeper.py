@@ -1,4 +1,4 @@
-"""The keeper and the file: rule 10 for each step of a resource's life, and every fault of the disk."""
+"""The tracker and the file: rule 10 for each step of a resource's life, and every fault of the disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from nbflow import Flow, ledger, resource_manager, task
 from nbflow.ledger.book import Book
-from nbflow.ledger.keeper import RunKeeper, keeper_of
+from nbflow.ledger.keeper import RunKeeper, tracker_of
 from nbflow.ledger.place import ledger_path
 from nbflow.ledger.processes import Kernel
 from nbflow.ledger.schema import VERSION
@@ -44,9 +44,9 @@ def a_while_later(kept):
 def set_up(kept, name="somewhere", held=None):
     """Set up what has a handle, which is written to the file itself."""
     held = held or hold(managers.Folder, name)
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
     held.resource = name
-    kept.keeper.opened(held)
+    kept.tracker.opened(held)
     return held
 
 
@@ -56,7 +56,7 @@ def set_up(kept, name="somewhere", held=None):
 def test_rule_10_the_intention_is_on_disk_when_intend_returns(keep):
     kept = keep()
 
-    kept.keeper.intend(hold(managers.Plain))
+    kept.tracker.intend(hold(managers.Plain))
 
     assert states() == [("Plain", "intent")]
     assert kept.told == []
@@ -64,17 +64,17 @@ def test_rule_10_the_intention_is_on_disk_when_intend_returns(keep):
 
 def test_rule_10_the_handle_is_on_disk_when_opened_returns(keep):
     kept, held = keep(), hold(managers.Folder, "somewhere")
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
     held.resource = "somewhere"
 
-    kept.keeper.opened(held)
+    kept.tracker.opened(held)
 
     assert rows() == [("Folder", "open", '"somewhere"', True)]
 
 
 def test_rule_10_the_end_of_a_resource_with_a_handle_is_on_disk_at_once(keep):
     kept, held = keep(), hold(managers.Folder, "somewhere")
-    for step in (kept.keeper.intend, kept.keeper.opened, kept.keeper.closing, kept.keeper.closed):
+    for step in (kept.tracker.intend, kept.tracker.opened, kept.tracker.closing, kept.tracker.closed):
         held.resource = "somewhere"
         step(held)
 
@@ -85,30 +85,30 @@ def test_rule_10_every_end_is_on_disk_when_the_run_is_over(keep):
     kept = keep()
     for _ in range(5):
         held = hold(managers.Plain)
-        for step in (kept.keeper.intend, kept.keeper.opened, kept.keeper.closing, kept.keeper.closed):
+        for step in (kept.tracker.intend, kept.tracker.opened, kept.tracker.closing, kept.tracker.closed):
             step(held)
 
-    kept.keeper.flush()
+    kept.tracker.flush()
 
     assert states() == [("Plain", "closed")] * 5
 
 
 def test_rule_10_a_change_a_while_after_the_last_commit_is_written_at_once(keep):
     kept, held = keep(), hold(managers.Plain)
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
     a_while_later(kept)
 
-    kept.keeper.opened(held)
+    kept.tracker.opened(held)
 
     assert states() == [("Plain", "open")]
 
 
 def test_rule_10_a_setup_that_raised_leaves_a_closed_row(keep):
     kept, held = keep(), hold(managers.Plain)
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
 
-    kept.keeper.closed(held)
-    kept.keeper.flush()
+    kept.tracker.closed(held)
+    kept.tracker.flush()
 
     assert states() == [("Plain", "closed")]
 
@@ -116,8 +116,8 @@ def test_rule_10_a_setup_that_raised_leaves_a_closed_row(keep):
 def test_rule_10_a_setup_that_is_retried_has_one_row(keep):
     kept, held = keep(), hold(managers.Plain)
 
-    kept.keeper.intend(held)
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
+    kept.tracker.intend(held)
 
     assert states() == [("Plain", "intent")]
 
@@ -126,16 +126,16 @@ def test_rule_10_an_init_that_is_the_setup_has_no_manager_yet(keep):
     kept, held = keep(), hold(managers.Plain)
     held.manager = None
 
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
 
     assert states() == [("Plain", "intent")]
 
 
 def test_rule_7_a_failed_cleanup_stays_open_and_says_why(keep):
     kept, held = keep(), hold(managers.Plain)
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
 
-    kept.keeper.failed(held, OSError("no route"))
+    kept.tracker.failed(held, OSError("no route"))
 
     (row,) = ledger.resources()
     assert (row.state, row.until) == ("failed", None)
@@ -144,21 +144,21 @@ def test_rule_7_a_failed_cleanup_stays_open_and_says_why(keep):
 
 def test_rule_7_a_cleanup_that_is_retried_ends_its_row(keep):
     kept, held = keep(), hold(managers.Plain)
-    kept.keeper.intend(held)
-    kept.keeper.failed(held, OSError("no route"))
-    kept.keeper.flush()
+    kept.tracker.intend(held)
+    kept.tracker.failed(held, OSError("no route"))
+    kept.tracker.flush()
 
-    kept.keeper.closing(held)
-    kept.keeper.closed(held)
+    kept.tracker.closing(held)
+    kept.tracker.closed(held)
 
     assert states() == [("Plain", "closed")]
 
 
 def test_rule_6_a_resource_that_was_given_up_stays_open(keep):
     kept, held = keep(), hold(managers.Plain)
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
 
-    kept.keeper.abandoned(held)
+    kept.tracker.abandoned(held)
 
     assert states() == [("Plain", "abandoned")]
 
@@ -184,12 +184,12 @@ def test_a_setup_that_was_cut_and_gave_no_handle_cannot_be_cleaned_and_says_so(n
 
 def test_a_block_without_handle_needs_no_commit(keep):
     kept = keep()
-    kept.keeper.intend(hold(managers.Plain))
+    kept.tracker.intend(hold(managers.Plain))
     statements = []
     kept.book._store._db.set_trace_callback(statements.append)
     held = hold(managers.Plain)
 
-    for step in (kept.keeper.intend, kept.keeper.opened, kept.keeper.closing, kept.keeper.closed):
+    for step in (kept.tracker.intend, kept.tracker.opened, kept.tracker.closing, kept.tracker.closed):
         step(held)
 
     assert statements == []
@@ -199,7 +199,7 @@ def test_a_block_without_handle_needs_no_commit(keep):
 
 
 def test_only_the_owner_can_look_into_the_ledger(keep):
-    keep().keeper.intend(hold(managers.Plain))
+    keep().tracker.intend(hold(managers.Plain))
 
     assert stat.S_IMODE(ledger_path().parent.stat().st_mode) == 0o700
     assert stat.S_IMODE(ledger_path().stat().st_mode) == 0o600
@@ -232,12 +232,12 @@ def test_loading_the_ledger_loads_no_foreign_module():
 
 def test_a_ledger_that_is_removed_while_in_use_is_begun_anew_with_all_that_is_open(keep):
     kept, first, second = keep(), hold(managers.Plain), hold(managers.Folder, "somewhere")
-    kept.keeper.intend(first)
+    kept.tracker.intend(first)
     for path in ledger_path().parent.iterdir():
         path.unlink()
     a_while_later(kept)
 
-    kept.keeper.intend(second)
+    kept.tracker.intend(second)
 
     assert states() == [("Plain", "intent"), ("Folder", "intent")]
     assert len(kept.told) == 1
@@ -246,15 +246,15 @@ def test_a_ledger_that_is_removed_while_in_use_is_begun_anew_with_all_that_is_op
 
 def test_a_ledger_that_is_removed_between_two_runs_loses_only_what_has_ended(keep):
     kept, held = keep(), hold(managers.Plain)
-    kept.keeper.intend(held)
-    kept.keeper.closed(held)
-    kept.keeper.flush()
+    kept.tracker.intend(held)
+    kept.tracker.closed(held)
+    kept.tracker.flush()
     for path in ledger_path().parent.iterdir():
         path.unlink()
     ledger_path().parent.rmdir()
     a_while_later(kept)
 
-    kept.keeper.intend(hold(managers.Folder))
+    kept.tracker.intend(hold(managers.Folder))
 
     assert states() == [("Folder", "intent")]
 
@@ -262,7 +262,7 @@ def test_a_ledger_that_is_removed_between_two_runs_loses_only_what_has_ended(kee
 @pytest.fixture
 def locked(keep):
     """A ledger whose lock another process holds, until the returned function is called."""
-    keep().keeper.intend(hold(managers.Plain))
+    keep().tracker.intend(hold(managers.Plain))
     code = (
         "import sqlite3, sys\n"
         "db = sqlite3.connect(sys.argv[1], isolation_level=None); db.execute('BEGIN IMMEDIATE')\n"
@@ -299,11 +299,11 @@ def test_a_locked_ledger_is_waited_for_once_and_told_once(keep, locked):
 def test_what_could_not_be_written_is_written_when_the_lock_is_gone(keep, locked):
     kept = keep()
     kept.book._in_trouble(True)  # so as not to wait the whole time
-    kept.keeper.closed(set_up(kept))
+    kept.tracker.closed(set_up(kept))
     set_up(kept)
 
     locked()
-    kept.keeper.flush()
+    kept.tracker.flush()
 
     assert states() == [("Plain", "intent"), ("Folder", "closed"), ("Folder", "open")]
 
@@ -312,7 +312,7 @@ def test_rule_10_what_has_no_handle_is_recorded_while_the_ledger_is_locked(keep,
     kept = keep()
     kept.book._in_trouble(True)
     set_up(kept, "a")  # waits for the lock to be gone
-    kept.keeper.intend(hold(managers.Plain))
+    kept.tracker.intend(hold(managers.Plain))
 
     locked()
 
@@ -344,8 +344,8 @@ def open_folder(monkeypatch, tmp_path):
 def test_a_folder_that_cannot_be_made_is_told_and_harms_nothing(keep, open_folder, as_nobody):
     kept = keep()
 
-    kept.keeper.intend(hold(managers.Plain))
-    kept.keeper.flush()
+    kept.tracker.intend(hold(managers.Plain))
+    kept.tracker.flush()
 
     assert len(kept.told) == 1
     assert "ermission denied" in kept.told[0]
@@ -357,7 +357,7 @@ def test_a_folder_below_a_file_is_told_and_harms_nothing(keep, monkeypatch, tmp_
     monkeypatch.setenv("NBFLOW_HOME", str(tmp_path / "file" / "home"))
     kept = keep()
 
-    kept.keeper.intend(hold(managers.Plain))
+    kept.tracker.intend(hold(managers.Plain))
 
     assert "Not a directory" in kept.told[0]
     assert ledger.left_behind() == []
@@ -365,7 +365,7 @@ def test_a_folder_below_a_file_is_told_and_harms_nothing(keep, monkeypatch, tmp_
 
 def test_a_read_only_folder_is_told_and_harms_nothing(keep, open_folder, request):
     before = keep()
-    before.keeper.intend(hold(managers.Plain))
+    before.tracker.intend(hold(managers.Plain))
     before.book.close()
     folder = ledger_path().parent
     folder.chmod(0o555)
@@ -373,7 +373,7 @@ def test_a_read_only_folder_is_told_and_harms_nothing(keep, open_folder, request
     request.getfixturevalue("as_nobody")
     kept = keep()
 
-    kept.keeper.intend(hold(managers.Folder))
+    kept.tracker.intend(hold(managers.Folder))
 
     assert len(kept.told) == 1
     assert str(ledger_path()) in kept.told[0]
@@ -382,7 +382,7 @@ def test_a_read_only_folder_is_told_and_harms_nothing(keep, open_folder, request
 
 def test_a_newer_ledger_is_left_untouched(keep):
     older = keep()
-    older.keeper.intend(hold(managers.Plain))
+    older.tracker.intend(hold(managers.Plain))
     older.book.close()
     with sqlite3.connect(ledger_path()) as db:
         db.execute(f"PRAGMA user_version = {VERSION + 1}")
@@ -390,7 +390,7 @@ def test_a_newer_ledger_is_left_untouched(keep):
     before = ledger_path().read_bytes()
     kept = keep()
 
-    kept.keeper.intend(hold(managers.Folder))
+    kept.tracker.intend(hold(managers.Folder))
 
     assert "newer nbflow" in kept.told[0]
     kept.book.close()
@@ -411,7 +411,7 @@ def test_a_newer_ledger_is_left_untouched(keep):
 )
 def test_a_damaged_ledger_is_moved_aside_and_never_deleted(keep, damage):
     before = keep()
-    before.keeper.intend(hold(managers.Plain))
+    before.tracker.intend(hold(managers.Plain))
     before.book.close()
     data = damage(ledger_path().read_bytes())
     ledger_path().write_bytes(data)
@@ -427,7 +427,7 @@ def test_a_damaged_ledger_is_moved_aside_and_never_deleted(keep, damage):
 
 def test_a_ledger_without_its_tables_is_moved_aside(keep):
     kept = keep()
-    kept.keeper.intend(hold(managers.Plain))
+    kept.tracker.intend(hold(managers.Plain))
     with sqlite3.connect(ledger_path()) as db:
         db.execute("DROP TABLE resources")
     db.close()
@@ -440,11 +440,11 @@ def test_a_ledger_without_its_tables_is_moved_aside(keep):
 
 def test_a_ledger_that_is_truncated_while_in_use_is_begun_anew_with_all_that_is_open(keep):
     kept = keep()
-    kept.keeper.intend(hold(managers.Plain))
+    kept.tracker.intend(hold(managers.Plain))
     os.truncate(ledger_path(), 0)
     a_while_later(kept)
 
-    kept.keeper.intend(hold(managers.Folder))
+    kept.tracker.intend(hold(managers.Folder))
 
     assert states() == [("Plain", "intent"), ("Folder", "intent")]
     assert "damaged" in kept.told[0]
@@ -468,19 +468,19 @@ def test_on_a_full_disk_the_run_goes_on_and_what_has_ended_is_still_written(keep
 
     for held in others:
         set_up(kept, held=held)
-    kept.keeper.closed(first)
+    kept.tracker.closed(first)
 
     assert len(kept.told) == 1
     assert "full" in kept.told[0]
     kept.book._store.limit_size(10_000)
-    kept.keeper.flush()
+    kept.tracker.flush()
     assert [row.state for row in ledger.resources()] == ["open"] * len(others)
 
 
 def test_an_unknown_fault_is_a_warning_too(keep):
     kept = keep()
 
-    kept.keeper.intend(object())
+    kept.tracker.intend(object())
 
     assert "the run goes on" in kept.told[0]
 
@@ -490,11 +490,11 @@ def test_keeper_of_never_raises(monkeypatch):
     held = hold(managers.Plain)
 
     with pytest.warns(RuntimeWarning, match="not recorded"):
-        keeper = keeper_of("example", "run-1")
+        tracker = tracker_of("example", "run-1")
 
-    keeper.intend(held)
-    keeper.failed(held, OSError())
-    keeper.flush()
+    tracker.intend(held)
+    tracker.failed(held, OSError())
+    tracker.flush()
 
 
 # -- what users' managers do --------------------------------------------------------------------------------------
@@ -511,11 +511,11 @@ def test_keeper_of_never_raises(monkeypatch):
 )
 def test_a_handle_that_is_of_no_use_is_told_and_the_resource_is_recorded(keep, cls, said):
     kept, held = keep(), hold(cls, "somewhere")
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
     held.resource = "somewhere"
 
-    kept.keeper.opened(held)
-    kept.keeper.flush()
+    kept.tracker.opened(held)
+    kept.tracker.flush()
 
     assert len(kept.told) == 1
     assert said in kept.told[0]
@@ -528,9 +528,9 @@ def test_a_handle_that_is_a_coroutine_is_no_plain_data_and_nothing_else_is_compl
             return path
 
     kept, held = keep(), hold(Later)
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
 
-    kept.keeper.opened(held)
+    kept.tracker.opened(held)
 
     assert "coroutine is not plain data" in kept.told[0]
 
@@ -545,10 +545,10 @@ def test_a_class_that_cannot_be_pickled_is_told_and_the_resource_is_recorded(kee
                 pass
 
     kept, held = keep(), hold(Locking)
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
     held.resource = "somewhere"
 
-    kept.keeper.opened(held)
+    kept.tracker.opened(held)
 
     assert "can not be sent to another process" in kept.told[0]
     assert [(row.handle, row.is_reclaimable) for row in ledger.resources()] == [("somewhere", False)]
@@ -560,10 +560,10 @@ def test_an_interrupt_in_a_handle_is_told_and_the_resource_is_recorded(keep):
             raise KeyboardInterrupt
 
     kept, held = keep(), hold(Interrupted)
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
 
-    kept.keeper.opened(held)
-    kept.keeper.flush()
+    kept.tracker.opened(held)
+    kept.tracker.flush()
 
     assert "KeyboardInterrupt" in kept.told[0]
     assert [row.state for row in ledger.resources()] == ["open"]
@@ -591,11 +591,11 @@ def test_rule_10_an_interrupt_between_our_own_lines_does_not_keep_a_row_from_bei
 
 def test_rule_10_a_row_that_was_written_just_before_an_interrupt_is_not_written_twice(keep):
     kept, held = keep(), hold(managers.Folder, "somewhere")
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
     kept.book.entries()[0].is_written = False  # the interrupt came before this was noted
     held.resource = "somewhere"
 
-    kept.keeper.opened(held)
+    kept.tracker.opened(held)
 
     assert states() == [("Folder", "open")]
     assert kept.told == []
@@ -604,11 +604,11 @@ def test_rule_10_a_row_that_was_written_just_before_an_interrupt_is_not_written_
 def test_an_early_handle_is_on_disk_before_the_setup_and_replaced_after_it(keep):
     kept, held = keep(), hold(managers.Early, "early")
 
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
     assert [(row.handle, row.is_reclaimable) for row in ledger.resources()] == [("early", True)]
 
     held.resource = "late"
-    kept.keeper.opened(held)
+    kept.tracker.opened(held)
     assert [(row.handle, row.is_reclaimable) for row in ledger.resources()] == [("late", True)]
 
 
@@ -617,13 +617,13 @@ def test_an_early_handle_is_on_disk_before_the_setup_and_replaced_after_it(keep)
 
 def test_runs_in_several_threads_share_one_ledger():
     def run(number):
-        keeper = keeper_of("example", f"run-{number}")
+        tracker = tracker_of("example", f"run-{number}")
         for _ in range(30):
             held = hold_of[number]
-            for step in (keeper.intend, keeper.opened, keeper.closing, keeper.closed):
+            for step in (tracker.intend, tracker.opened, tracker.closing, tracker.closed):
                 step(held)
-        keeper.intend(held)
-        keeper.flush()
+        tracker.intend(held)
+        tracker.flush()
 
     hold_of = [hold(managers.Plain) for _ in range(8)]
     threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]

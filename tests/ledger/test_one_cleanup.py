@@ -13,7 +13,7 @@ from nbflow import Flow, ledger, resource_manager, task
 from nbflow.engine.attempt import Call, TaskCancelled, perform_on_worker
 from nbflow.engine.cleanup_turn import in_turn
 from nbflow.errors import CleanupRunningError
-from nbflow.ledger import keeper as keeper_module
+from nbflow.ledger import keeper as tracker_module
 from nbflow.ledger.client import ReaperClient
 from nbflow.ledger.processes import Kernel
 from tests.ledger import managers
@@ -303,12 +303,12 @@ class FakeReaper:
 def test_rule_15_the_reaper_is_not_told_to_reclaim_what_a_cleanup_is_still_at_work_on(keep, tmp_path):
     reaper = FakeReaper()
     kept, held = keep(reaper), hold(managers.Folder, str(tmp_path / "a"))
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
     held.resource = held.manager.setup()
-    kept.keeper.opened(held)
+    kept.tracker.opened(held)
 
     with held.turn.taken(0) as is_ours:
-        kept.keeper.abandoned(held)
+        kept.tracker.abandoned(held)
         assert is_ours
         assert reaper.told == ["register"]
 
@@ -326,16 +326,16 @@ def test_rule_6_a_cleanup_that_goes_on_is_cut_when_the_user_gives_its_resource_u
 
     reaper = FakeReaper()
     kept, held = keep(reaper), hold(managers.Folder, str(tmp_path / "a"))
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
     held.resource = held.manager.setup()
-    kept.keeper.opened(held)
+    kept.tracker.opened(held)
     call = Call(-1, held.block.cleanup_task, clean_up, {}, lambda *_: {})
     in_turn(call, held)
     thread = threading.Thread(target=lambda: told.append(perform_on_worker(call).error))
     thread.start()
     begun.wait(PATIENCE_S)
 
-    kept.keeper.abandoned(held)
+    kept.tracker.abandoned(held)
 
     eventually(lambda: reaper.told == ["register", "now"])
     thread.join(PATIENCE_S)
@@ -345,33 +345,33 @@ def test_rule_6_a_cleanup_that_goes_on_is_cut_when_the_user_gives_its_resource_u
 def test_rule_15_the_reaper_is_not_told_at_all_when_that_cleanup_went_well(keep, tmp_path):
     reaper = FakeReaper()
     kept, held = keep(reaper), hold(managers.Folder, str(tmp_path / "a"))
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
     held.resource = held.manager.setup()
-    kept.keeper.opened(held)
+    kept.tracker.opened(held)
 
     with held.turn.taken(0):
-        kept.keeper.abandoned(held)
+        kept.tracker.abandoned(held)
         held.turn.is_done = True
-        kept.keeper.closed(held)
+        kept.tracker.closed(held)
 
     eventually(lambda: not [one for one in threading.enumerate() if "_give_up_later" in one.name])
     assert reaper.told == ["register", "release"]
 
 
 def test_rule_15_a_cleanup_is_not_made_again_beside_the_reapers_reclaim(keep, tmp_path, monkeypatch):
-    monkeypatch.setattr(keeper_module, "_CLAIM_WAIT_S", 0)
+    monkeypatch.setattr(tracker_module, "_CLAIM_WAIT_S", 0)
     client = ReaperClient(Kernel.this(), answer_wait_s=PATIENCE_S)
     kept, held = keep(client), hold(managers.HangingOnce, str(tmp_path / "first"))
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
     held.resource = held.manager.setup()
-    kept.keeper.opened(held)
-    kept.keeper.abandoned(held)
+    kept.tracker.opened(held)
+    kept.tracker.abandoned(held)
 
-    assert kept.keeper.claim(held).at_work == "the reaper's reclaim"
+    assert kept.tracker.claim(held).at_work == "the reaper's reclaim"
     assert "the reaper's reclaim of 'Hanging" in str(CleanupRunningError(held.name, "the reaper's reclaim"))
     managers.let_go(tmp_path)
 
-    assert eventually(lambda: kept.keeper.claim(held).is_gone)
+    assert eventually(lambda: kept.tracker.claim(held).is_gone)
     assert log_of(tmp_path) == ["hanging first"]
     client.let_go()
 
@@ -379,12 +379,12 @@ def test_rule_15_a_cleanup_is_not_made_again_beside_the_reapers_reclaim(keep, tm
 def test_rule_15_what_the_reaper_could_not_reclaim_is_free_for_another_try(keep, tmp_path):
     client = ReaperClient(Kernel.this(), answer_wait_s=PATIENCE_S)
     kept, held = keep(client), hold(managers.Refusing, str(tmp_path / "a"))
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
     held.resource = held.manager.setup()
-    kept.keeper.opened(held)
-    kept.keeper.abandoned(held)
+    kept.tracker.opened(held)
+    kept.tracker.abandoned(held)
 
-    answer = kept.keeper.claim(held)  # waits for the reaper
+    answer = kept.tracker.claim(held)  # waits for the reaper
 
     assert answer == (False, "")
     assert [row.state for row in ledger.resources()] == ["failed"]

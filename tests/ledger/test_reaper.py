@@ -113,7 +113,7 @@ def test_rule_12_a_class_of_the_notebook_is_reclaimed(kernel, tmp_path):
 )
 def test_rule_12_a_class_that_its_module_has_only_decorated_is_reclaimed(kernel, tmp_path, cls):
     set_up(kernel, tmp_path / "a", cls)
-    assert "import" in kernel.do("import json\nvalue = json.loads(list(keeper._entries.values())[0].code)")
+    assert "import" in kernel.do("import json\nvalue = json.loads(list(tracker._entries.values())[0].code)")
 
     kernel.kill()
 
@@ -149,7 +149,7 @@ def test_rule_12_a_kernel_that_dies_in_the_middle_of_a_setup_leaves_nothing_with
     kernel, tmp_path
 ):
     path = tmp_path / "a"
-    kernel.do(f"one = hold(managers.Early, {str(path)!r})\nkeeper.intend(one)\none.manager.setup()")
+    kernel.do(f"one = hold(managers.Early, {str(path)!r})\ntracker.intend(one)\none.manager.setup()")
 
     kernel.kill()
 
@@ -171,7 +171,7 @@ def test_rule_12_an_end_that_the_kernel_could_not_write_is_written_by_the_reaper
     set_up(kernel, tmp_path / "a")
     reaper = kernel.reaper
     kernel.do(
-        "from nbflow.ledger.here import here\nhere().reaper.release(list(keeper._entries.values())[0].key)"
+        "from nbflow.ledger.here import here\nhere().reaper.release(list(tracker._entries.values())[0].key)"
     )
 
     kernel.kill()
@@ -183,7 +183,7 @@ def test_rule_12_an_end_that_the_kernel_could_not_write_is_written_by_the_reaper
 
 def test_rule_7_what_a_cleanup_failed_for_is_reclaimed_when_the_kernel_ends(kernel, tmp_path):
     set_up(kernel, tmp_path / "a")
-    kernel.do("keeper.failed(list(held.values())[0], OSError('busy'))")
+    kernel.do("tracker.failed(list(held.values())[0], OSError('busy'))")
     assert not gone(tmp_path / "a")
 
     kernel.end()
@@ -195,7 +195,7 @@ def test_rule_6_what_was_given_up_is_reclaimed_while_the_kernel_lives_and_nothin
     set_up(kernel, tmp_path / "kept")
     set_up(kernel, tmp_path / "given up")
 
-    kernel.do("keeper.abandoned(list(held.values())[1])")
+    kernel.do("tracker.abandoned(list(held.values())[1])")
 
     eventually(lambda: gone(tmp_path / "given up"))
     eventually(lambda: len(ledger.resources()) == 1)
@@ -206,7 +206,7 @@ def test_rule_6_what_was_given_up_is_reclaimed_while_the_kernel_lives_and_nothin
 def test_rule_6_a_reaper_that_has_reclaimed_for_a_living_kernel_ends_with_it(kernel, tmp_path):
     set_up(kernel, tmp_path / "given up")
     set_up(kernel, tmp_path / "kept")
-    kernel.do("keeper.abandoned(list(held.values())[0])")
+    kernel.do("tracker.abandoned(list(held.values())[0])")
     eventually(lambda: gone(tmp_path / "given up"))
     reaper = kernel.reaper
 
@@ -218,7 +218,7 @@ def test_rule_6_a_reaper_that_has_reclaimed_for_a_living_kernel_ends_with_it(ker
 
 def test_rule_6_while_one_is_reclaimed_that_was_given_up_others_are_still_registered(kernel, tmp_path):
     set_up(kernel, tmp_path / "slow", "managers.Hanging", deadline_s=60)
-    kernel.do("keeper.abandoned(list(held.values())[0])")
+    kernel.do("tracker.abandoned(list(held.values())[0])")
     eventually(lambda: log_of(tmp_path) == ["hanging slow"])
 
     set_up(kernel, tmp_path / "other")
@@ -261,7 +261,7 @@ def test_rule_4_what_a_killed_kernel_held_in_nested_blocks_is_reclaimed_from_ins
 
 NESTED = """
 from contextlib import ExitStack
-from nbflow.engine.blocks import Holding
+from nbflow.engine.open_resources import OpenResource
 
 flow = Flow("nested")
 stack = ExitStack()
@@ -270,12 +270,12 @@ stack.enter_context(flow)
 def set_up_nested(cls, folder, name):
     block = resource_manager(cls, name=name, cleanup_timeout_s=600)("?")
     stack.enter_context(block)
-    one = Holding(block, -1)
+    one = OpenResource(block, -1)
     one.manager = cls(folder + "/" + name)
     held[name] = one
-    keeper.intend(one)
+    tracker.intend(one)
     one.resource = one.manager.setup()
-    keeper.opened(one)
+    tracker.opened(one)
 """
 
 
@@ -375,7 +375,7 @@ parents = here()
 pid = os.fork()
 if pid == 0:
     import signal
-    keeper = keeper_of("example", "run-of-child")
+    tracker = tracker_of("example", "run-of-child")
     held.clear()
     set_up(managers.Folder, {str(tmp_path / "child")!r})
     fine = here() is not parents and here().kernel.pid == os.getpid()
@@ -440,8 +440,8 @@ def test_a_reaper_that_does_not_answer_is_waited_for_once_and_told_once(keep, tm
     assert len(kept.told) == 1
     assert "has not answered for 0.3 s" in kept.told[0]
     os.kill(pid, signal.SIGCONT)
-    last = client.register(kept.book.entries()[-1].job, kept.keeper.tell)
-    assert eventually(lambda: client.wait_for(last, kept.keeper.tell))
+    last = client.register(kept.book.entries()[-1].job, kept.tracker.tell)
+    assert eventually(lambda: client.wait_for(last, kept.tracker.tell))
     assert first is not None
     finish(client, kept)
 
@@ -458,8 +458,8 @@ def test_a_pipe_that_is_full_does_not_block_the_run(keep, tmp_path):
 
     assert len(kept.told) == 1  # and was waited for once, see above
     os.kill(client.process[0], signal.SIGCONT)
-    last = client.register(kept.book.entries()[-1].job, kept.keeper.tell)
-    assert eventually(lambda: client.wait_for(last, kept.keeper.tell))
+    last = client.register(kept.book.entries()[-1].job, kept.tracker.tell)
+    assert eventually(lambda: client.wait_for(last, kept.tracker.tell))
     finish(client, kept)
 
 
@@ -531,9 +531,9 @@ def test_the_first_registration_waits_until_the_reaper_has_answered(keep, tmp_pa
 
 def register(kept, path, cls=managers.Folder):
     held = hold(cls, str(path))
-    kept.keeper.intend(held)
+    kept.tracker.intend(held)
     held.resource = str(path)
-    kept.keeper.opened(held)
+    kept.tracker.opened(held)
     return held
 
 

@@ -12,7 +12,7 @@ import pytest
 from nbflow import ledger
 from nbflow.ledger.book import Book
 from nbflow.ledger.here import here
-from nbflow.ledger.keeper import RunKeeper, keeper_of
+from nbflow.ledger.keeper import RunKeeper, tracker_of
 from nbflow.ledger.place import ledger_path
 from nbflow.ledger.processes import Kernel, is_alive, start_of
 from tests.ledger import managers
@@ -29,13 +29,13 @@ def left(tmp_path):
         kernel = Kernel.this()._replace(pid=other.pid, started=start_of(other.pid))
         other.kill()
     book = Book(ledger_path(), kernel)
-    keeper = RunKeeper("example", "run-1", book, None)
+    tracker = RunKeeper("example", "run-1", book, None)
     for cls in (managers.Folder, managers.Plain, managers.Refusing):
         held = hold(cls, str(tmp_path / cls.__name__), cleanup_timeout_s=5)
-        keeper.intend(held)
+        tracker.intend(held)
         held.resource = held.manager.setup()
-        keeper.opened(held)
-    keeper.flush()
+        tracker.opened(held)
+    tracker.flush()
     book.close()
     return {row.block: row for row in ledger.resources()}
 
@@ -43,14 +43,14 @@ def left(tmp_path):
 @pytest.fixture
 def own(tmp_path):
     """Set a resource of this process up; returns its holding and its row."""
-    keeper = keeper_of("example", "run-1")
+    tracker = tracker_of("example", "run-1")
 
     def own(cls, name="own"):
         held = hold(cls, str(tmp_path / name))
-        keeper.intend(held)
+        tracker.intend(held)
         held.resource = held.manager.setup()
-        keeper.opened(held)
-        return held, ledger.resources()[-1], keeper
+        tracker.opened(held)
+        return held, ledger.resources()[-1], tracker
 
     return own
 
@@ -90,8 +90,8 @@ def test_what_this_kernel_holds_is_listed_and_was_not_left_behind(own):
 
 
 def test_what_ended_is_listed_only_when_asked_for(own):
-    held, _, keeper = own(managers.Plain)
-    keeper.closed(held)
+    held, _, tracker = own(managers.Plain)
+    tracker.closed(held)
 
     assert ledger.resources() == []
     assert [row.state for row in ledger.resources(all=True)] == ["closed"]
@@ -355,8 +355,8 @@ def test_forget_takes_a_row_off_the_list_and_touches_nothing(left, tmp_path):
 
 
 def test_what_this_kernel_failed_to_clean_can_be_forgotten(own):
-    held, row, keeper = own(managers.Plain)
-    keeper.failed(held, OSError("busy"))
+    held, row, tracker = own(managers.Plain)
+    tracker.failed(held, OSError("busy"))
 
     ledger.forget(row.id)
 
@@ -367,6 +367,6 @@ def test_a_ledger_of_many_tests_does_not_keep_files_open(monkeypatch, tmp_path):
     before = len(os.listdir("/proc/self/fd"))
     for number in range(20):
         monkeypatch.setenv("NBFLOW_HOME", str(tmp_path / str(number)))
-        keeper_of("example", "run-1").intend(hold(managers.Plain))
+        tracker_of("example", "run-1").intend(hold(managers.Plain))
 
     assert len(os.listdir("/proc/self/fd")) < before + 15

@@ -148,7 +148,7 @@ def test_retry_is_about_the_selected_child_of_a_held_map(make_panel):
     panel = make_panel(flow, options={"executor": "threads"})
     panel.holds.value = True
     panel.buttons["run"].click()
-    until(lambda: len(panel.run._loop.holds.at) == 2 and "retry" in enabled(panel))
+    until(lambda: len(panel.run._loop.breakpoints.at) == 2 and "retry" in enabled(panel))
     broken.clear()
 
     panel._hear({"kind": "select", "key": "half-1", "index": 2})

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbflow import signals, states
-from nbflow.engine.blocks import BlockStatus
+from nbflow.engine.open_resources import BlockStatus
 from nbflow.executors import ThreadExecutor
 from tests.patience import PATIENCE_S
 from tests.properties.strategies import (
@@ -30,7 +30,7 @@ from tests.properties.strategies import (
 )
 
 if TYPE_CHECKING:
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
 
 ORDINARY = ("raise", "raise", "skip", "fail", "retry", "loop", "false", "success")
 ENDING = ("interrupt", "exit")

@@ -14,7 +14,7 @@ from tests.properties.strategies import Built, budget
 from tests.properties.test_guarantee import HANDLERS, PLANS, SEEDS, TIMEOUT_S, check, quiet
 
 if TYPE_CHECKING:
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
 
 MOVES = (
     "retry",
@@ -37,7 +37,7 @@ def move(run: Run, chosen: random.Random) -> None:
     """Do something that a person may do to a run that stands still; what is refused leaves it as it was."""
     task = chosen.choice(run.held) if run.held and chosen.random() < 0.7 else chosen.choice(run.graph.tasks)
     command = chosen.choice(MOVES)
-    before = [(kind, held) for kind, held in run._loop.holds.at.items()]
+    before = [(kind, held) for kind, held in run._loop.breakpoints.at.items()]
     try:
         if command == "retry":
             run.retry(task)
@@ -60,7 +60,7 @@ def move(run: Run, chosen: random.Random) -> None:
         elif command == "cancel" and chosen.random() < 0.2:
             run.cancel()
     except NbflowError:
-        assert command not in ("retry", "skip", "set") or before == list(run._loop.holds.at.items())
+        assert command not in ("retry", "skip", "set") or before == list(run._loop.breakpoints.at.items())
 
 
 @budget(30)

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from nbflow import Flow, apply_map, context, ledger, resource_manager, signals, states, task
-from nbflow.engine.blocks import BlockStatus
+from nbflow.engine.open_resources import BlockStatus
 from nbflow.errors import ResourceScopeError
 from nbflow.executors import ThreadExecutor
 from tests.patience import PATIENCE_S

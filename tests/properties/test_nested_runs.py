@@ -10,7 +10,7 @@ import time
 import pytest
 
 from nbflow import Flow, resource_manager, states, task
-from nbflow.engine.handle import live_runs
+from nbflow.engine.run import live_runs
 from tests.patience import PATIENCE_S
 
 KINDS = pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbflow import states
-from nbflow.engine.blocks import BlockStatus
-from nbflow.engine.holds import why_no_value
+from nbflow.engine.breakpoints import why_no_value
+from nbflow.engine.open_resources import BlockStatus
 from nbflow.errors import NothingToRerunError
 from nbflow.executors import ThreadExecutor
 from tests.properties.strategies import Built, Probe, budget, flow_plans
@@ -19,8 +19,8 @@ from tests.properties.test_guarantee import TIMEOUT_S, check, quiet, run_blockin
 
 if TYPE_CHECKING:
     from nbflow import Task
-    from nbflow.engine.handle import Run
     from nbflow.engine.plan import Plan
+    from nbflow.engine.run import Run
 
 PLANS = flow_plans(
     size=14,

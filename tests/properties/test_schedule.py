@@ -13,7 +13,7 @@ import networkx as nx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbflow.engine.frozen import CLEANUP, INIT, ORDINARY, SETUP, FrozenGraph
+from nbflow.engine.compiled_graph import CLEANUP, INIT, ORDINARY, SETUP, CompiledGraph
 from nbflow.engine.nodes import (
     CANCELLED,
     DONE,
@@ -28,7 +28,7 @@ from nbflow.engine.schedule import UNLIMITED, Schedule
 from tests.properties.strategies import BlockPlan, Built, FlowPlan, TaskPlan, budget, flow_plans
 
 if TYPE_CHECKING:
-    from nbflow.engine.gate import Gate
+    from nbflow.engine.resource_lifetime import ResourceLifetime
 
 SEEDS = st.integers(0, 2**32)
 COMMANDS = ("step", "step_block", "run_until", "pause", "resume", "resume")
@@ -49,7 +49,7 @@ class FakeLoop:
 
     def __init__(
         self,
-        graph: FrozenGraph,
+        graph: CompiledGraph,
         seed: int,
         *,
         capacity: int = 1,
@@ -80,9 +80,9 @@ class FakeLoop:
         self.order: list[int] = []
         self.lengths: dict[int, int] = {}  # of what is mapped over
         self.measured: dict[int, int | None] = {}
-        self.opened: list[Gate] = []
-        self.cleaning: set[Gate] = set()
-        self.asked: list[Gate] = []  # gates whose cleanup was looked at while it owed
+        self.opened: list[ResourceLifetime] = []
+        self.cleaning: set[ResourceLifetime] = set()
+        self.asked: list[ResourceLifetime] = []  # lifetimes whose cleanup was looked at while it owed
         self.hurried = False
 
     # -- the turn of events ------------------------------------------------------------------------------------
@@ -162,19 +162,19 @@ class FakeLoop:
             "something else than a cleanup after cancel (rule 6)"
         )
         if role == CLEANUP:
-            gate = schedule.own[node]
-            self._check_cleanup(node, gate)
-            if gate is None or gate not in self.opened:
+            lifetime = schedule.own[node]
+            self._check_cleanup(node, lifetime)
+            if lifetime is None or lifetime not in self.opened:
                 self._finish(node, SKIPPED)
             else:
-                self.asked += [] if self.attempts[node] else [gate]
+                self.asked += [] if self.attempts[node] else [lifetime]
                 self._start(node)
             return
         self._check_upstream(node)
         if node in schedule.unneeded:
-            gate = schedule.own[node]
-            assert gate is not None
-            assert gate.members_left == 0 or schedule.cancelled
+            lifetime = schedule.own[node]
+            assert lifetime is not None
+            assert lifetime.members_left == 0 or schedule.cancelled
             self._finish(node, SKIPPED)
             return
         refused = self._refused(node)
@@ -209,7 +209,7 @@ class FakeLoop:
         return self.measured[node]
 
     def _refused(self, node: int, index: int = -1) -> int | None:
-        """What the pipeline would say, from the verdicts; setups that have not ended count as good."""
+        """What the task runner would say, from the verdicts; setups that have not ended count as good."""
         schedule, graph = self.schedule, self.graph
         task, child = schedule.task_of[node], max(schedule.child_index[node], index)
         found: list[int] = []
@@ -237,13 +237,15 @@ class FakeLoop:
         schedule = self.schedule
         role = self.graph.role[schedule.task_of[node]]
         if role == CLEANUP:
-            gate = schedule.own[node]
-            assert gate is not None
-            self.cleaning.add(gate)
+            lifetime = schedule.own[node]
+            assert lifetime is not None
+            self.cleaning.add(lifetime)
         else:
-            for gate in self._gates(node):
-                assert gate not in self.cleaning, "a start in a block whose cleanup has begun (rule 3)"
-                assert gate.resolved or gate is schedule.own[node], "a start before the setup around it"
+            for lifetime in self._lifetimes(node):
+                assert lifetime not in self.cleaning, "a start in a block whose cleanup has begun (rule 3)"
+                assert lifetime.resolved or lifetime is schedule.own[node], (
+                    "a start before the setup around it"
+                )
             if self.attempts[node] == 0:
                 self._check_demand(node)
         self._spend(node)
@@ -280,16 +282,16 @@ class FakeLoop:
             self._finish(node, FAILED)
             return
         verdict = SUCCEEDED if luck == 1.0 else FAILED if luck < 0.85 else SKIPPED
-        gate = schedule.own[node]
-        if gate is not None and verdict == SUCCEEDED and self._opens(node, gate):
-            assert gate not in self.opened, "set up twice (rule 1)"
-            self.opened.append(gate)
-            schedule.opened(gate)
+        lifetime = schedule.own[node]
+        if lifetime is not None and verdict == SUCCEEDED and self._opens(node, lifetime):
+            assert lifetime not in self.opened, "set up twice (rule 1)"
+            self.opened.append(lifetime)
+            schedule.opened(lifetime)
         self._finish(node, verdict)
 
-    def _opens(self, node: int, gate: Gate) -> bool:
+    def _opens(self, node: int, lifetime: ResourceLifetime) -> bool:
         role = self.graph.role[self.schedule.task_of[node]]
-        return role == SETUP or (role == INIT and self.graph.shapes[gate.shape].setup < 0)
+        return role == SETUP or (role == INIT and self.graph.shapes[lifetime.shape].setup < 0)
 
     def _let_go(self, node: int) -> None:
         self.lingerers.pop(node)
@@ -353,22 +355,22 @@ class FakeLoop:
 
     # -- checks ------------------------------------------------------------------------------------------------
 
-    def _gates(self, node: int) -> list[Gate]:
+    def _lifetimes(self, node: int) -> list[ResourceLifetime]:
         """The resources that a running node may use: that of its block and those around it."""
         schedule = self.schedule
-        gate = schedule.own[node] or schedule.home[node] or schedule.home[schedule.task_of[node]]
+        lifetime = schedule.own[node] or schedule.home[node] or schedule.home[schedule.task_of[node]]
         found = []
-        while gate is not None:
-            found.append(gate)
-            gate = gate.outer
+        while lifetime is not None:
+            found.append(lifetime)
+            lifetime = lifetime.outer
         return found
 
     def _check_upstream(self, node: int) -> None:
         """A node is looked at only after its upstreams ended; a setup around it may still be to come."""
         schedule, graph = self.schedule, self.graph
         task, child = schedule.task_of[node], schedule.child_index[node]
-        around = {gate.setup for gate in self._gates(node)}
-        around |= {graph.shapes[gate.shape].setup for gate in self._gates(node)}
+        around = {lifetime.setup for lifetime in self._lifetimes(node)}
+        around |= {graph.shapes[lifetime.shape].setup for lifetime in self._lifetimes(node)}
         for up in graph.upstream[task]:
             if up in around:
                 continue
@@ -379,46 +381,48 @@ class FakeLoop:
             else:
                 assert schedule.phase[up] == DONE
 
-    def _check_cleanup(self, node: int, gate: Gate | None) -> None:
+    def _check_cleanup(self, node: int, lifetime: ResourceLifetime | None) -> None:
         """Rules 3 and 4: nobody uses the resource, nobody will, and what was opened inside it is closed."""
         schedule = self.schedule
-        if gate is None:
+        if lifetime is None:
             return
         for other in self.running:
-            assert other == node or gate not in self._gates(other), (
+            assert other == node or lifetime not in self._lifetimes(other), (
                 "cleanup while a task of the block runs (rule 3)"
             )
         for other, (since, _) in self.lingerers.items():
-            if gate in self._gates(other) and not self.hurried:
-                assert self.now >= since + gate.grace_s, "cleanup before a thread's grace is over (rule 3)"
+            if lifetime in self._lifetimes(other) and not self.hurried:
+                assert self.now >= since + lifetime.grace_s, (
+                    "cleanup before a thread's grace is over (rule 3)"
+                )
         for inner in self.opened:
             outer = inner.outer
             while outer is not None:
-                if outer is gate:
+                if outer is lifetime:
                     done = schedule.phase[inner.cleanup] == DONE
                     assert done, "outer cleanup before the inner one (rule 4)"
                 outer = outer.outer
-        assert self._is_used_up(gate), "cleanup before the last task of the block (rule 3)"
+        assert self._is_used_up(lifetime), "cleanup before the last task of the block (rule 3)"
 
     def _check_demand(self, node: int) -> None:
         """Rule 8: a block is set up for a task that is otherwise ready, or because it is empty."""
         schedule, graph = self.schedule, self.graph
-        gate = schedule.own[node]
-        if gate is None or (gate.setup != node and graph.shapes[gate.shape].setup >= 0):
+        lifetime = schedule.own[node]
+        if lifetime is None or (lifetime.setup != node and graph.shapes[lifetime.shape].setup >= 0):
             return
-        shape = graph.shapes[gate.shape]
+        shape = graph.shapes[lifetime.shape]
         if not shape.members:
             return
-        assert any(self._may_run_inside(m, gate) for m in range(len(schedule.phase))), (
+        assert any(self._may_run_inside(m, lifetime) for m in range(len(schedule.phase))), (
             f"{graph.tasks[schedule.task_of[node]].name} is set up for nobody (rule 8)"
         )
 
-    def _may_run_inside(self, node: int, gate: Gate) -> bool:
+    def _may_run_inside(self, node: int, lifetime: ResourceLifetime) -> bool:
         schedule = self.schedule
         home = schedule.home[node] or schedule.home[schedule.task_of[node]]
-        while home is not None and home is not gate:
+        while home is not None and home is not lifetime:
             home = home.outer
-        if home is not gate or schedule.phase[node] not in (WAITING, READY):
+        if home is not lifetime or schedule.phase[node] not in (WAITING, READY):
             return False
         task, child = schedule.task_of[node], schedule.child_index[node]
         is_map = self.graph.is_map[task] and child < 0
@@ -438,7 +442,7 @@ class FakeLoop:
             if up not in around and schedule.phase[upper] != DONE:
                 return False
             is_good = is_good and (up in around or schedule.verdict[upper] == SUCCEEDED)
-        if not graph.is_plain[task] and any(gate.setup_bad for gate in self._gates(node)):
+        if not graph.is_plain[task] and any(lifetime.setup_bad for lifetime in self._lifetimes(node)):
             return True  # by its trigger it may
         return is_good or self._refused(node, index) is None
 
@@ -447,19 +451,23 @@ class FakeLoop:
         schedule = self.schedule
         if schedule.budget == 0 or (self.serial and self.running):
             return
-        for gate in self.opened:
-            cleanup = gate.cleanup
-            if schedule.phase[cleanup] != WAITING or gate.busy:
+        for lifetime in self.opened:
+            cleanup = lifetime.cleanup
+            if schedule.phase[cleanup] != WAITING or lifetime.busy:
                 continue
-            assert not self._is_used_up(gate), "a block stays open after its last task (rule 8)"
+            assert not self._is_used_up(lifetime), "a block stays open after its last task (rule 8)"
 
-    def _is_used_up(self, gate: Gate) -> bool:
-        """Whether all tasks of a gate have ended; a map has when its children have."""
+    def _is_used_up(self, lifetime: ResourceLifetime) -> bool:
+        """Whether all tasks of a resource's lifetime have ended; a map has when its children have."""
         schedule = self.schedule
         for node, phase in enumerate(schedule.phase):
-            if gate in self._gates(node) and schedule.own[node] is not gate and phase not in (DONE, EXPANDED):
+            if (
+                lifetime in self._lifetimes(node)
+                and schedule.own[node] is not lifetime
+                and phase not in (DONE, EXPANDED)
+            ):
                 return False
-        return all(schedule.phase[m] in (DONE, EXPANDED) for m in self.graph.shapes[gate.shape].members)
+        return all(schedule.phase[m] in (DONE, EXPANDED) for m in self.graph.shapes[lifetime.shape].members)
 
     def _count_maps(self) -> None:
         for node in self.schedule.finished_maps:
@@ -475,13 +483,13 @@ class FakeLoop:
         assert Counter(self.asked) == Counter(self.opened), (
             "a resource was not cleaned up exactly once (rule 1)"
         )
-        assert not schedule.open_gates
+        assert not schedule.open_lifetimes
 
 
-def graph_of(plan: FlowPlan) -> FrozenGraph:
+def graph_of(plan: FlowPlan) -> CompiledGraph:
     flow = Built(plan).flow
     flow.validate()
-    return FrozenGraph(flow)
+    return CompiledGraph(flow)
 
 
 @budget(120)
@@ -568,7 +576,7 @@ def test_tasks_are_numbered_in_topological_order_with_ties_by_declaration(plan):
     oracle.add_nodes_from(flow.tasks)
     oracle.add_edges_from((edge.upstream_task, edge.downstream_task) for edge in flow.edges)
 
-    assert list(FrozenGraph(flow).tasks) == list(
+    assert list(CompiledGraph(flow).tasks) == list(
         nx.lexicographical_topological_sort(oracle, key=declared.get)
     )
 
@@ -583,15 +591,15 @@ def test_a_thread_that_lingers_in_an_inner_block_holds_the_outer_one_too():
     graph = graph_of(plan)
     schedule = Schedule(graph, capacity=2, serial=False)
     schedule.begin()
-    outer, inner = (gates[0] for gates in schedule.gates)
+    outer, inner = (lifetimes[0] for lifetimes in schedule.lifetimes)
     outer.grace_s = 2 * inner.grace_s
     for node in iter(schedule.pop, None):
         schedule.started(node)
-        gate = schedule.own[node]
-        if gate is None:
+        lifetime = schedule.own[node]
+        if lifetime is None:
             schedule.lingers(node)
-        elif node == gate.setup:
-            schedule.opened(gate)
+        elif node == lifetime.setup:
+            schedule.opened(lifetime)
         schedule.ended(node, SUCCEEDED)
 
     assert inner.busy == outer.busy == 1
@@ -623,7 +631,7 @@ def test_a_task_whose_own_block_failed_early_waits_for_the_block_around_all_the_
 
     loop = FakeLoop(graph, 0, given={0: FAILED}).run()
 
-    outer = loop.schedule.gates[0][0]
+    outer = loop.schedule.lifetimes[0][0]
     names = [graph.tasks[node].name for node in loop.order]
     assert names.index("outer.setup") < names.index("u")
     assert outer in loop.opened
@@ -654,7 +662,7 @@ def test_a_cleanup_that_waits_for_a_person_is_tried_again_by_a_cancel():
     graph = graph_of(FlowPlan(items=(BlockPlan(key="b", body=(TaskPlan(key="t"),)),)))
     schedule = Schedule(graph)
     schedule.begin()
-    cleanup = schedule.gates[0][0].cleanup
+    cleanup = schedule.lifetimes[0][0].cleanup
     for node in iter(schedule.pop, None):
         schedule.started(node)
         if node == cleanup:
@@ -702,7 +710,7 @@ def test_a_task_that_may_run_for_one_child_of_a_map_waits_for_its_block():
     )
     schedule = Schedule(graph)
     schedule.begin()
-    (gate,) = (gates[0] for gates in schedule.gates)
+    (lifetime,) = (lifetimes[0] for lifetimes in schedule.lifetimes)
     looked_at = []
     for node in iter(schedule.pop, None):
         looked_at.append(node)
@@ -712,4 +720,4 @@ def test_a_task_that_may_run_for_one_child_of_a_map_waits_for_its_block():
         schedule.started(node)
         schedule.ended(node, FAILED if schedule.child_index[node] == 0 else SUCCEEDED)
 
-    assert looked_at.index(gate.init) < looked_at.index(graph.shapes[0].members[0])
+    assert looked_at.index(lifetime.init) < looked_at.index(graph.shapes[0].members[0])

@@ -152,7 +152,7 @@ def test_a_cleanup_made_when_all_is_given_up_is_not_told_to_be_left():
 
 @pytest.mark.parametrize("has_setup", [True, False])
 def test_a_setup_that_comes_after_the_end_and_cannot_be_cleaned_up_is_named(has_setup):
-    """Rule 7: in the run's cleanup failures, and by the keeper."""
+    """Rule 7: in the run's cleanup failures, and by the tracker."""
     opens = "b.setup" if has_setup else "b.init"
     block = BlockPlan(key="b", has_setup=has_setup, body=(TaskPlan(key="t"),))
     does = {opens: ("deaf",), "b.cleanup": ("raise",)}

@@ -9,7 +9,7 @@ import pytest
 
 from nbflow import Flow, Parameter, resource_manager, task
 from nbflow.core.value_traits import is_fixed
-from nbflow.engine.frozen import FrozenGraph
+from nbflow.engine.compiled_graph import CompiledGraph
 from nbflow.store import writer as writer_module
 from nbflow.store.safety import Safety
 from nbflow.store.writer import Job, Writer
@@ -134,7 +134,7 @@ def test_what_another_taker_of_the_same_value_may_change_counts_as_changeable():
         task(lambda apart: len(apart), name="reads")(apart)
 
     values = {rows: [[1], [2]], part: [1], apart: [1]}
-    safety = Safety(FrozenGraph(flow), values.__getitem__)
+    safety = Safety(CompiledGraph(flow), values.__getitem__)
 
     assert safety.may_be_changed(part, [1])
     assert not safety.may_be_changed(apart, [1])

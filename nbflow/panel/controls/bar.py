@@ -12,7 +12,7 @@ from nbflow.panel.controls.controls import CHOICES, CONTROLS, Control, enabled
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
 
 
 class Bar:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

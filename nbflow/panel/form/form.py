@@ -20,7 +20,7 @@ from nbflow.render.names import one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.panel.panel import Panel
 
 _MOST_SAID = 240

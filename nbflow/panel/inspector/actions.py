@@ -6,8 +6,8 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Mapped
-from nbflow.engine.frozen import CLEANUP, ORDINARY
-from nbflow.engine.holds import PINNED, why_no_value
+from nbflow.engine.breakpoints import PINNED, why_no_value
+from nbflow.engine.compiled_graph import CLEANUP, ORDINARY
 from nbflow.errors import OptionError
 from nbflow.panel.inspector.expressions import condition_of, value_of
 from nbflow.panel.inspector.history import state_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from nbflow.core.states import State
     from nbflow.core.task import Task
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.panel.part import Json
 
 NOT_YET = "the flow has not run yet; Step begins a run that stands still"

@@ -13,7 +13,7 @@ from nbflow.render.palette import BLOCKS
 
 if TYPE_CHECKING:
     from nbflow.core.resource import Block
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.panel.inspector.asking import Asker
     from nbflow.panel.part import Json
 

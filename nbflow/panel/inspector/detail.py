@@ -25,7 +25,7 @@ from nbflow.render.palette import state_look
 if TYPE_CHECKING:
     from nbflow.core.states import State
     from nbflow.core.task import Task
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.panel.inspector.asking import Answer, Asker
     from nbflow.panel.part import Json
 

@@ -11,7 +11,7 @@ from nbflow.render.palette import state_look
 
 if TYPE_CHECKING:
     from nbflow.core.task import Task
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.panel.part import Json
 
 MOST = 60  # so many changes and attempts are told: the first, and the last ones

@@ -24,7 +24,7 @@ from nbflow.render.build import foldable
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.panel.panel import Panel
 
 INTERVAL_S = 0.2

@@ -9,7 +9,7 @@ from nbflow.panel.safetext import plain
 if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.capture import LogLine
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.panel.part import Json
 
 LIMIT = 64_000  # characters

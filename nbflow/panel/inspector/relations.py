@@ -15,7 +15,7 @@ from nbflow.render.palette import state_look
 if TYPE_CHECKING:
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.panel.part import Json
     from nbflow.render.build import GraphLike
 

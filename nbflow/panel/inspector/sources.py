@@ -19,7 +19,7 @@ from nbflow.panel.safetext import plain
 
 if TYPE_CHECKING:
     from nbflow.core.task import Task
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.panel.part import Json
 
 TEXT_LIMIT = 20_000

@@ -11,7 +11,7 @@ from nbflow.render.names import one_line
 
 if TYPE_CHECKING:
     from nbflow.core.task import Task
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
 
 
 class Folds(Part):

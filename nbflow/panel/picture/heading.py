@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from nbflow.engine.describe import describe
+from nbflow.engine.error_text import error_text
 from nbflow.render.names import one_line
 from nbflow.render.palette import BLOCKS, state_look
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.panel.part import Json
 
 # What the progress bar is made of, in this order; every other state counts as pending.
@@ -81,7 +81,7 @@ class Heading:
         if "leaked" in statuses.values():
             failures = list(run.cleanup_failures.items())
             self._leaks = [
-                f"{one_line(block.name, 60)}: {one_line(describe(error), 200)}"
+                f"{one_line(block.name, 60)}: {one_line(error_text(error), 200)}"
                 for block, error in failures[:_MOST_LEAKS]
             ]
             if len(failures) > _MOST_LEAKS:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.panel.part import Json
     from nbflow.panel.picture.shown import Shown
     from nbflow.render.build import GraphLike
@@ -51,7 +51,7 @@ class Picture:
     One picture serves all runs of the same graph, one after the other: `snapshot` begins anew.
 
     Args:
-        graph: A flow, or the frozen graph of a run.
+        graph: A flow, or the compiled graph of a run.
         clock: Gives seconds since the epoch, as the run's timings do.
     """
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from nbflow.core.resource import Block
     from nbflow.engine.events import Event
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
 
 # Key of the box, start, end (None while it goes on), status, its icon and word, how many it stands for.
 Span = list[Any]

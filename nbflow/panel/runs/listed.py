@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbflow.engine.compare import Comparison, ParameterPair, TaskPair
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.panel.part import Json
 
 MOST_PAIRS = 500

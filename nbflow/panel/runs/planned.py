@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.parameter import Parameter
 from nbflow.core.sameness import same
-from nbflow.engine.frozen import ORDINARY
+from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.plan import said
 from nbflow.panel.form.literals import in_short
 from nbflow.render.names import one_line, safe_key
@@ -14,8 +14,8 @@ from nbflow.render.names import one_line, safe_key
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nbflow.engine.handle import Run
     from nbflow.engine.plan import BlockStep, Plan, Step
+    from nbflow.engine.run import Run
     from nbflow.panel.part import Json
 
 _MOST_ROWS, _MOST_REUSED, _MOST_KEYS = 200, 40, 5_000

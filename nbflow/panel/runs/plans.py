@@ -17,8 +17,8 @@ from nbflow.render.names import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from nbflow.engine.handle import Run
     from nbflow.engine.plan import Plan
+    from nbflow.engine.run import Run
     from nbflow.panel.panel import Panel
     from nbflow.panel.part import Json
 

@@ -13,7 +13,7 @@ from nbflow.panel.runs.listed import comparison_json, run_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from nbflow.panel.panel import Panel
     from nbflow.panel.part import Json
 

@@ -27,7 +27,7 @@ USED = (
     "numpy.random",
     "pandas",
     "xxhash",
-    "nbflow.engine.filewatch",
+    "nbflow.engine.file_watch",
     "concurrent.futures.thread",
 )
 ROOT = Path(__file__).parents[3]

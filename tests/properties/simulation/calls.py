@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.frozen import ORDINARY
+from nbflow.engine.compiled_graph import ORDINARY
 from tests.properties.simulation.happenings import Happenings
-from tests.properties.simulation.keeper import HAS_KEEPER
+from tests.properties.simulation.keeper import HAS_TRACKER
 from tests.properties.simulation.things import Resource
 
 if TYPE_CHECKING:
@@ -17,14 +17,14 @@ class InCalls(Happenings):
     """Checks what a task gets, what a setup may count on, and what a cleanup is told."""
 
     def _row(self, key: str, index: int) -> str | None:
-        """What the keeper knew of a resource when the present call began."""
+        """What the tracker knew of a resource when the present call began."""
         flight = self.simulation.flight
-        return (self.keeper.rows if flight is None else flight.rows).get((key, index))
+        return (self.tracker.rows if flight is None else flight.rows).get((key, index))
 
     def check_intent(self, key: str, index: int) -> None:
-        """Rule 10: the keeper knows before a setup begins."""
-        if HAS_KEEPER and self._row(key, index) != "intent":
-            raise self.broken(f"rule 10: setup of {key}[{index}] begins unknown to the keeper")
+        """Rule 10: the tracker knows before a setup begins."""
+        if HAS_TRACKER and self._row(key, index) != "intent":
+            raise self.broken(f"rule 10: setup of {key}[{index}] begins unknown to the tracker")
 
     def reclaimer_of(self, key: tuple[str, int]) -> Callable[[], object] | None:
         """What reclaims by the early handle what the last setup may have made; None if its manager has none."""
@@ -36,7 +36,7 @@ class InCalls(Happenings):
             attempt.reclaims += 1
             self.simulation.tell(f"{attempt.name} is reclaimed")
             is_last = attempt is next(one for one in reversed(self.attempts) if one.key == key)
-            if HAS_KEEPER and is_last and self.keeper.rows.get(key) == "closed":
+            if HAS_TRACKER and is_last and self.tracker.rows.get(key) == "closed":
                 raise self.broken(f"rule 13: {attempt.name} is reclaimed, and closed in the ledger")
             if attempt.reclaimed or attempt.succeeded:
                 raise self.broken(f"rule 13: {attempt.name} was reclaimed twice, or although it went well")
@@ -55,11 +55,11 @@ class InCalls(Happenings):
             return
         if resource.cleanups:
             raise self.broken(f"rule 3: {key} begins to use {resource.key}, whose cleanup has begun")
-        if HAS_KEEPER and self._row(resource.key, resource.index) != "open":
-            raise self.broken(f"rule 10: {key} uses {resource.key} before the keeper knows that it is open")
+        if HAS_TRACKER and self._row(resource.key, resource.index) != "open":
+            raise self.broken(f"rule 10: {key} uses {resource.key} before the tracker knows that it is open")
 
     def check_cleanup(self, key: str, index: int, mine: Resource | None, given: Any, outcome: Any) -> None:
-        """Rules 1, 9 and 10: a cleanup gets what its setup gave, once, and the keeper knows."""
+        """Rules 1, 9 and 10: a cleanup gets what its setup gave, once, and the tracker knows."""
         name = f"{key}[{index}]"
         if mine is None:
             raise self.broken(f"rule 9: cleanup of {name}, whose setup gave nothing")
@@ -67,8 +67,8 @@ class InCalls(Happenings):
             raise self.broken(f"rule 1: cleanup of {name} got {given!r}")
         if mine.cleaned:
             raise self.broken(f"rule 1: {name} was cleaned up twice")
-        if HAS_KEEPER and self._row(key, index) != "closing":
-            raise self.broken(f"rule 10: cleanup of {name} begins unknown to the keeper")
+        if HAS_TRACKER and self._row(key, index) != "closing":
+            raise self.broken(f"rule 10: cleanup of {name} begins unknown to the tracker")
         mine.cleanups += 1
         if index < 0:
             self._check_outcome(key, outcome)

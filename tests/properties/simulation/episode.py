@@ -18,5 +18,5 @@ class Episode(InCalls, AtEvents, AtRest):
 
     def __init__(self, simulation: Simulation, loop: Loop) -> None:
         super().__init__(simulation, loop)
-        self.keeper.reclaimer_of = self.reclaimer_of
+        self.tracker.reclaimer_of = self.reclaimer_of
         self.listened = loop.record.log.listen(self.on_event)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from nbflow import states
-from nbflow.engine.frozen import CLEANUP, INIT, ORDINARY, SETUP
+from nbflow.engine.compiled_graph import CLEANUP, INIT, ORDINARY, SETUP
 from tests.properties.simulation.demand import Demand
 from tests.properties.simulation.things import Wrong
 

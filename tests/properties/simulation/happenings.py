@@ -6,14 +6,14 @@ import heapq
 from typing import TYPE_CHECKING
 
 from nbflow import Task, states
-from nbflow.engine.blocks import BlockStatus
 from nbflow.engine.nodes import DONE
+from nbflow.engine.open_resources import BlockStatus
 from tests.properties.simulation.things import Attempt, Flight, Resource, Timer, Wrong
 
 if TYPE_CHECKING:
     from nbflow.engine.attempt import Call
-    from nbflow.engine.blocks import Holding
-    from nbflow.engine.handle import Run
+    from nbflow.engine.open_resources import OpenResource
+    from nbflow.engine.run import Run
     from tests.properties.simulation.machinery import Loop, Session
     from tests.properties.simulation.simulation import Simulation
 
@@ -24,8 +24,8 @@ class Happenings:
     def __init__(self, simulation: Simulation, loop: Loop) -> None:
         self.simulation = simulation
         self.loop = loop
-        self.keeper = loop.noted
-        self.keeper.broken = self.broken
+        self.tracker = loop.noted
+        self.tracker.broken = self.broken
         self.session: Session | None = None
         self.run: Run | None = None
         self.flights: list[Flight] = []
@@ -128,8 +128,8 @@ class Happenings:
         graph = self.loop.graph
         return [(k, index if graph.shapes[k].mapped else -1) for k in graph.enclosing(shape)]
 
-    def _holding(self, resource: Resource) -> Holding:
-        return self.loop.record.holdings.get(*self.key_of(resource))
+    def _holding(self, resource: Resource) -> OpenResource:
+        return self.loop.record.open_resources.get(*self.key_of(resource))
 
     def _is_named(self, resource: Resource) -> bool:
         """Whether a resource is told to be left."""

@@ -1,20 +1,20 @@
-"""The keeper of a simulated run: it notes what it is told, and that it is told in order (rule 10)."""
+"""The tracker of a simulated run: it notes what it is told, and that it is told in order (rule 10)."""
 
 from __future__ import annotations
 
 import inspect
 from typing import TYPE_CHECKING
 
-from nbflow.engine.keeper import ClaimAnswer
+from nbflow.engine.resource_tracker import ClaimAnswer
 from nbflow.engine.run_loop import RunLoop
 from tests.properties.simulation.things import Wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbflow.engine.blocks import Holding
+    from nbflow.engine.open_resources import OpenResource
 
-HAS_KEEPER = "keeper" in inspect.signature(RunLoop).parameters
+HAS_TRACKER = "tracker" in inspect.signature(RunLoop).parameters
 
 
 class Keeper:
@@ -37,7 +37,7 @@ class Keeper:
         self.reclaimer_of: Callable[[tuple[str, int]], Callable[[], object] | None] = lambda key: None
         self.broken: Callable[[str], Wrong] = Wrong
 
-    def _to(self, state: str, held: Holding) -> None:
+    def _to(self, state: str, held: OpenResource) -> None:
         key = (held.block.name, held.index)
         before = self.rows.get(key)
         if state == "intent" and before == "failed":
@@ -48,33 +48,33 @@ class Keeper:
             self.broken(f"rule 10: {held.name} was told {state} after {before}")
         self.rows[key] = state
 
-    def intend(self, held: Holding) -> None:
+    def intend(self, held: OpenResource) -> None:
         self._to("intent", held)
 
-    def opened(self, held: Holding) -> None:
+    def opened(self, held: OpenResource) -> None:
         self._to("open", held)
 
-    def closing(self, held: Holding) -> None:
+    def closing(self, held: OpenResource) -> None:
         self._to("closing", held)
 
-    def closed(self, held: Holding) -> None:
+    def closed(self, held: OpenResource) -> None:
         self._to("closed", held)
 
-    def failed(self, held: Holding, error: BaseException) -> None:
+    def failed(self, held: OpenResource, error: BaseException) -> None:
         if not (held.half and self.rows.get((held.block.name, held.index)) == "closed"):  # of an earlier try
             self._to("failed", held)
 
-    def kept(self, held: Holding) -> None:
+    def kept(self, held: OpenResource) -> None:
         self._to("open", held)
         self.kept_rows.add((held.block.name, held.index))
 
-    def abandoned(self, held: Holding) -> None:
+    def abandoned(self, held: OpenResource) -> None:
         self._to("abandoned", held)
 
-    def claim(self, held: Holding) -> ClaimAnswer:
+    def claim(self, held: OpenResource) -> ClaimAnswer:
         return ClaimAnswer()
 
-    def reclaimer(self, held: Holding) -> Callable[[], object] | None:
+    def reclaimer(self, held: OpenResource) -> Callable[[], object] | None:
         return self.reclaimer_of((held.block.name, held.index))
 
     def flush(self) -> None:

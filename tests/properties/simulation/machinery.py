@@ -6,10 +6,10 @@ from collections import deque
 from queue import Empty
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.handle import Run
+from nbflow.engine.run import Run
 from nbflow.engine.run_loop import RunLoop
 from tests.properties.simulation.episode import Episode
-from tests.properties.simulation.keeper import HAS_KEEPER, Keeper
+from tests.properties.simulation.keeper import HAS_TRACKER, Keeper
 from tests.properties.simulation.plans import HANGING
 from tests.properties.simulation.things import Flight
 
@@ -73,7 +73,7 @@ class Session:
 
     def submit(self, call: Call, *, lifecycle: bool) -> None:
         episode = self._simulation.episode
-        wish, rows = self._simulation.world.wish(call), episode.keeper.rows.copy()
+        wish, rows = self._simulation.world.wish(call), episode.tracker.rows.copy()
         flight = Flight(call, lifecycle, call.stop_requested, wish, rows, self._simulation.clock())
         call.thread_id = -1
         call.hit = lambda error: episode.hit(flight, error)  # type: ignore[method-assign]
@@ -102,9 +102,9 @@ class Loop(RunLoop):
 
     def __init__(self, simulation: Simulation, *args: Any, **kwargs: Any) -> None:
         self.simulation = simulation
-        kwargs.pop("keeper", None)
+        kwargs.pop("tracker", None)
         self.noted = Keeper()
-        more = {"keeper": self.noted} if HAS_KEEPER else {}
+        more = {"tracker": self.noted} if HAS_TRACKER else {}
         super().__init__(*args, inbox=Inbox(simulation), clock=simulation.clock, **more, **kwargs)
         self.episode = simulation.episode = Episode(simulation, self)
 

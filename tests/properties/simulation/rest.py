@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbflow import Task, states
-from nbflow.engine.blocks import BlockStatus
-from nbflow.engine.frozen import CLEANUP
+from nbflow.engine.compiled_graph import CLEANUP
+from nbflow.engine.open_resources import BlockStatus
 from nbflow.engine.run_loop import HURRIED_S
 from nbflow.errors import InternalError
 from tests.properties.simulation.happenings import Happenings
-from tests.properties.simulation.keeper import HAS_KEEPER
+from tests.properties.simulation.keeper import HAS_TRACKER
 from tests.properties.simulation.plans import walk
 from tests.properties.simulation.things import Attempt, Resource, Wrong
 from tests.properties.strategies import (
@@ -18,7 +18,7 @@ from tests.properties.strategies import (
 )
 
 if TYPE_CHECKING:
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
 
 
 BUGS = (AssertionError, AttributeError, IndexError, InternalError, KeyError, NameError, TypeError)
@@ -31,7 +31,7 @@ class AtRest(Happenings):
     def check_rest(self) -> None:
         """What holds whenever the loop has nothing more to do by itself."""
         self.simulation.raise_wrong()
-        self.check_keeper()
+        self.check_tracker()
         if self.cancelled_at is not None:
             for flight in self.flights:
                 if not (flight.call.stop_requested or flight.call.shielded):
@@ -77,18 +77,18 @@ class AtRest(Happenings):
             if not self.loop.is_lingering(flight.call) and waited_s > limit_s + 1e-6:
                 raise self.broken(f"rule 6: a hurried run waits {waited_s:g} s for {flight.call.task.name}")
 
-    def check_keeper(self) -> None:
-        """Rule 10: what may be alive is in the keeper's open rows."""
-        if not HAS_KEEPER:
+    def check_tracker(self) -> None:
+        """Rule 10: what may be alive is in the tracker's open rows."""
+        if not HAS_TRACKER:
             return
         for resource in self.resources:
-            row = self.keeper.rows.get((resource.key, resource.index))
+            row = self.tracker.rows.get((resource.key, resource.index))
             if resource.is_alive and row in (None, "closed"):
                 raise self.broken(f"rule 10: {resource.key} is alive, and {row} in the ledger")
 
     def check_over(self) -> None:
         """What holds at the moment when a run says that it is over: nothing is open but what it named."""
-        self.check_keeper()
+        self.check_tracker()
         run, record = self.run, self.loop.record
         assert run is not None
         assert run.is_finished
@@ -160,18 +160,18 @@ class AtRest(Happenings):
     def check_end(self) -> None:
         """What holds when the last thread has let go as well."""
         assert not self.flights
-        self.check_keeper()
+        self.check_tracker()
         for resource in self.resources:
             if resource.is_alive and not (self._is_named(resource) or self.is_kept(resource)):
                 raise self.broken(f"rule 1: {resource.key}[{resource.index}] came late and is left")
             if resource.cleaned > 1:
                 raise self.broken(f"rule 1: {resource.key}[{resource.index}] was cleaned up twice")
-            row = self.keeper.rows.get((resource.key, resource.index))
-            if HAS_KEEPER and not resource.is_alive and row != "closed":
+            row = self.tracker.rows.get((resource.key, resource.index))
+            if HAS_TRACKER and not resource.is_alive and row != "closed":
                 raise self.broken(f"rule 10: {resource.key} is gone, and {row} in the ledger")
-        for (name, index), row in self.keeper.rows.items():
+        for (name, index), row in self.tracker.rows.items():
             if row in ("intent", "open", "closing") and not (
-                row == "open" and (name, index) in self.keeper.kept_rows
+                row == "open" and (name, index) in self.tracker.kept_rows
             ):
                 raise self.broken(f"rule 10: {name}[{index}] is {row} in the ledger after all has ended")
         for attempt in self.attempts:
@@ -179,22 +179,22 @@ class AtRest(Happenings):
             if attempt.undone != expected:
                 raise self.broken(f"rule 9: of {attempt.name} {attempt.undone} was undone, not {expected}")
             self._check_half(attempt)
-        if HAS_KEEPER and not self.keeper.is_flushed:
-            raise self.broken("rule 10: the keeper was not told of the end")
+        if HAS_TRACKER and not self.tracker.is_flushed:
+            raise self.broken("rule 10: the tracker was not told of the end")
 
     def _check_half(self, attempt: Attempt) -> None:
         """Rule 13: what a setup that did not end well may have made is reclaimed, or named, or listed."""
         if attempt.succeeded:
             return
-        held = self.loop.record.holdings.get(self.numbers[attempt.key[0]], attempt.key[1])
+        held = self.loop.record.open_resources.get(self.numbers[attempt.key[0]], attempt.key[1])
         if attempt.early:
             if not attempt.reclaims:
                 raise self.broken(f"rule 13: what {attempt.name} may have made was not reclaimed")
             if not attempt.reclaimed and held.error is None:
                 raise self.broken(f"rule 13: what {attempt.name} may have made is left, and nothing says so")
         elif attempt.was_cut and not attempt.deferred and attempt is self._last_of(attempt.key):
-            row = self.keeper.rows.get(attempt.key)
-            if HAS_KEEPER and row != "abandoned":
+            row = self.tracker.rows.get(attempt.key)
+            if HAS_TRACKER and row != "abandoned":
                 raise self.broken(f"rule 13: {attempt.name} was cut, and {row} in the ledger")
 
     def _last_of(self, key: tuple[str, int]) -> Attempt:

@@ -9,13 +9,13 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import nbflow.core.states
-import nbflow.engine.pipeline
 import nbflow.engine.run_loop
+import nbflow.engine.task_runner
 import nbflow.engine.transitions
 import nbflow.flow
 from nbflow.core.context import thread
 from nbflow.engine.attempt import perform, perform_on_worker
-from nbflow.engine.blocks import BlockStatus, Holding
+from nbflow.engine.open_resources import BlockStatus, OpenResource
 from tests.properties.simulation.aside import Aside
 from tests.properties.simulation.counts import Counts
 from tests.properties.simulation.machinery import Executor, Handle, Inbox, Loop
@@ -27,7 +27,7 @@ from tests.properties.simulation.world import SimulatedFlow, World
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
     from tests.properties.simulation.episode import Episode
     from tests.properties.simulation.inner import InnerSimulation
 
@@ -162,7 +162,7 @@ class Simulation(User):
 
     def _retry_cleanup(self, run: Run) -> None:
         episode = self.episode
-        failed = set(run._record.holdings.failed())
+        failed = set(run._record.open_resources.failed())
         begun = {resource: resource.cleanups for resource in episode.resources}
         with suppress(KeyboardInterrupt, SystemExit):
             run.retry_cleanup()
@@ -185,7 +185,7 @@ class Simulation(User):
                 and held.status is not BlockStatus.CLEANED
             ):
                 raise self.episode.broken(f"{held.name} was cleaned up at last, and is {held.status}")
-        episode.check_keeper()
+        episode.check_tracker()
 
     def _clean_kept(self) -> None:
         """Rule 19: what was kept is cleaned up when the user says so."""
@@ -204,9 +204,9 @@ class Simulation(User):
                 )
             if held.status is (BlockStatus.CLEANED if resource.is_alive else BlockStatus.KEPT):
                 raise episode.broken(f"rule 19: {held.name} was to be cleaned up, and is {held.status}")
-        episode.check_keeper()
+        episode.check_tracker()
 
-    def _was_stopped(self, failed: set[Holding]) -> bool:
+    def _was_stopped(self, failed: set[OpenResource]) -> bool:
         """Whether one of the cleanups that were tried again ended it all."""
         return any(held.error is not None and not isinstance(held.error, Exception) for held in failed)
 
@@ -215,7 +215,7 @@ class Simulation(User):
         """Put the simulation's clock, loop, handle and user in place."""
         made = self.clock.datetime()
         fakes: list[tuple[Any, str, Any]] = [
-            (nbflow.engine.pipeline, "datetime", made),
+            (nbflow.engine.task_runner, "datetime", made),
             (nbflow.engine.transitions, "datetime", made),
             (nbflow.core.states, "datetime", made),
             (nbflow.flow, "RunLoop", lambda flow, *a, **kw: Loop(self.simulations[id(flow)], flow, *a, **kw)),

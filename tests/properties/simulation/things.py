@@ -25,7 +25,7 @@ class Flight:
     lifecycle: bool
     asked: bool  # whether it had been asked to stop before it began
     wish: str  # what its user code will do
-    rows: dict[tuple[str, int], str]  # what the keeper knew when it began
+    rows: dict[tuple[str, int], str]  # what the tracker knew when it began
     since: float
     hit: type[BaseException] | None = None
     outcome: Outcome | None = None

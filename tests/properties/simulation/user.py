@@ -10,7 +10,7 @@ from nbflow.errors import NothingToStepError
 from tests.properties.simulation.machinery import Handle
 
 if TYPE_CHECKING:
-    from nbflow.engine.handle import Run
+    from nbflow.engine.run import Run
 
 
 class User:

@@ -38,18 +38,18 @@ from nbflow.core.states import (
 from nbflow.core.value_traits import is_fixed
 from nbflow.core.wrapped import Wrapped
 from nbflow.engine.attempt import Call, Outcome, was_cut
-from nbflow.engine.blocks import BlockStatus, Holding, joined
 from nbflow.engine.capture import Lines
+from nbflow.engine.cleanup_hooks import outcome_of, tell_outcome
 from nbflow.engine.cleanup_turn import in_turn
-from nbflow.engine.closing import outcome_of, tell_outcome
-from nbflow.engine.describe import describe
+from nbflow.engine.compiled_graph import CLEANUP, INIT, SETUP
+from nbflow.engine.error_text import error_text
 from nbflow.engine.events import warn_safely
-from nbflow.engine.followed import ATOMS, NUMBERS
-from nbflow.engine.frozen import CLEANUP, INIT, SETUP
 from nbflow.engine.handlers import call_handlers
 from nbflow.engine.inputs import Inputs
 from nbflow.engine.interrupts import SHIELDED_INTERRUPTS
 from nbflow.engine.nodes import CANCELLED
+from nbflow.engine.object_versions import ATOMS, NUMBERS
+from nbflow.engine.open_resources import BlockStatus, OpenResource, joined
 from nbflow.engine.retention import drop_frames
 from nbflow.engine.run_context import run_name_of
 from nbflow.engine.transitions import (
@@ -69,14 +69,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbflow.core.task import Task
-    from nbflow.engine.followed import Watch
+    from nbflow.engine.object_versions import Watch
     from nbflow.engine.run_loop import RunLoop
 
 CACHED = "cached"
 _ASSUMED = Success("Not set up yet; assumed to succeed.")
 
 
-class Pipeline:
+class TaskRunner:
     """Takes the nodes that the scheduler gives from state to state."""
 
     def __init__(self, loop: RunLoop) -> None:
@@ -117,7 +117,7 @@ class Pipeline:
             return
         role = graph.role[number]
         if role:
-            held = self.holding(node)
+            held = self.open_resource(node)
             if role == CLEANUP:
                 if held is None or not held.owes_cleanup:
                     self._end(node, old, self._without_cleanup(number, child))
@@ -148,7 +148,7 @@ class Pipeline:
         try:
             inputs = self.inputs.values(number, child)
         except Exception as error:  # noqa: BLE001 - users' values, such as a dict that is mapped over
-            state = Failed(f"The inputs could not be had: {describe(error)}", result=error)
+            state = Failed(f"The inputs could not be had: {error_text(error)}", result=error)
             self._change(node, task, old, state)
             return
         if task.cache_for is not None or isinstance(old, Cached):
@@ -156,7 +156,7 @@ class Pipeline:
             if kept is not None:
                 self._change(node, task, old, kept)
                 return
-        if self._loop.holds.stops_before(node, number, inputs):
+        if self._loop.breakpoints.stops_before(node, number, inputs):
             return
         self._start(node, task, old, inputs)
 
@@ -165,10 +165,10 @@ class Pipeline:
         self._resumed.add(node)
         self._schedule.release(node)
 
-    def holding(self, node: int) -> Holding | None:
+    def open_resource(self, node: int) -> OpenResource | None:
         """Return the resource that an init, setup or cleanup belongs to."""
-        gate = self._schedule.own[node]
-        return None if gate is None else self._record.holdings.get(gate.shape, gate.index)
+        lifetime = self._schedule.own[node]
+        return None if lifetime is None else self._record.open_resources.get(lifetime.shape, lifetime.index)
 
     def _may_go_on(self, node: int, state: State) -> bool:
         """Whether a node with a state that was given, or left by a former attempt, is to be looked at further."""
@@ -177,7 +177,7 @@ class Pipeline:
         if isinstance(state, Cached) or (isinstance(state, Mapped) and self._schedule.child_index[node] < 0):
             return True
         if state.is_finished():
-            held = self.holding(node)
+            held = self.open_resource(node)
             if held is not None and self._graph.role[self._schedule.task_of[node]] == INIT:
                 held.manager = state.result
             self._schedule.ended(node, verdict_of(state))
@@ -210,10 +210,10 @@ class Pipeline:
             }
         else:
             upstream = self.inputs.states(number, child)
-        gates = self._loop.gate_setups(node)
+        lifetimes = self._loop.lifetime_setups(node)
         for edge, state in upstream.items():
             if not state.is_finished():
-                if edge.upstream_task not in gates:
+                if edge.upstream_task not in lifetimes:
                     return Pending(state.message)
                 upstream[edge] = _ASSUMED  # rule 8 asks before setup has run, as if it had succeeded
         if not task.skip_on_upstream_skip and self._is_without_resource(node):
@@ -229,20 +229,21 @@ class Pipeline:
     def _is_without_resource(self, node: int) -> bool:
         """Whether a setup around a node, or the init of a setup, was skipped: whatever the task says about skips."""
         schedule = self._schedule
-        gate = schedule.own[node]
-        made_by = [] if gate is None or node != gate.setup else [gate.init]
-        gate = schedule.gate_around(node)
-        while gate is not None:
-            if gate.resolved and gate.setup_bad:
-                made_by.append(gate.setup if gate.setup >= 0 else gate.init)
-            gate = gate.outer
+        lifetime = schedule.own[node]
+        made_by = [] if lifetime is None or node != lifetime.setup else [lifetime.init]
+        lifetime = schedule.lifetime_around(node)
+        while lifetime is not None:
+            if lifetime.resolved and lifetime.setup_bad:
+                made_by.append(lifetime.setup if lifetime.setup >= 0 else lifetime.init)
+            lifetime = lifetime.outer
         return any(self._record.current(one).is_skipped() for one in made_by)
 
     def _note_overdue(self, node: int, task: Task) -> None:
         """Rule 3: say that a thread of the block has not let go, although its time is up."""
-        gate = self._schedule.own[node]
-        if gate is not None and gate.busy:
-            text = f"{task.name!r} goes ahead: after {gate.grace_s:g} s of grace a thread of the block has not let go"
+        lifetime = self._schedule.own[node]
+        if lifetime is not None and lifetime.busy:
+            grace = f"after {lifetime.grace_s:g} s of grace"
+            text = f"{task.name!r} goes ahead: {grace} a thread of the block has not let go"
             self._record.note(text, task)
 
     def _without_cleanup(self, number: int, child: int) -> State:
@@ -253,7 +254,9 @@ class Pipeline:
         )
         return reason if isinstance(reason, Skipped) else Skipped("There is nothing to clean up.")
 
-    def _is_kept(self, held: Holding, node: int, number: int, child: int, task: Task, old: State) -> bool:
+    def _is_kept(
+        self, held: OpenResource, node: int, number: int, child: int, task: Task, old: State
+    ) -> bool:
         """Rule 19: ask the author's trigger whether to clean up; settles a cleanup that is not to be made now."""
         if isinstance(old, Retrying):  # it was asked, and said yes
             return False
@@ -266,17 +269,19 @@ class Pipeline:
             return False
         error = refused.result
         if isinstance(error, BaseException) and not isinstance(error, (StateSignal, ENDRUN)):
-            text = f"the trigger of {task.name!r} raised {describe(error)}; the cleanup is made all the same"
+            text = (
+                f"the trigger of {task.name!r} raised {error_text(error)}; the cleanup is made all the same"
+            )
             self._record.note(text, task)
             warn_safely(text)
             return False
         if isinstance(refused, Scheduled) and not (self._loop.cancelling and _waits_for_person(refused)):
             self._change(node, task, old, refused)  # it is asked again
             return True
-        self._record.holdings.closed(held)
+        self._record.open_resources.closed(held)
         self._record.set_block(held, BlockStatus.KEPT)
         held.clean_again = functools.partial(self._loop.clean_again, held)
-        self._loop.keeper.kept(held)
+        self._loop.tracker.kept(held)
         self._record.note(f"the resource of {held.name!r} is kept, as the trigger of its cleanup said", task)
         state = refused if refused.is_finished() else TriggerFailed(refused.message, result=error)
         self._end(node, old, self._told(node, task, old, state))
@@ -314,10 +319,10 @@ class Pipeline:
 
     def _measure(self, node: int) -> int | None:
         """Return how many children a mapped task will get, or None if that is not known before its block is set up."""
-        gates = self._loop.gate_setups(node)
+        lifetimes = self._loop.lifetime_setups(node)
         edges = self._graph.edges_in[node]
         if type(self._record.current(node)) is not Pending or any(
-            edge.mapped and edge.upstream_task in gates for edge in edges
+            edge.mapped and edge.upstream_task in lifetimes for edge in edges
         ):
             return None
         plan = self.inputs.plan_map(node)
@@ -370,18 +375,18 @@ class Pipeline:
                 self._change(node, task, old, Failed(str(error), result=error))
                 return
         self._record.set_task(node, old, running, self.attempts.get(node, 1))
-        held = self.holding(node) if role else None
+        held = self.open_resource(node) if role else None
         if role:
             if held is not None and role == CLEANUP:
                 self._record.set_block(held, BlockStatus.CLOSING)
-                self._loop.keeper.closing(held)
+                self._loop.tracker.closing(held)
             elif held is not None and (role == SETUP or held.block.setup_task is None):
                 self._record.set_block(held, BlockStatus.OPENING)
-                self._loop.keeper.intend(held)
+                self._loop.tracker.intend(held)
             elif held is not None and is_factory(
                 task.run
             ):  # what it makes may need no setup, and be open then
-                self._loop.keeper.intend(held)
+                self._loop.tracker.intend(held)
         call = Call(node, task, task.run, inputs, self.values)
         call.watch, call.held = watch, held
         if run_name is not None:
@@ -403,17 +408,17 @@ class Pipeline:
         name, error = self._loop.ask(values.copy(), run_name_of, task.task_run_name, values, inputs)
         if error is None:
             return name, None
-        return None, Failed(f"The name of its run could not be made: {describe(error)}", result=error)
+        return None, Failed(f"The name of its run could not be made: {error_text(error)}", result=error)
 
     def base_of(self, node: int) -> contextvars.Context | None:
         """Return a copy of the context that the setup of the innermost block around a node has left (rule 16)."""
         schedule = self._schedule
-        gate = schedule.gate_around(node)
-        while gate is not None:
-            base = self._record.holdings.get(gate.shape, gate.index).inner_context()
+        lifetime = schedule.lifetime_around(node)
+        while lifetime is not None:
+            base = self._record.open_resources.get(lifetime.shape, lifetime.index).inner_context()
             if base is not None:
                 return base
-            gate = gate.outer
+            lifetime = lifetime.outer
         return None
 
     def _prepare_lifecycle(self, call: Call, role: int) -> None:
@@ -492,7 +497,7 @@ class Pipeline:
             self._loops
             and outcome.error is None
             and not role
-            and not self._loop.holds.may_stand_at(self._schedule.task_of[node])
+            and not self._loop.breakpoints.may_stand_at(self._schedule.task_of[node])
         ):
             self._loops.pop(node, None)  # what the last turn carried is not kept beside what it came to
 
@@ -526,11 +531,11 @@ class Pipeline:
 
     def keep_resource(self, call: Call, role: int, outcome: Outcome, state: State) -> None:
         """Note what a lifecycle task did to its resource; nothing may come between its end and this."""
-        held = self.holding(call.node)
-        gate = self._schedule.own[call.node]
-        if held is None or gate is None:
+        held = self.open_resource(call.node)
+        lifetime = self._schedule.own[call.node]
+        if held is None or lifetime is None:
             return
-        keeper = self._loop.keeper
+        tracker = self._loop.tracker
         # By the state, as a setup may also give its resource by raising SUCCESS.
         went_well = (
             isinstance(state, Success)
@@ -544,23 +549,23 @@ class Pipeline:
             if role == INIT:
                 held.manager = state.result
                 if not is_setup and is_factory(call.task.run):
-                    keeper.closed(held)  # nothing was open: its setup says again that it begins
+                    tracker.closed(held)  # nothing was open: its setup says again that it begins
             if is_setup:
-                self._record.holdings.opened(held, state.result if role == SETUP else None)
+                self._record.open_resources.opened(held, state.result if role == SETUP else None)
                 before = self._contexts_before.pop(call.node, None)
                 if held.context is not None and before is not None and _is_like(held.context, before):
                     held.context = None
                 self._loop.has_contexts |= held.host is not None or held.context is not None
-                self._schedule.opened(gate)
+                self._schedule.opened(lifetime)
                 self._record.set_block(held, BlockStatus.OPEN)
                 if self._may_have_handle(held):  # which is the user's code
-                    self._loop.in_user_code(self._loop.values.copy(), keeper.opened, held)
+                    self._loop.in_user_code(self._loop.values.copy(), tracker.opened, held)
                 else:
-                    keeper.opened(held)
+                    tracker.opened(held)
             elif role == CLEANUP:
-                self._record.holdings.closed(held)
+                self._record.open_resources.closed(held)
                 self._record.set_block(held, held.cleaned())
-                keeper.closed(held)
+                tracker.closed(held)
         elif is_setup:
             self._record.set_block(held, BlockStatus.LEAKED if held.half else BlockStatus.CLOSED)
             if call.undone:
@@ -569,48 +574,48 @@ class Pipeline:
             else:
                 self._end_half(held, call, outcome.error)
         if call.hook_error is not None:
-            text = f"a hook of {held.name!r} raised {describe(call.hook_error)}; its cleanup was made all the same"
+            text = f"a hook of {held.name!r} raised {error_text(call.hook_error)}; its cleanup was made all the same"
             self._record.note(text, call.task)
             warn_safely(text)
 
-    def _may_have_handle(self, held: Holding) -> bool:
+    def _may_have_handle(self, held: OpenResource) -> bool:
         """Whether a manager has a `handle`; one that raises when it is asked (rule 17) can do without."""
         if _is_plainly_without(held.manager, "handle"):
             return False
         found, error = self._loop.ask(self._loop.values.copy(), hasattr, held.manager, "handle")
         if error is not None and is_declared(held.manager, "handle"):
-            return True  # the keeper will meet it, and say so
+            return True  # the tracker will meet it, and say so
         if error is not None:
-            text = f"the manager of {held.name!r} raised {describe(error)} when it was asked for `handle`"
+            text = f"the manager of {held.name!r} raised {error_text(error)} when it was asked for `handle`"
             self._record.note(text, held.block.init_task)
             warn_safely(f"{text}; if this kernel dies, nobody reclaims its resource")
         return bool(found)
 
-    def _end_half(self, held: Holding, call: Call, error: BaseException | None) -> None:
+    def _end_half(self, held: OpenResource, call: Call, error: BaseException | None) -> None:
         """Rule 13: reclaim what a setup that did not end well may have made, or say that it may be left."""
         reclaim = self.reclaimer(held, call)
         if reclaim is not None:
             failed = self._loop.reclaim(held, reclaim)
             if failed is None:
-                self._loop.keeper.closed(held)
+                self._loop.tracker.closed(held)
             else:
                 held.half.append((0, reclaim, (), {}))
                 self.leak(held, failed, None)
         elif self.may_be_left(held, call, error):
             self._record.set_block(held, BlockStatus.LEAKED)
-            self._loop.keeper.abandoned(held)
+            self._loop.tracker.abandoned(held)
             text = f"the setup of {held.name!r} was cut short; what it had made may be left"
             self._record.note(text, call.task)
             warn_safely(text)
         else:
-            self._loop.keeper.closed(held)
+            self._loop.tracker.closed(held)
 
-    def reclaimer(self, held: Holding, call: Call) -> Callable[[], object] | None:
+    def reclaimer(self, held: OpenResource, call: Call) -> Callable[[], object] | None:
         """Return what reclaims what a setup may have made; None if it has not begun, or its manager cannot."""
-        return self._loop.keeper.reclaimer(held) if call.has_begun else None
+        return self._loop.tracker.reclaimer(held) if call.has_begun else None
 
     @staticmethod
-    def may_be_left(held: Holding, call: Call, error: BaseException | None) -> bool:
+    def may_be_left(held: OpenResource, call: Call, error: BaseException | None) -> bool:
         """Whether nobody knows what a setup has left that ended with an error: it was cut, and undid nothing."""
         if not call.has_begun or error is None or not was_cut(error):
             return False
@@ -675,7 +680,7 @@ class Pipeline:
         self._record.set_task(node, old, state, self.attempts.get(node, 1))
         if isinstance(state, Cached):
             self._record.sources[self._graph.tasks[self._schedule.task_of[node]]] = CACHED
-        if not self._loop.holds.stops_after(node, self._schedule.task_of[node], state):
+        if not self._loop.breakpoints.stops_after(node, self._schedule.task_of[node], state):
             self.end_for_good(node, state)
 
     def end_for_good(self, node: int, state: State) -> None:
@@ -688,7 +693,7 @@ class Pipeline:
             self._loop.retention.ended(node)
 
     def _end_lifecycle(self, node: int, role: int, state: State) -> None:
-        held = self.holding(node)
+        held = self.open_resource(node)
         if held is None:
             return
         if role == CLEANUP:
@@ -700,7 +705,7 @@ class Pipeline:
                 self._record.set_block(held, BlockStatus.SKIPPED)
 
     def leak(
-        self, held: Holding, error: BaseException | None, message: str | None, *, abandoned: bool = False
+        self, held: OpenResource, error: BaseException | None, message: str | None, *, abandoned: bool = False
     ) -> None:
         """Note that a resource was not cleaned up, and say so wherever the run is shown."""
         # Rule 6: the third interrupt raises in the cleanup itself, before the loop reads that the run gives up.
@@ -708,13 +713,13 @@ class Pipeline:
             abandoned = True
         held.error = error or RuntimeError(message or "the cleanup did not succeed")
         held.clean_again = functools.partial(self._loop.clean_again, held)
-        self._record.holdings.closed(held)
+        self._record.open_resources.closed(held)
         self._record.set_block(held, BlockStatus.LEAKED)
         if abandoned:
-            self._loop.keeper.abandoned(held)
+            self._loop.tracker.abandoned(held)
         else:
-            self._loop.keeper.failed(held, held.error)
-        text = f"cleanup of {held.name!r} failed, its resource may be left: {describe(held.error)}"
+            self._loop.tracker.failed(held, held.error)
+        text = f"cleanup of {held.name!r} failed, its resource may be left: {error_text(held.error)}"
         self._record.note(text, held.block.cleanup_task)
         warn_safely(text)
 
@@ -727,7 +732,7 @@ class Pipeline:
         self._schedule.ended(node, CANCELLED)
 
 
-def opens_at_init(held: Holding, manager: object) -> bool:
+def opens_at_init(held: OpenResource, manager: object) -> bool:
     """Tell whether the init of a block is its setup: that of a manager without `setup`; of none, whether it may be."""
     if held.block.setup_task is None:
         return True

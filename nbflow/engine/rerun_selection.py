@@ -17,14 +17,14 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from nbflow.core.states import Cancelled, Failed, Mapped, State, TriggerFailed
-from nbflow.engine.frozen import CLEANUP, ORDINARY
+from nbflow.engine.compiled_graph import CLEANUP, ORDINARY
 from nbflow.engine.plan import COMPUTED, EDITED, STICKY
 from nbflow.engine.reuse import NoReuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from nbflow.engine.frozen import FrozenGraph
+    from nbflow.engine.compiled_graph import CompiledGraph
 
 ALL, FAILED, STALE = "all", "failed", "stale"
 Children = frozenset[int] | None  # None: all of them
@@ -49,7 +49,7 @@ class Last(NamedTuple):
     files: tuple[tuple[int, str], ...] = ()
 
 
-class Closure:
+class RerunSelection:
     """What runs: `runs` has the node of each task that does, and which of its children; `why` says why.
 
     Args:
@@ -73,7 +73,7 @@ class Closure:
 
     def __init__(
         self,
-        graph: FrozenGraph,
+        graph: CompiledGraph,
         last: Sequence[Last | None],
         *,
         what: str,

@@ -9,17 +9,17 @@ from nbflow.core.manager import is_declared, takes_outcome
 from nbflow.core.outcome import BlockOutcome
 from nbflow.core.states import Failed, Mapped, Skipped, State, Success, TriggerFailed
 from nbflow.engine.attempt import run_coroutine
-from nbflow.engine.frozen import CLEANUP
+from nbflow.engine.compiled_graph import CLEANUP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from nbflow.engine.attempt import Call
-    from nbflow.engine.blocks import Holding
+    from nbflow.engine.open_resources import OpenResource
     from nbflow.engine.record import Record
 
 
-def outcome_of(record: Record, held: Holding) -> BlockOutcome:
+def outcome_of(record: Record, held: OpenResource) -> BlockOutcome:
     """Return how the tasks inside a block ended, for one element of a mapped block as far as that is concerned."""
     found: dict[str, list[Any]] = {"succeeded": [], "failed": [], "cancelled": [], "skipped": []}
     errors: list[BaseException] = []
@@ -64,7 +64,7 @@ def _error_of(state: State) -> BaseException | None:
     return state.result if isinstance(state.result, BaseException) else None
 
 
-def _method_of(call: Call, held: Holding, name: str) -> Any:
+def _method_of(call: Call, held: OpenResource, name: str) -> Any:
     """Return a method of a manager, or None; a manager that raises when it is asked keeps its cleanup (rule 17)."""
     try:
         return getattr(held.manager, name, None)
@@ -74,7 +74,7 @@ def _method_of(call: Call, held: Holding, name: str) -> Any:
         return None
 
 
-def tell_outcome(call: Call, held: Holding, outcome: Callable[[], BlockOutcome]) -> None:
+def tell_outcome(call: Call, held: OpenResource, outcome: Callable[[], BlockOutcome]) -> None:
     """Let the call of a cleanup know the outcome if it asks, and have a hook called before it.
 
     The manager's `on_success` or `on_failure` is called once, and cannot prevent the cleanup.

@@ -8,7 +8,7 @@ from nbflow import Flow, resource_manager, task
 
 
 class Recorder:
-    """A keeper that writes down what it is told."""
+    """A tracker that writes down what it is told."""
 
     def __init__(self, lines):
         self._lines = lines

@@ -1,8 +1,8 @@
-"""The pipeline's way in one function, for the tasks that nothing can refuse, reuse, hold, limit or watch.
+"""The task runner's way in one function, for the tasks that nothing can refuse, reuse, hold, limit or watch.
 
-Most tasks are such, and in a run that calls them itself the hops between run loop, pipeline, record and scheduler
-would cost more than all that they do. Whatever is out of the ordinary (`FrozenGraph.is_simple` and what `take` asks)
-is left to the pipeline before anything was done about it, and so is whatever does not end in plain success.
+Most tasks are such, and in a run that calls them itself the hops between run loop, task runner, record and scheduler
+would cost more than all that they do. Whatever is out of the ordinary (`CompiledGraph.is_simple` and what `take` asks)
+is left to the task runner before anything was done about it, and so is whatever does not end in plain success.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.states import Mapped, Pending, Running, State, Success, plain
 from nbflow.engine.attempt import Call, perform, perform_on_worker
 from nbflow.engine.events import TOLD_SUCCESS
-from nbflow.engine.followed import ATOMS, NUMBERS, Watch
 from nbflow.engine.nodes import RUNNING
+from nbflow.engine.object_versions import ATOMS, NUMBERS, Watch
 
 if TYPE_CHECKING:
-    from nbflow.engine.pipeline import Pipeline
     from nbflow.engine.run_loop import RunLoop
+    from nbflow.engine.task_runner import TaskRunner
 
 
-class Shortcut:
+class FastPath:
     """Takes simple nodes from Pending to their end, all but the call itself on the run's thread."""
 
-    def __init__(self, loop: RunLoop, pipeline: Pipeline) -> None:
+    def __init__(self, loop: RunLoop, task_runner: TaskRunner) -> None:
         self._loop = loop
         self._graph = loop.graph
         self._record = loop.record
         self._schedule = loop.schedule
-        self._inputs = pipeline.inputs
-        self._values = pipeline.values
-        self._base_of = pipeline.base_of
-        self._attempts = pipeline.attempts
+        self._inputs = task_runner.inputs
+        self._values = task_runner.values
+        self._base_of = task_runner.base_of
+        self._attempts = task_runner.attempts
         self._gives_back = loop.retention.gives_back
         self._running = Running("Starting task run.")  # of all of them: it says nothing about any
 
@@ -72,7 +72,7 @@ class Shortcut:
             state = parent.map_states[child]
             try:
                 inputs = self._inputs.values(number, child)
-            except Exception:  # noqa: BLE001 - the pipeline will meet it again, and say so
+            except Exception:  # noqa: BLE001 - the task runner will meet it again, and say so
                 return None
         else:
             if graph.is_map[number]:
@@ -96,7 +96,7 @@ class Shortcut:
         if not (all_fixed or (child >= 0 and ATOMS.issuperset(map(id, map(type, inputs.values()))))):
             try:
                 watch = self._loop.hand_over(node, task, inputs)
-            except Exception:  # noqa: BLE001 - the pipeline will meet it again, and say so
+            except Exception:  # noqa: BLE001 - the task runner will meet it again, and say so
                 return None
         call = Call(node, task, task.run, inputs, self._values)
         if watch is not None:

@@ -10,8 +10,8 @@ import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.core.states import Failed, Mapped, Paused, Pending, Skipped, State, Success, TriggerFailed
-from nbflow.engine.describe import describe
-from nbflow.engine.frozen import CLEANUP, ORDINARY
+from nbflow.engine.compiled_graph import CLEANUP, ORDINARY
+from nbflow.engine.error_text import error_text
 from nbflow.engine.nodes import DONE, EXPANDED, HELD, READY, RUNNING, SKIPPED, SUCCEEDED, WAITING
 from nbflow.engine.renewal import renew, renew_manager
 from nbflow.errors import BreakpointError, NotHeldError, SetResultError
@@ -50,7 +50,7 @@ def why_no_value(state: State) -> str:
     )
 
 
-class Holds:
+class Breakpoints:
     """The breakpoints of a run, and the tasks at which it stands still.
 
     Attributes:
@@ -114,10 +114,10 @@ class Holds:
         if when is None:
             return True
         task = self._loop.graph.tasks[number]
-        values = self._loop.pipeline.values(node, task)
+        values = self._loop.task_runner.values(node, task)
         found, error = self._loop.ask(values, when, **_asked_for(when, inputs))
         if error is not None:  # it stands still, so that the condition can be looked at
-            self._loop.record.note(f"the breakpoint at {task.name!r} raised {describe(error)}", task)
+            self._loop.record.note(f"the breakpoint at {task.name!r} raised {error_text(error)}", task)
             return True
         return bool(found)
 
@@ -147,7 +147,7 @@ class Holds:
             self._passed.add(node)
             self._loop.schedule.release(node)
         else:
-            self._loop.pipeline.end_for_good(node, self._loop.record.current(node))
+            self._loop.task_runner.end_for_good(node, self._loop.record.current(node))
         return True
 
     def let_all_go(self) -> None:
@@ -170,17 +170,17 @@ class Holds:
         if node not in self.at:
             raise NotHeldError(task.name, type(loop.record.current(node)).__name__)
         number, child = loop.schedule.task_of[node], loop.schedule.child_index[node]
-        held = loop.pipeline.holding(node)
+        held = loop.task_runner.open_resource(node)
         if held is not None and held.manager is not None:
             renew_manager(held.manager)
-        inputs = loop.pipeline.inputs.values(number, child)
+        inputs = loop.task_runner.inputs.values(number, child)
         if self.at[node] != BEFORE:
             loop.home.refuse_again(number, child, inputs)
         renew(task, inputs)
         why = self.at.pop(node)
         self._passed.add(node)
         if why != BEFORE:
-            loop.pipeline.attempts[node] = loop.pipeline.attempts.get(node, 1) + 1
+            loop.task_runner.attempts[node] = loop.task_runner.attempts.get(node, 1) + 1
             loop.record.set_task(node, loop.record.current(node), Pending("To be tried again."))
         loop.schedule.release(node, at_once=True)
 
@@ -218,7 +218,7 @@ class Holds:
         if source:
             loop.record.sources[task] = source
             loop.home.keep_original(task, state.result)
-        loop.record.set_task(node, old, state, loop.pipeline.attempts.get(node, 1))
+        loop.record.set_task(node, old, state, loop.task_runner.attempts.get(node, 1))
         if phase != DONE:
             self.at.pop(node, None)
             schedule.ended(node, verdict)
@@ -228,7 +228,7 @@ class Holds:
     def state(self) -> State:
         """Return the state of the run that stands still: it says at what, and what it holds open."""
         at = f" ({self.names()})" if self.at else ""
-        held = ", ".join(held.name for held in self._loop.record.holdings.owing())
+        held = ", ".join(held.name for held in self._loop.record.open_resources.owing())
         return Paused(f"The run stands still{at}{f'; open: {held}' if held else ''}.")
 
 

@@ -14,13 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nbflow.core.code import fingerprint_of
 from nbflow.core.context import context_without_work
 from nbflow.core.states import Mapped, Paused, State
-from nbflow.engine.closure import ALL
-from nbflow.engine.compare import Comparison, compare
-from nbflow.engine.events import told, warn_safely
-from nbflow.engine.forks import in_child
-from nbflow.engine.frozen import CLEANUP
-from nbflow.engine.given_parameters import START_OPTIONS, takes_parameters
-from nbflow.engine.holds import (
+from nbflow.engine.breakpoints import (
     AFTER,
     BEFORE,
     EDITED,
@@ -29,12 +23,18 @@ from nbflow.engine.holds import (
     check_condition,
     why_no_value,
 )
+from nbflow.engine.compare import Comparison, compare
+from nbflow.engine.compiled_graph import CLEANUP
+from nbflow.engine.events import told, warn_safely
+from nbflow.engine.forks import in_child
+from nbflow.engine.given_parameters import START_OPTIONS, takes_parameters
 from nbflow.engine.interrupts import Guard
 from nbflow.engine.nodes import DONE
-from nbflow.engine.past import CodeNotes, match
 from nbflow.engine.renewal import warn_of_rivals
+from nbflow.engine.rerun_selection import ALL
 from nbflow.engine.results import Results
 from nbflow.engine.retention import FORGOTTEN
+from nbflow.engine.run_history import CodeNotes, match
 from nbflow.engine.run_loop import Answer
 from nbflow.engine.termination import THREADS_S, Terminator, wait_for_cleanups
 from nbflow.errors import (
@@ -54,13 +54,13 @@ if TYPE_CHECKING:
 
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
-    from nbflow.engine.blocks import BlockStatus
     from nbflow.engine.capture import TaskLog
+    from nbflow.engine.compiled_graph import CompiledGraph
     from nbflow.engine.events import Event, Listener
     from nbflow.engine.executor import Executor
-    from nbflow.engine.filerecord import FileRecord
+    from nbflow.engine.file_record import FileRecord
     from nbflow.engine.files import TaskFiles
-    from nbflow.engine.frozen import FrozenGraph
+    from nbflow.engine.open_resources import BlockStatus
     from nbflow.engine.plan import Plan
     from nbflow.engine.run_loop import RunLoop
     from nbflow.engine.value_facts import ValueFacts
@@ -107,7 +107,7 @@ class Run:
         self.id = loop.record.id
         self.number = number
         self.flow = flow
-        self.graph: FrozenGraph = loop.graph
+        self.graph: CompiledGraph = loop.graph
         self.parameters = parameters
         self._loop = loop
         self._record = loop.record
@@ -204,17 +204,17 @@ class Run:
     @property
     def block_status(self) -> dict[Block, BlockStatus]:
         """Where each block's resource is in its life."""
-        return {block: self._record.holdings.status(block) for block in self.graph.blocks}
+        return {block: self._record.open_resources.status(block) for block in self.graph.blocks}
 
     @property
     def open_resources(self) -> list[str]:
         """The names of the resources that are open now, opened last first."""
-        return [held.name for held in self._record.holdings.owing()]
+        return [held.name for held in self._record.open_resources.owing()]
 
     @property
     def cleanup_failures(self) -> dict[Block, BaseException]:
         """The error of each block whose cleanup failed, so that its resource may be left."""
-        return self._record.holdings.failures()
+        return self._record.open_resources.failures()
 
     @property
     def timings(self) -> dict[Task, tuple[float, float | None]]:
@@ -345,29 +345,29 @@ class Run:
     @property
     def hold_on_failure(self) -> bool:
         """Whether the run stands still when a task fails, with its resources open; may be set at any time."""
-        return self._loop.holds.on_failure
+        return self._loop.breakpoints.on_failure
 
     @hold_on_failure.setter
     def hold_on_failure(self, value: bool) -> None:
-        self._loop.holds.on_failure = bool(value)
+        self._loop.breakpoints.on_failure = bool(value)
 
     @property
     def hold_limit_s(self) -> float | None:
         """After how many seconds of standing still the run is cancelled and cleaned up; None: never."""
-        return self._loop.holds.limit_s
+        return self._loop.breakpoints.limit_s
 
     @hold_limit_s.setter
     def hold_limit_s(self, value: float | None) -> None:
         if value is not None and value <= 0:
             raise OptionError(f"hold_limit_s is {value!r}; give seconds above 0, or None for no limit")
-        self._loop.holds.limit_s = value
+        self._loop.breakpoints.limit_s = value
         self._loop.post(self._loop.limit_hold)  # it may stand still already
 
     @property
     def held(self) -> list[Task]:
         """The tasks at which the run stands still: failed, or at a breakpoint."""
         schedule = self._loop.schedule
-        nodes = tuple(self._loop.holds.at)
+        nodes = tuple(self._loop.breakpoints.at)
         return list(dict.fromkeys(self.graph.tasks[schedule.task_of[node]] for node in nodes))
 
     def break_at(self, task: Task, when: Callable[..., object] | None = None, *, after: bool = False) -> None:
@@ -395,7 +395,7 @@ class Run:
             check_condition(when, task, keys | set(self.graph.constants.get(task, ())))
         made = Breakpoint(AFTER if after else BEFORE, when)
         self._breakpoints[task] = (*self._breakpoints.get(task, ()), made)
-        self._loop.post(self._loop.holds.break_at, number, made)
+        self._loop.post(self._loop.breakpoints.break_at, number, made)
 
     def clear_break(self, task: Task) -> None:
         """Forget the breakpoints at `task`.
@@ -405,7 +405,7 @@ class Run:
         """
         number = self._node(task)
         self._breakpoints.pop(task, None)
-        self._loop.post(self._loop.holds.clear_break, number)
+        self._loop.post(self._loop.breakpoints.clear_break, number)
 
     @property
     def breakpoints(self) -> dict[Task, tuple[Breakpoint, ...]]:
@@ -429,7 +429,7 @@ class Run:
         """
         warn_of_rivals([task])
         node = self._child(task, index)
-        self._mend(self._loop.holds.retry, node, waits=wait)
+        self._mend(self._loop.breakpoints.retry, node, waits=wait)
         self.code.note(task)
         return self._loop.record.current(node)
 
@@ -440,7 +440,7 @@ class Run:
             SetResultError: If it is running, or what takes its value has begun already.
             UnknownTaskError: If the run has no such task, or no such child of it.
         """
-        self._mend(self._loop.holds.set_result, self._child(task, index), value)
+        self._mend(self._loop.breakpoints.set_result, self._child(task, index), value)
 
     def skip(self, task: Task, index: int | None = None) -> None:
         """Leave out a task that has not run; of a held one that failed, go on as if it had been left out.
@@ -449,7 +449,7 @@ class Run:
             SetResultError: If it is running or has ended.
             UnknownTaskError: If the run has no such task, or no such child of it.
         """
-        self._mend(self._loop.holds.skip, self._child(task, index))
+        self._mend(self._loop.breakpoints.skip, self._child(task, index))
 
     def pin(self, task: Task) -> None:
         """Keep the value of a task that has ended well: a rerun takes it over, whatever has changed.
@@ -488,7 +488,7 @@ class Run:
         """
         node = self._child(task, index)
         schedule = self._loop.schedule
-        return self._loop.pipeline.inputs.values(schedule.task_of[node], schedule.child_index[node])
+        return self._loop.task_runner.inputs.values(schedule.task_of[node], schedule.child_index[node])
 
     def debug(self, task: Task, index: int | None = None) -> None:
         """Open the post-mortem debugger where a task failed; in a held run its resources are still open.
@@ -662,7 +662,7 @@ class Run:
         if not self.is_finished:
             raise RunNotFinishedError(self.number, self.graph.name)
         with self._retrying:
-            for held in self._record.holdings.failed():
+            for held in self._record.open_resources.failed():
                 error = self._loop.clean_again(held)
                 if isinstance(error, CleanupRunningError):
                     warn_safely(str(error))
@@ -680,7 +680,7 @@ class Run:
                 raise UnknownTaskError(f"{task.name}[{index}]", self.graph.name)
             return node
         if index is None:
-            held = [child for child in children if child in self._loop.holds.at]
+            held = [child for child in children if child in self._loop.breakpoints.at]
             return held[0] if held else node
         if not 0 <= index < len(children):
             raise UnknownTaskError(f"{task.name}[{index}]", self.graph.name)
@@ -814,7 +814,7 @@ class Run:
     @property
     def has_open_blocks(self) -> bool:
         """Whether a block is being set up, is open or is being cleaned up."""
-        return bool(self._record.holdings.alive())
+        return bool(self._record.open_resources.alive())
 
 
 def watch_for_end() -> None:

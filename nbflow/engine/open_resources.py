@@ -42,7 +42,7 @@ _LOUDEST = (
 )
 
 
-class Holding:
+class OpenResource:
     """One resource of a run. It owes a cleanup from the moment `owes_cleanup` is set until it is cleared.
 
     The manager and the resource are kept here, apart from the tasks' states: a state handler may turn a state
@@ -105,36 +105,36 @@ class Holding:
         return self.block.name if self.index < 0 else f"{self.block.name}[{self.index}]"
 
 
-class Holdings:
+class OpenResources:
     """All resources of a run, by shape number and element; changed by the run's thread only."""
 
     def __init__(self, blocks: tuple[Block, ...]) -> None:
         self._blocks = blocks
-        self._all: dict[tuple[int, int], Holding] = {}
-        self._of: dict[Block, list[Holding]] = {}
-        self._open: dict[Holding, None] = {}
+        self._all: dict[tuple[int, int], OpenResource] = {}
+        self._of: dict[Block, list[OpenResource]] = {}
+        self._open: dict[OpenResource, None] = {}
 
-    def get(self, shape: int, index: int) -> Holding:
+    def get(self, shape: int, index: int) -> OpenResource:
         """Return the holding of one resource, made when first asked for."""
         held = self._all.get((shape, index))
         if held is None:
-            held = self._all[shape, index] = Holding(self._blocks[shape], index)
+            held = self._all[shape, index] = OpenResource(self._blocks[shape], index)
             self._of.setdefault(held.block, []).append(held)
         return held
 
-    def opened(self, held: Holding, resource: object) -> None:
+    def opened(self, held: OpenResource, resource: object) -> None:
         """Note that setup gave a resource, which owes a cleanup from now on."""
         held.resource = resource
         held.owes_cleanup = held.is_open = True
         held.turn.is_done = False
         self._open[held] = None
 
-    def closed(self, held: Holding) -> None:
+    def closed(self, held: OpenResource) -> None:
         """Note that the cleanup was made, or that it failed for good."""
         held.owes_cleanup = False
         self._open.pop(held, None)
 
-    def owing(self) -> list[Holding]:
+    def owing(self) -> list[OpenResource]:
         """Return what is open and has not been cleaned up, opened last first."""
         return list(reversed(tuple(self._open)))
 
@@ -143,12 +143,12 @@ class Holdings:
         for held in self._all.values():
             held.host = held.context = None
 
-    def alive(self) -> list[Holding]:
+    def alive(self) -> list[OpenResource]:
         """Return what may be alive: being set up, open, being cleaned up."""
         lives = (BlockStatus.OPENING, BlockStatus.OPEN, BlockStatus.CLOSING)
         return [held for held in tuple(self._all.values()) if held.owes_cleanup or held.status in lives]
 
-    def failed(self) -> list[Holding]:
+    def failed(self) -> list[OpenResource]:
         """Return the resources whose cleanup failed, which may be left, opened last first."""
         return [held for held in reversed(tuple(self._all.values())) if held.error is not None]
 

@@ -10,14 +10,14 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from nbflow.core.edge import Edge
+from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.files import FileState, difference, shown
-from nbflow.engine.frozen import ORDINARY
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    from nbflow.engine.compiled_graph import CompiledGraph
     from nbflow.engine.files import TaskFiles
-    from nbflow.engine.frozen import FrozenGraph
 
 __all__ = ["FileHistory", "is_cell", "tie"]
 
@@ -118,7 +118,7 @@ class FileHistory:
         return self._changes[key]
 
 
-def tie(graph: FrozenGraph, history: FileHistory, *, only_cells: bool = False) -> None:
+def tie(graph: CompiledGraph, history: FileHistory, *, only_cells: bool = False) -> None:
     """Let tasks of `graph` that read a file come after those that wrote it.
 
     Args:
@@ -140,12 +140,12 @@ def tie(graph: FrozenGraph, history: FileHistory, *, only_cells: bool = False) -
     graph.file_ties = tuple(ties)
 
 
-def is_cell(graph: FrozenGraph, node: int) -> bool:
+def is_cell(graph: CompiledGraph, node: int) -> bool:
     """Tell whether a task is one that a cell became."""
     return getattr(vars(graph.tasks[node]).get("run"), "keeps_order", False) is True
 
 
-def _comes_after(graph: FrozenGraph, node: int, other: int) -> bool:
+def _comes_after(graph: CompiledGraph, node: int, other: int) -> bool:
     seen, left = {node}, [node]
     while left:
         for up in graph.upstream[left.pop()]:

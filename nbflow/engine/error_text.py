@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def describe(error: BaseException | None) -> str:
+def error_text(error: BaseException | None) -> str:
     """Return the repr of an exception; its type's name if the repr raises, as that of a strange argument may."""
     try:
         return repr(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Gate:
+class ResourceLifetime:
     """The lifetime of one resource: of a block, or of one element of a mapped block (`index` >= 0).
 
     `resolved` means that setup has ended, well or not, so that members may be looked at; `open` that it ended well.
@@ -36,7 +36,7 @@ class Gate:
         self,
         shape: int,
         index: int,
-        outer: Gate | None,
+        outer: ResourceLifetime | None,
         init: int,
         setup: int,
         cleanup: int,

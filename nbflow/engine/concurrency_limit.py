@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 Holder = TypeVar("Holder", bound=Hashable)
 
 
-class Places(Generic[Holder]):
+class ConcurrencyLimit(Generic[Holder]):
     """A limited number of places; a holder that has one may ask again.
 
     Example:
-        >>> places = Places(1)
-        >>> places.take("a"), places.take("b"), places.leave("a", wants=lambda holder: True)
+        >>> limit = ConcurrencyLimit(1)
+        >>> limit.acquire("a"), limit.acquire("b"), limit.release("a", wants=lambda holder: True)
         (True, False, 'b')
     """
 
@@ -26,7 +26,7 @@ class Places(Generic[Holder]):
         self._taken: set[Holder] = set()
         self._waiting: deque[Holder] = deque()
 
-    def take(self, holder: Holder) -> bool:
+    def acquire(self, holder: Holder) -> bool:
         """Give `holder` a place, or let it wait for one."""
         if holder in self._taken:
             return True
@@ -36,7 +36,7 @@ class Places(Generic[Holder]):
         self._waiting.append(holder)
         return False
 
-    def leave(self, holder: Holder, wants: Callable[[Holder], bool]) -> Holder | None:
+    def release(self, holder: Holder, wants: Callable[[Holder], bool]) -> Holder | None:
         """Take the place of `holder` back, if it had one, and return the next that still wants one.
 
         The next has no place yet: it is to ask again.

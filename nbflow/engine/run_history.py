@@ -13,11 +13,11 @@ from nbflow.core.code import Reader, change, newest_root
 from nbflow.core.collections import Constant
 from nbflow.core.memory import Memory
 from nbflow.core.sameness import same_contents
-from nbflow.engine.closure import Last
+from nbflow.engine.compiled_graph import CLEANUP, ORDINARY
 from nbflow.engine.events import warn_safely
-from nbflow.engine.filehistory import FileHistory, tie
-from nbflow.engine.frozen import CLEANUP, ORDINARY
+from nbflow.engine.file_history import FileHistory, tie
 from nbflow.engine.plan import COMPUTED
+from nbflow.engine.rerun_selection import Last
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from nbflow.core.edge import Edge
     from nbflow.core.states import State
     from nbflow.core.task import Task
-    from nbflow.engine.filerecord import FileRecord
-    from nbflow.engine.frozen import FrozenGraph
+    from nbflow.engine.compiled_graph import CompiledGraph
+    from nbflow.engine.file_record import FileRecord
 
 Timings = dict["Task", tuple[float, float | None]]
 Origin = tuple[Memory, "Task"]
@@ -84,7 +84,7 @@ def _memory_of(tasks: Sequence[Task]) -> Memory:
         return Memory(())
 
 
-class Past:
+class RunHistory:
     """A run as the tasks of a newer graph see it.
 
     Args:
@@ -98,8 +98,8 @@ class Past:
 
     def __init__(
         self,
-        graph: FrozenGraph,
-        before: FrozenGraph,
+        graph: CompiledGraph,
+        before: CompiledGraph,
         *,
         states: Mapping[Task, State],
         sources: Mapping[Task, str],
@@ -185,7 +185,7 @@ class Past:
 
     @staticmethod
     def _tie(
-        graph: FrozenGraph, edge: Edge, upstream: Task | None
+        graph: CompiledGraph, edge: Edge, upstream: Task | None
     ) -> tuple[Task | None, str | None, bool, bool] | None:
         """Return what counts of an edge; nothing of those that only tie a block's tasks to its resource, or files."""
         if edge.key is None and (
@@ -230,7 +230,7 @@ def _change_of_names(task: Task, old: Task) -> str:
     return "it gives other names"
 
 
-def match(graph: FrozenGraph, before: FrozenGraph) -> list[Task | None]:
+def match(graph: CompiledGraph, before: CompiledGraph) -> list[Task | None]:
     """Return for each node of `graph` the task that had its place in `before`."""
     found: list[Task | None] = [task if task in before.index else None for task in graph.tasks]
     missing = [node for node, task in enumerate(found) if task is None]
@@ -252,7 +252,7 @@ class Durations:
         runs: The runs to look at, as (graph, states, timings), newest first.
     """
 
-    def __init__(self, runs: Iterable[tuple[FrozenGraph, Mapping[Task, State], Timings]]) -> None:
+    def __init__(self, runs: Iterable[tuple[CompiledGraph, Mapping[Task, State], Timings]]) -> None:
         self._runs = list(runs)
         self._by_slug: dict[int, dict[str, Task]] = {}
 
@@ -265,7 +265,7 @@ class Durations:
                 return max(0.0, ended - begun)
         return None
 
-    def _named(self, number: int, graph: FrozenGraph) -> dict[str, Task]:
+    def _named(self, number: int, graph: CompiledGraph) -> dict[str, Task]:
         if number not in self._by_slug:
             self._by_slug[number] = {graph.slugs[task]: task for task in graph.tasks}
         return self._by_slug[number]

@@ -10,22 +10,24 @@ from typing import TYPE_CHECKING
 from nbflow.engine.nodes import DONE, FAILED, SKIPPED, SUCCEEDED, Nodes
 
 if TYPE_CHECKING:
-    from nbflow.engine.gate import Gate
+    from nbflow.engine.resource_lifetime import ResourceLifetime
 
 
-class Outlook(Nodes):
-    """Looks ahead, at the counts and gates of `Nodes`; changes nothing."""
+class Lookahead(Nodes):
+    """Looks ahead, at the counts and lifetimes of `Nodes`; changes nothing."""
 
-    def _awaited(self, node: int) -> Gate | None:
+    def _awaited(self, node: int) -> ResourceLifetime | None:
         """Return the innermost resource around a node that is still to be set up."""
-        gate = self.gate_around(node)
-        while gate is not None and gate.resolved:  # one inside may be first, when its init fails early
-            gate = gate.outer
-        return gate
+        lifetime = self.lifetime_around(node)
+        while (
+            lifetime is not None and lifetime.resolved
+        ):  # one inside may be first, when its init fails early
+            lifetime = lifetime.outer
+        return lifetime
 
-    def _is_empty(self, gate: Gate) -> bool:
+    def _is_empty(self, lifetime: ResourceLifetime) -> bool:
         """Whether nothing is inside, so that it is opened for its own sake."""
-        return not self.graph.shapes[gate.shape].members
+        return not self.graph.shapes[lifetime.shape].members
 
     def _is_doomed(self, node: int) -> bool:
         """Whether a node will not run, whatever its block's setup gives (rule 8 needs to know beforehand)."""
@@ -48,11 +50,11 @@ class Outlook(Nodes):
             for up in self.graph.upstream[task]
         ):
             return False  # the trigger sees the children, the counts one verdict of them all
-        gate = self.home[node]
-        while gate is not None:  # the counts know nothing of setups, and one around has failed
-            if gate.setup_bad:
+        lifetime = self.home[node]
+        while lifetime is not None:  # the counts know nothing of setups, and one around has failed
+            if lifetime.setup_bad:
                 return self.graph.is_plain[task] and failed > 0
-            gate = gate.outer
+            lifetime = lifetime.outer
         count = len(self.graph.upstream[task])
         return rule(count, count - bad, skipped, failed) != "run"
 

@@ -38,7 +38,7 @@ class Shape(NamedTuple):
     max_concurrent: int | None
 
 
-class FrozenGraph:
+class CompiledGraph:
     """A flow's graph, frozen and numbered.
 
     `tasks` is in start order: topological, ties by declaration. Task *i* is node *i* of the scheduler.
@@ -96,7 +96,7 @@ class FrozenGraph:
         self.count_rules: list[CountRule | None] = []
         self.limits: dict[int, int] = {}
         self.free: list[bool] = []
-        self.file_edges: set[Edge] = set()  # edges of this graph alone: see `nbflow.engine.filehistory`
+        self.file_edges: set[Edge] = set()  # edges of this graph alone: see `nbflow.engine.file_history`
         self.file_ties: tuple[tuple[int, int], ...] = ()  # who writes what others read or write again
         for task, is_flattened in zip(tasks, wiring.is_flattened, strict=True):
             self._add(task, is_flattened)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.filehistory import FileHistory, is_cell, tie
-from nbflow.engine.past import match
+from nbflow.engine.file_history import FileHistory, is_cell, tie
+from nbflow.engine.run_history import match
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nbflow.engine.compiled_graph import CompiledGraph
     from nbflow.engine.files import TaskFiles
-    from nbflow.engine.frozen import FrozenGraph
 
 __all__ = ["keep_order_of_cells"]
 
 _MOST_RUNS = 5
 
 
-def keep_order_of_cells(graph: FrozenGraph, runs: Sequence[Any]) -> None:
+def keep_order_of_cells(graph: CompiledGraph, runs: Sequence[Any]) -> None:
     """Let cells' tasks come after those that wrote what they read, as far as earlier runs have seen it.
 
     Args:
