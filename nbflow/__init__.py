@@ -16,6 +16,7 @@ from typing import Any
 from nbflow import cache_validators, executors, signals, states, triggers
 from nbflow._version import __version__
 from nbflow.core.annotations import flatten, mapped, unmapped
+from nbflow.core.block_outcome import BlockOutcome
 from nbflow.core.collections import Constant, Dict, List, Set, Tuple, as_task
 from nbflow.core.context import context
 from nbflow.core.control import CompareValue, Merge, case, ifelse, merge, switch
@@ -24,7 +25,6 @@ from nbflow.core.edge import Edge
 from nbflow.core.filter import FilterTask
 from nbflow.core.function_task import FunctionTask, task
 from nbflow.core.mapping import apply_map
-from nbflow.core.outcome import BlockOutcome
 from nbflow.core.parameter import Parameter
 from nbflow.core.resource import ResourceManager, resource_cleanup_trigger, resource_manager
 from nbflow.core.tags import tags

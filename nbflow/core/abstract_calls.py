@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.abstract_frame import Frame
 from nbflow.core.abstract_heap import ATOM, NOTHING, OUTER, Heap, MayChangeError, Obj, Value
-from nbflow.core.anatomy import content_of
+from nbflow.core.codehash.introspect import content_of
 from nbflow.core.ownership import is_ours
 from nbflow.core.pure_calls import (
     ALIAS,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.fingerprint import fingerprint
-from nbflow.core.sameness import same_values
+from nbflow.core.safe_equality import same_values
 
 if TYPE_CHECKING:
     from nbflow.core.states import Cached

@@ -10,7 +10,7 @@ import sys
 from types import BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.anatomy import MANY, NOTHING, all_names, content_of, inside_of, is_a
+from nbflow.core.codehash.introspect import MANY, NOTHING, all_names, content_of, inside_of, is_a
 from nbflow.core.ownership import is_ours
 from nbflow.core.task import Task
 from nbflow.core.value_type import type_of

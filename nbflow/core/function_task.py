@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any, overload
 
 from nbflow.core import signature
-from nbflow.core.definitions import remember
+from nbflow.core.redefinition import remember
 from nbflow.core.task import Task
 from nbflow.errors import OptionTypeError
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 from nbflow.core.collections import Constant, as_task, contains_task
 from nbflow.core.context import context, thread
 from nbflow.core.edge import Edge
+from nbflow.core.observed_set import ObservedSet
 from nbflow.core.parameter import Parameter
 from nbflow.core.task import Task
 from nbflow.core.topology import Topology
-from nbflow.core.watched import WatchedSet
 from nbflow.errors import (
     ArgumentTakenError,
     CycleError,
@@ -152,8 +152,8 @@ class Graph(Topology):
         new._reference_tasks = set(self._reference_tasks)
         new._declared = dict(self._declared)
         new._edge_list = list(self._edge_list)
-        new._tasks = WatchedSet(new._declared)
-        new._edges = WatchedSet(new._edge_list)
+        new._tasks = ObservedSet(new._declared)
+        new._edges = ObservedSet(new._edge_list)
         new._in = {task: list(edges) for task, edges in self._in.items()}
         new._out = {task: list(edges) for task, edges in self._out.items()}
         new._slug_numbers = dict(self._slug_numbers)

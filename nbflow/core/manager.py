@@ -12,7 +12,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.context import thread
-from nbflow.core.definitions import newest
+from nbflow.core.redefinition import newest
 from nbflow.core.wrapped import (
     AsyncGeneratorManager,
     ContextManager,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, overload
 
 from nbflow.core.block import Block, check_scope
 from nbflow.core.context import context
-from nbflow.core.definitions import remember
 from nbflow.core.manager import check_manager, maker_of
 from nbflow.core.options import checked_limit
+from nbflow.core.redefinition import remember
 from nbflow.core.resource_tasks import (
     ResourceCleanupTask,
     ResourceInitTask,

@@ -9,9 +9,9 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core import signals
+from nbflow.core.block_outcome import BlockOutcome
 from nbflow.core.context import thread
 from nbflow.core.manager import has_setup, maker_of, takes_outcome
-from nbflow.core.outcome import BlockOutcome
 from nbflow.core.task import Task
 
 if TYPE_CHECKING:

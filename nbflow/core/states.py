@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from nbflow.core.context import thread
 from nbflow.core.predicate import predicate
-from nbflow.core.sameness import same_values
+from nbflow.core.safe_equality import same_values
 from nbflow.errors import ValueReleasedError
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from nbflow.core.annotations import EdgeAnnotation
 from nbflow.core.by_name import unwrapped
 from nbflow.core.cache_validators import duration_only, never_use
 from nbflow.core.context import thread
-from nbflow.core.definitions import remember
 from nbflow.core.expression import Expression
 from nbflow.core.options import (
     KEEP,
@@ -27,6 +26,7 @@ from nbflow.core.options import (
     checked_retries,
     whole_seconds,
 )
+from nbflow.core.redefinition import remember
 from nbflow.core.short_text import short_text
 from nbflow.core.triggers import all_successful
 from nbflow.core.users_line import users_line

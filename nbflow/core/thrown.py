@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import CodeType
 
-    from nbflow.core.outcome import BlockOutcome
+    from nbflow.core.block_outcome import BlockOutcome
 
 # Between the start of a handler and its question whether the error is of its kind there is only an expression.
 _MATCHES = ("CHECK_EXC_MATCH", "CHECK_EG_MATCH")

@@ -10,8 +10,8 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from nbflow.core.observed_set import ObservedSet
 from nbflow.core.parameter import Parameter
-from nbflow.core.watched import WatchedSet
 from nbflow.errors import CycleError, DuplicateSlugError, StrayEdgeError, UnknownTaskError
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class Topology:
     def __init__(self, name: str) -> None:
         self.name = name
         self.slugs: dict[Task, str] = {}
-        self._tasks: WatchedSet[Task] = WatchedSet()
-        self._edges: WatchedSet[Edge] = WatchedSet()
+        self._tasks: ObservedSet[Task] = ObservedSet()
+        self._edges: ObservedSet[Edge] = ObservedSet()
         self._declared: dict[Task, int] = {}
         self._edge_list: list[Edge] = []
         self._in: dict[Task, list[Edge]] = {}
@@ -97,24 +97,24 @@ class Topology:
             self._in.setdefault(edge.downstream_task, []).append(edge)
 
     @property
-    def tasks(self) -> WatchedSet[Task]:
+    def tasks(self) -> ObservedSet[Task]:
         """The set of tasks, iterated in declaration order; changing it directly is noticed."""
         return self._tasks
 
     @tasks.setter
     def tasks(self, tasks: Iterable[Task]) -> None:
-        self._tasks = WatchedSet(tasks)
+        self._tasks = ObservedSet(tasks)
         self._watch()
         self._mark_stale()
 
     @property
-    def edges(self) -> WatchedSet[Edge]:
+    def edges(self) -> ObservedSet[Edge]:
         """The set of edges, iterated in declaration order; changing it directly is noticed."""
         return self._edges
 
     @edges.setter
     def edges(self, edges: Iterable[Edge]) -> None:
-        self._edges = WatchedSet(edges)
+        self._edges = ObservedSet(edges)
         self._watch()
         self._mark_stale()
 

@@ -9,14 +9,14 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.definitions import newest
+from nbflow.core.redefinition import newest
 from nbflow.core.thrown import awaits_errors, error_of, is_same
 from nbflow.errors import ManagerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbflow.core.outcome import BlockOutcome
+    from nbflow.core.block_outcome import BlockOutcome
 
 SECOND_YIELD = "it yields a second time; what comes after the one `yield` cleans up"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.block_outcome import BlockOutcome
 from nbflow.core.manager import is_declared, takes_outcome
-from nbflow.core.outcome import BlockOutcome
 from nbflow.core.states import Failed, Mapped, Skipped, State, Success, TriggerFailed
 from nbflow.engine.attempt import run_coroutine
 from nbflow.engine.compiled_graph import CLEANUP

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core import signature
 from nbflow.core.by_name import unwrapped
-from nbflow.core.definitions import newest, rival
 from nbflow.core.manager import check_manager, maker_of
+from nbflow.core.redefinition import newest, rival
 from nbflow.core.resource_tasks import ResourceInitTask
 from nbflow.core.wrapped import Wrapped
 from nbflow.engine.events import warn_safely

@@ -11,7 +11,7 @@ import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nbflow.core.code import fingerprint_of
+from nbflow.core.codehash.code_fingerprint import fingerprint_of
 from nbflow.core.context import context_without_work
 from nbflow.core.states import Mapped, Paused, State
 from nbflow.engine.breakpoints import (

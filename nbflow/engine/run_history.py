@@ -8,11 +8,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.anatomy import roots_of
-from nbflow.core.code import Reader, change, newest_root
+from nbflow.core.codehash.code_fingerprint import Reader, change, newest_root
+from nbflow.core.codehash.code_snapshot import CodeSnapshot
+from nbflow.core.codehash.introspect import roots_of
 from nbflow.core.collections import Constant
-from nbflow.core.memory import Memory
-from nbflow.core.sameness import same_contents
+from nbflow.core.safe_equality import same_contents
 from nbflow.engine.compiled_graph import CLEANUP, ORDINARY
 from nbflow.engine.events import warn_safely
 from nbflow.engine.file_history import FileHistory, tie
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nbflow.engine.file_record import FileRecord
 
 Timings = dict["Task", tuple[float, float | None]]
-Origin = tuple[Memory, "Task"]
+Origin = tuple[CodeSnapshot, "Task"]
 
 
 class CodeNotes:
@@ -43,7 +43,7 @@ class CodeNotes:
     def __init__(self, tasks: Sequence[Task]) -> None:
         self._tasks = tasks
         self._notes = [(0.0, _memory_of(tasks))]
-        self._mended: dict[Task, Memory] = {}
+        self._mended: dict[Task, CodeSnapshot] = {}
         self._inherited: dict[Task, Origin] = {}
 
     def note(self, mended: Task) -> None:
@@ -76,12 +76,12 @@ class CodeNotes:
         return memory, task
 
 
-def _memory_of(tasks: Sequence[Task]) -> Memory:
+def _memory_of(tasks: Sequence[Task]) -> CodeSnapshot:
     try:
-        return Memory(tasks)
+        return CodeSnapshot(tasks)
     except Exception as error:  # noqa: BLE001 - whatever is among the user's names, the run goes on
         warn_safely(f"the code of the tasks could not be noted, changes of it will not be seen: {error!r}")
-        return Memory(())
+        return CodeSnapshot(())
 
 
 class RunHistory:
@@ -116,7 +116,7 @@ class RunHistory:
         self._code = code
         self._declared = declared or {}
         self._now = Reader()
-        self._then: dict[int, tuple[Memory, Reader, bool]] = {}
+        self._then: dict[int, tuple[CodeSnapshot, Reader, bool]] = {}
         self._newest: dict[int, Any] = {}  # many tasks have one function
         self.before = match(graph, before)
         self._files = FileHistory(

@@ -16,8 +16,16 @@ from functools import partial
 from types import CodeType, FunctionType, MethodType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.anatomy import MANY, NOTHING, content_of, functions_in, is_a, roots_of, wrapped_by
-from nbflow.core.memory import Memory
+from nbflow.core.codehash.code_snapshot import CodeSnapshot
+from nbflow.core.codehash.introspect import (
+    MANY,
+    NOTHING,
+    content_of,
+    functions_in,
+    is_a,
+    roots_of,
+    wrapped_by,
+)
 from nbflow.core.ownership import is_ours
 from nbflow.core.task import Task
 from nbflow.core.value_type import type_of
@@ -123,7 +131,7 @@ class _Search:
         """Return the code that the task can reach: its own, what that names, and functions it was given."""
         if self._reached is None:
             known = _Walk()
-            known.look_at([*self._roots, *Memory([self._task]).functions()])
+            known.look_at([*self._roots, *CodeSnapshot([self._task]).functions()])
             self._reached = known.found
         return self._reached
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.block import Block
 from nbflow.core.edge import Edge
-from nbflow.core.missing import MissingTask
 from nbflow.core.parameter import Parameter
+from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.core.task import Task
 from nbflow.errors import ParameterUpstreamError
 from nbflow.notebook.surgery import make_anew
@@ -60,7 +60,7 @@ def _edge(book: Book, missing: Missing | None, one: str, tie: Tie) -> Edge | Non
     )
     if upstream is None or downstream is None:
         return None
-    if upstream is downstream and isinstance(upstream, MissingTask):
+    if upstream is downstream and isinstance(upstream, PlaceholderTask):
         return None
     if upstream is edge.upstream_task and downstream is edge.downstream_task:
         return edge

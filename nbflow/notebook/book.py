@@ -11,7 +11,7 @@ from itertools import compress
 from operator import is_not
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.missing import MissingTask
+from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.errors import DanglingTaskError
 from nbflow.notebook.cellkeys import cell_of
 from nbflow.notebook.contributions import ABSENT, Contribution
@@ -247,8 +247,8 @@ class Missing:
     """
 
     book: Book
-    kept: dict[Hashable, MissingTask] = field(default_factory=dict)
-    tasks: dict[Hashable, MissingTask] = field(default_factory=dict)
+    kept: dict[Hashable, PlaceholderTask] = field(default_factory=dict)
+    tasks: dict[Hashable, PlaceholderTask] = field(default_factory=dict)
     found: dict[tuple[str, Hashable], Dangling] = field(default_factory=dict)
     changed: Set[str] | None = None
     resolved_before: Resolved = field(default_factory=dict)
@@ -259,7 +259,7 @@ class Missing:
         uses = contribution.uses
         return self.changed is not None and uses is not None and uses.isdisjoint(self.changed)
 
-    def task(self, place: Place, user: str) -> MissingTask:
+    def task(self, place: Place, user: str) -> PlaceholderTask:
         """Return what stands for `place`, and note that `user` needs it."""
         place = place.base
         if place.id not in self.tasks:
@@ -267,7 +267,7 @@ class Missing:
             slug = f"{place}?" + (f"-{number + 1}" if number else "")
             kept = self.kept.get(place.id)
             same = kept is not None and kept.slug == slug
-            self.tasks[place.id] = kept if kept is not None and same else MissingTask(str(place), slug)
+            self.tasks[place.id] = kept if kept is not None and same else PlaceholderTask(str(place), slug)
         self.found.setdefault((user, place.id), Dangling(user, place))
         return self.tasks[place.id]
 

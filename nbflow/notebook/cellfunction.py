@@ -14,7 +14,7 @@ import linecache
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.definitions import replace
+from nbflow.core.redefinition import replace
 from nbflow.core.task import Task
 from nbflow.errors import NbflowError
 from nbflow.notebook.filenames import NO_NAMES, FileNames

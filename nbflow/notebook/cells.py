@@ -43,7 +43,7 @@ from nbflow.notebook.surgery import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Set
 
-    from nbflow.core.missing import MissingTask
+    from nbflow.core.placeholder_task import PlaceholderTask
     from nbflow.core.task import Task
     from nbflow.notebook.book import Resolved
 
@@ -76,7 +76,7 @@ class Cells:
         self.graph = graph
         self.book = Book()
         self.dangling: tuple[Dangling, ...] = ()
-        self._missing: dict[Any, MissingTask] = {}
+        self._missing: dict[Any, PlaceholderTask] = {}
         self._resolved: Resolved = {}
         self._replaced: weakref.WeakKeyDictionary[Task, str] = weakref.WeakKeyDictionary()
         self._known = Baseline(Graph("nothing yet"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.definitions import execute_cell, leave_cell, remember
+from nbflow.core.redefinition import execute_cell, leave_cell, remember
 from nbflow.notebook.codeplaces import CodePlaces
 from nbflow.notebook.numbering import cell_label
 from nbflow.notebook.rebound import rebound
@@ -13,7 +13,7 @@ from nbflow.notebook.rebound import rebound
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
-    from nbflow.core.definitions import Execution
+    from nbflow.core.redefinition import Execution
 
 
 class CodeWatch:

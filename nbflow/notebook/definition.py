@@ -8,7 +8,7 @@ from itertools import chain
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.missing import MissingTask
+from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.core.task import Task
 from nbflow.errors import NbflowError
 from nbflow.notebook.cellfunction import CellFunction
@@ -164,7 +164,7 @@ def mend_order(flow: Flow) -> None:
 
 
 def _has_lost_its_place(flow: Flow, task: Task) -> bool:
-    return any(isinstance(e.upstream_task, MissingTask) and e.key is None for e in flow.edges_in(task))
+    return any(isinstance(e.upstream_task, PlaceholderTask) and e.key is None for e in flow.edges_in(task))
 
 
 def tie_others(flow: Flow, task: Task, key: str) -> None:

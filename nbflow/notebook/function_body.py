@@ -12,7 +12,7 @@ import weakref
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
-from nbflow.core.anatomy import content_of, functions_in, is_a, used_names, wrapped_by
+from nbflow.core.codehash.introspect import content_of, functions_in, is_a, used_names, wrapped_by
 from nbflow.core.task import Task
 from nbflow.notebook.namewalk import Body, NameWalk
 from nbflow.notebook.textnames import ANY_NAME, SOME_TEXT

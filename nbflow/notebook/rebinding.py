@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.anatomy import content_of, functions_in, is_a, used_names
+from nbflow.core.codehash.introspect import content_of, functions_in, is_a, used_names
 from nbflow.core.task import Task
 from nbflow.notebook.function_body import inner_functions, is_of_notebook
 

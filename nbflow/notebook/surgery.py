@@ -10,7 +10,7 @@ from itertools import chain, compress
 from operator import is_, not_
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.watched import WatchedSet
+from nbflow.core.observed_set import ObservedSet
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -98,7 +98,7 @@ class Snapshot:
         graph._reference_tasks = set(self.references)
         graph._slug_numbers, graph._slugs_taken = dict(self.slug_numbers), set(self.slugs_taken)
         graph._declared, graph._edge_list = dict(self.declared), list(self.edge_list)
-        graph._tasks, graph._edges = WatchedSet(self.declared), WatchedSet(self.edge_list)
+        graph._tasks, graph._edges = ObservedSet(self.declared), ObservedSet(self.edge_list)
         graph._in = {task: [] for task in self.declared}
         graph._out = {task: [] for task in self.declared}
         for edge in self.edge_list:

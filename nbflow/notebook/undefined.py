@@ -8,11 +8,11 @@ import inspect
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.anatomy import functions_in, is_a, methods_of, roots_of
 from nbflow.core.block import Block
+from nbflow.core.codehash.introspect import functions_in, is_a, methods_of, roots_of
 from nbflow.core.collections import Constant
-from nbflow.core.missing import MissingTask
 from nbflow.core.parameter import Parameter
+from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.notebook.cellfunction import CellFunction
 from nbflow.render.names import one_line
 
@@ -28,7 +28,7 @@ _DEEPEST = 50  # so many functions that call each other are read
 def undefined(flow: Graph, tasks: Iterable[Task]) -> Iterator[tuple[Task, str]]:
     """Yield what `tasks` will miss, in words that name the task and the remedy. Nothing is executed."""
     for task in tasks:
-        if isinstance(task, (Parameter, Constant, MissingTask)):
+        if isinstance(task, (Parameter, Constant, PlaceholderTask)):
             continue
         name = one_line(task.name, 60)
         for missing in _names(task):

@@ -9,9 +9,9 @@ from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from nbflow.core.control import CompareValue
-from nbflow.core.missing import MissingTask
 from nbflow.core.operators import GetItem
 from nbflow.core.parameter import Parameter
+from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.render.drawing import Cluster, Drawing, Edge, EdgeKind, Node, NodeKind
 from nbflow.render.folding import Foldable, Folding
 from nbflow.render.names import safe_key
@@ -195,7 +195,7 @@ class _Builder:
             return "parameter"
         if isinstance(task, CompareValue):
             return "case"
-        if isinstance(task, MissingTask):
+        if isinstance(task, PlaceholderTask):
             return "missing"
         return "collection" if task.auto_generated else "task"
 

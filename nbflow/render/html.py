@@ -10,7 +10,7 @@ import itertools
 from html import escape as html_escape
 from typing import TYPE_CHECKING
 
-from nbflow.core.missing import MissingTask
+from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.errors import RenderError
 from nbflow.render.build import Fold, GraphLike, draw
 from nbflow.render.marks import BlockStatuses, Marks, Notes, States, marks, state_name, summary
@@ -150,7 +150,9 @@ def _tasks(drawing: Drawing) -> set[object]:
 def _missing(drawing: Drawing) -> dict[object, list[str]]:
     """Return what is missing, with a sentence for each cell that uses it."""
     tasks = (task for node in drawing.nodes.values() if node.kind == "missing" for task in node.tasks)
-    return {task: [str(error) for error in task.errors] for task in tasks if isinstance(task, MissingTask)}
+    return {
+        task: [str(error) for error in task.errors] for task in tasks if isinstance(task, PlaceholderTask)
+    }
 
 
 def _names(states: States | None, shown: Marks) -> set[str]:

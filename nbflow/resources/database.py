@@ -11,7 +11,7 @@ from nbflow.resources.positional import PositionalManager, split
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbflow.core.outcome import BlockOutcome
+    from nbflow.core.block_outcome import BlockOutcome
 
 __all__ = ["Database"]
 

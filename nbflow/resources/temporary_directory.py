@@ -14,7 +14,7 @@ from nbflow.resources import directory
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nbflow.core.outcome import BlockOutcome
+    from nbflow.core.block_outcome import BlockOutcome
 
 __all__ = ["TemporaryDirectory"]
 

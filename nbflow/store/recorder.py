@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nbflow.core.code import fingerprint_of
+from nbflow.core.codehash.code_fingerprint import fingerprint_of
 from nbflow.core.collections import Constant
 from nbflow.core.fingerprint import fingerprint
 from nbflow.core.parameter import Parameter

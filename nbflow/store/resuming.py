@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.code import fingerprint_of
+from nbflow.core.codehash.code_fingerprint import fingerprint_of
 from nbflow.core.collections import Constant
 from nbflow.core.fingerprint import fingerprint
 from nbflow.core.parameter import Parameter

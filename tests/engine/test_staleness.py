@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nbflow import Flow, Parameter, Task, resource_manager, task
-from nbflow.core.code import fingerprint_of
+from nbflow.core.codehash.code_fingerprint import fingerprint_of
 from nbflow.errors import RetryError
 from tests.patience import PATIENCE_S
 

@@ -10,8 +10,8 @@ from nbflow.core.block import Block
 from nbflow.core.edge import Edge
 from nbflow.core.function_task import task
 from nbflow.core.graph import Graph
-from nbflow.core.missing import MissingTask
 from nbflow.core.parameter import Parameter
+from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.core.resource import resource_manager
 from nbflow.errors import CycleError
 from nbflow.notebook.cells import Cells, cells_of
@@ -220,7 +220,7 @@ def test_a_name_that_another_cell_uses_may_go_and_a_stand_in_says_who_misses_it(
 
     notebook.execute("0", renamed)
 
-    (missing,) = (task for task in notebook.graph.tasks if isinstance(task, MissingTask))
+    (missing,) = (task for task in notebook.graph.tasks if isinstance(task, PlaceholderTask))
     assert Edge(missing, notebook.names["cleaned"], key="data") in notebook.graph.edges
     assert str(missing.error).startswith("cell 1 uses 'data', which cell 0 no longer makes")
     with pytest.raises(DanglingTaskError):

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 import nbflow
-from nbflow.core.missing import MissingTask
+from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.errors import DanglingTaskError
 from nbflow.notebook.cells import cells_of
 from tests.properties.notebooks import BlockNames, Builder, Cell, ListNames, Names, ParameterNames
@@ -339,7 +339,9 @@ def picture(flow=None):
                 (slug[e.upstream_task], slug[e.downstream_task], e.key) for e in flow.edges if e not in own
             },
             "constants": {
-                slug[t]: dict(v) for t, v in flow.constants.items() if v and not isinstance(t, MissingTask)
+                slug[t]: dict(v)
+                for t, v in flow.constants.items()
+                if v and not isinstance(t, PlaceholderTask)
             },
             "blocks": {
                 slug[b.setup_task]: ([slug[t] for t in b.members], b.parent and slug[b.parent.setup_task])

@@ -14,7 +14,7 @@ import uuid
 import psutil
 import pytest
 
-from nbflow.core.outcome import BlockOutcome
+from nbflow.core.block_outcome import BlockOutcome
 from nbflow.resources import processes
 from tests.patience import PATIENCE_S
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.getipython import get_ipython
 
-from nbflow.core.anatomy import NOTHING, functions_in, is_a, methods_of
-from nbflow.core.code import Reader, change, newest_root
+from nbflow.core.codehash.code_fingerprint import Reader, change, newest_root
+from nbflow.core.codehash.introspect import NOTHING, functions_in, is_a, methods_of
 from nbflow.core.resource_tasks import ResourceCleanupTask, ResourceInitTask, ResourceSetupTask
 from nbflow.panel.safetext import plain
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.missing import MissingTask
+from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.core.states import Failed, Mapped
 from nbflow.render.marks import MISSING_MARK, Mark, class_of_many, mark_of, mark_of_many
 
@@ -29,7 +29,7 @@ class Looks:
         """Return how a task looks; of a mapped one, only the children in `changed` are looked at, if given."""
         if isinstance(state, Mapped):
             return self._children(task, state, changed).mark
-        if isinstance(task, MissingTask):
+        if isinstance(task, PlaceholderTask):
             return MISSING_MARK
         return mark_of(type(state))
 

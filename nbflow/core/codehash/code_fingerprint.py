@@ -15,7 +15,7 @@ from inspect import signature
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.anatomy import (
+from nbflow.core.codehash.introspect import (
     MANY,
     NOTHING,
     all_names,
@@ -32,15 +32,15 @@ from nbflow.core.anatomy import (
     wrapped_by,
 )
 from nbflow.core.content import Content, content_of_name, is_volatile
-from nbflow.core.definitions import newest
 from nbflow.core.fingerprint import fingerprint
 from nbflow.core.ownership import is_ours
+from nbflow.core.redefinition import newest
 from nbflow.core.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nbflow.core.memory import Memory
+    from nbflow.core.codehash.code_snapshot import CodeSnapshot
 
 __all__ = ["Reader", "change", "fingerprint_of", "newest_root"]
 
@@ -62,7 +62,7 @@ class Reader:
             and defaults count by what they contain, which takes as long as pickling them; else by identity.
     """
 
-    def __init__(self, memory: Memory | None = None, *, across_kernels: bool = False) -> None:
+    def __init__(self, memory: CodeSnapshot | None = None, *, across_kernels: bool = False) -> None:
         self._memory = memory
         self._across = across_kernels
         self._known: dict[int, tuple[Any, Trace]] = {}
@@ -283,7 +283,7 @@ def newest_root(task: Task) -> Any:
     return newest(roots_of(task)[0])
 
 
-def fingerprint_of(task: Task, then: Memory | None = None, *, renewed: bool = False) -> str:
+def fingerprint_of(task: Task, then: CodeSnapshot | None = None, *, renewed: bool = False) -> str:
     """Return a short text that is equal for equal code, also in another process of the same Python version.
 
     Closure values that can not be pickled make it a text that nothing else has.

@@ -6,12 +6,12 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar
 
-__all__ = ["WatchedSet"]
+__all__ = ["ObservedSet"]
 
 T = TypeVar("T", bound=Hashable)
 
 
-class WatchedSet(set[T]):
+class ObservedSet(set[T]):
     """A set with a watcher.
 
     The owner adds members with `set.add`, about which nobody is told. Everybody else's changes call the owner.
@@ -102,19 +102,19 @@ class WatchedSet(set[T]):
         super().symmetric_difference_update(other)
         self._did_change(added)
 
-    def __ior__(self, other: AbstractSet[T]) -> WatchedSet[T]:  # type: ignore[override,misc]
+    def __ior__(self, other: AbstractSet[T]) -> ObservedSet[T]:  # type: ignore[override,misc]
         self.update(other)
         return self
 
-    def __iand__(self, other: AbstractSet[object]) -> WatchedSet[T]:
+    def __iand__(self, other: AbstractSet[object]) -> ObservedSet[T]:
         self.intersection_update(other)
         return self
 
-    def __isub__(self, other: AbstractSet[object]) -> WatchedSet[T]:
+    def __isub__(self, other: AbstractSet[object]) -> ObservedSet[T]:
         self.difference_update(other)
         return self
 
-    def __ixor__(self, other: AbstractSet[T]) -> WatchedSet[T]:  # type: ignore[override,misc]
+    def __ixor__(self, other: AbstractSet[T]) -> ObservedSet[T]:  # type: ignore[override,misc]
         self.symmetric_difference_update(other)
         return self
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.anatomy import (
+from nbflow.core.codehash.introspect import (
     NOTHING,
     all_names,
     cell_parts,
@@ -32,7 +32,7 @@ _OTHER: Any = object()
 _AS_THEY_ARE = (ModuleType, BuiltinFunctionType, staticmethod, classmethod, property)
 
 
-class Memory:
+class CodeSnapshot:
     """What the functions of some tasks were, and what the names in them stood for, at one moment.
 
     Made at the start of each run, so it only collects: no function is taken apart before somebody asks.

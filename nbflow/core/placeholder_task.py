@@ -1,4 +1,4 @@
-"""The missing task: it stands in a flow for one that other tasks use and that nobody makes any more."""
+"""The placeholder task: it stands in a flow for one that other tasks use and that nobody makes any more."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from nbflow.core.task import Task
 if TYPE_CHECKING:
     from nbflow.errors import DanglingTaskError
 
-__all__ = ["MissingTask"]
+__all__ = ["PlaceholderTask"]
 
 
-class MissingTask(Task):
+class PlaceholderTask(Task):
     """Keeps the place of a task that has gone, so that a flow can be drawn and mended; such a flow does not run.
 
     Args:
@@ -31,7 +31,7 @@ class MissingTask(Task):
         return self.errors[0]
 
     def __repr__(self) -> str:
-        return f"<MissingTask: {self.name}>"
+        return f"<PlaceholderTask: {self.name}>"
 
     def run(self) -> None:
         """Refuse.
