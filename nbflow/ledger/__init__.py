@@ -21,9 +21,9 @@ from nbflow.errors import (
     ResourceInUseError,
     UnknownResourceError,
 )
-from nbflow.ledger.keeper import tracker_of
+from nbflow.ledger.ledger_tracker import tracker_of
+from nbflow.ledger.listing import Row
 from nbflow.ledger.recovery import adopt, clean, forget, left_behind, resources
-from nbflow.ledger.row import Row
 
 __all__ = [
     "DamagedLedgerError",

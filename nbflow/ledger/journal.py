@@ -19,10 +19,10 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.errors import LedgerUnavailableError
-from nbflow.ledger.entry import Entry
+from nbflow.ledger.ledger_record import Entry
+from nbflow.ledger.listing import Owner, owner_of
 from nbflow.ledger.liveness import is_free
-from nbflow.ledger.processes import Kernel
-from nbflow.ledger.row import Owner, owner_of
+from nbflow.ledger.process_identity import Kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -14,10 +14,10 @@ from zlib import crc32
 
 from nbflow.errors import LedgerUnavailableError
 from nbflow.ledger.journal import journals_of
-from nbflow.ledger.place import ledger_path
+from nbflow.ledger.paths import ledger_path
 
 if TYPE_CHECKING:
-    from nbflow.ledger.row import Written
+    from nbflow.ledger.listing import Written
 
 _ROWS = 1_000_000_000  # more than any ledger has: the number of a row here says which file it is of
 _NAME = re.compile(r"ledger(-[0-9a-f]+)?\.sqlite3")

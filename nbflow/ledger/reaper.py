@@ -96,7 +96,7 @@ class Reaper:
                 time.sleep(LOOK_S)
 
     def _is_over(self) -> bool:
-        from nbflow.ledger.processes import is_alive
+        from nbflow.ledger.process_identity import is_alive
 
         if self._has_ended and not self._jobs:
             return True

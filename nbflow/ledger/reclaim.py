@@ -28,7 +28,7 @@ def run_reclaim(code: Mapping[str, Any], handle: object) -> str | None:
     """Call a class's `reclaim(handle)` and wait for it; returns None when it is done, else what went wrong.
 
     Args:
-        code: How to find it (see `nbflow.ledger.travel`), and `deadline_s`, the seconds it may take.
+        code: How to find it (see `nbflow.ledger.serialization`), and `deadline_s`, the seconds it may take.
         handle: What it is called with.
     """
     process = ReclaimProcess(code)

@@ -22,20 +22,20 @@ from nbflow.errors import (
     ResourceInUseError,
     UnknownResourceError,
 )
-from nbflow.ledger.entry import Entry
-from nbflow.ledger.here import here
 from nbflow.ledger.journal import journals_of
+from nbflow.ledger.ledger_record import Entry
+from nbflow.ledger.listing import Row, Written, handle_of, is_being_reaped, owner_of
 from nbflow.ledger.other_hosts import other_ledgers, row_of, rows_of
-from nbflow.ledger.place import is_private, ledger_path
+from nbflow.ledger.paths import is_private, ledger_path
+from nbflow.ledger.process_ledger import process_ledger
 from nbflow.ledger.reclaim import run_reclaim
-from nbflow.ledger.row import Row, Written, handle_of, is_being_reaped, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbflow.ledger.book import Book
-    from nbflow.ledger.here import Here
-    from nbflow.ledger.processes import Kernel
+    from nbflow.ledger.ledger_session import Book
+    from nbflow.ledger.process_identity import Kernel
+    from nbflow.ledger.process_ledger import Here
 
 _GIVEN_UP = ("failed", "abandoned")
 
@@ -49,7 +49,7 @@ def resources(all: bool = False) -> list[Row]:
     Raises:
         LedgerUnavailableError: If the ledger cannot be read; the subclass says why.
     """
-    place = here()
+    place = process_ledger()
     found = [row for ledger in other_ledgers() for row in rows_of(ledger, all=all)]
     if _exists(place):
         found += place.book().read(lambda store: store.all_rows() if all else store.open_rows())
@@ -59,7 +59,7 @@ def resources(all: bool = False) -> list[Row]:
 def left_behind() -> list[Row]:
     """Return what dead kernels left and no reaper is about to reclaim. Quick; never raises."""
     try:
-        place = here()
+        place = process_ledger()
         if not _exists(place):
             return []
         found = place.book().read(lambda store: store.open_rows())
@@ -95,7 +95,7 @@ def clean(row_id: int, *, gone: bool = False) -> Row:
             if row.is_reclaimable:
                 nbflow.ledger.clean(row.id)
     """
-    place = here()
+    place = process_ledger()
     with place.recovering:
         row = _row(row_id)
         book = place.book(row.ledger)
@@ -138,7 +138,7 @@ def adopt(row_id: int, *, gone: bool = False) -> Row:
         LedgerError: As for `clean`.
         ReaperError: If no reaper could be told of it; then the row is left as it was.
     """
-    place = here()
+    place = process_ledger()
     with place.recovering:
         row = _row(row_id)
         book = place.book(row.ledger)
@@ -181,7 +181,7 @@ def forget(row_id: int) -> Row:
         ForeignResourceError: If it belongs to another user.
         LedgerUnavailableError: If the ledger cannot be read or written.
     """
-    place = here()
+    place = process_ledger()
     with place.recovering:
         row = _row(row_id)
         book = place.book(row.ledger)
@@ -217,7 +217,9 @@ def _is_kept(entry: Entry) -> bool:
 
 
 def _row(row_id: int) -> Written:
-    found = here().book().read(lambda store: store.row(row_id)) if _exists(here()) else None
+    found = (
+        process_ledger().book().read(lambda store: store.row(row_id)) if _exists(process_ledger()) else None
+    )
     found = found or row_of(row_id)
     if found is None:
         raise UnknownResourceError(row_id, str(ledger_path()))

@@ -18,9 +18,9 @@ from nbflow.errors import (
 )
 from nbflow.ledger import schema
 from nbflow.ledger.journal import Page, pages_of
-from nbflow.ledger.place import claim, make_private
-from nbflow.ledger.processes import UNKNOWN, Kernel
-from nbflow.ledger.row import Owner, Written
+from nbflow.ledger.listing import Owner, Written
+from nbflow.ledger.paths import claim, make_private
+from nbflow.ledger.process_identity import UNKNOWN, Kernel
 from nbflow.ledger.schema import VERSION
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from nbflow.ledger.entry import Entry
+    from nbflow.ledger.ledger_record import Entry
 
 LOCK_WAIT_S = 2.0
 KEPT = 2_000  # rows of ended resources; older ones are dropped now and then

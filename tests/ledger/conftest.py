@@ -17,17 +17,17 @@ import pytest
 
 from nbflow import Flow, resource_manager
 from nbflow.engine.open_resources import OpenResource
-from nbflow.ledger.book import Book
-from nbflow.ledger.keeper import RunKeeper
-from nbflow.ledger.place import ledger_path
-from nbflow.ledger.processes import Kernel
+from nbflow.ledger.ledger_session import Book
+from nbflow.ledger.ledger_tracker import LedgerTracker
+from nbflow.ledger.paths import ledger_path
+from nbflow.ledger.process_identity import Kernel
 from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
-    from nbflow.ledger.client import ReaperClient
+    from nbflow.ledger.reaper_client import ReaperClient
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,7 +69,9 @@ class Child:
 
     @property
     def reaper(self) -> psutil.Process:
-        pid = self.do("from nbflow.ledger.here import here\nvalue = here().reaper.process[0]")
+        pid = self.do(
+            "from nbflow.ledger.process_ledger import process_ledger\nvalue = process_ledger().reaper.process[0]"
+        )
         return psutil.Process(pid)
 
     def kill(self, *, reap: bool = True) -> None:
@@ -115,7 +117,7 @@ def keep(nbflow_home: Path) -> Iterator[Callable[..., SimpleNamespace]]:
         book = Book(path or ledger_path(), Kernel.this())
         made.append(book)
         return SimpleNamespace(
-            tracker=RunKeeper("example", "run-1", book, reaper, told.append), book=book, told=told
+            tracker=LedgerTracker("example", "run-1", book, reaper, told.append), book=book, told=told
         )
 
     yield keep

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbflow import ledger
-from nbflow.ledger import liveness, processes
-from nbflow.ledger.book import Book
-from nbflow.ledger.here import here
-from nbflow.ledger.keeper import RunKeeper
-from nbflow.ledger.place import ledger_path
-from nbflow.ledger.processes import Kernel, is_alive, start_of
+from nbflow.ledger import liveness, process_identity
+from nbflow.ledger.ledger_session import Book
+from nbflow.ledger.ledger_tracker import LedgerTracker
+from nbflow.ledger.paths import ledger_path
+from nbflow.ledger.process_identity import Kernel, is_alive, start_of
+from nbflow.ledger.process_ledger import process_ledger
 from tests.ledger import managers
 from tests.ledger.conftest import eventually, hold
 from tests.ledger.test_recovery import change
@@ -132,7 +132,7 @@ def other(tmp_path):
     )
     kernel = Kernel.this()._replace(pid=1, started=1.0, space="pid:[1]")
     book = Book(ledger_path(), kernel)
-    tracker = RunKeeper("example", "run-1", book, None)
+    tracker = LedgerTracker("example", "run-1", book, None)
     held = hold(managers.Folder, str(tmp_path / "a"))
     tracker.intend(held)
     held.resource = held.manager.setup()
@@ -234,7 +234,7 @@ def test_rule_20_a_forked_child_that_outlives_its_kernel_does_not_hold_its_lock(
     child = kernel.do(
         "import os, time\npid = os.fork()\nif pid == 0:\n    os.closerange(0, 3)\n    time.sleep(600)\nvalue = pid"
     )
-    lock = here().book().read(lambda store: store.open_rows())[0].lock
+    lock = process_ledger().book().read(lambda store: store.open_rows())[0].lock
     assert liveness.is_held(ledger_path(), lock) is True
 
     kernel.kill()
@@ -247,8 +247,8 @@ def test_rule_20_a_forked_child_that_outlives_its_kernel_does_not_hold_its_lock(
 def test_rule_20_a_ledger_that_rests_does_not_make_its_kernel_look_dead(kernel, tmp_path, monkeypatch):
     set_up(kernel, tmp_path / "a")
     kernel.do(
-        "import os\nfrom nbflow.ledger.here import here\nhome = os.environ['NBFLOW_HOME']\n"
-        "for name in '123':\n    os.environ['NBFLOW_HOME'] = home + name\n    here().book()\n"
+        "import os\nfrom nbflow.ledger.process_ledger import process_ledger\nhome = os.environ['NBFLOW_HOME']\n"
+        "for name in '123':\n    os.environ['NBFLOW_HOME'] = home + name\n    process_ledger().book()\n"
     )
     change("UPDATE kernels SET space = 'pid:[1]'")
     assert owners() == ["another container"]
@@ -260,9 +260,9 @@ def test_rule_20_a_ledger_that_rests_does_not_make_its_kernel_look_dead(kernel, 
 
 
 def test_rule_20_start_times_are_not_read_from_the_proc_of_another_namespace(monkeypatch):
-    monkeypatch.setattr(processes, "_has_proc", lambda: False)
+    monkeypatch.setattr(process_identity, "_has_proc", lambda: False)
 
-    assert start_of(os.getpid()) == processes.UNKNOWN
+    assert start_of(os.getpid()) == process_identity.UNKNOWN
     with subprocess.Popen(["true"]) as gone:
         gone.wait()
         assert start_of(gone.pid) is None

@@ -9,13 +9,13 @@ import sqlite3
 import pytest
 
 from nbflow import ledger
-from nbflow.ledger import book as book_module
+from nbflow.ledger import ledger_session as book_module
 from nbflow.ledger import store as store_module
-from nbflow.ledger.book import Book
-from nbflow.ledger.here import here
-from nbflow.ledger.keeper import RunKeeper
-from nbflow.ledger.place import ledger_path
-from nbflow.ledger.processes import Kernel, start_of
+from nbflow.ledger.ledger_session import Book
+from nbflow.ledger.ledger_tracker import LedgerTracker
+from nbflow.ledger.paths import ledger_path
+from nbflow.ledger.process_identity import Kernel, start_of
+from nbflow.ledger.process_ledger import process_ledger
 from nbflow.ledger.schema import MIGRATIONS, VERSION
 from nbflow.ledger.store import Store
 from tests.ledger import managers
@@ -69,7 +69,7 @@ def test_a_ledger_of_version_1_is_migrated_with_all_its_rows(version_1):
 
 
 def test_what_an_nbflow_of_version_1_wrote_is_reclaimed(version_1, tmp_path, monkeypatch):
-    monkeypatch.setattr(here(), "kernel", Kernel.this())
+    monkeypatch.setattr(process_ledger(), "kernel", Kernel.this())
     (row,) = ledger.left_behind()
 
     assert ledger.clean(row.id).state == "closed"
@@ -272,7 +272,7 @@ def test_rule_20_what_other_hosts_have_is_listed_with_numbers_of_their_own(share
 def test_rule_20_what_another_host_has_in_a_journal_is_listed_and_keeps_its_number(shared, keep):
     elsewhere = Kernel.this()._replace(host="elsewhere", boot="another")
     book = Book(shared, elsewhere)
-    tracker = RunKeeper("example", "run-2", book, None)
+    tracker = LedgerTracker("example", "run-2", book, None)
     for _ in range(2):
         tracker.intend(hold(managers.Plain))
     first, second = [row for row in ledger.resources() if row.block == "Plain"]

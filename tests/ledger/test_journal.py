@@ -10,10 +10,10 @@ import threading
 import pytest
 
 from nbflow import ledger
-from nbflow.ledger import book as book_module
+from nbflow.ledger import ledger_session as book_module
 from nbflow.ledger.liveness import hold as hold_lock
 from nbflow.ledger.liveness import let_go
-from nbflow.ledger.place import ledger_path
+from nbflow.ledger.paths import ledger_path
 from nbflow.ledger.store import Store
 from tests.ledger import managers
 from tests.ledger.conftest import eventually, hold
@@ -143,14 +143,14 @@ def test_rule_10_what_a_process_had_appended_when_it_was_killed_is_listed_as_lef
     "where",
     [
         "store.Store._take_in = lambda self, real=store.Store._take_in: (real(self), die())",
-        "book.Journal.end = lambda self: die()",
+        "ledger_session.Journal.end = lambda self: die()",
     ],
     ids=["before the commit", "after the commit"],
 )
 def test_rule_10_a_process_that_is_killed_while_it_folds_leaves_each_row_once(kernel, where):
     set_up(kernel, "a", "b")
     kernel.do(
-        f"import os\nfrom nbflow.ledger import book, store\ndef die(): os.kill(os.getpid(), 9)\n{where}\n"
+        f"import os\nfrom nbflow.ledger import ledger_session, store\ndef die(): os.kill(os.getpid(), 9)\n{where}\n"
     )
     kernel.end()
     assert kernel.process.returncode == -9
@@ -175,7 +175,9 @@ def test_rule_10_a_line_that_was_cut_off_is_none_and_the_others_count(kernel):
 def test_rule_10_what_a_full_disk_has_cut_off_is_told_and_written_with_the_next_line(kernel, is_first):
     set_up(kernel, "a")
     if is_first:
-        kernel.do("from nbflow.ledger.here import here\nhere().book()._fold(here().book()._store)")
+        kernel.do(
+            "from nbflow.ledger.process_ledger import process_ledger\nprocess_ledger().book()._fold(process_ledger().book()._store)"
+        )
     size = sum(journal.stat().st_size for journal in journals())
     kernel.do(
         "import os, resource\nlimits = resource.getrlimit(resource.RLIMIT_FSIZE)\n"

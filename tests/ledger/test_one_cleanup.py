@@ -13,9 +13,9 @@ from nbflow import Flow, ledger, resource_manager, task
 from nbflow.engine.attempt import Call, TaskCancelled, perform_on_worker
 from nbflow.engine.cleanup_turn import in_turn
 from nbflow.errors import CleanupRunningError
-from nbflow.ledger import keeper as tracker_module
-from nbflow.ledger.client import ReaperClient
-from nbflow.ledger.processes import Kernel
+from nbflow.ledger import ledger_tracker as tracker_module
+from nbflow.ledger.process_identity import Kernel
+from nbflow.ledger.reaper_client import ReaperClient
 from tests.ledger import managers
 from tests.ledger.conftest import eventually, hold, log_of
 from tests.patience import PATIENCE_S

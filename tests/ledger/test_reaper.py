@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from nbflow import ledger
-from nbflow.ledger import client as client_module
-from nbflow.ledger.client import ReaperClient
-from nbflow.ledger.place import ledger_path
-from nbflow.ledger.processes import UNKNOWN, Kernel, is_alive, start_of
+from nbflow.ledger import reaper_client as client_module
+from nbflow.ledger.paths import ledger_path
+from nbflow.ledger.process_identity import UNKNOWN, Kernel, is_alive, start_of
+from nbflow.ledger.reaper_client import ReaperClient
 from tests.ledger import managers
 from tests.ledger.conftest import eventually, hold, log_of
 from tests.patience import PATIENCE_S
@@ -77,7 +77,9 @@ def test_rule_12_the_pid_of_a_kernel_that_nobody_has_waited_for_counts_as_dead(k
 
 def test_rule_12_a_child_that_holds_the_pipe_open_does_not_hide_the_death(kernel, tmp_path):
     set_up(kernel, tmp_path / "a")
-    pipe = kernel.do("from nbflow.ledger.here import here\nvalue = here().reaper._inlet")
+    pipe = kernel.do(
+        "from nbflow.ledger.process_ledger import process_ledger\nvalue = process_ledger().reaper._inlet"
+    )
     child = kernel.do(
         "import subprocess\n"
         f"child = subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL, pass_fds=[{pipe}])\n"
@@ -171,7 +173,7 @@ def test_rule_12_an_end_that_the_kernel_could_not_write_is_written_by_the_reaper
     set_up(kernel, tmp_path / "a")
     reaper = kernel.reaper
     kernel.do(
-        "from nbflow.ledger.here import here\nhere().reaper.release(list(tracker._entries.values())[0].key)"
+        "from nbflow.ledger.process_ledger import process_ledger\nprocess_ledger().reaper.release(list(tracker._entries.values())[0].key)"
     )
 
     kernel.kill()
@@ -321,7 +323,7 @@ def test_a_living_kernels_resources_are_not_touched_when_the_pipe_ends(kernel, t
     set_up(kernel, tmp_path / "a")
     reaper = kernel.reaper
 
-    kernel.do("import os\nos.close(here().reaper._inlet)")
+    kernel.do("import os\nos.close(process_ledger().reaper._inlet)")
 
     before = reaper.cpu_times().user + reaper.cpu_times().system
     eventually(
@@ -370,16 +372,16 @@ def test_a_forked_child_does_not_speak_to_the_reaper_of_its_parent(kernel, tmp_p
     set_up(kernel, tmp_path / "parent")
     code = f"""
 import os, time
-from nbflow.ledger.here import here
-parents = here()
+from nbflow.ledger.process_ledger import process_ledger
+parents = process_ledger()
 pid = os.fork()
 if pid == 0:
     import signal
     tracker = tracker_of("example", "run-of-child")
     held.clear()
     set_up(managers.Folder, {str(tmp_path / "child")!r})
-    fine = here() is not parents and here().kernel.pid == os.getpid()
-    os._exit(0 if fine and here().reaper.process != parents.reaper.process else 3)
+    fine = process_ledger() is not parents and process_ledger().kernel.pid == os.getpid()
+    os._exit(0 if fine and process_ledger().reaper.process != parents.reaper.process else 3)
 value = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 """
     assert kernel.do(code) == 0
@@ -488,7 +490,12 @@ def test_a_reaper_that_cannot_be_had_is_told_and_the_row_is_there_for_the_next_k
 def test_NBFLOW_REAPER_0_starts_none_and_the_next_kernel_can_clean(start, tmp_path):
     kernel = start(NBFLOW_REAPER="0")
     set_up(kernel, tmp_path / "a")
-    assert kernel.do("from nbflow.ledger.here import here\nvalue = repr(here().reaper.process)") == "None"
+    assert (
+        kernel.do(
+            "from nbflow.ledger.process_ledger import process_ledger\nvalue = repr(process_ledger().reaper.process)"
+        )
+        == "None"
+    )
 
     kernel.kill()
 

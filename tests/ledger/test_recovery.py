@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbflow import ledger
-from nbflow.ledger.book import Book
-from nbflow.ledger.here import here
-from nbflow.ledger.keeper import RunKeeper, tracker_of
-from nbflow.ledger.place import ledger_path
-from nbflow.ledger.processes import Kernel, is_alive, start_of
+from nbflow.ledger.ledger_session import Book
+from nbflow.ledger.ledger_tracker import LedgerTracker, tracker_of
+from nbflow.ledger.paths import ledger_path
+from nbflow.ledger.process_identity import Kernel, is_alive, start_of
+from nbflow.ledger.process_ledger import process_ledger
 from tests.ledger import managers
 from tests.ledger.conftest import eventually, hold, log_of
 
@@ -29,7 +29,7 @@ def left(tmp_path):
         kernel = Kernel.this()._replace(pid=other.pid, started=start_of(other.pid))
         other.kill()
     book = Book(ledger_path(), kernel)
-    tracker = RunKeeper("example", "run-1", book, None)
+    tracker = LedgerTracker("example", "run-1", book, None)
     for cls in (managers.Folder, managers.Plain, managers.Refusing):
         held = hold(cls, str(tmp_path / cls.__name__), cleanup_timeout_s=5)
         tracker.intend(held)
@@ -201,8 +201,8 @@ def test_clean_without_a_ledger_makes_none():
 
 
 def test_two_kernels_cannot_both_see_to_one_row(left):
-    book = here().book()
-    first, second = (here().kernel._replace(pid=pid) for pid in (1, 2))
+    book = process_ledger().book()
+    first, second = (process_ledger().kernel._replace(pid=pid) for pid in (1, 2))
     row = book.read(lambda store: store.open_rows())[0]
 
     took = [
@@ -326,9 +326,9 @@ try:
 except ledger.ReclaimError:
     pass
 ledger.adopt({left["Refusing"].id})
-value = len(here().reaper._jobs)
+value = len(process_ledger().reaper._jobs)
 """
-    kernel.do("from nbflow.ledger.here import here")
+    kernel.do("from nbflow.ledger.process_ledger import process_ledger")
 
     assert kernel.do(code) == 1
 

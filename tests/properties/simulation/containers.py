@@ -3,7 +3,7 @@
 Kernels begin and end, in containers or beside them; containers begin and end, and the id of a pid namespace that is
 gone is given to the next; machines boot; some see the ledger's locks and others, through a mount of their own, do not.
 Every kernel that lives asks who owns each row that was ever written. The question is the real one
-(`nbflow.ledger.row`); the system's answers, about processes and locks, are made up.
+(`nbflow.ledger.listing`); the system's answers, about processes and locks, are made up.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nbflow.ledger.processes
-import nbflow.ledger.row
-from nbflow.ledger.processes import Kernel
-from nbflow.ledger.row import owner_of
+import nbflow.ledger.listing
+import nbflow.ledger.process_identity
+from nbflow.ledger.listing import owner_of
+from nbflow.ledger.process_identity import Kernel
 from nbflow.ledger.store import Owner
 from tests.properties.simulation.things import Wrong
 
@@ -183,13 +183,13 @@ class Containers:
     @contextmanager
     def _faked(self) -> Iterator[None]:
         fakes: list[tuple[Any, str, Any]] = [
-            (nbflow.ledger.processes, "start_of", self._start_of),
+            (nbflow.ledger.process_identity, "start_of", self._start_of),
             (
-                nbflow.ledger.processes,
+                nbflow.ledger.process_identity,
                 "_boot",
                 lambda: self.looks_from and self.looks_from.space.machine.boot,
             ),
-            (nbflow.ledger.row, "is_held", self._is_held),
+            (nbflow.ledger.listing, "is_held", self._is_held),
         ]
         before = [(module, name, getattr(module, name)) for module, name, _ in fakes]
         try:

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nbflow.errors import DamagedLedgerError, LedgerUnavailableError, LockedLedgerError
 from nbflow.ledger.journal import Journal
+from nbflow.ledger.listing import owner_of
 from nbflow.ledger.liveness import discard, hold, let_go
-from nbflow.ledger.row import owner_of
 from nbflow.ledger.store import LOCK_WAIT_S, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nbflow.ledger.entry import Entry
-    from nbflow.ledger.processes import Kernel
+    from nbflow.ledger.ledger_record import Entry
+    from nbflow.ledger.process_identity import Kernel
 
     Tell = Callable[[str, str], None]  # the kind, told once, and the message
 

@@ -17,7 +17,7 @@ class Entry:
         key: Names the row whatever its number is, also to the reaper.
         since: When it was intended, seconds since the epoch; `until`, when it ended, or None.
         handle: What finds the resource from another process, as JSON, or None.
-        code: What loads its class there, as JSON (see `nbflow.ledger.travel`), or None.
+        code: What loads its class there, as JSON (see `nbflow.ledger.serialization`), or None.
         is_written: Whether the file has a row of this key.
         is_given_up: Whether the reaper was told to reclaim it while this process lives.
         held: The resource itself, if it was set up in this process.

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from nbflow.ledger.processes import Kernel
+from nbflow.ledger.process_identity import Kernel
 
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 

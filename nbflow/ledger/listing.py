@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.ledger.liveness import has_reaper, is_held
-from nbflow.ledger.processes import is_alive
+from nbflow.ledger.process_identity import is_alive
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nbflow.ledger.processes import Kernel
+    from nbflow.ledger.process_identity import Kernel
 
 KEPT_NOTE = "kept: the trigger of its cleanup said so"
 

@@ -12,13 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbflow.ledger.place import make_private
-from nbflow.ledger.processes import UNKNOWN, is_alive, start_of
+from nbflow.ledger.paths import make_private
+from nbflow.ledger.process_identity import UNKNOWN, is_alive, start_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbflow.ledger.processes import Kernel
+    from nbflow.ledger.process_identity import Kernel
 
     Tell = Callable[[str, str], None]
 

@@ -10,10 +10,10 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from nbflow.ledger.book import Book
-from nbflow.ledger.client import ReaperClient
-from nbflow.ledger.place import ledger_path
-from nbflow.ledger.processes import Kernel
+from nbflow.ledger.ledger_session import Book
+from nbflow.ledger.paths import ledger_path
+from nbflow.ledger.process_identity import Kernel
+from nbflow.ledger.reaper_client import ReaperClient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,6 +98,6 @@ os.register_at_fork(after_in_child=_place.after_fork)
 atexit.register(_place.at_exit)
 
 
-def here() -> Here:
+def process_ledger() -> Here:
     """Return what this process has of the ledger."""
     return _place.get()

@@ -13,10 +13,10 @@ import time
 import pytest
 
 from nbflow import Flow, ledger, resource_manager, task
-from nbflow.ledger.book import Book
-from nbflow.ledger.keeper import RunKeeper, tracker_of
-from nbflow.ledger.place import ledger_path
-from nbflow.ledger.processes import Kernel
+from nbflow.ledger.ledger_session import Book
+from nbflow.ledger.ledger_tracker import LedgerTracker, tracker_of
+from nbflow.ledger.paths import ledger_path
+from nbflow.ledger.process_identity import Kernel
 from nbflow.ledger.schema import VERSION
 from nbflow.ledger.store import LOCK_WAIT_S, Store
 from tests.ledger import managers
@@ -582,7 +582,7 @@ def test_rule_10_an_interrupt_between_our_own_lines_does_not_keep_a_row_from_bei
     told = []
     book = Interrupted(ledger_path(), Kernel.this())
 
-    RunKeeper("example", "run-1", book, None, told.append).intend(hold(managers.Plain))
+    LedgerTracker("example", "run-1", book, None, told.append).intend(hold(managers.Plain))
 
     assert states() == [("Plain", "intent")]
     assert told == []

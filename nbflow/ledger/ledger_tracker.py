@@ -19,18 +19,18 @@ from nbflow.engine.error_text import error_text
 from nbflow.engine.events import warn_safely
 from nbflow.engine.resource_tracker import ClaimAnswer
 from nbflow.errors import LedgerUnavailableError
-from nbflow.ledger.entry import Entry
-from nbflow.ledger.here import here
-from nbflow.ledger.row import KEPT_NOTE
-from nbflow.ledger.travel import DEADLINE_S, NotPlainDataError, code_text, kind_of, manager_name, plain
+from nbflow.ledger.ledger_record import Entry
+from nbflow.ledger.listing import KEPT_NOTE
+from nbflow.ledger.process_ledger import process_ledger
+from nbflow.ledger.serialization import DEADLINE_S, NotPlainDataError, code_text, kind_of, manager_name, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbflow.engine.open_resources import OpenResource
-    from nbflow.ledger.book import Book
-    from nbflow.ledger.client import ReaperClient
-    from nbflow.ledger.travel import Kind
+    from nbflow.ledger.ledger_session import Book
+    from nbflow.ledger.reaper_client import ReaperClient
+    from nbflow.ledger.serialization import Kind
 
 _CLAIM_WAIT_S = 10.0  # for the reaper, when a cleanup is to be made again
 _CLAIM_LOOK_S = 0.05
@@ -38,7 +38,7 @@ _LONGEST = 1_000  # characters of an error
 _ON_ITS_OWN = "the run goes on; if this kernel dies, nobody reclaims it"
 
 
-class RunKeeper:
+class LedgerTracker:
     """Keeps the record of one run's resources. Its methods may be called from any thread.
 
     Args:
@@ -358,7 +358,7 @@ class _Blind:
         """There is no handle to do it by."""
 
 
-def tracker_of(flow: str, run: str) -> RunKeeper | _Blind:
+def tracker_of(flow: str, run: str) -> LedgerTracker | _Blind:
     """Return who keeps the record of one run's resources. Never raises; its methods neither.
 
     Args:
@@ -366,9 +366,9 @@ def tracker_of(flow: str, run: str) -> RunKeeper | _Blind:
         run: The run's id.
     """
     try:
-        place = here()
+        place = process_ledger()
         reaper = place.reaper if os.environ.get("NBFLOW_REAPER", "1") != "0" else None
-        return RunKeeper(flow, run, place.book(), reaper)
+        return LedgerTracker(flow, run, place.book(), reaper)
     except Exception as error:  # noqa: BLE001 - no home, no rights, a broken installation
         warn_safely(
             f"there is no ledger: {error_text(error)}; the run goes on, its resources are not recorded"
