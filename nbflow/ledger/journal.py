@@ -19,7 +19,7 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.errors import LedgerUnavailableError
-from nbflow.ledger.ledger_record import Entry
+from nbflow.ledger.ledger_record import LedgerRecord
 from nbflow.ledger.listing import Owner, owner_of
 from nbflow.ledger.liveness import is_free
 from nbflow.ledger.process_identity import Kernel
@@ -56,18 +56,18 @@ class Journal:
         self._file = -1
         self._count = itertools.count()
 
-    def append(self, entries: Sequence[Entry], lock: str | None) -> None:
+    def append(self, records: Sequence[LedgerRecord], lock: str | None) -> None:
         """Write rows down, new or changed, all or none; those that are new are noted to be written.
 
         Args:
-            entries: The rows.
+            records: The rows.
             lock: What shows that this process is alive: see `nbflow.ledger.liveness`.
 
         Raises:
             LedgerUnavailableError: If they could not be written.
         """
         # A line begins with an end, too: what a full disk has cut off before it spoils nothing.
-        line = f"\n[{', '.join([_change(entry) for entry in entries])}]\n".encode("ascii")
+        line = f"\n[{', '.join([_change(record) for record in records])}]\n".encode("ascii")
         is_first = self._file < 0
         try:
             if is_first:
@@ -82,8 +82,8 @@ class Journal:
                 self.end()
             raise LedgerUnavailableError(str(self._ledger), error.strerror or str(error)) from error
         self.ahead += 1
-        for entry in entries:
-            entry.is_written = True
+        for record in records:
+            record.is_written = True
 
     def _begin(self) -> None:
         self.name = f"{self._ledger.name}.{self._token}-{next(self._count):06}{_END}"
@@ -126,16 +126,16 @@ class Page(NamedTuple):
     lines: bytes
     end: int
 
-    def entries(self) -> Iterable[Entry]:
+    def records(self) -> Iterable[LedgerRecord]:
         """Return the rows as the lines leave them, oldest first; of those that the ledger has, what has changed."""
-        entries: dict[str, Entry] = {}
+        records: dict[str, LedgerRecord] = {}
         for changes in _loaded([line for line in self.lines.split(b"\n") if line]):
             for change in changes:
                 try:
-                    _apply(change, entries)
+                    _apply(change, records)
                 except (ValueError, TypeError):  # a disk that lost it: the others count
                     continue
-        return entries.values()
+        return records.values()
 
 
 def journals_of(ledger: Path) -> list[Path]:
@@ -208,24 +208,24 @@ def _loaded(lines: Sequence[bytes]) -> list[list[list[Any]]]:
         return _loaded(lines[:half]) + _loaded(lines[half:])
 
 
-def _change(entry: Entry) -> str:
+def _change(record: LedgerRecord) -> str:
     """Return a row, or what has changed of one that is written, as JSON; `json.dumps` takes four times as long."""
-    until = "null" if entry.until is None else repr(entry.until)
-    changing = f"{_quoted(entry.key)}, {_quoted(entry.state)}, {until}, {_quoted(entry.note)}"
-    if entry.is_written:
+    until = "null" if record.until is None else repr(record.until)
+    changing = f"{_quoted(record.key)}, {_quoted(record.state)}, {until}, {_quoted(record.note)}"
+    if record.is_written:
         return f"[{changing}]"
-    names = ", ".join([_quoted(str(one)) for one in (entry.flow, entry.run, entry.block, entry.manager)])
-    return f"[{changing}, {names}, {entry.since!r}]"
+    names = ", ".join([_quoted(str(one)) for one in (record.flow, record.run, record.block, record.manager)])
+    return f"[{changing}, {names}, {record.since!r}]"
 
 
-def _apply(change: list[Any], entries: dict[str, Entry]) -> None:
+def _apply(change: list[Any], records: dict[str, LedgerRecord]) -> None:
     key, state, until, note, *new = change
     if new:
         flow, run, block, manager, since = new
-        entries[key] = Entry(key=key, flow=flow, run=run, block=block, manager=manager, since=since)
-    entry = entries.get(key)
-    if entry is None:
-        entry = entries[key] = Entry(
+        records[key] = LedgerRecord(key=key, flow=flow, run=run, block=block, manager=manager, since=since)
+    record = records.get(key)
+    if record is None:
+        record = records[key] = LedgerRecord(
             key=key, flow="", run="", block="", manager="", since=0.0, is_written=True
         )
-    entry.state, entry.until, entry.note = state, until, note
+    record.state, record.until, record.note = state, until, note

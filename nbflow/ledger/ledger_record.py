@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class Entry:
+class LedgerRecord:
     """A row in the making.
 
     Attributes:

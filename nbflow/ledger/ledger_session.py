@@ -22,7 +22,7 @@ from nbflow.ledger.store import LOCK_WAIT_S, Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nbflow.ledger.ledger_record import Entry
+    from nbflow.ledger.ledger_record import LedgerRecord
     from nbflow.ledger.process_identity import Kernel
 
     Tell = Callable[[str, str], None]  # the kind, told once, and the message
@@ -38,7 +38,7 @@ _RETRY_S = 1.0  # after which a change is tried again that need not be on disk a
 _TRIES = 3
 
 
-class Book:
+class LedgerSession:
     """The rows of this process in one ledger file. Safe to use from several threads.
 
     Args:
@@ -53,8 +53,8 @@ class Book:
         self._token = token
         self._process = os.getpid()
         self._journal = Journal(path, kernel, token or f"{self._process}-{os.urandom(8).hex()}")
-        self._entries: dict[str, Entry] = {}
-        self._dirty: dict[str, Entry] = {}
+        self._records: dict[str, LedgerRecord] = {}
+        self._dirty: dict[str, LedgerRecord] = {}
         self._store: Store | None = None
         self._reaper: tuple[int, float] | None = None
         self._has_written_reaper = True
@@ -69,35 +69,35 @@ class Book:
         """Whether its file is open."""
         return self._store is not None
 
-    def entries(self) -> list[Entry]:
+    def records(self) -> list[LedgerRecord]:
         """Return what may be alive, oldest first."""
-        return list(self._entries.values())
+        return list(self._records.values())
 
-    def find(self, key: str) -> Entry | None:
+    def find(self, key: str) -> LedgerRecord | None:
         """Return what has this key and may be alive, or None."""
-        return self._entries.get(key)
+        return self._records.get(key)
 
     def note_reaper(self, reaper: tuple[int, float]) -> None:
         """Note the pid and start time of this process's reaper, to be written with the next row."""
         if reaper != self._reaper:
             self._reaper, self._has_written_reaper = reaper, False
 
-    def save(self, entry: Entry, tell: Tell, *, is_durable: bool = False) -> bool:
+    def save(self, record: LedgerRecord, tell: Tell, *, is_durable: bool = False) -> bool:
         """Write a row now, with all that still has to be written; tells whether it is on disk.
 
         Args:
-            entry: The row, new or changed.
+            record: The row, new or changed.
             tell: Called with the kind and the text of a problem. Nothing is raised for one.
             is_durable: Whether it must survive the machine's death from now on.
         """
         with self._lock:
-            self._note(entry)
+            self._note(record)
             return self._commit(tell, is_durable=is_durable)
 
-    def save_soon(self, entry: Entry, tell: Tell) -> None:
+    def save_soon(self, record: LedgerRecord, tell: Tell) -> None:
         """Write a change now if the last time that all was written is a while ago, else with the next ones."""
         with self._lock:
-            self._note(entry)
+            self._note(record)
             if time.monotonic() - self._committed_at >= RIDE_S:
                 self._commit(tell)
 
@@ -106,26 +106,26 @@ class Book:
         with self._lock:
             return self._commit(tell)
 
-    def _note(self, entry: Entry) -> None:
-        if entry.until is None:
-            self._entries[entry.key] = entry
-            self._dirty[entry.key] = entry
+    def _note(self, record: LedgerRecord) -> None:
+        if record.until is None:
+            self._records[record.key] = record
+            self._dirty[record.key] = record
         else:
-            self._entries.pop(entry.key, None)
-            if not entry.is_written:  # it came and went unwritten
-                self._dirty.pop(entry.key, None)
+            self._records.pop(record.key, None)
+            if not record.is_written:  # it came and went unwritten
+                self._dirty.pop(record.key, None)
             else:
-                self._dirty[entry.key] = entry
+                self._dirty[record.key] = record
 
-    def know(self, entry: Entry) -> None:
+    def know(self, record: LedgerRecord) -> None:
         """Take in a row that is written already, as it belongs to this process from now on."""
         with self._lock:
-            self._entries[entry.key] = entry
+            self._records[record.key] = record
 
     def drop(self, key: str) -> None:
         """Know a row no longer, as somebody else has closed it or taken it over."""
         with self._lock:
-            self._entries.pop(key, None)
+            self._records.pop(key, None)
             self._dirty.pop(key, None)
 
     def _commit(self, tell: Tell, *, is_durable: bool = False) -> bool:
@@ -135,7 +135,7 @@ class Book:
             return False
         while self._untold:
             tell(*self._untold.pop())
-        is_plain = not is_durable and all(entry.handle is None for entry in self._dirty.values())
+        is_plain = not is_durable and all(record.handle is None for record in self._dirty.values())
         # Whether the files are still there was seen a moment ago. If they were removed since, that is no different
         # from having them removed after this: what is alive is written again with the next commit.
         if is_plain and self._store is not None and time.monotonic() - self._looked_at < _LOOK_S:
@@ -159,11 +159,11 @@ class Book:
         return True
 
     def _append(self, store: Store) -> None:
-        entries = [entry for entry in self._dirty.values() if entry.handle is None]
-        if entries:
-            self._journal.append(entries, store.lock)
-        for entry in entries:
-            del self._dirty[entry.key]
+        records = [record for record in self._dirty.values() if record.handle is None]
+        if records:
+            self._journal.append(records, store.lock)
+        for record in records:
+            del self._dirty[record.key]
         self._committed_at = time.monotonic()
         if self._journal.ahead >= FOLD_AFTER:
             self._fold_now_and_then(store)
@@ -172,8 +172,8 @@ class Book:
         reaper = None if self._has_written_reaper else self._reaper
         is_behind = self._journal.ahead > 0
         if self._dirty or is_behind:
-            entries = tuple(self._dirty.values())
-            store.write(self.kernel, entries, reaper=reaper, is_durable=is_durable, is_behind=is_behind)
+            records = tuple(self._dirty.values())
+            store.write(self.kernel, records, reaper=reaper, is_durable=is_durable, is_behind=is_behind)
         self._has_written_reaper = self._has_written_reaper or reaper is not None
         self._journal.ahead = 0
         self._dirty.clear()
@@ -328,9 +328,9 @@ class Book:
         """Forget what the lost file held: what is alive is new to the next one, what has ended does not matter."""
         self._journal.leave()  # it has what is alive until that is written again
         self._dirty.clear()
-        for entry in self._entries.values():
-            entry.is_written = False
-            self._dirty[entry.key] = entry
+        for record in self._records.values():
+            record.is_written = False
+            self._dirty[record.key] = record
         self._has_written_reaper = self._reaper is None
 
     def _move_aside(self, error: DamagedLedgerError, tell: Tell) -> None:

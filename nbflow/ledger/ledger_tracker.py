@@ -19,7 +19,7 @@ from nbflow.engine.error_text import error_text
 from nbflow.engine.events import warn_safely
 from nbflow.engine.resource_tracker import ClaimAnswer
 from nbflow.errors import LedgerUnavailableError
-from nbflow.ledger.ledger_record import Entry
+from nbflow.ledger.ledger_record import LedgerRecord
 from nbflow.ledger.listing import KEPT_NOTE
 from nbflow.ledger.process_ledger import process_ledger
 from nbflow.ledger.serialization import DEADLINE_S, NotPlainDataError, code_text, kind_of, manager_name, plain
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbflow.engine.open_resources import OpenResource
-    from nbflow.ledger.ledger_session import Book
+    from nbflow.ledger.ledger_session import LedgerSession
     from nbflow.ledger.reaper_client import ReaperClient
     from nbflow.ledger.serialization import Kind
 
@@ -44,7 +44,7 @@ class LedgerTracker:
     Args:
         flow: The flow's name.
         run: The run's id.
-        book: Where the rows are written.
+        session: Where the rows are written.
         reaper: Who is told of those that can be reclaimed, or None to do without.
         warn: Called with the text of a problem, once for each kind.
     """
@@ -53,18 +53,18 @@ class LedgerTracker:
         self,
         flow: str,
         run: str,
-        book: Book,
+        session: LedgerSession,
         reaper: ReaperClient | None,
         warn: Callable[[str], None] = warn_safely,
     ) -> None:
         self._flow = flow
         self._run = run
-        self._book = book
+        self._session = session
         self._reaper = reaper
         self._warn = warn
         self._told: set[str] = set()
-        self._entries: dict[OpenResource, Entry] = {}
-        self._halves: dict[OpenResource, list[Entry]] = {}  # what earlier tries of a setup have left
+        self._records: dict[OpenResource, LedgerRecord] = {}
+        self._halves: dict[OpenResource, list[LedgerRecord]] = {}  # what earlier tries of a setup have left
         self._key = os.urandom(8).hex()
         self._numbers = itertools.count()
         self._is_over = False
@@ -79,9 +79,9 @@ class LedgerTracker:
 
     def intend(self, held: OpenResource) -> None:
         """Write that a resource may exist from now on; returns when it is written."""
-        known = self._entries.get(held)
+        known = self._records.get(held)
         if known is not None and known.state != "intent":  # that one may be alive as well
-            self._halves.setdefault(held, []).append(self._entries.pop(held))
+            self._halves.setdefault(held, []).append(self._records.pop(held))
         self._safely(self._intend, held)
 
     def opened(self, held: OpenResource) -> None:
@@ -94,12 +94,12 @@ class LedgerTracker:
 
     def closed(self, held: OpenResource) -> None:
         """Write that nothing is left; a resource without a handle may be written a little later."""
-        self._safely(self._closed, self._entry(held))
-        self._entries.pop(held, None)
+        self._safely(self._closed, self._record(held))
+        self._records.pop(held, None)
         if not held.half:  # what they could not undo was undone
-            for entry in self._halves.pop(held, ()):
-                if entry.state == "failed":
-                    self._safely(self._closed, entry)
+            for record in self._halves.pop(held, ()):
+                if record.state == "failed":
+                    self._safely(self._closed, record)
 
     def failed(self, held: OpenResource, error: BaseException) -> None:
         """Write that the cleanup failed: the row stays open, and the reaper stays responsible (rule 7)."""
@@ -115,24 +115,24 @@ class LedgerTracker:
 
     def claim(self, held: OpenResource) -> ClaimAnswer:
         """Wait a while for the reaper if it was told to reclaim the resource now, and tell what came of that."""
-        entry = self._entries.get(held)
-        if entry is None or not entry.is_given_up or self._reaper is None:
+        record = self._records.get(held)
+        if record is None or not record.is_given_up or self._reaper is None:
             return ClaimAnswer()
         try:
-            answer = self._what_came_of(entry, self._reaper)
+            answer = self._what_came_of(record, self._reaper)
         except LedgerUnavailableError as error:
             return ClaimAnswer(at_work=f"the reaper may be, as {error}; a reclaim")
         if answer.is_gone:
-            self._book.drop(entry.key)
-            self._entries.pop(held, None)
+            self._session.drop(record.key)
+            self._records.pop(held, None)
         return answer
 
     def reclaimer(self, held: OpenResource) -> Callable[[], object] | None:
         """Return what reclaims a resource by its early handle; None if it has none, or cannot."""
-        entry = self._entries.get(held)
-        if entry is None or entry.handle is None or not kind_of(held).can_reclaim:
+        record = self._records.get(held)
+        if record is None or record.handle is None or not kind_of(held).can_reclaim:
             return None
-        return functools.partial(kind_of(held).cls.reclaim, json.loads(entry.handle))  # type: ignore[attr-defined]
+        return functools.partial(kind_of(held).cls.reclaim, json.loads(record.handle))  # type: ignore[attr-defined]
 
     def flush(self) -> None:
         """Write all that still has to be."""
@@ -153,87 +153,87 @@ class LedgerTracker:
             return
 
     def _intend(self, held: OpenResource) -> None:
-        entry = self._entry(held)
+        record = self._record(held)
         kind = kind_of(held)
         is_early = False
         if kind.can_reclaim:
-            is_early = self._take_early_handle(entry, kind)
+            is_early = self._take_early_handle(record, kind)
             if self._reaper is not None and not is_early:
-                self._reaper.start_soon(self._book.path)  # it is there when the setup is done
-        receipt = self._register(entry)
-        self._book.save(entry, self.tell, is_durable=is_early)
+                self._reaper.start_soon(self._session.path)  # it is there when the setup is done
+        receipt = self._register(record)
+        self._session.save(record, self.tell, is_durable=is_early)
         self._wait_for(receipt)
 
     def _opened(self, held: OpenResource) -> None:
-        entry = self._entry(held)
-        entry.state = "open"
+        record = self._record(held)
+        record.state = "open"
         kind = kind_of(held)
         if kind.has_handle:
-            self._take_handle(entry, kind)
-        if entry.handle is None:
-            self._save_soon(entry)
+            self._take_handle(record, kind)
+        if record.handle is None:
+            self._save_soon(record)
             return
-        receipt = self._register(entry)
-        self._book.save(entry, self.tell, is_durable=True)  # meanwhile the reaper answers
+        receipt = self._register(record)
+        self._session.save(record, self.tell, is_durable=True)  # meanwhile the reaper answers
         self._wait_for(receipt)
 
     def _closing(self, held: OpenResource) -> None:
-        entry = self._entry(held)
-        entry.state = "closing"
-        self._save_soon(entry)
+        record = self._record(held)
+        record.state = "closing"
+        self._save_soon(record)
 
-    def _closed(self, entry: Entry) -> None:
-        entry.state, entry.until, entry.note = "closed", time.time(), ""
-        if entry.job is None:
-            self._save_soon(entry)
+    def _closed(self, record: LedgerRecord) -> None:
+        record.state, record.until, record.note = "closed", time.time(), ""
+        if record.job is None:
+            self._save_soon(record)
             return
         if self._reaper is not None:
             # First: should the kernel die in between, the reaper writes the end instead of making it twice.
-            self._reaper.release(entry.key)
-        self._book.save(entry, self.tell)
+            self._reaper.release(record.key)
+        self._session.save(record, self.tell)
 
     def _failed(self, held: OpenResource, error: BaseException) -> None:
-        entry = self._entry(held)
-        entry.state, entry.note = "failed", f"cleanup raised {error_text(error)}"[:_LONGEST]
-        self._book.save(entry, self.tell)
+        record = self._record(held)
+        record.state, record.note = "failed", f"cleanup raised {error_text(error)}"[:_LONGEST]
+        self._session.save(record, self.tell)
 
     def _kept(self, held: OpenResource) -> None:
-        entry = self._entry(held)
-        entry.state, entry.note = "open", KEPT_NOTE
-        self._book.save(entry, self.tell)
+        record = self._record(held)
+        record.state, record.note = "open", KEPT_NOTE
+        self._session.save(record, self.tell)
 
     def _abandoned(self, held: OpenResource) -> None:
-        entry = self._entry(held)
-        entry.state, entry.note = "abandoned", "given up by its run"
-        self._book.save(entry, self.tell, is_durable=entry.job is not None)
-        if entry.job is None or self._reaper is None:
+        record = self._record(held)
+        record.state, record.note = "abandoned", "given up by its run"
+        self._session.save(record, self.tell, is_durable=record.job is not None)
+        if record.job is None or self._reaper is None:
             return
         with held.turn.taken(0) as is_ours:
             if is_ours:
-                self._give_up(entry)
+                self._give_up(record)
         if not is_ours:  # its cleanup still runs, and the reaper must not be at work beside it
             held.turn.cut()
-            threading.Thread(target=self._give_up_later, args=(held, entry), daemon=True).start()
+            threading.Thread(target=self._give_up_later, args=(held, record), daemon=True).start()
 
-    def _give_up_later(self, held: OpenResource, entry: Entry) -> None:
+    def _give_up_later(self, held: OpenResource, record: LedgerRecord) -> None:
         with held.turn.taken(None):
-            if entry.state == "abandoned" and not held.turn.is_done:
-                self._give_up(entry)
+            if record.state == "abandoned" and not held.turn.is_done:
+                self._give_up(record)
 
-    def _give_up(self, entry: Entry) -> None:
+    def _give_up(self, record: LedgerRecord) -> None:
         if self._reaper is not None:
-            entry.is_given_up = True
-            self._reaper.reclaim_now(entry.key, self.tell)
+            record.is_given_up = True
+            self._reaper.reclaim_now(record.key, self.tell)
 
-    def _what_came_of(self, entry: Entry, reaper: ReaperClient) -> ClaimAnswer:
+    def _what_came_of(self, record: LedgerRecord, reaper: ReaperClient) -> ClaimAnswer:
         until = time.monotonic() + _CLAIM_WAIT_S
         while True:
             is_alive = reaper.is_alive()  # before it is read what it has written
-            row = self._book.read(lambda store: store.row_of(entry.key))
+            row = self._session.read(lambda store: store.row_of(record.key))
             if row is None or row.until is not None:
                 return ClaimAnswer(is_gone=row is not None)
             if row.state != "abandoned" or not is_alive:
-                entry.is_given_up = False
+                record.is_given_up = False
                 return ClaimAnswer()
             if time.monotonic() >= until:
                 return ClaimAnswer(at_work="the reaper's reclaim")
@@ -241,14 +241,14 @@ class LedgerTracker:
 
     def _flush(self) -> None:
         self._is_over = True
-        self._book.flush(self.tell)
+        self._session.flush(self.tell)
 
     # -- how it is done -------------------------------------------------------------------------------------------
 
-    def _entry(self, held: OpenResource) -> Entry:
-        entry = self._entries.get(held)
-        if entry is None:
-            entry = Entry(
+    def _record(self, held: OpenResource) -> LedgerRecord:
+        record = self._records.get(held)
+        if record is None:
+            record = LedgerRecord(
                 key=f"{self._key}-{next(self._numbers)}",
                 flow=self._flow,
                 run=self._run,
@@ -257,33 +257,33 @@ class LedgerTracker:
                 since=time.time(),
                 held=held,
             )
-            self._entries[held] = entry
-        return entry
+            self._records[held] = record
+        return record
 
-    def _save_soon(self, entry: Entry) -> None:
-        save = self._book.save if self._is_over else self._book.save_soon  # nobody flushes any more
-        save(entry, self.tell)
+    def _save_soon(self, record: LedgerRecord) -> None:
+        save = self._session.save if self._is_over else self._session.save_soon  # nobody flushes any more
+        save(record, self.tell)
 
-    def _take_early_handle(self, entry: Entry, kind: Kind) -> bool:
-        held = entry.held
+    def _take_early_handle(self, record: LedgerRecord, kind: Kind) -> bool:
+        held = record.held
         if held is None or held.manager is None or not kind.has_early_handle:
             return False
-        return self._take(entry, kind, "early_handle", lambda: held.manager.early_handle())
+        return self._take(record, kind, "early_handle", lambda: held.manager.early_handle())
 
-    def _take_handle(self, entry: Entry, kind: Kind) -> None:
-        held = entry.held
+    def _take_handle(self, record: LedgerRecord, kind: Kind) -> None:
+        held = record.held
         if held is not None and held.manager is not None:
-            self._take(entry, kind, "handle", lambda: held.manager.handle(held.resource))
+            self._take(record, kind, "handle", lambda: held.manager.handle(held.resource))
 
-    def _take(self, entry: Entry, kind: Kind, method: str, ask: Callable[[], Any]) -> bool:
+    def _take(self, record: LedgerRecord, kind: Kind, method: str, ask: Callable[[], Any]) -> bool:
         """Ask the user's class for a handle, and for the way to use it; tells whether there is one."""
         name = kind.cls.__qualname__
-        left = _ON_ITS_OWN if entry.handle is None else "what early_handle gave is used instead"
+        left = _ON_ITS_OWN if record.handle is None else "what early_handle gave is used instead"
         try:
             handle = ask()
             if handle is None:  # nothing to find it by, this time
                 return False
-            entry.handle = plain(handle)
+            record.handle = plain(handle)
         except NotPlainDataError as error:
             if type(handle) is CoroutineType:
                 handle.close()  # it would complain that nobody awaited it
@@ -294,48 +294,48 @@ class LedgerTracker:
         except BaseException as error:  # noqa: BLE001 - users' code; an interrupt is counted by the run
             self.tell(f"{method} of {name}", f"{method} of {name} raised {error_text(error)}; {left}")
             return False
-        if kind.can_reclaim and entry.code is None:
-            self._take_code(entry, kind, name)
+        if kind.can_reclaim and record.code is None:
+            self._take_code(record, kind, name)
         return True
 
-    def _take_code(self, entry: Entry, kind: Kind, name: str) -> None:
-        deadline_s = getattr(entry.held and entry.held.block.manager, "cleanup_timeout_s", DEADLINE_S)
+    def _take_code(self, record: LedgerRecord, kind: Kind, name: str) -> None:
+        deadline_s = getattr(record.held and record.held.block.manager, "cleanup_timeout_s", DEADLINE_S)
         try:
-            entry.code = code_text(kind.cls, deadline_s)
+            record.code = code_text(kind.cls, deadline_s)
         except BaseException as error:  # noqa: BLE001 - pickling runs users' code
             self.tell(
                 f"class {name}",
                 f"{name} can not be sent to another process ({error_text(error)}); {_ON_ITS_OWN}",
             )
 
-    def _register(self, entry: Entry) -> int | None:
-        if entry.handle is None or entry.code is None:
+    def _register(self, record: LedgerRecord) -> int | None:
+        if record.handle is None or record.code is None:
             return None
-        entry.job = {
-            "key": entry.key,
-            "what": entry.what,
-            "ledger": str(self._book.path),
-            "handle": json.loads(entry.handle),
-            "code": entry.code,
-            "within": self._around(entry),
+        record.job = {
+            "key": record.key,
+            "what": record.what,
+            "ledger": str(self._session.path),
+            "handle": json.loads(record.handle),
+            "code": record.code,
+            "within": self._around(record),
         }
         if self._reaper is None:
             return None
-        receipt = self._reaper.register(entry.job, self.tell)
+        receipt = self._reaper.register(record.job, self.tell)
         if self._reaper.process is not None:
-            self._book.note_reaper(self._reaper.process)
+            self._session.note_reaper(self._reaper.process)
         return receipt
 
-    def _around(self, entry: Entry) -> list[str]:
+    def _around(self, record: LedgerRecord) -> list[str]:
         """Return the keys of the open resources whose blocks are around this one's: they are reclaimed after it."""
         blocks: set[int] = set()
-        block = None if entry.held is None else entry.held.block.parent
+        block = None if record.held is None else record.held.block.parent
         while block is not None:
             blocks.add(id(block))
             block = block.parent
         if not blocks:
             return []
-        return [one.key for held, one in self._entries.copy().items() if id(held.block) in blocks]
+        return [one.key for held, one in self._records.copy().items() if id(held.block) in blocks]
 
     def _wait_for(self, receipt: int | None) -> None:
         if receipt is not None and self._reaper is not None:
@@ -368,7 +368,7 @@ def tracker_of(flow: str, run: str) -> LedgerTracker | _Blind:
     try:
         place = process_ledger()
         reaper = place.reaper if os.environ.get("NBFLOW_REAPER", "1") != "0" else None
-        return LedgerTracker(flow, run, place.book(), reaper)
+        return LedgerTracker(flow, run, place.session(), reaper)
     except Exception as error:  # noqa: BLE001 - no home, no rights, a broken installation
         warn_safely(
             f"there is no ledger: {error_text(error)}; the run goes on, its resources are not recorded"

@@ -23,7 +23,7 @@ from nbflow.errors import (
     UnknownResourceError,
 )
 from nbflow.ledger.journal import journals_of
-from nbflow.ledger.ledger_record import Entry
+from nbflow.ledger.ledger_record import LedgerRecord
 from nbflow.ledger.listing import Row, Written, handle_of, is_being_reaped, owner_of
 from nbflow.ledger.other_hosts import other_ledgers, row_of, rows_of
 from nbflow.ledger.paths import is_private, ledger_path
@@ -33,9 +33,9 @@ from nbflow.ledger.reclaim import run_reclaim
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbflow.ledger.ledger_session import Book
+    from nbflow.ledger.ledger_session import LedgerSession
     from nbflow.ledger.process_identity import Kernel
-    from nbflow.ledger.process_ledger import Here
+    from nbflow.ledger.process_ledger import ProcessLedger
 
 _GIVEN_UP = ("failed", "abandoned")
 
@@ -52,7 +52,7 @@ def resources(all: bool = False) -> list[Row]:
     place = process_ledger()
     found = [row for ledger in other_ledgers() for row in rows_of(ledger, all=all)]
     if _exists(place):
-        found += place.book().read(lambda store: store.all_rows() if all else store.open_rows())
+        found += place.session().read(lambda store: store.all_rows() if all else store.open_rows())
     return [Row.of(one, place.kernel) for one in found]
 
 
@@ -62,7 +62,7 @@ def left_behind() -> list[Row]:
         place = process_ledger()
         if not _exists(place):
             return []
-        found = place.book().read(lambda store: store.open_rows())
+        found = place.session().read(lambda store: store.open_rows())
         left = [one for one in found if not is_being_reaped(one, place.kernel)]
         return [row for row in (Row.of(one, place.kernel) for one in left) if row.owner == "dead kernel"]
     except Exception:  # noqa: BLE001 - who asks is loading nbflow, and `resources` tells what is wrong
@@ -98,32 +98,32 @@ def clean(row_id: int, *, gone: bool = False) -> Row:
     place = process_ledger()
     with place.recovering:
         row = _row(row_id)
-        book = place.book(row.ledger)
+        session = place.session(row.ledger)
         if row.until is not None:
             return Row.of(row, place.kernel)
-        entry = book.find(row.key)
-        if entry is None:
+        record = session.find(row.key)
+        if record is None:
             _check_left(row, place, "clean", gone)
-            entry = _take_over(book, row, place.kernel)
-        elif entry.held is not None and not (row.state in _GIVEN_UP or _is_kept(entry)):
+            record = _take_over(session, row, place.kernel)
+        elif record.held is not None and not (row.state in _GIVEN_UP or _is_kept(record)):
             raise ResourceInUseError(
                 row.id,
                 _what(row),
                 f"held by run {row.run!r} of this kernel",
                 "cancel that run, or let it end",
             )
-        if entry.held is not None and entry.held.clean_again is not None:
-            return _clean_here(row, entry.held.clean_again, book, place)
+        if record.held is not None and record.held.clean_again is not None:
+            return _clean_here(row, record.held.clean_again, session, place)
         if row.code is None or row.handle is None:  # of this kernel: cut in its setup, before it had a handle
             raise NotReclaimableError(row.id, _what(row))
         _check_private(row)
         reason = run_reclaim(json.loads(row.code), handle_of(row))
         if reason is not None:
-            _write(book, row, "failed", None, reason)
+            _write(session, row, "failed", None, reason)
             raise ReclaimError(row.id, _what(row), reason)
         place.reaper.release(row.key)
-        _write(book, row, "closed", time.time(), f"cleaned up by kernel {place.kernel.pid}")
-        book.drop(row.key)
+        _write(session, row, "closed", time.time(), f"cleaned up by kernel {place.kernel.pid}")
+        session.drop(row.key)
         return Row.of(_row(row_id), place.kernel)
 
 
@@ -141,31 +141,31 @@ def adopt(row_id: int, *, gone: bool = False) -> Row:
     place = process_ledger()
     with place.recovering:
         row = _row(row_id)
-        book = place.book(row.ledger)
-        entry = book.find(row.key)
-        if row.until is not None or (entry is not None and entry.held is None and entry.job is not None):
+        session = place.session(row.ledger)
+        record = session.find(row.key)
+        if row.until is not None or (record is not None and record.held is None and record.job is not None):
             return Row.of(row, place.kernel)
-        if entry is None or entry.held is not None:
+        if record is None or record.held is not None:
             _check_left(row, place, "adopt", gone)
         if os.environ.get("NBFLOW_REAPER", "1") == "0":
             raise ReaperError(
                 "NBFLOW_REAPER=0: no reaper would reclaim what is adopted; set it to 1, or clean it now"
             )
         told: list[str] = []
-        receipt = place.reaper.register(_job(row, book), lambda kind, message: told.append(message))
+        receipt = place.reaper.register(_job(row, session), lambda kind, message: told.append(message))
         if receipt is None or not place.reaper.wait_for(receipt, lambda kind, message: told.append(message)):
             place.reaper.release(row.key)
             raise ReaperError(f"resource {row.id} was not adopted: {'; '.join(told)}")
         if place.reaper.process is not None:
-            book.note_reaper(place.reaper.process)
+            session.note_reaper(place.reaper.process)
         try:
-            entry = entry or _take_over(book, row, place.kernel)
+            record = record or _take_over(session, row, place.kernel)
         except BaseException:
             place.reaper.release(row.key)
             raise
-        entry.job = _job(row, book)
-        entry.state, entry.note = "open", f"adopted from kernel {row.kernel.pid}"
-        book.save(entry, _ignore, is_durable=True)
+        record.job = _job(row, session)
+        record.state, record.note = "open", f"adopted from kernel {row.kernel.pid}"
+        session.save(record, _ignore, is_durable=True)
         return Row.of(_row(row_id), place.kernel)
 
 
@@ -184,41 +184,43 @@ def forget(row_id: int) -> Row:
     place = process_ledger()
     with place.recovering:
         row = _row(row_id)
-        book = place.book(row.ledger)
+        session = place.session(row.ledger)
         if row.until is not None:
             return Row.of(row, place.kernel)
-        entry = book.find(row.key)
-        if entry is None:
+        record = session.find(row.key)
+        if record is None:
             _check_not_alive(row, place, "forget")
-        elif entry.held is not None and not (row.state in _GIVEN_UP or _is_kept(entry)):
+        elif record.held is not None and not (row.state in _GIVEN_UP or _is_kept(record)):
             raise ResourceInUseError(
                 row.id,
                 _what(row),
                 f"held by run {row.run!r} of this kernel",
                 "cancel that run, or let it end",
             )
-        _write(book, row, "closed", time.time(), "forgotten by the user")
+        _write(session, row, "closed", time.time(), "forgotten by the user")
         place.reaper.release(row.key)
-        book.drop(row.key)
+        session.drop(row.key)
         return Row.of(_row(row_id), place.kernel)
 
 
 # -- what may be done -------------------------------------------------------------------------------------------------
 
 
-def _exists(place: Here) -> bool:
+def _exists(place: ProcessLedger) -> bool:
     """Whether there is a ledger; one that was removed is begun anew if there is something to list."""
     path = ledger_path()
-    return path.exists() or bool(place.book().entries() or journals_of(path))
+    return path.exists() or bool(place.session().records() or journals_of(path))
 
 
-def _is_kept(entry: Entry) -> bool:
-    return entry.held is not None and entry.held.status is BlockStatus.KEPT
+def _is_kept(record: LedgerRecord) -> bool:
+    return record.held is not None and record.held.status is BlockStatus.KEPT
 
 
 def _row(row_id: int) -> Written:
     found = (
-        process_ledger().book().read(lambda store: store.row(row_id)) if _exists(process_ledger()) else None
+        process_ledger().session().read(lambda store: store.row(row_id))
+        if _exists(process_ledger())
+        else None
     )
     found = found or row_of(row_id)
     if found is None:
@@ -230,7 +232,7 @@ def _what(row: Written) -> str:
     return f"{row.block!r} of flow {row.flow!r}"
 
 
-def _check_left(row: Written, place: Here, verb: str, gone: bool) -> None:
+def _check_left(row: Written, place: ProcessLedger, verb: str, gone: bool) -> None:
     """See to it that a row is a dead kernel's, and that its class may be loaded here.
 
     Raises:
@@ -268,7 +270,7 @@ def _check_private(row: Written) -> None:
         )
 
 
-def _check_not_alive(row: Written, place: Here, verb: str) -> None:
+def _check_not_alive(row: Written, place: ProcessLedger, verb: str) -> None:
     owner = owner_of(row, place.kernel)
     if owner == "another user":
         raise ForeignResourceError(
@@ -294,17 +296,17 @@ def _check_not_alive(row: Written, place: Here, verb: str) -> None:
 # -- what is done -----------------------------------------------------------------------------------------------------
 
 
-def _take_over(book: Book, row: Written, this: Kernel) -> Entry:
+def _take_over(session: LedgerSession, row: Written, this: Kernel) -> LedgerRecord:
     """Make this process the owner of a dead kernel's row.
 
     Raises:
         ResourceInUseError: If another kernel was faster.
     """
-    if not book.use(lambda store: store.hand_over(row, this), _ignore):
+    if not session.use(lambda store: store.hand_over(row, this), _ignore):
         raise ResourceInUseError(
             row.id, _what(row), "being seen to by another kernel", "look again in a moment"
         )
-    entry = Entry(
+    record = LedgerRecord(
         key=row.key,
         flow=row.flow,
         run=row.run,
@@ -317,12 +319,15 @@ def _take_over(book: Book, row: Written, this: Kernel) -> Entry:
         note=row.note,
         is_written=True,
     )
-    book.know(entry)
-    return entry
+    session.know(record)
+    return record
 
 
 def _clean_here(
-    row: Written, clean_again: Callable[[], BaseException | None], book: Book, place: Here
+    row: Written,
+    clean_again: Callable[[], BaseException | None],
+    session: LedgerSession,
+    place: ProcessLedger,
 ) -> Row:
     """Have the run that could not clean a resource up try again, as its `retry_cleanup` does.
 
@@ -340,21 +345,21 @@ def _clean_here(
     return Row.of(_row(row.id), place.kernel)
 
 
-def _job(row: Written, book: Book) -> dict[str, object]:
+def _job(row: Written, session: LedgerSession) -> dict[str, object]:
     return {
         "key": row.key,
         "what": _what(row),
-        "ledger": str(book.path),
+        "ledger": str(session.path),
         "handle": handle_of(row),
         "code": row.code or "{}",
     }
 
 
-def _write(book: Book, row: Written, state: str, until: float | None, note: str) -> None:
-    book.use(lambda store: store.mark(row.key, state, until, note), _ignore)
-    entry = book.find(row.key)
-    if entry is not None:
-        entry.state, entry.until, entry.note = state, until, note
+def _write(session: LedgerSession, row: Written, state: str, until: float | None, note: str) -> None:
+    session.use(lambda store: store.mark(row.key, state, until, note), _ignore)
+    record = session.find(row.key)
+    if record is not None:
+        record.state, record.until, record.note = state, until, note
 
 
 def _ignore(kind: str, message: str) -> None:

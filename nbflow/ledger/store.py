@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from nbflow.ledger.ledger_record import Entry
+    from nbflow.ledger.ledger_record import LedgerRecord
 
 LOCK_WAIT_S = 2.0
 KEPT = 2_000  # rows of ended resources; older ones are dropped now and then
@@ -127,7 +127,7 @@ class Store:
     def write(
         self,
         kernel: Kernel,
-        entries: Sequence[Entry],
+        records: Sequence[LedgerRecord],
         *,
         reaper: tuple[int, float] | None = None,
         is_durable: bool = False,
@@ -137,7 +137,7 @@ class Store:
 
         Args:
             kernel: Who owns them.
-            entries: The rows, new or changed.
+            records: The rows, new or changed.
             reaper: The pid and start time of the kernel's reaper, to be written too.
             is_durable: Whether they must survive the machine's death at once, which costs a flush of the disk.
             is_behind: Whether the journals may have what these rows were before, which is taken in first.
@@ -149,18 +149,22 @@ class Store:
             if is_durable:
                 self._db.execute("PRAGMA synchronous = FULL")
             try:
-                self._write(kernel, entries, reaper, is_behind)
+                self._write(kernel, records, reaper, is_behind)
             finally:
                 if is_durable:
                     self._db.execute("PRAGMA synchronous = NORMAL")
 
     def _write(
-        self, kernel: Kernel, entries: Sequence[Entry], reaper: tuple[int, float] | None, is_behind: bool
+        self,
+        kernel: Kernel,
+        records: Sequence[LedgerRecord],
+        reaper: tuple[int, float] | None,
+        is_behind: bool,
     ) -> None:
         number = self._kernel_ids.get(kernel)
-        is_one = len(entries) == 1 and (entries[0].code is None or entries[0].until is not None)
+        is_one = len(records) == 1 and (records[0].code is None or records[0].until is not None)
         if number is not None and reaper is None and is_one and not is_behind:  # a transaction of its own
-            self._write_one(number, entries[0])
+            self._write_one(number, records[0])
         else:
             with self._transaction():
                 if is_behind:
@@ -171,25 +175,25 @@ class Store:
                         "UPDATE kernels SET reaper_pid = ?, reaper_started = ? WHERE id = ?",
                         (*reaper, number),
                     )
-                for entry in entries:
-                    self._write_one(number, entry)
+                for record in records:
+                    self._write_one(number, record)
             self._kernel_ids[kernel] = number
-        for entry in entries:  # after the commit: until then it has no row
-            entry.is_written = True
-            self.ended += entry.until is not None
+        for record in records:  # after the commit: until then it has no row
+            record.is_written = True
+            self.ended += record.until is not None
 
-    def _write_one(self, number: int, entry: Entry) -> None:
-        code = None if entry.until is not None else self._code_id(entry.code)
-        if entry.is_written:
-            changed = (entry.state, entry.handle, code, entry.until, entry.note)
-            self._db.execute(schema.UPDATE, (*changed, entry.key))
+    def _write_one(self, number: int, record: LedgerRecord) -> None:
+        code = None if record.until is not None else self._code_id(record.code)
+        if record.is_written:
+            changed = (record.state, record.handle, code, record.until, record.note)
+            self._db.execute(schema.UPDATE, (*changed, record.key))
         else:
-            self._db.execute(schema.INSERT, self._whole(number, entry, code))
+            self._db.execute(schema.INSERT, self._whole(number, record, code))
 
     @staticmethod
-    def _whole(number: int, entry: Entry, code: int | None) -> tuple[object, ...]:
-        named = (entry.key, number, entry.flow, entry.run, entry.block, entry.manager)
-        return (*named, entry.state, entry.handle, code, entry.since, entry.until, entry.note)
+    def _whole(number: int, record: LedgerRecord, code: int | None) -> tuple[object, ...]:
+        named = (record.key, number, record.flow, record.run, record.block, record.manager)
+        return (*named, record.state, record.handle, code, record.since, record.until, record.note)
 
     def _code_id(self, code: str | None) -> int | None:
         """Return the number of a class's code, which is written once however many rows have it."""
@@ -250,14 +254,15 @@ class Store:
         pages = list(pages_of(self.path, folded))
         for page in pages:
             number = self._number_of(page.owner.kernel, page.owner.lock)
-            entries = page.entries()
+            records = page.records()
             self._db.executemany(
-                schema.INSERT, (self._whole(number, entry, None) for entry in entries if not entry.is_written)
+                schema.INSERT,
+                (self._whole(number, record, None) for record in records if not record.is_written),
             )
-            for entry in entries:
-                if entry.is_written:
-                    self._write_one(number, entry)
-                self.ended += entry.until is not None
+            for record in records:
+                if record.is_written:
+                    self._write_one(number, record)
+                self.ended += record.until is not None
             self._db.execute("INSERT OR REPLACE INTO journals VALUES (?, ?)", (page.path.name, page.end))
         for name in folded:
             if not self.path.with_name(name).exists():  # no name comes again

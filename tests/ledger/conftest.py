@@ -17,7 +17,7 @@ import pytest
 
 from nbflow import Flow, resource_manager
 from nbflow.engine.open_resources import OpenResource
-from nbflow.ledger.ledger_session import Book
+from nbflow.ledger.ledger_session import LedgerSession
 from nbflow.ledger.ledger_tracker import LedgerTracker
 from nbflow.ledger.paths import ledger_path
 from nbflow.ledger.process_identity import Kernel
@@ -110,19 +110,21 @@ def kernel(start: Callable[..., Child]) -> Child:
 @pytest.fixture
 def keep(nbflow_home: Path) -> Iterator[Callable[..., SimpleNamespace]]:
     """Make a tracker of this process whose warnings are kept; it has no reaper unless it is given one."""
-    made: list[Book] = []
+    made: list[LedgerSession] = []
 
     def keep(reaper: ReaperClient | None = None, path: Path | None = None) -> SimpleNamespace:
         told: list[str] = []
-        book = Book(path or ledger_path(), Kernel.this())
-        made.append(book)
+        session = LedgerSession(path or ledger_path(), Kernel.this())
+        made.append(session)
         return SimpleNamespace(
-            tracker=LedgerTracker("example", "run-1", book, reaper, told.append), book=book, told=told
+            tracker=LedgerTracker("example", "run-1", session, reaper, told.append),
+            session=session,
+            told=told,
         )
 
     yield keep
-    for book in made:
-        book.close()
+    for session in made:
+        session.close()
 
 
 def hold(cls: type, path: str = "", **options: object) -> OpenResource:

@@ -12,7 +12,7 @@ import pytest
 
 from nbflow import ledger
 from nbflow.ledger import liveness, process_identity
-from nbflow.ledger.ledger_session import Book
+from nbflow.ledger.ledger_session import LedgerSession
 from nbflow.ledger.ledger_tracker import LedgerTracker
 from nbflow.ledger.paths import ledger_path
 from nbflow.ledger.process_identity import Kernel, is_alive, start_of
@@ -131,13 +131,13 @@ def other(tmp_path):
         "print(liveness.hold(Path(sys.argv[1]), sys.argv[2]), flush=True); sys.stdin.read()"
     )
     kernel = Kernel.this()._replace(pid=1, started=1.0, space="pid:[1]")
-    book = Book(ledger_path(), kernel)
-    tracker = LedgerTracker("example", "run-1", book, None)
+    session = LedgerSession(ledger_path(), kernel)
+    tracker = LedgerTracker("example", "run-1", session, None)
     held = hold(managers.Folder, str(tmp_path / "a"))
     tracker.intend(held)
     held.resource = held.manager.setup()
     tracker.opened(held)
-    book.close()
+    session.close()
     with subprocess.Popen(
         [sys.executable, "-c", code, str(ledger_path()), token],
         stdin=subprocess.PIPE,
@@ -234,7 +234,7 @@ def test_rule_20_a_forked_child_that_outlives_its_kernel_does_not_hold_its_lock(
     child = kernel.do(
         "import os, time\npid = os.fork()\nif pid == 0:\n    os.closerange(0, 3)\n    time.sleep(600)\nvalue = pid"
     )
-    lock = process_ledger().book().read(lambda store: store.open_rows())[0].lock
+    lock = process_ledger().session().read(lambda store: store.open_rows())[0].lock
     assert liveness.is_held(ledger_path(), lock) is True
 
     kernel.kill()
@@ -248,7 +248,7 @@ def test_rule_20_a_ledger_that_rests_does_not_make_its_kernel_look_dead(kernel, 
     set_up(kernel, tmp_path / "a")
     kernel.do(
         "import os\nfrom nbflow.ledger.process_ledger import process_ledger\nhome = os.environ['NBFLOW_HOME']\n"
-        "for name in '123':\n    os.environ['NBFLOW_HOME'] = home + name\n    process_ledger().book()\n"
+        "for name in '123':\n    os.environ['NBFLOW_HOME'] = home + name\n    process_ledger().session()\n"
     )
     change("UPDATE kernels SET space = 'pid:[1]'")
     assert owners() == ["another container"]

@@ -9,9 +9,9 @@ import sqlite3
 import pytest
 
 from nbflow import ledger
-from nbflow.ledger import ledger_session as book_module
+from nbflow.ledger import ledger_session as session_module
 from nbflow.ledger import store as store_module
-from nbflow.ledger.ledger_session import Book
+from nbflow.ledger.ledger_session import LedgerSession
 from nbflow.ledger.ledger_tracker import LedgerTracker
 from nbflow.ledger.paths import ledger_path
 from nbflow.ledger.process_identity import Kernel, start_of
@@ -124,9 +124,13 @@ def test_neither_is_kept_of_what_was_reclaimed_or_forgotten(keep):
     for name in "ab":
         open_folder(kept, name)
 
-    kept.book.use(lambda store: store.mark(kept.book.entries()[0].key, "closed", 1.0, "reclaimed"), print)
+    kept.session.use(
+        lambda store: store.mark(kept.session.records()[0].key, "closed", 1.0, "reclaimed"), print
+    )
     assert query("SELECT count(*) FROM codes") == [(1,)]
-    kept.book.use(lambda store: store.mark_all([(kept.book.entries()[1].key, "closed", 1.0, "")]), print)
+    kept.session.use(
+        lambda store: store.mark_all([(kept.session.records()[1].key, "closed", 1.0, "")]), print
+    )
 
     assert query("SELECT handle, code_id FROM resources") == [(None, None)] * 2
     assert query("SELECT count(*) FROM codes") == [(0,)]
@@ -142,7 +146,7 @@ def test_code_is_written_once_for_a_class(keep):
 
 
 def test_old_rows_go_while_a_kernel_runs(keep, monkeypatch):
-    monkeypatch.setattr(book_module, "PRUNE_AFTER", 10)
+    monkeypatch.setattr(session_module, "PRUNE_AFTER", 10)
     monkeypatch.setattr(store_module, "KEPT", 20)
     kept, open_one = keep(), hold(managers.Plain)
     kept.tracker.intend(open_one)
@@ -216,7 +220,7 @@ def test_a_link_above_the_home_is_nobodys_business(keep, tmp_path, monkeypatch):
 def test_a_home_of_another_user_is_refused(keep, which):
     kept = keep()
     kept.tracker.intend(hold(managers.Plain))
-    kept.book.close()
+    kept.session.close()
     at = {"home": ledger_path().parents[1], "ledger": ledger_path().parent, "file": ledger_path()}[which]
     os.chown(at, 65534, 65534)
 
@@ -238,8 +242,8 @@ def shared(keep, tmp_path):
     kept = keep()
     for name in "ab":
         open_folder(kept, str(tmp_path / name))
-    kept.book._store._db.execute("UPDATE kernels SET host = 'elsewhere', boot = 'another', lock = NULL")
-    kept.book.close()
+    kept.session._store._db.execute("UPDATE kernels SET host = 'elsewhere', boot = 'another', lock = NULL")
+    kept.session.close()
     ledger_file.with_name("host.json").write_text(
         json.dumps(["another", "elsewhere", "other machine", False])
     )
@@ -250,7 +254,7 @@ def test_rule_20_each_host_has_its_own_ledger_in_a_home_that_they_share(shared, 
     before = shared.read_bytes()
     kept = keep()
     kept.tracker.intend(hold(managers.Plain))
-    kept.book.close()
+    kept.session.close()
 
     assert ledger_path() != shared
     assert ledger_path().parent == shared.parent
@@ -271,14 +275,14 @@ def test_rule_20_what_other_hosts_have_is_listed_with_numbers_of_their_own(share
 
 def test_rule_20_what_another_host_has_in_a_journal_is_listed_and_keeps_its_number(shared, keep):
     elsewhere = Kernel.this()._replace(host="elsewhere", boot="another")
-    book = Book(shared, elsewhere)
-    tracker = LedgerTracker("example", "run-2", book, None)
+    session = LedgerSession(shared, elsewhere)
+    tracker = LedgerTracker("example", "run-2", session, None)
     for _ in range(2):
         tracker.intend(hold(managers.Plain))
     first, second = [row for row in ledger.resources() if row.block == "Plain"]
     assert (first.owner, first.state) == ("another host", "intent")
 
-    book.close()  # which takes the journal in
+    session.close()  # which takes the journal in
 
     assert ledger.forget(second.id).state == "closed"
     assert [row.block for row in ledger.resources()] == ["Folder", "Folder", "Plain"]
@@ -312,7 +316,7 @@ def test_rule_20_what_a_container_of_an_earlier_boot_left_in_its_own_ledger_is_c
 def test_rule_20_the_machine_that_has_booted_again_keeps_its_ledger(keep):
     kept = keep()
     kept.tracker.intend(hold(managers.Plain))
-    kept.book.close()
+    kept.session.close()
     this, claim = Kernel.this(), ledger_path().with_name("host.json")
     claim.write_text(json.dumps(["of yesterday", this.host, this.machine, False]))
 

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from nbflow import ledger
-from nbflow.ledger import ledger_session as book_module
+from nbflow.ledger import ledger_session as session_module
 from nbflow.ledger.liveness import hold as hold_lock
 from nbflow.ledger.liveness import let_go
 from nbflow.ledger.paths import ledger_path
@@ -82,8 +82,8 @@ def test_only_the_owner_can_look_into_a_journal(keep):
 
 
 def test_a_journal_that_has_grown_is_folded_and_begun_anew(keep, monkeypatch):
-    monkeypatch.setattr(book_module, "FOLD_AFTER", 10)
-    monkeypatch.setattr(book_module, "_LONGEST_JOURNAL", 1_000)
+    monkeypatch.setattr(session_module, "FOLD_AFTER", 10)
+    monkeypatch.setattr(session_module, "_LONGEST_JOURNAL", 1_000)
     kept = keep()
     names = set()
     for _ in range(100):
@@ -117,8 +117,8 @@ def test_rule_10_the_handle_of_what_was_intended_in_a_journal_stays(keep):
 def test_what_was_forgotten_does_not_come_back_with_what_its_owner_appends_later(keep):
     kept, held = keep(), hold(managers.Plain)
     kept.tracker.intend(held)
-    (entry,) = kept.book.entries()
-    kept.book.use(lambda store: store.mark(entry.key, "closed", 1.0, "forgotten"), print)
+    (record,) = kept.session.records()
+    kept.session.use(lambda store: store.mark(record.key, "closed", 1.0, "forgotten"), print)
 
     kept.tracker.failed(held, OSError("no route"))
 
@@ -176,7 +176,8 @@ def test_rule_10_what_a_full_disk_has_cut_off_is_told_and_written_with_the_next_
     set_up(kernel, "a")
     if is_first:
         kernel.do(
-            "from nbflow.ledger.process_ledger import process_ledger\nprocess_ledger().book()._fold(process_ledger().book()._store)"
+            "from nbflow.ledger.process_ledger import process_ledger\n"
+            "process_ledger().session()._fold(process_ledger().session()._store)"
         )
     size = sum(journal.stat().st_size for journal in journals())
     kernel.do(
@@ -324,8 +325,8 @@ def test_a_journal_that_others_could_have_written_is_not_read(planted, make):
 def test_a_link_in_the_place_of_our_own_journal_is_not_written_through(keep, tmp_path):
     kept = keep()
     kept.tracker.intend(hold(managers.Plain))
-    kept.book.close()
-    following = ledger_path().with_name(f"{ledger_path().name}.{kept.book._journal._token}-1.jsonl")
+    kept.session.close()
+    following = ledger_path().with_name(f"{ledger_path().name}.{kept.session._journal._token}-1.jsonl")
     following.symlink_to(tmp_path / "behind")
 
     kept.tracker.intend(hold(managers.Plain))

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from nbflow import Flow, ledger, resource_manager, task
-from nbflow.ledger.ledger_session import Book
+from nbflow.ledger.ledger_session import LedgerSession
 from nbflow.ledger.ledger_tracker import LedgerTracker, tracker_of
 from nbflow.ledger.paths import ledger_path
 from nbflow.ledger.process_identity import Kernel
@@ -37,8 +37,8 @@ def states():
 
 def a_while_later(kept):
     """Go on as if a second had gone by since the last commit, and since the files were looked at."""
-    kept.book._committed_at -= 1
-    kept.book._looked_at -= 1
+    kept.session._committed_at -= 1
+    kept.session._looked_at -= 1
 
 
 def set_up(kept, name="somewhere", held=None):
@@ -186,7 +186,7 @@ def test_a_block_without_handle_needs_no_commit(keep):
     kept = keep()
     kept.tracker.intend(hold(managers.Plain))
     statements = []
-    kept.book._store._db.set_trace_callback(statements.append)
+    kept.session._store._db.set_trace_callback(statements.append)
     held = hold(managers.Plain)
 
     for step in (kept.tracker.intend, kept.tracker.opened, kept.tracker.closing, kept.tracker.closed):
@@ -288,7 +288,7 @@ def test_a_locked_ledger_is_waited_for_once_and_told_once(keep, locked):
     set_up(kept)
     assert time.monotonic() - begun >= LOCK_WAIT_S
     for _ in range(4):
-        assert kept.book._store._wait_s < LOCK_WAIT_S / 10  # from now on
+        assert kept.session._store._wait_s < LOCK_WAIT_S / 10  # from now on
         set_up(kept)
 
     assert len(kept.told) == 1
@@ -298,7 +298,7 @@ def test_a_locked_ledger_is_waited_for_once_and_told_once(keep, locked):
 
 def test_what_could_not_be_written_is_written_when_the_lock_is_gone(keep, locked):
     kept = keep()
-    kept.book._in_trouble(True)  # so as not to wait the whole time
+    kept.session._in_trouble(True)  # so as not to wait the whole time
     kept.tracker.closed(set_up(kept))
     set_up(kept)
 
@@ -310,7 +310,7 @@ def test_what_could_not_be_written_is_written_when_the_lock_is_gone(keep, locked
 
 def test_rule_10_what_has_no_handle_is_recorded_while_the_ledger_is_locked(keep, locked):
     kept = keep()
-    kept.book._in_trouble(True)
+    kept.session._in_trouble(True)
     set_up(kept, "a")  # waits for the lock to be gone
     kept.tracker.intend(hold(managers.Plain))
 
@@ -366,7 +366,7 @@ def test_a_folder_below_a_file_is_told_and_harms_nothing(keep, monkeypatch, tmp_
 def test_a_read_only_folder_is_told_and_harms_nothing(keep, open_folder, request):
     before = keep()
     before.tracker.intend(hold(managers.Plain))
-    before.book.close()
+    before.session.close()
     folder = ledger_path().parent
     folder.chmod(0o555)
     ledger_path().chmod(0o444)
@@ -383,7 +383,7 @@ def test_a_read_only_folder_is_told_and_harms_nothing(keep, open_folder, request
 def test_a_newer_ledger_is_left_untouched(keep):
     older = keep()
     older.tracker.intend(hold(managers.Plain))
-    older.book.close()
+    older.session.close()
     with sqlite3.connect(ledger_path()) as db:
         db.execute(f"PRAGMA user_version = {VERSION + 1}")
     db.close()
@@ -393,7 +393,7 @@ def test_a_newer_ledger_is_left_untouched(keep):
     kept.tracker.intend(hold(managers.Folder))
 
     assert "newer nbflow" in kept.told[0]
-    kept.book.close()
+    kept.session.close()
     assert ledger_path().read_bytes() == before
     with pytest.raises(ledger.NewerLedgerError, match="update nbflow"):
         ledger.resources()
@@ -412,7 +412,7 @@ def test_a_newer_ledger_is_left_untouched(keep):
 def test_a_damaged_ledger_is_moved_aside_and_never_deleted(keep, damage):
     before = keep()
     before.tracker.intend(hold(managers.Plain))
-    before.book.close()
+    before.session.close()
     data = damage(ledger_path().read_bytes())
     ledger_path().write_bytes(data)
     kept = keep()
@@ -463,7 +463,7 @@ def test_reading_a_damaged_ledger_changes_nothing(keep):
 def test_on_a_full_disk_the_run_goes_on_and_what_has_ended_is_still_written(keep):
     kept = keep()
     first = set_up(kept)
-    kept.book._store.limit_size(1)  # it is larger already: no page more
+    kept.session._store.limit_size(1)  # it is larger already: no page more
     others = [hold(managers.Folder, name="x" * 3000) for _ in range(4)]
 
     for held in others:
@@ -472,7 +472,7 @@ def test_on_a_full_disk_the_run_goes_on_and_what_has_ended_is_still_written(keep
 
     assert len(kept.told) == 1
     assert "full" in kept.told[0]
-    kept.book._store.limit_size(10_000)
+    kept.session._store.limit_size(10_000)
     kept.tracker.flush()
     assert [row.state for row in ledger.resources()] == ["open"] * len(others)
 
@@ -570,7 +570,7 @@ def test_an_interrupt_in_a_handle_is_told_and_the_resource_is_recorded(keep):
 
 
 def test_rule_10_an_interrupt_between_our_own_lines_does_not_keep_a_row_from_being_written(nbflow_home):
-    class Interrupted(Book):
+    class Interrupted(LedgerSession):
         is_interrupted = True
 
         def save(self, *args, **options):
@@ -580,19 +580,19 @@ def test_rule_10_an_interrupt_between_our_own_lines_does_not_keep_a_row_from_bei
             return super().save(*args, **options)
 
     told = []
-    book = Interrupted(ledger_path(), Kernel.this())
+    session = Interrupted(ledger_path(), Kernel.this())
 
-    LedgerTracker("example", "run-1", book, None, told.append).intend(hold(managers.Plain))
+    LedgerTracker("example", "run-1", session, None, told.append).intend(hold(managers.Plain))
 
     assert states() == [("Plain", "intent")]
     assert told == []
-    book.close()
+    session.close()
 
 
 def test_rule_10_a_row_that_was_written_just_before_an_interrupt_is_not_written_twice(keep):
     kept, held = keep(), hold(managers.Folder, "somewhere")
     kept.tracker.intend(held)
-    kept.book.entries()[0].is_written = False  # the interrupt came before this was noted
+    kept.session.records()[0].is_written = False  # the interrupt came before this was noted
     held.resource = "somewhere"
 
     kept.tracker.opened(held)

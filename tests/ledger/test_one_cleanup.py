@@ -388,5 +388,5 @@ def test_rule_15_what_the_reaper_could_not_reclaim_is_free_for_another_try(keep,
 
     assert answer == (False, "")
     assert [row.state for row in ledger.resources()] == ["failed"]
-    client.release(kept.book.entries()[-1].key)
+    client.release(kept.session.records()[-1].key)
     client.let_go()

@@ -115,7 +115,7 @@ def test_rule_12_a_class_of_the_notebook_is_reclaimed(kernel, tmp_path):
 )
 def test_rule_12_a_class_that_its_module_has_only_decorated_is_reclaimed(kernel, tmp_path, cls):
     set_up(kernel, tmp_path / "a", cls)
-    assert "import" in kernel.do("import json\nvalue = json.loads(list(tracker._entries.values())[0].code)")
+    assert "import" in kernel.do("import json\nvalue = json.loads(list(tracker._records.values())[0].code)")
 
     kernel.kill()
 
@@ -173,7 +173,8 @@ def test_rule_12_an_end_that_the_kernel_could_not_write_is_written_by_the_reaper
     set_up(kernel, tmp_path / "a")
     reaper = kernel.reaper
     kernel.do(
-        "from nbflow.ledger.process_ledger import process_ledger\nprocess_ledger().reaper.release(list(tracker._entries.values())[0].key)"
+        "from nbflow.ledger.process_ledger import process_ledger\n"
+        "process_ledger().reaper.release(list(tracker._records.values())[0].key)"
     )
 
     kernel.kill()
@@ -442,7 +443,7 @@ def test_a_reaper_that_does_not_answer_is_waited_for_once_and_told_once(keep, tm
     assert len(kept.told) == 1
     assert "has not answered for 0.3 s" in kept.told[0]
     os.kill(pid, signal.SIGCONT)
-    last = client.register(kept.book.entries()[-1].job, kept.tracker.tell)
+    last = client.register(kept.session.records()[-1].job, kept.tracker.tell)
     assert eventually(lambda: client.wait_for(last, kept.tracker.tell))
     assert first is not None
     finish(client, kept)
@@ -460,7 +461,7 @@ def test_a_pipe_that_is_full_does_not_block_the_run(keep, tmp_path):
 
     assert len(kept.told) == 1  # and was waited for once, see above
     os.kill(client.process[0], signal.SIGCONT)
-    last = client.register(kept.book.entries()[-1].job, kept.tracker.tell)
+    last = client.register(kept.session.records()[-1].job, kept.tracker.tell)
     assert eventually(lambda: client.wait_for(last, kept.tracker.tell))
     finish(client, kept)
 
@@ -546,8 +547,8 @@ def register(kept, path, cls=managers.Folder):
 
 def finish(client, kept):
     """Let the reaper go that watched this very process."""
-    for entry in kept.book.entries():
-        client.release(entry.key)
+    for record in kept.session.records():
+        client.release(record.key)
     pid = client.process[0]
     client.let_go()
     os.waitpid(pid, 0)

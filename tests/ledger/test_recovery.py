@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbflow import ledger
-from nbflow.ledger.ledger_session import Book
+from nbflow.ledger.ledger_session import LedgerSession
 from nbflow.ledger.ledger_tracker import LedgerTracker, tracker_of
 from nbflow.ledger.paths import ledger_path
 from nbflow.ledger.process_identity import Kernel, is_alive, start_of
@@ -28,15 +28,15 @@ def left(tmp_path):
     with subprocess.Popen(["sleep", "60"]) as other:
         kernel = Kernel.this()._replace(pid=other.pid, started=start_of(other.pid))
         other.kill()
-    book = Book(ledger_path(), kernel)
-    tracker = LedgerTracker("example", "run-1", book, None)
+    session = LedgerSession(ledger_path(), kernel)
+    tracker = LedgerTracker("example", "run-1", session, None)
     for cls in (managers.Folder, managers.Plain, managers.Refusing):
         held = hold(cls, str(tmp_path / cls.__name__), cleanup_timeout_s=5)
         tracker.intend(held)
         held.resource = held.manager.setup()
         tracker.opened(held)
     tracker.flush()
-    book.close()
+    session.close()
     return {row.block: row for row in ledger.resources()}
 
 
@@ -201,12 +201,12 @@ def test_clean_without_a_ledger_makes_none():
 
 
 def test_two_kernels_cannot_both_see_to_one_row(left):
-    book = process_ledger().book()
+    session = process_ledger().session()
     first, second = (process_ledger().kernel._replace(pid=pid) for pid in (1, 2))
-    row = book.read(lambda store: store.open_rows())[0]
+    row = session.read(lambda store: store.open_rows())[0]
 
     took = [
-        book.use(lambda store, kernel=kernel: store.hand_over(row, kernel), print)
+        session.use(lambda store, kernel=kernel: store.hand_over(row, kernel), print)
         for kernel in (first, second)
     ]
 
