@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.redefinition import replace
 from nbflow.core.task import Task
 from nbflow.errors import NbflowError
-from nbflow.notebook.filenames import NO_NAMES, FileNames
+from nbflow.notebook.cell_files import NO_NAMES, FileNames
 from nbflow.notebook.rebinding import Rebinding
 from nbflow.notebook.shown import keep_shown
 

@@ -21,6 +21,7 @@ from nbflow.core.block import Block
 from nbflow.core.function_task import FunctionTask
 from nbflow.core.task import Task
 from nbflow.errors import ForeignTaskError
+from nbflow.notebook.cell_files import NO_NAMES, file_names
 from nbflow.notebook.cellcode import (
     _aligned,
     _ends_with_semicolon,
@@ -30,7 +31,6 @@ from nbflow.notebook.cellcode import (
 from nbflow.notebook.cellfunction import CellFunction
 from nbflow.notebook.cellmagics import captured_name, cell_magic_of, in_task, wrapped
 from nbflow.notebook.cells import cells_of
-from nbflow.notebook.filenames import NO_NAMES, file_names
 from nbflow.notebook.function_body import body_of
 from nbflow.notebook.hints import foreign
 from nbflow.notebook.infer import CellNames, Roles, is_shell_name, names_of, ordinary_statements, roles

@@ -4,6 +4,6 @@ Loaded by `Flow(..., store=path)`. Only what this user alone can have written is
 """
 
 from nbflow.store.folder import FlowStore
-from nbflow.store.past import StoredRun
+from nbflow.store.stored_run import StoredRun
 
 __all__ = ["FlowStore", "StoredRun"]

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nbflow.core.digest import hasher
-from nbflow.store.naming import content_name
-from nbflow.store.private import NewFile, in_our_words
+from nbflow.store.filenames import content_name
+from nbflow.store.secure_files import NewFile, in_our_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable

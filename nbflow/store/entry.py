@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from nbflow.core.digest import hasher
 from nbflow.errors import DamagedStoreError, NewerStoreError, NotKeptError
 from nbflow.store.contents import FORMAT, MAGIC, NAME, Contents, Pickled, is_whole, shortly, unpickle
-from nbflow.store.naming import content_name
-from nbflow.store.private import NewFile, in_our_words, reading
+from nbflow.store.filenames import content_name
+from nbflow.store.secure_files import NewFile, in_our_words, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable

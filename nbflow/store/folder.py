@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import StoreError
-from nbflow.store.facts import is_going, read_facts
-from nbflow.store.naming import FACTS, number_of, safe_name
-from nbflow.store.past import StoredRun
-from nbflow.store.private import check_folder, in_our_words
+from nbflow.store.filenames import FACTS, number_of, safe_name
+from nbflow.store.metadata import is_going, read_facts
 from nbflow.store.recorder import Recorder
+from nbflow.store.secure_files import check_folder, in_our_words
 from nbflow.store.stored_reuse import AlsoStored, StoredReuse
+from nbflow.store.stored_run import StoredRun
 from nbflow.store.writer import LIMIT_S
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from nbflow.engine.object_versions import ATOMS
 from nbflow.errors import CannotCopyError
 from nbflow.store.contents import MOST_INLINE, Contents, Pickled
 from nbflow.store.entry import Header, write_head
+from nbflow.store.filenames import content_name, value_name
 from nbflow.store.kept import Entry, Kept, Objects
-from nbflow.store.naming import content_name, value_name
 from nbflow.store.safety import SMALL, Safety, copied_ahead
 from nbflow.store.writer import Job, Writer
 

@@ -17,13 +17,13 @@ from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.events import Event, warn_safely
 from nbflow.errors import StoreError, ValueReleasedError
 from nbflow.store.entry import ANEW, Header, contents_of
-from nbflow.store.facts import Facts, hold, let_go, write_facts
+from nbflow.store.filenames import content_name, run_name, value_name
 from nbflow.store.generators import packed
-from nbflow.store.naming import content_name, run_name, value_name
+from nbflow.store.input_signature import inputs_of
+from nbflow.store.metadata import Facts, hold, let_go, write_facts
 from nbflow.store.outbox import Outbox, link_or_copy
-from nbflow.store.prints import inputs_of
-from nbflow.store.private import make_folder
-from nbflow.store.statenames import message_of, state_name
+from nbflow.store.secure_files import make_folder
+from nbflow.store.state_codec import message_of, state_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -23,16 +23,16 @@ from nbflow.engine.run import live_runs
 from nbflow.engine.run_history import Durations
 from nbflow.errors import NotKeptError, StaleStoreError, StoredRunInUseError
 from nbflow.store.contents import FORMAT
-from nbflow.store.past import NOT_THERE
-from nbflow.store.prints import inputs_of
+from nbflow.store.input_signature import inputs_of
 from nbflow.store.stored_reuse import StoredReuse
+from nbflow.store.stored_run import NOT_THERE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbflow.core.task import Task
     from nbflow.engine.plan import Plan
-    from nbflow.store.past import StoredRun
+    from nbflow.store.stored_run import StoredRun
 
 
 OLDER = "an older nbflow kept it, whose notes of code and inputs can not be compared with those of now"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from nbflow.core.states import State
     from nbflow.engine.compiled_graph import CompiledGraph
-    from nbflow.store.past import StoredDraws
+    from nbflow.store.stored_run import StoredDraws
 
 
 class StoredReuse(NoReuse):

@@ -18,9 +18,9 @@ from nbflow.errors import (
     StoreUnavailableError,
     UntrustedStoreError,
 )
-from nbflow.store import entry, private
+from nbflow.store import entry, secure_files
 from nbflow.store.entry import Header, read_header, read_value, write_entry
-from nbflow.store.naming import number_of, run_name, safe_name, value_name
+from nbflow.store.filenames import number_of, run_name, safe_name, value_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -257,7 +257,7 @@ def test_a_folder_that_others_may_write_to_is_refused(flow, store, which, mode):
 
 def test_what_belongs_to_another_user_is_refused(flow, monkeypatch):
     other = os.getuid() + 1
-    monkeypatch.setattr(private.os, "getuid", lambda: other)  # so that all files are somebody else's
+    monkeypatch.setattr(secure_files.os, "getuid", lambda: other)  # so that all files are somebody else's
 
     with pytest.raises(UntrustedStoreError, match="belongs to another user"):
         read_all(flow)

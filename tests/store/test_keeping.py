@@ -343,7 +343,7 @@ def resume_and_wait(run):
 
 
 def test_a_full_disk_is_told_once_and_the_run_goes_on(store, monkeypatch):
-    from nbflow.store import private
+    from nbflow.store import secure_files
 
     def full(self, data):
         raise OSError(28, "No space left on device")
@@ -353,7 +353,7 @@ def test_a_full_disk_is_told_once_and_the_run_goes_on(store, monkeypatch):
         task(lambda x: x, name="two")(one)
     run = flow.start(paused=True)
     wait_until(flow.stored_runs)
-    monkeypatch.setattr(private.NewFile, "write", full)
+    monkeypatch.setattr(secure_files.NewFile, "write", full)
 
     with pytest.warns(RuntimeWarning, match="No space left on device") as told:
         resume_and_wait(run)

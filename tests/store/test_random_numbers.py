@@ -11,8 +11,8 @@ import pytest
 from nbflow import Flow, task
 from nbflow.errors import DamagedStoreError
 from nbflow.store.entry import read_header, write_entry
+from nbflow.store.filenames import VALUE
 from nbflow.store.generators import packed, unpacked
-from nbflow.store.naming import VALUE
 from tests.store.kernel import tell_of
 
 NOTEBOOK = """

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from nbflow.errors import DamagedStoreError, NewerStoreError
 from nbflow.store.contents import FORMAT
-from nbflow.store.naming import FACTS, LOCK
-from nbflow.store.private import in_our_words, reading, write_whole
+from nbflow.store.filenames import FACTS, LOCK
+from nbflow.store.secure_files import in_our_words, reading, write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path

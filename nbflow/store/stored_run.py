@@ -14,11 +14,11 @@ from nbflow.engine.given_parameters import START_OPTIONS, takes_parameters
 from nbflow.engine.random_state import drawn_in
 from nbflow.errors import DamagedStoreError, NotKeptError
 from nbflow.store.entry import ANEW, PYTHON, Header, contents_of, read_header, read_value
-from nbflow.store.facts import Facts, is_going, read_facts
+from nbflow.store.filenames import VALUE, value_name
 from nbflow.store.generators import unpacked
-from nbflow.store.naming import VALUE, value_name
-from nbflow.store.private import check_folder, in_our_words
-from nbflow.store.statenames import named_state
+from nbflow.store.metadata import Facts, is_going, read_facts
+from nbflow.store.secure_files import check_folder, in_our_words
+from nbflow.store.state_codec import named_state
 
 if TYPE_CHECKING:
     from pathlib import Path
