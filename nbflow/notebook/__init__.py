@@ -19,20 +19,20 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     from nbflow.core.expression import Expression
     from nbflow.engine.attempt import AFTER_TASK
     from nbflow.engine.run import Run
-    from nbflow.notebook.cellmagics import below_task
-    from nbflow.notebook.codewatch import CodeWatch
+    from nbflow.notebook.autotrack import CellWatch
+    from nbflow.notebook.cell_display import DisplayFollower
+    from nbflow.notebook.cell_magics import below_task
+    from nbflow.notebook.code_watch import CodeWatch
     from nbflow.notebook.completion import complete_flow
+    from nbflow.notebook.debug_commands import post_mortem
     from nbflow.notebook.figures import Figures
     from nbflow.notebook.hints import value_hint
     from nbflow.notebook.magics import FlowMagics
-    from nbflow.notebook.mending import post_mortem
     from nbflow.notebook.numbering import CellNumbers
     from nbflow.notebook.reach import flows_in
     from nbflow.notebook.resources import show_left_behind
-    from nbflow.notebook.shown import DisplayFollower
     from nbflow.notebook.shutdown import watch_shutdown
-    from nbflow.notebook.taskmagic import TaskMagics
-    from nbflow.notebook.watch import CellWatch
+    from nbflow.notebook.task_magic import TaskMagics
     from nbflow.registry import flows
 
     shell.input_transformers_cleanup.append(below_task)
@@ -64,15 +64,15 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     from nbflow.core.expression import Expression
     from nbflow.engine.attempt import AFTER_TASK
     from nbflow.engine.run import Run
-    from nbflow.notebook.cellmagics import below_task
-    from nbflow.notebook.cellnow import CellNow
-    from nbflow.notebook.codewatch import CodeWatch
+    from nbflow.notebook.autotrack import CONTEXT_KEY, CellWatch
+    from nbflow.notebook.cell_display import follower_of
+    from nbflow.notebook.cell_magics import below_task
+    from nbflow.notebook.code_watch import CodeWatch
     from nbflow.notebook.completion import complete_flow
+    from nbflow.notebook.current_cell import CurrentCell
     from nbflow.notebook.figures import Figures
     from nbflow.notebook.numbering import CellNumbers
-    from nbflow.notebook.shown import follower_of
     from nbflow.notebook.shutdown import unwatch_shutdown
-    from nbflow.notebook.watch import CONTEXT_KEY, CellWatch
 
     unwatch_shutdown(shell)
     if (follower := follower_of(shell)) is not None:
@@ -87,7 +87,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     for event in ("pre_run_cell", "post_run_cell"):
         for callback in list(shell.events.callbacks[event]):
             if isinstance(
-                getattr(callback, "__self__", None), (CellNow, CellNumbers, CodeWatch, CellWatch, Figures)
+                getattr(callback, "__self__", None), (CurrentCell, CellNumbers, CodeWatch, CellWatch, Figures)
             ):
                 shell.events.unregister(event, callback)
     thread.data.pop(CONTEXT_KEY, None)

@@ -17,20 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.context import thread
 from nbflow.core.graph import Graph
-from nbflow.core.parameter import Parameter
-from nbflow.errors import ForeignTaskError
-from nbflow.notebook.assembly import assemble
-from nbflow.notebook.book import Book, Dangling, Missing
-from nbflow.notebook.contributions import Contribution, OldTaskError, Tie
-from nbflow.notebook.difference import Difference
-from nbflow.notebook.exchange import exchange
-from nbflow.notebook.lent import give_results_back
-from nbflow.notebook.places import reached
-from nbflow.notebook.scope import Scope, give_back
-from nbflow.notebook.shield import Shield
-from nbflow.notebook.surgery import (
+from nbflow.core.graph_edit import (
     Baseline,
-    Snapshot,
+    GraphSnapshot,
     begin_made,
     begin_watching,
     end_made,
@@ -39,13 +28,24 @@ from nbflow.notebook.surgery import (
     take_out,
     version,
 )
+from nbflow.core.parameter import Parameter
+from nbflow.errors import ForeignTaskError
+from nbflow.notebook.assemble import assemble
+from nbflow.notebook.contribution import CellEdge, Contribution, OldTaskError
+from nbflow.notebook.defer_interrupt import DeferInterrupt
+from nbflow.notebook.graph_diff import GraphDiff
+from nbflow.notebook.index import ContributionIndex, Dangling, Missing
+from nbflow.notebook.lent_values import give_results_back
+from nbflow.notebook.namespace import CellNamespace, give_back
+from nbflow.notebook.references import reached
+from nbflow.notebook.task_replacement import exchange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Set
 
     from nbflow.core.placeholder_task import PlaceholderTask
     from nbflow.core.task import Task
-    from nbflow.notebook.book import Resolved
+    from nbflow.notebook.index import Resolved
 
 Namespace = MutableMapping[str, Any]
 OUTSIDE = "outside of cells"
@@ -66,7 +66,7 @@ class Cells:
 
     Attributes:
         graph: The graph.
-        book: The contributions, in the order of their first execution.
+        index: The contributions, in the order of their first execution.
         dangling: What is used and no longer made; while there is any, the flow does not run.
         lineage: That of the graph.
         skipped: The contributions, with their numbers, that the last run from the top has not made again.
@@ -74,7 +74,7 @@ class Cells:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.book = Book()
+        self.index = ContributionIndex()
         self.dangling: tuple[Dangling, ...] = ()
         self._missing: dict[Any, PlaceholderTask] = {}
         self._resolved: Resolved = {}
@@ -96,7 +96,7 @@ class Cells:
     @property
     def contributions(self) -> Mapping[str, Contribution]:
         """The contributions by their id, in order."""
-        return self.book.contributions
+        return self.index.contributions
 
     @contextmanager
     def executing(
@@ -127,7 +127,7 @@ class Cells:
             OldTaskError: If the cell brought back a task of a replaced execution.
             NbflowError: If the graph is not valid afterwards.
         """
-        with Shield() as shield:
+        with DeferInterrupt() as shield:
             watch = thread.data.get("cell")
             if watch is not None:
                 watch.let_go(self.graph)
@@ -157,27 +157,27 @@ class Cells:
         Raises:
             NbflowError: If the graph is not valid afterwards; then nothing is changed.
         """
-        before = self.book
-        snapshot = Snapshot(self.graph)
-        with Shield():
+        before = self.index
+        snapshot = GraphSnapshot(self.graph)
+        with DeferInterrupt():
             try:
                 self.adopt_strangers()
-                book = self.book.without(*ids)
-                missing = self.put_together(book)
+                index = self.index.without(*ids)
+                missing = self.put_together(index)
             except BaseException:
                 snapshot.restore()
-                self.book, self._version = before, -1
+                self.index, self._version = before, -1
                 raise
-            gone = [c for one, c in self.book.contributions.items() if one not in book.contributions]
+            gone = [c for one, c in self.index.contributions.items() if one not in index.contributions]
             for contribution in gone:
                 self.forget(contribution.made, contribution.label)
-            self.take(book, missing)
+            self.take(index, missing)
             if namespace is not None:
-                give_back(namespace, self.graph, book, gone, self.hidden)
+                give_back(namespace, self.graph, index, gone, self.hidden)
 
     def remove_cell(self, key: str, namespace: Namespace | None = None) -> None:
         """Take out what the cell `key` says; see `remove`."""
-        one = self.book.id_of(key)
+        one = self.index.id_of(key)
         if one is not None:
             self.remove([one], namespace)
 
@@ -189,23 +189,23 @@ class Cells:
             is_old: Tells whether a contribution is to be left behind.
         """
         former.adopt_strangers()
-        old = [one for one, c in former.book.contributions.items() if is_old(c)]
+        old = [one for one, c in former.index.contributions.items() if is_old(c)]
         if old:
-            former.book = former.book.without(*old)
-        for contribution in former.book.contributions.values():
+            former.index = former.index.without(*old)
+        for contribution in former.index.contributions.values():
             for block in contribution.blocks:
                 block.flow = self.graph
         self.hidden = former.hidden
         self.lineage = former.lineage
         self.skipped = former.skipped
         self._replaced = former._replaced
-        missing = Missing(former.book)
-        assemble(self.graph, former.book, missing)
-        self.take(former.book, missing)
+        missing = Missing(former.index)
+        assemble(self.graph, former.index, missing)
+        self.take(former.index, missing)
 
     def is_shared(self, task: Task) -> bool:
         """Tell whether a task was made outside of all cells of the flow."""
-        contributions = self.book.contributions.values()
+        contributions = self.index.contributions.values()
         return any(task in c.tasks for c in contributions) and not any(task in c.made for c in contributions)
 
     def substitute(self, old: Task, new: Task) -> None:
@@ -214,40 +214,40 @@ class Cells:
         Raises:
             NbflowError: If the graph is not valid afterwards; then nothing is changed.
         """
-        before, snapshot = self.book, Snapshot(self.graph)
-        with Shield():
+        before, snapshot = self.index, GraphSnapshot(self.graph)
+        with DeferInterrupt():
             try:
                 self.adopt_strangers()
-                changed = {one: c.with_task(old, new) for one, c in self.book.contributions.items()}
-                book = Book(changed)
-                missing = self.put_together(book)
+                changed = {one: c.with_task(old, new) for one, c in self.index.contributions.items()}
+                index = ContributionIndex(changed)
+                missing = self.put_together(index)
             except BaseException:
                 snapshot.restore()
-                self.book, self._version = before, -1
+                self.index, self._version = before, -1
                 raise
-            self.take(book, missing)
+            self.take(index, missing)
 
     # For a change
 
-    def put_together(self, book: Book, changed: Set[str] | None = None) -> Missing:
-        """Make the graph what `book` says, and check it.
+    def put_together(self, index: ContributionIndex, changed: Set[str] | None = None) -> Missing:
+        """Make the graph what `index` says, and check it.
 
         Args:
-            book: The contributions.
-            changed: The names that may lead to something else than in the present book; None if any may.
+            index: The contributions.
+            changed: The names that may lead to something else than in the present index; None if any may.
         """
-        missing = self.missing(book, changed)
-        assemble(self.graph, book, missing)
+        missing = self.missing(index, changed)
+        assemble(self.graph, index, missing)
         Graph.validate(self.graph)
         return missing
 
-    def missing(self, book: Book, changed: Set[str] | None = None) -> Missing:
-        """Return what is to take what `book` misses; see `put_together`."""
-        return Missing(book, dict(self._missing), changed=changed, resolved_before=self._resolved)
+    def missing(self, index: ContributionIndex, changed: Set[str] | None = None) -> Missing:
+        """Return what is to take what `index` misses; see `put_together`."""
+        return Missing(index, dict(self._missing), changed=changed, resolved_before=self._resolved)
 
-    def take(self, book: Book, missing: Missing) -> None:
-        """Keep a book that the graph was made from."""
-        self.book = book
+    def take(self, index: ContributionIndex, missing: Missing) -> None:
+        """Keep a index that the graph was made from."""
+        self.index = index
         self.dangling = tuple(missing.found.values())
         missing.tell()
         self._missing = missing.tasks
@@ -255,38 +255,48 @@ class Cells:
         self.note()
 
     def note(self) -> None:
-        """Note that the graph is now what the book says."""
+        """Note that the graph is now what the index says."""
         self._known = Baseline(self.graph)
         self._version = version(self.graph)
 
     def adopt_strangers(self) -> None:
-        """Write into the book what has been changed without a cell: by hand, or by a cell that nobody watched."""
+        """Write into the index what has been changed without a cell: by hand, or by a cell that nobody watched."""
         if version(self.graph) == self._version:
             return
-        book = self._without_removed()
+        index = self._without_removed()
         made = set(self.graph.tasks) - self._known.tasks
-        difference = Difference(self.graph, self._known, book, "", made=made)
+        difference = GraphDiff(self.graph, self._known, index, "", made=made)
         number = execution_number()
         found = difference.contribution({}, label=OUTSIDE, cells=(), source="", number=number, time=0.0)
-        if found.tasks or found.ties or found.gifts or found.homes or found.references:
-            book = book.with_(f"{OUTSIDE} {number}", found)
-        self.book = book
+        if (
+            found.tasks
+            or found.cell_edges
+            or found.foreign_arguments
+            or found.memberships
+            or found.references
+        ):
+            index = index.with_(f"{OUTSIDE} {number}", found)
+        self.index = index
         self.note()
 
-    def _without_removed(self) -> Book:
+    def _without_removed(self) -> ContributionIndex:
         graph, known = self.graph, self._known
         tasks = known.tasks - set(graph.tasks)
         edges = known.edges - set(graph.edges)
         if not (tasks or edges):
-            return self.book
+            return self.index
         kept = {}
-        for one, c in self.book.contributions.items():
+        for one, c in self.index.contributions.items():
             kept[one] = replace(
                 c,
                 tasks=tuple(task for task in c.tasks if task not in tasks),
-                ties=tuple(tie for tie in c.ties if tie.edge not in edges and not tie.edge.tasks & tasks),
+                cell_edges=tuple(
+                    cell_edge
+                    for cell_edge in c.cell_edges
+                    if cell_edge.edge not in edges and not cell_edge.edge.tasks & tasks
+                ),
             )
-        return Book(kept)
+        return ContributionIndex(kept)
 
     def forget(self, tasks: Iterable[Task], label: str) -> None:
         """Note that tasks belong to an execution that has been replaced."""
@@ -319,7 +329,7 @@ def _refuse_foreign(graph: Graph, tasks: Iterable[Task]) -> None:
         for other in list(flows.values()):
             if other is graph or other.name == graph.name or task not in other.tasks:
                 continue
-            if any(task in c.made for c in cells_of(other).book.contributions.values()):
+            if any(task in c.made for c in cells_of(other).index.contributions.values()):
                 raise ForeignTaskError(task.name, other.name, graph.name)
 
 
@@ -347,9 +357,9 @@ class Change:
         self.reads = reads
         self.binds = binds
         self.namespace = namespace
-        self.scope: Scope | None = None
-        self.before = cells.book, cells._known, cells._version
-        self.snapshot = Snapshot(cells.graph)
+        self.scope: CellNamespace | None = None
+        self.before = cells.index, cells._known, cells._version
+        self.snapshot = GraphSnapshot(cells.graph)
         self.is_in_step = self.snapshot.version == cells._version
         self.missing: Missing | None = None
         self.old = Contribution(label=label)
@@ -360,12 +370,12 @@ class Change:
         cells.adopt_strangers()
         unsettled = give_results_back(cells, self.namespace)
         self._choose()
-        book = cells.book
-        self.scope = Scope(
-            self.namespace, self.graph, book, self.id, cells.hidden, cells._replaced.__contains__
+        index = cells.index
+        self.scope = CellNamespace(
+            self.namespace, self.graph, index, self.id, cells.hidden, cells._replaced.__contains__
         )
         self.rest = self._book_without_old()
-        if cells.dangling or self.old.ties != self._own_ties() or self._shares():
+        if cells.dangling or self.old.cell_edges != self._own_cell_edges() or self._shares():
             self.is_in_step = False
             assemble(self.graph, self.rest, None)
         elif not self.old.is_empty:
@@ -374,29 +384,31 @@ class Change:
         self.baseline = Baseline(self.graph)
         self.scope.enter(self.old, unsettled)
 
-    def _own_ties(self) -> tuple[Tie, ...]:
+    def _own_cell_edges(self) -> tuple[CellEdge, ...]:
         """Return those ties of the former contribution that go with its own tasks."""
         own = self.old.made
-        return tuple(t for t in self.old.ties if t.edge.upstream_task in own or t.edge.downstream_task in own)
+        return tuple(
+            t for t in self.old.cell_edges if t.edge.upstream_task in own or t.edge.downstream_task in own
+        )
 
     def _shares(self) -> bool:
         """Tell whether the former contribution has more than its own tasks, which others may need."""
-        return bool(self.old.gifts) or len(self.old.made) < len(self.old.tasks)
+        return bool(self.old.foreign_arguments) or len(self.old.made) < len(self.old.tasks)
 
-    def _book_without_old(self) -> Book:
-        """Return the book in which this cell still has its place, and says nothing."""
-        if self.id not in self.cells.book.contributions:
-            return self.cells.book
-        return self.cells.book.with_(self.id, Contribution(label=self.label, cells=(self.key,)))
+    def _book_without_old(self) -> ContributionIndex:
+        """Return the index in which this cell still has its place, and says nothing."""
+        if self.id not in self.cells.index.contributions:
+            return self.cells.index
+        return self.cells.index.with_(self.id, Contribution(label=self.label, cells=(self.key,)))
 
     def _choose(self) -> None:
         """Find which contribution the cell says, or an id for a new one."""
-        book = self.cells.book
-        one = book.id_of(self.key)
+        index = self.cells.index
+        one = index.id_of(self.key)
         if one is None:
-            one = self.key if self.key not in book.contributions else f"{self.key} {execution_number()}"
+            one = self.key if self.key not in index.contributions else f"{self.key} {execution_number()}"
         self.id = one
-        self.old = book.contributions.get(one, self.old)
+        self.old = index.contributions.get(one, self.old)
 
     def end(self, held_before: Namespace | None = None) -> None:
         """Find what was added, and put the flow together with it.
@@ -407,7 +419,7 @@ class Change:
         """
         cells, scope = self.cells, self.scope
         assert scope is not None
-        difference = Difference(
+        difference = GraphDiff(
             self.graph,
             self.baseline,
             self.rest,
@@ -430,16 +442,18 @@ class Change:
             if task in self.old.made:
                 raise OldTaskError(task.name, "this cell")
         new = replace(new, before=scope.before(new), cell_id=self.cell_id or "")
-        self.book = cells.book.with_(self.id, new)
-        changed = self.book.changed_with((*self.old.binds, *new.binds))
+        self.index = cells.index.with_(self.id, new)
+        changed = self.index.changed_with((*self.old.binds, *new.binds))
         if self.is_in_step:
-            missing = cells.missing(self.book, changed)
+            missing = cells.missing(self.index, changed)
             without, constants = self.baseline, difference.constants
-            if exchange(self.graph, self.snapshot, without, constants, self.book, self.id, self.old, missing):
+            if exchange(
+                self.graph, self.snapshot, without, constants, self.index, self.id, self.old, missing
+            ):
                 Graph.validate(self.graph)
                 self.missing = missing
                 return
-        self.missing = cells.put_together(self.book, changed)
+        self.missing = cells.put_together(self.index, changed)
 
     def _made(self, held_before: Namespace | None) -> Collection[Task]:
         made = made_inside(self.graph)
@@ -457,8 +471,8 @@ class Change:
         assert self.missing is not None
         gone = self.old.made.difference(self.graph.tasks)
         cells.forget(gone, self.label)
-        cells.take(self.book, self.missing)
-        scope.leave(self.book, self.old)
+        cells.take(self.index, self.missing)
+        scope.leave(self.index, self.old)
 
     def leave(self) -> None:
         """Let the graph be what the cell has made of it, although it can not be run; to be looked at, and mended."""
@@ -470,7 +484,7 @@ class Change:
         end_watching(self.graph)
         cells.forget(set(self.graph.tasks) - self.snapshot.declared.keys(), self.label)
         self.snapshot.restore()
-        cells.book, cells._known, _ = self.before
+        cells.index, cells._known, _ = self.before
         cells._version = -1 if self.before[2] != self.snapshot.version else version(self.graph)
         if self.scope is not None:
             self.scope.undo()

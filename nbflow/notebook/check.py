@@ -70,7 +70,7 @@ def check(flow: Graph) -> Report:
     cells = cells_of(flow)
     cells.adopt_strangers()
     cell_of = labels(flow)
-    problems = [_dangling(cells.book.error(dangling)) for dangling in cells.dangling]
+    problems = [_dangling(cells.index.error(dangling)) for dangling in cells.dangling]
     problems += _of_graph(flow, cell_of)
     problems += [
         Problem(ERROR, "undefined", cell_of.get(task, ""), said) for task, said in undefined(flow, flow.tasks)
@@ -92,14 +92,14 @@ def check(flow: Graph) -> Report:
         for task in flow.tasks
         if is_renewed(task)
     ]
-    book = cells.book
+    index = cells.index
     problems += [
         Problem(
             HINT,
             text.partition(":")[0],
-            book.label(one),
+            index.label(one),
             f"{text.partition(': ')[2]}; execute it again, or take out what it added: "
-            f"%flow prune {flow.name} '{book.label(one).removeprefix('cell ')}'",
+            f"%flow prune {flow.name} '{index.label(one).removeprefix('cell ')}'",
         )
         for one, text in notes_of(cells).items()
     ]
@@ -160,5 +160,5 @@ def cells_in(flow: Graph, error: NbflowError) -> str:
 
 def labels_as_they_are(flow: Graph) -> dict[Task, str]:
     """Return the labels of the cells by task, without looking whether the flow was changed by hand."""
-    contributions = cells_of(flow).book.contributions.values()
+    contributions = cells_of(flow).index.contributions.values()
     return {task: c.label for c in contributions for task in c.tasks}

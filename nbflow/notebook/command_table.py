@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
-from nbflow.notebook import cellcommands, commands, mending, reruns
-from nbflow.notebook.exportcommand import export_flow
+from nbflow.notebook import cell_commands, debug_commands, rerun_commands, run_commands
+from nbflow.notebook.export_command import export_flow
 from nbflow.notebook.magic_command import Command, command, say
 from nbflow.notebook.resources import resources
 from nbflow.registry import flows
@@ -16,8 +16,8 @@ from nbflow.registry import flows
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from nbflow.notebook.magic_arguments import Option
     from nbflow.notebook.magic_command import Call
-    from nbflow.notebook.options import Option
 
 HEADING = "%flow COMMAND [NAME] ...    NAME is the flow; it may be left out when there is only one"
 FOOTER = "%flow help COMMAND tells more of one; %flow alone lists the flows"
@@ -33,10 +33,10 @@ def help_(call: Call) -> None:
 COMMANDS: Mapping[str, Command] = {
     one.name: one
     for one in (
-        *commands.COMMANDS,
-        *cellcommands.COMMANDS,
-        *mending.COMMANDS,
-        *reruns.COMMANDS,
+        *run_commands.COMMANDS,
+        *cell_commands.COMMANDS,
+        *debug_commands.COMMANDS,
+        *rerun_commands.COMMANDS,
         export_flow,
         resources,
         help_,

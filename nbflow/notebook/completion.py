@@ -8,10 +8,10 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, context_
 
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.command_table import COMMANDS
+from nbflow.notebook.magic_arguments import flags_of
 from nbflow.notebook.magics import FlowMagics
-from nbflow.notebook.options import flags_of
 from nbflow.notebook.resources import candidates
-from nbflow.notebook.taskmagic import TaskMagics
+from nbflow.notebook.task_magic import TaskMagics
 from nbflow.registry import flows
 
 if TYPE_CHECKING:
@@ -88,13 +88,13 @@ def _of_task(given: list[str], flow: Flow | None) -> list[str]:
     if last == "--in":
         return [block.name for block in flow.blocks] if flow is not None else []
     option = next((word for word in reversed(given) if word.startswith("--")), "")
-    names = list(cells_of(flow).book.binders) if flow is not None and option == "--needs" else []
+    names = list(cells_of(flow).index.binders) if flow is not None and option == "--needs" else []
     return [*names, *flags_of(TaskMagics.cell.parser)]
 
 
 def _resources(flow: Flow) -> list[str]:
     """Return the names that lead to resources, and those of the blocks' managers."""
     setups = {block.setup_task for block in flow.blocks}
-    book = cells_of(flow).book
-    named = [name for name, binders in book.binders.items() if book.value(name, binders[-1]) in setups]
+    index = cells_of(flow).index
+    named = [name for name, binders in index.binders.items() if index.value(name, binders[-1]) in setups]
     return [*named, *dict.fromkeys(block.name for block in flow.blocks)]

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.core.task import Task
 from nbflow.errors import NbflowError
-from nbflow.notebook.cellfunction import CellFunction
+from nbflow.notebook.cell_function import CellFunction
 from nbflow.notebook.cells import cells_of
-from nbflow.notebook.taskcell import below, is_resource, notable_cells
+from nbflow.notebook.task_cell import below, is_resource, notable_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from nbflow.flow import Flow
-    from nbflow.notebook.contributions import Contribution
-    from nbflow.notebook.taskcell import Defined, TaskCell
+    from nbflow.notebook.contribution import Contribution
+    from nbflow.notebook.task_cell import Defined, TaskCell
 
 __all__ = ["Definition", "ask_for", "mend_order", "note_definitions", "tie_others"]
 
@@ -138,11 +138,11 @@ def _is_own(value: Any) -> bool:
 
 def _definitions_above(flow: Flow, key: str, names: Iterable[str]) -> dict[str, Any]:
     """Return what the nearest cell above the cell `key` has defined, of the names that several cells define."""
-    book = cells_of(flow).book
+    index = cells_of(flow).index
     known = cells_of(flow).definitions
-    places = {other: book.position[one] for other in known if (one := book.id_of(other)) is not None}
-    own = book.id_of(key)
-    here = len(book.position) if own is None else book.position[own]
+    places = {other: index.position[one] for other in known if (one := index.id_of(other)) is not None}
+    own = index.id_of(key)
+    here = len(index.position) if own is None else index.position[own]
     found = {}
     for name in names:
         defining = sorted((places[other], other) for other in places if name in known[other])
@@ -206,9 +206,9 @@ def tie_others(flow: Flow, task: Task, key: str) -> None:
 
 def _task_of(flow: Flow, key: str) -> Task | None:
     """Return the task that the cell `key` was, before it is executed again."""
-    book = cells_of(flow).book
-    one = book.id_of(key)
-    contribution = None if one is None else book.contributions.get(one)
+    index = cells_of(flow).index
+    one = index.id_of(key)
+    contribution = None if one is None else index.contributions.get(one)
     tasks = () if contribution is None else contribution.tasks
     return next((task for task in tasks if isinstance(vars(task).get("run"), CellFunction)), None)
 
@@ -244,22 +244,22 @@ def _functions_of(contributions: Iterable[Contribution]) -> Iterator[CellFunctio
 
 def _cells_above(flow: Flow, key: str) -> Iterator[CellFunction]:
     """Give the cells that come before the cell `key`, the nearest first."""
-    book = cells_of(flow).book
-    one = book.id_of(key)
-    contributions = [*book.contributions.values()]
-    above = contributions if one is None else contributions[: book.position[one]]
+    index = cells_of(flow).index
+    one = index.id_of(key)
+    contributions = [*index.contributions.values()]
+    above = contributions if one is None else contributions[: index.position[one]]
     return _functions_of(reversed(above))
 
 
 def _wanted_after(flow: Flow, key: str, names: Collection[str]) -> set[str]:
     """Return those of `names` that cells below the cell `key` read, and no cell between gives."""
     wanted: set[str] = set()
-    book = cells_of(flow).book
-    one = book.id_of(key)
+    index = cells_of(flow).index
+    one = index.id_of(key)
     open_names = set(names)
     if one is None or not open_names:
         return wanted
-    for function in _functions_of([*book.contributions.values()][book.position[one] + 1 :]):
+    for function in _functions_of([*index.contributions.values()][index.position[one] + 1 :]):
         wanted.update(open_names.intersection(function.read))
         open_names.difference_update(function.outputs, wanted)
         if not open_names:
@@ -280,28 +280,30 @@ def _changes(task: Task, name: str | None) -> bool:
 
 def _given_below(flow: Flow, key: str) -> set[str]:
     """Return the names that only the cell `key` itself and cells below it give."""
-    book = cells_of(flow).book
-    own = book.id_of(key)
-    here = len(book.position) if own is None else book.position[own]
-    return {name for name, binders in book.binders.items() if all(book.position[b] >= here for b in binders)}
+    index = cells_of(flow).index
+    own = index.id_of(key)
+    here = len(index.position) if own is None else index.position[own]
+    return {
+        name for name, binders in index.binders.items() if all(index.position[b] >= here for b in binders)
+    }
 
 
 class _TasksAfter(Collection[Task]):
     """The tasks of the cells that come after the cell `key`; one is found without a look at the others."""
 
     def __init__(self, flow: Flow, key: str) -> None:
-        self._book = cells_of(flow).book
-        one = self._book.id_of(key)
-        self._place = len(self._book.position) if one is None else self._book.position[one]
+        self._index = cells_of(flow).index
+        one = self._index.id_of(key)
+        self._place = len(self._index.position) if one is None else self._index.position[one]
 
     def __contains__(self, task: object) -> bool:
-        owner = self._book.owners.get(task)  # type: ignore[call-overload]
+        owner = self._index.owners.get(task)  # type: ignore[call-overload]
         if owner is not None:
-            return bool(self._book.position[owner] > self._place)
+            return bool(self._index.position[owner] > self._place)
         return any(task is one for one in self)  # no cell has made it, but one may have it
 
     def __iter__(self) -> Iterator[Task]:
-        for contribution in [*self._book.contributions.values()][self._place + 1 :]:
+        for contribution in [*self._index.contributions.values()][self._place + 1 :]:
             yield from contribution.tasks
 
     def __len__(self) -> int:

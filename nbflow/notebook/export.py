@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.task import Task
 from nbflow.notebook.cells import cells_of
-from nbflow.notebook.exportcells import (
+from nbflow.notebook.export_cells import (
     SHOW,
     ExportError,
     FlowCell,
@@ -25,9 +25,9 @@ from nbflow.notebook.exportcells import (
     in_block,
     quoted,
 )
-from nbflow.notebook.exporttext import indented, without_annotations
+from nbflow.notebook.export_text import indented, without_annotations
 from nbflow.notebook.infer import names_of
-from nbflow.notebook.plaincells import PlainCells, Statement, import_of
+from nbflow.notebook.plain_cells import PlainCells, Statement, import_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,14 +71,14 @@ class _Export:
         self.namespace: dict[str, Any] = shell.user_ns
         self.cells_of_flow = cells_of(flow)
         self.cells_of_flow.adopt_strangers()
-        self.book = self.cells_of_flow.book
+        self.index = self.cells_of_flow.index
         if self.cells_of_flow.dangling:
-            raise ExportError(str(self.book.error(self.cells_of_flow.dangling[0])))
-        self.cells = cells_to_export(self.book.contributions, shell.transform_cell, self.namespace)
+            raise ExportError(str(self.index.error(self.cells_of_flow.dangling[0])))
+        self.cells = cells_to_export(self.index.contributions, shell.transform_cell, self.namespace)
         if not self.cells:
             raise ExportError(f"flow {flow.name!r} has no cells; build it with %%flow or %%task")
         self.order = self._in_order()
-        self.given = set(self.book.binders) | {
+        self.given = set(self.index.binders) | {
             n for cell in self.cells if isinstance(cell, FlowCell) for n in cell.binds
         }
 
@@ -200,7 +200,9 @@ class _Export:
             own |= {n for body in function.bodies.values() for n in body.read} & self.given
             return [n for n in (*cell.reads, *function.own) if n not in function.inputs and n not in own]
         return [
-            n for n in cell.reads if self.book.binder(n, cell.id) in (None, cell.id) and not self._is_bound(n)
+            n
+            for n in cell.reads
+            if self.index.binder(n, cell.id) in (None, cell.id) and not self._is_bound(n)
         ]
 
     def _is_bound(self, name: str) -> bool:
@@ -208,7 +210,7 @@ class _Export:
 
     def _plain_sources(self) -> list[str]:
         """Return the ordinary cells that were executed, in plain Python as far as IPython can translate them."""
-        found = definitions_to_export(self.book.contributions, self.shell.transform_cell)
+        found = definitions_to_export(self.index.contributions, self.shell.transform_cell)
         for raw in self.shell.magics_manager.registry["TaskMagics"].sources:
             text = raw.lstrip()
             if text.startswith("%%"):
@@ -242,7 +244,7 @@ class _Export:
                 )
             waiting.remove(ready)
             order.append(ready)
-            holds.update((name, ready.id) for name in self.book.contributions[ready.id].binds)
+            holds.update((name, ready.id) for name in self.index.contributions[ready.id].binds)
         return order
 
     def _is_ready(
@@ -250,12 +252,12 @@ class _Export:
     ) -> bool:
         names = cell.function.inputs if isinstance(cell, TaskCell) else cell.reads
         for name in names:
-            binder = self.book.binder(name, cell.id)
+            binder = self.index.binder(name, cell.id)
             if binder is not None and binder != cell.id and holds.get(name) != binder:
                 return False
         if isinstance(cell, TaskCell):
-            late = {task for other in waiting for task in self.book.contributions[other.id].tasks}
-            own = set(self.book.contributions[cell.id].tasks)
+            late = {task for other in waiting for task in self.index.contributions[other.id].tasks}
+            own = set(self.index.contributions[cell.id].tasks)
             return not any(e.upstream_task in late - own for e in self.flow.edges_in(cell.task))
         return True
 
@@ -269,7 +271,7 @@ class _Export:
         for cell in self.order:
             if isinstance(cell, FlowCell):
                 calls.append(cell.body(self.namespace))
-                held = self.book.contributions[cell.id].binds
+                held = self.index.contributions[cell.id].binds
                 variables.update((b.value, n) for n, b in held.items() if isinstance(b.value, Task))
                 continue
             name = function_name(cell.task.name, taken)

@@ -14,8 +14,8 @@ from typing import Any
 
 from nbflow.core.codehash.introspect import content_of, functions_in, is_a, used_names, wrapped_by
 from nbflow.core.task import Task
-from nbflow.notebook.namewalk import Body, NameWalk
-from nbflow.notebook.textnames import ANY_NAME, SOME_TEXT
+from nbflow.notebook.name_visitor import Body, NameVisitor
+from nbflow.notebook.names_in_strings import ANY_NAME, SOME_TEXT
 
 __all__ = ["body_of", "inner_functions", "is_of_notebook"]
 
@@ -129,7 +129,7 @@ def _of_source(function: FunctionType) -> Body | None:
         or node.name != function.__code__.co_name
     ):
         return None
-    body = NameWalk(resolve=lambda name: None)._body_of(node)
+    body = NameVisitor(resolve=lambda name: None)._body_of(node)
     known = {*used_names(function.__code__), *body.stored, ANY_NAME, SOME_TEXT}
     # The names of the functions around it are no names of the notebook.
     return Body(

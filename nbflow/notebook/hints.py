@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.block import Block
 from nbflow.notebook.cells import cells_of
-from nbflow.notebook.places import reached
+from nbflow.notebook.references import reached
 from nbflow.registry import flows
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def value_hint(task: Task) -> str | None:
         return None
     name = _name_of(task, flow)
     where = f"nbflow.flows[{flow.name!r}].runs[-1].results[{name or '...'}]"
-    made = next((c.label for c in cells_of(flow).book.contributions.values() if task in c.made), "")
+    made = next((c.label for c in cells_of(flow).index.contributions.values() if task in c.made), "")
     said = f"a task of flow {flow.name!r}" + (f", made by {made}" if made else "")
     run = flow.runs[-1] if flow.runs else None
     if run is None:
@@ -60,7 +60,7 @@ def value_hint(task: Task) -> str | None:
 
 def _name_of(task: Task, flow: Flow) -> str | None:
     """Return a name of the notebook that holds a task."""
-    book = cells_of(flow).book
+    index = cells_of(flow).index
     return next(
-        (name for name, binders in book.binders.items() if book.value(name, binders[-1]) is task), None
+        (name for name, binders in index.binders.items() if index.value(name, binders[-1]) is task), None
     )

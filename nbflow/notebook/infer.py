@@ -12,13 +12,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nbflow.notebook.namewalk import NameWalk
-from nbflow.notebook.textnames import ANY_NAME, SOME_TEXT, words_in
+from nbflow.notebook.name_visitor import NameVisitor
+from nbflow.notebook.names_in_strings import ANY_NAME, SOME_TEXT, words_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from nbflow.notebook.namewalk import Body
+    from nbflow.notebook.name_visitor import Body
 
 __all__ = ["CellNames", "Roles", "is_shell_name", "names_of", "ordinary_statements", "roles"]
 
@@ -83,7 +83,7 @@ def names_of(tree: ast.Module, resolve: Callable[[str], Body | None] | None = No
         resolve: Tells what a function or class of other cells does to names when it is used. With it, what
             functions read counts where they are used; without it, where they are defined.
     """
-    walk = NameWalk(displayed=tree.body[-1] if tree.body else None, resolve=resolve)
+    walk = NameVisitor(displayed=tree.body[-1] if tree.body else None, resolve=resolve)
     sure = walk.body(tree.body, set())
     bound = set() if sure is None else sure
     return CellNames(
@@ -163,7 +163,7 @@ def ordinary_statements(tree: ast.Module, values: Collection[str]) -> list[ast.s
         values: The names that hold values of tasks when the cell's task runs: its inputs and what it binds itself.
     """
     found = [node for node in tree.body if is_definition(node)]
-    walks = {node: NameWalk.of([node], _nothing) for node in tree.body}
+    walks = {node: NameVisitor.of([node], _nothing) for node in tree.body}
     own = {name for node in tree.body if not is_definition(node) for name in walks[node].bound}
     busy = set(values) | own
     counts = Counter(name for node in found for name in walks[node].bound if not _is_any_import(node))

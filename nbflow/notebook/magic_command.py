@@ -14,7 +14,7 @@ from IPython.display import display
 
 from nbflow.engine.given_parameters import GivenParameters
 from nbflow.notebook.lookup import find_task, unfinished_run
-from nbflow.notebook.options import TASK, Option, parameters, parse, split
+from nbflow.notebook.magic_arguments import TASK, Option, parameters, parse, split
 
 if TYPE_CHECKING:
     from argparse import Namespace

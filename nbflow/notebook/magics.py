@@ -11,18 +11,18 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
 from nbflow.errors import NbflowError
-from nbflow.notebook import commands
-from nbflow.notebook.cellcode import execute
+from nbflow.notebook import run_commands
+from nbflow.notebook.cell_code import execute
+from nbflow.notebook.cell_failure import Rendering
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.check import cells_in
 from nbflow.notebook.command_table import find_command, usages
-from nbflow.notebook.failures import Rendering
+from nbflow.notebook.dangling_report import DanglingReport, show_undefined
 from nbflow.notebook.identity import names_in
-from nbflow.notebook.lent import give_back
+from nbflow.notebook.lent_values import give_back
 from nbflow.notebook.lookup import find_block, find_flow, forget_flow
+from nbflow.notebook.magic_arguments import NO_RAISE, PARAMETERS, parameters, parse, split
 from nbflow.notebook.magic_command import Call
-from nbflow.notebook.news import News, show_undefined
-from nbflow.notebook.options import NO_RAISE, PARAMETERS, parameters, parse, split
 from nbflow.registry import flows
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
 
     from nbflow.flow import Flow
-    from nbflow.notebook.cellnow import CellNow
+    from nbflow.notebook.current_cell import CurrentCell
     from nbflow.notebook.magic_command import Command
 
 
@@ -50,7 +50,7 @@ _PARAMETER = argument(
 class FlowMagics(Magics):
     """`%%flow NAME` adds a cell to a flow; `%flow COMMAND NAME` runs it, steps through it and draws it."""
 
-    def __init__(self, shell: InteractiveShell, now: CellNow) -> None:
+    def __init__(self, shell: InteractiveShell, now: CurrentCell) -> None:
         super().__init__(shell)
         self._shell = shell
         self.now = now
@@ -104,7 +104,7 @@ class FlowMagics(Magics):
         gone = give_back(self._shell.user_ns)
         flow = flows.get_or_create(options.name)
         key, label = self.now.part(cell)
-        news = News(flow, label)
+        news = DanglingReport(flow, label)
         try:
             self._add(flow, cell, options.block, magic, key, label)
         except BaseException as error:
@@ -152,7 +152,7 @@ class FlowMagics(Magics):
             raise UsageError(f"{magic}: {error}{where}. The flow is as it was before this cell") from error
 
     def _proceed(self, flow: Flow, options: Any, magic: str) -> None:
-        command = commands.run if options.run else commands.step
+        command = run_commands.run if options.run else run_commands.step
         given = command.without_options()
         given.parameters, given.no_raise = options.parameters, options.no_raise
         call = Call(command=command, words=(), options=given, namespace=self._shell.user_ns, of=flow)

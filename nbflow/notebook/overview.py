@@ -11,17 +11,17 @@ from nbflow.core.collections import Constant
 from nbflow.engine.task_notes import notes_of as run_notes
 from nbflow.engine.task_notes import stale_tasks
 from nbflow.notebook.cells import OUTSIDE, cells_of
-from nbflow.notebook.presence import gone, passed_over, saved_notebook
+from nbflow.notebook.deleted_cells import gone, passed_over, saved_notebook
 from nbflow.notebook.tables import bundle
 from nbflow.render.names import one_line
 
 if TYPE_CHECKING:
     from nbflow.core.graph import Graph
     from nbflow.core.task import Task
-    from nbflow.notebook.book import Book
     from nbflow.notebook.cells import Cells
-    from nbflow.notebook.contributions import Contribution
-    from nbflow.notebook.places import Place
+    from nbflow.notebook.contribution import Contribution
+    from nbflow.notebook.index import ContributionIndex
+    from nbflow.notebook.references import CellReference
 
 GONE = "gone: the saved notebook no longer has this cell"
 PASSED_OVER = "old: left out when the cells around it were last executed"
@@ -133,7 +133,7 @@ def cell_table(flow: Graph) -> CellTable:
     """Return which cell of the notebook adds what to `flow`."""
     cells = cells_of(flow)
     cells.adopt_strangers()
-    book = cells.book
+    index = cells.index
     notes = notes_of(cells)
     stale = stale_tasks(flow)
     marked = run_notes(flow.runs[-1]) if getattr(flow, "runs", None) else {}  # type: ignore[attr-defined]
@@ -149,7 +149,7 @@ def cell_table(flow: Graph) -> CellTable:
                 source=contribution.source,
                 tasks=contribution.tasks,
                 names=tuple(contribution.binds),
-                takes=_takes(book, one, contribution),
+                takes=_takes(index, one, contribution),
                 missing=tuple(missing.get(one, ())),
                 note=notes.get(one, ""),
                 marks=tuple(
@@ -157,7 +157,7 @@ def cell_table(flow: Graph) -> CellTable:
                     + [f"{task.name}: {marked[task]}" for task in contribution.tasks if task in marked]
                 ),
             )
-            for one, contribution in book.contributions.items()
+            for one, contribution in index.contributions.items()
             if contribution.cells or contribution.label == OUTSIDE
         ],
     )
@@ -165,33 +165,33 @@ def cell_table(flow: Graph) -> CellTable:
 
 def notes_of(cells: Cells) -> dict[str, str]:
     """Return, by contribution, why its cell may be no longer in the notebook."""
-    book = cells.book
+    index = cells.index
     skipped = [
         one
         for one, number in cells.skipped.items()
-        if one in book.contributions and book.contributions[one].number == number
+        if one in index.contributions and index.contributions[one].number == number
     ]
     return (
         dict.fromkeys(skipped, SKIPPED)
-        | dict.fromkeys(passed_over(book), PASSED_OVER)
-        | dict.fromkeys(gone(book, saved_notebook()), GONE)
+        | dict.fromkeys(passed_over(index), PASSED_OVER)
+        | dict.fromkeys(gone(index, saved_notebook()), GONE)
     )
 
 
-def _takes(book: Book, one: str, contribution: Contribution) -> tuple[tuple[str, str], ...]:
-    places: dict[Any, Place] = {}
-    for tie in contribution.ties:
-        for place in (tie.upstream, tie.downstream):
+def _takes(index: ContributionIndex, one: str, contribution: Contribution) -> tuple[tuple[str, str], ...]:
+    places: dict[Any, CellReference] = {}
+    for cell_edge in contribution.cell_edges:
+        for place in (cell_edge.upstream, cell_edge.downstream):
             if place is not None:
                 places.setdefault(place.base.id, place.base)
-    for home in contribution.homes:
-        if home.place is not None:
-            places.setdefault(home.place.base.id, home.place.base)
+    for membership in contribution.memberships:
+        if membership.place is not None:
+            places.setdefault(membership.place.base.id, membership.place.base)
     found = []
     for place in places.values():
-        if book.resolve(place, one) is not None:
-            binder = book.binder(place.name, one) if place.name is not None else place.owner
-            found.append((str(place), book.label(binder) if binder is not None else ""))
+        if index.resolve(place, one) is not None:
+            binder = index.binder(place.name, one) if place.name is not None else place.owner
+            found.append((str(place), index.label(binder) if binder is not None else ""))
     return tuple(found)
 
 
@@ -199,4 +199,4 @@ def labels(flow: Graph) -> dict[Task, str]:
     """Return the label of the cell that each task comes from."""
     cells = cells_of(flow)
     cells.adopt_strangers()
-    return {task: c.label for c in cells.book.contributions.values() for task in c.tasks}
+    return {task: c.label for c in cells.index.contributions.values() for task in c.tasks}

@@ -9,16 +9,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.graph_edit import GraphSnapshot
 from nbflow.errors import NbflowError
-from nbflow.notebook.book import Book
-from nbflow.notebook.cellfunction import CellFunction
+from nbflow.notebook.cell_function import CellFunction
 from nbflow.notebook.cells import cells_of
-from nbflow.notebook.contributions import Contribution
+from nbflow.notebook.contribution import Contribution
+from nbflow.notebook.defer_interrupt import DeferInterrupt
 from nbflow.notebook.definition import tie_others
-from nbflow.notebook.difference import is_made
-from nbflow.notebook.scope import give_back
-from nbflow.notebook.shield import Shield
-from nbflow.notebook.surgery import Snapshot
+from nbflow.notebook.graph_diff import is_made
+from nbflow.notebook.index import ContributionIndex
+from nbflow.notebook.namespace import give_back
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
@@ -45,27 +45,27 @@ def reorder(
     """
     state = _State(flow, namespace)
     cells = cells_of(flow)
-    with Shield():
+    with DeferInterrupt():
         try:
-            book = Book({one: cells.book.contributions[one] for one in order})
+            index = ContributionIndex({one: cells.index.contributions[one] for one in order})
             functions = {
-                one: run for one, c in book.contributions.items() if (run := _function(c)) is not None
+                one: run for one, c in index.contributions.items() if (run := _function(c)) is not None
             }
             emptied = dict(functions) | ({} if left_out is None else {left_out: None})
-            gone = [book.contributions[one] for one in emptied]
+            gone = [index.contributions[one] for one in emptied]
             for one in emptied:
-                c = book.contributions[one]
+                c = index.contributions[one]
                 empty = Contribution(
                     label=c.label, cells=c.cells, cell_id=c.cell_id, number=c.number, time=c.time
                 )
-                book = book.with_(one, empty)
-            _take(flow, book)
-            give_back(namespace, flow, book, gone, cells.hidden)
+                index = index.with_(one, empty)
+            _take(flow, index)
+            give_back(namespace, flow, index, gone, cells.hidden)
             for c in gone:
                 cells.forget(c.made, c.label)
             for one, function in functions.items():
                 if one != left_out:
-                    _define(flow, one, function, state.book.contributions[one])
+                    _define(flow, one, function, state.index.contributions[one])
             if left_out is None:
                 _name_last(flow, namespace)
         except NbflowError:  # it cannot be their order, then
@@ -95,25 +95,25 @@ def _define(flow: Flow, one: str, function: CellFunction, former: Contribution) 
     assert function.define_again is not None
     function.define_again()
     cells = cells_of(flow)
-    now = cells.book.contributions[one]
-    cells.book = cells.book.with_(one, replace(now, number=former.number, time=former.time))
+    now = cells.index.contributions[one]
+    cells.index = cells.index.with_(one, replace(now, number=former.number, time=former.time))
     task = _cell_task(now)
     if task is not None:
         function.give_way_to(task.run)  # type: ignore[arg-type]
         tie_others(flow, task, now.cells[0])
 
 
-def _take(flow: Flow, book: Book) -> None:
+def _take(flow: Flow, index: ContributionIndex) -> None:
     cells = cells_of(flow)
-    cells.take(book, cells.put_together(book))
+    cells.take(index, cells.put_together(index))
 
 
 def _name_last(flow: Flow, namespace: MutableMapping[str, Any]) -> None:
     """Let each name that several cells bind hold what the last one bound."""
-    book = cells_of(flow).book
-    for name, binders in book.binders.items():
+    index = cells_of(flow).index
+    for name, binders in index.binders.items():
         if is_made(namespace.get(name)):
-            namespace[name] = book.value(name, binders[-1])
+            namespace[name] = index.value(name, binders[-1])
 
 
 class _State:
@@ -123,8 +123,8 @@ class _State:
         cells = cells_of(flow)
         cells.adopt_strangers()
         self.cells = cells
-        self.snapshot = Snapshot(flow)
-        self.book = cells.book
+        self.snapshot = GraphSnapshot(flow)
+        self.index = cells.index
         self.kept = {
             name: vars(cells)[name] for name in ("dangling", "_missing", "_resolved", "_known", "_version")
         }
@@ -137,7 +137,7 @@ class _State:
         """Make everything what it was."""
         self.snapshot.restore()
         cells = self.cells
-        vars(cells).update(self.kept, book=self.book, _version=-1)
+        vars(cells).update(self.kept, index=self.index, _version=-1)
         cells._replaced.clear()
         cells._replaced.update(self.replaced)
         cells.hidden.clear()

@@ -13,8 +13,8 @@ from IPython.core.error import UsageError
 from IPython.display import display
 
 from nbflow.errors import LedgerError
+from nbflow.notebook.magic_arguments import Option
 from nbflow.notebook.magic_command import command, say
-from nbflow.notebook.options import Option
 from nbflow.notebook.resource_table import notice, table, what
 from nbflow.registry import flows
 

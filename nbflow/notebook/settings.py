@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.task import Task
 from nbflow.notebook.changes import root_name
-from nbflow.notebook.magictext import magic_call, texts_of
+from nbflow.notebook.magic_source import magic_call, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

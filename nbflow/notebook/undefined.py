@@ -13,7 +13,7 @@ from nbflow.core.codehash.introspect import functions_in, is_a, methods_of, root
 from nbflow.core.collections import Constant
 from nbflow.core.parameter import Parameter
 from nbflow.core.placeholder_task import PlaceholderTask
-from nbflow.notebook.cellfunction import CellFunction
+from nbflow.notebook.cell_function import CellFunction
 from nbflow.render.names import one_line
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from IPython.core.error import UsageError
 
 from nbflow import flows
 from nbflow.notebook.command_table import COMMANDS, reference
-from nbflow.notebook.options import split
+from nbflow.notebook.magic_arguments import split
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 FLOW = """%%flow example --no-show

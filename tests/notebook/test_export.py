@@ -14,7 +14,7 @@ from IPython.core.error import UsageError
 from nbflow import flows
 from nbflow.core.task import Task
 from nbflow.notebook.export import export
-from nbflow.notebook.exporttext import CellSource, dedented, indented
+from nbflow.notebook.export_text import CellSource, dedented, indented
 
 HERE = Path(__file__).parent
 NOTEBOOK = HERE.parent.parent / "notebooks" / "03-cell-by-cell.ipynb"

@@ -23,7 +23,7 @@ def cells(notebook, *sources):
     return flows["notebook"]
 
 
-def ties(flow):
+def cell_edges(flow):
     return sorted((e.upstream_task.name, e.downstream_task.name) for e in flow.edges if e.key is None)
 
 
@@ -70,7 +70,7 @@ def test_v8_the_files_that_a_cell_names_are_found(source, read, written):
 def test_v8_a_cell_that_reads_a_file_depends_on_the_cell_above_that_writes_it(notebook):
     flow = cells(notebook, WRITE, "%%task other\na = 1", READ)
 
-    assert ties(flow) == [("write", "read")]
+    assert cell_edges(flow) == [("write", "read")]
     for executor in ("inline", "threads"):
         state = flow.run(executor=executor)
         assert state.result[notebook.names["text"]].result == "1"
@@ -80,15 +80,15 @@ def test_v8_a_cell_does_not_depend_on_one_below(notebook):
     Path("x.csv").write_text("0")
     flow = cells(notebook, READ, WRITE)
 
-    assert ties(flow) == [("read", "write")]
+    assert cell_edges(flow) == [("read", "write")]
 
 
 def test_v8_a_cell_that_writes_a_file_later_is_tied_to_its_readers_when_it_is_executed(notebook):
     flow = cells(notebook, "%%task write\npass", READ)
-    assert ties(flow) == []
+    assert cell_edges(flow) == []
 
     assert notebook(WRITE, cell_id="cell-0").error is None
-    assert ties(flow) == [("write", "read")]
+    assert cell_edges(flow) == [("write", "read")]
 
     assert (
         notebook(
@@ -96,21 +96,21 @@ def test_v8_a_cell_that_writes_a_file_later_is_tied_to_its_readers_when_it_is_ex
         ).error
         is None
     )
-    assert ties(flow) == []
+    assert cell_edges(flow) == []
 
 
 def test_v8_a_cell_without_a_name_may_change_what_it_is_called(notebook):
     flow = cells(
         notebook, "%%task\na = 1", "%%task\nfrom pathlib import Path\nPath('x.csv').write_text(str(a))", READ
     )
-    assert ties(flow) == [("show_a", "read")]
+    assert cell_edges(flow) == [("show_a", "read")]
 
     assert (
         notebook("%%task\nfrom pathlib import Path\nPath('x.csv').write_text('1')", cell_id="cell-1").error
         is None
     )
 
-    assert ties(flow) == [("show", "read")]
+    assert cell_edges(flow) == [("show", "read")]
     assert flow.run().is_successful()
 
 
@@ -121,7 +121,7 @@ def test_v8_cells_that_open_files_whose_names_are_not_known_are_not_tied_by_how_
         "%%task two\nwith open(folder / 'two', 'w') as out:\n    out.write('75')",
     )
 
-    assert ties(flow) == []
+    assert cell_edges(flow) == []
 
 
 def test_v8_a_rerun_of_the_writer_runs_the_reader_and_an_unchanged_flow_nothing(notebook):
@@ -140,15 +140,15 @@ HIDDEN = (WRITE.replace("'x.csv'", "'x.' + 'csv'"), READ.replace("'x.csv'", "'x.
 
 def test_v8_an_order_that_only_a_run_has_shown_is_kept(notebook):
     flow = cells(notebook, *HIDDEN)
-    assert ties(flow) == []
+    assert cell_edges(flow) == []
     flow.run()
 
     assert why(flow) == {}
-    assert ties(flow.plan().graph) == [("write", "read")]
+    assert cell_edges(flow.plan().graph) == [("write", "read")]
     run = flow.start(executor="threads")
     assert run.wait().is_successful()
-    assert ties(run.graph) == [("write", "read")]
-    assert ties(flow) == []
+    assert cell_edges(run.graph) == [("write", "read")]
+    assert cell_edges(flow) == []
     assert why(flow, [run.graph.tasks[0]]) == {"write": "asked for", "read": "downstream of 'write'"}
     assert why(flow) == {}
 
@@ -178,7 +178,7 @@ def test_v8_a_cell_that_writes_a_file_again_comes_after_those_that_read_it_befor
     last = "%%task last\nend = Path('x.csv').read_text()"
     flow = cells(notebook, WRITE, READ, again, last)
     flow.run(executor="threads")
-    assert ties(flow) == [
+    assert cell_edges(flow) == [
         ("again", "last"),
         ("read", "again"),
         ("write", "again"),

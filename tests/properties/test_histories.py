@@ -9,7 +9,7 @@ import pytest
 
 from nbflow.core.graph import Graph
 from nbflow.notebook import cells
-from nbflow.notebook.assembly import assemble
+from nbflow.notebook.assemble import assemble
 from tests.properties.histories import IDS, judge
 
 NUMBER = int(os.environ.get("NBFLOW_CAMPAIGN", "0")) or 6

@@ -11,18 +11,18 @@ from itertools import chain
 from operator import is_, itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nbflow.notebook.assembly import ties_of
-from nbflow.notebook.surgery import automatic_edges, fill
+from nbflow.core.graph_edit import automatic_edges, fill
+from nbflow.notebook.assemble import cell_edges_of
 
 if TYPE_CHECKING:
     from collections.abc import Set
 
     from nbflow.core.edge import Edge
     from nbflow.core.graph import Graph
+    from nbflow.core.graph_edit import Baseline, Constants, GraphSnapshot
     from nbflow.core.task import Task
-    from nbflow.notebook.book import Book, Missing, Resolved
-    from nbflow.notebook.contributions import Contribution
-    from nbflow.notebook.surgery import Baseline, Constants, Snapshot
+    from nbflow.notebook.contribution import Contribution
+    from nbflow.notebook.index import ContributionIndex, Missing, Resolved
 
 T = TypeVar("T")
 _contribution, _edges = itemgetter(0), itemgetter(1)
@@ -30,22 +30,22 @@ _contribution, _edges = itemgetter(0), itemgetter(1)
 
 def exchange(
     graph: Graph,
-    before: Snapshot,
+    before: GraphSnapshot,
     without: Baseline,
     constants: Constants,
-    book: Book,
+    index: ContributionIndex,
     one: str,
     former: Contribution,
     missing: Missing,
 ) -> bool:
-    """Make `graph` what the contributions in `book` say, if only the tasks of one of them are other ones.
+    """Make `graph` what the contributions in `index` say, if only the tasks of one of them are other ones.
 
     Args:
         graph: The graph, in which a cell has just been executed.
         before: What it was before the cell, as it was assembled from the former book.
         without: What it was without the cell's former contribution.
         constants: The known arguments as they are now.
-        book: The contributions.
+        index: The contributions.
         one: The contribution of the cell.
         former: The cell's former contribution.
         missing: What the contributions come to; the changed names, and the edges of before, are known.
@@ -53,14 +53,14 @@ def exchange(
     Returns:
         Whether it was possible; if not, the graph is as the cell has left it.
     """
-    new, changed = book.contributions[one], missing.changed
-    if changed is None or not _are_alike(former, new) or book.leans_on(changed):
+    new, changed = index.contributions[one], missing.changed
+    if changed is None or not _are_alike(former, new) or index.leans_on(changed):
         return False
     if not (before.has_same_books and without.constants.is_within(constants, set(new.tasks))):
         return False
-    if not _is_in_step(book, one, former, missing.resolved_before):
+    if not _is_in_step(index, one, former, missing.resolved_before):
         return False
-    found = _edges_now(before, graph, book, one, changed, missing)
+    found = _edges_now(before, graph, index, one, changed, missing)
     if found is None:
         return False
     now = dict(zip(former.tasks, new.tasks, strict=True))
@@ -82,16 +82,21 @@ def _are_alike(former: Contribution, new: Contribution) -> bool:
     )
 
 
-def _is_in_step(book: Book, one: str, former: Contribution, resolved: Resolved) -> bool:
+def _is_in_step(index: ContributionIndex, one: str, former: Contribution, resolved: Resolved) -> bool:
     """Tell whether the edges of before are those of the former book, in its order."""
-    if len(resolved) != len(book.contributions) or one not in resolved or resolved[one][0] is not former:
+    if len(resolved) != len(index.contributions) or one not in resolved or resolved[one][0] is not former:
         return False
     known = map(_contribution, resolved.values())
-    return sum(map(is_, known, book.contributions.values())) == len(resolved) - 1
+    return sum(map(is_, known, index.contributions.values())) == len(resolved) - 1
 
 
 def _edges_now(
-    before: Snapshot, graph: Graph, book: Book, one: str, changed: Set[str], missing: Missing
+    before: GraphSnapshot,
+    graph: Graph,
+    index: ContributionIndex,
+    one: str,
+    changed: Set[str],
+    missing: Missing,
 ) -> tuple[list[Edge], set[Edge], list[Edge]] | None:
     """Return all edges, those that are gone and those that are new; None if one is not what it seems to be."""
     resolved = dict(missing.resolved_before)
@@ -101,13 +106,13 @@ def _edges_now(
         return None
     if len(before.edge_list) < count:  # two contributions have the same edge
         return None
-    again = sorted({one, *book.users_of(changed)}, key=book.position.__getitem__)
+    again = sorted({one, *index.users_of(changed)}, key=index.position.__getitem__)
     gone: set[Edge] = set()
     fresh: list[Edge] = []
     for other in again:
-        c = book.contributions[other]
-        edges = list(ties_of(book, other, c, None))
-        if len(edges) < len(c.ties):  # something is missing
+        c = index.contributions[other]
+        edges = list(cell_edges_of(index, other, c, None))
+        if len(edges) < len(c.cell_edges):  # something is missing
             return None
         gone.update(resolved[other][1])
         fresh += edges
@@ -122,7 +127,7 @@ def _edges_now(
 
 def _put(
     graph: Graph,
-    before: Snapshot,
+    before: GraphSnapshot,
     now: dict[Task, Task],
     new: Contribution,
     edge_list: list[Edge],
@@ -131,8 +136,8 @@ def _put(
 ) -> None:
     get = now.get
 
-    def swapped(books: dict[Task, T]) -> dict[Task, T]:
-        return dict(zip(map(get, books, books), books.values(), strict=True))
+    def swapped(indexes: dict[Task, T]) -> dict[Task, T]:
+        return dict(zip(map(get, indexes, indexes), indexes.values(), strict=True))
 
     graph._declared = swapped(before.declared)
     graph._number = before.number

@@ -6,7 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from nbflow.notebook.cellkeys import cell_of, part_key
+from nbflow.notebook.cell_keys import cell_of, part_key
 from nbflow.notebook.cells import execution_number
 from nbflow.notebook.identity import Identities, Names, names_in
 from nbflow.notebook.infer import names_of
@@ -15,8 +15,8 @@ from nbflow.notebook.numbering import cell_label
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
-    from nbflow.notebook.contributions import Contribution
-    from nbflow.notebook.passes import Passes
+    from nbflow.notebook.contribution import Contribution
+    from nbflow.notebook.execution_order import ExecutionOrder
 
 _MAGIC = re.compile(
     r"\s*(?:%%(?!flow\b|task\b)[^\n]*\n\s*)*%%(?P<magic>flow|task)\b(?P<line>[^\n]*)\n?(?P<body>.*)",
@@ -25,7 +25,7 @@ _MAGIC = re.compile(
 _FLOW = re.compile(r"--flow[= ]\s*(\S+)")
 
 
-class CellNow:
+class CurrentCell:
     """Knows the cell that a shell is executing; IPython calls `begin` and `end`.
 
     A cell that executes others, by `%run` or `run_cell_magic`, is the one that counts. What its cells add are parts of
@@ -36,7 +36,7 @@ class CellNow:
         passes: Knows when there was a pause.
     """
 
-    def __init__(self, shell: InteractiveShell, passes: Passes) -> None:
+    def __init__(self, shell: InteractiveShell, passes: ExecutionOrder) -> None:
         self.shell = shell
         self.passes = passes
         self.identities = Identities(self._names)

@@ -11,11 +11,11 @@ from IPython.core.error import UsageError
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
-from nbflow.notebook.failures import raise_failure
-from nbflow.notebook.lent import give_back, lend
+from nbflow.notebook.cell_failure import raise_failure
+from nbflow.notebook.lent_values import give_back, lend
 from nbflow.notebook.lookup import find_task, going_run, newest_run, unfinished_run
+from nbflow.notebook.magic_arguments import EXECUTOR, NO_RAISE, PARAMETERS, Option
 from nbflow.notebook.magic_command import command, say
-from nbflow.notebook.options import EXECUTOR, NO_RAISE, PARAMETERS, Option
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,8 @@ from IPython.display import display
 from nbflow.engine.given_parameters import GivenParameters
 from nbflow.engine.plan import said
 from nbflow.notebook.lookup import find_task, newest_run
+from nbflow.notebook.magic_arguments import EXECUTOR, HOLD, PARAMETERS, PAUSED, Option, parameters
 from nbflow.notebook.magic_command import command, say
-from nbflow.notebook.options import EXECUTOR, HOLD, PARAMETERS, PAUSED, Option, parameters
 from nbflow.notebook.tables import bundle
 from nbflow.panel.runs.listed import run_json
 from nbflow.render.names import bytes_in_words

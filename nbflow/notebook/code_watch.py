@@ -6,7 +6,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.redefinition import execute_cell, leave_cell, remember
-from nbflow.notebook.codeplaces import CodePlaces
+from nbflow.notebook.definition_cells import DefinitionCells
 from nbflow.notebook.numbering import cell_label
 from nbflow.notebook.rebound import rebound
 
@@ -21,7 +21,7 @@ class CodeWatch:
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
-        self.places = CodePlaces()
+        self.places = DefinitionCells()
         self._execution: Execution | None = None
         self._before: dict[str, Any] = {}
         self._depth = 0

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.redefinition import replace
 from nbflow.core.task import Task
 from nbflow.errors import NbflowError
+from nbflow.notebook.cell_display import keep_shown
 from nbflow.notebook.cell_files import NO_NAMES, FileNames
 from nbflow.notebook.rebinding import Rebinding
-from nbflow.notebook.shown import keep_shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from weakref import ref
 
     from nbflow.flow import Flow
-    from nbflow.notebook.namewalk import Body
+    from nbflow.notebook.name_visitor import Body
 
 __all__ = ["CellFunction", "UnboundOutputError"]
 

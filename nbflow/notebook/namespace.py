@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.block import Block
 from nbflow.core.task import Task
-from nbflow.notebook.contributions import ABSENT
-from nbflow.notebook.difference import is_made
+from nbflow.notebook.contribution import ABSENT
+from nbflow.notebook.graph_diff import is_made
 from nbflow.notebook.infer import is_shell_name
-from nbflow.notebook.places import Place, reached
 from nbflow.notebook.rebound import rebound
+from nbflow.notebook.references import CellReference, reached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, MutableMapping
 
     from nbflow.core.graph import Graph
-    from nbflow.notebook.book import Book
-    from nbflow.notebook.contributions import Contribution
-    from nbflow.notebook.places import Made
+    from nbflow.notebook.contribution import Contribution
+    from nbflow.notebook.index import ContributionIndex
+    from nbflow.notebook.references import Made
 
 
-class Scope:
+class CellNamespace:
     """What the names of the notebook hold before, in and after the execution of one cell.
 
     A name is only ever touched if it holds something of a flow. A plain value that the user gave it stays.
@@ -30,7 +30,7 @@ class Scope:
     Args:
         namespace: The user's names.
         graph: The flow that the cell adds to.
-        book: Its contributions before the cell.
+        index: Its contributions before the cell.
         cell: The contribution of the cell.
         hidden: The names that were taken away because what they led to is gone; kept from cell to cell.
         is_replaced: Tells whether a task belongs to an execution that has been replaced.
@@ -40,14 +40,14 @@ class Scope:
         self,
         namespace: MutableMapping[str, Any],
         graph: Graph,
-        book: Book,
+        index: ContributionIndex,
         cell: str,
         hidden: set[str],
         is_replaced: Callable[[Made], bool],
     ) -> None:
         self.namespace = namespace
         self.graph = graph
-        self.book = book
+        self.index = index
         self.cell = cell
         self.hidden = hidden
         self.is_replaced = is_replaced
@@ -63,7 +63,7 @@ class Scope:
             old: The former contribution of the cell.
             unsettled: The names that do not hold what the only cell that binds them bound.
         """
-        contributions = self.book.contributions
+        contributions = self.index.contributions
         own = contributions[self.cell].binds if self.cell in contributions else ()
         for name in dict.fromkeys((*unsettled, *own)):
             held = self.namespace.get(name, ABSENT)
@@ -76,19 +76,19 @@ class Scope:
         self.inside = dict(self.namespace)
 
     def _wanted(self, name: str, old: Contribution) -> Any:
-        binder = self.book.binder(name, self.cell)
+        binder = self.index.binder(name, self.cell)
         if name in old.before and (
-            binder is None or self.book.position[binder] > self.book.position.get(self.cell, -1)
+            binder is None or self.index.position[binder] > self.index.position.get(self.cell, -1)
         ):
             return old.before[name]
-        return ABSENT if binder is None else self.book.value(name, binder)
+        return ABSENT if binder is None else self.index.value(name, binder)
 
     def _is_a_flows(self, name: str, held: Any) -> bool:
         """Tell whether a name holds what a cell of this or another flow bound to it."""
         if held is ABSENT:
             return True
-        for binder in self.book.binders[name]:
-            if held is self.book.contributions[binder].binds[name].value or held is self.book.value(
+        for binder in self.index.binders[name]:
+            if held is self.index.contributions[binder].binds[name].value or held is self.index.value(
                 name, binder
             ):
                 return True
@@ -118,30 +118,30 @@ class Scope:
             if (value := self.inside.get(name, ABSENT)) is not ABSENT and not is_made(value)
         }
 
-    def leave(self, book: Book, old: Contribution) -> None:
+    def leave(self, index: ContributionIndex, old: Contribution) -> None:
         """Give each name that cells of the flow bind the value of the last one, and no name a task that has gone."""
         namespace, inside = self.namespace, self.inside
-        new = book.contributions[self.cell]
+        new = index.contributions[self.cell]
         for name, held in self.switched.items():
             is_rebound = namespace.get(name, ABSENT) is not inside.get(name, ABSENT)
             if name not in new.binds and not is_rebound and self._is_anothers(held):
                 self._set(name, held)
-        for name in book.unsettled(namespace):
-            binders = book.binders[name]
+        for name in index.unsettled(namespace):
+            binders = index.binders[name]
             held = namespace.get(name, ABSENT)
             if held is self.switched.get(name, ABSENT) and self._is_anothers(held):
                 continue
-            bound = book.contributions[binders[-1]].binds[name]
-            if held is bound.value and not isinstance(bound.reached.get(()), Place):
+            bound = index.contributions[binders[-1]].binds[name]
+            if held is bound.value and not isinstance(bound.reached.get(()), CellReference):
                 continue
-            value = book.value(name, binders[-1])
+            value = index.value(name, binders[-1])
             if held is value or (held is ABSENT and name not in self.hidden):
                 continue
             is_as_entered = held is inside.get(name, ABSENT)
             if name in new.binds or (is_as_entered and (name in self.switched or self._is_this_flows(held))):
                 self._set(name, value)
         if old.made:
-            self._follow(book, old)
+            self._follow(index, old)
 
     def _is_anothers(self, held: Any) -> bool:
         return held is not ABSENT and not self._is_this_flows(held) and _is_in_another_flow(held)
@@ -154,17 +154,17 @@ class Scope:
             one in tasks or one in blocks or self.is_replaced(one) for _, one in islice(reached(held), 3)
         )
 
-    def _follow(self, book: Book, old: Contribution) -> None:
+    def _follow(self, index: ContributionIndex, old: Contribution) -> None:
         """Let names of the user's own, which held a task of the former execution, hold what took its place."""
         made = set(map(id, old.made))
         for name in [*compress(self.namespace, map(made.__contains__, map(id, self.namespace.values())))]:
-            if name in book.binders or _is_hidden(name):
+            if name in index.binders or _is_hidden(name):
                 continue
             held = self.namespace[name]
             called = (other for other, bound in old.binds.items() if bound.reached.get(()) is held)
-            other = next((other for other in called if other in book.binders), None)
+            other = next((other for other in called if other in index.binders), None)
             if other is not None:
-                self._set(name, book.value(other, book.binders[other][-1]))
+                self._set(name, index.value(other, index.binders[other][-1]))
 
     def undo(self) -> None:
         """Give names that hold something of a flow, or did, back what they held; plain values stay."""
@@ -195,21 +195,21 @@ class Scope:
 def give_back(
     namespace: MutableMapping[str, Any],
     graph: Graph,
-    book: Book,
+    index: ContributionIndex,
     gone: Iterable[Contribution],
     hidden: set[str],
 ) -> None:
     """Let names that led to what contributions made that are gone hold what others bound to them, or nothing."""
-    scope = Scope(namespace, graph, book, "", hidden, set().__contains__)
+    scope = CellNamespace(namespace, graph, index, "", hidden, set().__contains__)
     made = {one for c in gone for one in (*c.made, *c.blocks)}
-    for name in {name for c in gone for name in c.binds} | book.binders.keys():
+    for name in {name for c in gone for name in c.binds} | index.binders.keys():
         held = namespace.get(name, ABSENT)
         if held is not ABSENT and not any(one in made for _, one in reached(held)):
             continue
-        binders = book.binders.get(name)
+        binders = index.binders.get(name)
         before = next((c.before[name] for c in gone if name in c.before), ABSENT)
         if held is not ABSENT or name in hidden:
-            scope._set(name, book.value(name, binders[-1]) if binders else before)
+            scope._set(name, index.value(name, binders[-1]) if binders else before)
 
 
 def _items(namespace: MutableMapping[str, Any], names: Collection[str]) -> list[tuple[str, Any]]:

@@ -19,17 +19,18 @@ from IPython.core.error import UsageError
 
 from nbflow.core.block import Block
 from nbflow.core.function_task import FunctionTask
+from nbflow.core.graph_edit import in_order
 from nbflow.core.task import Task
 from nbflow.errors import ForeignTaskError
-from nbflow.notebook.cell_files import NO_NAMES, file_names
-from nbflow.notebook.cellcode import (
+from nbflow.notebook.cell_code import (
     _aligned,
     _ends_with_semicolon,
     _show_user_frames_only,
     _show_without_stack,
 )
-from nbflow.notebook.cellfunction import CellFunction
-from nbflow.notebook.cellmagics import captured_name, cell_magic_of, in_task, wrapped
+from nbflow.notebook.cell_files import NO_NAMES, file_names
+from nbflow.notebook.cell_function import CellFunction
+from nbflow.notebook.cell_magics import captured_name, cell_magic_of, in_task, wrapped
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.function_body import body_of
 from nbflow.notebook.hints import foreign
@@ -37,7 +38,6 @@ from nbflow.notebook.infer import CellNames, Roles, is_shell_name, names_of, ord
 from nbflow.notebook.lookup import find_block
 from nbflow.notebook.numbering import cell_number
 from nbflow.notebook.settings import sets_something
-from nbflow.notebook.surgery import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from nbflow.flow import Flow
-    from nbflow.notebook.namewalk import Body
+    from nbflow.notebook.name_visitor import Body
 
 __all__ = ["CellText", "Defined", "TaskCell"]
 
@@ -122,7 +122,7 @@ def notable_cells(flow: Flow) -> list[Task]:
     """Return the tasks of cells that other cells may have to come before or after although no name ties them."""
     cells = cells_of(flow)
     if cells.notable is None:
-        known = {*flow.tasks, *(task for c in cells.book.contributions.values() for task in c.tasks)}
+        known = {*flow.tasks, *(task for c in cells.index.contributions.values() for task in c.tasks)}
         cells.notable = weakref.WeakSet(task for task in known if _is_notable(_cell_function(task)))
     return in_order(flow, cells.notable)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nbflow.core.graph import Graph
 
 
-class News:
+class DanglingReport:
     """Knows what was missing before, and says what is missing since.
 
     Args:
@@ -36,7 +36,7 @@ class News:
         """Return a sentence for each cell that misses something since."""
         cells = cells_of(self.flow)
         errors = [
-            cells.book.error(dangling)
+            cells.index.error(dangling)
             for dangling in cells.dangling
             if (dangling.user, dangling.place.id) not in self._before
         ]
@@ -55,9 +55,9 @@ class News:
 
 def show_undefined(flow: Graph, key: str) -> None:
     """Display what the tasks that the cell `key` added will miss when they run, if there is anything."""
-    book = cells_of(flow).book
-    one = book.id_of(key)
-    tasks = () if one is None else book.contributions[one].tasks
+    index = cells_of(flow).index
+    one = index.id_of(key)
+    tasks = () if one is None else index.contributions[one].tasks
     lines = [f"{flow.name}: {said}" for _, said in undefined(flow, tasks)]
     if lines:
         display(warning(lines), raw=True)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from nbflow.notebook.exporttext import CellSource
+from nbflow.notebook.export_text import CellSource
 from nbflow.notebook.infer import CellNames, is_import, names_of
-from nbflow.notebook.magictext import magic_call, texts_of
+from nbflow.notebook.magic_source import magic_call, texts_of
 from nbflow.notebook.scripts import parse_run, source_of
 from nbflow.notebook.settings import SETTINGS
 

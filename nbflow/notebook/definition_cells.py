@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from nbflow.notebook.identity import Names, cell_key, names_in
 
-__all__ = ["CodePlaces"]
+__all__ = ["DefinitionCells"]
 
 _MAGIC_LINES = re.compile(r"\A(\s*%%[^\n]*\n)+")
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
@@ -28,11 +28,11 @@ class _Cell:
     ids: dict[str, int] = field(default_factory=dict)  # when each was executed last
 
 
-class CodePlaces:
+class DefinitionCells:
     """Follows the cells of one notebook, in the order in which they are executed.
 
     Example:
-        >>> places = CodePlaces()
+        >>> places = DefinitionCells()
         >>> one = places.of("a", "def f(): return 1")
         >>> places.of("a", "def f(): return 2") == one, places.of("b", "def f(): return 3") == one
         (True, False)

@@ -9,12 +9,12 @@ from IPython.display import display
 
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.check import check as find_problems
+from nbflow.notebook.dangling_report import DanglingReport
 from nbflow.notebook.definition import mend_order
+from nbflow.notebook.deleted_cells import saved_notebook
+from nbflow.notebook.magic_arguments import Option
 from nbflow.notebook.magic_command import command, say
-from nbflow.notebook.news import News
-from nbflow.notebook.options import Option
 from nbflow.notebook.overview import GONE, PASSED_OVER, cell_table, labels
-from nbflow.notebook.presence import saved_notebook
 from nbflow.render.build import draw
 from nbflow.render.html import html
 from nbflow.render.text import text
@@ -69,7 +69,7 @@ def prune(call: Call) -> None:
             f"{flow.name}: no cell is known to be gone; %flow prune {flow.name} 3 takes out what In [3] added"
         )
         return
-    news = News(flow, "")
+    news = DanglingReport(flow, "")
     cells_of(flow).remove([cell.id for cell in chosen], call.namespace)  # type: ignore[arg-type]
     mend_order(flow)
     for cell in chosen:

@@ -9,11 +9,11 @@ from IPython.core.error import UsageError
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
-from nbflow.notebook.failures import raise_failure
+from nbflow.notebook.cell_display import follower_of
+from nbflow.notebook.cell_failure import raise_failure
 from nbflow.notebook.lookup import going_run, newest_run, unfinished_run
+from nbflow.notebook.magic_arguments import EXECUTOR, HOLD, NO_RAISE, PARAMETERS, PAUSED, Option
 from nbflow.notebook.magic_command import command, say
-from nbflow.notebook.options import EXECUTOR, HOLD, NO_RAISE, PARAMETERS, PAUSED, Option
-from nbflow.notebook.shown import follower_of
 from nbflow.registry import flows
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.core.resource import resource_manager
 from nbflow.errors import CycleError
 from nbflow.notebook.cells import Cells, cells_of
-from nbflow.notebook.contributions import DanglingTaskError, OldTaskError
+from nbflow.notebook.contribution import DanglingTaskError, OldTaskError
 
 
 @task

@@ -7,10 +7,10 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nbflow.notebook.ast_scopes import Hidden, function_locals, hidden_names
 from nbflow.notebook.changes import changed_by_call, is_assignment_free_call, root_name
-from nbflow.notebook.magictext import python_of_magic
-from nbflow.notebook.scopes import Hidden, function_locals, hidden_names
-from nbflow.notebook.textnames import (
+from nbflow.notebook.magic_source import python_of_magic
+from nbflow.notebook.names_in_strings import (
     ANY_NAME,
     SOME_TEXT,
     evaluates_text,
@@ -25,7 +25,7 @@ from nbflow.notebook.textnames import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
-__all__ = ["Body", "NameWalk", "Sure"]
+__all__ = ["Body", "NameVisitor", "Sure"]
 
 Sure = set[str] | None  # the names bound for certain; None where no way leads
 
@@ -144,7 +144,7 @@ class Body:
         )
 
 
-class NameWalk(ast.NodeVisitor):
+class NameVisitor(ast.NodeVisitor):
     """Follows the ways through a cell in the order of execution, knowing at each place what is bound for certain.
 
     Args:
@@ -174,7 +174,7 @@ class NameWalk(ast.NodeVisitor):
         self.breaks: list[list[set[str]]] = []
 
     @classmethod
-    def of(cls, nodes: list[ast.stmt], resolve: Callable[[str], Body | None] | None = None) -> NameWalk:
+    def of(cls, nodes: list[ast.stmt], resolve: Callable[[str], Body | None] | None = None) -> NameVisitor:
         """Walk through some statements, whose values nobody shows."""
         walk = cls(resolve=resolve)
         walk.body(nodes, set())
@@ -446,7 +446,7 @@ class NameWalk(ast.NodeVisitor):
         return self.resolve is not None and not self.hidden
 
     def _body_of(self, node: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef) -> Body:
-        inner = NameWalk()
+        inner = NameVisitor()
         nodes = [node.body] if isinstance(node, ast.Lambda) else node.body
         inner._inside(function_locals(node), nodes, is_function=True)
         stored = [] if isinstance(node, ast.Lambda) else _global_stores(node)

@@ -10,8 +10,8 @@ from IPython.core.getipython import get_ipython
 from IPython.display import Code, display
 
 from nbflow.notebook.export import export
+from nbflow.notebook.magic_arguments import Option
 from nbflow.notebook.magic_command import command, say
-from nbflow.notebook.options import Option
 
 if TYPE_CHECKING:
     from nbflow.notebook.magic_command import Call

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nbflow.notebook.book import Book
-    from nbflow.notebook.contributions import Contribution
+    from nbflow.notebook.contribution import Contribution
+    from nbflow.notebook.index import ContributionIndex
 
 _FILE = "JPY_SESSION_NAME"
 _MOST_BYTES = 100_000_000
@@ -46,35 +46,37 @@ def saved_notebook() -> Saved | None:
     return Saved(ids, status.st_mtime)
 
 
-def gone(book: Book, saved: Saved | None) -> list[str]:
+def gone(index: ContributionIndex, saved: Saved | None) -> list[str]:
     """Return the contributions whose cells the saved notebook no longer has."""
     if saved is None:
         return []
     # Some front ends send ids that are not those in the file: then nothing can be told from it.
-    if not any(c.cell_id in saved.ids for _, c in _said(book)):
+    if not any(c.cell_id in saved.ids for _, c in _said(index)):
         return []
-    return [one for one, c in _said(book) if c.cell_id and c.cell_id not in saved.ids and c.time < saved.time]
+    return [
+        one for one, c in _said(index) if c.cell_id and c.cell_id not in saved.ids and c.time < saved.time
+    ]
 
 
-def passed_over(book: Book) -> list[str]:
+def passed_over(index: ContributionIndex) -> list[str]:
     """Return the contributions that the last execution from top to bottom left out.
 
     These are cells between others which have, in their order, all been executed again since, and are the majority.
     """
-    said = _said(book)
+    said = _said(index)
     latest = sorted(said, key=lambda item: -item[1].number)
     again: list[int] = []
     for one, _ in latest:
-        place = book.position[one]
+        place = index.position[one]
         if again and place > again[-1]:
             break
         again.append(place)
     if len(again) < 2:
         return []
-    between = [one for one, _ in said if again[-1] < book.position[one] < again[0]]
-    left_out = [one for one in between if book.position[one] not in again]
+    between = [one for one, _ in said if again[-1] < index.position[one] < again[0]]
+    left_out = [one for one in between if index.position[one] not in again]
     return left_out if len(left_out) < len(again) else []
 
 
-def _said(book: Book) -> list[tuple[str, Contribution]]:
-    return [(one, c) for one, c in book.contributions.items() if c.cells and not c.is_empty]
+def _said(index: ContributionIndex) -> list[tuple[str, Contribution]]:
+    return [(one, c) for one, c in index.contributions.items() if c.cells and not c.is_empty]

@@ -13,20 +13,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import NbflowError
-from nbflow.notebook.cellfunction import CellFunction
-from nbflow.notebook.cellmagics import captured_name, cell_magic_of
-from nbflow.notebook.exporttext import CellSource, dedented, indented
+from nbflow.notebook.cell_function import CellFunction
+from nbflow.notebook.cell_magics import captured_name, cell_magic_of
+from nbflow.notebook.export_text import CellSource, dedented, indented
 from nbflow.notebook.infer import is_definition, names_of
-from nbflow.notebook.magictext import magic_call, texts_of
+from nbflow.notebook.magic_source import magic_call, texts_of
 from nbflow.notebook.scripts import parse_run, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from nbflow.core.function_task import FunctionTask
-    from nbflow.notebook.cellmagics import CellMagic
-    from nbflow.notebook.contributions import Contribution
-    from nbflow.notebook.plaincells import Statement
+    from nbflow.notebook.cell_magics import CellMagic
+    from nbflow.notebook.contribution import Contribution
+    from nbflow.notebook.plain_cells import Statement
 
 # Magics that only set up the notebook.
 _LEFT_OUT = frozenset({"matplotlib", "config", "load_ext", "reload_ext", "autoreload", "precision", "pylab"})

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
 
-class Shield:
+class DeferInterrupt:
     """While it is entered, SIGINT is only noted; inside of `lowered` it is what it was.
 
     Only in the main thread, where interrupts arrive; in any other it does nothing.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from nbflow.notebook.codeplaces import CodePlaces
+from nbflow.notebook.definition_cells import DefinitionCells
 
 ONE, EDITED, OTHER = "def f():\n    return 1", "def f():\n    return 2", "def g():\n    return 3"
 
 
 @pytest.fixture
 def places():
-    made = CodePlaces()
+    made = DefinitionCells()
     made.of("other", OTHER)
     made.one = made.of("one", ONE)
     return made
@@ -60,7 +60,7 @@ def test_c2_cells_that_import_the_same_say_nothing_about_ids(places):
 
 
 def test_c2_without_ids_cells_are_known_by_the_names_they_bind():
-    places = CodePlaces()
+    places = DefinitionCells()
     one = places.of(None, ONE)
 
     assert places.of(None, EDITED) == one

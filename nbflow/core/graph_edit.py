@@ -1,6 +1,6 @@
-"""Operations on a graph that no public method offers: a snapshot to go back to, and making it anew from its parts.
+"""Operations on a graph that no public method offers: a snapshot to go back to, and making it again from its parts.
 
-Only this module of the notebook knows how a graph and its blocks keep their books.
+Only this module knows, beside the graph itself, how a graph and its blocks keep their books.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Constants:
         }
 
 
-class Snapshot:
+class GraphSnapshot:
     """A graph and its blocks as they are now.
 
     Attributes:
@@ -196,9 +196,9 @@ def take_out(graph: Graph, tasks: Collection[Task], blocks: Collection[Block]) -
     edges = {edge for task in tasks for edge in (*graph._in[task], *graph._out[task])}
     edges.update(edge for block in blocks for edge in block._made_edges)
     for edge in edges:
-        for books, end in ((graph._out, edge.upstream_task), (graph._in, edge.downstream_task)):
-            if edge in books[end]:
-                books[end].remove(edge)
+        for indexes, end in ((graph._out, edge.upstream_task), (graph._in, edge.downstream_task)):
+            if edge in indexes[end]:
+                indexes[end].remove(edge)
     for task in tasks:
         graph._slugs_taken.discard(graph.slugs.pop(task))
         del graph._declared[task], graph._in[task], graph._out[task]

@@ -10,16 +10,16 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
 from nbflow.errors import NbflowError
-from nbflow.notebook.cellmagics import AT_ONCE, CellMagic, cell_magic_of
-from nbflow.notebook.cellnow import CellNow
+from nbflow.notebook.cell_magics import AT_ONCE, CellMagic, cell_magic_of
 from nbflow.notebook.cells import cells_of
+from nbflow.notebook.current_cell import CurrentCell
 from nbflow.notebook.definition import Definition, ask_for, note_definitions, tie_others
-from nbflow.notebook.lent import give_back
+from nbflow.notebook.execution_order import ExecutionOrder
+from nbflow.notebook.lent_values import give_back
 from nbflow.notebook.lookup import forget_flow
-from nbflow.notebook.options import parse, split
-from nbflow.notebook.passes import Passes
+from nbflow.notebook.magic_arguments import parse, split
 from nbflow.notebook.reordering import reorder
-from nbflow.notebook.taskcell import CellText, Defined, TaskCell
+from nbflow.notebook.task_cell import CellText, Defined, TaskCell
 from nbflow.registry import flows
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ class TaskMagics(Magics):
         # Not IPython's own list: a cell that is executed without being counted, as nbval does, is not in it.
         self.sources: list[str] = list(shell.history_manager.input_hist_raw) if shell.history_manager else []
 
-        self.passes = Passes(shell.user_ns)
-        self.now = CellNow(shell, self.passes)
+        self.passes = ExecutionOrder(shell.user_ns)
+        self.now = CurrentCell(shell, self.passes)
 
     def remember_cell(self, info: ExecutionInfo) -> None:
         """Note which cell is about to be executed; IPython calls it."""
@@ -125,7 +125,7 @@ class TaskMagics(Magics):
         try:
             return definition.add_to(flow)
         except NbflowError:
-            one = cells_of(flow).book.id_of(definition.key)
+            one = cells_of(flow).index.id_of(definition.key)
             order = None if one is None else self.passes.order_with(flow, one)
             if order is None or not reorder(flow, order, self._shell.user_ns, left_out=one):
                 raise

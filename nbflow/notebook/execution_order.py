@@ -14,7 +14,7 @@ from itertools import compress
 from operator import is_not
 from typing import TYPE_CHECKING, Any
 
-from nbflow.notebook.cellkeys import is_of_cell
+from nbflow.notebook.cell_keys import is_of_cell
 from nbflow.notebook.cells import cells_of
 from nbflow.notebook.definition import mend_order
 from nbflow.notebook.reordering import reorder
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping, Sequence
 
     from nbflow.flow import Flow
-    from nbflow.notebook.book import Book
     from nbflow.notebook.cells import Lineage
-    from nbflow.notebook.contributions import Contribution
+    from nbflow.notebook.contribution import Contribution
+    from nbflow.notebook.index import ContributionIndex
 
-__all__ = ["Passes"]
+__all__ = ["ExecutionOrder"]
 
 PAUSE_S = 1.0  # nobody is as quick; cells that are executed together follow each other within milliseconds
 
@@ -68,7 +68,7 @@ class _Pass:
         self.order, self.is_complete, self.is_whole = [], False, True
 
 
-class Passes:
+class ExecutionOrder:
     """The cells of each flow that have been executed since the last pause.
 
     Args:
@@ -141,22 +141,22 @@ class Passes:
 
     def order_with(self, flow: Flow, one: str) -> list[str] | None:
         """Return the order of the contributions if this is a pass that has come to `one`; None if it need not be."""
-        book = cells_of(flow).book
-        order = [other for other in self._pass(flow.name).order if other in book.contributions]
+        index = cells_of(flow).index
+        order = [other for other in self._pass(flow.name).order if other in index.contributions]
         if not order or one in order:
             return None
-        rest = [other for other in book.contributions if other not in order and other != one]
+        rest = [other for other in index.contributions if other not in order and other != one]
         found = [*order, one, *rest]
-        return None if found == list(book.contributions) else found
+        return None if found == list(index.contributions) else found
 
     def _pass(self, name: str) -> _Pass:
         return self._passes.setdefault(cells_of(flows[name]).lineage, _Pass())
 
     def _take(self, name: str, one: str, *, is_new: bool) -> None:
         now = self._pass(name)
-        book = cells_of(flows[name]).book
-        order = [other for other in now.order if other in book.contributions]
-        if one in order and self._is_twice_in_pass(now, book.contributions[one]):
+        index = cells_of(flows[name]).index
+        order = [other for other in now.order if other in index.contributions]
+        if one in order and self._is_twice_in_pass(now, index.contributions[one]):
             return  # as in a fresh kernel it has its place where it stands first
         if one in order:
             order = order[order.index(one) + 1 :]  # a pass may have begun right after it
@@ -165,8 +165,8 @@ class Passes:
             order = []  # that pass is over: this is somebody executing a cell again, or the next one
             now.is_whole = False
         now.order = [*order, one]
-        if self._is_again(name, book):
-            book = cells_of(flows[name]).book
+        if self._is_again(name, index):
+            index = cells_of(flows[name]).index
         now.is_complete = len(now.order) == len(now.seen)
         if now.is_complete or (now.order[0] == next(iter(now.seen)) and self._has_most(now)):
             self._put_in_order(name)
@@ -233,25 +233,25 @@ class Passes:
         if wanted != known and reorder(flow, wanted, self._namespace):
             now.seen = {one: c.number for one, c in cells_of(flow).contributions.items() if c.cells}
 
-    def _is_again(self, name: str, book: Book) -> bool:
+    def _is_again(self, name: str, index: ContributionIndex) -> bool:
         """Tell whether the pass repeats all other cells under new ids; the old ones are taken out then."""
         now, flow = self._pass(name), flows[name]
         originals: dict[str, str] = {}
         for one in reversed(now.order):
-            original = self.original_of(book.contributions[one].cells[0])
+            original = self.original_of(index.contributions[one].cells[0])
             if original is None:
                 break
             originals[one] = original
         again = [*reversed(originals)]
-        copied = [originals[one] for one in again if originals[one] != book.contributions[one].cells[0]]
+        copied = [originals[one] for one in again if originals[one] != index.contributions[one].cells[0]]
         if not copied:
             return False
         old = [one for one in now.seen if one not in originals]
-        is_same = bool(old) and [book.contributions[one].cells[0] for one in old] == copied
-        if not is_same or sum(1 for one in again if book.contributions[one].binds) < 2:
+        is_same = bool(old) and [index.contributions[one].cells[0] for one in old] == copied
+        if not is_same or sum(1 for one in again if index.contributions[one].binds) < 2:
             return False
         cells_of(flow).remove(old, self._namespace)
-        self.forget([book.contributions[one].cells[0] for one in old])
+        self.forget([index.contributions[one].cells[0] for one in old])
         now.order = again
         for one in old:
             del now.seen[one]

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbflow.notebook.contributions import ABSENT
-from nbflow.notebook.difference import is_made
+from nbflow.notebook.contribution import ABSENT
+from nbflow.notebook.graph_diff import is_made
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
-    from nbflow.notebook.book import Book
     from nbflow.notebook.cells import Cells
+    from nbflow.notebook.index import ContributionIndex
 
 _KEY = "_nbflow_lent"  # in the notebook's own names, with which it goes
 
@@ -70,19 +70,19 @@ def give_results_back(cells: Cells, namespace: MutableMapping[str, Any]) -> list
     Returns:
         The names that may be to hold something else than they do.
     """
-    book: Book = cells.book
-    unsettled = book.unsettled(namespace)
+    index: ContributionIndex = cells.index
+    unsettled = index.unsettled(namespace)
     for name in unsettled:
-        binders = book.binders[name]
+        binders = index.binders[name]
         held = namespace.get(name)
         if held is None or is_made(held):
             continue
         for binder in binders:
-            task = book.value(name, binder)
+            task = index.value(name, binder)
             runs = getattr(cells.graph, "runs", None)
             if runs is not None and any(
                 vars(run.states[task]).get("result") is held for run in runs.copy() if task in run.states
             ):
-                namespace[name] = book.value(name, binders[-1])
+                namespace[name] = index.value(name, binders[-1])
                 break
     return unsettled

@@ -32,7 +32,7 @@ _ROLES = ("init_task", "setup_task", "cleanup_task")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class CellReference:
     """Where a task or block is found.
 
     Attributes:
@@ -55,7 +55,7 @@ class Place:
         return (self.name, self.steps) if self.name is not None else (self.owner, self.kind, self.number)
 
     @property
-    def base(self) -> Place:
+    def base(self) -> CellReference:
         """The place without steps by attribute: of a resource's block, that of the resource."""
         steps = self.steps
         while steps and isinstance(steps[-1], _Attribute):

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any
 from IPython.display import display
 
 from nbflow.core.context import thread
+from nbflow.core.graph_edit import GraphSnapshot, begin_made, end_made
 from nbflow.core.task import Task
 from nbflow.errors import ForeignTaskError, NbflowError
 from nbflow.flow import Flow
-from nbflow.notebook.cellkeys import is_of_cell
+from nbflow.notebook.cell_keys import is_of_cell
 from nbflow.notebook.cells import Change, cells_of
+from nbflow.notebook.dangling_report import DanglingReport, show_undefined
+from nbflow.notebook.defer_interrupt import DeferInterrupt
 from nbflow.notebook.identity import Names
-from nbflow.notebook.lent import give_back
-from nbflow.notebook.news import News, show_undefined
+from nbflow.notebook.lent_values import give_back
 from nbflow.notebook.numbering import cell_label
 from nbflow.notebook.reach import is_reached
 from nbflow.notebook.rebound import rebound
-from nbflow.notebook.shield import Shield
-from nbflow.notebook.surgery import Snapshot, begin_made, end_made
 from nbflow.notebook.tables import warning
 from nbflow.registry import flows
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
-    from nbflow.notebook.cellnow import CellNow
+    from nbflow.notebook.current_cell import CurrentCell
 
 CONTEXT_KEY = "cell"
 _IMPORT = "<frozen importlib._bootstrap>"
@@ -47,12 +47,12 @@ class _Entered:
     """A flow that the cell has entered."""
 
     change: Change
-    news: News
+    news: DanglingReport
     key: str
     is_first: bool
     is_made_here: bool
     former: Flow | None = None
-    former_snapshot: Snapshot | None = None
+    former_snapshot: GraphSnapshot | None = None
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ class CellWatch:
         cell: Knows which cell is being executed.
     """
 
-    def __init__(self, shell: InteractiveShell, cell: CellNow) -> None:
+    def __init__(self, shell: InteractiveShell, cell: CurrentCell) -> None:
         self.shell = shell
         self.cell = cell
         self._now: _Now | None = None
@@ -114,7 +114,7 @@ class CellWatch:
             key = label = f"module {module}"
         cells = cells_of(flow)
         former = None if flow.tasks else self._former(flow, now, key)
-        snapshot = None if former is None else Snapshot(former)
+        snapshot = None if former is None else GraphSnapshot(former)
         if former is not None:
             cells.take_over(
                 cells_of(former),
@@ -132,16 +132,16 @@ class CellWatch:
             cell_id=self.cell.cell_id if module is None else None,
         )
         is_new = all(held is not flow for held in now.before.values())
-        news = News(flow, label)
-        is_first = not cells.book.contributions
-        with Shield():
+        news = DanglingReport(flow, label)
+        is_first = not cells.index.contributions
+        with DeferInterrupt():
             now.entered[id(flow)] = _Entered(change, news, key, is_first, is_new, former, snapshot)
             begin_made(flow)
             change.begin()
 
     def _part(self, flow: Flow) -> tuple[str, str]:
         """Return the key and label of what the cell is about to add: a further part if it has added to the flow."""
-        one = cells_of(flow).book.id_of(self.cell.key)
+        one = cells_of(flow).index.id_of(self.cell.key)
         if one is not None and cells_of(flow).contributions[one].number > self.cell.started:
             return self.cell.next_part()
         return self.cell.key, cell_label(self.shell)
@@ -166,7 +166,7 @@ class CellWatch:
         now = self._now
         if now is None or id(flow) not in now.entered or flow._entered:
             return
-        with Shield():
+        with DeferInterrupt():
             self._finish(now.entered.pop(id(flow)), now, is_well=True, is_over=False)
 
     def end(self, result: ExecutionResult | None) -> None:
@@ -179,7 +179,7 @@ class CellWatch:
         if now is None:
             return
         for entered in now.entered.values():
-            with Shield():
+            with DeferInterrupt():
                 self._finish(entered, now, is_well=is_well)
         if is_well:
             for one in now.made:
@@ -217,10 +217,10 @@ class CellWatch:
         if other is None or other is flow or other is entered.former:
             return
         makers = [key for (key, name), made in self._made_by.items() if name == flow.name and made is other]
-        book = cells_of(other).book
-        ones = [book.id_of(key) for key in makers]
-        labels = [book.label(one) for one in ones if one is not None]
-        if labels and all(book.contributions[one].source != self.cell.source.strip() for one in ones if one):
+        index = cells_of(other).index
+        ones = [index.id_of(key) for key in makers]
+        labels = [index.label(one) for one in ones if one is not None]
+        if labels and all(index.contributions[one].source != self.cell.source.strip() for one in ones if one):
             said = (
                 f"{labels[0]} has made a flow {flow.name!r} too. %flow and nbflow.flows mean the one of "
                 f"{entered.change.label} from now on; give one of them another name if both are wanted"
@@ -253,11 +253,11 @@ class CellWatch:
         """Take out what the cell had added to flows that it no longer mentions."""
         for name, flow in list(flows.items()):
             cells = cells_of(flow)
-            of_cell = cells.book.of_cell(self.cell.key)
+            of_cell = cells.index.of_cell(self.cell.key)
             left = [one for one in of_cell if cells.contributions[one].number < self.cell.started]
             if not left:
                 continue
-            news = News(flow, cell_label(self.shell))
+            news = DanglingReport(flow, cell_label(self.shell))
             try:
                 cells.remove(left, self.shell.user_ns)
             except NbflowError as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
-from nbflow.notebook.magictext import magic_call, texts_of
+from nbflow.notebook.magic_source import magic_call, texts_of
 from nbflow.notebook.scripts import parse_run
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def wrapped(magic: CellMagic, nodes: list[ast.stmt]) -> list[ast.stmt]:
     last = nodes[-1] if nodes else None
     shown: list[ast.stmt] = []
     if magic.name == "time":
-        head = "with __import__('nbflow.notebook.cellmagics', fromlist=['timing']).timing(): pass"
+        head = "with __import__('nbflow.notebook.cell_magics', fromlist=['timing']).timing(): pass"
         if isinstance(last, ast.Expr):
             nodes = [*nodes[:-1], *ast.parse("_shown_by_cell = None").body]
             nodes[-1].value = last.value  # type: ignore[attr-defined]

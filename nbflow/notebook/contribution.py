@@ -11,16 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.edge import Edge
 from nbflow.errors import DanglingTaskError, NbflowError
-from nbflow.notebook.places import Place
+from nbflow.notebook.references import CellReference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from nbflow.core.block import Block
     from nbflow.core.task import Task
-    from nbflow.notebook.places import Made, Steps
+    from nbflow.notebook.references import Made, Steps
 
-__all__ = ["Bound", "Contribution", "DanglingTaskError", "Gift", "Home", "OldTaskError", "Tie"]
+__all__ = [
+    "Binding",
+    "BlockMembership",
+    "CellEdge",
+    "Contribution",
+    "DanglingTaskError",
+    "ForeignArgument",
+    "OldTaskError",
+]
 
 ABSENT: Any = object()
 
@@ -41,36 +49,36 @@ class OldTaskError(NbflowError, ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Tie:
+class CellEdge:
     """An edge, with the places of those of its ends that other cells made."""
 
     edge: Edge
-    upstream: Place | None = None
-    downstream: Place | None = None
+    upstream: CellReference | None = None
+    downstream: CellReference | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Gift:
+class ForeignArgument:
     """A known argument that the cell gave to another cell's task."""
 
     task: Task
-    place: Place
+    place: CellReference
     argument: str
     value: Any
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class BlockMembership:
     """A task or a whole block that the cell put into a block; a place where another cell made one of the two."""
 
     inner: Made
-    inner_place: Place | None
+    inner_reference: CellReference | None
     block: Block
-    place: Place | None
+    place: CellReference | None
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class Binding:
     """What a name was bound to by a cell.
 
     Attributes:
@@ -79,7 +87,7 @@ class Bound:
     """
 
     value: Any
-    reached: dict[Steps, Made | Place]
+    reached: dict[Steps, Made | CellReference]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +103,11 @@ class Contribution:
         time: When it was executed, in seconds since the epoch.
         tasks: Added by the cell, in declaration order.
         made: Those of them that did not exist before.
-        ties: The edges that the cell added, without those that blocks make on their own.
+        cell_edges: The edges that the cell added, without those that blocks make on their own.
         constants: The known arguments of the cell's own tasks.
-        gifts: Those that it gave to tasks of other cells.
+        foreign_arguments: Those that it gave to tasks of other cells.
         blocks: Opened by the cell.
-        homes: What it put into blocks, its own and those of others.
+        memberships: What it put into blocks, its own and those of others.
         references: The tasks that it set to decide the state of a run, with their places.
         binds: What it bound names to, as far as tasks and blocks are concerned.
         before: What those names held before, if it was nothing of a flow.
@@ -118,13 +126,13 @@ class Contribution:
     time: float = 0.0
     tasks: tuple[Task, ...] = ()
     made: frozenset[Task] = frozenset()
-    ties: tuple[Tie, ...] = ()
+    cell_edges: tuple[CellEdge, ...] = ()
     constants: dict[Task, dict[str, Any]] = field(default_factory=dict)
-    gifts: tuple[Gift, ...] = ()
+    foreign_arguments: tuple[ForeignArgument, ...] = ()
     blocks: tuple[Block, ...] = ()
-    homes: tuple[Home, ...] = ()
-    references: tuple[tuple[Task, Place | None], ...] | None = None
-    binds: dict[str, Bound] = field(default_factory=dict)
+    memberships: tuple[BlockMembership, ...] = ()
+    references: tuple[tuple[Task, CellReference | None], ...] | None = None
+    binds: dict[str, Binding] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
     uses: frozenset[str] | None = field(init=False, default=None)
     has_aliases: bool = field(init=False, default=False)
@@ -132,15 +140,20 @@ class Contribution:
     leans: frozenset[str] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        ties = [place for tie in self.ties for place in (tie.upstream, tie.downstream)]
+        cell_edges = [
+            place for cell_edge in self.cell_edges for place in (cell_edge.upstream, cell_edge.downstream)
+        ]
         bound = [one for bound in self.binds.values() for one in bound.reached.values()]
-        aliases = [one for one in bound if isinstance(one, Place)]
-        others = [gift.place for gift in self.gifts]
+        aliases = [one for one in bound if isinstance(one, CellReference)]
+        others = [foreign_argument.place for foreign_argument in self.foreign_arguments]
         others += [
-            place for home in self.homes for place in (home.inner_place, home.place) if place is not None
+            place
+            for membership in self.memberships
+            for place in (membership.inner_reference, membership.place)
+            if place is not None
         ]
         others += [place for _, place in self.references or () if place is not None]
-        object.__setattr__(self, "uses", _names_of(ties))
+        object.__setattr__(self, "uses", _names_of(cell_edges))
         object.__setattr__(self, "has_aliases", bool(aliases))
         object.__setattr__(self, "aliased", _names_of(aliases))
         object.__setattr__(self, "leans", _names_of(others))
@@ -156,20 +169,20 @@ class Contribution:
         return replace(
             self,
             tasks=tuple(now(task) for task in self.tasks),
-            ties=tuple(
+            cell_edges=tuple(
                 replace(
-                    tie,
+                    cell_edge,
                     edge=Edge(
-                        now(tie.edge.upstream_task),
-                        now(tie.edge.downstream_task),
-                        tie.edge.key,
-                        tie.edge.mapped,
-                        tie.edge.flattened,
+                        now(cell_edge.edge.upstream_task),
+                        now(cell_edge.edge.downstream_task),
+                        cell_edge.edge.key,
+                        cell_edge.edge.mapped,
+                        cell_edge.edge.flattened,
                     ),
                 )
-                if old in tie.edge.tasks
-                else tie
-                for tie in self.ties
+                if old in cell_edge.edge.tasks
+                else cell_edge
+                for cell_edge in self.cell_edges
             ),
             constants={now(task): values for task, values in self.constants.items()},
         )
@@ -177,17 +190,24 @@ class Contribution:
     @property
     def is_plain(self) -> bool:
         """Whether it has nothing but tasks that the cell made, their ties and names."""
-        return not (self.gifts or self.homes or self.blocks or self.references) and len(self.made) == len(
-            self.tasks
-        )
+        return not (self.foreign_arguments or self.memberships or self.blocks or self.references) and len(
+            self.made
+        ) == len(self.tasks)
 
     @property
     def is_empty(self) -> bool:
         """Whether it adds nothing to its flow."""
-        return not (self.tasks or self.ties or self.gifts or self.homes or self.references or self.binds)
+        return not (
+            self.tasks
+            or self.cell_edges
+            or self.foreign_arguments
+            or self.memberships
+            or self.references
+            or self.binds
+        )
 
 
-def _names_of(places: Iterable[Place | None]) -> frozenset[str] | None:
+def _names_of(places: Iterable[CellReference | None]) -> frozenset[str] | None:
     """Return the names that lead to places; None if one is got at without a name."""
     names = {place.name for place in places if place is not None}
     return None if None in names else frozenset(name for name in names if name is not None)

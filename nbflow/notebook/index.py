@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.errors import DanglingTaskError
-from nbflow.notebook.cellkeys import cell_of
-from nbflow.notebook.contributions import ABSENT, Contribution
-from nbflow.notebook.places import Made, Place
+from nbflow.notebook.cell_keys import cell_of
+from nbflow.notebook.contribution import ABSENT, Contribution
+from nbflow.notebook.references import CellReference, Made
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Set
@@ -32,10 +32,10 @@ class Dangling:
     """A place that leads nowhere: `user` is the contribution that needs it."""
 
     user: str
-    place: Place
+    place: CellReference
 
 
-class Book:
+class ContributionIndex:
     """An ordered `{id: contribution}` with its indexes; a value that is never changed.
 
     Attributes:
@@ -84,54 +84,54 @@ class Book:
         """Bring `plain` up to date for a name."""
         binders = self.binders.get(name, ())
         bound = self.contributions[binders[0]].binds[name] if len(binders) == 1 else None
-        if bound is not None and not isinstance(bound.reached.get(()), Place):
+        if bound is not None and not isinstance(bound.reached.get(()), CellReference):
             self.plain[name] = bound.value
         else:
             self.plain.pop(name, None)
 
-    def with_(self, one: str, contribution: Contribution) -> Book:
-        """Return the book with this contribution, in its place or at the end."""
+    def with_(self, one: str, contribution: Contribution) -> ContributionIndex:
+        """Return the index with this contribution, in its place or at the end."""
         old = self.contributions.get(one)
         if old is not None and old.cells not in ((), contribution.cells):
-            return Book({**self.contributions, one: contribution})
-        # What does not change is shared: a book is made for each execution of a cell.
-        book = object.__new__(Book)
-        vars(book).update(vars(self))
-        book.contributions = {**self.contributions, one: contribution}
-        if one not in book.position:
-            book.position = {**book.position, one: len(book.position)}
+            return ContributionIndex({**self.contributions, one: contribution})
+        # What does not change is shared: a index is made for each execution of a cell.
+        index = object.__new__(ContributionIndex)
+        vars(index).update(vars(self))
+        index.contributions = {**self.contributions, one: contribution}
+        if one not in index.position:
+            index.position = {**index.position, one: len(index.position)}
         bound = () if old is None else old.binds.keys()
-        book.plain, book.owners, book._users = dict(self.plain), dict(self.owners), dict(self._users)
+        index.plain, index.owners, index._users = dict(self.plain), dict(self.owners), dict(self._users)
         if old is not None:
             for made in _made_by(old):
-                if book.owners.get(made) == one:
-                    del book.owners[made]
+                if index.owners.get(made) == one:
+                    del index.owners[made]
             for name in (None,) if old.uses is None else old.uses:
-                book._users[name] = book._users[name] - {one}
-            book._with_aliases -= {one}
-            book._leaning -= {one}
+                index._users[name] = index._users[name] - {one}
+            index._with_aliases -= {one}
+            index._leaning -= {one}
         is_known = old is not None and bool(old.cells)
         if not is_known:
-            book._cells, book._of_cell = dict(self._cells), dict(self._of_cell)
-        book._add(one, contribution, () if is_known else contribution.cells)
+            index._cells, index._of_cell = dict(self._cells), dict(self._of_cell)
+        index._add(one, contribution, () if is_known else contribution.cells)
         changed = contribution.binds.keys() ^ set(bound)
         if changed:
-            book.binders = dict(book.binders)
+            index.binders = dict(index.binders)
         for name in changed:
-            binders = [other for other in book.binders.get(name, ()) if other != one]
+            binders = [other for other in index.binders.get(name, ()) if other != one]
             if name in contribution.binds:
                 binders.append(one)
-                binders.sort(key=book.position.__getitem__)
-            book.binders[name] = binders
+                binders.sort(key=index.position.__getitem__)
+            index.binders[name] = binders
             if not binders:
-                del book.binders[name]
+                del index.binders[name]
         for name in contribution.binds.keys() | bound:
-            book._look_at(name)
-        return book
+            index._look_at(name)
+        return index
 
-    def without(self, *gone: str) -> Book:
-        """Return the book without these contributions."""
-        return Book({one: c for one, c in self.contributions.items() if one not in gone})
+    def without(self, *gone: str) -> ContributionIndex:
+        """Return the index without these contributions."""
+        return ContributionIndex({one: c for one, c in self.contributions.items() if one not in gone})
 
     def id_of(self, cell: str) -> str | None:
         """Return the contribution that this cell says."""
@@ -194,12 +194,12 @@ class Book:
         """Return what `name` holds when `binder` was the last to bind it."""
         bound = self.contributions[binder].binds[name]
         direct = bound.reached.get(())
-        if isinstance(direct, Place):
+        if isinstance(direct, CellReference):
             found = self.resolve(direct, binder)
             return ABSENT if found is None else found
         return bound.value
 
-    def resolve(self, place: Place, reader: str, depth: int = 0) -> Made | None:
+    def resolve(self, place: CellReference, reader: str, depth: int = 0) -> Made | None:
         """Return what `place` leads to for the contribution `reader`; None if it leads nowhere."""
         if place.name is None:
             return self._numbered(place)
@@ -207,9 +207,9 @@ class Book:
         if binder is None or depth > _DEEPEST:
             return None
         found = self.contributions[binder].binds[place.name].reached.get(place.steps)
-        return self.resolve(found, binder, depth + 1) if isinstance(found, Place) else found
+        return self.resolve(found, binder, depth + 1) if isinstance(found, CellReference) else found
 
-    def _numbered(self, place: Place) -> Made | None:
+    def _numbered(self, place: CellReference) -> Made | None:
         owner = self.contributions.get(place.owner)
         if owner is None:
             return None
@@ -246,7 +246,7 @@ class Missing:
         resolved: Its edges now.
     """
 
-    book: Book
+    index: ContributionIndex
     kept: dict[Hashable, PlaceholderTask] = field(default_factory=dict)
     tasks: dict[Hashable, PlaceholderTask] = field(default_factory=dict)
     found: dict[tuple[str, Hashable], Dangling] = field(default_factory=dict)
@@ -259,7 +259,7 @@ class Missing:
         uses = contribution.uses
         return self.changed is not None and uses is not None and uses.isdisjoint(self.changed)
 
-    def task(self, place: Place, user: str) -> PlaceholderTask:
+    def task(self, place: CellReference, user: str) -> PlaceholderTask:
         """Return what stands for `place`, and note that `user` needs it."""
         place = place.base
         if place.id not in self.tasks:
@@ -274,4 +274,4 @@ class Missing:
     def tell(self) -> None:
         """Let each stand-in know who needs it; only when the flow is kept, as they may be those of the one before."""
         for id_, task in self.tasks.items():
-            task.errors = tuple(self.book.error(d) for (_, place), d in self.found.items() if place == id_)
+            task.errors = tuple(self.index.error(d) for (_, place), d in self.found.items() if place == id_)
