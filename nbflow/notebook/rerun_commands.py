@@ -14,7 +14,7 @@ from nbflow.notebook.lookup import find_task, newest_run
 from nbflow.notebook.magic_arguments import EXECUTOR, HOLD, PARAMETERS, PAUSED, Option, parameters
 from nbflow.notebook.magic_command import command, say
 from nbflow.notebook.tables import bundle
-from nbflow.panel.runs.listed import run_json
+from nbflow.panel.runs.runs_json import run_json
 from nbflow.render.names import bytes_in_words
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.run import Run
-from nbflow.panel.panel import Panel
+from nbflow.panel.widget import Panel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from nbflow.engine.run import Run
-    from nbflow.panel.panel import Panel
+    from nbflow.panel.widget import Panel
 
 Json = dict[str, Any]
 RUN = "run"
@@ -22,15 +22,15 @@ class Part:
         panel: The panel it is part of; `panel.tell(kind, **fields)` sends a message to its script.
     """
 
-    hears: ClassVar[Mapping[str, str]] = {}
+    handles: ClassVar[Mapping[str, str]] = {}
     """The kinds of messages from the script, and the methods that take them."""
 
     def __init__(self, panel: Panel) -> None:
         self.panel = panel
 
-    def hear(self, message: Json) -> None:
-        """Take a message of one of the kinds in `hears`."""
-        method: Callable[[Json], None] = getattr(self, self.hears[message["kind"]])
+    def handle(self, message: Json) -> None:
+        """Take a message of one of the kinds in `handles`."""
+        method: Callable[[Json], None] = getattr(self, self.handles[message["kind"]])
         method(message)
 
     def followed(self, run: Run | None) -> None:

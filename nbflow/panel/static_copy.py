@@ -18,7 +18,7 @@ from nbflow.render.text import text
 if TYPE_CHECKING:
     from nbflow.engine.run import Run
     from nbflow.flow import Flow
-    from nbflow.panel.picture.sheet import Sheet
+    from nbflow.panel.picture.layout_job import Sheet
 
 # The output after the copy is the widget. Where it could not come to life it holds no panel, only an error text.
 _WIDGET_CSS = (

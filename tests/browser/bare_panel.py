@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from nbflow.panel import Panel
-from nbflow.panel.script import script, style_sheet
+from nbflow.panel.js_bundle import script, style_sheet
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page

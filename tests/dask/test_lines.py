@@ -9,7 +9,7 @@ import cloudpickle
 import pytest
 
 from nbflow import Flow, task
-from nbflow.panel.inspector.traces import told
+from nbflow.panel.inspector.tracebacks import told
 from nbflow.resources import DaskCluster
 
 pytestmark = [

@@ -7,7 +7,7 @@ import traceback
 import pytest
 
 from nbflow import flows
-from nbflow.panel.inspector.traces import told
+from nbflow.panel.inspector.tracebacks import told
 
 # As cloudpickle 3.1.3 and Dask bring an error back: no file, and of the frames only names and lines.
 WORKER = """\

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from nbflow import Flow, Parameter, task
-from nbflow.panel.coalesce import Coalescer
 from nbflow.panel.controls.controls import CONTROLS
+from nbflow.panel.throttle import Throttle
 from tests.panel.conftest import until
 from tests.panel.test_panel import HELD, enabled, head
 from tests.patience import PATIENCE_S
@@ -50,7 +50,7 @@ def test_step_block_begins_a_run_and_stands_still_after_the_block(make_panel, fl
 
 def test_the_buttons_are_told_that_a_run_is_over_before_anybody_can_see_it(make_panel, flow, gate, sent):
     never = SimpleNamespace(cancel=lambda: None)
-    panel = make_panel(flow, make_coalescer=partial(Coalescer, call_later=lambda delay_s, call: never))
+    panel = make_panel(flow, make_coalescer=partial(Throttle, call_later=lambda delay_s, call: never))
     panel.buttons["run"].click()
     gate.set()
     panel.run.wait(timeout_s=PATIENCE_S)

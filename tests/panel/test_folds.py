@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from nbflow import Flow, resource_manager, task
-from nbflow.panel.picture import canvas as canvas_module
-from nbflow.panel.picture import sheet as sheet_module
+from nbflow.panel.picture import graph_view as canvas_module
+from nbflow.panel.picture import layout_job as sheet_module
 from tests.panel.conftest import until
 from tests.patience import PATIENCE_S
 

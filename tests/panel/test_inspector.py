@@ -10,8 +10,8 @@ import weakref
 import pytest
 
 from nbflow import Flow, Parameter, context, resource_manager, task
-from nbflow.panel.inspector import expressions, inspector, logtail
-from nbflow.panel.panel import Panel
+from nbflow.panel.inspector import expressions, inspector, log_tail
+from nbflow.panel.widget import Panel
 from tests.panel import hostile
 from tests.panel.conftest import until
 from tests.patience import PATIENCE_S
@@ -242,7 +242,7 @@ def test_of_a_long_log_the_end_is_told_and_what_is_left_out(browse, sent):
 
     logs = [d["content"] for _, d in sent if d.get("content", {}).get("kind") == "log"]
     said = sum(len(line[2]) for line in browser.lines)
-    assert said <= logtail.LIMIT + 200
+    assert said <= log_tail.LIMIT + 200
     assert logs[0]["omitted"] + said == 84_000
     assert browser.lines[-1][2] == "011999\n"
 
@@ -498,8 +498,8 @@ def test_a_repr_that_hangs_holds_nothing_up(browse):
     browser = browse(flow, run)
 
     give_up = []  # the time is up when we say so
-    (asker,) = [part._asker for part in browser.panel.parts if isinstance(part, inspector.Inspector)]
-    asker._call_later = lambda delay_s, call: give_up.append(call) or threading.Timer(0, call)
+    (evaluator,) = [part._evaluator for part in browser.panel.parts if isinstance(part, inspector.Inspector)]
+    evaluator._call_later = lambda delay_s, call: give_up.append(call) or threading.Timer(0, call)
     browser.panel._hear({"kind": "select", "key": "make-1", "index": None})
     browser.key = "make-1"
     browser.until(lambda: browser.sections.get("result") == {"pending": True})

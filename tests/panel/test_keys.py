@@ -7,7 +7,7 @@ import subprocess
 
 from nbflow.panel.controls.controls import CONTROLS
 from tests.panel.conftest import needs_node
-from tests.panel.test_script import STATIC
+from tests.panel.test_js_bundle import STATIC
 
 
 @needs_node

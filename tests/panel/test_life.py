@@ -12,12 +12,12 @@ import pytest
 
 from nbflow import task
 from nbflow.panel import Panel, panel
-from nbflow.panel.showing import Showings
-from nbflow.panel.tree import all_widgets
+from nbflow.panel.display_tracker import DisplayTracker
+from nbflow.panel.widget_tree import all_widgets
 from tests.panel.conftest import until
 from tests.patience import PATIENCE_S
 
-MODULE = sys.modules["nbflow.panel.panel"]  # its name in the package is the function
+MODULE = sys.modules["nbflow.panel.widget"]  # its name in the package is the function
 
 
 def open_widgets():
@@ -25,15 +25,15 @@ def open_widgets():
 
 
 @pytest.fixture
-def showings(monkeypatch):
+def display_tracker(monkeypatch):
     """The cells of the test alone."""
-    own = Showings()
-    monkeypatch.setattr(MODULE, "showings", own)
+    own = DisplayTracker()
+    monkeypatch.setattr(MODULE, "display_tracker", own)
     return own
 
 
 @pytest.fixture
-def execute(shell, sent, showings, flow, gate, monkeypatch):
+def execute(shell, sent, display_tracker, flow, gate, monkeypatch):
     """Execute a cell with an id, as a front end asks for it; `flow` and `panel` are known there."""
     shell.user_ns.update(flow=flow, panel=panel, gate=gate)
     published = []
@@ -41,7 +41,7 @@ def execute(shell, sent, showings, flow, gate, monkeypatch):
         shell.display_pub, "publish", lambda data, *args, **keys: published.append((data, keys))
     )
     shell.published = published
-    shell.showings = showings
+    shell.display_tracker = display_tracker
 
     def run(source, cell_id=None):
         parent = {"metadata": {"cellId": cell_id} if cell_id else {}}
@@ -50,7 +50,7 @@ def execute(shell, sent, showings, flow, gate, monkeypatch):
 
     run.shell = shell
     yield run
-    for shown in [one for known in showings._cells.values() for one in known]:
+    for shown in [one for known in display_tracker._cells.values() for one in known]:
         shown.close()
 
 
@@ -205,8 +205,10 @@ def test_the_copy_of_a_cell_that_is_executed_again_is_not_kept_up_to_date(execut
     assert {cell: len(handles) for cell, handles in shown._copies._handles.items()} == {"a": 1, "b": 1}
 
 
-def test_where_only_the_main_thread_is_heard_panels_catch_up_when_a_cell_ends(execute, showings, gate, sent):
-    showings.is_main_only = True
+def test_where_only_the_main_thread_is_heard_panels_catch_up_when_a_cell_ends(
+    execute, display_tracker, gate, sent
+):
+    display_tracker.is_main_only = True
     execute("shown = panel(flow)\nshown")
     shown = execute.shell.user_ns["shown"]
     shown.buttons["run"].click()
@@ -233,7 +235,7 @@ def test_where_no_ids_are_told_the_copy_is_up_to_date_when_a_cell_ends(execute, 
     shown = [data for data, keys in execute.shell.published if keys.get("update")]
     assert "Success" in shown[-1]["text/plain"]
     assert "Pending" not in shown[-1]["text/plain"]
-    for one in list(execute.shell.showings._cells[None]):
+    for one in list(execute.shell.display_tracker._cells[None]):
         one.close()
 
 
@@ -241,14 +243,14 @@ def test_no_cell_is_kept_alive_by_what_it_showed():
     class Shown:
         pass
 
-    showings, shown = Showings(), Shown()
-    showings._cells["a"] = weakref.WeakSet([shown])
+    display_tracker, shown = DisplayTracker(), Shown()
+    display_tracker._cells["a"] = weakref.WeakSet([shown])
     del shown
 
-    showings.begin(SimpleNamespace(cell_id="a"))
-    showings.end(SimpleNamespace(info=SimpleNamespace(cell_id="a")))
+    display_tracker.begin(SimpleNamespace(cell_id="a"))
+    display_tracker.end(SimpleNamespace(info=SimpleNamespace(cell_id="a")))
 
-    assert showings._cells == {}
+    assert display_tracker._cells == {}
 
 
 def test_the_copies_show_the_run_whose_graph_is_drawn(execute, flow, gate):
@@ -308,7 +310,10 @@ def test_a_panel_can_be_closed_by_what_a_user_has_hung_on_a_button(sent, flow, g
 def test_a_panel_is_closed_although_the_events_of_the_session_were_cleared(execute):
     execute("shown = panel(flow)\nshown", "a")
     shell = execute.shell
-    for event, call in (("pre_run_cell", shell.showings.begin), ("post_run_cell", shell.showings.end)):
+    for event, call in (
+        ("pre_run_cell", shell.display_tracker.begin),
+        ("post_run_cell", shell.display_tracker.end),
+    ):
         shell.events.unregister(event, call)
 
     shell.user_ns["shown"].close()

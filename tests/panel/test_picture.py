@@ -21,10 +21,10 @@ from nbflow.core.states import (
     Success,
     TimedOut,
 )
-from nbflow.panel.picture.heading import Heading
-from nbflow.panel.picture.looks import Children
-from nbflow.panel.picture.picture import Picture
-from nbflow.panel.picture.shown import Shown
+from nbflow.panel.picture.drawing_marks import DrawingMarks
+from nbflow.panel.picture.header import Header
+from nbflow.panel.picture.static_snapshot import Picture
+from nbflow.panel.picture.task_marks import Children
 from nbflow.render.build import draw, foldable
 from nbflow.render.folding import Folding
 from nbflow.render.marks import marks
@@ -89,7 +89,7 @@ def test_what_is_counted_as_it_changes_is_what_counting_all_gives(flow, run, see
         picture = Picture(run.graph)
         drawing = draw(run.graph, fold=Folding(keys=frozenset(folded)))
         assert set(folded) <= {*parts.blocks, *parts.groups}
-        picture.show(Shown(drawing), run)
+        picture.show(DrawingMarks(drawing), run)
         look = picture.snapshot(run)
         children = [Pending()] * 6
         states = run._record.states
@@ -204,7 +204,7 @@ def test_the_head_names_the_tasks_at_which_a_run_is_held():
         kind="run", plan=None, parent=None, held=tasks,
     )  # fmt: skip
 
-    head = Heading("broken", 5).tell(run)
+    head = Header("broken", 5).tell(run)
 
     assert (head["mode"], head["is_next"]) == ("held", False)
     assert head["at"] == ["broken 0", "broken 1", "broken 2", "2 more"]
@@ -235,7 +235,7 @@ def test_many_open_resources_are_summed_up():
                 work(room)
     run = flow.start(paused=True)
     picture = Picture(run.graph)
-    picture._heading.note_blocks(run, dict(zip(run.graph.blocks, itertools.repeat("open"), strict=False)))
+    picture._header.note_blocks(run, dict(zip(run.graph.blocks, itertools.repeat("open"), strict=False)))
 
     head = picture.patch(run, [])["head"]
 
@@ -270,7 +270,7 @@ def test_c5_the_head_the_list_and_the_drawing_say_what_has_changed_since_the_run
     flow.run()
     run = flow.runs[-1]
     picture = Picture(flow)
-    sheet = Shown(draw(picture.graph))
+    sheet = DrawingMarks(draw(picture.graph))
     picture.show(sheet, run)
     picture.snapshot(run)
     assert picture.look_for_changes(flow, run) is None

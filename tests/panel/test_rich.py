@@ -11,9 +11,9 @@ import weakref
 
 import pytest
 
-from nbflow.panel.inspector.asking import Asker
-from nbflow.panel.inspector.richly import IMAGE_LIMIT, TEXT_LIMIT, rich, short
-from nbflow.panel.safetext import plain
+from nbflow.panel.inspector.rich_repr import IMAGE_LIMIT, TEXT_LIMIT, rich, short
+from nbflow.panel.inspector.safe_eval import SafeEvaluator
+from nbflow.panel.sanitize import plain
 from tests.panel import hostile
 from tests.patience import PATIENCE_S
 
@@ -132,14 +132,14 @@ def test_a_long_value_is_cut_and_says_so():
 
 @pytest.mark.parametrize("make", hostile.OBJECTS, ids=name_of)
 def test_no_object_breaks_or_swells_what_is_told(make):
-    asker, news = Asker(lambda: news.set(), limit_s=20), threading.Event()
+    evaluator, news = SafeEvaluator(lambda: news.set(), limit_s=20), threading.Event()
     value = make()
 
     for look in (rich, short):
         news.clear()
-        asker.ask(look, (value,), lambda look=look: look(value))
+        evaluator.ask(look, (value,), lambda look=look: look(value))
         assert news.wait(PATIENCE_S)
-        answer = asker.ask(look, (value,), lambda: None)
+        answer = evaluator.ask(look, (value,), lambda: None)
         told = answer.value or {"problem": answer.problem}
         assert 0 < len(sent(told)) < 200_000
 
@@ -165,25 +165,25 @@ def test_nothing_of_a_harmless_text_is_lost():
 
 def test_a_repr_that_hangs_is_given_up_and_the_next_question_is_answered():
     news, value = threading.Semaphore(0), hostile.ReprHangs()
-    asker = Asker(news.release, limit_s=0.05)
+    evaluator = SafeEvaluator(news.release, limit_s=0.05)
 
-    assert asker.ask("a", (value,), lambda: repr(value)) is None
-    assert asker.ask("b", (), lambda: 7) is None
+    assert evaluator.ask("a", (value,), lambda: repr(value)) is None
+    assert evaluator.ask("b", (), lambda: 7) is None
     assert news.acquire(timeout=PATIENCE_S)
     assert news.acquire(timeout=PATIENCE_S)
 
-    assert asker.ask("a", (value,), lambda: repr(value)).problem == "took longer than 0.05 s"
-    assert asker.ask("b", (), lambda: 8).value == 7
+    assert evaluator.ask("a", (value,), lambda: repr(value)).problem == "took longer than 0.05 s"
+    assert evaluator.ask("b", (), lambda: 8).value == 7
     value.end.set()
 
 
 def test_a_value_whose_repr_hangs_is_not_asked_twice_at_once():
     news, value, asked = threading.Semaphore(0), hostile.ReprHangs(), []
     for _ in range(3):
-        asker = Asker(news.release, limit_s=0.05)
-        if asker.ask("a", (value,), lambda: asked.append(repr(value))) is None:
+        evaluator = SafeEvaluator(news.release, limit_s=0.05)
+        if evaluator.ask("a", (value,), lambda: asked.append(repr(value))) is None:
             assert news.acquire(timeout=PATIENCE_S)
-        assert "longer" in asker.ask("a", (value,), lambda: None).problem
+        assert "longer" in evaluator.ask("a", (value,), lambda: None).problem
 
     hanging = [thread for thread in threading.enumerate() if thread.name == "nbflow-repr"]
     assert len(hanging) == 1
@@ -194,11 +194,11 @@ def test_a_value_whose_repr_hangs_is_not_asked_twice_at_once():
 
 def test_a_value_is_asked_again_only_when_it_is_another_object():
     news, asked = threading.Semaphore(0), []
-    asker = Asker(news.release)
+    evaluator = SafeEvaluator(news.release)
     one, other = [1], [1]
 
     for value in (one, one, other):
-        if asker.ask("result", (value,), lambda value=value: asked.append(value)) is None:
+        if evaluator.ask("result", (value,), lambda value=value: asked.append(value)) is None:
             assert news.acquire(timeout=PATIENCE_S)
 
     assert [id(value) for value in asked] == [id(one), id(other)]
@@ -208,12 +208,12 @@ def test_what_was_forgotten_is_kept_alive_by_nothing():
     class Value:
         pass
 
-    asker, value = Asker(lambda: None), Value()
-    asker.ask("result", (value,), lambda value=value: repr(value))
-    assert asker.settle(10)
+    evaluator, value = SafeEvaluator(lambda: None), Value()
+    evaluator.ask("result", (value,), lambda value=value: repr(value))
+    assert evaluator.settle(10)
     gone = weakref.ref(value)
 
-    asker.forget()
+    evaluator.forget()
     del value
     gc.collect()
 
@@ -221,10 +221,10 @@ def test_what_was_forgotten_is_kept_alive_by_nothing():
 
 
 def test_the_threads_end_when_there_is_nothing_to_ask():
-    asker = Asker(lambda: None)
+    evaluator = SafeEvaluator(lambda: None)
     for n in range(20):
-        asker.ask(n, (), lambda: 1)
-    assert asker.settle(10)
+        evaluator.ask(n, (), lambda: 1)
+    assert evaluator.settle(10)
 
     end = time.monotonic() + PATIENCE_S
     while any(thread.name in ("nbflow-repr", "nbflow-panel") for thread in threading.enumerate()):

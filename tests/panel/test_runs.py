@@ -9,7 +9,7 @@ import pytest
 from nbflow import Flow, Parameter, task
 from tests.panel.conftest import until
 from tests.panel.test_panel import head
-from tests.panel.test_plans import told
+from tests.panel.test_rerun_dialog import told
 
 
 def say(panel, kind, **fields):
@@ -98,14 +98,14 @@ def test_a_run_that_is_not_kept_any_more_is_said_to_be_gone(sent, part, flow):
 @pytest.mark.parametrize("numbers", [None, [], [1], [1, "x"], [1, None], "12"])
 def test_strange_questions_are_not_answered(sent, part, numbers):
     say(part.panel, "compare", runs=numbers)
-    part.aside.settle()
+    part.background.settle()
 
     assert told(sent, part.panel, "comparison") == []
 
 
 def test_two_runs_are_put_side_by_side_what_differs_first(sent, part):
     say(part.panel, "compare", runs=[1, 2])
-    part.aside.settle()
+    part.background.settle()
 
     compared = told(sent, part.panel, "comparison")[-1]
     assert compared["names"] == ["run 1", "run 2"]
@@ -126,7 +126,7 @@ def test_no_value_of_a_task_is_told_by_a_comparison(sent, make_panel):
     part = make_panel(flow, flow.runs[-1]).parts[-1]
 
     say(part.panel, "compare", runs=[1, 2])
-    part.aside.settle()
+    part.background.settle()
 
     assert "a secret value" not in repr(sent)
 
@@ -144,7 +144,7 @@ def test_a_comparison_of_large_flows_is_cut(sent, make_panel):
     part = make_panel(flow, flow.runs[-1]).parts[-1]
 
     say(part.panel, "compare", runs=[1, 2])
-    part.aside.settle()
+    part.background.settle()
 
     compared = told(sent, part.panel, "comparison")[-1]
     assert compared["total"] == 700
@@ -165,7 +165,7 @@ def test_the_list_can_be_told_while_other_threads_start_runs(make_panel):
         task(lambda: 1, name="one")()
     panel = make_panel(flow)
     panel._hear({"kind": "list_runs"})
-    part = next(part for part in panel.parts if "list_runs" in part.hears)
+    part = next(part for part in panel.parts if "list_runs" in part.handles)
     run, enough = flow.start(), threading.Event()
     starting = threading.Thread(
         target=lambda: [flow.runs.append(run) for _ in iter(enough.is_set, True)], daemon=True

@@ -9,9 +9,9 @@ import threading
 import pytest
 
 from nbflow import Flow, task
-from nbflow.panel.picture import canvas as canvas_module
-from nbflow.panel.picture import sheet as sheet_module
-from nbflow.panel.picture.sheet import make_sheet
+from nbflow.panel.picture import graph_view as canvas_module
+from nbflow.panel.picture import layout_job as sheet_module
+from nbflow.panel.picture.layout_job import make_sheet
 from nbflow.panel.static_copy import bundle
 from nbflow.render import html as html_module
 from nbflow.render import svg as svg_module
@@ -79,7 +79,7 @@ def test_a_display_does_not_wait_for_a_long_layout_and_the_picture_follows(
         return real(*args, **keys)
 
     monkeypatch.setattr(canvas_module, "make_sheet", slow)
-    monkeypatch.setattr(sys.modules["nbflow.panel.panel"], "_DRAWING_S", 0.01)
+    monkeypatch.setattr(sys.modules["nbflow.panel.widget"], "_DRAWING_S", 0.01)
     panel = make_panel(small)
 
     panel._repr_mimebundle_()

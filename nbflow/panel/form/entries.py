@@ -11,7 +11,7 @@ from nbflow.core.safe_equality import same
 from nbflow.errors import ParameterError
 from nbflow.panel.form.fields import NOT_GIVEN, Field
 from nbflow.panel.form.literals import in_short, literal_text, read_literal
-from nbflow.panel.tree import close_all
+from nbflow.panel.widget_tree import close_all
 from nbflow.render.names import one_line
 
 if TYPE_CHECKING:

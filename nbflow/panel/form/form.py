@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbflow.engine.run import Run
-    from nbflow.panel.panel import Panel
+    from nbflow.panel.widget import Panel
 
 _MOST_SAID = 240
 

@@ -9,7 +9,7 @@ from datetime import date, datetime, time
 from typing import Any
 
 from nbflow.errors import ParameterError
-from nbflow.panel.safetext import name_of
+from nbflow.panel.sanitize import name_of
 from nbflow.render.names import one_line
 
 _ATOMS = (bool, int, float, complex, str, bytes, type(None))

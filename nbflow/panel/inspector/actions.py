@@ -11,7 +11,7 @@ from nbflow.engine.compiled_graph import CLEANUP, ORDINARY
 from nbflow.errors import OptionError
 from nbflow.panel.inspector.expressions import condition_of, value_of
 from nbflow.panel.inspector.history import state_of
-from nbflow.panel.safetext import plain
+from nbflow.panel.sanitize import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

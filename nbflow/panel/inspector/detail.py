@@ -1,6 +1,6 @@
 """What is told of the selected task: sections of plain data, each limited in size.
 
-Whatever calls users' code, such as a `__repr__`, is asked through `asking` and told when it is there.
+Whatever calls users' code, such as a `__repr__`, is asked through `safe_eval` and told when it is there.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.parameter import Parameter
 from nbflow.core.states import Mapped
 from nbflow.panel.inspector.actions import possible
-from nbflow.panel.inspector.blockdetail import block_sections
+from nbflow.panel.inspector.block_detail import block_sections
 from nbflow.panel.inspector.history import children_of, history_of, state_of
-from nbflow.panel.inspector.relations import NAME_LIMIT, Relations, Target, kind_of
-from nbflow.panel.inspector.richly import rich, short
-from nbflow.panel.inspector.sources import doc_of, source_of
-from nbflow.panel.inspector.traces import told
-from nbflow.panel.safetext import plain
+from nbflow.panel.inspector.neighbours import NAME_LIMIT, Neighbours, Target, kind_of
+from nbflow.panel.inspector.rich_repr import rich, short
+from nbflow.panel.inspector.source_code import doc_of, source_of
+from nbflow.panel.inspector.tracebacks import told
+from nbflow.panel.sanitize import plain
 from nbflow.render.marks import mark_of_state, state_name
 from nbflow.render.names import one_line
 from nbflow.render.palette import state_look
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nbflow.core.states import State
     from nbflow.core.task import Task
     from nbflow.engine.run import Run
-    from nbflow.panel.inspector.asking import Answer, Asker
+    from nbflow.panel.inspector.safe_eval import Answer, SafeEvaluator
     from nbflow.panel.part import Json
 
 _INPUTS = 40
@@ -37,23 +37,25 @@ class Detail:
     """Says all that there is to say of one target in one run, or in a flow that has not run.
 
     Args:
-        relations: The tasks of the graph.
+        neighbours: The tasks of the graph.
         run: The run, if there is one.
         target: What is selected.
-        asker: Asks users' code; its answers are kept as long as the target stays selected.
+        evaluator: Asks users' code; its answers are kept as long as the target stays selected.
     """
 
-    def __init__(self, relations: Relations, run: Run | None, target: Target, asker: Asker) -> None:
-        self.relations = relations
+    def __init__(
+        self, neighbours: Neighbours, run: Run | None, target: Target, evaluator: SafeEvaluator
+    ) -> None:
+        self.neighbours = neighbours
         self.run = run
         self.target = target
-        self._asker = asker
+        self._evaluator = evaluator
         self._history: tuple[Any, Any, Json] = (None, None, {})
 
     def sections(self) -> Json:
         """Return the sections by name; None for one that there is nothing to say in."""
         if self.target.what == "block":
-            return block_sections(self.relations, self.run, self.target, self._asker)
+            return block_sections(self.neighbours, self.run, self.target, self._evaluator)
         if self.target.what == "group":
             return self._group()
         run, task, index = self.run, self.target.task, self.target.index
@@ -76,10 +78,10 @@ class Detail:
         found: set[Any] = set(self.target.tasks)
         if self.target.what == "task":
             found |= {
-                *self.relations.upstream(self.target.task),
-                *self.relations.downstream(self.target.task),
+                *self.neighbours.upstream(self.target.task),
+                *self.neighbours.downstream(self.target.task),
             }
-        block = self.target.block or self.relations.block_of(self.target.task)
+        block = self.target.block or self.neighbours.block_of(self.target.task)
         return frozenset(found | ({block} if block is not None else set()))
 
     def is_going(self) -> bool:
@@ -116,20 +118,20 @@ class Detail:
 
     def _around(self) -> Json:
         task = self.target.task
-        block = self.target.block or self.relations.block_of(task)
-        up, down = list(self.relations.upstream(task)), self.relations.downstream(task)
+        block = self.target.block or self.neighbours.block_of(task)
+        up, down = list(self.neighbours.upstream(task)), self.neighbours.downstream(task)
         status = "" if block is None or self.run is None else str(self.run.block_status.get(block, ""))
         return {
             "block": None
             if block is None
             else {
-                "key": self.relations.block_key(block),
+                "key": self.neighbours.block_key(block),
                 "name": one_line(block.name, NAME_LIMIT),
                 "status": status,
             },
-            "up": self.relations.chips(up, self.run),
+            "up": self.neighbours.chips(up, self.run),
             "up_total": len(up),
-            "down": self.relations.chips(down, self.run),
+            "down": self.neighbours.chips(down, self.run),
             "down_total": len(down),
         }
 
@@ -151,7 +153,7 @@ class Detail:
 
     def _inputs(self) -> Json:
         run, task, index = self.run, self.target.task, self.target.index
-        upstream = self.relations.upstream(task)
+        upstream = self.neighbours.upstream(task)
         names: dict[str, list[Task]] = {}
         for above, keys in upstream.items():
             for key in keys:
@@ -159,12 +161,12 @@ class Detail:
         answer = None
         if run is not None:
             states = tuple(run.states.get(above) for above in upstream)
-            answer = self._asker.ask("inputs", (run, *states), lambda: run.inputs(task, index))
-        constants: dict[str, Any] = getattr(self.relations.graph, "constants", {}).get(task) or {}
+            answer = self._evaluator.ask("inputs", (run, *states), lambda: run.inputs(task, index))
+        constants: dict[str, Any] = getattr(self.neighbours.graph, "constants", {}).get(task) or {}
         rows, room = [], _INPUT_TEXT
         for name in [*names, *(key for key in constants if key not in names)][:_INPUTS]:
             row: Json = {"name": one_line(name, NAME_LIMIT), "from": []}
-            row["from"] = self.relations.chips(names.get(name, []), run)
+            row["from"] = self.neighbours.chips(names.get(name, []), run)
             if name in constants and name not in names:
                 row |= self._short(name, constants[name])
             else:
@@ -191,14 +193,14 @@ class Detail:
         return self._short(name, answer.value[name]) if name in answer.value else {"problem": "there is none"}
 
     def _short(self, name: str, value: Any) -> Json:
-        return _of(self._asker.ask(("input", name), (value,), lambda: short(value)), "its repr")
+        return _of(self._evaluator.ask(("input", name), (value,), lambda: short(value)), "its repr")
 
     def _result(self, state: State | None) -> Json | None:
         run, task = self.run, self.target.task
         if run is None:
             if isinstance(task, Parameter) and not task.required:
                 default = task.default
-                return _of(self._asker.ask("result", (default,), lambda: rich(default)), "its repr") | {
+                return _of(self._evaluator.ask("result", (default,), lambda: rich(default)), "its repr") | {
                     "title": "Default"
                 }
             return None
@@ -207,24 +209,24 @@ class Detail:
         if isinstance(state, Mapped):
             if run.timings.get(task, (0, None))[1] is None:
                 return None
-            return _of(self._asker.ask("result", (state,), lambda: rich(state.result)), "its repr")
+            return _of(self._evaluator.ask("result", (state,), lambda: rich(state.result)), "its repr")
         if state.released is not None:
             return {"problem": f"given back: {state.released.why}; {state.released.remedy}"}
         value = state.result
-        return _of(self._asker.ask("result", (value,), lambda: rich(value)), "its repr")
+        return _of(self._evaluator.ask("result", (value,), lambda: rich(value)), "its repr")
 
     def _error(self, state: State | None) -> Json | None:
         if state is None or state.is_successful():
             return None
         error = state.result
         if issubclass(type(error), BaseException):
-            return _of(self._asker.ask("error", (error,), lambda: told(error)), "telling of the error")
+            return _of(self._evaluator.ask("error", (error,), lambda: told(error)), "telling of the error")
         return None
 
     def _source(self, state: State | None) -> Json:
         run, task = self.run, self.target.task
         stamp = (task, state, vars(task).get("run"))
-        found = self._asker.ask(
+        found = self._evaluator.ask(
             "source", stamp, lambda: source_of(task, run) | {"doc": doc_of(task), "kind": kind_of(task)}
         )
         return _of(found, "looking for its source")
@@ -239,7 +241,7 @@ class Detail:
         return {
             "head": {"what": "group", "name": one_line(tasks[0].name, NAME_LIMIT), "kind": "group"},
             "members": {
-                "listed": self.relations.chips(order, run),
+                "listed": self.neighbours.chips(order, run),
                 "total": len(tasks),
                 "counts": counts,
             },

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Mapped, Running, State
-from nbflow.panel.safetext import plain
+from nbflow.panel.sanitize import plain
 from nbflow.render.marks import state_name
 from nbflow.render.palette import state_look
 

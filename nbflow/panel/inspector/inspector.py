@@ -10,22 +10,22 @@ import weakref
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbflow.errors import NbflowError
-from nbflow.panel.aside import Aside
-from nbflow.panel.coalesce import Coalescer
+from nbflow.panel.background import Background
 from nbflow.panel.inspector.actions import perform
-from nbflow.panel.inspector.asking import Asker
 from nbflow.panel.inspector.detail import Detail
-from nbflow.panel.inspector.logtail import LogTail
-from nbflow.panel.inspector.relations import Relations, Target
+from nbflow.panel.inspector.log_tail import LogTail
+from nbflow.panel.inspector.neighbours import Neighbours, Target
+from nbflow.panel.inspector.safe_eval import SafeEvaluator
 from nbflow.panel.part import RUN, Json, Part
-from nbflow.panel.safetext import plain, words_of
+from nbflow.panel.sanitize import plain, words_of
+from nbflow.panel.throttle import Throttle
 from nbflow.render.build import foldable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
     from nbflow.engine.run import Run
-    from nbflow.panel.panel import Panel
+    from nbflow.panel.widget import Panel
 
 INTERVAL_S = 0.2
 _MOMENT_S = 0.15  # so long is waited for answers before what is there is told
@@ -36,7 +36,7 @@ _NEWS = "news"
 class Inspector(Part):
     """What is known of the selected task, told to the inspector, and what its buttons do."""
 
-    hears: ClassVar[Mapping[str, str]] = {"select": "select", "act": "act"}
+    handles: ClassVar[Mapping[str, str]] = {"select": "select", "act": "act"}
 
     def __init__(self, panel: Panel) -> None:
         super().__init__(panel)
@@ -53,9 +53,9 @@ class Inspector(Part):
         self._is_whole = False
         # Through a weak reference: neither a timer nor a repr that hangs keeps a panel alive that nobody shows.
         weak = weakref.ref(self)
-        self._news = Coalescer(lambda keys: _tell(weak(), keys), interval_s=INTERVAL_S)
-        self._asker = Asker(lambda: _mark(weak()))
-        self._aside = Aside(panel.guarded, "act")
+        self._news = Throttle(lambda keys: _tell(weak(), keys), interval_s=INTERVAL_S)
+        self._evaluator = SafeEvaluator(lambda: _mark(weak()))
+        self._background = Background(panel.guarded, "act")
 
     # -- messages of the script ---------------------------------------------------------------------------------
 
@@ -69,7 +69,7 @@ class Inspector(Part):
     def act(self, message: Json) -> None:
         """Do what a button asks for, on a thread of its own: the run may take its time to answer."""
         run = self.panel.run
-        self._aside.ask(lambda _: self._act(run, message))
+        self._background.ask(lambda _: self._act(run, message))
 
     def _act(self, run: Run | None, message: Json) -> None:
         problem = ""
@@ -109,8 +109,8 @@ class Inspector(Part):
         """Keep nothing."""
         self._choose("", None)
         self._news.close()
-        self._aside.drop()
-        self._asker.forget()  # once more: what was being told just now has asked
+        self._background.drop()
+        self._evaluator.forget()  # once more: what was being told just now has asked
 
     # -- telling ------------------------------------------------------------------------------------------------
 
@@ -119,22 +119,22 @@ class Inspector(Part):
             self._key, self._index, self._turn = key, index, object()
             self._detail, self._tail, self._watched = None, None, frozenset()
             self._sent, self._is_whole = {}, False
-        self._asker.forget()
+        self._evaluator.forget()
         if key:
             self._news.mark(_NEWS)
 
     def _target(
-        self, run: Run | None, key: Any, index: Any, relations: Relations | None = None
+        self, run: Run | None, key: Any, index: Any, neighbours: Neighbours | None = None
     ) -> Target | None:
         if not isinstance(key, str):
             return None
         graph = self.panel.flow if run is None else run.graph
-        relations = relations or Relations(graph)
-        task = relations.tasks.get(key)
+        neighbours = neighbours or Neighbours(graph)
+        task = neighbours.tasks.get(key)
         if task is not None:
             return Target(what="task", tasks=(task,), index=index if type(index) is int else None)
         if key.startswith("block--"):
-            block = relations.block_named(key)
+            block = neighbours.block_named(key)
             return None if block is None else Target(what="block", tasks=tuple(block.tasks), block=block)
         if key.startswith("group--"):
             tasks = foldable(graph).groups.get(key)
@@ -143,11 +143,11 @@ class Inspector(Part):
 
     def _begin(self, turn: object, key: str, index: int | None) -> Detail | None:
         run = self.panel.run
-        relations = Relations(self.panel.flow if run is None else run.graph)
-        target = self._target(run, key, index, relations)
+        neighbours = Neighbours(self.panel.flow if run is None else run.graph)
+        target = self._target(run, key, index, neighbours)
         if target is None:
             return None
-        detail = Detail(relations, run, target, self._asker)
+        detail = Detail(neighbours, run, target, self._evaluator)
         with self._lock:
             if turn is not self._turn:
                 return None
@@ -169,7 +169,7 @@ class Inspector(Part):
         sections = detail.sections()
         # What is asked of a value may lead to more questions: of the inputs, each one's repr.
         for _ in range(2):
-            if not self._asker.settle(_MOMENT_S):
+            if not self._evaluator.settle(_MOMENT_S):
                 break
             sections = detail.sections()
         self._send(turn, key, index, sections)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Mapped
 from nbflow.panel.part import Part
-from nbflow.panel.picture.canvas import MOST_CHILDREN
+from nbflow.panel.picture.graph_view import MOST_CHILDREN
 from nbflow.render.names import one_line
 
 if TYPE_CHECKING:
@@ -21,23 +21,23 @@ class Folds(Part):
     its row), `{kind: "fold_all", folded}` about all blocks and groups; folding all folds the maps, too.
     """
 
-    hears = {"fold": "_fold", "fold_all": "_fold_all"}
+    handles = {"fold": "_fold", "fold_all": "_fold_all"}
 
     def changed(self, run: Run, keys: tuple[object, ...]) -> None:
         """Draw the children of an unfolded map when it has got them."""
-        canvas = self.panel.canvas
-        if any(not is_folded for is_folded in canvas.wishes.values()):
-            canvas.redraw_maps()
+        graph_view = self.panel.graph_view
+        if any(not is_folded for is_folded in graph_view.wishes.values()):
+            graph_view.redraw_maps()
 
     def _fold(self, message: dict[str, Any]) -> None:
         key, is_folded = str(message.get("key", "")), bool(message.get("folded"))
-        foldable = self.panel.canvas.foldable
+        foldable = self.panel.graph_view.foldable
         task = foldable.maps.get(key)
         if task is None and key not in foldable.blocks and key not in foldable.groups:
             return  # of another drawing: it has been replaced meanwhile
         if task is not None and not is_folded and not self._can_unfold(task):
             return
-        self.panel.canvas.fold({key: is_folded})
+        self.panel.graph_view.fold({key: is_folded})
 
     def _can_unfold(self, task: Task) -> bool:
         run = self.panel.run
@@ -54,6 +54,6 @@ class Folds(Part):
 
     def _fold_all(self, message: dict[str, Any]) -> None:
         is_folded = bool(message.get("folded"))
-        foldable = self.panel.canvas.foldable
+        foldable = self.panel.graph_view.foldable
         keys = [*foldable.blocks, *foldable.groups, *(foldable.maps if is_folded else ())]
-        self.panel.canvas.fold(dict.fromkeys(keys, is_folded))
+        self.panel.graph_view.fold(dict.fromkeys(keys, is_folded))

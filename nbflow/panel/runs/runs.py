@@ -6,16 +6,16 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nbflow.panel.aside import Aside
+from nbflow.panel.background import Background
 from nbflow.panel.part import Part
-from nbflow.panel.runs.listed import comparison_json, run_json
+from nbflow.panel.runs.runs_json import comparison_json, run_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from nbflow.engine.run import Run
-    from nbflow.panel.panel import Panel
     from nbflow.panel.part import Json
+    from nbflow.panel.widget import Panel
 
 
 class Runs(Part):
@@ -24,11 +24,11 @@ class Runs(Part):
     The script is told `runs` and `comparison`.
     """
 
-    hears: ClassVar[Mapping[str, str]] = {"list_runs": "_list", "show": "_show", "compare": "_compare"}
+    handles: ClassVar[Mapping[str, str]] = {"list_runs": "_list", "show": "_show", "compare": "_compare"}
 
     def __init__(self, panel: Panel, *, clock: Callable[[], float] = time.time) -> None:
         super().__init__(panel)
-        self.aside = Aside(panel.guarded, "compare")
+        self.background = Background(panel.guarded, "compare")
         self._clock = clock
         self._is_wanted = False
         self._told: list[tuple[Any, ...]] = []
@@ -53,7 +53,7 @@ class Runs(Part):
         """Tell no more."""
         self._is_wanted = False
         self._unlisten()
-        self.aside.drop()
+        self.background.drop()
 
     def tell(self, note: str = "") -> None:
         """Tell the list, newest run first.
@@ -92,7 +92,7 @@ class Runs(Part):
             return
         one, other = (self._run(number) for number in numbers)
         if one is not None and other is not None:
-            self.aside.ask(lambda is_latest: self._put_side_by_side(one, other, is_latest))
+            self.background.ask(lambda is_latest: self._put_side_by_side(one, other, is_latest))
 
     def _put_side_by_side(self, one: Run, other: Run, is_latest: Callable[[], bool]) -> None:
         compared = comparison_json(one.compare(other), one, other)

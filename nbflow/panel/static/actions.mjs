@@ -21,8 +21,8 @@ const ACTIONS = [
 const WITH_FORM = new Set(["set", "break", "debug"]);
 let actionsMade = 0;
 
-/** @param {import("./shared.mjs").Shared} shared */
-export function makeActions(shared) {
+/** @param {import("./store.mjs").Store} store */
+export function makeActions(store) {
   const element = make("div", "nbflow-doing");
   const bar = make("div", "nbflow-doing-bar");
   bar.setAttribute("role", "group");
@@ -49,14 +49,14 @@ export function makeActions(shared) {
     if (name === "break" && actions.break?.is_on) return act("unbreak");
     if (why) return tellWhy(`Not possible: ${why}.`);
     tellWhy("");
-    if (name === "rerun") shared.sendWithEdits("plan", { what: "from", key: shared.selected.key });
+    if (name === "rerun") store.sendWithEdits("plan", { what: "from", key: store.selected.key });
     else if (WITH_FORM.has(name)) show(open === name ? "" : name);
     else act(name);
   };
   /** @param {string} text */
   const tellWhy = (text) => say(said, text);
   /** @param {string} name @param {Record<string, any>} [fields] */
-  const act = (name, fields = {}) => shared.send("act", { act: name, ...shared.selected, number, ...fields });
+  const act = (name, fields = {}) => store.send("act", { act: name, ...store.selected, number, ...fields });
   /** @param {string} name */
   const show = (name) => {
     const before = open;
@@ -88,7 +88,7 @@ export function makeActions(shared) {
       const line = actions.debug.line ?? "";
       const code = make("code", "nbflow-debug-line", line);
       form.append(make("p", "nbflow-faint", "A debugger needs the input of a cell. Execute this in one:"), code,
-        formRow(copyButton(shared, "Copy the line", () => line), cancel));
+        formRow(copyButton(store, "Copy the line", () => line), cancel));
       return form;
     }
     const field = /** @type {HTMLInputElement} */ (make("input", "nbflow-ask-field"));
@@ -118,7 +118,7 @@ export function makeActions(shared) {
     if (!text) {
       tellWhy("");
       if (isOfForm) show("");
-      shared.tell("announce", `${name}: done`);
+      store.tell("announce", `${name}: done`);
     } else if (isOfForm) {
       say(/** @type {HTMLElement} */ (problem), text);
       place.querySelector("input")?.setAttribute("aria-invalid", "true");

@@ -2,18 +2,18 @@
 /**
  * A live region that tells those who do not see the graph what happens in it: summed up, at most once a second.
  *
- * @typedef {import("./text.mjs").Head} Head
+ * @typedef {import("./format.mjs").Head} Head
  * @typedef {{name: string, note: string}} Failure
  */
 import { make } from "./dom.mjs";
-import { cut, progressText, wordOf } from "./text.mjs";
+import { cut, progressText, wordOf } from "./format.mjs";
 
 const PAUSE_MS = 1000;
 const NAMED = 3;
 const BAD = new Set(["Failed", "TimedOut", "ValidationFailed"]);
 
-/** @param {import("./shared.mjs").Shared} shared */
-export function makeAnnouncer(shared) {
+/** @param {import("./store.mjs").Store} store */
+export function makeAnnouncer(store) {
   const element = make("div", "nbflow-announcer");
   const [polite, urgent] = ["polite", "assertive"].map((how) => {
     const region = make("div");
@@ -36,7 +36,7 @@ export function makeAnnouncer(shared) {
   const speak = () => {
     timer = 0;
     next = performance.now() + PAUSE_MS;
-    const head = shared.snapshot.head;
+    const head = store.snapshot.head;
     const said = told ? tellChange(told, head, [...failures.values()]) : { text: "", urgent: "" };
     told = head;
     failures.clear();
@@ -47,28 +47,28 @@ export function makeAnnouncer(shared) {
   const soon = () => {
     if (!timer) timer = window.setTimeout(speak, Math.max(50, next - performance.now()));
   };
-  shared.on("picture", () => { // another run, or another page: what it holds already is no news
+  store.on("picture", () => { // another run, or another page: what it holds already is no news
     known.clear();
     failures.clear();
-    for (const [key, { data }] of shared.rows) if (BAD.has(data.state)) known.add(key);
-    told ??= shared.snapshot.head;
+    for (const [key, { data }] of store.rows) if (BAD.has(data.state)) known.add(key);
+    told ??= store.snapshot.head;
     soon();
   });
-  shared.on("patch", (/** @type {import("./text.mjs").Patch} */ patch) => {
+  store.on("patch", (/** @type {import("./format.mjs").Patch} */ patch) => {
     for (const [key, [state, , , , , note]] of Object.entries(patch.rows)) {
       if (!BAD.has(state)) known.delete(key);
       else if (!known.has(key)) {
         known.add(key);
-        failures.set(key, { name: shared.names.get(key)?.name ?? key, note });
+        failures.set(key, { name: store.names.get(key)?.name ?? key, note });
       }
     }
     soon();
   });
-  shared.on("announce", (/** @type {string} */ text) => {
+  store.on("announce", (/** @type {string} */ text) => {
     others.push(text);
     soon();
   });
-  shared.signal.addEventListener("abort", () => clearTimeout(timer));
+  store.signal.addEventListener("abort", () => clearTimeout(timer));
   return element;
 }
 

@@ -8,45 +8,45 @@ import { makeGraph } from "./graph.mjs";
 import { makeHelp } from "./help.mjs";
 import { makeInspector } from "./inspector.mjs";
 import { listenToKeys } from "./keys.mjs";
-import { hideStaticCopy, watchKernel } from "./life.mjs";
+import { hideStaticCopy, watchKernel } from "./kernel-lifecycle.mjs";
 import { makeNotice } from "./notice.mjs";
 import { makePlan } from "./plan.mjs";
 import { makeRuns } from "./runs.mjs";
-import { makeShared } from "./shared.mjs";
+import { makeStore } from "./store.mjs";
 import { makeTable } from "./table.mjs";
 import { makeTabs } from "./tabs.mjs";
-import { merge, stamp } from "./text.mjs";
+import { merge, stamp } from "./format.mjs";
 import { makeTimeline } from "./timeline.mjs";
 
 /** @param {import("./dom.mjs").View} view */
 function render(view) {
   const { el, signal } = view;
-  const shared = makeShared(view);
-  shared.edits = watchEdits(view);
+  const store = makeStore(view);
+  store.edits = watchEdits(view);
   el.classList.add("nbflow-body");
-  const tabs = makeTabs(shared, [
-    { name: "graph", label: "Graph", element: makeGraph(shared) },
-    { name: "timeline", label: "Timeline", element: makeTimeline(shared) },
-    { name: "runs", label: "Runs", element: makeRuns(shared) },
+  const tabs = makeTabs(store, [
+    { name: "graph", label: "Graph", element: makeGraph(store) },
+    { name: "timeline", label: "Timeline", element: makeTimeline(store) },
+    { name: "runs", label: "Runs", element: makeRuns(store) },
   ]);
   const tools = make("div", "nbflow-tools");
   const help = makeHelp(signal);
   const right = make("div", "nbflow-tools-right");
-  right.append(makeFilter(shared), help.button);
+  right.append(makeFilter(store), help.button);
   tools.append(tabs.list, right);
   const side = make("div", "nbflow-side");
-  side.append(makeTable(shared), makeInspector(shared));
-  shared.on("view", (name) => { el.dataset.view = name; });
-  shared.on("picture", () => {
-    const { rows, boxes } = shared.picture;
+  side.append(makeTable(store), makeInspector(store));
+  store.on("view", (name) => { el.dataset.view = name; });
+  store.on("picture", () => {
+    const { rows, boxes } = store.picture;
     side.style.setProperty("--nbflow-rows", String(rows.length + boxes.length));
   });
-  el.replaceChildren(makePlan(shared), tools, makeNotice(shared), tabs.panels, side, makeAnnouncer(shared), help.dialog);
-  listenToKeys(shared, tabs, help);
+  el.replaceChildren(makePlan(store), tools, makeNotice(store), tabs.panels, side, makeAnnouncer(store), help.dialog);
+  listenToKeys(store, tabs, help);
   tabs.show("graph");
-  shared.begin();
+  store.begin();
   hideStaticCopy(el, signal);
-  watchKernel(shared, view);
+  watchKernel(store, view);
 }
 
 export default {

@@ -10,12 +10,12 @@
  *   differing: number, total: number}} Comparison
  */
 import { make, say } from "./dom.mjs";
-import { formatSeconds } from "./text.mjs";
+import { formatSeconds } from "./format.mjs";
 
 let comparisonsMade = 0;
 
-/** @param {import("./shared.mjs").Shared} shared */
-export function makeComparison(shared) {
+/** @param {import("./store.mjs").Store} store */
+export function makeComparison(store) {
   const element = make("section", "nbflow-comparison");
   element.hidden = true;
   const title = make("h3", "nbflow-comparison-title");
@@ -45,7 +45,7 @@ export function makeComparison(shared) {
     tables.replaceChildren(comparisonTable(told, only.checked));
   };
   only.addEventListener("change", paint);
-  shared.on("comparison", (comparison) => {
+  store.on("comparison", (comparison) => {
     told = comparison;
     paint();
     if (isAwaited) title.focus({ preventScroll: true });

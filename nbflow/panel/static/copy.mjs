@@ -4,12 +4,12 @@ import { pushButton } from "./dom.mjs";
 
 const SHOWN_MS = 1500;
 
-/** @param {import("./shared.mjs").Shared} shared @param {string} label @param {() => string} text */
-export function copyButton(shared, label, text) {
+/** @param {import("./store.mjs").Store} store @param {string} label @param {() => string} text */
+export function copyButton(store, label, text) {
   const button = pushButton("Copy", "nbflow-copy", async () => {
-    const isDone = await copyText(shared.el, text());
+    const isDone = await copyText(store.el, text());
     button.textContent = isDone ? "Copied" : "Not possible";
-    shared.tell("announce", isDone ? "Copied." : "Copying is not possible here.");
+    store.tell("announce", isDone ? "Copied." : "Copying is not possible here.");
     setTimeout(() => { button.textContent = "Copy"; }, SHOWN_MS);
   });
   button.setAttribute("aria-label", label);

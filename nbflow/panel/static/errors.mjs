@@ -9,8 +9,8 @@
 import { copyButton } from "./copy.mjs";
 import { make } from "./dom.mjs";
 
-/** @param {import("./shared.mjs").Shared} shared @param {{chain: Link[], text: string}} error */
-export function errorOf(shared, { chain, text }) {
+/** @param {import("./store.mjs").Store} store @param {{chain: Link[], text: string}} error */
+export function errorOf(store, { chain, text }) {
   const shown = chain.map((link) => {
     const box = make("div", "nbflow-error");
     if (link.relation) box.append(make("div", "nbflow-relation", link.relation));
@@ -26,7 +26,7 @@ export function errorOf(shared, { chain, text }) {
   pre.tabIndex = 0;
   whole.append(make("summary", "", "Traceback"), pre);
   const bar = make("div", "nbflow-log-bar");
-  bar.append(make("span"), copyButton(shared, "Copy traceback", () => text));
+  bar.append(make("span"), copyButton(store, "Copy traceback", () => text));
   return [...shown, whole, bar];
 }
 

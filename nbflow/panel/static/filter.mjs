@@ -7,30 +7,30 @@ import { drawIcon } from "./shapes.mjs";
 const LENS = "M7 12.2A5.2 5.2 0 1 0 7 1.8a5.2 5.2 0 0 0 0 10.4ZM10.8 10.8 14.5 14.5";
 const FUNNEL = "M1.8 3h12.4M4 8h8M6.3 13h3.4";
 
-/** @param {import("./shared.mjs").Shared} shared */
-export function makeFilter(shared) {
+/** @param {import("./store.mjs").Store} store */
+export function makeFilter(store) {
   const element = make("div", "nbflow-filter");
   element.setAttribute("role", "search");
   element.setAttribute("aria-label", "tasks");
   const count = make("span", "nbflow-found");
-  element.append(makeSearch(shared, count), makeStateMenu(shared));
+  element.append(makeSearch(store, count), makeStateMenu(store));
 
   const found = (/** @type {boolean} */ isAsked) => {
-    const { text, states } = shared.filter;
-    const total = shared.order.length;
-    const some = text || states.size ? `${shared.order.filter(({ key }) => shared.matches(key)).length} of ${total}` : "";
+    const { text, states } = store.filter;
+    const total = store.order.length;
+    const some = text || states.size ? `${store.order.filter(({ key }) => store.matches(key)).length} of ${total}` : "";
     // Read out when somebody asks, not whenever a run changes it.
     count.setAttribute("aria-live", isAsked ? "polite" : "off");
     say(count, some);
   };
-  shared.on("filter", () => found(true));
-  shared.on("picture", () => found(false));
-  shared.on("patch", () => shared.filter.states.size && found(false));
+  store.on("filter", () => found(true));
+  store.on("picture", () => found(false));
+  store.on("patch", () => store.filter.states.size && found(false));
   return element;
 }
 
-/** @param {import("./shared.mjs").Shared} shared @param {HTMLElement} count */
-function makeSearch(shared, count) {
+/** @param {import("./store.mjs").Store} store @param {HTMLElement} count */
+function makeSearch(store, count) {
   const element = make("div", "nbflow-search");
   const input = /** @type {HTMLInputElement} */ (make("input", "nbflow-search-text"));
   input.type = "search";
@@ -39,15 +39,15 @@ function makeSearch(shared, count) {
   input.autocomplete = "off";
   input.spellcheck = false;
   element.append(drawIcon(LENS), input, count);
-  input.addEventListener("input", () => shared.setFilter({ text: input.value.trim() }));
+  input.addEventListener("input", () => store.setFilter({ text: input.value.trim() }));
   input.addEventListener("keydown", (event) => {
     if (event.key === "Enter") {
-      const found = shared.order.map(({ key }) => key).filter(shared.matches);
-      const to = nextMatch(found, shared.selected.key, event.shiftKey ? -1 : 1);
-      if (to) shared.select(to);
+      const found = store.order.map(({ key }) => key).filter(store.matches);
+      const to = nextMatch(found, store.selected.key, event.shiftKey ? -1 : 1);
+      if (to) store.select(to);
     } else if (event.key === "Escape" && input.value) {
       input.value = "";
-      shared.setFilter({ text: "" });
+      store.setFilter({ text: "" });
     } else return;
     event.preventDefault();
     event.stopPropagation();
@@ -55,8 +55,8 @@ function makeSearch(shared, count) {
   return element;
 }
 
-/** @param {import("./shared.mjs").Shared} shared */
-function makeStateMenu(shared) {
+/** @param {import("./store.mjs").Store} store */
+function makeStateMenu(store) {
   const element = make("div", "nbflow-states");
   const button = /** @type {HTMLButtonElement} */ (make("button", "nbflow-states-button"));
   button.type = "button";
@@ -75,7 +75,7 @@ function makeStateMenu(shared) {
     if (isOpen) fill();
   };
   const choose = (/** @type {Set<string>} */ states) => {
-    shared.setFilter({ states });
+    store.setFilter({ states });
     const words = [...states].map((state) => stateWord(state).toLowerCase());
     say(label, words.length > 1 ? `${words.length} states` : words[0] ?? "State");
     button.classList.toggle("nbflow-on", states.size > 0);
@@ -92,18 +92,18 @@ function makeStateMenu(shared) {
   /** @type {Map<string, {line: HTMLElement, box: HTMLInputElement, count: HTMLElement}>} */
   const lines = new Map();
   const fill = () => {
-    const counts = stateCounts(shared.rows.values());
-    const missing = [...shared.filter.states].filter((state) => !counts.some((one) => one.state === state));
+    const counts = stateCounts(store.rows.values());
+    const missing = [...store.filter.states].filter((state) => !counts.some((one) => one.state === state));
     counts.push(...missing.map((state) => ({ state, icon: "", word: stateWord(state), count: 0 })));
     const wanted = counts.map((one) => {
       const known = lines.get(one.state) ?? stateLine(one, (isOn) => {
-        const states = new Set(shared.filter.states);
+        const states = new Set(store.filter.states);
         if (isOn) states.add(one.state);
         else states.delete(one.state);
         choose(states);
       });
       lines.set(one.state, known);
-      known.box.checked = shared.filter.states.has(one.state);
+      known.box.checked = store.filter.states.has(one.state);
       say(known.count, String(one.count));
       return known.line;
     });
@@ -113,11 +113,11 @@ function makeStateMenu(shared) {
       menu.replaceChildren(...wanted, clear);
       focused?.focus();
     }
-    clear.disabled = !shared.filter.states.size;
+    clear.disabled = !store.filter.states.size;
   };
   button.addEventListener("click", () => open(menu.hidden !== false));
   element.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || (menu.hidden && !shared.filter.states.size)) return;
+    if (event.key !== "Escape" || (menu.hidden && !store.filter.states.size)) return;
     if (menu.hidden) choose(new Set());
     else open(false);
     button.focus();
@@ -126,12 +126,12 @@ function makeStateMenu(shared) {
   });
   document.addEventListener("pointerdown", ({ target }) => {
     if (!menu.hidden && !element.contains(/** @type {Node} */ (target))) open(false);
-  }, { signal: shared.signal, capture: true });
+  }, { signal: store.signal, capture: true });
   element.addEventListener("focusout", ({ relatedTarget }) => {
     if (relatedTarget && !element.contains(/** @type {Node} */ (relatedTarget))) open(false);
   });
-  shared.on("filter", () => !menu.hidden && fill());
-  shared.on("patch", () => !menu.hidden && fill());
+  store.on("filter", () => !menu.hidden && fill());
+  store.on("patch", () => !menu.hidden && fill());
   return element;
 }
 

@@ -1,13 +1,13 @@
 // @ts-check
 /** The small − and + at what can be folded and unfolded in the drawing. */
-import { foldAt } from "./places.mjs";
+import { foldAt } from "./svg-index.mjs";
 import { makeShape } from "./shapes.mjs";
 
 const RADIUS = 8;
 
 /**
  * Draw the marks into the drawing; clicking one is heard by the sheet.
- * @param {import("./places.mjs").Places} places  @param {Record<string, boolean>} folds
+ * @param {import("./svg-index.mjs").Places} places  @param {Record<string, boolean>} folds
  */
 export function drawFoldMarks(places, folds) {
   const marked = new Set();

@@ -5,9 +5,9 @@
  * By the ARIA practices it is an application with one active descendant, the selected node: arrows go along the
  * drawing, which no list or tree does justice to.
  *
- * @typedef {import("./text.mjs").Mark} Mark
- * @typedef {import("./text.mjs").Patch} Patch
- * @typedef {import("./places.mjs").Place} Place
+ * @typedef {import("./format.mjs").Mark} Mark
+ * @typedef {import("./format.mjs").Patch} Patch
+ * @typedef {import("./svg-index.mjs").Place} Place
  */
 import { anchored, around } from "./camera.mjs";
 import { make, say } from "./dom.mjs";
@@ -16,10 +16,10 @@ import { listenToGraphKeys } from "./graphkeys.mjs";
 import { makeGraphNote } from "./graphnote.mjs";
 import { makeGraphTools } from "./graphtools.mjs";
 import { makeMinimap } from "./minimap.mjs";
-import { goToInspector } from "./picking.mjs";
-import { foldAt, readPlaces, selectionOf, shownAs } from "./places.mjs";
+import { goToInspector } from "./row-selection.mjs";
+import { foldAt, readPlaces, selectionOf, shownAs } from "./svg-index.mjs";
 import { makeSpotlight } from "./spotlight.mjs";
-import { withClass } from "./text.mjs";
+import { withClass } from "./format.mjs";
 import { makeViewport } from "./viewport.mjs";
 
 // Above this, changing colours come at once: to fade hundreds of shapes takes longer than a frame.
@@ -28,21 +28,21 @@ const FADED = 100;
 const FAR = 0.85;
 const LARGE_CHAR = 9;
 
-/** @param {import("./shared.mjs").Shared} shared */
-export function makeGraph(shared) {
+/** @param {import("./store.mjs").Store} store */
+export function makeGraph(store) {
   const element = make("div", "nbflow-graph-view");
   const sheet = make("div", "nbflow-graph");
   sheet.tabIndex = 0;
   sheet.setAttribute("role", "application");
   sheet.setAttribute("aria-roledescription", "graph");
-  /** @type {import("./places.mjs").Places | null} */
+  /** @type {import("./svg-index.mjs").Places | null} */
   let places = null;
   let drawn = "";
   /** What was folded or unfolded here: it stays in its place. @type {{key: string, box: import("./camera.mjs").Box} | null} */
   let toggled = null;
   let isFront = true;
 
-  const viewport = makeViewport(sheet, shared.signal, ({ k }) => {
+  const viewport = makeViewport(sheet, store.signal, ({ k }) => {
     tools.paintScale(k);
     sheet.classList.toggle("nbflow-far", k < FAR && (places?.all.size ?? 0) <= FADED);
     minimap.place();
@@ -51,22 +51,22 @@ export function makeGraph(shared) {
     ask("fold_all", { folded });
     viewport.forget();
   });
-  const note = makeGraphNote(shared.signal);
-  const minimap = makeMinimap(shared.signal, () => places, viewport);
-  const light = makeSpotlight(shared, sheet);
+  const note = makeGraphNote(store.signal);
+  const minimap = makeMinimap(store.signal, () => places, viewport);
+  const light = makeSpotlight(store, sheet);
   element.append(sheet, tools.element, minimap.element, note.element);
 
   const ask = (/** @type {string} */ kind, /** @type {Record<string, any>} */ fields) => {
-    shared.tell("problem", { text: "" });
-    if (shared.send(kind, fields)) note.wait();
+    store.tell("problem", { text: "" });
+    if (store.send(kind, fields)) note.wait();
   };
   const draw = () => {
-    const { svg, problem, folds } = shared.drawing;
-    if (shared.drawing.pending) note.wait();
+    const { svg, problem, folds } = store.drawing;
+    if (store.drawing.pending) note.wait();
     else note.done();
     tools.element.hidden = !svg && !drawn;
     tools.offer(folds);
-    if (shared.drawing.pending && !svg) return; // the former picture stays
+    if (store.drawing.pending && !svg) return; // the former picture stays
     if (!svg || svg !== drawn) {
       drawn = svg;
       if (svg) sheet.innerHTML = svg; // nbflow rendered it, every text in it is escaped
@@ -95,22 +95,22 @@ export function makeGraph(shared) {
     return all.find(({ key }) => key === fold) ?? all.find(({ key }) => foldAt(key, { [fold]: true }) === fold);
   };
   const toggleFold = (/** @type {string} */ fold) => {
-    const { folds } = shared.drawing;
+    const { folds } = store.drawing;
     if (!Object.hasOwn(folds, fold)) return;
     const place = placeOfFold(fold);
     toggled = place ? { key: fold, box: place.box } : null;
     ask("fold", { key: fold, folded: !folds[fold] });
   };
   const choose = (/** @type {string} */ key) => {
-    const { key: row, index } = selectionOf(key, shared.names);
-    shared.select(row, index);
+    const { key: row, index } = selectionOf(key, store.names);
+    store.select(row, index);
   };
   const chosen = () => light.current()?.key ?? "";
   const paint = (/** @type {Patch} */ patch) => {
     for (const [key, mark] of Object.entries(patch.nodes)) paintPlace(places?.all.get(key), "nbflow-state-", mark);
     for (const [key, mark] of Object.entries(patch.clusters)) paintPlace(places?.all.get(key), "nbflow-block-", mark);
     light.say();
-    if (shared.filter.states.size) light.dim();
+    if (store.filter.states.size) light.dim();
     if (isFront) minimap.ask();
   };
   const reveal = () => {
@@ -125,34 +125,34 @@ export function makeGraph(shared) {
     const fold = foldOf(target);
     if (fold) toggleFold(fold);
     else choose(keyOf(target));
-  }, { signal: shared.signal });
+  }, { signal: store.signal });
   sheet.addEventListener("dblclick", ({ target }) => {
     const place = places?.all.get(keyOf(target));
     if (place && !foldOf(target)) viewport.fitTo(place.isBox ? place.box : around([place, ...light.near()].map(({ box }) => box)));
-  }, { signal: shared.signal });
-  listenToGraphKeys(sheet, shared.signal, {
+  }, { signal: store.signal });
+  listenToGraphKeys(sheet, store.signal, {
     ways: () => places ?? { all: new Map(), links: [] },
     current: chosen,
     choose,
-    open: () => goToInspector(shared),
-    fold: () => toggleFold(foldAt(chosen(), shared.drawing.folds)),
-    leave: () => shared.select(""),
+    open: () => goToInspector(store),
+    fold: () => toggleFold(foldAt(chosen(), store.drawing.folds)),
+    leave: () => store.select(""),
     viewport,
   });
-  shared.on("view", (name) => {
+  store.on("view", (name) => {
     isFront = name === "graph";
     if (isFront) minimap.ask();
   });
-  shared.on("drawing", draw);
-  shared.on("patch", paint);
-  shared.on("select", reveal);
-  shared.on("filter", light.dim);
-  shared.on("problem", note.done);
-  shared.on("focus", ({ key, index }) => shared.select(key, index ?? null));
+  store.on("drawing", draw);
+  store.on("patch", paint);
+  store.on("select", reveal);
+  store.on("filter", light.dim);
+  store.on("problem", note.done);
+  store.on("focus", ({ key, index }) => store.select(key, index ?? null));
   return element;
 }
 
-/** Where the drawing begins, from left to right: at what stands highest. @param {import("./places.mjs").Places} places */
+/** Where the drawing begins, from left to right: at what stands highest. @param {import("./svg-index.mjs").Places} places */
 function topOf({ all }) {
   const boxes = [...all.values()].filter(({ isBox }) => !isBox).map(({ box }) => box);
   const highest = boxes.reduce((top, box) => (box.y < top.y ? box : top), boxes[0]);
@@ -161,7 +161,7 @@ function topOf({ all }) {
 
 /**
  * Make the drawing part of the sheet: as large as it is, to be moved and scaled, and every node and box named.
- * @param {SVGSVGElement} svg  @param {import("./places.mjs").Places} places
+ * @param {SVGSVGElement} svg  @param {import("./svg-index.mjs").Places} places
  */
 function tend(svg, { all, links }) {
   for (const name of ["style", "aria-label"]) svg.removeAttribute(name);

@@ -3,8 +3,8 @@
  * The graph by keyboard: arrows go along the drawing. Down and Up follow the edges, Right and Left go through what
  * stands beside each other, line by line, so that everything is reached.
  *
- * @typedef {import("./places.mjs").Spot} Spot
- * @typedef {{all: Map<string, Spot>, links: import("./places.mjs").Ends[]}} Ways
+ * @typedef {import("./svg-index.mjs").Spot} Spot
+ * @typedef {{all: Map<string, Spot>, links: import("./svg-index.mjs").Ends[]}} Ways
  */
 import { within } from "./camera.mjs";
 

@@ -2,14 +2,14 @@
 /**
  * The top of a panel: flow, run, state, time, open resources, progress, and errors of the panel itself.
  *
- * @typedef {import("./text.mjs").Head} Head
- * @typedef {import("./text.mjs").Patch} Patch
+ * @typedef {import("./format.mjs").Head} Head
+ * @typedef {import("./format.mjs").Patch} Patch
  */
 import { bringEdits, tendButtons, tendForm } from "./controls.mjs";
 import { everySecond, listen, make, say, whenThere } from "./dom.mjs";
 import { watchEdits } from "./edits.mjs";
-import { goneText, lastHead, whenGone } from "./life.mjs";
-import { formatSeconds, progressText, runTime, whereText, withClass } from "./text.mjs";
+import { goneText, lastHead, whenGone } from "./kernel-lifecycle.mjs";
+import { formatSeconds, progressText, runTime, whereText, withClass } from "./format.mjs";
 
 /** @param {import("./dom.mjs").View} view */
 async function renderHead(view) {

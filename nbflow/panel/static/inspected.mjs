@@ -1,9 +1,9 @@
 // @ts-check
 /** The top of the inspector: what is selected, how it stands, how long it took, and what is around it. */
 import { make, say } from "./dom.mjs";
-import { chipRow } from "./facts.mjs";
+import { chipRow } from "./detail-sections.mjs";
 import { replaceKeepingPlace } from "./sections.mjs";
-import { formatSeconds, runTime, withClass } from "./text.mjs";
+import { formatSeconds, runTime, withClass } from "./format.mjs";
 
 /** @type {Record<string, string>} */
 const VALUES = { cached: "from the cache", reused: "from an earlier run", edited: "set by you", pinned: "pinned" };
@@ -11,8 +11,8 @@ const VALUES = { cached: "from the cache", reused: "from an earlier run", edited
 // Messages that say no more than the state does, or than the section of the error.
 const UNSAID = /^(Task run succeeded\.|Task not run\.|Starting task run\.|Error during execution of task: .*|)$/s;
 
-/** @param {import("./shared.mjs").Shared} shared @param {HTMLElement} close */
-export function makeTitle(shared, close) {
+/** @param {import("./store.mjs").Store} store @param {HTMLElement} close */
+export function makeTitle(store, close) {
   const element = make("header", "nbflow-inspected");
   const line = make("div", "nbflow-inspected-line");
   const kind = make("span", "nbflow-kind");
@@ -37,7 +37,7 @@ export function makeTitle(shared, close) {
     const parts = [];
     if (number !== null && number !== undefined) parts.push(`run ${number}`);
     if (start !== null && start !== undefined) {
-      const took = going ? Math.max(0, runTime(shared.snapshot.head, performance.now()) - start) : seconds;
+      const took = going ? Math.max(0, runTime(store.snapshot.head, performance.now()) - start) : seconds;
       parts.push(`began after ${formatSeconds(start)}`, going ? `running for ${formatSeconds(took)}` : `took ${formatSeconds(took)}`);
       time.title = epoch ? new Date((epoch + start) * 1000).toLocaleString() : "";
     }
@@ -76,14 +76,14 @@ export function makeTitle(shared, close) {
     paintAround(told) {
       if (!told) return around.replaceChildren();
       const parts = [];
-      const { key, index } = shared.selected;
-      if (index !== null) parts.push(lineOfChips("child of", chipRow(shared, [{ key, name: head?.name ?? "the map", state: "Mapped", line: "▤ map" }], 1)));
+      const { key, index } = store.selected;
+      if (index !== null) parts.push(lineOfChips("child of", chipRow(store, [{ key, name: head?.name ?? "the map", state: "Mapped", line: "▤ map" }], 1)));
       if (told.block) {
         const chip = { ...told.block, state: "", line: `▢ ${told.block.status || "block"}` };
-        parts.push(lineOfChips("in", chipRow(shared, [chip], 1)));
+        parts.push(lineOfChips("in", chipRow(store, [chip], 1)));
       }
-      if (told.up.length) parts.push(lineOfChips("needs", chipRow(shared, told.up, told.up_total)));
-      if (told.down.length) parts.push(lineOfChips("feeds", chipRow(shared, told.down, told.down_total)));
+      if (told.up.length) parts.push(lineOfChips("needs", chipRow(store, told.up, told.up_total)));
+      if (told.down.length) parts.push(lineOfChips("feeds", chipRow(store, told.down, told.down_total)));
       replaceKeepingPlace(around, parts);
     },
   };

@@ -3,7 +3,7 @@
 import { makeActions } from "./actions.mjs";
 import { everySecond, make, pushButton, say } from "./dom.mjs";
 import { errorOf, sourceOf } from "./errors.mjs";
-import { childrenOf, chipRow, historyOf, inputsOf } from "./facts.mjs";
+import { childrenOf, chipRow, historyOf, inputsOf } from "./detail-sections.mjs";
 import { makeTitle } from "./inspected.mjs";
 import { makeLog } from "./logs.mjs";
 import { showRich } from "./rich.mjs";
@@ -15,17 +15,17 @@ const SECTIONS = [
   ["inputs", "Inputs"], ["output", "Output"], ["history", "History"], ["source", "Source"],
 ];
 
-/** @param {import("./shared.mjs").Shared} shared */
-export function makeInspector(shared) {
+/** @param {import("./store.mjs").Store} store */
+export function makeInspector(store) {
   const element = make("section", "nbflow-inspector");
   element.tabIndex = -1;
   element.hidden = true;
-  const close = pushButton("✕", "nbflow-close", () => shared.select(""));
+  const close = pushButton("✕", "nbflow-close", () => store.select(""));
   close.setAttribute("aria-label", "Close the details");
   close.title = "Close (Esc)";
-  const title = makeTitle(shared, close);
-  const actions = makeActions(shared);
-  const log = makeLog(shared);
+  const title = makeTitle(store, close);
+  const actions = makeActions(store);
+  const log = makeLog(store);
   const sections = makeSections(SECTIONS);
   element.append(title.element, title.more, actions.element, sections.element);
   /** @type {Record<string, any>} */
@@ -33,10 +33,10 @@ export function makeInspector(shared) {
   let shownResult = new AbortController();
   /** @type {HTMLElement | null} */
   let cameFrom = null;
-  shared.signal.addEventListener("abort", () => shownResult.abort());
+  store.signal.addEventListener("abort", () => shownResult.abort());
 
   const isMeant = (/** @type {{key: string, index: number | null}} */ { key, index }) =>
-    key !== "" && key === shared.selected.key && index === shared.selected.index;
+    key !== "" && key === store.selected.key && index === store.selected.index;
   const clear = () => {
     known = {};
     shownResult.abort();
@@ -45,18 +45,18 @@ export function makeInspector(shared) {
     actions.reset();
   };
   const choose = () => {
-    const { key, index } = shared.selected;
+    const { key, index } = store.selected;
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);
     const hadFocus = element.contains(focused);
     if (element.hidden && key) cameFrom = focused;
     clear();
     element.hidden = !key;
     if (key) {
-      title.begin(shared.nameOf(key), index);
+      title.begin(store.nameOf(key), index);
       actions.element.hidden = key.startsWith("block--") || key.startsWith("group--");
       element.scrollTop = 0;
       if (hadFocus) element.focus({ preventScroll: true }); // on what was pressed in here, which is gone
-    } else if (hadFocus) backTo(shared, cameFrom);
+    } else if (hadFocus) backTo(store, cameFrom);
   };
   /** @param {{key: string, index: number | null, whole: boolean, sections: Record<string, any>}} told */
   const paint = (told) => {
@@ -90,18 +90,18 @@ export function makeInspector(shared) {
       const row = make("div", "nbflow-chips");
       row.append(...counts);
       const extra = members.total.toLocaleString("en");
-      sections.show("members", [row, chipRow(shared, members.listed, members.total, 40)], { extra });
+      sections.show("members", [row, chipRow(store, members.listed, members.total, 40)], { extra });
     },
     children: (children) => {
       if (!children || !children.listed.length) return sections.hide("children");
       const { total, failed } = children;
       const extra = `${total.toLocaleString("en")}${failed ? `, ${failed.toLocaleString("en")} failed` : ""}`;
-      sections.show("children", childrenOf(shared, shared.selected.key, children), { extra });
+      sections.show("children", childrenOf(store, store.selected.key, children), { extra });
     },
     facts: ({ rows, handles }) => sections.show("facts", factsOf(rows, handles), { open: false }),
     inputs: (inputs) => {
       if (!inputs.rows.length) return sections.hide("inputs");
-      sections.show("inputs", inputsOf(shared, inputs), { extra: String(inputs.rows.length + inputs.left) });
+      sections.show("inputs", inputsOf(store, inputs), { extra: String(inputs.rows.length + inputs.left) });
     },
     result: (result) => {
       shownResult.abort();
@@ -109,13 +109,13 @@ export function makeInspector(shared) {
       if (!result) return sections.hide("result");
       const extra = [result.title ?? "", result.type ?? "", result.size ?? ""].filter(Boolean).join(" · ");
       const name = `result of ${known.head?.name ?? "the task"}`;
-      const content = waiting(result) ?? showRich(shared, result, name, shownResult.signal);
+      const content = waiting(result) ?? showRich(store, result, name, shownResult.signal);
       sections.show("result", content, { extra });
     },
     error: (error) => {
       if (!error) return sections.hide("error");
       const extra = error.chain?.[0]?.type ?? "";
-      sections.show("error", waiting(error) ?? errorOf(shared, error), { extra });
+      sections.show("error", waiting(error) ?? errorOf(store, error), { extra });
     },
     history: (history) => {
       if (!history || !history.changes.length) return sections.hide("history");
@@ -130,18 +130,18 @@ export function makeInspector(shared) {
       sections.show("source", waiting(source) ?? sourceOf(source), { extra, open });
     },
   };
-  shared.on("select", choose);
-  shared.on("picture", () => {
-    if (!shared.selected.key && !element.hidden) choose();
+  store.on("select", choose);
+  store.on("picture", () => {
+    if (!store.selected.key && !element.hidden) choose();
   });
-  shared.on("detail", paint);
-  shared.on("log", (told) => {
+  store.on("detail", paint);
+  store.on("log", (told) => {
     if (!isMeant(told)) return;
     log.add(told);
     showOutput();
   });
-  shared.on("acted", (told) => isMeant(told) && actions.acted(told));
-  everySecond(shared.signal, () => !element.hidden && title.tick());
+  store.on("acted", (told) => isMeant(told) && actions.acted(told));
+  everySecond(store.signal, () => !element.hidden && title.tick());
   return element;
 }
 
@@ -160,9 +160,9 @@ function factsOf(rows, handles) {
   return [list];
 }
 
-/** Give the focus back to what had it when the inspector opened. @param {import("./shared.mjs").Shared} shared @param {HTMLElement | null} place */
-function backTo(shared, place) {
-  const isThere = place?.isConnected && place.checkVisibility() && shared.el.contains(place);
-  const other = /** @type {HTMLElement | null} */ (shared.el.querySelector(".nbflow-tasks table"));
+/** Give the focus back to what had it when the inspector opened. @param {import("./store.mjs").Store} store @param {HTMLElement | null} place */
+function backTo(store, place) {
+  const isThere = place?.isConnected && place.checkVisibility() && store.el.contains(place);
+  const other = /** @type {HTMLElement | null} */ (store.el.querySelector(".nbflow-tasks table"));
   (isThere ? place : other)?.focus({ preventScroll: true });
 }

@@ -58,10 +58,10 @@ export function isForJupyter({ key, shiftKey, ctrlKey, metaKey, altKey }) {
 }
 
 /**
- * @param {import("./shared.mjs").Shared} shared  @param {Tabs} tabs  @param {{open: () => void}} help
+ * @param {import("./store.mjs").Store} store  @param {Tabs} tabs  @param {{open: () => void}} help
  */
-export function listenToKeys(shared, tabs, help) {
-  const { el, signal } = shared;
+export function listenToKeys(store, tabs, help) {
+  const { el, signal } = store;
   const panelOf = (/** @type {Event} */ event) => {
     const panel = el.closest(".nbflow-panel");
     return panel?.contains(/** @type {Node} */ (event.target)) ? panel : null;
@@ -98,7 +98,7 @@ export function listenToKeys(shared, tabs, help) {
   /** @param {Element | null} found @param {string} text */
   const press = (found, text) => {
     const button = /** @type {HTMLButtonElement | null} */ (found);
-    if (!button || button.disabled || !button.checkVisibility()) shared.tell("announce", `${text}: not possible now`);
+    if (!button || button.disabled || !button.checkVisibility()) store.tell("announce", `${text}: not possible now`);
     else button.click();
   };
   /** @param {Element} panel */
@@ -107,7 +107,7 @@ export function listenToKeys(shared, tabs, help) {
     if (!open) return false;
     const button = /** @type {HTMLElement | null} */ (open.querySelector(".nbflow-close"));
     if (button) button.click();
-    else if (open.classList.contains("nbflow-inspector")) shared.select("");
+    else if (open.classList.contains("nbflow-inspector")) store.select("");
     return true;
   };
 }

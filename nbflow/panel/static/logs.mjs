@@ -3,12 +3,12 @@
 import { copyButton } from "./copy.mjs";
 import { make, say } from "./dom.mjs";
 import { addPieces, textOfLines, trimLines } from "./loglines.mjs";
-import { formatSeconds } from "./text.mjs";
+import { formatSeconds } from "./format.mjs";
 
 const NEAR_END_PX = 24;
 
-/** @param {import("./shared.mjs").Shared} shared */
-export function makeLog(shared) {
+/** @param {import("./store.mjs").Store} store */
+export function makeLog(store) {
   const element = make("div", "nbflow-log");
   const bar = make("div", "nbflow-log-bar");
   const note = make("span", "nbflow-faint");
@@ -20,7 +20,7 @@ export function makeLog(shared) {
   /** @type {import("./loglines.mjs").Said[]} */
   const lines = [];
   let omitted = 0;
-  bar.append(note, copyButton(shared, "Copy output", () => textOfLines(lines)));
+  bar.append(note, copyButton(store, "Copy output", () => textOfLines(lines)));
   element.append(bar, box);
 
   const paintNote = () => {

@@ -6,7 +6,7 @@ const WIDEST = 150;
 const HIGHEST = 110;
 
 /**
- * @param {AbortSignal} signal  @param {() => import("./places.mjs").Places | null} read
+ * @param {AbortSignal} signal  @param {() => import("./svg-index.mjs").Places | null} read
  * @param {import("./viewport.mjs").Viewport} viewport
  */
 export function makeMinimap(signal, read, viewport) {
@@ -71,7 +71,7 @@ export function makeMinimap(signal, read, viewport) {
   return { element, ask, place };
 }
 
-/** @param {CanvasRenderingContext2D} pen @param {import("./places.mjs").Places} places @param {number} pixel */
+/** @param {CanvasRenderingContext2D} pen @param {import("./svg-index.mjs").Places} places @param {number} pixel */
 function paintPlaces(pen, places, pixel) {
   /** Few states, many places: what the style sheet says is asked once each. @type {Map<string, string[]>} */
   const colours = new Map();

@@ -5,8 +5,8 @@
  */
 import { make, say } from "./dom.mjs";
 
-/** @param {import("./shared.mjs").Shared} shared */
-export function makeNotice(shared) {
+/** @param {import("./store.mjs").Store} store */
+export function makeNotice(store) {
   const element = make("div", "nbflow-notice");
   const text = make("span");
   const close = make("button", "nbflow-tool nbflow-notice-close", "×");
@@ -21,12 +21,12 @@ export function makeNotice(shared) {
   };
   close.addEventListener("click", () => {
     show("");
-    /** @type {HTMLElement | null} */ (shared.el.querySelector('.nbflow-tab[aria-selected="true"]'))?.focus();
+    /** @type {HTMLElement | null} */ (store.el.querySelector('.nbflow-tab[aria-selected="true"]'))?.focus();
   });
-  shared.on("problem", ({ text: line }) => {
+  store.on("problem", ({ text: line }) => {
     show(line);
-    if (line) shared.tell("announce", line);
+    if (line) store.tell("announce", line);
   });
-  shared.on("picture", () => show(""));
+  store.on("picture", () => show(""));
   return element;
 }

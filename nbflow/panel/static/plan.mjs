@@ -13,8 +13,8 @@ import { replaceKeepingPlace } from "./sections.mjs";
 
 let plansMade = 0;
 
-/** @param {import("./shared.mjs").Shared} shared */
-export function makePlan(shared) {
+/** @param {import("./store.mjs").Store} store */
+export function makePlan(store) {
   const element = make("section", "nbflow-plan");
   const id = `nbflow-plan-${++plansMade}-${Math.random().toString(36).slice(2, 8)}`;
   element.setAttribute("role", "dialog");
@@ -25,9 +25,9 @@ export function makePlan(shared) {
   const headline = make("p", "nbflow-plan-headline");
   headline.setAttribute("role", "status");
   const content = make("div", "nbflow-plan-content");
-  const start = pushButton("Rerun now", "nbflow-plan-start", () => shared.sendWithEdits("follow"));
+  const start = pushButton("Rerun now", "nbflow-plan-start", () => store.sendWithEdits("follow"));
   const drop = pushButton("Close", "nbflow-close", () => close());
-  const all = pushButton("Plan a rerun of everything", "nbflow-plan-all", () => shared.sendWithEdits("plan", { what: "all" }));
+  const all = pushButton("Plan a rerun of everything", "nbflow-plan-all", () => store.sendWithEdits("plan", { what: "all" }));
   const buttons = make("div", "nbflow-plan-buttons");
   buttons.append(start, all, drop);
   element.append(title, headline, content, buttons);
@@ -37,7 +37,7 @@ export function makePlan(shared) {
   let focusedBefore = null;
 
   const close = () => {
-    shared.send("drop_plan");
+    store.send("drop_plan");
     hide();
   };
   const hide = () => {
@@ -61,7 +61,7 @@ export function makePlan(shared) {
     mark();
     // The view in which it was asked for gets the focus; another view of the same panel keeps its own.
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);
-    const isHere = focused && shared.el.closest(".nbflow-panel")?.contains(focused);
+    const isHere = focused && store.el.closest(".nbflow-panel")?.contains(focused);
     if (wasHidden && isHere) {
       focusedBefore = focused;
       (isPossible ? start : drop).focus({ preventScroll: true });
@@ -69,15 +69,15 @@ export function makePlan(shared) {
     } else if (element.contains(focused) && focused?.hidden) (isPossible ? start : drop).focus();
   };
   const mark = () => {
-    const keys = plan && !plan.is_empty ? plannedNodes(plan.keys, shared.drawing.shown ?? {}) : null;
-    const panel = shared.el;
+    const keys = plan && !plan.is_empty ? plannedNodes(plan.keys, store.drawing.shown ?? {}) : null;
+    const panel = store.el;
     panel.classList.toggle("nbflow-planning", keys !== null);
     for (const group of panel.querySelectorAll(".nbflow-graph g[data-key]")) {
       group.classList.toggle("nbflow-planned", keys?.has(/** @type {SVGElement} */ (group).dataset.key ?? "") ?? false);
     }
   };
-  shared.on("plan", (told) => (told.is_shown ? show(told) : hide()));
-  shared.on("drawing", mark);
+  store.on("plan", (told) => (told.is_shown ? show(told) : hide()));
+  store.on("drawing", mark);
   return element;
 }
 

@@ -25,15 +25,15 @@ const ADDRESSES = new Set(["href", "xlink:href", "src", "srcset", "action", "for
 const HARMLESS = /^(#|data:image\/)/i;
 
 /**
- * @param {import("./shared.mjs").Shared} shared  @param {Rich} value  @param {string} name  @param {AbortSignal} gone
+ * @param {import("./store.mjs").Store} store  @param {Rich} value  @param {string} name  @param {AbortSignal} gone
  * @returns {HTMLElement[]}
  */
-export function showRich(shared, value, name, gone) {
+export function showRich(store, value, name, gone) {
   const shown = [];
   const text = make("pre", "nbflow-pre", value.text);
   text.tabIndex = 0;
   if (value.mime === "text/html") {
-    shown.push(htmlFrame(shared, value.data, name, gone));
+    shown.push(htmlFrame(store, value.data, name, gone));
     if (/<script/i.test(value.data)) shown.push(make("p", "nbflow-faint", "Scripts of a value are not executed here."));
   } else if (value.mime.startsWith("image/")) shown.push(pictureOf(value, name));
   else if (value.data) {
@@ -62,9 +62,9 @@ function pictureOf({ mime, data }, name) {
 }
 
 /**
- * @param {import("./shared.mjs").Shared} shared  @param {string} html  @param {string} name  @param {AbortSignal} gone
+ * @param {import("./store.mjs").Store} store  @param {string} html  @param {string} name  @param {AbortSignal} gone
  */
-function htmlFrame(shared, html, name, gone) {
+function htmlFrame(store, html, name, gone) {
   const frame = /** @type {HTMLIFrameElement} */ (make("iframe", "nbflow-value-frame"));
   // The same origin, to fill and to measure it; without `allow-scripts` that gives nobody inside any power.
   frame.setAttribute("sandbox", "allow-same-origin");
@@ -73,7 +73,7 @@ function htmlFrame(shared, html, name, gone) {
   frame.srcdoc = `<!doctype html><html><head><meta http-equiv="Content-Security-Policy" content="${RULES}">` +
     `<style>${STYLE}</style></head><body></body></html>`;
   const sizes = new ResizeObserver(() => fitFrame(frame));
-  const themes = new MutationObserver(() => colourFrame(shared.el, frame));
+  const themes = new MutationObserver(() => colourFrame(store.el, frame));
   gone.addEventListener("abort", () => { sizes.disconnect(); themes.disconnect(); });
   frame.addEventListener("load", () => {
     const inner = frame.contentDocument;
@@ -88,7 +88,7 @@ function htmlFrame(shared, html, name, gone) {
         }
       }, { capture: true });
     }
-    colourFrame(shared.el, frame);
+    colourFrame(store.el, frame);
     sizes.disconnect();
     sizes.observe(inner.body);
     fitFrame(frame);

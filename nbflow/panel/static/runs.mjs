@@ -8,12 +8,12 @@
  */
 import { makeComparison } from "./comparison.mjs";
 import { everySecond, make, pushButton, say } from "./dom.mjs";
-import { elapsed, formatSeconds } from "./text.mjs";
+import { elapsed, formatSeconds } from "./format.mjs";
 
 const ASK_AGAIN_S = 3; // while another run than the one that is shown goes on
 
-/** @param {import("./shared.mjs").Shared} shared */
-export function makeRuns(shared) {
+/** @param {import("./store.mjs").Store} store */
+export function makeRuns(store) {
   const element = make("div", "nbflow-runs");
   const note = make("p", "nbflow-runs-note");
   note.setAttribute("role", "status");
@@ -32,12 +32,12 @@ export function makeRuns(shared) {
   const empty = make("p", "nbflow-runs-empty", "No runs yet.");
   const compare = pushButton("Compare", "nbflow-runs-go", () => {
     comparison.wait();
-    shared.send("compare", { runs: inOrder(chosen) });
+    store.send("compare", { runs: inOrder(chosen) });
   });
   const hint = make("span", "nbflow-runs-hint");
   const bar = make("div", "nbflow-runs-bar");
   bar.append(compare, hint);
-  const comparison = makeComparison(shared);
+  const comparison = makeComparison(store);
   for (const part of [note, empty, table, bar]) part.hidden = true; // until the kernel has told the list
   element.append(note, empty, table, bar, comparison.element);
   /** The runs whose boxes are checked, in the order in which they were. @type {number[]} */
@@ -89,7 +89,7 @@ export function makeRuns(shared) {
     const show = make("td", "nbflow-runs-show");
     if (run.number === list.shown) show.append(make("span", "", "shown"));
     else {
-      const button = pushButton("Show", "", () => shared.send("show", { number: run.number }));
+      const button = pushButton("Show", "", () => store.send("show", { number: run.number }));
       button.dataset.name = `show-${run.number}`;
       button.setAttribute("aria-label", `Show run ${run.number}`);
       show.append(button);
@@ -133,20 +133,20 @@ export function makeRuns(shared) {
       cell.bar.style.width = `${(100 * taken[i]) / longest}%`;
     });
   };
-  shared.on("runs", (told) => {
+  store.on("runs", (told) => {
     list = told;
     toldAt = performance.now();
     paint();
   });
-  shared.on("view", (name) => {
+  store.on("view", (name) => {
     isInFront = name === "runs";
-    if (isInFront) shared.send("list_runs");
+    if (isInFront) store.send("list_runs");
   });
-  everySecond(shared.signal, () => {
+  everySecond(store.signal, () => {
     if (!isInFront || !list.runs.some(({ going }) => going)) return;
     tick();
     seconds = (seconds + 1) % ASK_AGAIN_S;
-    if (!seconds && list.runs.some(({ going, number }) => going && number !== list.shown)) shared.send("list_runs");
+    if (!seconds && list.runs.some(({ going, number }) => going && number !== list.shown)) store.send("list_runs");
   });
   return element;
 }

@@ -1,44 +1,44 @@
 // @ts-check
 /** What stands out in the drawing: the selected node with its direct edges, and what the filter looks for. */
-import { shownAs } from "./places.mjs";
-import { elapsed, formatSeconds } from "./text.mjs";
+import { shownAs } from "./svg-index.mjs";
+import { elapsed, formatSeconds } from "./format.mjs";
 
 let sheets = 0;
 
 /**
- * @param {import("./shared.mjs").Shared} shared  @param {HTMLElement} sheet
+ * @param {import("./store.mjs").Store} store  @param {HTMLElement} sheet
  */
-export function makeSpotlight(shared, sheet) {
+export function makeSpotlight(store, sheet) {
   const id = `nbflow-sheet-${++sheets}-${Math.random().toString(36).slice(2, 8)}`;
-  /** @type {import("./places.mjs").Places | null} */
+  /** @type {import("./svg-index.mjs").Places | null} */
   let places = null;
   /** The rows that each node shows. @type {Map<string, string[]>} */
   const rowsOf = new Map();
-  /** @type {import("./places.mjs").Place[]} */
+  /** @type {import("./svg-index.mjs").Place[]} */
   let selected = [];
 
   const near = () => {
     const keys = new Set(selected.map(({ key }) => key));
     return (places?.links ?? []).filter(({ tail, head }) => keys.has(tail) || keys.has(head));
   };
-  /** @param {import("./places.mjs").Place} place */
+  /** @param {import("./svg-index.mjs").Place} place */
   const isWanted = ({ key, name }) => {
     const rows = rowsOf.get(key);
-    if (rows) return rows.some(shared.matches);
-    const { text, states } = shared.filter;
-    const state = shared.snapshot.nodes[key]?.[0] ?? "NotRun";
+    if (rows) return rows.some(store.matches);
+    const { text, states } = store.filter;
+    const state = store.snapshot.nodes[key]?.[0] ?? "NotRun";
     return name.toLowerCase().includes(text.toLowerCase()) && (!states.size || states.has(state));
   };
   const light = {
     current: () => selected[0],
     near: () => near().flatMap(({ tail, head }) => [places?.all.get(tail), places?.all.get(head)]).filter((one) => one !== undefined),
-    /** Another drawing. @param {import("./places.mjs").Places | null} next */
+    /** Another drawing. @param {import("./svg-index.mjs").Places | null} next */
     look(next) {
       places = next;
       selected = [];
       rowsOf.clear();
-      const { shown } = shared.drawing;
-      for (const row of shared.names.keys()) {
+      const { shown } = store.drawing;
+      for (const row of store.names.keys()) {
         const key = shown[row] ?? row;
         const known = rowsOf.get(key);
         if (known) known.push(row);
@@ -57,7 +57,7 @@ export function makeSpotlight(shared, sheet) {
       for (const old of sheet.querySelectorAll(".nbflow-halo")) old.remove();
       for (const old of sheet.querySelectorAll(".nbflow-near")) old.classList.remove("nbflow-near");
       const all = places?.all ?? new Map();
-      selected = shownAs(shared.selected, all, shared.drawing.shown).map((key) => all.get(key));
+      selected = shownAs(store.selected, all, store.drawing.shown).map((key) => all.get(key));
       for (const { element } of selected) {
         element.classList.add("nbflow-selected");
         const shape = [...element.querySelectorAll(":scope > .nbflow-shape")].at(-1);
@@ -72,11 +72,11 @@ export function makeSpotlight(shared, sheet) {
     say() {
       if (!selected.length) return;
       const { key, element, name, isBox } = selected[0];
-      const mark = isBox ? shared.snapshot.clusters[key] : shared.snapshot.nodes[key];
-      const told = shared.selected.index === null ? shared.rows.get(key) : undefined;
+      const mark = isBox ? store.snapshot.clusters[key] : store.snapshot.nodes[key];
+      const told = store.selected.index === null ? store.rows.get(key) : undefined;
       const seconds = told && elapsed(told.data.seconds, told.data.going, told.toldAt, performance.now());
       const words = [name, (mark?.[1] ?? "").replace(/[^\p{L}\p{N}/,. ]+/gu, "").trim(), formatSeconds(seconds ?? null)];
-      const fold = shared.drawing.folds[key];
+      const fold = store.drawing.folds[key];
       if (fold !== undefined) words.push(fold ? "folded" : "unfolded");
       const label = words.filter(Boolean).join(", ");
       if (element.getAttribute("aria-label") !== label) element.setAttribute("aria-label", label);
@@ -84,7 +84,7 @@ export function makeSpotlight(shared, sheet) {
     /** Dim what the filter does not look for, and the edges from and to it. */
     dim() {
       if (!places) return;
-      const { text, states } = shared.filter;
+      const { text, states } = store.filter;
       const isOff = !text && !states.size;
       const wanted = new Set();
       for (const place of places.all.values()) {

@@ -7,18 +7,18 @@
  */
 import { everySecond, make, say } from "./dom.mjs";
 import { countTasks, matchText, matchingLines, outlineOf } from "./outline.mjs";
-import { isListedOtherwise, letPick } from "./picking.mjs";
-import { elapsed, formatSeconds, runTime, shortName, withClass } from "./text.mjs";
+import { isListedOtherwise, letPick } from "./row-selection.mjs";
+import { elapsed, formatSeconds, runTime, shortName, withClass } from "./format.mjs";
 import { bandsOf } from "./timescale.mjs";
-import { makeRoll } from "./window.mjs";
+import { makeRoll } from "./virtual-list.mjs";
 
 // The heights of rows in a long list, as table.css has them.
 const ROW_PX = 27;
 const NOTE_PX = 22;
 let tables = 0;
 
-/** @param {import("./shared.mjs").Shared} shared */
-export function makeTable(shared) {
+/** @param {import("./store.mjs").Store} store */
+export function makeTable(store) {
   const element = make("div", "nbflow-list");
   const matches = make("div", "nbflow-matches");
   const scroller = make("div", "nbflow-tasks");
@@ -44,13 +44,13 @@ export function makeTable(shared) {
   /** @param {Cells} cells @param {Line} line @param {number} at */
   const paint = (cells, line, at) => {
     cells.row.setAttribute("aria-rowindex", String(at + 2));
-    cells.row.setAttribute("aria-selected", String(shared.selected.key === line.key));
+    cells.row.setAttribute("aria-selected", String(store.selected.key === line.key));
     if (line.row) paintTask(cells, line.key);
     else paintBox(cells, line.key);
   };
   /** @param {Cells} cells @param {string} key */
   const paintTask = ({ row, badge, time, note }, key) => {
-    const told = shared.rows.get(key);
+    const told = store.rows.get(key);
     if (!told) return;
     const { state, line, seconds, going: isGoing, note: text } = told.data;
     row.dataset.state = state;
@@ -67,35 +67,35 @@ export function makeTable(shared) {
   const paintBox = ({ row, badge, time }, key) => {
     const last = bands.get(key)?.at(-1);
     // A folded block has no mark of its own in the drawing.
-    const [status, text] = shared.snapshot.clusters[key] ?? (last ? [last.status, last.line] : ["closed", "○ closed"]);
+    const [status, text] = store.snapshot.clusters[key] ?? (last ? [last.status, last.line] : ["closed", "○ closed"]);
     row.dataset.state = status;
     badge.className = withClass(badge.className, "nbflow-block-", status);
     say(badge, text);
     badge.title = text;
-    const end = last?.end ?? runTime(shared.snapshot.head, performance.now());
+    const end = last?.end ?? runTime(store.snapshot.head, performance.now());
     say(time, last ? formatSeconds(end - last.start) : "");
   };
   const roll = makeRoll({
     list: body,
     scroller,
-    signal: shared.signal,
+    signal: store.signal,
     head: ROW_PX,
     height: (/** @type {Line} */ line) => ROW_PX + (noted.has(line.key) ? NOTE_PX : 0),
     build,
     root: (/** @type {Cells} */ cells) => cells.row,
     paint,
     after() {
-      const chosen = roll.handle(shared.selected.key);
+      const chosen = roll.handle(store.selected.key);
       if (chosen) table.setAttribute("aria-activedescendant", chosen.row.id);
       else table.removeAttribute("aria-activedescendant");
     },
   });
-  letPick(shared, table, roll, () => Math.floor(scroller.clientHeight / ROW_PX) - 1);
+  letPick(store, table, roll, () => Math.floor(scroller.clientHeight / ROW_PX) - 1);
 
   const refill = () => {
-    const found = matchingLines(lines, shared.matches);
+    const found = matchingLines(lines, store.matches);
     const count = countTasks(found);
-    const total = shared.order.length;
+    const total = store.order.length;
     roll.fill(found);
     table.setAttribute("aria-rowcount", String(found.length + 1));
     matches.hidden = count === total;
@@ -105,17 +105,17 @@ export function makeTable(shared) {
     say(none, total ? "No task matches the filter." : "This flow has no tasks.");
   };
 
-  shared.on("picture", () => {
-    lines = outlineOf(shared.order, shared.picture.boxes);
+  store.on("picture", () => {
+    lines = outlineOf(store.order, store.picture.boxes);
     noted.clear();
     going.clear();
     refill();
   });
-  shared.on("filter", refill);
-  shared.on("patch", (/** @type {import("./text.mjs").Patch} */ patch) => {
+  store.on("filter", refill);
+  store.on("patch", (/** @type {import("./format.mjs").Patch} */ patch) => {
     let isHigher = false;
     for (const key of Object.keys(patch.rows)) {
-      const data = shared.rows.get(key)?.data;
+      const data = store.rows.get(key)?.data;
       if (!data) continue;
       if (data.going) going.add(key);
       else going.delete(key);
@@ -126,12 +126,12 @@ export function makeTable(shared) {
       }
       roll.touch(key);
     }
-    if (Object.keys(patch.spans).length) bands = bandsOf(shared.snapshot.spans);
+    if (Object.keys(patch.spans).length) bands = bandsOf(store.snapshot.spans);
     for (const key of [...Object.keys(patch.clusters), ...bands.keys()]) roll.touch(key);
     if (isHigher) roll.measure();
-    if (isListedOtherwise(shared, roll, patch)) refill();
+    if (isListedOtherwise(store, roll, patch)) refill();
   });
-  everySecond(shared.signal, () => {
+  everySecond(store.signal, () => {
     for (const key of going) roll.touch(key);
     for (const [key, list] of bands) if (list.at(-1)?.end === null) roll.touch(key);
   });

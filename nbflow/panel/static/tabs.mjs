@@ -9,10 +9,10 @@ import { make } from "./dom.mjs";
 let made = 0;
 
 /**
- * @param {import("./shared.mjs").Shared} shared  @param {Tab[]} tabs
+ * @param {import("./store.mjs").Store} store  @param {Tab[]} tabs
  * @returns {{list: HTMLElement, panels: HTMLElement, show: (name: string) => void}}
  */
-export function makeTabs(shared, tabs) {
+export function makeTabs(store, tabs) {
   const list = make("div", "nbflow-tabs");
   list.setAttribute("role", "tablist");
   list.setAttribute("aria-label", "views");
@@ -41,7 +41,7 @@ export function makeTabs(shared, tabs) {
       buttons[i].tabIndex = isFront ? 0 : -1;
       element.hidden = !isFront;
     });
-    shared.tell("view", name);
+    store.tell("view", name);
   };
   list.addEventListener("keydown", (event) => {
     const at = buttons.indexOf(/** @type {HTMLElement} */ (event.target));

@@ -8,20 +8,20 @@ import { paintBackdrop, ROW_HEIGHT } from "./backdrop.mjs";
 import { everySecond, make, say } from "./dom.mjs";
 import { boxLines, makeLane, paintBoxLane, paintTaskLane, stretchOf, taskLines, timesOf } from "./lanes.mjs";
 import { countTasks, matchingLines, outlineOf } from "./outline.mjs";
-import { isListedOtherwise, letPick } from "./picking.mjs";
-import { runTime } from "./text.mjs";
+import { isListedOtherwise, letPick } from "./row-selection.mjs";
+import { runTime } from "./format.mjs";
 import { bandsOf, withRoom } from "./timescale.mjs";
-import { makeTip } from "./tip.mjs";
-import { makeRoll } from "./window.mjs";
+import { makeTooltip } from "./tooltip.mjs";
+import { makeRoll } from "./virtual-list.mjs";
 import { makeTimeZoom, timeZoomed } from "./timezoom.mjs";
 
 const HEAD_HEIGHT = 26;
 const RIGHT_PX = 24;
 let timelines = 0;
 
-/** @param {import("./shared.mjs").Shared} shared */
-export function makeTimeline(shared) {
-  const { signal } = shared;
+/** @param {import("./store.mjs").Store} store */
+export function makeTimeline(store) {
+  const { signal } = store;
   const id = `nbflow-timeline-${++timelines}-${Math.random().toString(36).slice(2, 8)}`;
   const element = make("div", "nbflow-timeline");
   const frame = make("div", "nbflow-timeline-frame");
@@ -38,7 +38,7 @@ export function makeTimeline(shared) {
   for (const part of [area, list]) part.setAttribute("role", "presentation");
   area.append(behind, list);
   scroller.append(axis, area);
-  const tip = makeTip(frame, ROW_HEIGHT);
+  const tip = makeTooltip(frame, ROW_HEIGHT);
 
   /** @type {Line[]} */
   let lines = [];
@@ -63,17 +63,17 @@ export function makeTimeline(shared) {
       return parts;
     },
     paint(parts, line, at) {
-      parts.lane.setAttribute("aria-selected", String(shared.selected.key === line.key));
+      parts.lane.setAttribute("aria-selected", String(store.selected.key === line.key));
       parts.lane.setAttribute("aria-posinset", String(at + 1));
       parts.lane.setAttribute("aria-setsize", String(roll.entries.length));
-      if (line.row) paintTaskLane(parts, line, shared.rows.get(line.key), scale);
+      if (line.row) paintTaskLane(parts, line, store.rows.get(line.key), scale);
       else paintBoxLane(parts, line, bands.get(line.key) ?? [], scale);
     },
     isOn: () => isFront,
     before: () => rescale(),
     after(from, to) {
-      paintBackdrop({ axis, behind, scale, lines: roll.entries, from, to, bands, going: shared.snapshot.head.going });
-      const at = roll.handle(shared.selected.key);
+      paintBackdrop({ axis, behind, scale, lines: roll.entries, from, to, bands, going: store.snapshot.head.going });
+      const at = roll.handle(store.selected.key);
       if (at) scroller.setAttribute("aria-activedescendant", at.lane.id);
       else scroller.removeAttribute("aria-activedescendant");
     },
@@ -83,10 +83,10 @@ export function makeTimeline(shared) {
   let widthShown = 0;
   /** Find out how much time there is, and how much of it is in view. */
   const rescale = () => {
-    const { head } = shared.snapshot;
+    const { head } = store.snapshot;
     const wasLast = chosen !== null && scroller.scrollLeft + scroller.clientWidth >= scroller.scrollWidth - 4;
     const now = runTime(head, performance.now());
-    const ends = [...shared.rows.values()].map((told) => timesOf(told, performance.now())?.[1] ?? 0);
+    const ends = [...store.rows.values()].map((told) => timesOf(told, performance.now())?.[1] ?? 0);
     const closed = [...bands.values()].flatMap((list) => list.map((band) => band.end ?? now));
     const longest = [...ends, ...closed].reduce((most, end) => Math.max(most, end), 0.001);
     extent = head.going ? withRoom(Math.max(longest, now)) : longest;
@@ -103,7 +103,7 @@ export function makeTimeline(shared) {
     roll.touchAll();
     if (scroller.clientWidth !== widthShown && chosen !== null) {
       // The inspector that opens takes room, and perhaps that in which the selected task was.
-      showTime(timesOf(shared.rows.get(shared.selected.key), performance.now()));
+      showTime(timesOf(store.rows.get(store.selected.key), performance.now()));
     }
     widthShown = scroller.clientWidth;
   };
@@ -129,7 +129,7 @@ export function makeTimeline(shared) {
     if (!parts || !line) return tip.hide();
     const target = (parts.bar.hidden ? parts.title : parts.bar).getBoundingClientRect();
     const edge = scroller.getBoundingClientRect();
-    const about = line.row ? taskLines(line, shared.rows.get(key)) : boxLines(line, bands.get(key) ?? [], scale.now);
+    const about = line.row ? taskLines(line, store.rows.get(key)) : boxLines(line, bands.get(key) ?? [], scale.now);
     tip.show(about, x ?? Math.min(edge.right, target.right), parts.lane.getBoundingClientRect().top);
   };
   let pointed = "";
@@ -152,9 +152,9 @@ export function makeTimeline(shared) {
     tip.hide();
   });
 
-  letPick(shared, scroller, roll, () => Math.floor(scroller.clientHeight / ROW_HEIGHT) - 2);
-  shared.on("select", ({ key }) => {
-    if (isFront) showTime(timesOf(shared.rows.get(key), performance.now()));
+  letPick(store, scroller, roll, () => Math.floor(scroller.clientHeight / ROW_HEIGHT) - 2);
+  store.on("select", ({ key }) => {
+    if (isFront) showTime(timesOf(store.rows.get(key), performance.now()));
     if (isFront && document.activeElement === scroller) requestAnimationFrame(() => showTip(key, null));
   });
   frame.prepend(makeTimeZoom(scroller, signal, zoom), scroller);
@@ -162,10 +162,10 @@ export function makeTimeline(shared) {
 
   const refill = () => {
     if (!isFront) return;
-    const found = matchingLines(lines, shared.matches);
+    const found = matchingLines(lines, store.matches);
     const count = countTasks(found);
-    const { number, going } = shared.snapshot.head;
-    const hasTimes = bands.size > 0 || going || [...shared.rows.values()].some((told) => told.data.start !== null);
+    const { number, going } = store.snapshot.head;
+    const hasTimes = bands.size > 0 || going || [...store.rows.values()].some((told) => told.data.start !== null);
     frame.hidden = !hasTimes || !count;
     none.hidden = !frame.hidden;
     say(none, hasTimes ? "No task matches the filter." :
@@ -173,30 +173,30 @@ export function makeTimeline(shared) {
     roll.fill(found);
   };
   const renew = () => {
-    bands = bandsOf(shared.snapshot.spans);
+    bands = bandsOf(store.snapshot.spans);
     refill();
   };
-  shared.on("picture", () => {
-    lines = outlineOf(shared.order, shared.picture.boxes);
+  store.on("picture", () => {
+    lines = outlineOf(store.order, store.picture.boxes);
     chosen = null;
     renew();
   });
-  shared.on("filter", refill);
-  shared.on("patch", (/** @type {import("./text.mjs").Patch} */ patch) => {
+  store.on("filter", refill);
+  store.on("patch", (/** @type {import("./format.mjs").Patch} */ patch) => {
     if (!isFront) return;
-    if (Object.keys(patch.spans).length) bands = bandsOf(shared.snapshot.spans);
-    if (frame.hidden || isListedOtherwise(shared, roll, patch)) refill();
+    if (Object.keys(patch.spans).length) bands = bandsOf(store.snapshot.spans);
+    if (frame.hidden || isListedOtherwise(store, roll, patch)) refill();
     roll.plan();
   });
-  shared.on("view", (name) => {
+  store.on("view", (name) => {
     isFront = name === "timeline";
     if (!isFront) return tip.hide();
     renew();
     roll.update();
-    roll.reveal(shared.selected.key);
+    roll.reveal(store.selected.key);
   });
   everySecond(signal, () => {
-    if (isFront && shared.snapshot.head?.going) roll.plan();
+    if (isFront && store.snapshot.head?.going) roll.plan();
   });
   return element;
 }

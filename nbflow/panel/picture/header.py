@@ -1,0 +1,147 @@
+"""The head of a panel as plain data: state, progress, open resources, and where the run stands."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from nbflow.engine.error_text import error_text
+from nbflow.render.names import one_line
+from nbflow.render.palette import BLOCKS, state_look
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nbflow.core.resource import Block
+    from nbflow.core.task import Task
+    from nbflow.engine.run import Run
+    from nbflow.panel.part import Json
+
+# What the progress bar is made of, in this order; every other state counts as pending.
+_SEGMENTS = {
+    "Failed": "Failed",
+    "TimedOut": "Failed",
+    "TriggerFailed": "TriggerFailed",
+    "ValidationFailed": "Failed",
+    "Cancelled": "Cancelled",
+    "Success": "Success",
+    "Cached": "Success",
+    "Mapped": "Success",
+    "Skipped": "Skipped",
+    "Running": "Running",
+    "Paused": "Paused",
+    "Retrying": "Retrying",
+    "Pending": "Pending",
+}
+_ORDER = tuple(dict.fromkeys(_SEGMENTS.values()))
+_DONE = frozenset({"Failed", "TriggerFailed", "Cancelled", "Success", "Skipped"})
+KEPT = "kept"
+_LIVE = frozenset({"opening", "open", "closing"})
+_MOST_OPEN, _MOST_LEAKS, _MOST_HELD = 12, 20, 3
+
+
+class Header:
+    """Counts the states of rows as they change, and says what stands in the head.
+
+    Args:
+        name: The flow's name.
+        total: How many rows there are.
+        clock: Gives seconds since the epoch, as the run's timings do.
+    """
+
+    def __init__(self, name: str, total: int, clock: Callable[[], float] = time.time) -> None:
+        self._name = one_line(name, 120)
+        self._total = total
+        self._clock = clock
+        self._segment_of: dict[Task, str] = {}
+        self._counts: Counter[str] = Counter()
+        self._open: list[list[str]] = []
+        self._leaks: list[str] = []
+        self.changed = ""  # how many tasks have changed since the run
+
+    def count(self, task: Task, name: str) -> None:
+        """Note the state's name that the row of a task shows now."""
+        before, now = self._segment_of.get(task), _SEGMENTS.get(name, "Pending")
+        if before is not now:
+            if before is not None:
+                self._counts[before] -= 1
+            self._segment_of[task] = now
+            self._counts[now] += 1
+
+    def note_blocks(self, run: Run, statuses: Mapping[Block, str]) -> None:
+        """Note the statuses of the blocks; told when one has changed."""
+        live = [(block, status) for block, status in statuses.items() if status in _LIVE or status == KEPT]
+        self._open = [
+            [BLOCKS[status].icon, one_line(block.name, 60), status] for block, status in live[:_MOST_OPEN]
+        ]
+        if len(live) > _MOST_OPEN:
+            self._open.append(["+", f"{len(live) - _MOST_OPEN} more", "open"])
+        self._leaks = []
+        if "leaked" in statuses.values():
+            failures = list(run.cleanup_failures.items())
+            self._leaks = [
+                f"{one_line(block.name, 60)}: {one_line(error_text(error), 200)}"
+                for block, error in failures[:_MOST_LEAKS]
+            ]
+            if len(failures) > _MOST_LEAKS:
+                self._leaks.append(f"and {len(failures) - _MOST_LEAKS} more")
+
+    def tell(self, run: Run | None) -> Json:
+        """Return the head as it is now; without a run, before the first.
+
+        `mode` is "new", "going", "held" or "over"; `at` names the tasks at which a held run stands still or, if
+        `is_next`, the one it would do next; `why` is how a rerun came to be, and what has changed since.
+        """
+        counts = [(name, self._counts[name]) for name in _ORDER if self._counts[name]]
+        head: Json = {
+            "flow": self._name,
+            "number": None,
+            "state": "NotRun",
+            "line": state_look("NotRun").label,
+            "note": "",
+            "seconds": None,
+            "going": False,
+            "total": self._total,
+            "done": sum(n for name, n in counts if name in _DONE),
+            "counts": [[name, state_look(name).word.lower(), n] for name, n in counts],
+            "open": self._open,
+            "leaks": self._leaks,
+            "mode": "new",
+            "at": [],
+            "is_next": False,
+            "why": "",
+        }
+        if run is not None:
+            self._tell_run(head, run)
+        return head
+
+    def _tell_run(self, head: Json, run: Run) -> None:
+        state = run.state
+        name = type(state).__name__
+        head["number"] = run.number
+        head["state"], head["line"] = name, state_look(name).label
+        head["note"] = one_line(state.message or "", 300)
+        started, ended = run.started_at, run.ended_at
+        if started is not None:
+            head["seconds"] = round((self._clock() if ended is None else ended) - started, 3)
+            head["going"] = ended is None
+        head["mode"] = "over" if run.is_finished else "held" if run.is_paused else "going"
+        head["why"] = " · ".join(filter(None, (_why(run), self.changed)))
+        if head["mode"] == "held":
+            held, following = run.held, None
+            if not held and (following := run.next_task) is not None:
+                held, head["is_next"] = [following], True
+            head["at"] = [one_line(task.name, 60) for task in held[:_MOST_HELD]]
+            if len(held) > _MOST_HELD:
+                head["at"].append(f"{len(held) - _MOST_HELD} more")
+
+
+def _why(run: Run) -> str:
+    kind = run.kind
+    if kind == "run":
+        return ""
+    what = "fork" if kind == "fork" else "rerun"
+    if run.parent is not None:
+        return f"{what} of run {run.parent.number}"
+    return what if run.plan is not None else ""  # a first run with a value that was edited is a fork of none

@@ -1,0 +1,214 @@
+"""Reruns with their plan shown before they are started."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from nbflow.core.safe_equality import same_values
+from nbflow.engine.given_parameters import GivenParameters
+from nbflow.errors import NothingToRerunError
+from nbflow.panel.background import Background
+from nbflow.panel.part import Part
+from nbflow.panel.runs.plan_json import NOTHING, plan_json, signature
+from nbflow.render.names import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nbflow.engine.plan import Plan
+    from nbflow.engine.run import Run
+    from nbflow.panel.part import Json
+    from nbflow.panel.widget import Panel
+
+_TITLES = {
+    "failed": "Rerun what failed",
+    "stale": "Rerun what is stale",
+    "all": "Rerun everything",
+}
+_SELECT_FIRST = "Select a task or a block first, in the graph or in the table."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What was asked for, and the plan that was shown for it."""
+
+    word: str
+    what: Any
+    title: str
+    run: Run
+    plan: Plan
+    parameters: Mapping[str, Any]
+
+
+class RerunDialog(Part):
+    """Shows what a rerun would do, and starts it. Nothing of it is done on the thread of a callback.
+
+    The script is told `plan`: `is_shown` False takes it away.
+    """
+
+    handles: ClassVar[Mapping[str, str]] = {"plan": "_ask_for", "follow": "_follow", "drop_plan": "_drop"}
+
+    def __init__(self, panel: Panel) -> None:
+        super().__init__(panel)
+        self.background = Background(panel.guarded, "plan")
+        self._starting = threading.Lock()
+        self._asked: Asked | None = None
+
+    def ask(self, what: str, key: str = "", note: str = "") -> None:
+        """Show what a rerun would do.
+
+        Args:
+            what: "failed", "stale", "all", or "from" (the task or block with this key).
+            key: By default that of the selection.
+            note: What else to say.
+        """
+        run = self.panel.run
+        if run is None:
+            self._tell_nothing("Rerun", "The flow has not been run yet.")
+            return
+        title, wanted = _TITLES.get(what, "Rerun"), self._wanted(what, key or self.panel.selected[0])
+        if wanted is None:
+            self._tell_nothing("Rerun from the selected task", _SELECT_FIRST)
+            return
+        if what == "from":
+            title = f"Rerun from {one_line(wanted[0].name, 60)}"
+        parameters = self.panel.form.edited()
+        self.background.ask(
+            lambda is_latest: self._show(run, what, wanted, title, parameters, note, is_latest)
+        )
+
+    def edited(self) -> None:
+        """The form was edited: a plan that is shown is to say what comes of that."""
+        asked = self._asked
+        if asked is not None:
+            self._again(asked, asked.run, "")
+
+    def followed(self, run: Run | None) -> None:
+        """Another run is shown: a plan that is shown is about a former one."""
+        asked = self._asked
+        if asked is None or run is asked.run:
+            return
+        if run is None:
+            self._drop({})
+        else:
+            note = f"Run {run.number} is shown now: this plan goes on from it."
+            self.panel.guarded(lambda: self._again(asked, run, note))
+
+    def ended(self, run: Run) -> None:
+        """The run is over: nothing has to be cancelled any more, and it is known what failed."""
+        asked = self._asked
+        if asked is not None and asked.run is run:
+            self.panel.guarded(lambda: self._again(asked, run, f"Run {run.number} has ended since."))
+
+    def close(self) -> None:
+        """Forget the plan."""
+        self._asked = None
+        self.background.drop()
+
+    def _ask_for(self, message: Json) -> None:
+        self.ask(str(message.get("what", "all")), str(message.get("key") or ""))
+
+    def _wanted(self, what: str, key: str) -> Any:
+        """Return what `Run.rerun` takes; None if nothing is selected."""
+        if what != "from":
+            return what
+        one: Any = self.panel.picture.task(key) or self.panel.picture.block(key)
+        return None if one is None else [one]
+
+    def _show(
+        self,
+        run: Run,
+        word: str,
+        what: Any,
+        title: str,
+        parameters: Mapping[str, Any],
+        note: str,
+        is_latest: Callable[[], bool],
+    ) -> None:
+        plan = run.rerun(what, dry=True, parameters=GivenParameters(parameters))
+        if not is_latest():
+            return
+        shown = plan_json(plan, run)
+        is_empty = shown["is_empty"] and word != "all"
+        cancels = ""
+        if not run.is_finished and not is_empty:
+            cancels = (
+                f"Run {run.number} is still going. It is cancelled first, and its resources are cleaned up."
+            )
+        self._asked = None if is_empty else Asked(
+            word=word, what=what, title=title, run=run, plan=plan, parameters=parameters
+        )  # fmt: skip
+        self.panel.tell(
+            "plan",
+            is_shown=True,
+            what=word,
+            title=title,
+            number=run.number,
+            cancels=cancels,
+            note=note,
+            **shown,
+        )
+
+    def _again(self, asked: Asked, run: Run, note: str) -> None:
+        parameters = self.panel.form.edited()
+        self.background.ask(
+            lambda is_latest: self._show(
+                run, asked.word, asked.what, asked.title, parameters, note, is_latest
+            )
+        )
+
+    def _follow(self, message: Json) -> None:
+        asked = self._asked
+        if asked is None:
+            return
+        if self.panel.run is not asked.run:
+            self.ask(asked.word)
+            return
+        parameters = self.panel.form.edited()
+        self.background.ask(lambda is_latest: self._start(asked, parameters, is_latest))
+
+    def _start(self, asked: Asked, parameters: Mapping[str, Any], is_latest: Callable[[], bool]) -> None:
+        run, hold = asked.run, self.panel.holds.value
+        if run.is_finished:
+            plan = run.rerun(asked.what, dry=True, parameters=GivenParameters(parameters))
+            is_same = same_values(dict(plan.parameters), dict(asked.plan.parameters))
+            if not is_same or signature(plan) != signature(asked.plan):
+                note = "The flow has changed since: this is the plan now."
+                self._show(run, asked.word, asked.what, asked.title, parameters, note, is_latest)
+                return
+            if not self._takes(asked):
+                return
+            new = run.flow.start_plan(
+                plan, executor=run.executor, hold_on_failure=hold, hold_limit_s=run.hold_limit_s
+            )
+        else:
+            if not self._takes(asked):
+                return
+            try:
+                new = run.rerun(asked.what, parameters=GivenParameters(parameters), hold_on_failure=hold)
+            except NothingToRerunError:
+                self._tell_nothing(asked.title, NOTHING.get(asked.word, "Nothing runs."))
+                return
+        self.panel.show(new)
+
+    def _takes(self, asked: Asked) -> bool:
+        """Take the plan away, and tell whether it was still there: pressed twice, it is started once."""
+        with self._starting:
+            if self._asked is not asked:
+                return False
+            self._drop({})
+            return True
+
+    def _drop(self, message: Json) -> None:
+        self._asked = None
+        self.background.drop()
+        self.panel.tell("plan", is_shown=False)
+
+    def _tell_nothing(self, title: str, headline: str) -> None:
+        self._asked = None
+        self.panel.tell(
+            "plan", is_shown=True, what="", title=title, number=None, cancels="", note="", is_empty=True,
+            headline=headline, rows=[], more=[0, 0], blocks=[], closed=0, parameters=[], gone=[], keys=[],
+        )  # fmt: skip

@@ -1,0 +1,147 @@
+// @ts-check
+/**
+ * What is told of a task besides its value, error, output and source: neighbours, children, inputs, history.
+ *
+ * @typedef {{key: string, name: string, state: string, line: string}} Chip
+ * @typedef {{name: string, from: Chip[], text?: string, type?: string, size?: string, problem?: string,
+ *   pending?: boolean}} Input
+ * @typedef {{changes: [number, string, string, string][], attempts: [number, number, number | null, string, string][],
+ *   left: number}} History
+ */
+import { make } from "./dom.mjs";
+import { formatSeconds } from "./format.mjs";
+
+const FEW = 8;
+
+/** A button that selects a task. @param {import("./store.mjs").Store} store @param {Chip} chip */
+export function chipButton(store, { key, name, state, line }, index = /** @type {number | null} */ (null)) {
+  const button = make("button", `nbflow-link nbflow-state-${state}`);
+  button.setAttribute("type", "button");
+  button.dataset.id = `${key} ${index ?? ""}`;
+  const icon = make("span", "nbflow-link-icon", line.split(" ")[0]);
+  icon.setAttribute("aria-hidden", "true");
+  button.append(icon, make("span", "nbflow-link-name", name));
+  button.title = `${name}: ${line}`;
+  button.setAttribute("aria-label", `${name}: ${line.replace(/^\S+ /, "")}`);
+  button.addEventListener("click", () => store.select(key, index));
+  return button;
+}
+
+/**
+ * Chips in a row; of many only some at first.
+ * @param {import("./store.mjs").Store} store  @param {Chip[]} chips  @param {number} total
+ */
+export function chipRow(store, chips, total, few = FEW) {
+  const row = make("div", "nbflow-chips");
+  row.append(...chips.slice(0, few).map((chip) => chipButton(store, chip)));
+  if (chips.length > few) {
+    const more = make("button", "nbflow-link nbflow-more", `${total - few} more`);
+    more.setAttribute("type", "button");
+    more.addEventListener("click", () => {
+      const others = chips.slice(few).map((chip) => chipButton(store, chip));
+      more.replaceWith(...others, leftOut(total - chips.length));
+      others[0].focus({ preventScroll: true });
+    });
+    row.append(more);
+  } else row.append(leftOut(total - chips.length));
+  return row;
+}
+
+/** @param {number} count */
+function leftOut(count) {
+  return make("span", "nbflow-faint", count > 0 ? `and ${count.toLocaleString("en")} that are not listed` : "");
+}
+
+/**
+ * @param {import("./store.mjs").Store} store  @param {string} key
+ * @param {{total: number, failed: number, listed: [number, string, string][]}} children
+ */
+export function childrenOf(store, key, { total, listed }) {
+  const chips = listed.map(([i, state, line]) => chipButton(store, { key, name: `[${i}]`, state, line }, i));
+  const row = make("div", "nbflow-chips nbflow-scroll");
+  row.dataset.id = "children";
+  row.append(...chips);
+  if (total <= listed.length) return [row];
+  const label = make("label", "nbflow-choose", `${(total - listed.length).toLocaleString("en")} more; number, and Enter: `);
+  const field = /** @type {HTMLInputElement} */ (make("input", "nbflow-ask-field"));
+  Object.assign(field, { type: "number", min: "0", max: String(total - 1) });
+  field.dataset.id = "number";
+  // Not by `change`: it comes as well when what is being typed into is told anew.
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    const index = Number(field.value);
+    if (field.value !== "" && Number.isInteger(index) && index >= 0 && index < total) store.select(key, index);
+  });
+  label.append(field);
+  return [row, label];
+}
+
+/** @param {import("./store.mjs").Store} store @param {{rows: Input[], left: number}} inputs */
+export function inputsOf(store, { rows, left }) {
+  const list = make("dl", "nbflow-inputs");
+  for (const { name, from, text, type, size, problem, pending } of rows) {
+    const term = make("dt");
+    term.append(make("code", "", name));
+    if (type) term.append(make("span", "nbflow-faint", [type, size].filter(Boolean).join(" · ")));
+    if (from.length) {
+      const origin = make("span", "nbflow-from");
+      origin.append(make("span", "nbflow-faint", "from"), ...from.map((chip) => chipButton(store, chip)));
+      term.append(origin);
+    }
+    const value = make("dd");
+    if (text !== undefined && !problem) {
+      const pre = make("pre", "nbflow-pre nbflow-short", text);
+      pre.tabIndex = 0;
+      pre.dataset.id = `input ${name}`;
+      value.append(pre);
+    } else if (pending || problem) value.append(make("span", "nbflow-faint", pending ? "…" : problem));
+    list.append(term, value);
+  }
+  return left ? [list, make("p", "nbflow-faint", `and ${left} more, which are in run.inputs(task)`)] : [list];
+}
+
+/** @param {History} history */
+export function historyOf({ changes, attempts, left }) {
+  const shown = [];
+  if (attempts.length > 1) {
+    const table = tableOf(["Attempt", "Began", "Took", "Ended"]);
+    table.body.append(...attempts.map(([number, start, seconds, state, line]) =>
+      rowOf([String(number), formatSeconds(start), seconds === null ? "…" : formatSeconds(seconds)], state, line, "")));
+    shown.push(table.element);
+  }
+  const table = tableOf(["At", "State"]);
+  changes.forEach(([time, state, line, message], i) => {
+    table.body.append(rowOf([formatSeconds(time)], state, line, message));
+    if (left && i === 0) table.body.append(rowOf(["…"], "", "", `${left} changes are left out here`));
+  });
+  return [...shown, table.element];
+}
+
+/** @param {string[]} names */
+function tableOf(names) {
+  const element = make("table", "nbflow-facts-table");
+  const head = make("tr");
+  head.append(...names.map((name) => {
+    const cell = make("th", "", name);
+    cell.setAttribute("scope", "col");
+    return cell;
+  }));
+  const top = make("thead");
+  top.append(head);
+  const body = make("tbody");
+  element.append(top, body);
+  return { element, body };
+}
+
+/** @param {string[]} cells @param {string} state @param {string} line @param {string} message */
+function rowOf(cells, state, line, message) {
+  const row = make("tr");
+  row.append(...cells.map((cell) => make("td", "nbflow-number-cell", cell)));
+  const last = make("td", "nbflow-said-cell");
+  const kind = state.startsWith("block-") ? `nbflow-${state}` : `nbflow-state-${state}`;
+  if (line) last.append(make("span", `nbflow-badge ${kind}`, line));
+  if (message) last.append(make("span", "nbflow-message", message));
+  row.append(last);
+  return row;
+}
