@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.resource import resource_manager
 from nbflow.errors import OptionError, OptionTypeError
 from nbflow.resources import directory, processes
-from nbflow.resources.dask_traces import has_scheduler_here, processes_here, quiet, shut_down
+from nbflow.resources.dask_recovery import has_scheduler_here, processes_here, quiet, shut_down
 from nbflow.resources.errors import StillRunningError
-from nbflow.resources.opening import Opening
+from nbflow.resources.interrupt_safe_open import InterruptSafeOpen
 from nbflow.resources.processes import ProcessId
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class DaskCluster:
         """Start the cluster and connect to it."""
         # An interrupt must not hit the start, which would leave half a cluster that nobody knows: it is made by a
         # thread of its own, and closed by it if nobody waits any more.
-        opening = Opening(self._open)
+        opening = InterruptSafeOpen(self._open)
         try:
             client: Client = opening.wait()
         except BaseException:

@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import OptionTypeError
-from nbflow.resources.positional import PositionalManager, split
+from nbflow.resources.varargs import VarargsManager, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Database"]
 
 
-@functools.partial(PositionalManager, cleanup_failure="fail")
+@functools.partial(VarargsManager, cleanup_failure="fail")
 class Database:
     """A connection whose changes are committed if all tasks of the block do well, and rolled back if not.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.task import Task
 from nbflow.core.wrapped import ContextManager
 from nbflow.errors import OptionError, OptionTypeError
-from nbflow.resources.positional import PositionalManager, split
+from nbflow.resources.varargs import VarargsManager, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ def managed(cm: Any, *args: Any, name: str | None = None, flow: Graph | None = N
     """
     if not isinstance(cm, Task):
         _check(cm, bool(args or kwargs))
-    return PositionalManager(Managed, name or _name_of(cm))(cm, *args, flow=flow, **kwargs)
+    return VarargsManager(Managed, name or _name_of(cm))(cm, *args, flow=flow, **kwargs)
 
 
 class Managed(ContextManager):

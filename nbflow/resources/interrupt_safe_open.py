@@ -11,12 +11,12 @@ from nbflow.engine.attempt import TaskCancelled
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Opening"]
+__all__ = ["InterruptSafeOpen"]
 
 _WAIT_S = 0.1
 
 
-class Opening:
+class InterruptSafeOpen:
     """A start on a thread of its own, which somebody waits for, or gives up."""
 
     def __init__(self, open: Callable[[], Any]) -> None:

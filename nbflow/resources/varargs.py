@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from nbflow.core.block import Block
     from nbflow.core.graph import Graph
 
-__all__ = ["PositionalManager", "split"]
+__all__ = ["VarargsManager", "split"]
 
 _NAME = re.compile(r"argument_(\d+)")
 
 
-class PositionalManager(ResourceManager):
+class VarargsManager(ResourceManager):
     """A resource manager whose class takes one argument and then any number of further ones."""
 
     def __call__(self, *args: Any, flow: Graph | None = None, **kwargs: Any) -> Block:
