@@ -1,6 +1,6 @@
 """From a graph to a `Drawing`: which node stands for which task, and in which box it stands.
 
-Everything here is a pure function of the graph's structure; states come later, in `nbflow.render.marks`.
+Everything here is a pure function of the graph's structure; states come later, in `nbflow.render.status_marks`.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ from nbflow.errors import RenderError
 from nbflow.render.build import Fold, GraphLike, draw
 from nbflow.render.drawing import Cluster, Drawing, Edge, Node
 from nbflow.render.executable import engine_for_graphviz
-from nbflow.render.marks import BlockStatuses, Marks, States, count_line, marks
 from nbflow.render.names import one_line
 from nbflow.render.palette import BLOCKS, BORDERS
+from nbflow.render.status_marks import BlockStatuses, Marks, States, count_line, marks
 
 if TYPE_CHECKING:
     from graphviz import Digraph

@@ -1,6 +1,6 @@
 """What a picture shows, before any format: nodes, edges and nested boxes, in start order.
 
-A `Drawing` holds no states. It is built once, and `nbflow.render.marks` says again and again how it looks now.
+A `Drawing` holds no states. It is built once, and `nbflow.render.status_marks` says again and again how it looks now.
 """
 
 from __future__ import annotations

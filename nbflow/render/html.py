@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.errors import RenderError
 from nbflow.render.build import Fold, GraphLike, draw
-from nbflow.render.marks import BlockStatuses, Marks, Notes, States, marks, state_name, summary
 from nbflow.render.names import escape
 from nbflow.render.palette import palette_css
+from nbflow.render.status_marks import BlockStatuses, Marks, Notes, States, marks, state_name, summary
 from nbflow.render.svg import svg
 from nbflow.render.text import message, nodes_with_blocks
 from nbflow.render.text import text as plain_text

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from nbflow.render.build import Fold, GraphLike, draw
 from nbflow.render.drawing import Cluster, Drawing, Edge, Node
-from nbflow.render.marks import BlockStatuses, Marks, States, marks
 from nbflow.render.names import one_line, shorten
 from nbflow.render.palette import BLOCKS, BORDERS, Look, state_look
+from nbflow.render.status_marks import BlockStatuses, Marks, States, marks
 
 _SHAPES = {"parameter": ("([", "])"), "case": ("{", "}"), "block": ("[[", "]]"), "group": ("[[", "]]")}
 

@@ -5,7 +5,7 @@ What a script that repaints may rely on (all names start with `prefix`, "nbflow"
 - A node is `<g id="PREFIX-KEY" class="nbflow-node nbflow-KIND nbflow-state-NAME" data-key="KEY">`. KEY is
   `Node.key`: the task's slug, as far as a slug can be an id. Repainting = changing the class
   `nbflow-state-NAME`, and the text of `<text id="PREFIX-KEY--line" class="nbflow-line">`, the last text of its
-  group, to the `Mark` that `nbflow.render.marks` gives for the node. The line is there if `states` was not None.
+  group, to the `Mark` that `nbflow.render.status_marks` gives for the node. The line is there if `states` was not None.
 - A block is `<g id="PREFIX-block--KEY" class="nbflow-cluster nbflow-block-STATUS" data-key="block--KEY">`, its
   status line `<tspan id="PREFIX-block--KEY--line" class="nbflow-line">`.
 - An edge is `<g id="PREFIX-edge--TAIL--HEAD[--LABEL]" class="nbflow-edge nbflow-data|order|lifecycle
@@ -30,9 +30,9 @@ from nbflow.render.layout import (
     lay_out,
     shown_name,
 )
-from nbflow.render.marks import BlockStatuses, Mark, Marks, Notes, States, marks, note_on, with_note
 from nbflow.render.names import escape, one_line, safe_key, shorten
 from nbflow.render.palette import BLOCKS, BORDERS, LIGHT_PAGE, MISSING, NOT_RUN, Look, palette_css, state_look
+from nbflow.render.status_marks import BlockStatuses, Mark, Marks, Notes, States, marks, note_on, with_note
 from nbflow.render.style import CELL_CSS, DRAWING_CSS, MISSING_CSS
 
 if TYPE_CHECKING:

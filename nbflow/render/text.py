@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from nbflow.render.build import Fold, GraphLike, draw
 from nbflow.render.drawing import Cluster, Drawing, Node
-from nbflow.render.marks import BlockStatuses, Marks, Notes, States, marks
 from nbflow.render.names import one_line, shorten
+from nbflow.render.status_marks import BlockStatuses, Marks, Notes, States, marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

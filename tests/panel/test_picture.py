@@ -27,7 +27,7 @@ from nbflow.panel.picture.static_snapshot import Picture
 from nbflow.panel.picture.task_marks import Children
 from nbflow.render.build import draw, foldable
 from nbflow.render.folding import Folding
-from nbflow.render.marks import marks
+from nbflow.render.status_marks import marks
 from tests.patience import PATIENCE_S
 
 

@@ -9,9 +9,9 @@ from nbflow.core.graph import Graph
 from nbflow.core.resource import resource_manager
 from nbflow.core.states import Failed, Mapped, Pending, Running, Success
 from nbflow.render.build import FOLD_ABOVE, draw, foldable
+from nbflow.render.cache_key import cache_key
 from nbflow.render.folding import Folding
-from nbflow.render.marks import Mark, marks
-from nbflow.render.structure import structure
+from nbflow.render.status_marks import Mark, marks
 
 
 @task
@@ -112,13 +112,13 @@ def test_a_map_that_is_not_over_counts_as_running_in_what_is_folded_around_it():
 
 
 def test_a_structure_is_drawn_as_its_graph_is_and_does_not_change_with_it(graph):
-    before = structure(graph)
+    before = cache_key(graph)
     drawing = draw(graph)
 
     with graph:
         step()
 
     assert draw(before) == drawing
-    assert structure(graph) != before
-    assert structure(graph) == structure(graph)
-    assert draw(structure(graph)) == draw(graph)
+    assert cache_key(graph) != before
+    assert cache_key(graph) == cache_key(graph)
+    assert draw(cache_key(graph)) == draw(graph)

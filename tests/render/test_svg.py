@@ -14,8 +14,8 @@ from nbflow.core.resource import resource_manager
 from nbflow.errors import NbflowError, RenderError
 from nbflow.render import executable
 from nbflow.render.build import draw
-from nbflow.render.marks import marks
 from nbflow.render.palette import STATES
+from nbflow.render.status_marks import marks
 from nbflow.render.svg import drawing_css, svg
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -18,9 +18,9 @@ from nbflow.panel.inspector.rich_repr import rich, short
 from nbflow.panel.inspector.source_code import doc_of, source_of
 from nbflow.panel.inspector.tracebacks import told
 from nbflow.panel.sanitize import plain
-from nbflow.render.marks import mark_of_state, state_name
 from nbflow.render.names import one_line
 from nbflow.render.palette import state_look
+from nbflow.render.status_marks import mark_of_state, state_name
 
 if TYPE_CHECKING:
     from nbflow.core.states import State

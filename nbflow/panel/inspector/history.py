@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Mapped, Running, State
 from nbflow.panel.sanitize import plain
-from nbflow.render.marks import state_name
 from nbflow.render.palette import state_look
+from nbflow.render.status_marks import state_name
 
 if TYPE_CHECKING:
     from nbflow.core.task import Task

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 from nbflow.core.collections import Constant, Dict, List, Set, Tuple
 from nbflow.core.parameter import Parameter
 from nbflow.core.resource_tasks import ResourceCleanupTask, ResourceInitTask, ResourceSetupTask
-from nbflow.render.marks import state_name
 from nbflow.render.names import one_line, safe_key
 from nbflow.render.palette import state_look
+from nbflow.render.status_marks import state_name
 
 if TYPE_CHECKING:
     from nbflow.core.resource import Block

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from nbflow.render.marks import block_mark, child_mark, status_mark
+from nbflow.render.status_marks import block_mark, child_mark, status_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.panel.picture.task_marks import TaskMarks
     from nbflow.render.drawing import Drawing
-    from nbflow.render.marks import Mark
+    from nbflow.render.status_marks import Mark
 
 Marked = dict[str, list[str]]
 _SUMS = ("block", "group")

@@ -16,9 +16,9 @@ from nbflow.panel.picture.header import Header
 from nbflow.panel.picture.resource_intervals import ResourceIntervals
 from nbflow.panel.picture.task_marks import TaskMarks
 from nbflow.render.build import draw
-from nbflow.render.marks import with_note
+from nbflow.render.cache_key import cache_key
 from nbflow.render.names import one_line
-from nbflow.render.structure import structure
+from nbflow.render.status_marks import with_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nbflow.panel.picture.drawing_marks import DrawingMarks
     from nbflow.render.build import GraphLike
     from nbflow.render.drawing import Node
-    from nbflow.render.marks import Mark
+    from nbflow.render.status_marks import Mark
 
 Row = list[Any]  # state, line, start and seconds (None if it has not run), whether it goes on (0 or 1), note
 # The children of a mapped task that changed; None: whatever there is.
@@ -56,7 +56,7 @@ class Picture:
     """
 
     def __init__(self, graph: GraphLike, *, clock: Callable[[], float] = time.time) -> None:
-        self.graph = structure(graph)
+        self.graph = cache_key(graph)
         self.shown: DrawingMarks | None = None
         whole = draw(self.graph, fold=None)
         self._nodes = {n.tasks[0]: n for n in whole.nodes.values() if n.kind not in _SILENT}
@@ -70,7 +70,7 @@ class Picture:
 
     def shows(self, graph: GraphLike) -> bool:
         """Tell whether it is the picture of `graph` as well."""
-        return structure(graph) == self.graph
+        return cache_key(graph) == self.graph
 
     def task(self, key: str) -> Task | None:
         """Return the task of a row by its key."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.core.states import Failed, Mapped
-from nbflow.render.marks import MISSING_MARK, Mark, class_of_many, mark_of, mark_of_many
+from nbflow.render.status_marks import MISSING_MARK, Mark, class_of_many, mark_of, mark_of_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

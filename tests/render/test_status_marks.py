@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nbflow.core.states import Cancelled, Failed, Mapped, Pending, Running, Skipped, Success
 from nbflow.render.build import draw
-from nbflow.render.marks import Mark, marks, summary
+from nbflow.render.status_marks import Mark, marks, summary
 
 
 def mapped(scene, children):

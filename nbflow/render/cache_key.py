@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Structure:
+class CacheKey:
     """What there is to draw; it can be drawn as a graph can.
 
     Attributes:
@@ -43,13 +43,13 @@ class Structure:
     sizes: tuple[int, ...]
 
 
-def structure(graph: GraphLike) -> Structure:
+def cache_key(graph: GraphLike) -> CacheKey:
     """Return the structure of a flow, or of the compiled graph of a run."""
     tasks = start_order(graph)
     known = set(tasks)
     # Outer ones first, as a compiled graph has them.
     blocks = sorted((block for block in graph.blocks if block.cleanup_task in known), key=lambda b: b.depth)
-    return Structure(
+    return CacheKey(
         name=graph.name,
         tasks=tasks,
         edges=frozenset(graph.edges),
