@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.faults.kernels import Stable
 from tests.faults.plan import ENDS, draw
-from tests.faults.rounds import Result, play
+from tests.faults.trial import Result, play
 
 COLUMNS = (
     ("rounds", 8),

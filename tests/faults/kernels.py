@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 HAS_LEDGER = (Path(nbflow.__file__).parent / "ledger" / "__init__.py").exists()
 MARK = "NBFLOW_CAMPAIGN"  # in the environment of the kernel and of all that descends from it
 HOME = "NBFLOW_HOME"
-WORKSHOP = Path(__file__).with_name("workshop.py")
-MODULE = "campaign_workshop"
+WORKLOAD = Path(__file__).with_name("workshop.py")
+MODULE = "campaign_workload"
 
 
 def marked(token: str) -> list[psutil.Process]:
@@ -61,7 +61,7 @@ class Marked:
         self.log = folder / "log"
         for name in ("rooms", "tmp"):
             (folder / name).mkdir(parents=True)
-        shutil.copy(WORKSHOP, folder / f"{MODULE}.py")
+        shutil.copy(WORKLOAD, folder / f"{MODULE}.py")
         self._stderr = (folder / "stderr").open("wb")  # kept open: a restart uses it again
         return {**os.environ, MARK: mark, "TMPDIR": str(folder / "tmp"), HOME: str(home)}
 

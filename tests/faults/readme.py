@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from tests.faults.kernels import Stable
-from tests.faults.rounds import until
+from tests.faults.trial import until
 from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from tests.faults.plan import ENDS, draw
-from tests.faults.rounds import play
+from tests.faults.trial import play
 
 pytestmark = pytest.mark.faults
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.plan import scene
-from tests.faults.rounds import play
+from tests.faults.trial import play
 
 pytestmark = pytest.mark.faults
 

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 
 from tests.properties.simulation.campaign import DECISIONS, main, simulate
-from tests.properties.simulation.counts import Counts
 from tests.properties.simulation.plans import Plan, plans
-from tests.properties.simulation.simulation import Simulation
+from tests.properties.simulation.simulator import Simulator
+from tests.properties.simulation.tally import Tally
 from tests.properties.strategies import BlockPlan, FlowPlan, TaskPlan, budget
 from tests.properties.test_guarantee import HANDLERS
 
@@ -70,7 +70,7 @@ def test_the_same_decisions_give_the_same_run(plan, decisions):
         taken.append(decisions.randrange(n))
         return taken[-1]
 
-    first = Simulation(plan, take)
+    first = Simulator(plan, take)
     first.go()
     again = simulate(plan, Decided(*taken))
 
@@ -99,7 +99,7 @@ def test_the_third_interrupt_waits_for_nothing():
 @pytest.mark.parametrize("early", [{"b": "ok"}, {"b": "raise"}, {}], ids=["early", "stuck", "nothing"])
 def test_a_setup_that_is_cut_at_any_of_its_points_is_reclaimed_or_named(early):
     """Rule 13."""
-    counts = Counts()
+    counts = Tally()
 
     for moment in range(1, 40):
         plan = one_block(
@@ -243,7 +243,7 @@ def test_a_campaign_prints_what_became_of_all_resources(capsys):
 
 
 def test_counts_tell_how_runs_ended():
-    counts = Counts()
+    counts = Tally()
 
     simulate(one_block(does={}, after=("rerun",)), Decided(), counts=counts)
 

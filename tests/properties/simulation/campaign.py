@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.properties.simulation.containers import Containers
-from tests.properties.simulation.counts import Counts
 from tests.properties.simulation.plans import Plan, plans
-from tests.properties.simulation.simulation import Simulation
+from tests.properties.simulation.simulator import Simulator
+from tests.properties.simulation.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,10 +28,10 @@ def simulate(
     decisions: random.Random,
     *,
     handlers: dict[str, Callable[..., Any]] | None = None,
-    counts: Counts | None = None,
-) -> Simulation:
+    counts: Tally | None = None,
+) -> Simulator:
     """Run a plan with the decisions of Hypothesis; what happened is shown with a counterexample."""
-    simulation = Simulation(plan, decisions.randrange, handlers=handlers, counts=counts)
+    simulation = Simulator(plan, decisions.randrange, handlers=handlers, counts=counts)
     try:
         simulation.go()
     except BaseException as error:
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("examples", type=int, help="how many flows to simulate; some are run again")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="the same again")
     options = parser.parse_args(arguments)
-    counts, begun = Counts(), time.perf_counter()
+    counts, begun = Tally(), time.perf_counter()
 
     @settings(
         max_examples=options.examples,

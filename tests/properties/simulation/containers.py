@@ -20,7 +20,7 @@ import nbflow.ledger.process_identity
 from nbflow.ledger.listing import owner_of
 from nbflow.ledger.process_identity import Kernel
 from nbflow.ledger.store import Owner
-from tests.properties.simulation.things import Wrong
+from tests.properties.simulation.model import Wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from nbflow import states
 from nbflow.engine.nodes import DONE
-from tests.properties.simulation.happenings import Happenings
+from tests.properties.simulation.trace import Trace
 
 
-class Demand(Happenings):
+class Demand(Trace):
     """Checks that a resource is set up for a task that is otherwise ready."""
 
     def _is_setup(self, node: int) -> bool:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.properties.simulation.calls import InCalls
-from tests.properties.simulation.events import AtEvents
-from tests.properties.simulation.rest import AtRest
+from tests.properties.simulation.call_invariants import CallInvariants
+from tests.properties.simulation.event_invariants import EventInvariants
+from tests.properties.simulation.idle_invariants import IdleInvariants
 
 if TYPE_CHECKING:
-    from tests.properties.simulation.machinery import Loop
-    from tests.properties.simulation.simulation import Simulation
+    from tests.properties.simulation.fakes import Loop
+    from tests.properties.simulation.simulator import Simulator
 
 
-class Episode(InCalls, AtEvents, AtRest):
+class Episode(CallInvariants, EventInvariants, IdleInvariants):
     """One run of a simulation: what is in the air, what was made, and whether the rules hold."""
 
-    def __init__(self, simulation: Simulation, loop: Loop) -> None:
+    def __init__(self, simulation: Simulator, loop: Loop) -> None:
         super().__init__(simulation, loop)
         self.tracker.reclaimer_of = self.reclaimer_of
         self.listened = loop.record.log.listen(self.on_event)

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.signals import TaskTimeoutSignal
 from nbflow.engine.attempt import TaskCancelled
-from tests.properties.simulation.simulation import Simulation
+from tests.properties.simulation.simulator import Simulator
 
 if TYPE_CHECKING:
     from tests.properties.simulation.aside import Aside
-    from tests.properties.simulation.machinery import Inbox
+    from tests.properties.simulation.fakes import Inbox
 
 SWITCHES = 8  # how seldom the other thread has its turn at a moment of this one
 
 
-class InnerSimulation(Simulation):
+class InnerSimulation(Simulator):
     """Runs a plan inside a task of another simulation, which has the clock, the user and the decisions.
 
     Args:
@@ -24,9 +24,9 @@ class InnerSimulation(Simulation):
         aside: The thread that makes the task's call; None if that is the one of the outer run.
     """
 
-    outer: Simulation
+    outer: Simulator
 
-    def __init__(self, outer: Simulation, key: str, aside: Aside | None) -> None:
+    def __init__(self, outer: Simulator, key: str, aside: Aside | None) -> None:
         super().__init__(outer.plan.inner[key], outer.choose, counts=outer.counts, outer=outer)
         self.name = key
         self.aside = aside

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import NothingToStepError
-from tests.properties.simulation.machinery import Handle
+from tests.properties.simulation.fakes import Handle
 
 if TYPE_CHECKING:
     from nbflow.engine.run import Run

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from tests.faults.account import READY_MADE, Account, Ended, lives, remove_listed, take_account
-from tests.faults.kernels import HAS_LEDGER, MODULE, WORKSHOP, MarkedScript, Stable, end, end_script
+from tests.faults.kernels import HAS_LEDGER, MODULE, WORKLOAD, MarkedScript, Stable, end, end_script
 from tests.faults.plan import CELL, GIVEN_UP, GRACEFUL, INTERRUPTS, STAYS, Plan
+from tests.faults.tally import READY_MADE, Ended, Tally, lives, remove_listed, take_tally
 from tests.faults.terminal import MarkedTerminal, leave_terminal
-from tests.faults.workshop import ROUND
+from tests.faults.workload import ROUND
 from tests.kernel.conftest import Reply
 from tests.patience import PATIENCE_S
 
@@ -63,7 +63,7 @@ class Result:
     """
 
     plan: Plan
-    account: Account = field(default_factory=Account)
+    account: Tally = field(default_factory=Tally)
     log: list[str] = field(default_factory=list)
     stderr: str = ""
     end_s: float = 0.0
@@ -130,7 +130,7 @@ class _Round:
 
     def _prepare(self) -> None:
         self.kernel.run(f"%load_ext nbflow\n{self._settings()}")
-        self.kernel.run(f"from {MODULE} import *" if self.plan.imported else WORKSHOP.read_text())
+        self.kernel.run(f"from {MODULE} import *" if self.plan.imported else WORKLOAD.read_text())
         self.kernel.run(self._imports())
         self.kernel.run(CELL.format(name=self.flow, flow=self.plan.flow))
 
@@ -263,7 +263,7 @@ class _Round:
         """Wait until everything is accounted for, or the deadline is over."""
         began = time.monotonic()
         while True:
-            account = take_account(self.kernel, self._rows(all=True), ended)
+            account = take_tally(self.kernel, self._rows(all=True), ended)
             if not account.problems or time.monotonic() - began > DEADLINE_S:
                 break
             time.sleep(0.1)
@@ -301,7 +301,7 @@ class _ScriptRound(_Round):
 
     def _begin(self) -> list[str]:
         return [
-            f"from {MODULE} import *" if self.plan.imported else WORKSHOP.read_text(),
+            f"from {MODULE} import *" if self.plan.imported else WORKLOAD.read_text(),
             "import time",
             self._settings(),
             self._imports(),

@@ -17,12 +17,12 @@ from nbflow.core.context import thread
 from nbflow.engine.attempt import perform, perform_on_worker
 from nbflow.engine.open_resources import BlockStatus, OpenResource
 from tests.properties.simulation.aside import Aside
-from tests.properties.simulation.counts import Counts
-from tests.properties.simulation.machinery import Executor, Handle, Inbox, Loop
+from tests.properties.simulation.fakes import Executor, Handle, Inbox, Loop
+from tests.properties.simulation.model import Clock, Flight, Wrong
 from tests.properties.simulation.plans import HANGING, Plan, walk
-from tests.properties.simulation.things import Clock, Flight, Wrong
+from tests.properties.simulation.tally import Tally
 from tests.properties.simulation.user import User
-from tests.properties.simulation.world import SimulatedFlow, World
+from tests.properties.simulation.user_code import SimulatedFlow, UserCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 TURNS = 3_000  # a run that needs more does not end
 
 
-class Simulation(User):
+class Simulator(User):
     """Runs a plan once (and again, if the plan says so), in one thread and its own time.
 
     Args:
@@ -57,22 +57,22 @@ class Simulation(User):
         choose: Callable[[int], int],
         *,
         handlers: dict[str, Callable[..., Any]] | None = None,
-        counts: Counts | None = None,
-        outer: Simulation | None = None,
+        counts: Tally | None = None,
+        outer: Simulator | None = None,
     ) -> None:
         self.plan = plan
         self.choose = lambda n: choose(n) if n > 1 else 0
-        self.counts = counts or Counts()
+        self.counts = counts or Tally()
         self.outer = outer
         self.inner: list[InnerSimulation] = []
         self.clock = Clock() if outer is None else outer.clock
         self.told: list[str] = [] if outer is None else outer.told
         self.wrong: list[str] = [] if outer is None else outer.wrong
-        self.simulations: dict[int, Simulation] = {} if outer is None else outer.simulations
+        self.simulations: dict[int, Simulator] = {} if outer is None else outer.simulations
         self.caught = [] if outer is None else outer.caught
         self.deeds: deque[tuple[int, str]] = deque() if outer is None else outer.deeds
         self.warned: list[str] = []
-        self.world = World(self)
+        self.world = UserCode(self)
         self.episode: Episode
         self.flight: Flight | None = None
         self.turns = 0

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.faults.account import Ended, take_account
 from tests.faults.kernels import MARK, marked
 from tests.faults.plan import CELL, ENDS, draw
-from tests.faults.workshop import TOKEN
+from tests.faults.tally import Ended, take_tally
+from tests.faults.workload import TOKEN
 
 KILLED = Ended(died_at=100.0, cut_off=True)
 SURVIVED = Ended(died_at=100.0, cut_off=False)
@@ -66,62 +66,62 @@ def ghost(tmp_path):
     ],
 )
 def test_a_resource_is_closed_once_by_the_run(ghost, said, ended, fates):
-    assert take_account(ghost.say(*said.split()), [], ended).fates == fates
+    assert take_tally(ghost.say(*said.split()), [], ended).fates == fates
 
 
 def test_a_reclaim_of_what_the_dead_kernel_had_open_is_right(ghost):
     ghost.say("making", "set-up", "cleaning").say("reclaiming", "reclaimed", at=101.0)
 
-    assert take_account(ghost, [], KILLED).fates == {"reclaimed": 1}
+    assert take_tally(ghost, [], KILLED).fates == {"reclaimed": 1}
 
 
 def test_a_reclaim_while_the_kernel_lives_is_wrong(ghost):
     ghost.say("making", "set-up").say("reclaiming", "reclaimed", at=95.0)
 
-    assert take_account(ghost, [], KILLED).fates == {"twice": 1}
+    assert take_tally(ghost, [], KILLED).fates == {"twice": 1}
 
 
 def test_a_reclaim_after_a_whole_cleanup_is_wrong_unless_the_kernel_died_that_moment(ghost):
     ghost.say("making", "set-up", "cleaned", at=97.0).say("reclaiming", "reclaimed", at=101.0)
 
-    assert take_account(ghost, [], KILLED).fates == {"twice": 1}
-    assert take_account(ghost, [], Ended(died_at=97.2, cut_off=True)).fates == {"run": 1}
-    assert take_account(ghost, [], Ended(died_at=97.2, cut_off=False)).fates == {"twice": 1}
+    assert take_tally(ghost, [], KILLED).fates == {"twice": 1}
+    assert take_tally(ghost, [], Ended(died_at=97.2, cut_off=True)).fates == {"run": 1}
+    assert take_tally(ghost, [], Ended(died_at=97.2, cut_off=False)).fates == {"twice": 1}
 
 
 def test_a_reclaim_of_what_the_run_has_given_up_is_right_although_the_kernel_lives(ghost):
     ghost.say("making", "set-up", "cleaning").say("reclaiming", "reclaimed", at=95.0)
     thrice = Ended(died_at=100.0, cut_off=False, given_up_at=94.0)
 
-    assert take_account(ghost, [], thrice).fates == {"reclaimed": 1}
+    assert take_tally(ghost, [], thrice).fates == {"reclaimed": 1}
     ghost.say("cleaned", at=91.0)
-    assert take_account(ghost, [], thrice).fates == {"twice": 1}
+    assert take_tally(ghost, [], thrice).fates == {"twice": 1}
 
 
 def test_what_cannot_be_found_must_be_listed(ghost):
     ghost.say("making", "set-up", kind="Bare")
 
-    assert take_account(ghost, [], KILLED).fates == {"left": 1}
-    assert take_account(ghost, [Row("Bare", "open")], KILLED).fates == {"listed": 1}
+    assert take_tally(ghost, [], KILLED).fates == {"left": 1}
+    assert take_tally(ghost, [Row("Bare", "open")], KILLED).fates == {"listed": 1}
 
 
 def test_what_can_be_found_is_not_done_with_by_listing_it(ghost):
     ghost.say("making", "set-up", "handle")
 
-    assert take_account(ghost, [Row("Scratch", "open", True, {})], KILLED).fates["left"] >= 1
+    assert take_tally(ghost, [Row("Scratch", "open", True, {})], KILLED).fates["left"] >= 1
 
 
 def test_listing_is_not_enough_when_the_run_could_end(ghost):
     ghost.say("making", "set-up", kind="Bare")
 
-    assert take_account(ghost, [Row("Bare", "open")], SURVIVED).fates["left"] >= 1
+    assert take_tally(ghost, [Row("Bare", "open")], SURVIVED).fates["left"] >= 1
 
 
 def test_a_folder_that_is_still_there_is_left_whatever_the_log_says(ghost):
     ghost.say("making", "set-up", "cleaning", "cleaned")
     (ghost.folder / "rooms" / "Scratch-1").mkdir()
 
-    assert take_account(ghost, [], KILLED).fates == {"left": 1}
+    assert take_tally(ghost, [], KILLED).fates == {"left": 1}
 
 
 @pytest.mark.parametrize("token", [{TOKEN: "Scratch-1"}, {}], ids=["of a resource", "of nobody"])
@@ -129,7 +129,7 @@ def test_a_process_that_is_still_there_is_left(ghost, token):
     ghost.say("making", "set-up", "cleaning", "cleaned")
     environ = {**os.environ, MARK: str(ghost.folder), **token}
     with subprocess.Popen(["sleep", "100"], env=environ) as process:
-        fates = take_account(ghost, [], KILLED).fates
+        fates = take_tally(ghost, [], KILLED).fates
         process.kill()
 
     assert fates["left"] == 1
@@ -138,7 +138,7 @@ def test_a_process_that_is_still_there_is_left(ghost, token):
 def test_a_row_that_nobody_has_closed_is_left(ghost):
     row = Row("Scratch", "closing", True, {"path": "x"})
 
-    assert take_account(ghost, [row], KILLED).fates == {"left": 1}
+    assert take_tally(ghost, [row], KILLED).fates == {"left": 1}
 
 
 @pytest.mark.parametrize("end", ENDS)

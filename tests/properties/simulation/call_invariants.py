@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.compiled_graph import ORDINARY
-from tests.properties.simulation.happenings import Happenings
-from tests.properties.simulation.keeper import HAS_TRACKER
-from tests.properties.simulation.things import Resource
+from tests.properties.simulation.model import Resource
+from tests.properties.simulation.trace import Trace
+from tests.properties.simulation.tracker import HAS_TRACKER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class InCalls(Happenings):
+class CallInvariants(Trace):
     """Checks what a task gets, what a setup may count on, and what a cleanup is told."""
 
     def _row(self, key: str, index: int) -> str | None:

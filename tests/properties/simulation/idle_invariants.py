@@ -9,10 +9,10 @@ from nbflow.engine.compiled_graph import CLEANUP
 from nbflow.engine.open_resources import BlockStatus
 from nbflow.engine.run_loop import HURRIED_S
 from nbflow.errors import InternalError
-from tests.properties.simulation.happenings import Happenings
-from tests.properties.simulation.keeper import HAS_TRACKER
+from tests.properties.simulation.model import Attempt, Resource, Wrong
 from tests.properties.simulation.plans import walk
-from tests.properties.simulation.things import Attempt, Resource, Wrong
+from tests.properties.simulation.trace import Trace
+from tests.properties.simulation.tracker import HAS_TRACKER
 from tests.properties.strategies import (
     BlockPlan,
 )
@@ -25,7 +25,7 @@ BUGS = (AssertionError, AttributeError, IndexError, InternalError, KeyError, Nam
 """What no plan raises."""
 
 
-class AtRest(Happenings):
+class IdleInvariants(Trace):
     """Checks a run that waits, one that says it is over, and one whose last thread has let go."""
 
     def check_rest(self) -> None:

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 from nbflow import Task, states
 from nbflow.engine.nodes import DONE
 from nbflow.engine.open_resources import BlockStatus
-from tests.properties.simulation.things import Attempt, Flight, Resource, Timer, Wrong
+from tests.properties.simulation.model import Attempt, Flight, Resource, Timer, Wrong
 
 if TYPE_CHECKING:
     from nbflow.engine.attempt import Call
     from nbflow.engine.open_resources import OpenResource
     from nbflow.engine.run import Run
-    from tests.properties.simulation.machinery import Loop, Session
-    from tests.properties.simulation.simulation import Simulation
+    from tests.properties.simulation.fakes import Loop, Session
+    from tests.properties.simulation.simulator import Simulator
 
 
-class Happenings:
+class Trace:
     """One run of a simulation: what is in the air, and what was made."""
 
-    def __init__(self, simulation: Simulation, loop: Loop) -> None:
+    def __init__(self, simulation: Simulator, loop: Loop) -> None:
         self.simulation = simulation
         self.loop = loop
         self.tracker = loop.noted

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nbflow.engine.resource_tracker import ClaimAnswer
 from nbflow.engine.run_loop import RunLoop
-from tests.properties.simulation.things import Wrong
+from tests.properties.simulation.model import Wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HAS_TRACKER = "tracker" in inspect.signature(RunLoop).parameters
 
 
-class Keeper:
+class Tracker:
     """Notes what the loop tells of each resource, and that it tells it in order (rule 10)."""
 
     MAY_FOLLOW = {

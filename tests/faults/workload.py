@@ -1,7 +1,7 @@
 """What a round of the campaign works with: managers of real folders and processes, and tasks that use them.
 
 Its text is executed as a cell, so that the classes travel to the reaper by value, and it is put next to the kernel as
-the module `campaign_workshop`, so that they travel by their name. Every step is a line of a log outside: what is left
+the module `campaign_workload`, so that they travel by their name. Every step is a line of a log outside: what is left
 can be told by the tokens in it. It needs nothing of the tests.
 """
 

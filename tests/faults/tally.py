@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from tests.faults.workshop import TOKEN
+from tests.faults.workload import TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -107,7 +107,7 @@ class Ended:
 
 
 @dataclass
-class Account:
+class Tally:
     """What became of the resources.
 
     Attributes:
@@ -128,7 +128,7 @@ class Account:
             self.problems.append(f"{fate.upper()}: {what}")
 
 
-def take_account(kernel: Marked, rows: Sequence[Any], ended: Ended) -> Account:
+def take_tally(kernel: Marked, rows: Sequence[Any], ended: Ended) -> Tally:
     """Account for everything that a round has made.
 
     Args:
@@ -136,7 +136,7 @@ def take_account(kernel: Marked, rows: Sequence[Any], ended: Ended) -> Account:
         rows: All rows that the ledger has of the round's flow.
         ended: How it ended.
     """
-    account = Account()
+    account = Tally()
     ready, rows = _ready_made(rows), [row for row in rows if row.until is None]
     processes = {process.pid: _token_of(process) for process in kernel.left()}
     listed = Counter(row.manager for row in rows)
@@ -242,7 +242,7 @@ def _left_in(folder: Path) -> list[Path]:
     return paths
 
 
-def _account_for_rows(account: Account, rows: Sequence[Any], ended: Ended) -> None:
+def _account_for_rows(account: Tally, rows: Sequence[Any], ended: Ended) -> None:
     """No row may be open that somebody could have closed."""
     for row in rows:
         could_reclaim = row.is_reclaimable and row.handle is not None

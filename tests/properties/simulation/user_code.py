@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from nbflow.core.resource import ResourceManager
     from nbflow.engine.attempt import Call
-    from tests.properties.simulation.simulation import Simulation
-    from tests.properties.simulation.things import Resource
+    from tests.properties.simulation.model import Resource
+    from tests.properties.simulation.simulator import Simulator
 
 
 def _never(upstream: Any) -> bool:
@@ -36,10 +36,10 @@ def _broken(upstream: Any) -> bool:
 KEEPING = {"all_successful": triggers.all_successful, "never": _never, "broken": _broken}
 
 
-class World:
+class UserCode:
     """What the tasks and managers of a plan do when they are called."""
 
-    def __init__(self, simulation: Simulation) -> None:
+    def __init__(self, simulation: Simulator) -> None:
         self.simulation = simulation
         self.does = simulation.plan.flow.does
         self.calls: Counter[str] = Counter()
@@ -86,7 +86,7 @@ class World:
 class Step(Task):
     """A task of a plan."""
 
-    def __init__(self, world: World, key: str, **kwargs: Any) -> None:
+    def __init__(self, world: UserCode, key: str, **kwargs: Any) -> None:
         self.world = world
         self.key = key
         super().__init__(name=key, **kwargs)
@@ -101,7 +101,7 @@ class Step(Task):
 
 
 def manager_of(
-    simulation: Simulation, plan: BlockPlan, handlers: dict[str, Callable[..., Any]]
+    simulation: Simulator, plan: BlockPlan, handlers: dict[str, Callable[..., Any]]
 ) -> ResourceManager:
     """Return a manager that does what the plan says, and tells the simulation what it did."""
     world, options = simulation.world, simulation.plan
@@ -186,7 +186,7 @@ def manager_of(
 class SimulatedFlow(Built):
     """The flow of a plan, with the simulation's tasks and managers in it."""
 
-    def __init__(self, simulation: Simulation, handlers: dict[str, Callable[..., Any]]) -> None:
+    def __init__(self, simulation: Simulator, handlers: dict[str, Callable[..., Any]]) -> None:
         self.simulation = simulation
         self.tasks: dict[str, Task] = {}
         self.blocks: dict[str, Any] = {}

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from nbflow import states
 from nbflow.engine.compiled_graph import CLEANUP, INIT, ORDINARY, SETUP
 from tests.properties.simulation.demand import Demand
-from tests.properties.simulation.things import Wrong
+from tests.properties.simulation.model import Wrong
 
 if TYPE_CHECKING:
     from nbflow.engine.events import Event
 
 
-class AtEvents(Demand):
+class EventInvariants(Demand):
     """Checks what starts, and what begins to be cleaned up, against the rules."""
 
     def on_event(self, event: Event) -> None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from nbflow.engine.run import Run
 from nbflow.engine.run_loop import RunLoop
 from tests.properties.simulation.episode import Episode
-from tests.properties.simulation.keeper import HAS_TRACKER, Keeper
+from tests.properties.simulation.model import Flight
 from tests.properties.simulation.plans import HANGING
-from tests.properties.simulation.things import Flight
+from tests.properties.simulation.tracker import HAS_TRACKER, Tracker
 
 if TYPE_CHECKING:
     from nbflow.engine.attempt import Call
-    from tests.properties.simulation.simulation import Simulation
+    from tests.properties.simulation.simulator import Simulator
 
 MOMENTS = 20_000
 
@@ -23,7 +23,7 @@ MOMENTS = 20_000
 class Inbox:
     """The queue of the loop; to wait for a message is to let the simulation go on."""
 
-    def __init__(self, simulation: Simulation) -> None:
+    def __init__(self, simulation: Simulator) -> None:
         self._simulation = simulation
         self._messages: deque[Any] = deque()
 
@@ -55,7 +55,7 @@ class Inbox:
 class Executor:
     """Hands calls to nobody: they stay in the air until the simulation ends them."""
 
-    def __init__(self, simulation: Simulation, *, capacity: int, serial: bool) -> None:
+    def __init__(self, simulation: Simulator, *, capacity: int, serial: bool) -> None:
         self._simulation = simulation
         self.capacity = capacity
         self.serial = serial
@@ -65,7 +65,7 @@ class Executor:
 
 
 class Session:
-    def __init__(self, simulation: Simulation, report: Any, executor: Executor) -> None:
+    def __init__(self, simulation: Simulator, report: Any, executor: Executor) -> None:
         self._simulation = simulation
         self._executor = executor
         self.report = report
@@ -100,10 +100,10 @@ class Session:
 class Loop(RunLoop):
     """The run loop, whose few real timers are replaced as well."""
 
-    def __init__(self, simulation: Simulation, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, simulation: Simulator, *args: Any, **kwargs: Any) -> None:
         self.simulation = simulation
         kwargs.pop("tracker", None)
-        self.noted = Keeper()
+        self.noted = Tracker()
         more = {"tracker": self.noted} if HAS_TRACKER else {}
         super().__init__(*args, inbox=Inbox(simulation), clock=simulation.clock, **more, **kwargs)
         self.episode = simulation.episode = Episode(simulation, self)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Counts:
+class Tally:
     """What became of the resources of all simulated runs."""
 
     runs: int = 0
