@@ -27,6 +27,15 @@ MAGIC = b"%s%d\n" % (NAME, FORMAT)
 MOST_INLINE = 1 << 16
 LEAST_BUFFER = 1 << 16  # a smaller one stays inside the pickle
 _LARGEST_AT_ONCE = 1 << 24
+# Classes that values may hold by module and name, and what they were called when nbflow 0.1.0 kept them.
+FORMER_NAMES = {
+    ("nbflow.core.outcome", "BlockOutcome"): ("nbflow.core.block_outcome", "BlockOutcome"),
+    ("nbflow.core.watched", "WatchedSet"): ("nbflow.core.observed_set", "ObservedSet"),
+    ("nbflow.core.missing", "MissingTask"): ("nbflow.core.placeholder_task", "PlaceholderTask"),
+    ("nbflow.engine.handle", "Run"): ("nbflow.engine.run", "Run"),
+    ("nbflow.notebook.cellfunction", "CellFunction"): ("nbflow.notebook.cell_function", "CellFunction"),
+    ("nbflow.store.past", "StoredRun"): ("nbflow.store.stored_run", "StoredRun"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +192,11 @@ def is_whole(file: BinaryIO, size: int, digest: Any, expected: str) -> bool:
     return bool(digest.hexdigest() == expected)
 
 
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        return super().find_class(*FORMER_NAMES.get((module, name), (module, name)))
+
+
 def unpickle(file: BinaryIO, size: int, buffers: list[int]) -> Any:
     """Unpickle what begins where the file is now. Whatever users' classes raise gets out."""
     start = file.tell()
@@ -195,7 +209,7 @@ def unpickle(file: BinaryIO, size: int, buffers: list[int]) -> Any:
             found.append(data := bytearray(count))
             file.readinto(data)  # type: ignore[attr-defined]
     file.seek(start)
-    return pickle.load(file, buffers=found)
+    return _Unpickler(file, buffers=found).load()
 
 
 def shortly(error: BaseException) -> str:
