@@ -40,7 +40,7 @@ def _status(name: str) -> int:
 def peak_of(run: Callable[[], Any]) -> int:
     """Return what the process held at its peak while this ran, above what it held before."""
     before = memory_now()
-    _CLEAR.write_text("5")  # the peak begins anew
+    _CLEAR.write_text("5")  # the peak begins again
     kept = run()
     found = _status("VmHWM") - before
     del kept

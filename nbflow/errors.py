@@ -10,7 +10,7 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     ├── CycleError (ValueError)                tasks that wait for each other in a circle
     ├── StrayEdgeError (ValueError)            an edge from or to a task outside the flow
     ├── ReferenceTaskError (ValueError)        a reference task outside the flow
-    ├── EdgeError (ValueError)                 an edge that can not exist
+    ├── EdgeError (ValueError)                 an edge that cannot exist
     │   ├── EdgeKeyError                       its key is no argument name
     │   ├── SelfEdgeError                      it leads back to its own task
     │   ├── ParameterUpstreamError             it leads to a parameter
@@ -23,7 +23,7 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     ├── CaseValueError (TypeError)             a case whose value is a task
     ├── MergeSkipError (ValueError)            a merge that would be skipped with its branches
     ├── ManagerError (TypeError)               a resource manager without `cleanup`
-    │   └── CleanupSignatureError (ValueError) its `cleanup` can not be called with what it will get
+    │   └── CleanupSignatureError (ValueError) its `cleanup` cannot be called with what it will get
     ├── BlockFailedError (RuntimeError)        what a generator manager is told when tasks failed without an error
     ├── BlockCancelledError (RuntimeError)     what it is told when they were cancelled
     ├── NestedInItselfError (ValueError)       an argument, with tasks in it, that contains itself
@@ -31,32 +31,32 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     ├── OptionTypeError (TypeError)            an option of the wrong type
     ├── TaskAttributeError (AttributeError)    an attribute that a task does not have
     ├── NotIterableError (TypeError)           iterating a task of unknown length, mapping a scalar
-    ├── RunSignatureError (ValueError)         a `run` whose arguments can not be bound by name
+    ├── RunSignatureError (ValueError)         a `run` whose arguments cannot be bound by name
     ├── PositionalOnlyError (TypeError)        a `run` with positional-only arguments
     ├── ResourceScopeError (ValueError)        a task outside of a block takes its resource
     ├── ForeignTaskError (ValueError)          a notebook cell uses a task of another flow
     ├── DanglingTaskError (ValueError)         a notebook cell uses a task that no cell makes any more
     ├── ParameterError (ValueError)            parameters of a run that do not fit the flow
     ├── RunInsideFlowError (RuntimeError)      a flow run inside of its own `with`
-    ├── RunOptionError (ValueError)            an option that a run can not have
+    ├── RunOptionError (ValueError)            an option that a run cannot have
     ├── UnexpectedArgumentError (TypeError)    an argument that is neither an option nor a parameter
     ├── ExecutorError (ValueError)             an executor that does not exist
     ├── UnknownFlowError (KeyError)            a name that no flow has
     ├── NothingToStepError (RuntimeError)      a step on a run that is over
     ├── ChangedInputError (RuntimeError)       a further attempt whose input an earlier one has changed
     ├── ValueReleasedError (LookupError)       a value that is no longer in memory
-    ├── NotHeldError (RuntimeError)            a retry of a task at which the run does not stand still
+    ├── NotHeldError (RuntimeError)            a retry of a task at which the run is not paused
     ├── RetryError (TypeError)                 a new definition that does not take the task's inputs
     ├── SetResultError (RuntimeError)          a value set for a task that runs, or whose value is in use
     ├── BreakpointError (ValueError)           a breakpoint that is not possible
     ├── CleanupRunningError (TimeoutError)     a cleanup while another one of the resource still runs
     ├── RunNotFinishedError (RuntimeError)     something that only a run that is over can do
-    ├── RerunError (ValueError)                a rerun of something that can not be rerun
+    ├── RerunError (ValueError)                a rerun of something that cannot be rerun
     │   └── NothingToRerunError                nothing failed, or nothing is stale
     ├── RunFailedError (RuntimeError)          a run that failed without an error that can be shown
-    ├── RenderError (RuntimeError)             a drawing that can not be made here
+    ├── RenderError (RuntimeError)             a drawing that cannot be made here
     ├── LedgerError (RuntimeError)             something about the record of open resources
-    │   ├── LedgerUnavailableError             it can not be opened, read or written
+    │   ├── LedgerUnavailableError             it cannot be opened, read or written
     │   │   ├── LockedLedgerError              another process holds it for too long
     │   │   ├── NewerLedgerError               it was written by a newer nbflow
     │   │   └── DamagedLedgerError             it is no ledger any more
@@ -65,15 +65,15 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     │   ├── ForeignResourceError               a resource of another host or user
     │   ├── NotReclaimableError                a resource that only its own kernel could clean up
     │   ├── ReclaimError                       a cleanup or reclaim that failed
-    │   └── ReaperError                        the reaper can not be had, or does not answer
+    │   └── ReaperError                        the reaper cannot be had, or does not answer
     ├── StoreError (RuntimeError)              something about the results kept on disk
-    │   ├── StoreUnavailableError              a file of them can not be read or written
+    │   ├── StoreUnavailableError              a file of them cannot be read or written
     │   │   ├── NewerStoreError                it was written by a newer nbflow
     │   │   ├── DamagedStoreError              it is not what was written
     │   │   └── UntrustedStoreError            somebody else owns it or may write to it
     │   ├── NothingStoredError                 there is no run to go on from
     │   ├── StoredRunInUseError                it is still going in another process
-    │   ├── NotKeptError                       a result was not kept, or can not be read here
+    │   ├── NotKeptError                       a result was not kept, or cannot be read here
     │   └── StaleStoreError                    code or parameters have changed since
     ├── CannotCopyError (TypeError)            a value of which no copy can be taken
     └── InternalError (RuntimeError)           a bug of nbflow
@@ -170,11 +170,11 @@ class ReferenceTaskError(NbflowError, ValueError):
 
 
 class EdgeError(NbflowError, ValueError):
-    """An edge that can not exist."""
+    """An edge that cannot exist."""
 
 
 class EdgeKeyError(EdgeError):
-    """The key of an edge can not be the name of an argument."""
+    """The key of an edge cannot be the name of an argument."""
 
     def __init__(self, key: object) -> None:
         super().__init__(key)
@@ -279,7 +279,7 @@ class NoFlowError(NbflowError, ValueError):
 
 
 class ApplyMapError(NbflowError, TypeError):
-    """`apply_map` was given something that can not be mapped over."""
+    """`apply_map` was given something that cannot be mapped over."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
@@ -328,7 +328,7 @@ class MergeSkipError(NbflowError, ValueError):
 
 
 class ManagerError(NbflowError, TypeError):
-    """A resource manager can not clean up, or breaks the protocol of what it is made of."""
+    """A resource manager cannot clean up, or breaks the protocol of what it is made of."""
 
     def __init__(self, name: str, reason: str = "") -> None:
         super().__init__(name, reason)
@@ -344,7 +344,7 @@ class ManagerError(NbflowError, TypeError):
 
 
 class CleanupSignatureError(ManagerError, ValueError):
-    """The `cleanup` of a resource manager can not be called with what it will get, so nothing is set up with it."""
+    """The `cleanup` of a resource manager cannot be called with what it will get, so nothing is set up with it."""
 
 
 class BlockFailedError(NbflowError, RuntimeError):
@@ -408,7 +408,7 @@ class NotIterableError(NbflowError, TypeError):
 
 
 class RunSignatureError(NbflowError, ValueError):
-    """The arguments of a `run` can not be bound by name."""
+    """The arguments of a `run` cannot be bound by name."""
 
 
 class PositionalOnlyError(NbflowError, TypeError):
@@ -547,7 +547,7 @@ class NothingToStepError(NbflowError, RuntimeError):
 
 
 class NotHeldError(NbflowError, RuntimeError):
-    """A command is for a task at which the run stands still, and it does not."""
+    """A command is for a task at which the run is paused, and it is not."""
 
     def __init__(self, task: str, state: str) -> None:
         super().__init__(task, state)
@@ -605,7 +605,7 @@ class ValueReleasedError(NbflowError, LookupError):
 
 
 class SetResultError(NbflowError, RuntimeError):
-    """A task's value can not be set, or the task not be left out, as the run stands now."""
+    """A task's value cannot be set, or the task not be left out, as the run stands now."""
 
     def __init__(self, task: str, reason: str) -> None:
         super().__init__(task, reason)
@@ -679,7 +679,7 @@ class RunFailedError(NbflowError, RuntimeError):
 
 
 class RenderError(NbflowError, RuntimeError):
-    """A drawing can not be made here: no layout engine was found, or it failed."""
+    """A drawing cannot be made here: no layout engine was found, or it failed."""
 
 
 class CannotCopyError(NbflowError, TypeError):
@@ -721,7 +721,7 @@ class LedgerError(NbflowError, RuntimeError):
 
 
 class LedgerUnavailableError(LedgerError):
-    """The ledger can not be opened, read or written.
+    """The ledger cannot be opened, read or written.
 
     Attributes:
         path: The file.
@@ -841,7 +841,7 @@ class ReclaimError(LedgerError):
 
 
 class ReaperError(LedgerError):
-    """The reaper can not be started, or does not answer."""
+    """The reaper cannot be started, or does not answer."""
 
 
 # -- the results kept on disk ---------------------------------------------------------------------------------
@@ -852,7 +852,7 @@ class StoreError(NbflowError, RuntimeError):
 
 
 class StoreUnavailableError(StoreError):
-    """A file or folder of a store can not be read or written.
+    """A file or folder of a store cannot be read or written.
 
     Attributes:
         path: The file or folder.
@@ -927,7 +927,7 @@ class StoredRunInUseError(StoreError):
 
 
 class NotKeptError(StoreError):
-    """A result that is asked for was not kept, or can not be read here.
+    """A result that is asked for was not kept, or cannot be read here.
 
     Attributes:
         task: The slug of its task.

@@ -281,9 +281,9 @@ class Flow(Graph):
 
         Args:
             parameters: Values of parameters by name; keywords of the same names do as well, see `run`.
-            paused: Whether to stand still before the first task, to be stepped through.
-            hold_on_failure: Whether to stand still where a task fails, with the resources open: see `Run.retry`.
-            hold_limit_s: After how many seconds of standing still the run is cancelled; None: never.
+            paused: Whether to pause before the first task, to be stepped through.
+            hold_on_failure: Whether to pause where a task fails, with the resources open: see `Run.retry`.
+            hold_limit_s: After how many seconds of being paused the run is cancelled; None: never.
             **kwargs: As for `run`.
 
         Raises:
@@ -548,7 +548,7 @@ class Flow(Graph):
     ) -> Any:
         """Go on from the newest run in the flow's store, as a new run: in another kernel than that one's, say.
 
-        Tasks are matched by slug. What ended well is taken over, the rest runs, and resources are set up anew where
+        Tasks are matched by slug. What ended well is taken over, the rest runs, and resources are set up again where
         something inside their block runs. The new run has the parameters of the stored one unless others are given.
         A stored run of this kernel that still goes on is cancelled and cleaned up first.
 

@@ -33,7 +33,7 @@ def content_of_name(value: Any, *, by_identity: bool = True) -> Content:
     Args:
         value: The value.
         by_identity: Whether it counts which object it is where its contents cannot be known. It does not in another
-            process, nor of what a class has in its body, which is made anew whenever its cell is executed.
+            process, nor of what a class has in its body, which is made again whenever its cell is executed.
     """
     known = known_fingerprint(value, _MOST_BYTES)
     if known is None:

@@ -29,7 +29,7 @@ class Edge:
         flow: Where tasks are put that a conversion makes.
 
     Raises:
-        EdgeKeyError: If the key can not be the name of an argument.
+        EdgeKeyError: If the key cannot be the name of an argument.
         SelfEdgeError: If both are the same task or constant.
     """
 

@@ -27,8 +27,8 @@ class FunctionTask(Task):
         **kwargs: Options of the task.
 
     Raises:
-        OptionTypeError: If `fn` can not be called.
-        RunSignatureError: If its arguments can not be bound by name.
+        OptionTypeError: If `fn` cannot be called.
+        RunSignatureError: If its arguments cannot be bound by name.
     """
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, **kwargs: Any) -> None:

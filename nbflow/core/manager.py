@@ -39,7 +39,7 @@ def check_manager(manager: object, name: str) -> None:
 
     Raises:
         ManagerError: If it has no callable `cleanup`.
-        CleanupSignatureError: If that can not be called with what it will get.
+        CleanupSignatureError: If that cannot be called with what it will get.
     """
     cleanup = getattr(manager, "cleanup", None)
     if not callable(cleanup):

@@ -13,7 +13,7 @@ __all__ = ["PlaceholderTask"]
 
 
 class PlaceholderTask(Task):
-    """Keeps the place of a task that has gone, so that a flow can be drawn and mended; such a flow does not run.
+    """Keeps the place of a task that has gone, so that a flow can be drawn and fixed; such a flow does not run.
 
     Args:
         name: What the task was called where it was used.

@@ -143,7 +143,7 @@ class ResourceManager:
 
         Raises:
             NoFlowError: If no flow is given and none is being built.
-            ManagerError: If the manager is a class without `cleanup`, or with one that can not be called with the
+            ManagerError: If the manager is a class without `cleanup`, or with one that cannot be called with the
                 resource (`CleanupSignatureError`).
         """
         maker = maker_of(self.resource_class)

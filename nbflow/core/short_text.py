@@ -16,7 +16,7 @@ _LONGEST = 80
 
 
 def short_text(value: Any, convert: Callable[[Any], str] = repr, longest: int = _LONGEST) -> str:
-    """Return the text of a value, cut where it is long; its type where the text can not be had.
+    """Return the text of a value, cut where it is long; its type where the text cannot be had.
 
     Args:
         value: Any value.

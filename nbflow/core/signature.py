@@ -86,10 +86,10 @@ class RunSignature:
 
 
 def of_function(function: Callable[..., Any]) -> RunSignature:
-    """Return the signature of a function that becomes a task, refusing what can not be one.
+    """Return the signature of a function that becomes a task, refusing what cannot be one.
 
     Raises:
-        RunSignatureError: If it can not be inspected, has `*args`, or an argument with a reserved name.
+        RunSignatureError: If it cannot be inspected, has `*args`, or an argument with a reserved name.
         PositionalOnlyError: If it has positional-only arguments.
     """
     name = getattr(function, "__name__", type(function).__name__)
@@ -101,7 +101,7 @@ def of_method(cls: type, run: Any) -> RunSignature:
     """Return the signature of a `run` found in the body of the class `cls`, without its `self`.
 
     Raises:
-        RunSignatureError: If it can not be inspected, has `*args`, or an argument with a reserved name.
+        RunSignatureError: If it cannot be inspected, has `*args`, or an argument with a reserved name.
         PositionalOnlyError: If it has positional-only arguments beside `self`.
     """
     name = f"{cls.__qualname__}.run"
@@ -118,7 +118,7 @@ def of_instance(run: Callable[..., Any]) -> RunSignature:
     """Return the signature of a `run` that was set on a task after its definition.
 
     Raises:
-        RunSignatureError: If its arguments can not be given by name.
+        RunSignatureError: If its arguments cannot be given by name.
     """
     found = inspect.signature(run)
     return RunSignature(callable_by_name(getattr(run, "__name__", "run"), run, found), found)
@@ -153,7 +153,7 @@ def _checked(name: str, function: Callable[..., Any], has_self: bool = False) ->
 
 
 def resolved(annotation: Any, function: Callable[..., Any]) -> Any:
-    """Return an annotation of `function`, evaluated if it is text; text that can not be evaluated stays text."""
+    """Return an annotation of `function`, evaluated if it is text; text that cannot be evaluated stays text."""
     if not isinstance(annotation, str):
         return annotation
     try:

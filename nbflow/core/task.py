@@ -92,7 +92,7 @@ class Task(Expression):
             `"{x}-{map_index}"`, or a function of context, parameters and inputs, which gets as many as it takes.
         nout: The number of results, so that it can be unpacked; by default read from the return annotation.
         max_concurrent: How many of its children may run at once when it is mapped; by default no limit of its own.
-        portable: Whether its value outlives the resource of the block it is in: a rerun that sets the resource up anew
+        portable: Whether its value outlives the resource of the block it is in: a rerun that sets the resource up again
             then need not run the task again.
         inputs: What becomes of inputs that the task may change in place: None, the default, hands them over and sees to
             it that a changed value is not used again (docs/reruns.md); "copy" gives each call copies of its own;

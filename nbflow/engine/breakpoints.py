@@ -1,4 +1,4 @@
-"""Where a run stands still with its resources open, and what is then done about the task it stands at.
+"""Where a run is paused with its resources open, and what is then done about the task it stands at.
 
 All of it happens on the run's thread; `Run` posts the commands. A held task keeps its block open, since the scheduler
 does not count it as ended (rule 3), and a cancel takes all holds away.
@@ -27,7 +27,7 @@ EDITED, PINNED = "edited", "pinned"
 
 
 class Breakpoint(NamedTuple):
-    """Where to stand still: before or after a task, always or if `when` is true of its inputs."""
+    """Where to pause: before or after a task, always or if `when` is true of its inputs."""
 
     place: str
     when: Callable[..., object] | None
@@ -51,12 +51,12 @@ def why_no_value(state: State) -> str:
 
 
 class Breakpoints:
-    """The breakpoints of a run, and the tasks at which it stands still.
+    """The breakpoints of a run, and the tasks at which it is paused.
 
     Attributes:
-        on_failure: Whether to stand still when a task fails.
-        limit_s: After how many seconds of standing still the run is cancelled; None for never.
-        at: The nodes at which the run stands still, and why.
+        on_failure: Whether to pause when a task fails.
+        limit_s: After how many seconds of being paused the run is cancelled; None for never.
+        at: The nodes at which the run is paused, and why.
     """
 
     def __init__(self, loop: RunLoop) -> None:
@@ -67,7 +67,7 @@ class Breakpoints:
         self._breakpoints: dict[int, list[Breakpoint]] = {}
         self._passed: set[int] = set()
 
-    # -- where it stands still --------------------------------------------------------------------------------
+    # -- where it is paused --------------------------------------------------------------------------------
 
     def break_at(self, number: int, breakpoint: Breakpoint) -> None:
         """Stand still at a task from now on."""
@@ -79,7 +79,7 @@ class Breakpoints:
         self._breakpoints.pop(number, None)
 
     def may_stand_at(self, number: int) -> bool:
-        """Whether the run may stand still at a task that has been called, so that it can be called again."""
+        """Whether the run may be paused at a task that has been called, so that it can be called again."""
         return self.on_failure or number in self._breakpoints
 
     def stops_before(self, node: int, number: int, inputs: dict[str, Any]) -> bool:
@@ -116,7 +116,7 @@ class Breakpoints:
         task = self._loop.graph.tasks[number]
         values = self._loop.task_runner.values(node, task)
         found, error = self._loop.ask(values, when, **_asked_for(when, inputs))
-        if error is not None:  # it stands still, so that the condition can be looked at
+        if error is not None:  # it is paused, so that the condition can be looked at
             self._loop.record.note(f"the breakpoint at {task.name!r} raised {error_text(error)}", task)
             return True
         return bool(found)
@@ -139,7 +139,7 @@ class Breakpoints:
     # -- going on ---------------------------------------------------------------------------------------------
 
     def let_go(self, node: int) -> bool:
-        """Go on from a node as it is, a failure included; False if the run does not stand still there."""
+        """Go on from a node as it is, a failure included; False if the run is not paused there."""
         why = self.at.pop(node, None)
         if why is None:
             return False
@@ -151,17 +151,17 @@ class Breakpoints:
         return True
 
     def let_all_go(self) -> None:
-        """Go on from wherever the run stands still."""
+        """Go on from wherever the run is paused."""
         for node in tuple(self.at):
             self.let_go(node)
 
-    # -- mending ----------------------------------------------------------------------------------------------
+    # -- fixing ----------------------------------------------------------------------------------------------
 
     def retry(self, node: int) -> None:
         """Run a held task again, with the newest definition of its function, and stand still again.
 
         Raises:
-            NotHeldError: If the run does not stand still at it.
+            NotHeldError: If the run is not paused at it.
             RetryError: If its newest definition does not take the task's inputs.
             ChangedInputError: If the last attempt has changed an input of which there is no copy.
         """
@@ -223,10 +223,10 @@ class Breakpoints:
             self.at.pop(node, None)
             schedule.ended(node, verdict)
 
-    # -- standing still ---------------------------------------------------------------------------------------
+    # -- paused ---------------------------------------------------------------------------------------
 
     def state(self) -> State:
-        """Return the state of the run that stands still: it says at what, and what it holds open."""
+        """Return the state of the run that is paused: it says at what, and what it holds open."""
         at = f" ({self.names()})" if self.at else ""
         held = ", ".join(held.name for held in self._loop.record.open_resources.owing())
         return Paused(f"The run stands still{at}{f'; open: {held}' if held else ''}.")

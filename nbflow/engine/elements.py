@@ -17,7 +17,7 @@ def is_iterator(value: object) -> bool:
 
 
 def is_mappable(value: object) -> bool:
-    """Tell whether a value can be asked for its elements one by one; sets, which have no order, can not."""
+    """Tell whether a value can be asked for its elements one by one; sets, which have no order, cannot."""
     return hasattr(value, "__getitem__") or is_iterator(value)
 
 

@@ -53,7 +53,7 @@ class TaskFiles:
     Attributes:
         inputs: What it read and had not written itself before, as it was when the task ended.
         outputs: What it wrote, as it was then; `GONE` for a file of others that it removed.
-        made: Those of the outputs whose former content was of no account: it was written anew.
+        made: Those of the outputs whose former content was of no account: it was written again.
     """
 
     inputs: dict[str, FileState]

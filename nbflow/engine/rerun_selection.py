@@ -334,7 +334,7 @@ class RerunSelection:
             self._renew(shape, why)
 
     def _renew(self, shape: int, why: str) -> None:
-        """Set a block's resource up anew."""
+        """Set a block's resource up again."""
         if shape in self.opens:
             return
         graph = self._graph

@@ -130,7 +130,7 @@ class Run:
 
     @property
     def state(self) -> State:
-        """The state of the run, from Running (Paused when it stands still) to the final one."""
+        """The state of the run, from Running (Paused when it is paused) to the final one."""
         return self._record.state
 
     @property
@@ -193,7 +193,7 @@ class Run:
 
     @property
     def is_paused(self) -> bool:
-        """Whether the run stands still, with its resources open."""
+        """Whether the run is paused, with its resources open."""
         return isinstance(self.state, Paused) and not self.is_finished
 
     @property
@@ -275,7 +275,7 @@ class Run:
     # -- commands ---------------------------------------------------------------------------------------------
 
     def step(self, *, into: bool = False) -> State:
-        """Run the next task, stand still again, and return its state.
+        """Run the next task, pause again, and return its state.
 
         Args:
             into: Whether to stop at each child of a mapped task; otherwise a whole map counts as one.
@@ -340,11 +340,11 @@ class Run:
         else:
             self._loop.post(self._loop.release, self._node(task))
 
-    # -- held: looking and mending -----------------------------------------------------------------------------
+    # -- held: looking and fixing -----------------------------------------------------------------------------
 
     @property
     def hold_on_failure(self) -> bool:
-        """Whether the run stands still when a task fails, with its resources open; may be set at any time."""
+        """Whether the run is paused when a task fails, with its resources open; may be set at any time."""
         return self._loop.breakpoints.on_failure
 
     @hold_on_failure.setter
@@ -353,7 +353,7 @@ class Run:
 
     @property
     def hold_limit_s(self) -> float | None:
-        """After how many seconds of standing still the run is cancelled and cleaned up; None: never."""
+        """After how many seconds of being paused the run is cancelled and cleaned up; None: never."""
         return self._loop.breakpoints.limit_s
 
     @hold_limit_s.setter
@@ -361,11 +361,11 @@ class Run:
         if value is not None and value <= 0:
             raise OptionError(f"hold_limit_s is {value!r}; give seconds above 0, or None for no limit")
         self._loop.breakpoints.limit_s = value
-        self._loop.post(self._loop.limit_hold)  # it may stand still already
+        self._loop.post(self._loop.limit_hold)  # it may be paused already
 
     @property
     def held(self) -> list[Task]:
-        """The tasks at which the run stands still: failed, or at a breakpoint."""
+        """The tasks at which the run is paused: failed, or at a breakpoint."""
         schedule = self._loop.schedule
         nodes = tuple(self._loop.breakpoints.at)
         return list(dict.fromkeys(self.graph.tasks[schedule.task_of[node]] for node in nodes))
@@ -378,8 +378,8 @@ class Run:
         Args:
             task: A task of this run; of a mapped one each child is looked at.
             when: Only where this is true of the task's inputs: a function whose parameters are named like
-                arguments of the task. If it raises, the run stands still and a note says so.
-            after: Whether to stand still after it.
+                arguments of the task. If it raises, the run is paused and a note says so.
+            after: Whether to pause after it.
 
         Raises:
             UnknownTaskError: If the run has no such task.
@@ -419,12 +419,12 @@ class Run:
         newest anyway.
 
         Args:
-            task: A task at which the run stands still.
+            task: A task at which the run is paused.
             index: Which child of a mapped task; the first that is held unless given.
             wait: Whether to wait for its end; otherwise the state is that of the moment.
 
         Raises:
-            NotHeldError: If the run does not stand still at it.
+            NotHeldError: If the run is not paused at it.
             RetryError: If the newest definition does not take the task's inputs.
         """
         warn_of_rivals([task])
@@ -517,7 +517,7 @@ class Run:
 
         Args:
             timeout_s: How long to wait, in seconds; None: without a limit.
-            or_held: Whether to return as soon as the run stands still, too. Otherwise a run that stands still is
+            or_held: Whether to return as soon as the run is paused, too. Otherwise a run that is paused is
                 waited for until somebody resumes or cancels it.
 
         Raises:

@@ -35,7 +35,7 @@ Origin = tuple[CodeSnapshot, "Task"]
 class CodeNotes:
     """What the code of a run's tasks was when they were called.
 
-    Noted when the run starts and again when a person has mended something: whatever begins after that counts as
+    Noted when the run starts and again when a person has fixed something: whatever begins after that counts as
     computed by the code of then. A function redefined between these moments counts as changed for all that began
     before the next one, also for what has used it already.
     """

@@ -521,7 +521,7 @@ class RunLoop:
                 continue
             role = self.graph.role[node]
             if role == CLEANUP or (role == SETUP and not isinstance(state, Cached)):
-                continue  # resources are set up anew
+                continue  # resources are set up again
             self.record.states[task] = state = self.task_runner.taken_over(node, state)
             if state.is_finished() and not isinstance(state, (Cached, Mapped)):
                 given[node] = verdict_of(state)
@@ -628,7 +628,7 @@ class RunLoop:
             heapq.heappop(self._timers)[2]()
 
     def limit_hold(self) -> None:
-        """Have the run cancelled when it has stood still for as long as it may, if it stands still now."""
+        """Have the run cancelled when it has been paused for as long as it may, if it is paused now."""
         limit_s, stood_at = self.breakpoints.limit_s, len(self.record.log.events)
         if limit_s is None or not isinstance(self.record.state, Paused):
             return
@@ -664,7 +664,7 @@ class RunLoop:
     def go(
         self, command: Callable[..., None], args: tuple[Any, ...] = (), waiter: threading.Event | None = None
     ) -> None:
-        """Carry out a command of the scheduler; `waiter` is set when the run next stands still or is over."""
+        """Carry out a command of the scheduler; `waiter` is set when the run next is paused or is over."""
         command(*args)
         if self.schedule.budget != 0:
             self.breakpoints.let_all_go()
@@ -674,7 +674,7 @@ class RunLoop:
             self._go_on_as(Running("Running flow."))
 
     def tell_when_still(self, waiter: threading.Event) -> None:
-        """Set `waiter` when the run next stands still or is over."""
+        """Set `waiter` when the run next is paused or is over."""
         self._waiters.append(waiter)
 
     def mend(

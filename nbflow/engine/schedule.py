@@ -5,7 +5,7 @@ The run loop tells it what happened (`ended`, `expanded`, `retry_at`, `hold`, `l
 mapped tasks are numbered on from there. Its state, all of it:
 
 * what `Nodes` keeps: phases, counts of upstream nodes, and a `ResourceLifetime` for each resource.
-* `budget`: how many more tasks may start (0: standing still, -1: no limit).
+* `budget`: how many more tasks may start (0: paused, -1: no limit).
 * `unmeasured`, `_lengths`: mapped tasks that would open a block; see `measured`.
 
 Of the cleanup rules it decides 3 (last out closes), 4 (order, through the graph), 6 (cancel) and 8 (lazy).
@@ -331,7 +331,7 @@ class Schedule(Lookahead):
         self.phase[node] = HELD
 
     def release(self, node: int, *, at_once: bool = False) -> None:
-        """Let a held node go on; `at_once` also if the run stands still."""
+        """Let a held node go on; `at_once` also if the run is paused."""
         if self.phase[node] != HELD:
             return
         if not at_once:

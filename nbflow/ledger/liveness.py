@@ -28,7 +28,7 @@ def hold(ledger: Path, token: str) -> str | None:
         token: A name that no other process has.
 
     Returns:
-        None where files cannot be locked. Asked again, it is the same lock, made anew if its file was removed.
+        None where files cannot be locked. Asked again, it is the same lock, made again if its file was removed.
     """
     path = _file(ledger, token)
     try:

@@ -63,7 +63,7 @@ def make_private(path: Path) -> None:
 
 
 @lru_cache(maxsize=1)
-def _this(pid: int) -> Kernel:  # for the child of a fork it is made anew
+def _this(pid: int) -> Kernel:  # for the child of a fork it is made again
     return Kernel.this()
 
 

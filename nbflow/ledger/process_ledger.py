@@ -47,7 +47,7 @@ class ProcessLedger:
         return session
 
     def _default(self) -> Path:
-        """Return the path of the user's ledger, looked up anew when that could be another one."""
+        """Return the path of the user's ledger, looked up again when that could be another one."""
         asked = tuple(os.environ.get(name) for name in _NAMES_OF_HOME)
         known = self._sessions.get(self._found) if self._found is not None and asked == self._asked else None
         if known is None or not known.is_open or not os.path.isabs(asked[0] or "/"):
@@ -67,7 +67,7 @@ class ProcessLedger:
 
 
 class _Process:
-    """Holds the one `ProcessLedger` of the process, which a forked child makes anew."""
+    """Holds the one `ProcessLedger` of the process, which a forked child makes again."""
 
     def __init__(self) -> None:
         self._ledger: ProcessLedger | None = None

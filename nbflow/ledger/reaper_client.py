@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ANSWER_WAIT_S = 5.0
 _REPLACEMENTS = 2  # of a reaper that ends instead of answering
-_LONGEST_LOG = 1_000_000  # bytes; then it is begun anew
+_LONGEST_LOG = 1_000_000  # bytes; then it is begun again
 _BEST_EFFORT = "the run goes on, but what it holds may be left if this kernel dies"
 
 

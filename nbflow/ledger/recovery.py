@@ -207,7 +207,7 @@ def forget(row_id: int) -> Row:
 
 
 def _exists(place: ProcessLedger) -> bool:
-    """Whether there is a ledger; one that was removed is begun anew if there is something to list."""
+    """Whether there is a ledger; one that was removed is begun again if there is something to list."""
     path = ledger_path()
     return path.exists() or bool(place.session().records() or journals_of(path))
 

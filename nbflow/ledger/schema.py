@@ -40,7 +40,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET stat
 handle = coalesce(excluded.handle, handle), code_id = coalesce(excluded.code_id, code_id), until = excluded.until,
 note = excluded.note WHERE until IS NULL"""
 # The conflict is with ourselves: an interrupt came between the commit and the note that it was made, or the file was
-# begun anew and a journal is taken in again.
+# begun again and a journal is taken in again.
 UPDATE = """UPDATE resources SET state = ?, handle = ?, code_id = ?, until = ?, note = ? WHERE key = ?
 AND until IS NULL"""  # what ended, perhaps by the reaper, does not come back
 MARK = "UPDATE resources SET state = ?, until = ?, note = ? WHERE key = ? AND until IS NULL"

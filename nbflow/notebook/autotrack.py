@@ -1,7 +1,7 @@
 """Ordinary cells: what they add to a flow in `with flow:` is their contribution, as in a cell of `%%flow`.
 
 IPython tells when a cell begins and ends, and a flow tells when it is made, entered and run. In between, a cell that
-fails leaves the flow as it was, and one that makes its `Flow` anew brings along what the other cells had added to the
+fails leaves the flow as it was, and one that makes its `Flow` again brings along what the other cells had added to the
 former one. What a module adds while it is imported is the module's, not that of the cell which imports it.
 """
 
@@ -265,7 +265,7 @@ class CellWatch:
             news.show()
 
     def _follow_names(self, now: _Now) -> None:
-        """Put a task that the cell made anew, outside of any flow, in the place of the one that its name held."""
+        """Put a task that the cell made again, outside of any flow, in the place of the one that its name held."""
         names = self.shell.user_ns
         for name in rebound(now.before, names):
             old, new = now.before.get(name), names[name]

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 Namespace = MutableMapping[str, Any]
 OUTSIDE = "outside of cells"
-_executions = itertools.count(1)  # of all flows, so that numbers can be compared when a flow is made anew
+_executions = itertools.count(1)  # of all flows, so that numbers can be compared when a flow is made again
 
 
 def execution_number() -> int:
@@ -58,7 +58,7 @@ def execution_number() -> int:
 
 
 class Lineage:
-    """What a flow has in common with those that its cells have made anew in its place."""
+    """What a flow has in common with those that its cells have made again in its place."""
 
 
 class Cells:
@@ -475,7 +475,7 @@ class Change:
         scope.leave(self.index, self.old)
 
     def leave(self) -> None:
-        """Let the graph be what the cell has made of it, although it can not be run; to be looked at, and mended."""
+        """Let the graph be what the cell has made of it, although it cannot be run; to be looked at, and fixed."""
         end_watching(self.graph)
 
     def undo(self) -> None:

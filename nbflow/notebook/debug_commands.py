@@ -139,7 +139,7 @@ COMMANDS = (wait, retry, skip, set_value, break_at, debug, values)
 
 
 def _task_or_held(call: Call, run: Run) -> Task:
-    """Return the task that the line names, else the one at which the run stands still."""
+    """Return the task that the line names, else the one at which the run is paused."""
     if call.task_text:
         return find_task(call.flow.name, run.graph.slugs, call.task_text, call.namespace, call.magic)
     held = run.held or [task for task in (run.next_task,) if task is not None]

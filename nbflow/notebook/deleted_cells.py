@@ -30,7 +30,7 @@ class Saved:
 
 
 def saved_notebook() -> Saved | None:
-    """Read which cells the saved notebook has; None if it is not known, or can not be read."""
+    """Read which cells the saved notebook has; None if it is not known, or cannot be read."""
     name = os.environ.get(_FILE, "")
     if not name.endswith(".ipynb"):
         return None

@@ -64,7 +64,7 @@ class _Pass:
         return before, [one for one, number in new.items() if before.get(one) != number]
 
     def clear(self) -> None:
-        """Begin anew, after a pause."""
+        """Begin again, after a pause."""
         self.order, self.is_complete, self.is_whole = [], False, True
 
 

@@ -3,7 +3,7 @@
 A function looks names up where it was made: in the notebook, where a name that a task gives stands for the task. For
 the time of a cell's task, what it reaches by name is replaced by copies that look names up among those of the task. A
 list or dictionary that holds functions is copied for it too, and gets what the task has changed of the copy. The
-methods of classes can not be copied, since objects know their class: each is replaced once, by one that calls a copy.
+methods of classes cannot be copied, since objects know their class: each is replaced once, by one that calls a copy.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def reorder(
         flow: The flow.
         order: All contributions.
         namespace: The user's names.
-        left_out: A contribution that is about to be made anew, and is empty until then.
+        left_out: A contribution that is about to be made again, and is empty until then.
 
     Returns:
         Whether it was possible; otherwise nothing has changed.

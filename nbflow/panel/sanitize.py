@@ -42,7 +42,7 @@ def name_of(cls: type) -> str:
 
 
 def words_of(error: BaseException, limit: int = 300) -> str:
-    """Return type and message of an error; its type alone if its message can not be had."""
+    """Return type and message of an error; its type alone if its message cannot be had."""
     name = name_of(type(error))
     try:
         message = str(error)

@@ -48,7 +48,7 @@ def bundle(flow: Flow, run: Run | None, sheet: Sheet | None) -> dict[str, str]:
 
 
 def is_terminal() -> bool:
-    """Tell whether IPython runs in a terminal, which shows text alone and prints each update of a display anew."""
+    """Tell whether IPython runs in a terminal, which shows text alone and prints each update of a display again."""
     from IPython import get_ipython
 
     module = sys.modules.get("IPython.terminal.interactiveshell")

@@ -157,7 +157,7 @@ class Panel(ipywidgets.VBox):
     def close(self) -> None:
         """Let go of the run and of the browser; the run itself goes on. Twice is harmless.
 
-        What stays in the notebook is a picture of how it looks now. To display a closed panel makes it anew.
+        What stays in the notebook is a picture of how it looks now. To display a closed panel makes it again.
         """
         if self.is_closed:
             return
@@ -214,7 +214,7 @@ class Panel(ipywidgets.VBox):
         return shown
 
     def _open_again(self) -> None:
-        """Make all widgets anew under this object, as they were asked for; shown is the newest run."""
+        """Make all widgets again under this object, as they were asked for; shown is the newest run."""
         made_with, flow = dict(self._made_with), self.flow
         run = made_with.pop("run", None)
         if made_with["follows_flow"] and flow.runs:
@@ -294,7 +294,7 @@ class Panel(ipywidgets.VBox):
         over = run.is_finished
         self._note_change()
         named = tuple(dict.fromkeys([key[0] if type(key) is tuple else key for key in keys]))
-        # The buttons first: once it shows that the run stands still, or has ended, they do what they should then.
+        # The buttons first: once it shows that the run is paused, or has ended, they do what they should then.
         for part in self.parts:
             self.guarded(partial(part.changed, run, named))
         self.guarded(lambda: self.graph_view.patch(run, keys))

@@ -33,7 +33,7 @@ class Body(anywidget.AnyWidget):
     patches = 0  # so many were sent since all of it was shown
 
     def show(self, picture: Json, drawing: Json, snapshot: Json) -> None:
-        """Draw anew: another graph, or another run."""
+        """Draw again: another graph, or another run."""
         with self.hold_sync():
             self.picture = picture
             self.drawing = drawing

@@ -59,7 +59,7 @@ def visualize(
         expand_maps: Draw the children of mapped tasks one by one, if the state has them.
 
     Raises:
-        RenderError: If there is no layout engine, or it can not write the format.
+        RenderError: If there is no layout engine, or it cannot write the format.
     """
     states: Mapping[Any, Any] | None = None
     if flow_state is not None:

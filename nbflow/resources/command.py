@@ -60,7 +60,7 @@ class Subprocess:
         env: Variables beside those of the kernel; None as a value takes one away.
         cwd: The directory it runs in.
         stdout: A file that gets the whole output, of which `output` keeps the last 65,536 characters; it is written
-            anew.
+            again.
 
     Raises:
         CommandNotFoundError: If there is no such program.
@@ -110,7 +110,7 @@ class Subprocess:
         return {"token": self._token, "stop_timeout_s": self.stop_timeout_s}
 
     def handle(self, process: Process) -> dict[str, Any]:
-        """Return what finds the processes, the first of them also when its environment can not be read."""
+        """Return what finds the processes, the first of them also when its environment cannot be read."""
         known = [] if self._id is None else [list(self._id)]
         return {**self.early_handle(), "processes": known}
 

@@ -36,7 +36,7 @@ class Database:
         **kwargs: Its keyword arguments.
 
     Raises:
-        OptionTypeError: If `connect` can not be called.
+        OptionTypeError: If `connect` cannot be called.
 
     Example::
 
@@ -62,7 +62,7 @@ class Database:
 
     def cleanup(self, connection: Any, outcome: BlockOutcome | None = None) -> None:
         """Commit or roll back, then close; of several errors the first is raised, with the others as notes."""
-        if self._is_closed:  # the end of the transaction failed before, and can not be had again
+        if self._is_closed:  # the end of the transaction failed before, and cannot be had again
             return
         is_good = self._commits and outcome is not None and outcome.is_successful
         errors: list[Exception] = []

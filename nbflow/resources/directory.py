@@ -24,7 +24,7 @@ def make(path: Path) -> None:
     """Make the directory, for the owner only.
 
     Raises:
-        OSError: If it exists, or can not be made.
+        OSError: If it exists, or cannot be made.
     """
     path.mkdir(mode=0o700)
 
@@ -36,7 +36,7 @@ def remove(path: str | os.PathLike[str]) -> None:
 
     Raises:
         NotOurDirectoryError: If something else is there, or the directory belongs to another user.
-        OSError: If it can not be removed.
+        OSError: If it cannot be removed.
     """
     path = os.fspath(path)
     for attempt in range(_TRIES):

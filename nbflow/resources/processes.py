@@ -80,7 +80,7 @@ def identity(pid: int) -> ProcessId | None:
 
 
 def is_there(process: ProcessId) -> bool:
-    """Tell whether the process exists, if only as a zombie: its pid can not be another's meanwhile."""
+    """Tell whether the process exists, if only as a zombie: its pid cannot be another's meanwhile."""
     status = _status(process.pid)
     return status is not None and status.start == process.start and process.boot == _boot()
 

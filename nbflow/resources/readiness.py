@@ -117,7 +117,7 @@ class PortOpen:
 
     Two things keep a stranger's server from being taken for it. Before the start nobody may accept connections there.
     And once somebody does, it is looked up whose port it is: a process that was there before, or that belongs to
-    another resource, came first in a race for the port. A listener that can not be looked up (a container's port is
+    another resource, came first in a race for the port. A listener that cannot be looked up (a container's port is
     opened by a service of another user) is believed.
     """
 

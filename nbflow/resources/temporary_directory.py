@@ -36,7 +36,7 @@ class TemporaryDirectory:
 
     Raises:
         OptionError: If the prefix contains a separator.
-        OSError: If the directory can not be made, or not be removed.
+        OSError: If the directory cannot be made, or not be removed.
 
     Example::
 

@@ -170,7 +170,7 @@ class Recorder:
             return  # the flow knows the one, and the other was kept when the run began
         index = event.map_index
         if index is None or event.attempt > 1:
-            self._prints.pop(task, None)  # it may have been mended since
+            self._prints.pop(task, None)  # it may have been fixed since
             if event.attempt > 1:
                 self._outbox.safety.mended()
         held = self._run.states[task]  # an event carries no value

@@ -339,7 +339,7 @@ def test_the_views_are_moved_searched_and_folded(open_panel, way):
 
     hand.press(
         panel.button("Resume")
-    )  # a run that lasted: so short a one as it would have been can not be zoomed
+    )  # a run that lasted: so short a one as it would have been cannot be zoomed
     panel.expect_state("Failed")
     hand.press(panel.element.get_by_role("tab", name="Timeline"))
     timeline = panel.element.get_by_role("listbox", name="timeline of the tasks")

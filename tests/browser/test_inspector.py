@@ -1,4 +1,4 @@
-"""The inspector as a person uses it: why a task failed, what it said and gave, and mending it by click and by key."""
+"""The inspector as a person uses it: why a task failed, what it said and gave, and fixing it by click and by key."""
 
 from __future__ import annotations
 

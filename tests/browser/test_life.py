@@ -71,7 +71,7 @@ def expect_still(page, panel):
 
 
 def expect_seconds(place, least):
-    """See that a time is as long as that, and more by what has passed since: one begun anew never catches up."""
+    """See that a time is as long as that, and more by what has passed since: one begun again never catches up."""
     place.page.wait_for_function(
         r"""([place, least, from]) => {
           const [, minutes, seconds] = place.textContent.match(/(?:(\d+) min )?([\d.]+) s/);

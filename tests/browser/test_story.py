@@ -1,4 +1,4 @@
-"""A run that is held at its failure and mended by clicking: the story that the panel is there for.
+"""A run that is held at its failure and fixed by clicking: the story that the panel is there for.
 
 A real Dask cluster is open all the while. Somebody looks at the error in the inspector, writes the function again in
 a cell, has the task retried from the inspector, lets the run go on; and the cluster's processes are gone.

@@ -1,4 +1,4 @@
-"""A run that stands still with its resources open: looking, mending, going on (design 6)."""
+"""A run that stands still with its resources open: looking, fixing, going on (design 6)."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def failing(error, name="fails"):
     return task(fails, name=name)
 
 
-# A cleanup that can not be called
+# A cleanup that cannot be called
 
 
 class NoArgument:

@@ -321,7 +321,7 @@ def test_a_hook_that_is_a_property_that_raises_cannot_prevent_the_cleanup(diary,
 
 
 def test_a_run_whose_end_fails_gets_a_final_state_and_names_what_is_left(diary, server, monkeypatch):
-    """Rule 17: what can not happen, happens."""
+    """Rule 17: what cannot happen, happens."""
     from nbflow.engine.run_loop import RunLoop
 
     def breaks(self):

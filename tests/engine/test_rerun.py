@@ -482,7 +482,7 @@ def test_the_events_of_a_rerun_tell_what_was_taken_over(story):
     assert isinstance(told[story.clean], Mapped)
 
 
-# -- what can not be run again --------------------------------------------------------------------------------------
+# -- what cannot be run again --------------------------------------------------------------------------------------
 
 
 def test_nothing_to_do_is_said_and_refused(story):

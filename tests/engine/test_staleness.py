@@ -236,7 +236,7 @@ def test_a_value_taken_over_keeps_the_code_it_was_computed_by(flow, notebook):
     assert run.plan[next(one for one in flow.tasks if one.name == "load")].why == (
         "computed in run 1, although 'Reader.read' has changed"
     )
-    assert "load" in notebook.why(flow)  # which nothing has computed anew
+    assert "load" in notebook.why(flow)  # which nothing has computed again
 
 
 def test_what_was_mended_in_a_held_run_is_not_stale(notebook):

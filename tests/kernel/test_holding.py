@@ -1,4 +1,4 @@
-"""A run in the background fails in the middle, is held with its resources open, looked at, mended, and goes on."""
+"""A run in the background fails in the middle, is held with its resources open, looked at, fixed, and goes on."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def test_each_row_of_the_table_is_played():
 
 @pytest.fixture(params=KINDS)
 def cells(request):
-    """Three cells of one kind: the second one binds anew what the first one bound, the third one reads it."""
+    """Three cells of one kind: the second one binds again what the first one bound, the third one reads it."""
     return list(KINDS[request.param])
 
 

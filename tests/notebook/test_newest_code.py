@@ -548,7 +548,7 @@ def test_c2_a_script_that_is_run_again_renews_its_tasks(notebook, tmp_path):
     assert results("f") == [22]
 
 
-# -- a flow that is made anew ---------------------------------------------------------------------------------
+# -- a flow that is made again ---------------------------------------------------------------------------------
 
 WITH_FLOW = (
     "from nbflow import Flow\nwith Flow('f') as flow:\n    loaded = load()\n    doubled = double(loaded)"

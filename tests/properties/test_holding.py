@@ -1,4 +1,4 @@
-"""Runs that are held at failures and breakpoints, and mended at random: nothing leaks, nothing is cleaned twice."""
+"""Runs that are held at failures and breakpoints, and fixed at random: nothing leaks, nothing is cleaned twice."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def inner(source):
 
 @pytest.fixture
 def shell_once(shell):
-    """The shell: its names are cleared by `as_tasks`, for each example anew."""
+    """The shell: its names are cleared by `as_tasks`, for each example again."""
     with capture_output():
         yield shell
     nbflow.flows.clear()

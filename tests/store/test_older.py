@@ -12,7 +12,7 @@ CALLED: list[str] = []
 
 
 def make(store):
-    """Make the flow anew, as the next kernel does."""
+    """Make the flow again, as the next kernel does."""
     with Flow("f", store=store) as flow:
         first = task(lambda x: CALLED.append("first") or [x], name="first")(Parameter("x", default=1))
         task(lambda rows: CALLED.append("second") or len(rows), name="second")(first)

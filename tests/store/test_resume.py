@@ -243,7 +243,7 @@ def notes():
 
 
 def make(store, *, portable=False, default=1):
-    """Make the flow anew, as the next kernel does."""
+    """Make the flow again, as the next kernel does."""
 
     @resource_manager
     class Lamp:

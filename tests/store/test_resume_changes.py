@@ -29,7 +29,7 @@ def _nothing_was_called():
 
 
 def make(store, *, reader=1, adder=1, alias=False):
-    """Make the flow anew, as the next kernel does; `reader` and `adder` stand for edits of these tasks' code."""
+    """Make the flow again, as the next kernel does; `reader` and `adder` stand for edits of these tasks' code."""
     with Flow("f", store=store) as flow:
         rows = task(lambda: said("rows", [1]), name="rows")()
         early = task(lambda rows: said("early", len(rows)), name="early")(rows)

@@ -228,7 +228,7 @@ class _Walk:
                     value = self._reader.lookup(function.namespace, name)
                 if value is not NOTHING and not is_a(value, Task):
                     named.append((name, self._named(name, value, part, function.namespace)))
-        # A run that was held goes on with the order of the names that its cell gave before it was mended.
+        # A run that was held goes on with the order of the names that its cell gave before it was fixed.
         return [_code(part) for part in parts], list(function.inputs), sorted(function.outputs), named
 
     def _named(self, name: str, value: Any, code: CodeType, space: object) -> object:
@@ -286,7 +286,7 @@ def newest_root(task: Task) -> Any:
 def fingerprint_of(task: Task, then: CodeSnapshot | None = None, *, renewed: bool = False) -> str:
     """Return a short text that is equal for equal code, also in another process of the same Python version.
 
-    Closure values that can not be pickled make it a text that nothing else has.
+    Closure values that cannot be pickled make it a text that nothing else has.
 
     Args:
         task: The task.

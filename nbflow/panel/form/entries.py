@@ -17,7 +17,7 @@ from nbflow.render.names import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_STEPS = 10_000  # a slider with more of them can not be set to one
+_STEPS = 10_000  # a slider with more of them cannot be set to one
 _PICKERS = {
     "date": ipywidgets.DatePicker,
     "time": ipywidgets.TimePicker,

@@ -1,4 +1,4 @@
-"""What can be done with a task of a run just now, why the rest can not, and the doing."""
+"""What can be done with a task of a run just now, why the rest cannot, and the doing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LINE_LIMIT = 300
 
 
 def possible(run: Run | None, task: Task, index: int | None) -> dict[str, Json]:
-    """Return for each action `why` it can not be done, empty if it can, and whether it `is_on`."""
+    """Return for each action `why` it cannot be done, empty if it can, and whether it `is_on`."""
     whys = {name: why(run, task, index) for name, why in _WHYS.items()} if run is not None else {}
     found: dict[str, Json] = {
         name: {"why": whys.get(name, NOT_YET)}
@@ -72,7 +72,7 @@ def perform(run: Run, task: Task, index: int | None, message: Mapping[str, Any])
 
 
 def debug_line(run: Run, task: Task) -> str:
-    """Return what opens the debugger in a cell; an empty text if the names can not be written on a line."""
+    """Return what opens the debugger in a cell; an empty text if the names cannot be written on a line."""
     line = f"%flow debug {shlex.quote(run.flow.name)} --task {shlex.quote(run.graph.slugs[task])}"
     return line if len(line) <= _LINE_LIMIT and line.isprintable() else ""
 

@@ -120,7 +120,7 @@ def _error(block: Block, run: Run | None, evaluator: SafeEvaluator) -> Json | No
     error = None if run is None else run.cleanup_failures.get(block)
     if error is None:
         return None
-    # A group of several is made anew each time it is asked for: the run's status tells whether it may be another.
+    # A group of several is made again each time it is asked for: the run's status tells whether it may be another.
     parts = error.exceptions if isinstance(error, BaseExceptionGroup) else (error,)
     answer = evaluator.ask("error", (*parts,), lambda: told(error))
     if answer is None:

@@ -95,7 +95,7 @@ class Inspector(Part):
         self._choose(self._key, self._index)
 
     def changed(self, run: Run, keys: tuple[object, ...]) -> None:
-        """Tell of the selected task anew if it, or what is around it, has changed."""
+        """Tell of the selected task again if it, or what is around it, has changed."""
         watched = self._watched
         if watched and (RUN in keys or not watched.isdisjoint(keys)):
             self._news.mark(_NEWS)

@@ -47,7 +47,7 @@ class DrawingMarks:
         self.forget()
 
     def forget(self) -> None:
-        """Begin to count anew, for another run."""
+        """Begin to count again, for another run."""
         self._counts: dict[str, Counter[type]] = {key: Counter() for key in self._block_of}
         self._counted: dict[Task, type] = {}
 

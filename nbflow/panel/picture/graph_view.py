@@ -125,7 +125,7 @@ class GraphView:
         self._redraw()
 
     def redraw_maps(self) -> None:
-        """Draw anew if there are now more or fewer children of an unfolded map than are drawn."""
+        """Draw again if there are now more or fewer children of an unfolded map than are drawn."""
         with self._telling:
             shown = self.picture.shown
             wanted = _children(self.foldable, self._wished, self._run)

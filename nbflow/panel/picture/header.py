@@ -90,7 +90,7 @@ class Header:
     def tell(self, run: Run | None) -> Json:
         """Return the head as it is now; without a run, before the first.
 
-        `mode` is "new", "going", "held" or "over"; `at` names the tasks at which a held run stands still or, if
+        `mode` is "new", "going", "held" or "over"; `at` names the tasks at which a held run is paused or, if
         `is_next`, the one it would do next; `why` is how a rerun came to be, and what has changed since.
         """
         counts = [(name, self._counts[name]) for name in _ORDER if self._counts[name]]

@@ -48,7 +48,7 @@ _NOTED = (Failed, Retrying, Paused, Cancelled, Skipped)
 class Picture:
     """The rows of one graph and the nodes of its drawing, if there is one yet, and how they look in a run of it.
 
-    One picture serves all runs of the same graph, one after the other: `snapshot` begins anew.
+    One picture serves all runs of the same graph, one after the other: `snapshot` begins again.
 
     Args:
         graph: A flow, or the compiled graph of a run.

@@ -52,7 +52,7 @@ class NotebookCase(FlowCase):
         return shell.ShellPlayer(self.program, self.steps, shell.ShellHost()).found
 
     def judge(self, outcomes: list[reference.Outcome], found: list[player.Found]) -> list[verdict.Finding]:
-        """Return the differences. What a broken cell leaves is not asked: it may have bound names of others anew."""
+        """Return the differences. What a broken cell leaves is not asked: it may have bound names of others again."""
         for number, step in enumerate(self.steps[: len(found) - 1], 1):
             if step.op == steps.BREAK:
                 found[number].forms = outcomes[number].forms

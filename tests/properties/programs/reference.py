@@ -2,7 +2,7 @@
 
 It says what nbflow is to give, and, from what it sees of the objects, which tasks a rerun may run. A second attempt
 gets the inputs as the first one got them, so the attempts that fail are left out; each taker of an iterator gets all of
-its items; constants and parameters are made anew.
+its items; constants and parameters are made again.
 """
 
 from __future__ import annotations
@@ -239,7 +239,7 @@ class PlainRun:
 def _writes(body: tuple[str, ...], name: str) -> bool:
     """Tell whether a cell gives a value on that it takes: it may leave it equal, and still is the one that made it.
 
-    As far as the text shows: it binds the name anew, or an item or attribute of it, or calls a method.
+    As far as the text shows: it binds the name again, or an item or attribute of it, or calls a method.
     """
     tree = ast.parse("def cell():\n" + textwrap.indent("\n".join(body), "    "))
     for node in ast.walk(tree):
