@@ -107,6 +107,14 @@ def test_imports_go_down_only():
     assert done.returncode == 0, done.stdout
 
 
+def test_no_module_has_the_name_of_another():
+    """But for the rooms' own errors, and the public modules that stand for those of `core`."""
+    twice = {"__init__", "errors", "states", "signals", "triggers", "cache_validators"}
+    names = [path.stem for path in (ROOT / "nbflow").rglob("*.py") if path.stem not in twice]
+
+    assert sorted(name for name in set(names) if names.count(name) > 1) == []
+
+
 def test_every_file_of_the_package_that_is_not_python_is_shipped():
     known = {".py", ".typed", ".mjs", ".css"}
     files = [

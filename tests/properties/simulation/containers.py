@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FIRST_SPACE = "pid:[4026531836]"
-LEDGER = Path("/home/user/ledger.sqlite3")
+LEDGER = Path("/homes/user/ledger.sqlite3")
 EVENTS = 25
 NAMES = ("lab", "node")  # machines and containers may have one name
 PIDS = (1, 7)  # and few pids, so that they are given again
