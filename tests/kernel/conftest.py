@@ -101,7 +101,10 @@ class Kernel:
         while True:
             message = self._next(self.client.get_shell_msg, deadline)
             if message["parent_header"].get("msg_id") == message_id:
-                reply.status = message["content"]["status"]
+                content = message["content"]
+                reply.status = content["status"]
+                if content["status"] == "error" and not reply.ename:  # a usage error is told here alone
+                    reply.ename, reply.evalue = content.get("ename", ""), content.get("evalue", "")
                 return reply
 
     def _next(self, get: Callable[..., dict[str, Any]], deadline: float) -> dict[str, Any]:
