@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 HAS_LEDGER = (Path(nbflow.__file__).parent / "ledger" / "__init__.py").exists()
 MARK = "NBFLOW_CAMPAIGN"  # in the environment of the kernel and of all that descends from it
 HOME = "NBFLOW_HOME"
-WORKLOAD = Path(__file__).with_name("workshop.py")
+WORKLOAD = Path(__file__).with_name("workload.py")
 MODULE = "campaign_workload"
 
 

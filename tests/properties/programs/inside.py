@@ -46,6 +46,19 @@ def pause() -> None:
     passes._clock = lambda: now
 
 
+def pause_after() -> None:
+    """Let the user take a while when the cell that calls this has ended: a pause within a cell is none."""
+    from IPython.core.getipython import get_ipython
+
+    events = get_ipython().events
+
+    def begin(_: Any) -> None:
+        events.unregister("post_run_cell", begin)
+        pause()
+
+    events.register("post_run_cell", begin)
+
+
 def number() -> int:
     """Return the number of the newest run, after it has come to an end or stands still."""
     return int(_settled().number)

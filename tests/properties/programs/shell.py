@@ -97,7 +97,7 @@ class KernelHost:
 
     def call(self, name: str, *arguments: Any) -> Any:
         """Call a function of `inside` in the kernel."""
-        given = ", ".join(map(repr, (name, *arguments)))
+        given = ", ".join(map(repr, ("pause_after" if name == "pause" else name, *arguments)))
         module = '__import__("tests.properties.programs.inside", fromlist=["inside"])'
         printed = self._kernel.run(f"print({module}.encoded({given}))", cell_id="question").stdout
         return pickle.loads(base64.b64decode(printed.strip().rsplit("\n", 1)[-1]))
