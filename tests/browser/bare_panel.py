@@ -47,7 +47,7 @@ class BarePanel:
 
     def __init__(self, browser: Browser, flow: Flow, *, width: int = 900, **options: Any) -> None:
         panel = Panel(flow, flow.runs[-1] if flow.runs else None)
-        assert panel.canvas.wait_drawn(20)
+        assert panel.graph_view.wait_drawn(20)
         state = {name: panel._body.trait_values()[name] for name in ("picture", "drawing", "snapshot")}
         panel.close()
         self.page: Page = browser.new_page(viewport={"width": width + 20, "height": 900}, **options)
