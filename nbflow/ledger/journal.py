@@ -68,10 +68,12 @@ class Journal:
         """
         # A line begins with an end, too: what a full disk has cut off before it spoils nothing.
         line = f"\n[{', '.join([_change(record) for record in records])}]\n".encode("ascii")
-        is_first = self._file < 0
+        # By its size: an interrupt may have come when the file was there, and nothing yet in it.
+        is_first = self.size == 0
         try:
-            if is_first:
+            if self._file < 0:
                 self._begin()
+            if is_first:
                 line = json.dumps([self._kernel, lock]).encode("ascii") + line
             written = os.write(self._file, line)
             self.size += written
@@ -96,17 +98,19 @@ class Journal:
 
     def end(self) -> None:
         """Remove it, as all of it was taken in; what is appended next begins another one."""
-        if self._file >= 0:
-            with suppress(OSError):
-                self._ledger.with_name(self.name).unlink()
-        self.leave()
+        path = self._ledger.with_name(self.name) if self._file >= 0 else None
+        self.leave()  # first: nothing is to be appended to a file that is removed
         self.ahead = 0
+        if path is not None:
+            with suppress(OSError):
+                path.unlink()
 
     def leave(self) -> None:
         """Begin another one with what is appended next; what is in this one may still have to be taken in."""
-        if self._file >= 0:
-            os.close(self._file)
+        number = self._file
         self._file, self.name, self.size, self.ahead = -1, "", 0, 1
+        if number >= 0:  # forgotten before it is closed: the number may be another file's at once
+            os.close(number)
 
 
 class Page(NamedTuple):

@@ -11,6 +11,7 @@ import pytest
 
 from nbflow import ledger
 from nbflow.ledger import ledger_session as session_module
+from nbflow.ledger.journal import Journal
 from nbflow.ledger.liveness import hold as hold_lock
 from nbflow.ledger.liveness import let_go
 from nbflow.ledger.paths import ledger_path
@@ -348,3 +349,19 @@ def test_a_store_that_has_nothing_to_take_in_writes_nothing(keep):
     store.close()
 
     assert {one.split()[0] for one in statements} == {"SELECT"}
+
+
+def test_rule_10_an_interrupt_before_its_first_line_leaves_a_journal_that_can_be_read(keep, monkeypatch):
+    kept, held = keep(), hold(managers.Plain)
+    begin = Journal._begin
+
+    def interrupted(self):
+        begin(self)
+        monkeypatch.setattr(Journal, "_begin", begin)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, "_begin", interrupted)
+
+    kept.tracker.intend(held)  # which is tried again
+
+    assert [row.state for row in ledger.resources()] == ["intent"]
