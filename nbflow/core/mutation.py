@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import weakref
-from collections import ChainMap
+from collections import ChainMap, deque
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
@@ -23,7 +23,15 @@ from nbflow.core.opaque import UnknownError
 from nbflow.core.value_shape import ATOM_SHAPE, Shape, is_atomic_type, shape_of
 from nbflow.core.value_type import OddType, type_of
 
-__all__ = ["MISSING", "draws_random", "may_ask_again", "may_change", "reads_loop_progress", "seen_to_change"]
+__all__ = [
+    "MISSING",
+    "draws_random",
+    "may_ask_again",
+    "may_change",
+    "may_change_parts",
+    "reads_loop_progress",
+    "seen_to_change",
+]
 
 MISSING: Any = object()
 _MOST_ROUNDS = 8
@@ -130,6 +138,25 @@ def may_change(function: Any, argument: str, value: object = MISSING) -> bool:
     return answer is not None and answer.may_change
 
 
+def may_change_parts(function: Any, argument: str, value: object) -> bool:
+    """Tell whether a call of a function may change what is in the container that it gets as an argument.
+
+    A change of the container itself, such as another order of its elements, does not count.
+
+    Example:
+        >>> may_change_parts(lambda rows: rows.reverse(), "rows", [[2], [1]])
+        False
+        >>> may_change_parts(lambda rows: rows[0].append(3), "rows", [[2], [1]])
+        True
+    """
+    if type_of(value) not in (list, dict, set, deque):
+        return may_change(function, argument, value)
+    try:
+        return _look(function, argument, shape_of(value), of_parts=True).may_change
+    except BaseException:  # noqa: BLE001 - as above
+        return True
+
+
 def seen_to_change(function: Any, argument: str, value: object) -> bool:
     """Tell whether the code of a function is seen to change what it gets as an argument, at least on one of its ways.
 
@@ -194,13 +221,14 @@ def _keep(function: Any, code: Any, key: _Key, shape: Shape | None) -> _Answer:
     return answer
 
 
-def _look(function: Any, argument: str, shape: Shape | None) -> _Answer:
+def _look(function: Any, argument: str, shape: Shape | None, *, of_parts: bool = False) -> _Answer:
     dependencies: list[tuple[Any, Any, Any]] = []
     calls = Calls(dependencies)
+    give = calls.heap.container if of_parts else calls.heap.argument
     try:
         for _ in range(_MOST_ROUNDS):
             calls.heap.has_grown = False
-            result = _run(calls, function, argument, calls.heap.argument(shape))
+            result = _run(calls, function, argument, give(shape))
             if calls.heap.has_lazy(result):
                 raise MayChangeError(depends_on_shape=True)
             if not calls.heap.has_grown:

@@ -278,22 +278,25 @@ class RerunSelection:
         """
         before = len(self.runs)
         for node in sorted((self.made_again - self.for_effect) | self.from_original):
-            for other in self._reuse.sharing(node):
-                if other not in self.runs and self._is_seen_through(node, other):
+            for other, holds_all in self._reuse.sharing(node).items():
+                if other not in self.runs and (
+                    self._is_seen_through(node, other, parts=not holds_all)
+                    or self._is_seen_through(other, node)
+                ):
                     self._make_again(
                         other,
                         f"holds parts of the value of {self._graph.tasks[node].name!r}, which is made again",
                     )
         return len(self.runs) > before
 
-    def _is_seen_through(self, node: int, other: int) -> bool:
-        """Tell whether a task that runs may change one of two values, and it or a later one takes the other."""
-        for one, two in ((node, other), (other, node)):
-            takers = [taker for taker in self._below[two] if taker in self.runs and self._takes(taker, two)]
-            changers = [taker for taker in self._below[one] if self._runs_anew(taker)] if takers else []
-            if any(changer <= max(takers) and self._reuse.may_change(changer, one) for changer in changers):
-                return True
-        return False
+    def _is_seen_through(self, one: int, other: int, *, parts: bool = False) -> bool:
+        """Tell whether a task that runs may change a value or what is in it, and it or a later one takes the other."""
+        takers = [taker for taker in self._below[other] if taker in self.runs and self._takes(taker, other)]
+        changers = [taker for taker in self._below[one] if self._runs_anew(taker)] if takers else []
+        return any(
+            changer <= max(takers) and self._reuse.may_change(changer, one, parts=parts)
+            for changer in changers
+        )
 
     def _takes(self, node: int, other: int) -> bool:
         return any(

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.fingerprint import known_fingerprint
-from nbflow.core.mutation import may_change, seen_to_change
+from nbflow.core.mutation import may_change, may_change_parts, seen_to_change
 from nbflow.core.ownership import is_ours
 from nbflow.core.states import Mapped, Pending, State, without_value
 from nbflow.core.value_copy import copy_ahead
@@ -61,12 +61,12 @@ class NoReuse:
         """Tell whether the value of a task may hold parts of the value of another one."""
         return True
 
-    def sharing(self, node: int) -> list[int]:
-        """Return the tasks below whose values are known to hold parts of the value of a task."""
-        return []
+    def sharing(self, node: int) -> dict[int, bool]:
+        """Return the tasks below whose values are known to hold parts of the value of a task, and whether all of it."""
+        return {}
 
-    def may_change(self, node: int, other: int) -> bool:
-        """Tell whether a task may change in place what it takes from another one."""
+    def may_change(self, node: int, other: int, *, parts: bool = False) -> bool:
+        """Tell whether a task may change in place what it takes from another one, or what is in that."""
         return False
 
     def reached(self, node: int) -> dict[int, str]:
@@ -320,31 +320,33 @@ class Reuse(NoReuse):
             pending += value.values() if type(value) is dict else value
         return False
 
-    def sharing(self, node: int) -> list[int]:
-        """Return the tasks below whose values are known to hold parts of the value of a task."""
+    def sharing(self, node: int) -> dict[int, bool]:
+        """Return the tasks below whose values are known to hold parts of the value of a task, and whether all of it."""
+        wholes = {id(value) for value in self._results_of(node) if not is_fixed(value)}
         parts = {
             id(one) for value in self._results_of(node) for one in _objects_in(value) if not is_fixed(one)
         }
         others = range(node + 1, len(self._graph.tasks)) if parts else ()
-        return [
-            other
+        return {
+            other: any(holds_any(value, wholes) for value in self._results_of(other))
             for other in others
             if self._graph.role[other] == ORDINARY
             and any(holds_any(value, parts) for value in self._results_of(other))
-        ]
+        }
 
     def _results_of(self, node: int) -> list[Any]:
         states = self._parts(self._states[self._graph.tasks[node]])
         return [vars(state).get("result") for state in states if state.is_successful()]
 
-    def may_change(self, node: int, other: int) -> bool:
-        """Tell whether a task may change in place what it takes from another one."""
+    def may_change(self, node: int, other: int, *, parts: bool = False) -> bool:
+        """Tell whether a task may change in place what it takes from another one, or what is in that."""
+        changes = may_change_parts if parts else may_change
         task = self._graph.tasks[node]
         if task.input_mode == "copy":
             return False
         child = 0 if self._graph.is_map[node] else -1
         return any(
-            up == other and (type(value) is _Lost or may_change(task.run, key, value))
+            up == other and (type(value) is _Lost or changes(task.run, key, value))
             for key, up, value in self._given(node, child)
         )
 

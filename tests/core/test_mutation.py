@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nbflow.core.mutation import may_change
+from nbflow.core.mutation import may_change, may_change_parts
 from nbflow.core.pure_calls import copies_on_write
 from tests.core.random_functions import call_briefly, random_function, random_value
 
@@ -833,6 +833,47 @@ def test_whatever_changes_its_argument_is_said_to(random):
     call_briefly(function, value)
 
     assert said or shown(value) == before, text
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.filterwarnings("ignore")
+def test_whatever_changes_what_is_in_its_argument_is_said_to(random):
+    value = [random_value(random), {"a": random_value(random)}]
+    function, text = random_function(random)
+    parts = [value[0], value[1], value[1]["a"]]
+    said, before = may_change_parts(function, "x", value), [shown(part) for part in parts]
+
+    call_briefly(function, value)
+
+    assert said or [shown(part) for part in parts] == before, text
+
+
+@pytest.mark.parametrize(
+    ("function", "value"),
+    [
+        (lambda x: x.reverse(), [[1], [2]]),
+        (lambda x: x.append(x.pop()), [[1], [2]]),
+        (lambda x: x.update(b=[2]), {"a": [1]}),
+        (lambda x: x.clear(), {"a": [1]}),
+    ],
+)
+def test_a_change_of_a_container_alone_is_none_of_its_parts(function, value):
+    assert may_change(function, "x", value)
+    assert not may_change_parts(function, "x", value)
+
+
+@pytest.mark.parametrize(
+    ("function", "value"),
+    [
+        (lambda x: [one.append(3) for one in x], [[1], [2]]),
+        (lambda x: sorted(x)[0].append(3), [[1], [2]]),
+        (lambda x: x.pop("a").clear(), {"a": [1]}),
+        (lambda x: x.reverse(), collections.UserList([[1], [2]])),
+    ],
+)
+def test_a_change_of_what_is_in_a_container_is_seen(function, value):
+    assert may_change_parts(function, "x", value)
 
 
 def shown(value):
