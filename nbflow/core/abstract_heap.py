@@ -87,10 +87,10 @@ class Heap:
             found = self._objects[key] = Obj("argument", kind, None, shape)
         return frozenset({found})
 
-    def container(self, shape: Shape) -> Value:
+    def container(self, shape: Shape | None) -> Value:
         """Return a container that may be changed, with parts of the argument in it."""
-        (argument,) = self.argument(shape) or (_ATOM,)
-        return frozenset({self.new("container", shape.type, self.contents([argument]))})
+        kind = None if shape is None else shape.type
+        return frozenset({self.new("container", kind, self.contents(self.argument(shape)))})
 
     def new(
         self, place: Hashable, kind: type | None = None, held: Iterable[Obj] = (), value: Any = None
