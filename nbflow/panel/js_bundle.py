@@ -13,29 +13,30 @@ from pathlib import Path
 
 from nbflow.render.svg import drawing_css
 
-_STATIC = Path(__file__).parent / "static"
-_IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+\.mjs)";\n', re.M)
+_STATIC = (Path(__file__).parent / "static").resolve()
+_IMPORT = re.compile(r'^import \{[^}]*\} from "(\.{1,2}/[\w/-]+\.mjs)";\n', re.M)
 _EXPORT = re.compile(r"^export (?!default\b)", re.M)
 
 
 @cache
 def script(entry: str) -> str:
     """Return the whole script of `static/ENTRY.mjs`, as one module that imports nothing."""
-    texts: dict[str, str] = {}
-    _add(f"{entry}.mjs", texts)
+    texts: dict[Path, str] = {}
+    _add(_STATIC / f"{entry}.mjs", texts)
     return "\n".join(texts.values())
 
 
 @cache
 def style_sheet() -> str:
     """Return the style sheet of the panel and of the drawings in it."""
-    sheets = sorted(_STATIC.glob("*.css"), key=lambda path: (path.stem != "panel", path.stem))
+    sheets = sorted(_STATIC.rglob("*.css"), key=lambda path: (path.stem != "panel", path.stem))
     return "\n".join([drawing_css(), *(path.read_text(encoding="utf-8") for path in sheets)])
 
 
-def _add(name: str, texts: dict[str, str]) -> None:
-    text = (_STATIC / name).read_text(encoding="utf-8")
-    for sibling in _IMPORT.findall(text):
+def _add(path: Path, texts: dict[Path, str]) -> None:
+    text = path.read_text(encoding="utf-8")
+    for name in _IMPORT.findall(text):
+        sibling = (path.parent / name).resolve()
         if sibling not in texts:
             _add(sibling, texts)
-    texts[name] = _EXPORT.sub("", _IMPORT.sub("", text))
+    texts[path] = _EXPORT.sub("", _IMPORT.sub("", text))

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { tellChange } from "../../nbflow/panel/static/announce.mjs";
+import { tellChange } from "../../nbflow/panel/static/common/announce.mjs";
 
 const idle = {
   flow: "work", number: null, state: "NotRun", line: "○ Not run", note: "", seconds: null, going: false, total: 6,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { whenThere } from "../../nbflow/panel/static/dom.mjs";
+import { whenThere } from "../../nbflow/panel/static/common/dom.mjs";
 
 const frames = [];
 let resized = () => {};

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { watchEdits } from "../../nbflow/panel/static/edits.mjs";
+import { watchEdits } from "../../nbflow/panel/static/common/edits.mjs";
 
 const panel = {};
 const el = { closest: () => panel };

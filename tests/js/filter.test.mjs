@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { nextMatch, stateCounts, stateWord } from "../../nbflow/panel/static/matches.mjs";
+import { nextMatch, stateCounts, stateWord } from "../../nbflow/panel/static/table/matches.mjs";
 
 test("Enter goes from match to match and round", () => {
   const found = ["a", "b", "c"];

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import * as panel from "../../nbflow/panel/static/format.mjs";
+import * as panel from "../../nbflow/panel/static/common/format.mjs";
 
 const head = {
   flow: "example", number: 1, state: "Running", line: "◐ Running", note: "", seconds: 1, going: true,

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import * as camera from "../../nbflow/panel/static/camera.mjs";
-import { foldLabel } from "../../nbflow/panel/static/foldmarks.mjs";
-import { nextKey, readingOrder } from "../../nbflow/panel/static/graphkeys.mjs";
-import { foldAt, selectionOf, shownAs } from "../../nbflow/panel/static/svg-index.mjs";
+import * as camera from "../../nbflow/panel/static/graph/camera.mjs";
+import { foldLabel } from "../../nbflow/panel/static/graph/fold-marks.mjs";
+import { nextKey, readingOrder } from "../../nbflow/panel/static/graph/graph-keys.mjs";
+import { foldAt, selectionOf, shownAs } from "../../nbflow/panel/static/graph/svg-index.mjs";
 
 const view = { width: 400, height: 300 };
 const paper = { x: 0, y: 0, width: 800, height: 1200 };

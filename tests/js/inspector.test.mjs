@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { LOG_LIMIT, addPieces, overwritten, textOfLines, trimLines } from "../../nbflow/panel/static/loglines.mjs";
-import { withoutAddresses } from "../../nbflow/panel/static/rich.mjs";
+import { LOG_LIMIT, addPieces, overwritten, textOfLines, trimLines } from "../../nbflow/panel/static/inspector/log-lines.mjs";
+import { withoutAddresses } from "../../nbflow/panel/static/common/rich.mjs";
 
 const texts = (lines) => lines.map((line) => line.text);
 const said = (...pieces) => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { goneText, lastKnown } from "../../nbflow/panel/static/kernel-lifecycle.mjs";
+import { goneText, lastKnown } from "../../nbflow/panel/static/common/kernel-lifecycle.mjs";
 
 const head = {
   flow: "work", number: 1, state: "Running", line: "◐ Running", note: "", seconds: 3, going: true, total: 3, done: 1,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { KEYS, findKey, isForJupyter, nameOfKey } from "../../nbflow/panel/static/keys.mjs";
+import { KEYS, findKey, isForJupyter, nameOfKey } from "../../nbflow/panel/static/common/keys.mjs";
 
 const press = (key, held = {}) => ({ key, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...held });
 

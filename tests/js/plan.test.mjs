@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { moreText, plannedNodes } from "../../nbflow/panel/static/plan.mjs";
+import { moreText, plannedNodes } from "../../nbflow/panel/static/runs/plan.mjs";
 
 test("what runs inside of something folded is marked on that", () => {
   const shown = { "a-1": "block--C-1", "b-1": "block--C-1" };

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { barScale, summaryText } from "../../nbflow/panel/static/comparison.mjs";
-import { startText } from "../../nbflow/panel/static/runs.mjs";
+import { barScale, summaryText } from "../../nbflow/panel/static/runs/comparison.mjs";
+import { startText } from "../../nbflow/panel/static/runs/runs.mjs";
 
 test("the start of a run is a time, and has its day if that was another one", () => {
   const then = new Date(2026, 1, 3, 4, 5, 6);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import body from "../../nbflow/panel/static/body.mjs";
-import { makeStore } from "../../nbflow/panel/static/store.mjs";
+import { makeStore } from "../../nbflow/panel/static/common/store.mjs";
 
 const head = { number: 1, state: "Running", line: "◐ Running", seconds: 60, going: true, open: [], leaks: [], counts: [] };
 const row = (key) => ({ key, name: key, kind: "task", box: "", home: "", depth: 0, mapped: false });

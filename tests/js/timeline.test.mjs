@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { bandText, boxText, stretchOf, taskText, timesOf } from "../../nbflow/panel/static/lanes.mjs";
-import { bandsOf, roundStep, tickText, ticksBetween, withRoom } from "../../nbflow/panel/static/timescale.mjs";
-import { timeZoomed } from "../../nbflow/panel/static/timezoom.mjs";
+import { bandText, boxText, stretchOf, taskText, timesOf } from "../../nbflow/panel/static/timeline/lanes.mjs";
+import { bandsOf, roundStep, tickText, ticksBetween, withRoom } from "../../nbflow/panel/static/timeline/time-scale.mjs";
+import { timeZoomed } from "../../nbflow/panel/static/timeline/time-zoom.mjs";
 
 for (const [least, step] of [
   [0.0003, 0.0005], [0.001, 0.001], [0.013, 0.02], [0.3, 0.5], [0.7, 1], [1, 1], [1.2, 2], [7, 10], [20, 30], [61, 120],

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { countTasks, endOfBox, matchingLines, matchText, outlineOf } from "../../nbflow/panel/static/outline.mjs";
-import { rowAfter } from "../../nbflow/panel/static/row-selection.mjs";
-import { offsetsOf, rowAt, scrolledTo, windowOf } from "../../nbflow/panel/static/virtual-list.mjs";
+import { countTasks, endOfBox, matchingLines, matchText, outlineOf } from "../../nbflow/panel/static/table/outline.mjs";
+import { rowAfter } from "../../nbflow/panel/static/common/row-selection.mjs";
+import { offsetsOf, rowAt, scrolledTo, windowOf } from "../../nbflow/panel/static/common/virtual-list.mjs";
 
 const even = (count) => offsetsOf(Array.from({ length: count }, () => 27));
 

@@ -13,7 +13,7 @@ from tests.panel.conftest import needs_node
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "nbflow/panel/static"
-CSS = "\n".join(path.read_text(encoding="utf-8") for path in sorted(STATIC.glob("*.css")))
+CSS = "\n".join(path.read_text(encoding="utf-8") for path in sorted(STATIC.rglob("*.css")))
 
 
 @needs_node
@@ -60,7 +60,7 @@ def test_a_linked_script_is_one_module_that_imports_nothing(tmp_path, entry):
 
 
 def test_the_scripts_set_no_markup_but_the_drawing():
-    texts = {path.name: path.read_text(encoding="utf-8") for path in STATIC.glob("*.mjs")}
+    texts = {path.name: path.read_text(encoding="utf-8") for path in STATIC.rglob("*.mjs")}
 
     assert {name: text.count("innerHTML") for name, text in texts.items() if "innerHTML" in text} == {
         "graph.mjs": 1

@@ -12,7 +12,7 @@ from tests.panel.test_js_bundle import STATIC
 
 @needs_node
 def test_each_button_names_the_key_that_presses_it():
-    code = f"import({str(STATIC / 'keys.mjs')!r}).then(m => console.log(JSON.stringify(m.KEYS)))"
+    code = f"import({str(STATIC / 'common/keys.mjs')!r}).then(m => console.log(JSON.stringify(m.KEYS)))"
     done = subprocess.run(
         ["node", "-e", code], capture_output=True, text=True, timeout=60, check=True
     )  # fmt: skip

@@ -1,24 +1,24 @@
 // @ts-check
 /** The larger part of a panel: its views, the list of tasks, the inspector, and what they share. */
-import { makeAnnouncer } from "./announce.mjs";
-import { listen, make } from "./dom.mjs";
-import { watchEdits } from "./edits.mjs";
-import { makeFilter } from "./filter.mjs";
-import { makeGraph } from "./graph.mjs";
-import { makeHelp } from "./help.mjs";
-import { makeInspector } from "./inspector.mjs";
-import { listenToKeys } from "./keys.mjs";
-import { hideStaticCopy, watchKernel } from "./kernel-lifecycle.mjs";
-import { makeNotice } from "./notice.mjs";
-import { makePlan } from "./plan.mjs";
-import { makeRuns } from "./runs.mjs";
-import { makeStore } from "./store.mjs";
-import { makeTable } from "./table.mjs";
-import { makeTabs } from "./tabs.mjs";
-import { merge, stamp } from "./format.mjs";
-import { makeTimeline } from "./timeline.mjs";
+import { makeAnnouncer } from "./common/announce.mjs";
+import { listen, make } from "./common/dom.mjs";
+import { watchEdits } from "./common/edits.mjs";
+import { makeFilter } from "./table/filter.mjs";
+import { makeGraph } from "./graph/graph.mjs";
+import { makeHelp } from "./common/help.mjs";
+import { makeInspector } from "./inspector/inspector.mjs";
+import { listenToKeys } from "./common/keys.mjs";
+import { hideStaticCopy, watchKernel } from "./common/kernel-lifecycle.mjs";
+import { makeNotice } from "./common/notice.mjs";
+import { makePlan } from "./runs/plan.mjs";
+import { makeRuns } from "./runs/runs.mjs";
+import { makeStore } from "./common/store.mjs";
+import { makeTable } from "./table/table.mjs";
+import { makeTabs } from "./common/tabs.mjs";
+import { merge, stamp } from "./common/format.mjs";
+import { makeTimeline } from "./timeline/timeline.mjs";
 
-/** @param {import("./dom.mjs").View} view */
+/** @param {import("./common/dom.mjs").View} view */
 function render(view) {
   const { el, signal } = view;
   const store = makeStore(view);
@@ -50,7 +50,7 @@ function render(view) {
 }
 
 export default {
-  /** @param {{model: import("./dom.mjs").Model, signal: AbortSignal}} options */
+  /** @param {{model: import("./common/dom.mjs").Model, signal: AbortSignal}} options */
   initialize({ model, signal }) {
     stamp(model.get("snapshot"));
     listen(model, signal, "change:snapshot", () => stamp(model.get("snapshot")));

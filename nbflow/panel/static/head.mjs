@@ -2,16 +2,16 @@
 /**
  * The top of a panel: flow, run, state, time, open resources, progress, and errors of the panel itself.
  *
- * @typedef {import("./format.mjs").Head} Head
- * @typedef {import("./format.mjs").Patch} Patch
+ * @typedef {import("./common/format.mjs").Head} Head
+ * @typedef {import("./common/format.mjs").Patch} Patch
  */
-import { bringEdits, tendButtons, tendForm } from "./controls.mjs";
-import { everySecond, listen, make, say, whenThere } from "./dom.mjs";
-import { watchEdits } from "./edits.mjs";
-import { goneText, lastHead, whenGone } from "./kernel-lifecycle.mjs";
-import { formatSeconds, progressText, runTime, whereText, withClass } from "./format.mjs";
+import { bringEdits, tendButtons, tendForm } from "./controls/controls.mjs";
+import { everySecond, listen, make, say, whenThere } from "./common/dom.mjs";
+import { watchEdits } from "./common/edits.mjs";
+import { goneText, lastHead, whenGone } from "./common/kernel-lifecycle.mjs";
+import { formatSeconds, progressText, runTime, whereText, withClass } from "./common/format.mjs";
 
-/** @param {import("./dom.mjs").View} view */
+/** @param {import("./common/dom.mjs").View} view */
 async function renderHead(view) {
   const { model, el, signal, host } = view;
   el.classList.add("nbflow-head");

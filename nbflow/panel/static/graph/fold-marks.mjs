@@ -1,7 +1,7 @@
 // @ts-check
 /** The small − and + at what can be folded and unfolded in the drawing. */
 import { foldAt } from "./svg-index.mjs";
-import { makeShape } from "./shapes.mjs";
+import { makeShape } from "../common/shapes.mjs";
 
 const RADIUS = 8;
 

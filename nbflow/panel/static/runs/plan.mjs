@@ -8,12 +8,12 @@
  *   blocks: [name: string, why: string][], closed: number, parameters: [name: string, was: string, will: string][],
  *   gone: string[], keys: string[]}} Plan
  */
-import { make, pushButton } from "./dom.mjs";
-import { replaceKeepingPlace } from "./sections.mjs";
+import { make, pushButton } from "../common/dom.mjs";
+import { replaceKeepingPlace } from "../common/sections.mjs";
 
 let plansMade = 0;
 
-/** @param {import("./store.mjs").Store} store */
+/** @param {import("../common/store.mjs").Store} store */
 export function makePlan(store) {
   const element = make("section", "nbflow-plan");
   const id = `nbflow-plan-${++plansMade}-${Math.random().toString(36).slice(2, 8)}`;

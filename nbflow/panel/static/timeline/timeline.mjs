@@ -2,24 +2,24 @@
 /**
  * When each task ran, and which resources were open meanwhile. Painted only while it is in front.
  *
- * @typedef {import("./outline.mjs").Line} Line
+ * @typedef {import("../table/outline.mjs").Line} Line
  */
 import { paintBackdrop, ROW_HEIGHT } from "./backdrop.mjs";
-import { everySecond, make, say } from "./dom.mjs";
+import { everySecond, make, say } from "../common/dom.mjs";
 import { boxLines, makeLane, paintBoxLane, paintTaskLane, stretchOf, taskLines, timesOf } from "./lanes.mjs";
-import { countTasks, matchingLines, outlineOf } from "./outline.mjs";
-import { isListedOtherwise, letPick } from "./row-selection.mjs";
-import { runTime } from "./format.mjs";
-import { bandsOf, withRoom } from "./timescale.mjs";
-import { makeTooltip } from "./tooltip.mjs";
-import { makeRoll } from "./virtual-list.mjs";
-import { makeTimeZoom, timeZoomed } from "./timezoom.mjs";
+import { countTasks, matchingLines, outlineOf } from "../table/outline.mjs";
+import { isListedOtherwise, letPick } from "../common/row-selection.mjs";
+import { runTime } from "../common/format.mjs";
+import { bandsOf, withRoom } from "./time-scale.mjs";
+import { makeTooltip } from "../common/tooltip.mjs";
+import { makeRoll } from "../common/virtual-list.mjs";
+import { makeTimeZoom, timeZoomed } from "./time-zoom.mjs";
 
 const HEAD_HEIGHT = 26;
 const RIGHT_PX = 24;
 let timelines = 0;
 
-/** @param {import("./store.mjs").Store} store */
+/** @param {import("../common/store.mjs").Store} store */
 export function makeTimeline(store) {
   const { signal } = store;
   const id = `nbflow-timeline-${++timelines}-${Math.random().toString(36).slice(2, 8)}`;
@@ -182,7 +182,7 @@ export function makeTimeline(store) {
     renew();
   });
   store.on("filter", refill);
-  store.on("patch", (/** @type {import("./format.mjs").Patch} */ patch) => {
+  store.on("patch", (/** @type {import("../common/format.mjs").Patch} */ patch) => {
     if (!isFront) return;
     if (Object.keys(patch.spans).length) bands = bandsOf(store.snapshot.spans);
     if (frame.hidden || isListedOtherwise(store, roll, patch)) refill();

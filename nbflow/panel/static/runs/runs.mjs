@@ -7,12 +7,12 @@
  * @typedef {{runs: RunLine[], shown: number | null, is_kept: boolean, note: string}} RunList
  */
 import { makeComparison } from "./comparison.mjs";
-import { everySecond, make, pushButton, say } from "./dom.mjs";
-import { elapsed, formatSeconds } from "./format.mjs";
+import { everySecond, make, pushButton, say } from "../common/dom.mjs";
+import { elapsed, formatSeconds } from "../common/format.mjs";
 
 const ASK_AGAIN_S = 3; // while another run than the one that is shown goes on
 
-/** @param {import("./store.mjs").Store} store */
+/** @param {import("../common/store.mjs").Store} store */
 export function makeRuns(store) {
   const element = make("div", "nbflow-runs");
   const note = make("p", "nbflow-runs-note");

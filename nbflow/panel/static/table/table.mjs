@@ -5,19 +5,19 @@
  * @typedef {import("./outline.mjs").Line} Line
  * @typedef {{row: HTMLElement, badge: HTMLElement, time: HTMLElement, note: HTMLElement}} Cells
  */
-import { everySecond, make, say } from "./dom.mjs";
+import { everySecond, make, say } from "../common/dom.mjs";
 import { countTasks, matchText, matchingLines, outlineOf } from "./outline.mjs";
-import { isListedOtherwise, letPick } from "./row-selection.mjs";
-import { elapsed, formatSeconds, runTime, shortName, withClass } from "./format.mjs";
-import { bandsOf } from "./timescale.mjs";
-import { makeRoll } from "./virtual-list.mjs";
+import { isListedOtherwise, letPick } from "../common/row-selection.mjs";
+import { elapsed, formatSeconds, runTime, shortName, withClass } from "../common/format.mjs";
+import { bandsOf } from "../timeline/time-scale.mjs";
+import { makeRoll } from "../common/virtual-list.mjs";
 
 // The heights of rows in a long list, as table.css has them.
 const ROW_PX = 27;
 const NOTE_PX = 22;
 let tables = 0;
 
-/** @param {import("./store.mjs").Store} store */
+/** @param {import("../common/store.mjs").Store} store */
 export function makeTable(store) {
   const element = make("div", "nbflow-list");
   const matches = make("div", "nbflow-matches");
@@ -112,7 +112,7 @@ export function makeTable(store) {
     refill();
   });
   store.on("filter", refill);
-  store.on("patch", (/** @type {import("./format.mjs").Patch} */ patch) => {
+  store.on("patch", (/** @type {import("../common/format.mjs").Patch} */ patch) => {
     let isHigher = false;
     for (const key of Object.keys(patch.rows)) {
       const data = store.rows.get(key)?.data;

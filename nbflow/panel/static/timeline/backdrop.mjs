@@ -1,9 +1,9 @@
 // @ts-check
 /** What is behind the rows of the timeline: round times, the bands of resources, and now. */
-import { make } from "./dom.mjs";
+import { make } from "../common/dom.mjs";
 import { stretchOf } from "./lanes.mjs";
-import { endOfBox } from "./outline.mjs";
-import { ticksBetween } from "./timescale.mjs";
+import { endOfBox } from "../table/outline.mjs";
+import { ticksBetween } from "./time-scale.mjs";
 
 /** How high a row is in pixels, as timeline.css has it. */
 export const ROW_HEIGHT = 26;
@@ -12,8 +12,8 @@ const TICK_ROOM = 48;
 
 /**
  * @param {{axis: HTMLElement, behind: HTMLElement, scale: import("./lanes.mjs").Scale,
- *   lines: import("./outline.mjs").Line[], from: number, to: number,
- *   bands: Map<string, import("./timescale.mjs").Band[]>, going: boolean}} what  lines from `from` to `to` are in the page
+ *   lines: import("../table/outline.mjs").Line[], from: number, to: number,
+ *   bands: Map<string, import("./time-scale.mjs").Band[]>, going: boolean}} what  lines from `from` to `to` are in the page
  */
 export function paintBackdrop({ axis, behind, scale, lines, from, to, bands, going }) {
   const { perSecond, label, left, right, now } = scale;

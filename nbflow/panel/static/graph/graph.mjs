@@ -5,21 +5,21 @@
  * By the ARIA practices it is an application with one active descendant, the selected node: arrows go along the
  * drawing, which no list or tree does justice to.
  *
- * @typedef {import("./format.mjs").Mark} Mark
- * @typedef {import("./format.mjs").Patch} Patch
+ * @typedef {import("../common/format.mjs").Mark} Mark
+ * @typedef {import("../common/format.mjs").Patch} Patch
  * @typedef {import("./svg-index.mjs").Place} Place
  */
 import { anchored, around } from "./camera.mjs";
-import { make, say } from "./dom.mjs";
-import { drawFoldMarks } from "./foldmarks.mjs";
-import { listenToGraphKeys } from "./graphkeys.mjs";
-import { makeGraphNote } from "./graphnote.mjs";
-import { makeGraphTools } from "./graphtools.mjs";
+import { make, say } from "../common/dom.mjs";
+import { drawFoldMarks } from "./fold-marks.mjs";
+import { listenToGraphKeys } from "./graph-keys.mjs";
+import { makeGraphNote } from "./graph-note.mjs";
+import { makeGraphTools } from "./graph-tools.mjs";
 import { makeMinimap } from "./minimap.mjs";
-import { goToInspector } from "./row-selection.mjs";
+import { goToInspector } from "../common/row-selection.mjs";
 import { foldAt, readPlaces, selectionOf, shownAs } from "./svg-index.mjs";
 import { makeSpotlight } from "./spotlight.mjs";
-import { withClass } from "./format.mjs";
+import { withClass } from "../common/format.mjs";
 import { makeViewport } from "./viewport.mjs";
 
 // Above this, changing colours come at once: to fade hundreds of shapes takes longer than a frame.
@@ -28,7 +28,7 @@ const FADED = 100;
 const FAR = 0.85;
 const LARGE_CHAR = 9;
 
-/** @param {import("./store.mjs").Store} store */
+/** @param {import("../common/store.mjs").Store} store */
 export function makeGraph(store) {
   const element = make("div", "nbflow-graph-view");
   const sheet = make("div", "nbflow-graph");

@@ -1,13 +1,13 @@
 // @ts-check
 /** Search by name, and filter by state: what is found stands out in every view. */
-import { make, say } from "./dom.mjs";
+import { make, say } from "../common/dom.mjs";
 import { nextMatch, stateCounts, stateWord } from "./matches.mjs";
-import { drawIcon } from "./shapes.mjs";
+import { drawIcon } from "../common/shapes.mjs";
 
 const LENS = "M7 12.2A5.2 5.2 0 1 0 7 1.8a5.2 5.2 0 0 0 0 10.4ZM10.8 10.8 14.5 14.5";
 const FUNNEL = "M1.8 3h12.4M4 8h8M6.3 13h3.4";
 
-/** @param {import("./store.mjs").Store} store */
+/** @param {import("../common/store.mjs").Store} store */
 export function makeFilter(store) {
   const element = make("div", "nbflow-filter");
   element.setAttribute("role", "search");
@@ -29,7 +29,7 @@ export function makeFilter(store) {
   return element;
 }
 
-/** @param {import("./store.mjs").Store} store @param {HTMLElement} count */
+/** @param {import("../common/store.mjs").Store} store @param {HTMLElement} count */
 function makeSearch(store, count) {
   const element = make("div", "nbflow-search");
   const input = /** @type {HTMLInputElement} */ (make("input", "nbflow-search-text"));
@@ -55,7 +55,7 @@ function makeSearch(store, count) {
   return element;
 }
 
-/** @param {import("./store.mjs").Store} store */
+/** @param {import("../common/store.mjs").Store} store */
 function makeStateMenu(store) {
   const element = make("div", "nbflow-states");
   const button = /** @type {HTMLButtonElement} */ (make("button", "nbflow-states-button"));

@@ -8,12 +8,12 @@
  * @typedef {{changes: [number, string, string, string][], attempts: [number, number, number | null, string, string][],
  *   left: number}} History
  */
-import { make } from "./dom.mjs";
-import { formatSeconds } from "./format.mjs";
+import { make } from "../common/dom.mjs";
+import { formatSeconds } from "../common/format.mjs";
 
 const FEW = 8;
 
-/** A button that selects a task. @param {import("./store.mjs").Store} store @param {Chip} chip */
+/** A button that selects a task. @param {import("../common/store.mjs").Store} store @param {Chip} chip */
 export function chipButton(store, { key, name, state, line }, index = /** @type {number | null} */ (null)) {
   const button = make("button", `nbflow-link nbflow-state-${state}`);
   button.setAttribute("type", "button");
@@ -29,7 +29,7 @@ export function chipButton(store, { key, name, state, line }, index = /** @type 
 
 /**
  * Chips in a row; of many only some at first.
- * @param {import("./store.mjs").Store} store  @param {Chip[]} chips  @param {number} total
+ * @param {import("../common/store.mjs").Store} store  @param {Chip[]} chips  @param {number} total
  */
 export function chipRow(store, chips, total, few = FEW) {
   const row = make("div", "nbflow-chips");
@@ -53,7 +53,7 @@ function leftOut(count) {
 }
 
 /**
- * @param {import("./store.mjs").Store} store  @param {string} key
+ * @param {import("../common/store.mjs").Store} store  @param {string} key
  * @param {{total: number, failed: number, listed: [number, string, string][]}} children
  */
 export function childrenOf(store, key, { total, listed }) {
@@ -77,7 +77,7 @@ export function childrenOf(store, key, { total, listed }) {
   return [row, label];
 }
 
-/** @param {import("./store.mjs").Store} store @param {{rows: Input[], left: number}} inputs */
+/** @param {import("../common/store.mjs").Store} store @param {{rows: Input[], left: number}} inputs */
 export function inputsOf(store, { rows, left }) {
   const list = make("dl", "nbflow-inputs");
   for (const { name, from, text, type, size, problem, pending } of rows) {

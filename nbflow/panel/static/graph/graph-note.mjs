@@ -1,6 +1,6 @@
 // @ts-check
 /** A word over the graph while it is being drawn. */
-import { make } from "./dom.mjs";
+import { make } from "../common/dom.mjs";
 
 // What is there sooner needs no word.
 const SOON_MS = 300;

@@ -1,7 +1,7 @@
 // @ts-check
 /** How much time fits into the view: all of it, or what buttons, keys and the wheel with Ctrl have chosen. */
-import { make } from "./dom.mjs";
-import { drawIcon } from "./shapes.mjs";
+import { make } from "../common/dom.mjs";
+import { drawIcon } from "../common/shapes.mjs";
 
 const ZOOM_FACTOR = 1.6;
 // Neither more pixels in a line than a browser lays out well, nor finer than times are told.

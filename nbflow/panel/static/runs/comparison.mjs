@@ -9,12 +9,12 @@
  *   seconds: [number | null, number | null], parameters: [string, string, string, string][], tasks: Pair[],
  *   differing: number, total: number}} Comparison
  */
-import { make, say } from "./dom.mjs";
-import { formatSeconds } from "./format.mjs";
+import { make, say } from "../common/dom.mjs";
+import { formatSeconds } from "../common/format.mjs";
 
 let comparisonsMade = 0;
 
-/** @param {import("./store.mjs").Store} store */
+/** @param {import("../common/store.mjs").Store} store */
 export function makeComparison(store) {
   const element = make("section", "nbflow-comparison");
   element.hidden = true;

@@ -1,6 +1,6 @@
 // @ts-check
 /** An overview of a drawing that is larger than its view: small coloured boxes, and a frame to drag. */
-import { make } from "./dom.mjs";
+import { make } from "../common/dom.mjs";
 
 const WIDEST = 150;
 const HIGHEST = 110;

@@ -2,8 +2,8 @@
 /**
  * The tasks as a list in which every resource block has a heading with all that is in it below.
  *
- * @typedef {import("./format.mjs").RowName} RowName
- * @typedef {import("./format.mjs").BoxName} BoxName
+ * @typedef {import("../common/format.mjs").RowName} RowName
+ * @typedef {import("../common/format.mjs").BoxName} BoxName
  * @typedef {{key: string, name: string, depth: number, home: string, row: RowName | null}} Line  a heading has no `row`
  */
 

@@ -1,9 +1,9 @@
 // @ts-check
 /** The top of the inspector: what is selected, how it stands, how long it took, and what is around it. */
-import { make, say } from "./dom.mjs";
+import { make, say } from "../common/dom.mjs";
 import { chipRow } from "./detail-sections.mjs";
-import { replaceKeepingPlace } from "./sections.mjs";
-import { formatSeconds, runTime, withClass } from "./format.mjs";
+import { replaceKeepingPlace } from "../common/sections.mjs";
+import { formatSeconds, runTime, withClass } from "../common/format.mjs";
 
 /** @type {Record<string, string>} */
 const VALUES = { cached: "from the cache", reused: "from an earlier run", edited: "set by you", pinned: "pinned" };
@@ -11,7 +11,7 @@ const VALUES = { cached: "from the cache", reused: "from an earlier run", edited
 // Messages that say no more than the state does, or than the section of the error.
 const UNSAID = /^(Task run succeeded\.|Task not run\.|Starting task run\.|Error during execution of task: .*|)$/s;
 
-/** @param {import("./store.mjs").Store} store @param {HTMLElement} close */
+/** @param {import("../common/store.mjs").Store} store @param {HTMLElement} close */
 export function makeTitle(store, close) {
   const element = make("header", "nbflow-inspected");
   const line = make("div", "nbflow-inspected-line");

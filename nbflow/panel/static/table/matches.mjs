@@ -18,7 +18,7 @@ export function nextMatch(found, current, step) {
 
 /**
  * How many rows are in each state that occurs, with the state's icon: the first word of a row's line.
- * @param {Iterable<{data: import("./format.mjs").Row}>} rows
+ * @param {Iterable<{data: import("../common/format.mjs").Row}>} rows
  * @returns {{state: string, icon: string, word: string, count: number}[]}
  */
 export function stateCounts(rows) {

@@ -44,7 +44,7 @@ export function tendButtons(found, signal) {
 /**
  * Let a button that takes something from the fields bring along what has been edited.
  * @param {Element} controls  @param {AbortSignal} signal
- * @param {ReturnType<typeof import("./edits.mjs").watchEdits>} edits
+ * @param {ReturnType<typeof import("../common/edits.mjs").watchEdits>} edits
  * @param {(command: string, fields: Record<string, object>) => void} press
  */
 export function bringEdits(controls, signal, edits, press) {

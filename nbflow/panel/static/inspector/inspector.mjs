@@ -1,13 +1,13 @@
 // @ts-check
 /** All that is known of the selected task, and what can be done with it. The kernel tells it section by section. */
 import { makeActions } from "./actions.mjs";
-import { everySecond, make, pushButton, say } from "./dom.mjs";
-import { errorOf, sourceOf } from "./errors.mjs";
+import { everySecond, make, pushButton, say } from "../common/dom.mjs";
+import { errorOf, sourceOf } from "../common/errors.mjs";
 import { childrenOf, chipRow, historyOf, inputsOf } from "./detail-sections.mjs";
 import { makeTitle } from "./inspected.mjs";
 import { makeLog } from "./logs.mjs";
-import { showRich } from "./rich.mjs";
-import { makeSections } from "./sections.mjs";
+import { showRich } from "../common/rich.mjs";
+import { makeSections } from "../common/sections.mjs";
 
 /** @type {[string, string][]} */
 const SECTIONS = [
@@ -15,7 +15,7 @@ const SECTIONS = [
   ["inputs", "Inputs"], ["output", "Output"], ["history", "History"], ["source", "Source"],
 ];
 
-/** @param {import("./store.mjs").Store} store */
+/** @param {import("../common/store.mjs").Store} store */
 export function makeInspector(store) {
   const element = make("section", "nbflow-inspector");
   element.tabIndex = -1;
@@ -160,7 +160,7 @@ function factsOf(rows, handles) {
   return [list];
 }
 
-/** Give the focus back to what had it when the inspector opened. @param {import("./store.mjs").Store} store @param {HTMLElement | null} place */
+/** Give the focus back to what had it when the inspector opened. @param {import("../common/store.mjs").Store} store @param {HTMLElement | null} place */
 function backTo(store, place) {
   const isThere = place?.isConnected && place.checkVisibility() && store.el.contains(place);
   const other = /** @type {HTMLElement | null} */ (store.el.querySelector(".nbflow-tasks table"));

@@ -1,7 +1,7 @@
 // @ts-check
 /** The graph's small toolbar: zoom, fit, fold. One stop of the Tab key, arrows within, as the ARIA practices say. */
-import { make, say } from "./dom.mjs";
-import { drawIcon } from "./shapes.mjs";
+import { make, say } from "../common/dom.mjs";
+import { drawIcon } from "../common/shapes.mjs";
 
 const ZOOM_STEP = 1.3;
 // Drawn here, so that they look alike wherever they are shown.

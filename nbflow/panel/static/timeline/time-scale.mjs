@@ -54,7 +54,7 @@ export function withRoom(seconds) {
 /**
  * The open intervals of each box; those that overlap are one band, which counts them.
  * @typedef {{start: number, end: number | null, status: string, line: string, count: number}} Band
- * @param {Record<string, import("./format.mjs").Span>} spans
+ * @param {Record<string, import("../common/format.mjs").Span>} spans
  * @returns {Map<string, Band[]>}
  */
 export function bandsOf(spans) {

@@ -2,15 +2,15 @@
 /**
  * The rows of the timeline: a task with its bar, or a block's heading with what is said of its resource.
  *
- * @typedef {import("./outline.mjs").Line} Line
- * @typedef {import("./timescale.mjs").Band} Band
+ * @typedef {import("../table/outline.mjs").Line} Line
+ * @typedef {import("./time-scale.mjs").Band} Band
  * @typedef {{lane: HTMLElement, title: HTMLElement, icon: HTMLElement, bar: HTMLElement, label: HTMLElement, texts: HTMLElement[]}} Lane
  * @typedef {{perSecond: number, now: number, label: number, left: number, right: number}} Scale
  *   `now` in seconds since the run's start; `label`: where time begins; `left` and `right`: what of it is in view;
  *   all but `now` in pixels
  */
-import { make, say } from "./dom.mjs";
-import { elapsed, formatSeconds, shortName, withClass } from "./format.mjs";
+import { make, say } from "../common/dom.mjs";
+import { elapsed, formatSeconds, shortName, withClass } from "../common/format.mjs";
 
 const WAITING = new Set(["NotRun", "Pending", "Scheduled", "Queued", "Submitted", "Paused", "Resume"]);
 // Room for a duration beside or in a bar.
@@ -48,7 +48,7 @@ export function stretchOf(start, end, { perSecond, label, left, right }) {
 
 /**
  * When a task ran, in seconds since the run's start; null if it has not.
- * @param {import("./store.mjs").Told | undefined} told  @param {number} now  in milliseconds
+ * @param {import("../common/store.mjs").Told | undefined} told  @param {number} now  in milliseconds
  * @returns {[start: number, end: number] | null}
  */
 export function timesOf(told, now) {
@@ -57,7 +57,7 @@ export function timesOf(told, now) {
   return [start, start + (elapsed(seconds, going, told.toldAt, now) ?? 0)];
 }
 
-/** @param {Lane} parts @param {Line} line @param {import("./store.mjs").Told | undefined} told @param {Scale} scale */
+/** @param {Lane} parts @param {Line} line @param {import("../common/store.mjs").Told | undefined} told @param {Scale} scale */
 export function paintTaskLane({ lane, icon, bar, label }, line, told, scale) {
   const { state, line: text } = told?.data ?? { state: "NotRun", line: "" };
   const times = timesOf(told, performance.now());
@@ -137,7 +137,7 @@ export function boxText(name, bands, now) {
   return `resource ${name}, ${each.join("; ")}`;
 }
 
-/** What a task's tip says, line by line. @param {Line} line @param {import("./store.mjs").Told | undefined} told */
+/** What a task's tip says, line by line. @param {Line} line @param {import("../common/store.mjs").Told | undefined} told */
 export function taskLines(line, told) {
   const times = timesOf(told, performance.now());
   const state = told?.data.line ?? "";

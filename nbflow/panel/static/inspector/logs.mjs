@@ -1,13 +1,13 @@
 // @ts-check
 /** What the selected task printed, logged and warned: it grows while the task runs, and follows its end. */
-import { copyButton } from "./copy.mjs";
-import { make, say } from "./dom.mjs";
-import { addPieces, textOfLines, trimLines } from "./loglines.mjs";
-import { formatSeconds } from "./format.mjs";
+import { copyButton } from "../common/copy.mjs";
+import { make, say } from "../common/dom.mjs";
+import { addPieces, textOfLines, trimLines } from "./log-lines.mjs";
+import { formatSeconds } from "../common/format.mjs";
 
 const NEAR_END_PX = 24;
 
-/** @param {import("./store.mjs").Store} store */
+/** @param {import("../common/store.mjs").Store} store */
 export function makeLog(store) {
   const element = make("div", "nbflow-log");
   const bar = make("div", "nbflow-log-bar");
@@ -17,7 +17,7 @@ export function makeLog(store) {
   box.setAttribute("role", "log");
   box.setAttribute("aria-live", "off"); // it may be a thousand lines a second
   box.setAttribute("aria-label", "output");
-  /** @type {import("./loglines.mjs").Said[]} */
+  /** @type {import("./log-lines.mjs").Said[]} */
   const lines = [];
   let omitted = 0;
   bar.append(note, copyButton(store, "Copy output", () => textOfLines(lines)));
@@ -36,7 +36,7 @@ export function makeLog(store) {
       box.replaceChildren();
       paintNote();
     },
-    /** @param {{from: number, omitted: number, lines: import("./loglines.mjs").Piece[]}} told */
+    /** @param {{from: number, omitted: number, lines: import("./log-lines.mjs").Piece[]}} told */
     add(told) {
       if (told.from === 0) this.clear();
       const follows = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_END_PX;
@@ -52,7 +52,7 @@ export function makeLog(store) {
   };
 }
 
-/** @param {import("./loglines.mjs").Said} line */
+/** @param {import("./log-lines.mjs").Said} line */
 function lineOf({ time, stream, text, index, attempt }) {
   const element = make("div", `nbflow-said ${stream === "stdout" ? "" : "nbflow-said-loud"}`);
   const stamp = make("span", "nbflow-said-time", formatSeconds(time));

@@ -69,7 +69,7 @@ function moved(box, x, y) {
 /**
  * What is selected by choosing a thing in the drawing: a child of a map is a part of its task.
  * @param {string} key  @param {{has(key: string): boolean}} names  of the rows
- * @returns {import("./store.mjs").Selection}
+ * @returns {import("../common/store.mjs").Selection}
  */
 export function selectionOf(key, names) {
   const child = names.has(key) ? null : CHILD.exec(key);
@@ -79,7 +79,7 @@ export function selectionOf(key, names) {
 /**
  * What shows a selection in this drawing: its own node or box, else the node that it is folded into, else the children
  * that a map is drawn as.
- * @param {import("./store.mjs").Selection} selection  @param {{has(key: string): boolean, keys(): Iterable<string>}} all
+ * @param {import("../common/store.mjs").Selection} selection  @param {{has(key: string): boolean, keys(): Iterable<string>}} all
  * @param {Record<string, string>} shown  as in `Drawing`
  * @returns {string[]}
  */

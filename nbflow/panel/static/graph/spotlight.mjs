@@ -1,12 +1,12 @@
 // @ts-check
 /** What stands out in the drawing: the selected node with its direct edges, and what the filter looks for. */
 import { shownAs } from "./svg-index.mjs";
-import { elapsed, formatSeconds } from "./format.mjs";
+import { elapsed, formatSeconds } from "../common/format.mjs";
 
 let sheets = 0;
 
 /**
- * @param {import("./store.mjs").Store} store  @param {HTMLElement} sheet
+ * @param {import("../common/store.mjs").Store} store  @param {HTMLElement} sheet
  */
 export function makeSpotlight(store, sheet) {
   const id = `nbflow-sheet-${++sheets}-${Math.random().toString(36).slice(2, 8)}`;

@@ -5,8 +5,8 @@
  * @typedef {{why: string, is_on?: boolean, places?: string[], line?: string}} Action
  * @typedef {Record<string, Action>} Actions
  */
-import { copyButton } from "./copy.mjs";
-import { make, pushButton, say } from "./dom.mjs";
+import { copyButton } from "../common/copy.mjs";
+import { make, pushButton, say } from "../common/dom.mjs";
 
 /** @type {[string, string, string][]} */
 const ACTIONS = [
@@ -21,7 +21,7 @@ const ACTIONS = [
 const WITH_FORM = new Set(["set", "break", "debug"]);
 let actionsMade = 0;
 
-/** @param {import("./store.mjs").Store} store */
+/** @param {import("../common/store.mjs").Store} store */
 export function makeActions(store) {
   const element = make("div", "nbflow-doing");
   const bar = make("div", "nbflow-doing-bar");
