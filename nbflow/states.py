@@ -1,54 +1,5 @@
 """Where a task or a run is: the state classes."""
 
-from nbflow.core.states import (
-    Cached,
-    Cancelled,
-    Cancelling,
-    ClientFailed,
-    Failed,
-    Finished,
-    Looped,
-    Mapped,
-    Paused,
-    Pending,
-    Queued,
-    Resume,
-    Retrying,
-    Running,
-    Scheduled,
-    Skipped,
-    State,
-    Submitted,
-    Success,
-    TimedOut,
-    TriggerFailed,
-    ValidationFailed,
-)
-from nbflow.core.states import (
-    _MetaState as _MetaState,
-)
-
-__all__ = [
-    "Cached",
-    "Cancelled",
-    "Cancelling",
-    "ClientFailed",
-    "Failed",
-    "Finished",
-    "Looped",
-    "Mapped",
-    "Paused",
-    "Pending",
-    "Queued",
-    "Resume",
-    "Retrying",
-    "Running",
-    "Scheduled",
-    "Skipped",
-    "State",
-    "Submitted",
-    "Success",
-    "TimedOut",
-    "TriggerFailed",
-    "ValidationFailed",
-]
+from nbflow.core.states import *  # noqa: F403 - the names that `__all__` lists
+from nbflow.core.states import __all__ as __all__
+from nbflow.core.states import _MetaState as _MetaState

@@ -23,10 +23,36 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 from nbflow.core.context import thread
 from nbflow.core.predicate import predicate
 from nbflow.core.safe_equality import same_values
+from nbflow.core.state_traits import NOT_RUN, STATE_TRAITS
 from nbflow.errors import ValueReleasedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+__all__ = [
+    "Cached",
+    "Cancelled",
+    "Cancelling",
+    "ClientFailed",
+    "Failed",
+    "Finished",
+    "Looped",
+    "Mapped",
+    "Paused",
+    "Pending",
+    "Queued",
+    "Resume",
+    "Retrying",
+    "Running",
+    "Scheduled",
+    "Skipped",
+    "State",
+    "Submitted",
+    "Success",
+    "TimedOut",
+    "TriggerFailed",
+    "ValidationFailed",
+]
 
 _NOT_COMPARED = ("message", "context", "released")
 _HOLDING_VALUES = ("result", "_result", "cached_inputs", "cached_parameters")
@@ -267,8 +293,6 @@ def _moment(given: datetime | None, *, or_now: bool = False) -> datetime | None:
 class Pending(State):
     """Not started yet."""
 
-    color = "#d3d3d3"
-
 
 class Scheduled(Pending):
     """Will start at `start_time`, at once unless given; a naive time is taken as UTC.
@@ -276,7 +300,6 @@ class Scheduled(Pending):
     The number of the attempt that made it, where there is one, is in ``context["task_run_count"]``.
     """
 
-    color = "#ffab00"
     _starts_now = True
 
     def __init__(
@@ -297,20 +320,15 @@ class Scheduled(Pending):
 class Paused(Scheduled):
     """Waits to be resumed; without a `start_time` it waits for as long as that takes."""
 
-    color = "#99a8e8"
     _starts_now = False
 
 
 class Resume(Scheduled):
     """Goes on after a pause."""
 
-    color = "#fb8c00"
-
 
 class Retrying(Scheduled):
     """Failed and will be tried again; `run_count` attempts have been made."""
-
-    color = "#ffff00"
 
     def __init__(
         self,
@@ -345,19 +363,13 @@ class _MetaState(State):
 class ClientFailed(_MetaState):
     """Could not be reported; `state` is what should have been."""
 
-    color = "#f5a65b"
-
 
 class Submitted(_MetaState):
     """Handed to an executor and not started there yet."""
 
-    color = "#ffd54f"
-
 
 class Queued(_MetaState):
     """Waits for a free place, to be looked at again at `start_time`."""
-
-    color = "#ffd700"
 
     def __init__(
         self,
@@ -375,25 +387,17 @@ class Queued(_MetaState):
 class Running(State):
     """Being executed."""
 
-    color = "#3666e8"
-
 
 class Cancelling(Running):
     """Asked to stop, and not stopped yet."""
-
-    color = "#bdbdbd"
 
 
 class Finished(State):
     """Came to an end; the subclasses say which."""
 
-    color = "#ba55d3"
-
 
 class Looped(Finished):
     """Ended iteration `loop_count` of a loop, with the value for the next one as its result."""
-
-    color = "#003ccb"
 
     def __init__(
         self,
@@ -410,8 +414,6 @@ class Looped(Finished):
 class Success(Finished):
     """Ended well."""
 
-    color = "#28a745"
-
 
 class Cached(Success):
     """Ended well, with a result that later runs may use.
@@ -421,8 +423,6 @@ class Cached(Success):
         cached_parameters: The parameters of the run that computed it.
         cached_result_expiration: The moment from which it no longer counts; None is never.
     """
-
-    color = "#34d058"
 
     def __init__(
         self,
@@ -445,8 +445,6 @@ class Mapped(Success):
 
     Unless a result was given, it is the list of the children's results as they are at that moment.
     """
-
-    color = "#97ffff"
 
     def __init__(
         self,
@@ -485,34 +483,27 @@ class Mapped(Success):
 class Skipped(Success):
     """Left out on purpose; counts as a success without a result."""
 
-    color = "#62757f"
-
 
 class Failed(Finished):
     """Ended badly; the result is the exception where there was one."""
-
-    color = "#eb0000"
 
 
 class TimedOut(Failed):
     """Took longer than it was allowed to."""
 
-    color = "#ff4e33"
-
 
 class TriggerFailed(Failed):
     """Was not started, because of how the tasks upstream ended."""
-
-    color = "#ff5131"
 
 
 class ValidationFailed(Failed):
     """Gave a value that was found wanting."""
 
-    color = "#ff8c7a"
-
 
 class Cancelled(Finished):
     """Was stopped on request; neither failed nor successful."""
 
-    color = "#bdbdbd"
+
+for _name, _traits in STATE_TRAITS.items():
+    if _name != NOT_RUN:
+        globals()[_name].color = _traits.color

@@ -1,7 +1,7 @@
-"""What states and block statuses look like: the one table that every picture, badge and style sheet comes from.
+"""The looks of states and block statuses: the colours that every picture, badge and style sheet comes from.
 
-A look is an icon, a word and a border besides its colours, so that nothing rests on colour alone. The icons are
-plain characters that DejaVu Sans has and that no system turns into emoji.
+A look is an icon, a word and a border besides its colours, so that nothing rests on colour alone. Icons and words of
+states are in `core/state_traits.py`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from nbflow.core.state_traits import STATE_TRAITS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-NOT_RUN = "NotRun"
 
 # Border -> (width, stroke-dasharray).
 BORDERS: Mapping[str, tuple[float, str]] = MappingProxyType(
@@ -60,40 +60,27 @@ def _look(icon: str, word: str, border: str, light: str, dark: str) -> Look:
 
 
 # fill, outline, text: first on a light page, then on a dark one.
-_GREY = ("#f6f8fa #818b98 #3d444d", "#1c2128 #7d8590 #c9d1d9")
-_BLUE = ("#d6ebff #0860ca #06315f", "#0d2d52 #58a6ff #cae6ff")
-_AMBER = ("#fff1b8 #9a6700 #573a00", "#3b2c05 #d9a318 #f8e3a1")
-_VIOLET = ("#dcc6ff #5a1fb8 #38127a", "#3d2a66 #d9c2ff #f0e6ff")
-_GREEN = ("#d3f4e4 #0b7a55 #064330", "#0b3326 #3ec795 #c5f2df")
-_TEAL = ("#d2f1f4 #0b7285 #073f4a", "#0a3038 #3fbccf #c8eff5")
-_SLATE = ("#dfe5e9 #5a6c76 #3b4951", "#2b333a #93a5b0 #c3d0d8")
-_RED = ("#ffcfc7 #b3130a #650a05", "#5c1510 #ff8a7a #ffd9d3")
-_ROSE = ("#ffebe8 #b3130a #7a1008", "#32110e #ff8a7a #ffd9d3")
-_ORANGE = ("#ffe0c2 #b34700 #642800", "#4a2204 #ff9e4f #ffddbf")
-_BROWN = ("#d8cabd #4d3b2f #3a2b21", "#42372d #a08a76 #eadfd4")
+_TONES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "blank": ("#ffffff #818b98 #57606a", "#161b22 #6e7681 #a5afb9"),
+        "grey": ("#f6f8fa #818b98 #3d444d", "#1c2128 #7d8590 #c9d1d9"),
+        "blue": ("#d6ebff #0860ca #06315f", "#0d2d52 #58a6ff #cae6ff"),
+        "amber": ("#fff1b8 #9a6700 #573a00", "#3b2c05 #d9a318 #f8e3a1"),
+        "violet": ("#dcc6ff #5a1fb8 #38127a", "#3d2a66 #d9c2ff #f0e6ff"),
+        "green": ("#d3f4e4 #0b7a55 #064330", "#0b3326 #3ec795 #c5f2df"),
+        "teal": ("#d2f1f4 #0b7285 #073f4a", "#0a3038 #3fbccf #c8eff5"),
+        "slate": ("#dfe5e9 #5a6c76 #3b4951", "#2b333a #93a5b0 #c3d0d8"),
+        "red": ("#ffcfc7 #b3130a #650a05", "#5c1510 #ff8a7a #ffd9d3"),
+        "rose": ("#ffebe8 #b3130a #7a1008", "#32110e #ff8a7a #ffd9d3"),
+        "orange": ("#ffe0c2 #b34700 #642800", "#4a2204 #ff9e4f #ffddbf"),
+        "brown": ("#d8cabd #4d3b2f #3a2b21", "#42372d #a08a76 #eadfd4"),
+    }
+)
 
 STATES: Mapping[str, Look] = MappingProxyType(
     {
-        NOT_RUN: _look("·", "Not run", "dotted", "#ffffff #818b98 #57606a", "#161b22 #6e7681 #a5afb9"),
-        "Pending": _look("○", "Pending", "thin", *_GREY),
-        "Scheduled": _look("◷", "Scheduled", "dashed", *_GREY),
-        "Retrying": _look("↻", "Retrying", "dashed", *_AMBER),
-        "Paused": _look("‖", "Paused", "thick dashed", *_VIOLET),
-        "Resume": _look("▷", "Resume", "dashed", *_VIOLET),
-        "Queued": _look("≡", "Queued", "dotted", *_GREY),
-        "Submitted": _look("⇢", "Submitted", "dash-dot", *_GREY),
-        "Running": _look("◐", "Running", "thick", *_BLUE),
-        "Cancelling": _look("◌", "Cancelling", "thick dashed", *_BROWN),
-        "Looped": _look("∞", "Looped", "dashed", *_BLUE),
-        "Success": _look("✓", "Success", "solid", *_GREEN),
-        "Cached": _look("◉", "Cached", "dashed", *_TEAL),
-        "Mapped": _look("⊞", "Mapped", "solid", *_GREEN),
-        "Skipped": _look("»", "Skipped", "dotted", *_SLATE),
-        "Failed": _look("✗", "Failed", "heavy", *_RED),
-        "TimedOut": _look("◴", "Timed out", "thick dashed", *_ORANGE),
-        "TriggerFailed": _look("⊗", "Trigger failed", "dashed", *_ROSE),
-        "ValidationFailed": _look("≠", "Validation failed", "thick", *_ORANGE),
-        "Cancelled": _look("⊘", "Cancelled", "dash-dot", *_BROWN),
+        name: _look(traits.icon, traits.word, traits.border, *_TONES[traits.tone])
+        for name, traits in STATE_TRAITS.items()
     }
 )
 
@@ -116,7 +103,7 @@ BLOCKS: Mapping[str, Look] = MappingProxyType(
 
 # No state: it stands for a task that other tasks use and that nobody makes any more.
 MISSING = "Missing"
-MISSING_LOOK = _look("?", "missing", "thick dashed", *_ROSE)
+MISSING_LOOK = _look("?", "missing", "thick dashed", *_TONES["rose"])
 
 LIGHT_PAGE = Colours("#ffffff", "#6e7781", "#24292f")
 DARK_PAGE = Colours("#0f1317", "#8b949e", "#d7dde3")

@@ -11,8 +11,9 @@ from functools import lru_cache
 from types import NoneType
 from typing import TYPE_CHECKING, NamedTuple
 
+from nbflow.core.state_traits import NOT_RUN, STATE_TRAITS
 from nbflow.core.states import Cancelled, Failed, Finished, Mapped, Pending, Running, Skipped, State, Success
-from nbflow.render.palette import BLOCKS, MISSING, MISSING_LOOK, NOT_RUN, state_look
+from nbflow.render.palette import BLOCKS, MISSING, MISSING_LOOK, state_look
 
 if TYPE_CHECKING:
     from nbflow.core.resource import Block
@@ -96,8 +97,10 @@ def summary(states: States) -> str:
     for state in states.values():
         name = mark_of_state(state).name
         counts["Success" if name == "Mapped" else name] += 1
-    urgent = ("Failed", "Running", "Paused")
-    ordered = sorted(counts, key=lambda name: (urgent.index(name) if name in urgent else len(urgent), name))
+    urgency = list(STATE_TRAITS)
+    ordered = sorted(
+        counts, key=lambda name: (urgency.index(name) if name in urgency else len(urgency), name)
+    )
     return ", ".join(f"{counts[name]} {state_look(name).word.lower()}" for name in ordered)
 
 

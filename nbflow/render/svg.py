@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nbflow.core.state_traits import NOT_RUN
 from nbflow.render.build import Fold, GraphLike, draw
 from nbflow.render.layout import (
     LABEL_SIZE,
@@ -31,7 +32,7 @@ from nbflow.render.layout import (
     shown_name,
 )
 from nbflow.render.names import escape, one_line, safe_key, shorten
-from nbflow.render.palette import BLOCKS, BORDERS, LIGHT_PAGE, MISSING, NOT_RUN, Look, palette_css, state_look
+from nbflow.render.palette import BLOCKS, BORDERS, LIGHT_PAGE, MISSING, Look, palette_css, state_look
 from nbflow.render.status_marks import BlockStatuses, Mark, Marks, Notes, States, marks, note_on, with_note
 from nbflow.render.style import CELL_CSS, DRAWING_CSS, MISSING_CSS
 

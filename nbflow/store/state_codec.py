@@ -4,37 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from nbflow.core.states import (
-    Cached,
-    Cancelled,
-    Failed,
-    Finished,
-    Mapped,
-    Running,
-    Skipped,
-    State,
-    Success,
-    TimedOut,
-    TriggerFailed,
-    ValidationFailed,
-    plain,
-)
+from nbflow.core import states
+from nbflow.core.state_traits import STATE_TRAITS
+from nbflow.core.states import Cached, Mapped, State, Success, plain
 
 _KNOWN: dict[str, type[State]] = {
-    cls.__name__: cls
-    for cls in (
-        Success,
-        Cached,
-        Mapped,
-        Skipped,
-        Failed,
-        TimedOut,
-        TriggerFailed,
-        ValidationFailed,
-        Cancelled,
-        Running,
-        Finished,
-    )
+    name: getattr(states, name) for name, traits in STATE_TRAITS.items() if traits.is_storable
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nbflow.core.state_traits import STATE_TRAITS
 from nbflow.panel.js_bundle import script
 from tests.panel.conftest import needs_node
 
@@ -68,3 +69,11 @@ def test_the_scripts_set_no_markup_but_the_drawing():
     assert not re.search(
         r"insertAdjacentHTML|outerHTML|document\.write|\beval\(|new Function", "".join(texts.values())
     )
+
+
+def test_the_scripts_know_the_states_that_the_kernel_knows():
+    text = (STATIC / "common/state-traits.mjs").read_text(encoding="utf-8")
+
+    assert re.findall(r'^  \["(\w+)", "(\w+)"\],$', text, re.M) == [
+        (name, traits.segment) for name, traits in STATE_TRAITS.items()
+    ]

@@ -7,8 +7,9 @@ import itertools
 import pytest
 
 from nbflow.core import states as state_classes
+from nbflow.core.state_traits import NOT_RUN
 from nbflow.core.states import State
-from nbflow.render.palette import BLOCKS, BORDERS, MISSING_LOOK, NOT_RUN, STATES, palette_css, state_look
+from nbflow.render.palette import BLOCKS, BORDERS, MISSING_LOOK, STATES, palette_css, state_look
 
 IMPORTANT = ("Pending", "Running", "Success", "Failed", "Skipped", "Retrying", "Cancelled", "Paused")
 LOOKS = [*STATES.items(), *BLOCKS.items()]
@@ -18,7 +19,7 @@ def test_every_state_class_has_a_look() -> None:
     classes = {name for name in dir(state_classes) if isinstance(getattr(state_classes, name), type)}
     states = {name for name in classes if issubclass(getattr(state_classes, name), State)}
 
-    assert {n for n in states if not n.startswith("_")} - {"State", "Finished", "ClientFailed"} <= set(STATES)
+    assert {n for n in states if not n.startswith("_")} - {"State"} <= set(STATES)
     assert NOT_RUN in STATES
 
 

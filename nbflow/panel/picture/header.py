@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from nbflow.core.state_traits import STATE_TRAITS
 from nbflow.engine.error_text import error_text
 from nbflow.render.names import one_line
 from nbflow.render.palette import BLOCKS, state_look
@@ -18,23 +19,11 @@ if TYPE_CHECKING:
     from nbflow.engine.run import Run
     from nbflow.panel.part import Json
 
-# What the progress bar is made of, in this order; every other state counts as pending.
-_SEGMENTS = {
-    "Failed": "Failed",
-    "TimedOut": "Failed",
-    "TriggerFailed": "TriggerFailed",
-    "ValidationFailed": "Failed",
-    "Cancelled": "Cancelled",
-    "Success": "Success",
-    "Cached": "Success",
-    "Mapped": "Success",
-    "Skipped": "Skipped",
-    "Running": "Running",
-    "Paused": "Paused",
-    "Retrying": "Retrying",
-    "Pending": "Pending",
-}
-_ORDER = tuple(dict.fromkeys(_SEGMENTS.values()))
+# The parts of the progress bar, in this order.
+_ORDER = (
+    *("Failed", "TriggerFailed", "Cancelled", "Success", "Skipped"),
+    *("Running", "Paused", "Retrying", "Pending"),
+)
 _DONE = frozenset({"Failed", "TriggerFailed", "Cancelled", "Success", "Skipped"})
 KEPT = "kept"
 _LIVE = frozenset({"opening", "open", "closing"})
@@ -62,7 +51,7 @@ class Header:
 
     def count(self, task: Task, name: str) -> None:
         """Note the state's name that the row of a task shows now."""
-        before, now = self._segment_of.get(task), _SEGMENTS.get(name, "Pending")
+        before, now = self._segment_of.get(task), _segment(name)
         if before is not now:
             if before is not None:
                 self._counts[before] -= 1
@@ -145,3 +134,7 @@ def _why(run: Run) -> str:
     if run.parent is not None:
         return f"{what} of run {run.parent.number}"
     return what if run.plan is not None else ""  # a first run with a value that was edited is a fork of none
+
+
+def _segment(name: str) -> str:
+    return STATE_TRAITS[name].segment if name in STATE_TRAITS else "Pending"

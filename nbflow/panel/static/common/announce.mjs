@@ -7,10 +7,10 @@
  */
 import { make } from "./dom.mjs";
 import { cut, progressText, wordOf } from "./format.mjs";
+import { FAILURES } from "./state-traits.mjs";
 
 const PAUSE_MS = 1000;
 const NAMED = 3;
-const BAD = new Set(["Failed", "TimedOut", "ValidationFailed"]);
 
 /** @param {import("./store.mjs").Store} store */
 export function makeAnnouncer(store) {
@@ -50,13 +50,13 @@ export function makeAnnouncer(store) {
   store.on("picture", () => { // another run, or another page: what it holds already is no news
     known.clear();
     failures.clear();
-    for (const [key, { data }] of store.rows) if (BAD.has(data.state)) known.add(key);
+    for (const [key, { data }] of store.rows) if (FAILURES.has(data.state)) known.add(key);
     told ??= store.snapshot.head;
     soon();
   });
   store.on("patch", (/** @type {import("./format.mjs").Patch} */ patch) => {
     for (const [key, [state, , , , , note]] of Object.entries(patch.rows)) {
-      if (!BAD.has(state)) known.delete(key);
+      if (!FAILURES.has(state)) known.delete(key);
       else if (!known.has(key)) {
         known.add(key);
         failures.set(key, { name: store.names.get(key)?.name ?? key, note });

@@ -10,8 +10,9 @@
  */
 import { whenThere } from "./dom.mjs";
 import { elapsed, merge, wordOf } from "./format.mjs";
+import { UNFINISHED } from "./state-traits.mjs";
 
-const UNFINISHED = new Set(["Running", "Retrying", "Paused", "Resume", "opening", "open", "closing"]);
+const OPEN = ["opening", "open", "closing"]; // blocks
 const OFF = "jupyter-widgets-disconnected"; // ipywidgets puts it on what has lost its kernel, such as the whole panel
 const RESTARTED = "The kernel was restarted.";
 
@@ -95,7 +96,7 @@ export function watchKernel(store, view) {
  */
 export function lastKnown({ head, nodes, clusters, spans }, rows, now) {
   const marks = (/** @type {Record<string, import("./format.mjs").Mark>} */ all) => Object.fromEntries(
-    Object.entries(all).filter(([, [name]]) => UNFINISHED.has(name)).map(([key, [name, line]]) => [key, [name, was(line)]]));
+    Object.entries(all).filter(([, [name]]) => UNFINISHED.has(name) || OPEN.includes(name)).map(([key, [name, line]]) => [key, [name, was(line)]]));
   const unfinished = [...rows].filter(([, { data }]) => data.going || UNFINISHED.has(data.state));
   const last = Math.max(0, ...[...rows.values()].map(({ data, toldAt }) =>
     (data.start ?? 0) + (elapsed(data.seconds, data.going, toldAt, now) ?? 0)));

@@ -1,9 +1,7 @@
 // @ts-check
 /** What a search finds, and which states there are to filter by. Needs no page. */
 
-// What needs somebody's attention first, what is going on next, what is over or has not begun last.
-const URGENT = ["Failed", "TimedOut", "TriggerFailed", "ValidationFailed", "Cancelled", "Running", "Retrying", "Paused"];
-const QUIET = ["Success", "Cached", "Mapped", "Skipped", "Pending", "NotRun"];
+import { urgency } from "../common/state-traits.mjs";
 
 /**
  * The match after the current one, or before it; from the last one on to the first.
@@ -29,11 +27,7 @@ export function stateCounts(rows) {
     if (known) known.count += 1;
     else counts.set(state, { state, icon: line.split(" ")[0], word: stateWord(state), count: 1 });
   }
-  const rank = (/** @type {string} */ state) => {
-    const [urgent, quiet] = [URGENT.indexOf(state), QUIET.indexOf(state)];
-    return urgent >= 0 ? urgent : URGENT.length + 1 + quiet;
-  };
-  return [...counts.values()].sort((one, other) => rank(one.state) - rank(other.state));
+  return [...counts.values()].sort((one, other) => urgency(one.state) - urgency(other.state));
 }
 
 /** A state's name as words: `TimedOut` is `Timed out`. @param {string} state */
