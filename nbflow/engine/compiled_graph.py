@@ -170,6 +170,12 @@ class CompiledGraph:
         self.edges_in[down] = [*self.edges_in[down], edge]
         self.upstream[down] = (*self.upstream[down], up)
 
+    def maker(self, node: int) -> int:
+        """Return the task that makes a value: of a name of a cell with several, that cell."""
+        if self.tasks[node].auto_generated and self.edges_in[node]:
+            return self.index[self.edges_in[node][0].upstream_task]
+        return node
+
     def enclosing(self, shape: int) -> list[int]:
         """Return the numbers of the shapes around and including `shape`, innermost first."""
         around = []

@@ -28,6 +28,7 @@ NUMBERS = ATOMS - ids_of((str, bytes))
 """Those of them that are always small."""
 
 _LARGE_ARRAY = 1 << 24  # bytes
+_MOST_PARTS = 1_000
 MOST_ELEMENTS = 10_000  # of a list that was mapped over
 PUT_OFF: Any = object()
 Place = tuple["Task", int]  # a task, and which child of a mapped one (-1: the task itself)
@@ -54,9 +55,10 @@ class Followed:
         looked_at: The `Values.moment` of the last look at it.
         home: The home of the newest run that has it; only that one lets the object go.
         original: A copy of the first version, if it is small and somebody may have changed the object since.
+        taken_out: What it has contained and somebody else still holds.
     """
 
-    __slots__ = ("home", "looked_at", "original", "value", "versions")
+    __slots__ = ("_content", "_parts", "home", "looked_at", "original", "taken_out", "value", "versions")
 
     def __init__(self, value: Any, moment: int) -> None:
         self.value = value
@@ -65,24 +67,75 @@ class Followed:
         self.original: Any = PUT_OFF
         self.home: object = None
 
+        self._content: str | None = None
+        self._parts: tuple[int, ...] = ()
+        self.taken_out: tuple[Any, ...] = ()
+
     @property
     def print(self) -> str | None:
         """The fingerprint of the newest version; taken now if it was put off."""
         newest = self.versions[-1]
         if newest.print is PUT_OFF:
-            newest = self.versions[-1] = Change(known_fingerprint(self.value), newest.by)
+            self._content, self._parts = known_fingerprint(self.value), parts_of(self.value)
+            newest = self.versions[-1] = Change(self._content, newest.by)
         return newest.print
 
-    def look(self, by: tuple[Task, ...]) -> bool:
-        """Look whether its contents are other ones than those of the newest version; then they are a new version."""
+    @property
+    def print_now(self) -> str | None:
+        """The fingerprint of what the object contains now, which differs from the newest version's if that changed."""
+        known = self.print
+        return self._as_seen(known, known_fingerprint(self.value), parts_of(self.value))
+
+    def look(self, by: tuple[Task, ...], others: Iterable[Followed]) -> bool:
+        """Look whether its contents are other ones than those of the newest version; then they are a new version.
+
+        Args:
+            by: Who may have changed it.
+            others: Those that may hold what it contains no longer. They are asked now: later the identity of an object
+                may be another one's.
+        """
         known = self.print
         if known is None:
             return False
-        now = known_fingerprint(self.value)
+        content, parts = known_fingerprint(self.value), parts_of(self.value)
+        now = self._as_seen(known, content, parts)
         if now == known:
             return False
+        if gone := set(self._parts).difference(parts):
+            held = (
+                one
+                for other in others
+                if other is not self
+                for one in (other.value, *contents_of(other.value))
+            )
+            self.taken_out += tuple(one for one in held if id(one) in gone)
+        self._content, self._parts = content, parts
         self.versions.append(Change(now, by))
         return True
+
+    def _as_seen(self, known: str | None, content: str | None, parts: tuple[int, ...]) -> str | None:
+        """Return the fingerprint by what is seen of the object now.
+
+        Two equal rows that have changed places are a change: who holds the first row sees what is done to it.
+        """
+        if known is None or content != self._content:
+            return content
+        if parts == self._parts:
+            return known
+        places = {one: place for place, one in enumerate(self._parts)}
+        return f"{known} {' '.join(str(places.get(one, '-')) for one in parts)}"
+
+
+def contents_of(value: Any) -> Iterable[Any]:
+    """Return what is in a list or dictionary; of a long one nothing."""
+    if type(value) not in (list, dict) or len(value) > _MOST_PARTS:
+        return ()
+    return tuple(value if type(value) is list else value.values())
+
+
+def parts_of(value: Any) -> tuple[int, ...]:
+    """Return the identities of what is in a list or dictionary and may change, in order."""
+    return tuple(id(one) for one in contents_of(value) if id(type(one)) not in ATOMS)
 
 
 def take_prints(followed: Sequence[Followed]) -> None:

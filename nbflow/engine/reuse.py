@@ -176,7 +176,7 @@ class Reuse(NoReuse):
                 continue
             changer = next((n for n, held in self._changes_of_cells() if held is value and n > up), None)
             if changer is not None:
-                yield self._maker(up), f"changed in place by {self._graph.tasks[changer].name!r}"
+                yield self._graph.maker(up), f"changed in place by {self._graph.tasks[changer].name!r}"
 
     def _changes_of_cells(self) -> list[tuple[int, Any]]:
         """Return the cells that say that they change an input, each with the object."""
@@ -190,12 +190,6 @@ class Reuse(NoReuse):
                     if edge.key in changes:
                         self._told.append((node, vars(self._states[edge.upstream_task]).get("result")))
         return self._told
-
-    def _maker(self, node: int) -> int:
-        """Return the task that makes a value: of one that takes it from several, the one that gives those."""
-        if self._graph.tasks[node].auto_generated and self._graph.edges_in[node]:
-            return self._graph.index[self._graph.edges_in[node][0].upstream_task]
-        return node
 
     def _given(self, node: int, child: int) -> Iterable[tuple[str, int, Any]]:
         for edge in self._graph.edges_in[node]:
@@ -262,7 +256,9 @@ class Reuse(NoReuse):
     def _print_of(self, value: Any) -> str | None:
         known = self._prints.get(id(value))
         if known is None or known[0] is not value:
-            known = self._prints[id(value)] = value, known_fingerprint(value)
+            followed = self._values.followed(value)
+            now = known_fingerprint(value) if followed is None else followed.print_now
+            known = self._prints[id(value)] = value, now
         return known[1]
 
     # -- who changes what -------------------------------------------------------------------------------------------
@@ -326,6 +322,7 @@ class Reuse(NoReuse):
         parts = {
             id(one) for value in self._results_of(node) for one in _objects_in(value) if not is_fixed(one)
         }
+        parts.update(id(one) for followed in self._followed_of(node) for one in followed.taken_out)
         others = range(node + 1, len(self._graph.tasks)) if parts else ()
         return {
             other: any(holds_any(value, wholes) for value in self._results_of(other))

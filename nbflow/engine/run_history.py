@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 Timings = dict["Task", tuple[float, float | None]]
 Origin = tuple[CodeSnapshot, "Task"]
+_Tie = tuple["Task | None", "str | None", bool, bool]
 
 
 class CodeNotes:
@@ -160,12 +161,7 @@ class RunHistory:
         number = self._old.index[old]
         into, before = self._graph.edges_in[node], self._old.edges_in[number]
         if into != before:
-            one = {tie for edge in before if (tie := self._tie(self._old, edge, edge.upstream_task))}
-            other = {
-                tie
-                for edge in into
-                if (tie := self._tie(self._graph, edge, self.before[self._graph.index[edge.upstream_task]]))
-            }
+            one, other = self._ties(self._old, before, None), self._ties(self._graph, into, self.before)
             if one != other:
                 keys = sorted({tie[1] or "" for tie in one ^ other})
                 return f"its argument {keys[-1]!r} has changed" if keys[-1] else "it comes after other tasks"
@@ -184,15 +180,25 @@ class RunHistory:
         return ""
 
     @staticmethod
-    def _tie(
-        graph: CompiledGraph, edge: Edge, upstream: Task | None
-    ) -> tuple[Task | None, str | None, bool, bool] | None:
-        """Return what counts of an edge; nothing of those that only tie a block's tasks to its resource, or files."""
-        if edge.key is None and (
-            graph.role[graph.index[edge.upstream_task]] != ORDINARY or edge in graph.file_edges
-        ):
-            return None
-        return upstream, edge.key, bool(edge.mapped), bool(edge.flattened)
+    def _ties(graph: CompiledGraph, edges: Sequence[Edge], before: Sequence[Task | None] | None) -> set[_Tie]:
+        """Return what counts of the edges into a task, with the tasks of the earlier run.
+
+        Nothing counts of those that only tie a block's tasks to its resource, or files, and of those that only order
+        a task after one whose value it takes: which of these a notebook's cells give depends on when each was executed.
+        """
+        ups = [(edge, graph.index[edge.upstream_task]) for edge in edges]
+        taken = {graph.maker(up) for edge, up in ups if edge.key is not None}
+        return {
+            (
+                graph.tasks[up] if before is None else before[up],
+                edge.key,
+                bool(edge.mapped),
+                bool(edge.flattened),
+            )
+            for edge, up in ups
+            if edge.key is not None
+            or (graph.role[up] == ORDINARY and edge not in graph.file_edges and graph.maker(up) not in taken)
+        }
 
     # -- code -------------------------------------------------------------------------------------------------
 

@@ -201,7 +201,7 @@ class Values:
                 followed.looked_at = self.moment
                 if followed.print is None:  # nobody can know: it counts as changed
                     followed.versions.append(Change(None, (task,)))
-                elif followed.look((task,)):
+                elif followed.look((task,), tuple(self._followed.values())):
                     is_changed = True
                     self._tell_of_change(watch.number, key)
         if is_changed:
@@ -300,15 +300,17 @@ class Values:
 
     def _look_again(self, followed: Followed) -> None:
         if followed.looked_at < self.moment:
-            followed.look(tuple(dict.fromkeys(self._callers[followed.looked_at :])))
+            by = tuple(dict.fromkeys(self._callers[followed.looked_at :]))
+            followed.look(by, tuple(self._followed.values()))
             followed.looked_at = self.moment
 
     def _look_around(self, task: Task) -> None:
         """Find out at once of what else the changed object is part, while it is known who has changed it."""
         if len(self._followed) <= _MOST_LOOKED_AT:
-            for followed in tuple(self._followed.values()):
+            others = tuple(self._followed.values())
+            for followed in others:
                 if followed.looked_at < self.moment:
-                    followed.look((task,))
+                    followed.look((task,), others)
                     followed.looked_at = self.moment
 
     def followed(self, value: Any) -> Followed | None:
@@ -540,7 +542,7 @@ class Values:
         """Keep a copy of a value that a person has pinned or set."""
         followed = self.followed(value)
         with suppress(CannotCopyError):
-            if followed is None or (len(followed.versions) == 1 and not followed.look(())):
+            if followed is None or (len(followed.versions) == 1 and not followed.look((), ())):
                 self.originals[task] = copy_ahead(value)
             elif followed.original is not PUT_OFF:
                 self.originals[task] = followed.original
@@ -550,7 +552,7 @@ class Values:
         followed = self._followed.pop(id(value), None)
         if followed is not None and followed.home is self._key:
             _ = followed.print  # taken now at the latest
-            followed.value, followed.original = None, PUT_OFF
+            followed.value, followed.original, followed.taken_out = None, PUT_OFF, ()
             if followed in self._put_off:
                 self._put_off.remove(followed)
         self._buffers.pop(id(value), None)

@@ -601,6 +601,25 @@ def test_what_holds_parts_of_a_value_that_is_made_again_is_reused_where_nobody_c
     assert "holds" not in whys(plan)
 
 
+@pytest.mark.parametrize(
+    "move", [lambda x: x.reverse(), lambda x: x.insert(0, x.pop()), lambda x: x.__setitem__(0, list(x[0]))]
+)
+def test_equal_rows_that_have_changed_places_are_a_change(move):
+    """Values, rule V2: who holds the first row sees in a fresh run what is done to the first row."""
+    with Flow("f") as flow:
+        made = task(lambda: [[1], [2], [1]], name="made")()
+        first = task(lambda x: x[0], name="first")(made)
+        moved = task(move, name="moved")(made, upstream_tasks=[first])
+        seen = task(lambda x: repr(x), name="seen")(first, upstream_tasks=[moved])
+    run = the_run_of(flow)
+    assert run.rerun("stale", dry=True).is_empty
+
+    moved.run = lambda x: x[0].append(5)
+    again = the_rerun_of(run, "stale")
+
+    assert again.results[seen] == "[1, 5]"
+
+
 def test_a_further_attempt_takes_the_same_element_out_of_a_set(executor):
     """Values, rule V2: a set remembers where its last `pop` was."""
     taken = []

@@ -186,3 +186,21 @@ def test_c3_a_plan_says_what_has_changed(story):
 
     (step,) = [step for step in nbflow.flows["f"].plan("stale").steps if step.runs]
     assert step.why in ("'COLUMNS' has changed", "'T_work.run' has changed")
+
+
+def test_c3_a_cell_executed_again_is_not_stale_although_it_is_ordered_by_other_cells_than_before(notebook):
+    """A task cell that begins to change its input orders those below by what it hands on."""
+    last = "%%task last --flow f\nrows.append(3)\nsize = len(rows)"
+    for source, name in (
+        ("%%task made --flow f\nrows = [1]", "made"),
+        ("%%task seen --flow f\ncount = len(rows)", "seen"),
+        (last, "last"),
+        ("%flow run f", "run"),
+        ("%%task seen --flow f\nrows.append(2)\ncount = len(rows)", "seen"),
+    ):
+        notebook(source, cell_id=name)
+    notebook("%flow run f", cell_id="run")
+
+    notebook(last, cell_id="last")
+
+    assert stale() == []

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow import context, signals
 from tests.properties.programs.kinds import KINDS
-from tests.properties.programs.normal import Form, normal, objects
+from tests.properties.programs.normal import Form, normal, objects, told_apart
 
 if TYPE_CHECKING:
     from tests.properties.programs.steps import Step, Text
@@ -120,7 +120,7 @@ class PlainRun:
         self.alive.append(inputs)
         held_before = self._objects(inputs)
         self.alive.append(held_before)  # so that no identity is given twice
-        before = {key: normal(held) for key, held in held_before.items()}
+        before = {key: told_apart(held) for key, held in held_before.items()}
         seen.takes = set(before) | set(task.files) | ({task.touches} if task.touches else set())
         try:
             value = self._call(task, inputs)
@@ -129,7 +129,9 @@ class PlainRun:
         else:
             self._end(task.name, value)
         after = self._objects(inputs)
-        seen.changes = {key for key, form in before.items() if key not in after or normal(after[key]) != form}
+        seen.changes = {
+            key for key, form in before.items() if key not in after or told_apart(after[key]) != form
+        }
         for one in task.inputs:  # an iterator is used up
             if one.source in self.items:
                 seen.changes.add(("items", one.source))

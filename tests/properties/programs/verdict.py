@@ -66,7 +66,8 @@ def judge(
             break
         wrong = _first_wrong(program, step, outcomes[number], one)
         if wrong:
-            said = [text for text in one.said if wrong in text]
+            named = {wrong} | (program.upstream(wrong) if wrong not in program.parameters else set())
+            said = [text for text in one.said if any(name in text for name in named)]
             findings.append(
                 Finding(
                     sort=WARNED if said else WRONG,
