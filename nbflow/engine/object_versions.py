@@ -128,9 +128,10 @@ class Followed:
 
 def contents_of(value: Any) -> Iterable[Any]:
     """Return what is in a list or dictionary; of a long one nothing."""
-    if type(value) not in (list, dict) or len(value) > _MOST_PARTS:
+    kind = type(value)  # not compared with `in`, which would ask a user's metaclass
+    if (kind is not list and kind is not dict) or len(value) > _MOST_PARTS:
         return ()
-    return tuple(value if type(value) is list else value.values())
+    return tuple(value if kind is list else value.values())
 
 
 def parts_of(value: Any) -> tuple[int, ...]:
