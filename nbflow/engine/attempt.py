@@ -115,9 +115,10 @@ class Call:
         return made
 
     def forget(self) -> None:
-        """Let go of the context, which leads back here: what is not a circle is freed at once."""
+        """Let go of what leads back here, the context and what was called: what is no circle is freed at once."""
         if self.made is not None:
             self.made = NO_VALUES
+        del self.fn
 
     def keep(self, fn: Callable[..., Any], *args: Any) -> None:
         """Call `fn(*args)` instead, and keep its value in `kept` whatever is raised in its thread meanwhile."""

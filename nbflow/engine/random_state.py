@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from nbflow.core.code_reach import draws_random, handles_random_states, only_seeds
 from nbflow.core.fingerprint import known_fingerprint
 from nbflow.core.value_type import package_of, type_of
+from nbflow.engine.compiled_graph import ORDINARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -27,11 +28,12 @@ _identity = object.__hash__  # and not `id`, of which every audit hook is told
 
 
 def drawers(graph: CompiledGraph) -> dict[int, frozenset[str]]:
-    """Return the tasks that may draw on a global generator, and on which."""
+    """Return the tasks that may draw on a global generator, and on which; what sets up or cleans up does not count."""
     # Asked once for each function, since many tasks have one; in most flows that is all there is to do.
+    tasks = (task for task, role in zip(graph.tasks, graph.role, strict=True) if role == ORDINARY)
     names = {
         key: found
-        for key, run in {_identity(run): run for run in map(_run_of, graph.tasks)}.items()
+        for key, run in {_identity(run): run for run in map(_run_of, tasks)}.items()
         if (found := draws_random(run))
     }
     if not names:

@@ -7,6 +7,7 @@ class ResourceLifetime:
     """The lifetime of one resource: of a block, or of one element of a mapped block (`index` >= 0).
 
     `resolved` means that setup has ended, well or not, so that members may be looked at; `open` that it ended well.
+    `usable` that it did, and so did all around it: nothing inside waits for a setup any more.
     `depth` counts it and those around it.
     `busy` counts attempts whose thread has not let go although their task has ended.
     """
@@ -29,6 +30,7 @@ class ResourceLifetime:
         "setup",
         "setup_bad",
         "shape",
+        "usable",
         "waiting",
     )
 
@@ -58,6 +60,7 @@ class ResourceLifetime:
         self.resolved = False
         self.open = False
         self.setup_bad = False
+        self.usable = False
         self.overdue = False
         self.busy = 0
         self.waiting: list[int] = []

@@ -619,6 +619,9 @@ class Schedule(Lookahead):
     def _consider(self, node: int) -> None:
         """Everything upstream of a waiting node has ended: may it be looked at, or does it wait for a block?"""
         own, home = self.own[node], self.home[node]
+        if own is None and home is not None and home.usable:  # the same as below for most tasks of a block
+            self._push(node)
+            return
         if home is None:
             task = self.task_of[node]
             home = self.lifetime_around(node) if task in self._in_mapped else self.home[task]
@@ -785,6 +788,7 @@ class Schedule(Lookahead):
             return
         lifetime.resolved = True
         lifetime.setup_bad = bad
+        lifetime.usable = not bad and (lifetime.outer is None or lifetime.outer.usable)
         lifetime.lifecycle_left -= 1
         waiting, lifetime.waiting = lifetime.waiting, []
         for node in waiting:

@@ -376,16 +376,14 @@ class TaskRunner:
                 return
         self._record.set_task(node, old, running, self.attempts.get(node, 1))
         held = self.open_resource(node) if role else None
-        if role:
-            if held is not None and role == CLEANUP:
+        if held is not None:
+            if role == CLEANUP:
                 self._record.set_block(held, BlockStatus.CLOSING)
                 self._loop.tracker.closing(held)
-            elif held is not None and (role == SETUP or held.block.setup_task is None):
+            elif role == SETUP or held.block.setup_task is None:
                 self._record.set_block(held, BlockStatus.OPENING)
                 self._loop.tracker.intend(held)
-            elif held is not None and is_factory(
-                task.run
-            ):  # what it makes may need no setup, and be open then
+            elif is_factory(task.run):  # what it makes may need no setup, and be open then
                 self._loop.tracker.intend(held)
         call = Call(node, task, task.run, inputs, self.values)
         call.watch, call.held = watch, held
@@ -422,9 +420,7 @@ class TaskRunner:
         return None
 
     def _prepare_lifecycle(self, call: Call, role: int) -> None:
-        task, inputs = call.task, call.inputs
-        held = call.held
-        call.is_setup = held is not None and (role == SETUP or (role == INIT and opens_at_init(held, None)))
+        task, inputs, held = call.task, call.inputs, call.held
         if role == CLEANUP:
             call.shielded = True
             if held is not None:
@@ -433,6 +429,7 @@ class TaskRunner:
                 in_turn(call, held)
             return
         if held is not None and (role == SETUP or opens_at_init(held, None)):
+            call.is_setup = True
             held.context = call.base = call.base or contextvars.copy_context()
             self._contexts_before[call.node] = held.context.copy()
         if role == SETUP and type(task) is ResourceSetupTask and "run" not in vars(task):
@@ -531,8 +528,7 @@ class TaskRunner:
 
     def keep_resource(self, call: Call, role: int, outcome: Outcome, state: State) -> None:
         """Note what a lifecycle task did to its resource; nothing may come between its end and this."""
-        held = self.open_resource(call.node)
-        lifetime = self._schedule.own[call.node]
+        held, lifetime = call.held, self._schedule.own[call.node]
         if held is None or lifetime is None:
             return
         tracker = self._loop.tracker
@@ -686,23 +682,22 @@ class TaskRunner:
     def end_for_good(self, node: int, state: State) -> None:
         """Let follow what follows from the end of a node."""
         role = self._graph.role[self._schedule.task_of[node]]
-        if role:
-            self._end_lifecycle(node, role, state)
+        if role == CLEANUP:
+            self._end_cleanup(node, state)
         self._schedule.ended(node, verdict_of(state))
         if self._schedule.child_index[node] < 0:
             self._loop.retention.ended(node)
 
-    def _end_lifecycle(self, node: int, role: int, state: State) -> None:
+    def _end_cleanup(self, node: int, state: State) -> None:
         held = self.open_resource(node)
         if held is None:
             return
-        if role == CLEANUP:
-            if held.owes_cleanup:  # it was tried and failed for good: never silent (rule 7)
-                self.leak(
-                    held, state.result if isinstance(state.result, BaseException) else None, state.message
-                )
-            elif held.status is BlockStatus.CLOSED:
-                self._record.set_block(held, BlockStatus.SKIPPED)
+        if held.owes_cleanup:  # it was tried and failed for good: never silent (rule 7)
+            self.leak(
+                held, state.result if isinstance(state.result, BaseException) else None, state.message
+            )
+        elif held.status is BlockStatus.CLOSED:
+            self._record.set_block(held, BlockStatus.SKIPPED)
 
     def leak(
         self, held: OpenResource, error: BaseException | None, message: str | None, *, abandoned: bool = False

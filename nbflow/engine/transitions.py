@@ -21,6 +21,7 @@ from nbflow.core.states import (
     Success,
     TimedOut,
     TriggerFailed,
+    plain,
     without_value,
 )
 from nbflow.core.value_copy import copy_ahead
@@ -55,7 +56,7 @@ def state_of_outcome(outcome: Outcome) -> State:
     """Return the state that an attempt's value, signal or error stands for."""
     error = outcome.error
     if error is None:
-        return Success("Task run succeeded.", result=outcome.value)
+        return plain(Success, "Task run succeeded.", outcome.value)
     return state_of_error(error)
 
 
