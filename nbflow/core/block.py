@@ -315,7 +315,8 @@ def check_scope(graph: Graph) -> None:
         if block.setup_task is None or block.setup_task not in graph.tasks:
             continue
         taking = {edge.downstream_task for edge in graph.edges_out(block.setup_task) if edge.key is not None}
-        taking -= {*block._members, block.cleanup_task}
+        taking -= block._members.keys()
+        taking.discard(block.cleanup_task)
         if not taking:
             continue
         if not home:

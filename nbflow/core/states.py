@@ -273,12 +273,6 @@ def without_value(state: S, released: Released | None) -> S:
     return bare
 
 
-def has_value(state: State) -> bool:
-    """Tell whether a state holds something that is worth letting go of."""
-    held = state.__dict__
-    return held.get("result") is not None or len(held) > 2
-
-
 def _compared(state: State) -> dict[str, Any]:
     values = {"cached_inputs": state.cached_inputs, **vars(state)}
     return {k: v for k, v in values.items() if k == "_result" or not (k[0] == "_" or k in _NOT_COMPARED)}

@@ -103,7 +103,8 @@ class Breakpoints:
                 return False
             self._hold(node, FAILURE)
             return True
-        if any(place == AFTER for place, _ in self._breakpoints.get(number, ())) and state.is_successful():
+        found = self._breakpoints.get(number)
+        if found and any(place == AFTER for place, _ in found) and state.is_successful():
             self._hold(node, AFTER)
             return True
         return False

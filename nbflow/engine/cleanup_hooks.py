@@ -81,8 +81,8 @@ def tell_outcome(call: Call, held: OpenResource, outcome: Callable[[], BlockOutc
     """
     if takes_outcome(_method_of(call, held, "cleanup")):
         call.context["_outcome_of"] = outcome
-    hooks = tuple(_method_of(call, held, name) for name in ("on_success", "on_failure"))
-    if held.is_told or not any(callable(hook) for hook in hooks):
+    hooks = _method_of(call, held, "on_success"), _method_of(call, held, "on_failure")
+    if held.is_told or not (callable(hooks[0]) or callable(hooks[1])):
         return
     held.is_told = True  # another try of the cleanup is no other end of the block
     clean_up = call.fn

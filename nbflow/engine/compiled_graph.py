@@ -136,7 +136,7 @@ class CompiledGraph:
     def _add_shapes(self) -> None:
         number = {block: k for k, block in enumerate(self.blocks)}
         for k, block in enumerate(self.blocks):
-            members = tuple(sorted(self.index[t] for t in block.members if t in self.index))
+            members = tuple(sorted([self.index[t] for t in block.members if t in self.index]))
             init = self.index[block.init_task]
             setup = -1 if block.setup_task is None else self.index[block.setup_task]
             cleanup = self.index[block.cleanup_task]

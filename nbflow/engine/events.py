@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, overload
 
-from nbflow.core.states import Released, State, Success, has_value, plain, without_value
+from nbflow.core.states import Released, State, Success, plain, without_value
 from nbflow.engine.error_text import error_text
 
 if TYPE_CHECKING:
@@ -129,9 +129,12 @@ def told(state: State | None) -> State | None: ...
 
 def told(state: State | None) -> State | None:
     """Return a state as events tell it: without its value, which would stay alive for as long as the log."""
-    if state is None or not has_value(state):
+    if state is None:
+        return None
+    held = state.__dict__
+    if held.get("result") is None and len(held) <= 2:  # nothing that is worth letting go of
         return state
-    if type(state) is Success and len(state.__dict__) == 2 and state.message == TOLD_SUCCESS.message:
+    if type(state) is Success and len(held) == 2 and state.message == TOLD_SUCCESS.message:
         return TOLD_SUCCESS
     return without_value(state, _NO_VALUE)
 

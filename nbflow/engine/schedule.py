@@ -80,8 +80,7 @@ class Schedule(Lookahead):
         self._stepped: list[int] = []  # children of the map that is the step: whatever the budget
         self._stepped_lifecycle: list[int] = []
         self._stepped_cleanups: list[int] = []
-        depths = [sum(1 for _ in graph.enclosing(shape)) for shape in range(len(graph.shapes))]
-        self._deepest = max(depths, default=0)
+        self._deepest = max((len(graph.enclosing(k)) for k in range(len(graph.shapes))), default=0)
         self._outside = self._deepest * _LATER  # added to the key of what is in no open block
         self._asleep: list[tuple[float, int]] = []
         self._graces: list[tuple[float, int, int]] = []
@@ -185,7 +184,9 @@ class Schedule(Lookahead):
             self._go(0)
         home = self.home[node]
         if home is not None:
-            self._member_done(home)
+            home.members_left -= 1
+            if not home.members_left:
+                self._members_done(home)
         left, phase = self.left, self.phase
         for down in self._down[node]:
             left[down] -= 1
@@ -798,8 +799,10 @@ class Schedule(Lookahead):
 
     def _member_done(self, lifetime: ResourceLifetime) -> None:
         lifetime.members_left -= 1
-        if lifetime.members_left:
-            return
+        if not lifetime.members_left:
+            self._members_done(lifetime)
+
+    def _members_done(self, lifetime: ResourceLifetime) -> None:
         if not lifetime.demanded:
             for node in (lifetime.init, lifetime.setup):
                 if node >= 0 and self.phase[node] == WAITING and self.left[node] == 0:

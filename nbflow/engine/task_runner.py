@@ -21,6 +21,7 @@ from nbflow.core.states import (
     Cached,
     Cancelled,
     Failed,
+    Finished,
     Looped,
     Mapped,
     Pending,
@@ -648,7 +649,7 @@ class TaskRunner:
         """Record a state and tell the scheduler what it means."""
         while isinstance(state, _MetaState) and state.state is not None:
             state = state.state
-        if state.is_finished():
+        if isinstance(state, Finished):
             self._end(node, old, state)
             return
         cancelling, is_cleanup = (
@@ -693,9 +694,7 @@ class TaskRunner:
         if held is None:
             return
         if held.owes_cleanup:  # it was tried and failed for good: never silent (rule 7)
-            self.leak(
-                held, state.result if isinstance(state.result, BaseException) else None, state.message
-            )
+            self.leak(held, state.result if isinstance(state.result, BaseException) else None, state.message)
         elif held.status is BlockStatus.CLOSED:
             self._record.set_block(held, BlockStatus.SKIPPED)
 
@@ -736,8 +735,13 @@ def opens_at_init(held: OpenResource, manager: object) -> bool:
 
 def _is_plainly_without(manager: object, name: str) -> bool:
     """Tell whether the class of a manager has no such attribute, as far as that is seen without the user's code."""
-    cls = type(manager)
-    if type(cls) is not type or cls.__getattribute__ is not object.__getattribute__:
+    cls: Any = type(manager)
+    return type(cls) is type and _is_class_without(cls, name)
+
+
+@functools.lru_cache(maxsize=64)
+def _is_class_without(cls: Any, name: str) -> bool:
+    if cls.__getattribute__ is not object.__getattribute__:
         return False
     return not any(name in vars(one) or "__getattr__" in vars(one) for one in cls.__mro__)
 

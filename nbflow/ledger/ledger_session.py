@@ -139,9 +139,11 @@ class LedgerSession:
         # Whether the files are still there was seen a moment ago. If they were removed since, that is no different
         # from having them removed after this: what is alive is written again with the next commit.
         if is_plain and self._store is not None and time.monotonic() - self._looked_at < _LOOK_S:
-            with suppress(LedgerUnavailableError):
+            try:
                 self._append(self._store)
                 return True
+            except LedgerUnavailableError:
+                pass  # and again, when the file was looked for
         if not self._dirty and (self._store is None or self._is_current(self._store)):
             return True
         try:

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from nbflow import Flow, context, task
+from nbflow import Flow, context, resource_manager, task
 from nbflow.errors import OptionError, RunNotFinishedError, ValueReleasedError
 from nbflow.signals import LOOP
 from nbflow.states import Success
@@ -283,6 +283,25 @@ def test_failed_attempts_hold_the_frames_of_the_newest_only(made):
 
 def test_runs_that_leave_the_list_are_freed_without_the_garbage_collector(made):
     flow, _ = flow_of(made, keep="all")
+
+    for _ in range(30):
+        flow.run()
+
+    assert len(flow.runs) == 20
+    assert made.alive == 20
+
+
+def test_resources_of_runs_that_leave_the_list_are_freed_without_the_garbage_collector(made):
+    @resource_manager
+    class Opened:
+        def setup(self):
+            return made()
+
+        def cleanup(self, resource):
+            pass
+
+    with Flow("f") as flow, Opened() as resource:
+        task(lambda opened: 1, name="use")(resource)
 
     for _ in range(30):
         flow.run()
