@@ -620,15 +620,15 @@ class Schedule(Lookahead):
     def _consider(self, node: int) -> None:
         """Everything upstream of a waiting node has ended: may it be looked at, or does it wait for a block?"""
         own, home = self.own[node], self.home[node]
-        if own is None and home is not None and home.usable:  # the same as below for most tasks of a block
-            self._push(node)
-            return
         if home is None:
             task = self.task_of[node]
             home = self.lifetime_around(node) if task in self._in_mapped else self.home[task]
             if own is None and home is None:
                 self._push(node)
                 return
+        elif own is None and home.usable:  # the same as below for most tasks of a block
+            self._push(node)
+            return
         role = self.graph.role[self.task_of[node]]
         if role == CLEANUP:
             if own is None:
