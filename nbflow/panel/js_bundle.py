@@ -11,6 +11,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+from nbflow.render.palette import accents_css
 from nbflow.render.svg import drawing_css
 
 _STATIC = (Path(__file__).parent / "static").resolve()
@@ -30,7 +31,8 @@ def script(entry: str) -> str:
 def style_sheet() -> str:
     """Return the style sheet of the panel and of the drawings in it."""
     sheets = sorted(_STATIC.rglob("*.css"), key=lambda path: (path.stem != "panel", path.stem))
-    return "\n".join([drawing_css(), *(path.read_text(encoding="utf-8") for path in sheets)])
+    texts = [drawing_css(), accents_css(".nbflow-panel")]
+    return "\n".join([*texts, *(path.read_text(encoding="utf-8") for path in sheets)])
 
 
 def _add(path: Path, texts: dict[Path, str]) -> None:

@@ -15,13 +15,14 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.state_traits import NOT_RUN
 from nbflow.core.states import Mapped
 from nbflow.errors import RenderError
 from nbflow.render.build import Fold, GraphLike, draw
 from nbflow.render.drawing import Cluster, Drawing, Edge, Node
 from nbflow.render.executable import engine_for_graphviz
 from nbflow.render.names import one_line
-from nbflow.render.palette import BLOCKS, BORDERS
+from nbflow.render.palette import BLOCKS, BORDERS, STATES
 from nbflow.render.status_marks import BlockStatuses, Marks, States, count_line, marks
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class _Writer:
         look = BLOCKS.get(mark.name, BLOCKS["closed"])
         width, dash = BORDERS[look.border if self.with_status else "solid"]
         label = cluster.name + (f"  {mark.line}" if self.with_status else "")
-        colour = look.light.stroke if self.with_status else "#818b98"
+        colour = look.light.stroke if self.with_status else STATES[NOT_RUN].light.stroke
         return {
             "label": _label(label),
             "labeljust": "l",

@@ -14,7 +14,7 @@ from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.errors import RenderError
 from nbflow.render.build import Fold, GraphLike, draw
 from nbflow.render.names import escape
-from nbflow.render.palette import palette_css
+from nbflow.render.palette import WARNING_CSS, palette_css
 from nbflow.render.status_marks import BlockStatuses, Marks, Notes, States, marks, state_name, summary
 from nbflow.render.svg import svg
 from nbflow.render.text import message, nodes_with_blocks
@@ -45,7 +45,7 @@ vertical-align:top;white-space:pre-wrap}
 background:var(--nbflow-fill);border:1px solid var(--nbflow-stroke);border-radius:9px;padding:0 7px}
 .nbflow-html pre{white-space:pre;overflow:auto;margin:0;color:inherit;background:none}"""
 
-_GONE = "border-left:4px solid #b3130a;background:rgba(200,40,20,.1);padding:4px 10px;margin-top:4px"
+_GONE = f"{WARNING_CSS};padding:4px 10px;margin-top:4px"
 
 
 def html(

@@ -109,6 +109,18 @@ LIGHT_PAGE = Colours("#ffffff", "#6e7781", "#24292f")
 DARK_PAGE = Colours("#0f1317", "#8b949e", "#d7dde3")
 
 
+# What a panel's buttons and messages are drawn in: Jupyter's own colour where there is one, else that of a tone.
+_ACCENTS = {
+    "accent": ("--jp-brand-color1", "blue"),
+    "error": ("--jp-error-color1", "red"),
+    "warn": ("--jp-warn-color1", "amber"),
+}
+_FIXED = {"solid": "#0860ca", "solid-hover": "#064ea5", "on-solid": "#ffffff"}
+
+
+WARNING_CSS = f"border-left:4px solid {STATES['Failed'].light.stroke};background:rgba(200,40,20,.1)"
+
+
 def state_look(name: str) -> Look:
     """Return the look of a state by its class name; a user's own state looks like Pending, named as it is."""
     if name in STATES:
@@ -140,6 +152,23 @@ def palette_css(states: Iterable[str] | None = None, blocks: Iterable[str] | Non
     themed = [f'[data-jp-theme-light="false"] {name}{{{_colours(c)}}}' for name, c in dark.items()]
     preferred = [f"body:not([data-jp-theme-light]) {name}{{{_colours(c)}}}" for name, c in dark.items()]
     return "\n".join([*light, *themed, "@media (prefers-color-scheme: dark){", *preferred, "}"])
+
+
+def accents_css(scope: str) -> str:
+    """Return the rules that give an element the custom properties `--nbflow-accent`, `--nbflow-error` and so on.
+
+    Args:
+        scope: The element's selector.
+    """
+    light, dark = (
+        ";".join(
+            f"--nbflow-{name}:var({own},{_TONES[tone][page].split()[1]})"
+            for name, (own, tone) in _ACCENTS.items()
+        )
+        for page in (0, 1)
+    )
+    fixed = ";".join(f"--nbflow-{name}:{colour}" for name, colour in _FIXED.items())
+    return f"{scope}{{{light};{fixed}}}\n@media (prefers-color-scheme: dark){{{scope}{{{dark}}}}}"
 
 
 def _colours(colours: Colours) -> str:

@@ -39,6 +39,10 @@ def test_every_rule_of_the_style_sheet_is_scoped_to_the_panel():
     assert [s for s in selectors if not s.startswith((".nbflow-panel", ".nbflow-live"))] == []
 
 
+def test_colours_are_those_of_the_palette():
+    assert re.findall(r"#[0-9a-fA-F]{3,8}\b", CSS) == []
+
+
 def test_the_style_sheet_loads_nothing():
     assert set(re.findall(r'url\("?([a-z]+:)?', CSS)) <= {"data:"}
     assert "@import" not in CSS
