@@ -1,14 +1,14 @@
 """Who is who among processes: a pid means one process only with its start time, pid namespace, boot and host.
 
-Standard library only (psutil where there is no ``/proc``): the reaper, which does not load nbflow, needs it too.
+Standard library only: the reaper, which does not load nbflow, needs it too.
 """
 
 from __future__ import annotations
 
 import os
-from functools import cache
-from pathlib import Path
 from typing import NamedTuple
+
+from nbflow.processes import UnknownStatusError, boot_id, machine_id, pid_namespace, status_of, ticks_per_s
 
 UNKNOWN = 0.0
 _SAME_START_S = 0.005  # a tick is 10 ms
@@ -43,7 +43,7 @@ class Kernel(NamedTuple):
         """Return this process."""
         pid = os.getpid()
         host, started = os.uname().nodename, start_of(pid) or UNKNOWN
-        return cls(pid, started, host, _machine(), _boot(), os.getuid(), _space())
+        return cls(pid, started, host, machine_id(), boot_id(), os.getuid(), pid_namespace())
 
     @property
     def is_in_container(self) -> bool:
@@ -62,7 +62,7 @@ class Kernel(NamedTuple):
 
     def is_alive(self) -> bool:
         """Whether this process, which is of this machine, runs; in doubt it does."""
-        here = _boot()
+        here = boot_id()
         if self.boot and here and self.boot != here:
             return False
         return is_alive(self.pid, self.started)
@@ -81,82 +81,8 @@ def is_alive(pid: int, started: float) -> bool:
 
 def start_of(pid: int) -> float | None:
     """Return when a process started (see `Kernel.started`), or None if there is none or it is a zombie."""
-    if not _has_proc():
-        return _start_elsewhere(pid)
     try:
-        raw = Path(f"/proc/{pid}/stat").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    except OSError:
+        status = status_of(pid)
+    except UnknownStatusError:
         return UNKNOWN
-    fields = raw[raw.rindex(b")") + 2 :].split()  # behind the command's name, which may hold anything
-    if fields[0] in (b"Z", b"X"):
-        return None
-    return int(fields[19]) / _ticks()
-
-
-def _start_elsewhere(pid: int) -> float | None:
-    if Path("/proc/self/stat").exists():  # psutil would read it, too
-        return _start_unknown(pid)
-    try:
-        import psutil
-    except ImportError:
-        return _start_unknown(pid)
-    try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except psutil.NoSuchProcess:
-        return None
-    except psutil.Error:
-        return UNKNOWN
-
-
-def _start_unknown(pid: int) -> float | None:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except OSError:
-        return UNKNOWN
-    return UNKNOWN
-
-
-@cache
-def _has_proc() -> bool:
-    """Whether ``/proc`` tells of the processes that our pids name: in a container it may be the machine's."""
-    try:
-        return os.readlink("/proc/self") == str(os.getpid())
-    except OSError:
-        return False
-
-
-os.register_at_fork(after_in_child=_has_proc.cache_clear)  # the child may be the first of a new namespace
-
-
-def _space() -> str:
-    try:
-        return os.readlink("/proc/self/ns/pid")
-    except OSError:
-        return ""
-
-
-@cache
-def _ticks() -> int:
-    return os.sysconf("SC_CLK_TCK")
-
-
-@cache
-def _boot() -> str:
-    return _first_line("/proc/sys/kernel/random/boot_id")
-
-
-@cache
-def _machine() -> str:
-    return _first_line("/etc/machine-id")
-
-
-def _first_line(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
-        return ""
+    return None if status is None or status.is_zombie else status.start / ticks_per_s()

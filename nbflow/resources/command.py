@@ -15,7 +15,7 @@ from nbflow.core.context import context
 from nbflow.core.resource import resource_manager
 from nbflow.engine.attempt import TaskCancelled
 from nbflow.errors import OptionError, OptionTypeError
-from nbflow.resources import processes
+from nbflow.resources import resource_processes
 from nbflow.resources.errors import (
     CommandNotFoundError,
     NotReadyError,
@@ -24,8 +24,8 @@ from nbflow.resources.errors import (
 )
 from nbflow.resources.output import Output
 from nbflow.resources.process import Process
-from nbflow.resources.processes import ProcessId
 from nbflow.resources.readiness import TextPrinted, check_of
+from nbflow.resources.resource_processes import ProcessId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,7 +101,7 @@ class Subprocess:
         self.cwd = cwd
         self.stdout = stdout
         self._check = check_of(ready)
-        self._token = processes.new_token()
+        self._token = resource_processes.new_token()
         self._process: Process | None = None
         self._id: ProcessId | None = None
 
@@ -142,8 +142,8 @@ class Subprocess:
         """End what is still running, from any process."""
         known = [ProcessId(*one) for one in handle.get("processes", ())]
         token = handle["token"]
-        left = processes.end(
-            lambda: processes.processes_of(token, known), stop_timeout_s=handle["stop_timeout_s"]
+        left = resource_processes.end(
+            lambda: resource_processes.processes_of(token, known), stop_timeout_s=handle["stop_timeout_s"]
         )
         if left:
             raise StillRunningError("a subprocess", tuple(sorted(one.pid for one in left)))
@@ -170,12 +170,12 @@ class Subprocess:
         pattern = self._check.pattern if isinstance(self._check, TextPrinted) else None
         output = Output(cast("BinaryIO", popen.stdout), limit=_KEPT_CHARACTERS, pattern=pattern, copy=copy)
         self._process = Process(popen, self.args, output)
-        self._id = processes.identity(popen.pid)
+        self._id = resource_processes.identity(popen.pid)
         return self._process
 
     def _environment(self) -> dict[str, str]:
         changed = {**os.environ, **(self.env or {})}
-        return processes.marked(
+        return resource_processes.marked(
             {name: str(value) for name, value in changed.items() if value is not None}, self._token
         )
 
@@ -211,11 +211,11 @@ class Subprocess:
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
     def _find(self) -> set[ProcessId]:
-        return processes.processes_of(self._token, () if self._id is None else (self._id,))
+        return resource_processes.processes_of(self._token, () if self._id is None else (self._id,))
 
     def _end(self) -> tuple[int, ...]:
         """End all processes and let go of the first; return the pids of those that could not be ended."""
-        left = processes.end(self._find, stop_timeout_s=self.stop_timeout_s)
+        left = resource_processes.end(self._find, stop_timeout_s=self.stop_timeout_s)
         process = self._process
         if process is not None and not left:
             process.popen.wait()  # from here on its pid may be another's

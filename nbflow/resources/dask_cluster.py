@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.resource import resource_manager
 from nbflow.errors import OptionError, OptionTypeError
-from nbflow.resources import directory, processes
+from nbflow.resources import directory, resource_processes
 from nbflow.resources.dask_recovery import has_scheduler_here, processes_here, quiet, shut_down
 from nbflow.resources.errors import StillRunningError
 from nbflow.resources.interrupt_safe_open import InterruptSafeOpen
-from nbflow.resources.processes import ProcessId
+from nbflow.resources.resource_processes import ProcessId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +90,7 @@ class DaskCluster:
         self.cluster_class = _resolved(cluster_class)
         self.cluster_kwargs = dict(cluster_kwargs or {})
         self.stop_timeout_s = stop_timeout_s
-        self._token = processes.new_token()
+        self._token = resource_processes.new_token()
         self._path = directory.new_path(tempfile.gettempdir(), "nbflow-dask-")
         self._known: list[ProcessId] = []
 
@@ -178,13 +178,13 @@ class DaskCluster:
         if not (options.get("processes", True) and issubclass(worker_class, Nanny)):
             return {**defaults, **options}  # its workers are threads of the kernel
         environment = {**options.get("env", {})}
-        mark = processes.marked(os.environ, self._token)[processes.MARK]
+        mark = resource_processes.marked(os.environ, self._token)[resource_processes.MARK]
         preload = options.get("preload", dask.config.get("distributed.worker.preload"))
         preload = [preload] if isinstance(preload, str) else list(preload)
         return {
             **defaults,
             **options,
-            "env": {**environment, processes.MARK: mark},
+            "env": {**environment, resource_processes.MARK: mark},
             "preload": [_PRELOAD, *preload],
         }
 
@@ -205,7 +205,7 @@ class DaskCluster:
                 killer.join()
 
     def _kill(self) -> None:
-        processes.kill(_find(self._token, self._known, str(self._path)))
+        resource_processes.kill(_find(self._token, self._known, str(self._path)))
 
     def _sweep(self) -> tuple[int, ...]:
         return _sweep(self._token, self._known, str(self._path), stop_timeout_s=self.stop_timeout_s)
@@ -228,10 +228,10 @@ def _resolved(cluster_class: Any) -> Callable[..., Any] | None:
 
 def _find(token: str, known: list[ProcessId], path: str) -> set[ProcessId]:
     # A worker that was started again is not among the known ones, but holds a lock in the directory.
-    return processes.processes_of(token, known) | processes.processes_in(path)
+    return resource_processes.processes_of(token, known) | resource_processes.processes_in(path)
 
 
 def _sweep(token: str, known: list[ProcessId], path: str, *, stop_timeout_s: float) -> tuple[int, ...]:
-    left = processes.end(lambda: _find(token, known, path), stop_timeout_s=stop_timeout_s)
+    left = resource_processes.end(lambda: _find(token, known, path), stop_timeout_s=stop_timeout_s)
     directory.remove(path)
     return tuple(sorted(one.pid for one in left))

@@ -7,8 +7,8 @@ import socket
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from nbflow.resources import processes
-from nbflow.resources.processes import ProcessId
+from nbflow.resources import resource_processes
+from nbflow.resources.resource_processes import ProcessId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,12 +34,12 @@ def processes_here(cluster: Any, client: Client) -> list[ProcessId]:
     if not has_scheduler_here(cluster):
         asked: list[Any] = []
         with suppress(Exception):  # where nbflow is not installed, nobody can answer
-            asked.append(client.run_on_scheduler(processes.this_process))
+            asked.append(client.run_on_scheduler(resource_processes.this_process))
         for nanny in (False, True):
             with suppress(Exception):
-                asked += client.run(processes.this_process, nanny=nanny, on_error="ignore").values()
+                asked += client.run(resource_processes.this_process, nanny=nanny, on_error="ignore").values()
         found |= {one for one in asked if isinstance(one, ProcessId)}
-    return list(found - {processes.this_process()})
+    return list(found - {resource_processes.this_process()})
 
 
 def _children(cluster: Any) -> set[ProcessId]:
@@ -55,7 +55,7 @@ def _children(cluster: Any) -> set[ProcessId]:
             family = [child.pid]
             with suppress(psutil.Error):
                 family += [one.pid for one in child.children(recursive=True)]
-            found |= {one for pid in family if (one := processes.identity(pid)) is not None}
+            found |= {one for pid in family if (one := resource_processes.identity(pid)) is not None}
     return found
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nbflow.errors import OptionError, OptionTypeError
 from nbflow.resources.errors import PortTakenError
-from nbflow.resources.processes import MARK
+from nbflow.resources.resource_processes import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbflow.resources.process import Process
-    from nbflow.resources.processes import ProcessId
+    from nbflow.resources.resource_processes import ProcessId
 
     Find = Callable[[], set[ProcessId]]
 

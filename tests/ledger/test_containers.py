@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbflow import ledger
+from nbflow import ledger, processes
 from nbflow.ledger import liveness, process_identity
 from nbflow.ledger.ledger_session import LedgerSession
 from nbflow.ledger.ledger_tracker import LedgerTracker
@@ -260,7 +260,7 @@ def test_rule_20_a_ledger_that_rests_does_not_make_its_kernel_look_dead(kernel, 
 
 
 def test_rule_20_start_times_are_not_read_from_the_proc_of_another_namespace(monkeypatch):
-    monkeypatch.setattr(process_identity, "_has_proc", lambda: False)
+    monkeypatch.setattr(processes, "has_proc", lambda: False)
 
     assert start_of(os.getpid()) == process_identity.UNKNOWN
     with subprocess.Popen(["true"]) as gone:

@@ -15,14 +15,14 @@ import psutil
 import pytest
 
 from nbflow.core.block_outcome import BlockOutcome
-from nbflow.resources import processes
+from nbflow.resources.resource_processes import MARK
 from tests.patience import PATIENCE_S
 
 # Sets the named manager up as a kernel does, and lives on with it until it is killed.
 OWNER = """
 import importlib, json, sys, threading
 
-import nbflow.resources.processes
+import nbflow.resources.resource_processes
 
 path, arguments, keywords = json.loads(sys.argv[1])
 module, name = path.split(":")
@@ -152,7 +152,7 @@ def _marked():
         try:
             environment = process.environ()
             is_ours = environment.get(_RUN) == os.environ[_RUN]  # and not of another test run on this machine
-            if is_ours and processes.MARK in environment and process.status() != psutil.STATUS_ZOMBIE:
+            if is_ours and MARK in environment and process.status() != psutil.STATUS_ZOMBIE:
                 found.add(process)
         except psutil.Error:
             continue

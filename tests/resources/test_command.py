@@ -17,7 +17,7 @@ import pytest
 
 from nbflow import Flow, Parameter, task
 from nbflow.errors import OptionError, OptionTypeError
-from nbflow.resources import Subprocess, processes
+from nbflow.resources import Subprocess, resource_processes
 from nbflow.resources.errors import (
     CommandNotFoundError,
     NotReadyError,
@@ -203,9 +203,9 @@ def test_it_has_a_session_of_its_own_and_nothing_to_read():
 
 
 def test_a_process_that_is_started_inside_keeps_the_marks_of_the_ones_around(monkeypatch):
-    monkeypatch.setenv(processes.MARK, "outer")
+    monkeypatch.setenv(resource_processes.MARK, "outer")
 
-    with started(python(f"import os; print(os.environ['{processes.MARK}'])")) as process:
+    with started(python(f"import os; print(os.environ['{resource_processes.MARK}'])")) as process:
         process.wait(PATIENCE_S)
 
     assert process.output == f"outer {process.manager.early_handle()['token']}\n"
@@ -468,8 +468,8 @@ def test_what_cannot_be_ended_is_told_with_its_pid_and_can_be_tried_again(monkey
     manager = Subprocess.resource_class(python(FOREVER), stop_timeout_s=0.01)
     process = manager.setup()
     with monkeypatch.context() as patch:
-        patch.setattr(processes, "_send", lambda process, number: None)
-        patch.setattr(processes, "_KILL_TIMEOUT_S", 0.01)
+        patch.setattr(resource_processes, "_send", lambda process, number: None)
+        patch.setattr(resource_processes, "_KILL_TIMEOUT_S", 0.01)
 
         with pytest.raises(StillRunningError, match=rf"told to end and then killed: {process.pid};"):
             manager.cleanup(process)
@@ -534,7 +534,7 @@ def test_an_owner_that_dies_in_the_middle_of_the_setup_leaves_what_the_early_han
     owner, reclaim, wait_until
 ):
     dying = owner(PATH, python(FOREVER), ready="never")
-    (found,) = wait_until(lambda: processes.processes_of(dying.early["token"]), what="the process")
+    (found,) = wait_until(lambda: resource_processes.processes_of(dying.early["token"]), what="the process")
 
     dying.kill()
     reclaim(PATH, dying.early)
@@ -545,9 +545,11 @@ def test_an_owner_that_dies_in_the_middle_of_the_setup_leaves_what_the_early_han
 def test_a_process_that_has_got_the_pid_of_another_is_left_alone(reclaim):
     """A handle from before the pid was given away: it names another start, or another start of the machine."""
     with subprocess.Popen(python(FOREVER), start_new_session=True) as stranger:
-        real = processes.identity(stranger.pid)
+        real = resource_processes.identity(stranger.pid)
         for old in (real._replace(start=real.start - 1), real._replace(boot="another")):
-            reclaim(PATH, {"token": processes.new_token(), "stop_timeout_s": 1, "processes": [list(old)]})
+            reclaim(
+                PATH, {"token": resource_processes.new_token(), "stop_timeout_s": 1, "processes": [list(old)]}
+            )
 
         assert stranger.poll() is None
         stranger.kill()

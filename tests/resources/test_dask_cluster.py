@@ -17,7 +17,7 @@ import pytest
 
 from nbflow import Flow, Parameter, task
 from nbflow.errors import OptionError, OptionTypeError
-from nbflow.resources import DaskCluster, Subprocess, processes
+from nbflow.resources import DaskCluster, Subprocess, resource_processes
 from tests.patience import PATIENCE_S
 
 PATH = "nbflow.resources.dask_cluster:DaskCluster"
@@ -264,7 +264,7 @@ def test_an_owner_that_dies_in_the_middle_of_the_setup_leaves_what_the_early_han
     owner, reclaim, wait_until
 ):
     dying = owner(PATH, 2)
-    found = wait_until(lambda: processes.processes_in(dying.early["path"]), what="a worker")
+    found = wait_until(lambda: resource_processes.processes_in(dying.early["path"]), what="a worker")
     for one in found:
         os.kill(one.pid, signal.SIGSTOP)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nbflow.resources import Subprocess, processes
+from nbflow.resources import Subprocess, resource_processes
 
 FLOW = """
 import sys, threading
@@ -90,7 +90,9 @@ def test_a_flow_inside_of_a_process_that_is_ended_has_its_resources_reclaimed(tm
 def _marked(manager):
     token = manager.early_handle()["token"]
     return [
-        one for one in psutil.process_iter() if token in processes._tokens(one.pid) and is_running(one.pid)
+        one
+        for one in psutil.process_iter()
+        if token in resource_processes._tokens(one.pid) and is_running(one.pid)
     ]
 
 

@@ -186,7 +186,7 @@ class Containers:
             (nbflow.ledger.process_identity, "start_of", self._start_of),
             (
                 nbflow.ledger.process_identity,
-                "_boot",
+                "boot_id",
                 lambda: self.looks_from and self.looks_from.space.machine.boot,
             ),
             (nbflow.ledger.listing, "is_held", self._is_held),

@@ -7,12 +7,13 @@ children. Beside it counts the session of a process that is known, for children 
 
 from __future__ import annotations
 
-import functools
 import os
 import secrets
 import signal
 import time
 from typing import TYPE_CHECKING, NamedTuple
+
+from nbflow.processes import ProcessStatus, UnknownStatusError, boot_id, has_proc, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -34,7 +35,6 @@ __all__ = [
 MARK = "NBFLOW_RESOURCE"
 _KILL_TIMEOUT_S = 5
 _LONGEST_PAUSE_S = 0.05
-_HAS_PROC = os.path.exists("/proc/self/stat")  # Linux
 _CLEANERS = tuple(os.path.join("nbflow", "ledger", name) for name in ("reaper.py", "reclaim.py"))
 
 
@@ -50,12 +50,6 @@ class ProcessId(NamedTuple):
     pid: int
     start: float
     boot: str
-
-
-class _Status(NamedTuple):
-    start: float
-    session: int
-    is_zombie: bool
 
 
 def new_token() -> str:
@@ -76,13 +70,13 @@ def this_process() -> ProcessId:
 def identity(pid: int) -> ProcessId | None:
     """Return the identity of the process that has `pid` now, None if there is none."""
     status = _status(pid)
-    return None if status is None else ProcessId(pid, status.start, _boot())
+    return None if status is None else ProcessId(pid, status.start, boot_id())
 
 
 def is_there(process: ProcessId) -> bool:
     """Tell whether the process exists, if only as a zombie: its pid cannot be another's meanwhile."""
     status = _status(process.pid)
-    return status is not None and status.start == process.start and process.boot == _boot()
+    return status is not None and status.start == process.start and process.boot == boot_id()
 
 
 def is_running(process: ProcessId) -> bool:
@@ -92,7 +86,7 @@ def is_running(process: ProcessId) -> bool:
         status is not None
         and not status.is_zombie
         and status.start == process.start
-        and process.boot == _boot()
+        and process.boot == boot_id()
     )
 
 
@@ -112,7 +106,7 @@ def processes_of(token: str, known: Iterable[ProcessId] = ()) -> set[ProcessId]:
         if status is None or status.is_zombie or pid == os.getpid():
             continue
         if pid in there or status.session in there or (token in _tokens(pid) and not _cleans_up(pid)):
-            found.add(ProcessId(pid, status.start, _boot()))
+            found.add(ProcessId(pid, status.start, boot_id()))
     return found
 
 
@@ -190,13 +184,14 @@ def _send(process: ProcessId, number: signal.Signals) -> None:
 
 
 def _tokens(pid: int) -> list[str]:
-    value = _mark_here(pid) if _HAS_PROC else _mark_elsewhere(pid)
+    value = _mark_here(pid) if has_proc() else _mark_elsewhere(pid)
     return value.split()
 
 
 def _mark_here(pid: int) -> str:
     try:
-        variables = _read(f"/proc/{pid}/environ")
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            variables = file.read()
     except OSError:
         return ""
     name = MARK.encode() + b"="
@@ -226,36 +221,8 @@ def _cleans_up(pid: int) -> bool:
         return False
 
 
-def _status(pid: int) -> _Status | None:
-    if not _HAS_PROC:
-        return _status_elsewhere(pid)
+def _status(pid: int) -> ProcessStatus | None:
     try:
-        # The name of the program, in parentheses, may contain anything.
-        fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
-    except OSError:
+        return status_of(pid)
+    except UnknownStatusError:
         return None
-    return _Status(start=int(fields[19]), session=int(fields[3]), is_zombie=fields[0] in b"ZX")
-
-
-def _status_elsewhere(pid: int) -> _Status | None:
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        is_zombie = process.status() == psutil.STATUS_ZOMBIE
-        return _Status(start=process.create_time(), session=os.getsid(pid), is_zombie=is_zombie)
-    except (psutil.Error, OSError):
-        return None
-
-
-@functools.cache
-def _boot() -> str:
-    try:
-        return _read("/proc/sys/kernel/random/boot_id").decode().strip()
-    except OSError:
-        return ""
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
