@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.executor import Executor
     from nbflow.engine.resource_tracker import ResourceTracker
-    from nbflow.notebook.overview import CellTable
+    from nbflow.notebook.inspection.cell_table import CellTable
     from nbflow.store import FlowStore, StoredRun
 
 EXECUTORS: dict[str, Callable[[], Executor]] = {"inline": InlineExecutor, "threads": ThreadExecutor}
@@ -200,7 +200,7 @@ class Flow(Graph):
     @property
     def cells(self) -> CellTable:
         """Which cell of the notebook adds what, in the order of the cells' first executions; it prints as a table."""
-        from nbflow.notebook.overview import cell_table
+        from nbflow.notebook.inspection.cell_table import cell_table
 
         return cell_table(self)
 

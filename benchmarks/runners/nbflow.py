@@ -105,7 +105,7 @@ def first_reclaimable() -> tuple[float, float]:
 def cell_again(shape: Shape) -> Callable[[], object]:
     """Execute the middle one of 100 cells again, which replaces its tasks; without IPython, and without drawing."""
     from nbflow import Flow, task
-    from nbflow.notebook.cells import cells_of
+    from nbflow.notebook.cells.flow_cells import cells_of
 
     many = task(lambda values: shape.work(*values), name="many")
     makers = (

@@ -19,20 +19,20 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     from nbflow.core.expression import Expression
     from nbflow.engine.attempt import AFTER_TASK
     from nbflow.engine.run import Run
-    from nbflow.notebook.autotrack import CellWatch
-    from nbflow.notebook.cell_display import DisplayFollower
-    from nbflow.notebook.cell_magics import below_task
-    from nbflow.notebook.code_watch import CodeWatch
-    from nbflow.notebook.completion import complete_flow
-    from nbflow.notebook.debug_commands import post_mortem
-    from nbflow.notebook.figures import Figures
-    from nbflow.notebook.hints import value_hint
-    from nbflow.notebook.magics import FlowMagics
-    from nbflow.notebook.numbering import CellNumbers
-    from nbflow.notebook.reach import flows_in
-    from nbflow.notebook.resources import show_left_behind
+    from nbflow.notebook.cells.hints import value_hint
+    from nbflow.notebook.cells.reach import flows_in
+    from nbflow.notebook.magics.completion import complete_flow
+    from nbflow.notebook.magics.debug_commands import post_mortem
+    from nbflow.notebook.magics.flow_magic import FlowMagics
+    from nbflow.notebook.magics.resource_commands import show_left_behind
+    from nbflow.notebook.magics.task_magic import TaskMagics
+    from nbflow.notebook.shell.cell_display import DisplayFollower
+    from nbflow.notebook.shell.figures import Figures
+    from nbflow.notebook.shell.numbering import CellNumbers
     from nbflow.notebook.shutdown import watch_shutdown
-    from nbflow.notebook.task_magic import TaskMagics
+    from nbflow.notebook.taskcell.cell_magics import below_task
+    from nbflow.notebook.tracking.autotrack import CellWatch
+    from nbflow.notebook.tracking.code_watch import CodeWatch
     from nbflow.registry import flows
 
     shell.input_transformers_cleanup.append(below_task)
@@ -64,15 +64,15 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     from nbflow.core.expression import Expression
     from nbflow.engine.attempt import AFTER_TASK
     from nbflow.engine.run import Run
-    from nbflow.notebook.autotrack import CONTEXT_KEY, CellWatch
-    from nbflow.notebook.cell_display import follower_of
-    from nbflow.notebook.cell_magics import below_task
-    from nbflow.notebook.code_watch import CodeWatch
-    from nbflow.notebook.completion import complete_flow
-    from nbflow.notebook.current_cell import CurrentCell
-    from nbflow.notebook.figures import Figures
-    from nbflow.notebook.numbering import CellNumbers
+    from nbflow.notebook.magics.completion import complete_flow
+    from nbflow.notebook.shell.cell_display import follower_of
+    from nbflow.notebook.shell.figures import Figures
+    from nbflow.notebook.shell.numbering import CellNumbers
     from nbflow.notebook.shutdown import unwatch_shutdown
+    from nbflow.notebook.taskcell.cell_magics import below_task
+    from nbflow.notebook.tracking.autotrack import CONTEXT_KEY, CellWatch
+    from nbflow.notebook.tracking.code_watch import CodeWatch
+    from nbflow.notebook.tracking.current_cell import CurrentCell
 
     unwatch_shutdown(shell)
     if (follower := follower_of(shell)) is not None:

@@ -33,7 +33,10 @@ FORMER_NAMES = {
     ("nbflow.core.watched", "WatchedSet"): ("nbflow.core.observed_set", "ObservedSet"),
     ("nbflow.core.missing", "MissingTask"): ("nbflow.core.placeholder_task", "PlaceholderTask"),
     ("nbflow.engine.handle", "Run"): ("nbflow.engine.run", "Run"),
-    ("nbflow.notebook.cellfunction", "CellFunction"): ("nbflow.notebook.cell_function", "CellFunction"),
+    ("nbflow.notebook.cellfunction", "CellFunction"): (
+        "nbflow.notebook.taskcell.cell_function",
+        "CellFunction",
+    ),
     ("nbflow.store.past", "StoredRun"): ("nbflow.store.stored_run", "StoredRun"),
 }
 

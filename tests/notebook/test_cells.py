@@ -12,7 +12,7 @@ from IPython.core.error import UsageError
 
 from nbflow import flows
 from nbflow.errors import DanglingTaskError
-from nbflow.notebook.cells import cells_of
+from nbflow.notebook.cells.flow_cells import cells_of
 
 
 def names(flow):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nbflow import flows
-from nbflow.notebook.check import check
+from nbflow.notebook.inspection.check import check
 
 PAGE = Path(__file__).parents[2] / "docs" / "cells-again.md"
 ROWS = dict(re.findall(r"^\| (?!what happens|---)(.+?) \| (.+?) \|$", PAGE.read_text("utf-8"), re.MULTILINE))

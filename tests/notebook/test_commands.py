@@ -9,8 +9,8 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.error import UsageError
 
 from nbflow import flows
-from nbflow.notebook.command_table import COMMANDS, reference
-from nbflow.notebook.magic_arguments import split
+from nbflow.notebook.magics.command_table import COMMANDS, reference
+from nbflow.notebook.magics.magic_arguments import split
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 FLOW = """%%flow example --no-show
@@ -118,5 +118,5 @@ def test_tab_offers_what_the_command_takes(example, line, expected):
 
 
 def test_the_page_of_the_documentation_is_the_one_made_from_the_commands():
-    """Made again by `python -c "from nbflow.notebook.command_table import reference; print(reference(), end='')"`."""
+    """Made again by `from nbflow.notebook.magics.command_table import reference; print(reference(), end="")`."""
     assert PAGE.read_text(encoding="utf-8") == reference()

@@ -39,7 +39,7 @@ def test_each_example_says_what_stands_below_it(say):
 
 
 def test_every_command_of_the_tables_is_one(notebook):
-    from nbflow.notebook.command_table import COMMANDS
+    from nbflow.notebook.magics.command_table import COMMANDS
 
     named = set(re.findall(r"(?<!%)%flow (\w+)", PAGE))
 

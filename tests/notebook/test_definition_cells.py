@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbflow.notebook.definition_cells import DefinitionCells
+from nbflow.notebook.tracking.definition_cells import DefinitionCells
 
 ONE, EDITED, OTHER = "def f():\n    return 1", "def f():\n    return 2", "def g():\n    return 3"
 

@@ -13,8 +13,8 @@ from IPython.core.error import UsageError
 
 from nbflow import flows
 from nbflow.core.task import Task
-from nbflow.notebook.export import export
-from nbflow.notebook.export_text import CellSource, dedented, indented
+from nbflow.notebook.export.export_text import CellSource, dedented, indented
+from nbflow.notebook.export.exported_module import export
 
 HERE = Path(__file__).parent
 NOTEBOOK = HERE.parent.parent / "notebooks" / "03-cell-by-cell.ipynb"

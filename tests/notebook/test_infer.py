@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from nbflow.notebook.infer import names_of, ordinary_statements, roles
+from nbflow.notebook.source.infer import names_of, ordinary_statements, roles
 
 # Names that other tasks give, for the tests that ask for roles.
 GIVEN = ("table", "items", "total", "x")

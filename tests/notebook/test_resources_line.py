@@ -16,7 +16,7 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.error import UsageError
 
 from nbflow import ledger
-from nbflow.notebook.resource_table import table
+from nbflow.notebook.magics.resource_table import table
 from tests.patience import PATIENCE_S
 
 CHILD = """

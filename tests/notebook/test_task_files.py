@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nbflow import flows
-from nbflow.notebook.cell_files import file_names
+from nbflow.notebook.source.cell_files import file_names
 
 
 @pytest.fixture(autouse=True)

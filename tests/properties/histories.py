@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 
 import nbflow
 from nbflow.errors import NbflowError
-from nbflow.notebook.check import check
+from nbflow.notebook.inspection.check import check
 
 SETUP = """\
 %load_ext nbflow

@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 import nbflow
 from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.errors import DanglingTaskError
-from nbflow.notebook.cells import cells_of
+from nbflow.notebook.cells.flow_cells import cells_of
 from tests.properties.notebooks import BlockNames, Builder, Cell, ListNames, Names, ParameterNames
 
 SETUP = """

@@ -8,8 +8,8 @@ import random
 import pytest
 
 from nbflow.core.graph import Graph
-from nbflow.notebook import cells
-from nbflow.notebook.assemble import assemble
+from nbflow.notebook.cells import flow_cells as cells
+from nbflow.notebook.cells.assemble import assemble
 from tests.properties.histories import IDS, judge
 
 NUMBER = int(os.environ.get("NBFLOW_CAMPAIGN", "0")) or 6

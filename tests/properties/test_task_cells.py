@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from IPython.utils.capture import capture_output
 
 import nbflow
-from nbflow.notebook.export import export
+from nbflow.notebook.export.exported_module import export
 
 NAMES = ["a", "b", "c", "d"]
 name = st.sampled_from(NAMES)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbflow
 from nbflow import states
-from nbflow.notebook.execution_order import PAUSE_S
+from nbflow.notebook.tracking.execution_order import PAUSE_S
 from tests.properties.programs.normal import Form, normal
 from tests.properties.programs.player import PATIENCE_S, notes
 

@@ -1,0 +1,490 @@
+"""Executes cells so that a flow is always what its cells say: as a whole or not at all, and never twice.
+
+The rules, without IPython: a cell's contribution is what was added while the cell was executed. When it is executed
+again, the old one goes out and the new one comes to its place, and what other cells took from it by a name, they
+take from what now has this name. Whatever fails, the flow is as it was.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+import weakref
+from collections.abc import Callable, Collection, Iterable, Iterator, MutableMapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.context import thread
+from nbflow.core.graph import Graph
+from nbflow.core.graph_edit import (
+    Baseline,
+    GraphSnapshot,
+    begin_made,
+    begin_watching,
+    end_made,
+    end_watching,
+    made_inside,
+    take_out,
+    version,
+)
+from nbflow.core.parameter import Parameter
+from nbflow.errors import ForeignTaskError
+from nbflow.notebook.cells.assemble import assemble
+from nbflow.notebook.cells.contribution import CellEdge, Contribution, OldTaskError
+from nbflow.notebook.cells.graph_diff import GraphDiff
+from nbflow.notebook.cells.index import ContributionIndex, Dangling, Missing
+from nbflow.notebook.cells.lent_values import give_results_back
+from nbflow.notebook.cells.namespace import CellNamespace, give_back
+from nbflow.notebook.cells.references import reached
+from nbflow.notebook.cells.task_replacement import exchange
+from nbflow.notebook.shell.defer_interrupt import DeferInterrupt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Set
+
+    from nbflow.core.placeholder_task import PlaceholderTask
+    from nbflow.core.task import Task
+    from nbflow.notebook.cells.index import Resolved
+
+Namespace = MutableMapping[str, Any]
+OUTSIDE = "outside of cells"
+_executions = itertools.count(1)  # of all flows, so that numbers can be compared when a flow is made again
+
+
+def execution_number() -> int:
+    """Count an execution of a cell."""
+    return next(_executions)
+
+
+class Lineage:
+    """What a flow has in common with those that its cells have made again in its place."""
+
+
+class Cells:
+    """The contributions to one graph.
+
+    Attributes:
+        graph: The graph.
+        index: The contributions, in the order of their first execution.
+        dangling: What is used and no longer made; while there is any, the flow does not run.
+        lineage: That of the graph.
+        skipped: The contributions, with their numbers, that the last run from the top has not made again.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.index = ContributionIndex()
+        self.dangling: tuple[Dangling, ...] = ()
+        self._missing: dict[Any, PlaceholderTask] = {}
+        self._resolved: Resolved = {}
+        self._replaced: weakref.WeakKeyDictionary[Task, str] = weakref.WeakKeyDictionary()
+        self._known = Baseline(Graph("nothing yet"))
+        self._version = -1
+        self.hidden: set[str] = set()
+        self.definitions: dict[
+            str, dict[str, Any]
+        ] = {}  # the functions and classes of `%%task` cells, by cell
+        self.lineage = Lineage()
+        self.skipped: dict[str, int] = {}
+        self.notable: weakref.WeakSet[Task] | None = None  # of `%%task`; see `notable_cells`
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A pickled flow leaves its notebook behind.
+        return type(None), ()
+
+    @property
+    def contributions(self) -> Mapping[str, Contribution]:
+        """The contributions by their id, in order."""
+        return self.index.contributions
+
+    @contextmanager
+    def executing(
+        self,
+        key: str,
+        label: str,
+        namespace: Namespace,
+        *,
+        source: str = "",
+        reads: Collection[str] = (),
+        binds: Collection[str] = (),
+        cell_id: str | None = None,
+    ) -> Iterator[None]:
+        """Take what is added in this `with` for the contribution of the cell `key`, in place of its former one.
+
+        It stands around `with graph:`, or within it.
+
+        Args:
+            key: What the cell is known by.
+            label: What it is called in messages.
+            namespace: The user's names. Those that hold tasks become what they were if the cell fails.
+            source: What the cell says.
+            reads: The names that the cell reads.
+            binds: The names that it binds, as far as its source tells. Others are noticed when they change.
+            cell_id: The id that the front end sends for it.
+
+        Raises:
+            OldTaskError: If the cell brought back a task of a replaced execution.
+            NbflowError: If the graph is not valid afterwards.
+        """
+        with DeferInterrupt() as shield:
+            watch = thread.data.get("cell")
+            if watch is not None:
+                watch.let_go(self.graph)
+            change = Change(
+                self, key, label, namespace, source=source, reads=reads, binds=binds, cell_id=cell_id
+            )
+            begin_made(self.graph)
+            try:
+                change.begin()
+                with shield.lowered():
+                    yield
+                change.end()
+            except BaseException:
+                change.undo()
+                raise
+            finally:
+                end_made(self.graph)
+            change.commit()
+
+    def remove(self, ids: Collection[str], namespace: Namespace | None = None) -> None:
+        """Take contributions out, as if their cells had been executed empty.
+
+        Args:
+            ids: Which.
+            namespace: The user's names, which no longer lead to what is gone.
+
+        Raises:
+            NbflowError: If the graph is not valid afterwards; then nothing is changed.
+        """
+        before = self.index
+        snapshot = GraphSnapshot(self.graph)
+        with DeferInterrupt():
+            try:
+                self.adopt_strangers()
+                index = self.index.without(*ids)
+                missing = self.put_together(index)
+            except BaseException:
+                snapshot.restore()
+                self.index, self._version = before, -1
+                raise
+            gone = [c for one, c in self.index.contributions.items() if one not in index.contributions]
+            for contribution in gone:
+                self.forget(contribution.made, contribution.label)
+            self.take(index, missing)
+            if namespace is not None:
+                give_back(namespace, self.graph, index, gone, self.hidden)
+
+    def remove_cell(self, key: str, namespace: Namespace | None = None) -> None:
+        """Take out what the cell `key` says; see `remove`."""
+        one = self.index.id_of(key)
+        if one is not None:
+            self.remove([one], namespace)
+
+    def take_over(self, former: Cells, is_old: Callable[[Contribution], bool] = lambda _: False) -> None:
+        """Bring what cells had added to another flow, of which this one takes the place, to this one.
+
+        Args:
+            former: The cells of the other flow.
+            is_old: Tells whether a contribution is to be left behind.
+        """
+        former.adopt_strangers()
+        old = [one for one, c in former.index.contributions.items() if is_old(c)]
+        if old:
+            former.index = former.index.without(*old)
+        for contribution in former.index.contributions.values():
+            for block in contribution.blocks:
+                block.flow = self.graph
+        self.hidden = former.hidden
+        self.lineage = former.lineage
+        self.skipped = former.skipped
+        self._replaced = former._replaced
+        missing = Missing(former.index)
+        assemble(self.graph, former.index, missing)
+        self.take(former.index, missing)
+
+    def is_shared(self, task: Task) -> bool:
+        """Tell whether a task was made outside of all cells of the flow."""
+        contributions = self.index.contributions.values()
+        return any(task in c.tasks for c in contributions) and not any(task in c.made for c in contributions)
+
+    def substitute(self, old: Task, new: Task) -> None:
+        """Put `new` in the place of the shared task `old`, in all contributions.
+
+        Raises:
+            NbflowError: If the graph is not valid afterwards; then nothing is changed.
+        """
+        before, snapshot = self.index, GraphSnapshot(self.graph)
+        with DeferInterrupt():
+            try:
+                self.adopt_strangers()
+                changed = {one: c.with_task(old, new) for one, c in self.index.contributions.items()}
+                index = ContributionIndex(changed)
+                missing = self.put_together(index)
+            except BaseException:
+                snapshot.restore()
+                self.index, self._version = before, -1
+                raise
+            self.take(index, missing)
+
+    # For a change
+
+    def put_together(self, index: ContributionIndex, changed: Set[str] | None = None) -> Missing:
+        """Make the graph what `index` says, and check it.
+
+        Args:
+            index: The contributions.
+            changed: The names that may lead to something else than in the present index; None if any may.
+        """
+        missing = self.missing(index, changed)
+        assemble(self.graph, index, missing)
+        Graph.validate(self.graph)
+        return missing
+
+    def missing(self, index: ContributionIndex, changed: Set[str] | None = None) -> Missing:
+        """Return what is to take what `index` misses; see `put_together`."""
+        return Missing(index, dict(self._missing), changed=changed, resolved_before=self._resolved)
+
+    def take(self, index: ContributionIndex, missing: Missing) -> None:
+        """Keep a index that the graph was made from."""
+        self.index = index
+        self.dangling = tuple(missing.found.values())
+        missing.tell()
+        self._missing = missing.tasks
+        self._resolved = missing.resolved
+        self.note()
+
+    def note(self) -> None:
+        """Note that the graph is now what the index says."""
+        self._known = Baseline(self.graph)
+        self._version = version(self.graph)
+
+    def adopt_strangers(self) -> None:
+        """Write into the index what has been changed without a cell: by hand, or by a cell that nobody watched."""
+        if version(self.graph) == self._version:
+            return
+        index = self._without_removed()
+        made = set(self.graph.tasks) - self._known.tasks
+        difference = GraphDiff(self.graph, self._known, index, "", made=made)
+        number = execution_number()
+        found = difference.contribution({}, label=OUTSIDE, cells=(), source="", number=number, time=0.0)
+        if (
+            found.tasks
+            or found.cell_edges
+            or found.foreign_arguments
+            or found.memberships
+            or found.references
+        ):
+            index = index.with_(f"{OUTSIDE} {number}", found)
+        self.index = index
+        self.note()
+
+    def _without_removed(self) -> ContributionIndex:
+        graph, known = self.graph, self._known
+        tasks = known.tasks - set(graph.tasks)
+        edges = known.edges - set(graph.edges)
+        if not (tasks or edges):
+            return self.index
+        kept = {}
+        for one, c in self.index.contributions.items():
+            kept[one] = replace(
+                c,
+                tasks=tuple(task for task in c.tasks if task not in tasks),
+                cell_edges=tuple(
+                    cell_edge
+                    for cell_edge in c.cell_edges
+                    if cell_edge.edge not in edges and not cell_edge.edge.tasks & tasks
+                ),
+            )
+        return ContributionIndex(kept)
+
+    def forget(self, tasks: Iterable[Task], label: str) -> None:
+        """Note that tasks belong to an execution that has been replaced."""
+        for task in tasks:
+            self._replaced[task] = label
+
+    def refuse_replaced(self, tasks: Iterable[Task]) -> None:
+        """Raise if one of `tasks` is from an execution that has been replaced."""
+        for task in tasks:
+            if task in self._replaced:
+                raise OldTaskError(task.name, self._replaced[task])
+
+
+def cells_of(graph: Graph) -> Cells:
+    """Return the contributions to `graph`; they live as long as it does."""
+    cells = vars(graph).get("_cells")
+    if not isinstance(cells, Cells) or cells.graph is not graph:  # a copy of a flow begins without cells
+        cells = vars(graph)["_cells"] = Cells(graph)
+    return cells
+
+
+def _refuse_foreign(graph: Graph, tasks: Iterable[Task]) -> None:
+    """Raise if a cell of another flow made one of `tasks`; a parameter, which takes nothing, may be in several."""
+    from nbflow.registry import flows
+
+    # The block's own tasks come with one that uses its resource: what the user has named is said first.
+    for task in sorted(tasks, key=lambda task: hasattr(task, "block")):
+        if isinstance(task, Parameter):
+            continue
+        for other in list(flows.values()):
+            if other is graph or other.name == graph.name or task not in other.tasks:
+                continue
+            if any(task in c.made for c in cells_of(other).index.contributions.values()):
+                raise ForeignTaskError(task.name, other.name, graph.name)
+
+
+class Change:
+    """One execution of one cell: the old contribution goes out, the new one is found and comes in."""
+
+    def __init__(
+        self,
+        cells: Cells,
+        key: str,
+        label: str,
+        namespace: Namespace,
+        *,
+        source: str = "",
+        reads: Collection[str] = (),
+        binds: Collection[str] = (),
+        cell_id: str | None = None,
+    ) -> None:
+        self.cells = cells
+        self.graph = cells.graph
+        self.label = label
+        self.key = key
+        self.cell_id = cell_id
+        self.source = source.strip()
+        self.reads = reads
+        self.binds = binds
+        self.namespace = namespace
+        self.scope: CellNamespace | None = None
+        self.before = cells.index, cells._known, cells._version
+        self.snapshot = GraphSnapshot(cells.graph)
+        self.is_in_step = self.snapshot.version == cells._version
+        self.missing: Missing | None = None
+        self.old = Contribution(label=label)
+
+    def begin(self) -> None:
+        """Take the former contribution out, and give names the values they have at this cell's place."""
+        cells = self.cells
+        cells.adopt_strangers()
+        unsettled = give_results_back(cells, self.namespace)
+        self._choose()
+        index = cells.index
+        self.scope = CellNamespace(
+            self.namespace, self.graph, index, self.id, cells.hidden, cells._replaced.__contains__
+        )
+        self.rest = self._book_without_old()
+        if cells.dangling or self.old.cell_edges != self._own_cell_edges() or self._shares():
+            self.is_in_step = False
+            assemble(self.graph, self.rest, None)
+        elif not self.old.is_empty:
+            take_out(self.graph, self.old.tasks, self.old.blocks)
+        begin_watching(self.graph)
+        self.baseline = Baseline(self.graph)
+        self.scope.enter(self.old, unsettled)
+
+    def _own_cell_edges(self) -> tuple[CellEdge, ...]:
+        """Return those ties of the former contribution that go with its own tasks."""
+        own = self.old.made
+        return tuple(
+            t for t in self.old.cell_edges if t.edge.upstream_task in own or t.edge.downstream_task in own
+        )
+
+    def _shares(self) -> bool:
+        """Tell whether the former contribution has more than its own tasks, which others may need."""
+        return bool(self.old.foreign_arguments) or len(self.old.made) < len(self.old.tasks)
+
+    def _book_without_old(self) -> ContributionIndex:
+        """Return the index in which this cell still has its place, and says nothing."""
+        if self.id not in self.cells.index.contributions:
+            return self.cells.index
+        return self.cells.index.with_(self.id, Contribution(label=self.label, cells=(self.key,)))
+
+    def _choose(self) -> None:
+        """Find which contribution the cell says, or an id for a new one."""
+        index = self.cells.index
+        one = index.id_of(self.key)
+        if one is None:
+            one = self.key if self.key not in index.contributions else f"{self.key} {execution_number()}"
+        self.id = one
+        self.old = index.contributions.get(one, self.old)
+
+    def end(self, held_before: Namespace | None = None) -> None:
+        """Find what was added, and put the flow together with it.
+
+        Args:
+            held_before: The names before the cell, if the flow has not seen all tasks being made: what these names
+                did not hold was made in the cell.
+        """
+        cells, scope = self.cells, self.scope
+        assert scope is not None
+        difference = GraphDiff(
+            self.graph,
+            self.baseline,
+            self.rest,
+            self.id,
+            reads=self.reads,
+            made=self._made(held_before),
+            repeated=end_watching(self.graph),
+        )
+        new = difference.contribution(
+            scope.bound(self.binds),
+            label=self.label,
+            cells=(self.key,),
+            source=self.source,
+            number=execution_number(),
+            time=time.time(),
+        )
+        cells.refuse_replaced(new.tasks)
+        _refuse_foreign(self.graph, (task for task in new.tasks if task not in new.made))
+        for task in new.tasks:
+            if task in self.old.made:
+                raise OldTaskError(task.name, "this cell")
+        new = replace(new, before=scope.before(new), cell_id=self.cell_id or "")
+        self.index = cells.index.with_(self.id, new)
+        changed = self.index.changed_with((*self.old.binds, *new.binds))
+        if self.is_in_step:
+            missing = cells.missing(self.index, changed)
+            without, constants = self.baseline, difference.constants
+            if exchange(
+                self.graph, self.snapshot, without, constants, self.index, self.id, self.old, missing
+            ):
+                Graph.validate(self.graph)
+                self.missing = missing
+                return
+        self.missing = cells.put_together(self.index, changed)
+
+    def _made(self, held_before: Namespace | None) -> Collection[Task]:
+        made = made_inside(self.graph)
+        if held_before is None:
+            return made
+        new = {task for task in self.graph.tasks if task not in self.baseline.tasks and task not in made}
+        if new:
+            new -= {one for value in held_before.values() for _, one in reached(value)}
+        return made | new
+
+    def commit(self) -> None:
+        """Keep the change; nothing here can fail."""
+        cells, scope = self.cells, self.scope
+        assert scope is not None
+        assert self.missing is not None
+        gone = self.old.made.difference(self.graph.tasks)
+        cells.forget(gone, self.label)
+        cells.take(self.index, self.missing)
+        scope.leave(self.index, self.old)
+
+    def leave(self) -> None:
+        """Let the graph be what the cell has made of it, although it cannot be run; to be looked at, and fixed."""
+        end_watching(self.graph)
+
+    def undo(self) -> None:
+        """Make everything what it was."""
+        cells = self.cells
+        end_watching(self.graph)
+        cells.forget(set(self.graph.tasks) - self.snapshot.declared.keys(), self.label)
+        self.snapshot.restore()
+        cells.index, cells._known, _ = self.before
+        cells._version = -1 if self.before[2] != self.snapshot.version else version(self.graph)
+        if self.scope is not None:
+            self.scope.undo()

@@ -1,0 +1,1 @@
+"""A flow's cells as a Python module."""

@@ -1,0 +1,63 @@
+"""What a cell has done to other cells: said under it, when it has taken something away that they use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from IPython.display import display
+
+from nbflow.notebook.cells.flow_cells import cells_of
+from nbflow.notebook.inspection.undefined import undefined
+from nbflow.notebook.shell.tables import warning
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Hashable
+
+    from nbflow.core.graph import Graph
+
+
+class DanglingReport:
+    """Knows what was missing before, and says what is missing since.
+
+    Args:
+        flow: The flow.
+        label: The cell that is being executed.
+    """
+
+    def __init__(self, flow: Graph, label: str) -> None:
+        self.flow = flow
+        self.label = label
+        self._before = self._missing()
+
+    def _missing(self) -> Collection[Hashable]:
+        return {(dangling.user, dangling.place.id) for dangling in cells_of(self.flow).dangling}
+
+    def lines(self) -> list[str]:
+        """Return a sentence for each cell that misses something since."""
+        cells = cells_of(self.flow)
+        errors = [
+            cells.index.error(dangling)
+            for dangling in cells.dangling
+            if (dangling.user, dangling.place.id) not in self._before
+        ]
+        return [
+            f"{self.flow.name}: {str(error).replace(f'which {self.label} no', 'which this cell no')}. "
+            "The flow does not run until then"
+            for error in errors
+        ]
+
+    def show(self) -> None:
+        """Display the sentences, if there are any."""
+        lines = self.lines()
+        if lines:
+            display(warning(lines), raw=True)
+
+
+def show_undefined(flow: Graph, key: str) -> None:
+    """Display what the tasks that the cell `key` added will miss when they run, if there is anything."""
+    index = cells_of(flow).index
+    one = index.id_of(key)
+    tasks = () if one is None else index.contributions[one].tasks
+    lines = [f"{flow.name}: {said}" for _, said in undefined(flow, tasks)]
+    if lines:
+        display(warning(lines), raw=True)

@@ -1,0 +1,1 @@
+"""The magics `%flow`, `%%flow` and `%%task`, and their commands."""

@@ -1,0 +1,188 @@
+"""The subcommands of `%flow` for a run that is paused: look at a task, fix it, go on."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.debugger import Pdb
+from IPython.core.error import UsageError
+from IPython.core.getipython import get_ipython
+from IPython.display import display
+
+from nbflow.notebook.cells.lent_values import give_back, lend
+from nbflow.notebook.magics.magic_arguments import EXECUTOR, NO_RAISE, PARAMETERS, Option
+from nbflow.notebook.magics.magic_command import command, say
+from nbflow.notebook.shell.cell_failure import raise_failure
+from nbflow.notebook.shell.lookup import find_task, going_run, newest_run, unfinished_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from nbflow.core.task import Task
+    from nbflow.engine.run import Run
+    from nbflow.notebook.magics.magic_command import Call
+
+WHEN = Option(("--when",), "only if this is true of the task's arguments", "EXPR")
+AFTER = Option(("--after",), "pause after the task")
+CLEAR = Option(("--clear",), "forget the breakpoint")
+
+
+@command("wait", options=(NO_RAISE,))
+def wait(call: Call) -> None:
+    """Wait until the run is paused or over, and draw it; the cell fails if the run has failed."""
+    run = newest_run(call.flow)
+    if run is None:
+        raise UsageError(
+            f"{call.magic}: flow {call.flow.name!r} has not run yet; %flow start {call.flow.name} begins"
+        )
+    try:
+        run.wait(or_held=True)
+    finally:
+        display(run)
+    if run.is_finished and not call.options.no_raise:
+        raise_failure(run)
+
+
+@command("retry", "[TASK]", goes_on=True)
+def retry(call: Call) -> None:
+    """Run the held task again, with the newest definition of its function, and draw the run."""
+    run = going_run(call.flow, call.magic)
+    task = _task_or_held(call, run)
+    try:
+        run.retry(task)
+    finally:
+        display(run)
+
+
+@command("skip", "[TASK]")
+def skip(call: Call) -> None:
+    """Leave a task out, or go on from a failed one as if it had been left out."""
+    run = going_run(call.flow, call.magic)
+    task = _task_or_held(call, run)
+    run.skip(task)
+    say(f"{task.name} is skipped in run {run.number}; %flow resume {call.flow.name} goes on")
+
+
+@command("set", "TASK", "VALUE")
+def set_value(call: Call) -> None:
+    """Give a task a value in place of its own: a name of the notebook, or a literal."""
+    run = going_run(call.flow, call.magic)
+    text = call.words[-1] if len(call.words) > 1 or (call.words and call.options.task) else None
+    if text is None:
+        raise UsageError(
+            f"{call.magic}: which value? write %flow set {call.flow.name} TASK VALUE, a name or a literal"
+        )
+    task = call.task()
+    run.set_result(task, _value(text, call))
+    say(f"{task.name} is {text} in run {run.number} (edited); %flow resume {call.flow.name} goes on")
+
+
+@command("break", "TASK", options=(WHEN, AFTER, CLEAR, PARAMETERS, EXECUTOR))
+def break_at(call: Call) -> None:
+    """Set a breakpoint; begins a paused run if none is going."""
+    task = call.task()
+    run = unfinished_run(call.flow)
+    if run is None:
+        run = call.flow.start(paused=True, **call.start_options())
+    if call.options.clear:
+        run.clear_break(task)
+        say(f"run {run.number} does not stop at {task.name} any more")
+        return
+    when = None if call.options.when is None else _condition(call.options.when, task, run, call)
+    run.break_at(task, when, after=call.options.after)
+    place = "after" if call.options.after else "before"
+    say(
+        f"run {run.number} stands still {place} {task.name}; %flow resume {call.flow.name} lets it go on to there"
+    )
+
+
+@command("debug", "[TASK]")
+def debug(call: Call) -> None:
+    """Open the debugger where a task failed; in a held run its resources are open."""
+    run = newest_run(call.flow)
+    if run is None:
+        raise UsageError(f"{call.magic}: flow {call.flow.name!r} has not run yet, so nothing has failed")
+    failed = [
+        task
+        for task, state in run.states.items()
+        if state.is_failed() and isinstance(state.result, BaseException)
+    ]
+    if call.task_text or not failed:
+        run.debug(call.task() if failed else _task_or_held(call, run))
+    else:
+        run.debug(failed[0])
+
+
+@command("values", "[TASK]")
+def values(call: Call) -> None:
+    """Lend what a task is given to the notebook, under the names of its arguments, until a flow needs the names."""
+    run = newest_run(call.flow)
+    if run is None:
+        raise UsageError(f"{call.magic}: flow {call.flow.name!r} has not run yet; there are no values")
+    task = _task_or_held(call, run)
+    found = run.inputs(task)
+    lend(call.namespace, found)  # type: ignore[arg-type]
+
+    def take_back(_: Run) -> None:
+        give_back(call.namespace, only_values=True)  # type: ignore[arg-type]
+        silence()
+
+    silence = call.flow.on_start(take_back)
+    listed = ", ".join(found) or "nothing: it takes no arguments"
+    say(f"what {task.name} takes in run {run.number}: {listed}")
+
+
+COMMANDS = (wait, retry, skip, set_value, break_at, debug, values)
+
+
+def _task_or_held(call: Call, run: Run) -> Task:
+    """Return the task that the line names, else the one at which the run is paused."""
+    if call.task_text:
+        return find_task(call.flow.name, run.graph.slugs, call.task_text, call.namespace, call.magic)
+    held = run.held or [task for task in (run.next_task,) if task is not None]
+    if len(held) == 1:
+        return held[0]
+    which = ", ".join(repr(task.name) for task in held) or "it stands still at none"
+    raise UsageError(f"{call.magic}: which task of run {run.number}? {which}; add its name")
+
+
+def _value(text: str, call: Call) -> Any:
+    if text in call.namespace:
+        return call.namespace[text]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        raise UsageError(
+            f"{call.magic}: {text!r} is neither a name of this notebook nor a literal; assign the value to a name first"
+        ) from None
+
+
+def _condition(text: str, task: Task, run: Run, call: Call) -> Callable[..., object]:
+    """Make a condition of an expression over the task's arguments and the notebook's names."""
+    try:
+        code = compile(text, "<breakpoint>", "eval")
+    except SyntaxError as error:
+        raise UsageError(f"{call.magic}: --when {text!r} is no expression: {error.msg}") from None
+    number = run.graph.index[task]
+    arguments = {edge.key for edge in run.graph.edges_in[number]} | set(run.graph.constants.get(task, ()))
+    unknown = [name for name in code.co_names if name not in arguments and name not in call.namespace]
+    unknown = [name for name in unknown if not hasattr(builtins, name) and f".{name}" not in text]
+    if unknown:
+        taken = ", ".join(sorted(filter(None, arguments))) or "nothing"
+        raise UsageError(f"{call.magic}: --when asks for {unknown[0]!r}; {task.name} takes {taken}")
+    names = call.namespace
+
+    def condition(**inputs: Any) -> object:
+        return eval(code, dict(names), inputs)  # code that the user typed on the line
+
+    return condition
+
+
+def post_mortem(traceback: TracebackType) -> None:
+    """Open the shell's own debugger at the end of a traceback."""
+    shell = get_ipython()
+    debugger = Pdb if shell is None else shell.debugger_cls
+    debugger().interaction(None, traceback)

@@ -1,0 +1,108 @@
+"""The subcommands of `%flow` about runs there were, and running again: what would be done, and doing it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.display import display
+
+from nbflow.engine.given_parameters import GivenParameters
+from nbflow.engine.plan import said
+from nbflow.notebook.magics.magic_arguments import EXECUTOR, HOLD, PARAMETERS, PAUSED, Option, parameters
+from nbflow.notebook.magics.magic_command import command, say
+from nbflow.notebook.shell.lookup import find_task, newest_run
+from nbflow.notebook.shell.tables import bundle
+from nbflow.panel.runs.runs_json import run_json
+from nbflow.render.names import bytes_in_words
+
+if TYPE_CHECKING:
+    from nbflow.engine.run import Run
+    from nbflow.notebook.magics.magic_command import Call
+
+WORDS = ("all", "failed", "stale")
+DRY = Option(("--dry",), "only show the plan")
+
+
+@command("plan", "[TASK|all|failed|stale]", options=(PARAMETERS,))
+def plan(call: Call) -> None:
+    """Show what a rerun would do: which tasks run and why, which values are taken over, which blocks open."""
+    given = GivenParameters(parameters(call.options.parameters, call.magic))
+    display(call.flow.plan(_asked_for(call, "all"), parameters=given))
+
+
+@command("rerun", "[TASK|all|failed|stale]", options=(DRY, PARAMETERS, EXECUTOR, PAUSED, HOLD))
+def rerun(call: Call) -> None:
+    """Run again what failed, what is stale, a task or all, with what follows from it, in the background."""
+    run = newest_run(call.flow)
+    if run is None:
+        name = call.flow.name
+        raise UsageError(f"{call.magic}: flow {name!r} has not run yet; %flow start {name} begins a run")
+    given: dict[str, Any] = call.start_options()
+    what = _asked_for(call, "all")
+    if call.options.dry:
+        display(run.rerun(what, dry=True, **given))
+        return
+
+    def tell(begun: Run) -> None:
+        headline = begun.plan.headline() if begun.plan is not None else ""
+        say(
+            f"run {begun.number} of {call.flow.name} has started. {headline[:1].upper()}{headline[1:]}. "
+            f"%flow panel {call.flow.name} shows it live"
+        )
+
+    silence = call.flow.on_start(
+        tell
+    )  # before its first task can print: this text never falls into a line of theirs
+    try:
+        run.rerun(what, hold_on_failure=call.options.hold, paused=call.options.paused, **given)
+    finally:
+        silence()
+
+
+@command("runs")
+def runs(call: Call) -> None:
+    """List the runs that the flow keeps, the newest first: how each ended, when it ran, what its values take."""
+    kept = list(call.flow.runs.copy())
+    listed = [
+        run_json(run, former, now=time.time()) for run, former in zip(kept, [None, *kept], strict=False)
+    ]
+    rows = [
+        (
+            str(one["number"]),
+            one["line"],
+            "" if one["started"] is None else time.strftime("%H:%M:%S", time.localtime(one["started"])),
+            "" if one["seconds"] is None else said(one["seconds"]),
+            "; ".join(filter(None, (one["kind"], one["parameters"]))),
+            one["held"],
+        )
+        for one in reversed(listed)
+    ]
+    heading = f"{call.flow.name}: {len(rows)} run{'s' * (len(rows) != 1)}"
+    display(bundle(heading, ("run", "state", "began", "took", "", "values"), rows), raw=True)
+
+
+@command("forget")
+def forget(call: Call) -> None:
+    """Give back the memory that the values of the flow's runs take; states, times and logs stay."""
+    over = [run for run in call.flow.runs if run.is_finished and not run.is_released]
+    freed = sum(run.held_bytes for run in over)
+    for run in over:
+        run.forget()
+    count = f"{len(over)} run" + "s" * (len(over) != 1)
+    say(
+        f"{call.flow.name}: {count} gave back about {bytes_in_words(freed)}; a rerun runs what it needs again"
+    )
+
+
+def _asked_for(call: Call, default: str) -> Any:
+    text = call.task_text
+    if text is None:
+        return default
+    if text in WORDS:
+        return text
+    return [find_task(call.flow.name, call.flow.slugs, text, call.namespace, call.magic)]
+
+
+COMMANDS = (plan, rerun, runs, forget)

@@ -1,0 +1,185 @@
+"""The commands of `%flow`, one function each: read, call one library function, display. `COMMANDS` has them all."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from IPython.core.error import UsageError
+from IPython.core.getipython import get_ipython
+from IPython.display import display
+
+from nbflow.notebook.magics.magic_arguments import EXECUTOR, HOLD, NO_RAISE, PARAMETERS, PAUSED, Option
+from nbflow.notebook.magics.magic_command import command, say
+from nbflow.notebook.shell.cell_display import follower_of
+from nbflow.notebook.shell.cell_failure import raise_failure
+from nbflow.notebook.shell.lookup import going_run, newest_run, unfinished_run
+from nbflow.registry import flows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbflow.engine.run import Run
+    from nbflow.notebook.magics.magic_command import Call
+
+INTO = Option(("--into",), "stop at each child of a mapped task")
+
+
+@command("run", options=(PARAMETERS, EXECUTOR, NO_RAISE))
+def run(call: Call) -> None:
+    """Run the flow and draw how it ended; the cell takes as long as the run, and fails if the run has failed."""
+    _refuse_second_run(call)
+    before = newest_run(call.flow)
+    follower = follower_of(get_ipython())
+    try:
+        with nullcontext() if follower is None else follower.in_task_order(call.flow):
+            call.flow.run(**call.start_options())
+    finally:
+        # Also after the stop button: the picture says what was done and what was cleaned up.
+        done = newest_run(call.flow)
+        if done is not None and done is not before:
+            display(done)
+    if done is not None and not call.options.no_raise:
+        raise_failure(done)
+
+
+@command("start", options=(PARAMETERS, EXECUTOR, PAUSED, HOLD))
+def start(call: Call) -> None:
+    """Start a run in the background; the cell ends at once."""
+    _refuse_second_run(call)
+
+    def tell(begun: Run) -> None:
+        say(f"run {begun.number} of {call.flow.name} has started; %flow panel {call.flow.name} shows it live")
+
+    silence = call.flow.on_start(
+        tell
+    )  # before its first task can print: this text never falls into a line of theirs
+    try:
+        _begin(call, paused=call.options.paused, hold_on_failure=call.options.hold)
+    finally:
+        silence()
+
+
+@command("step", options=(PARAMETERS, EXECUTOR, INTO), goes_on=True)
+def step(call: Call) -> None:
+    """Run one task and draw the run, which is paused again; begins a run if none is going."""
+    going = unfinished_run(call.flow)
+    if going is None:
+        if not call.flow.tasks:
+            raise UsageError(
+                f"{call.magic}: flow {call.flow.name!r} has no tasks, so there is nothing to step"
+            )
+        going = _begin(call, paused=True)
+    elif call.options.parameters:
+        raise UsageError(
+            f"{call.magic}: run {going.number} is going with its own parameters; "
+            f"leave out -p, or %flow cancel {call.flow.name} first"
+        )
+    into = call.options.into
+    _command(going, lambda: going.step(into=into))
+
+
+@command("block", goes_on=True)
+def block(call: Call) -> None:
+    """Run to the end of the current block and draw the run."""
+    going = going_run(call.flow, call.magic)
+    _command(going, going.step_block)
+
+
+@command("until", "TASK", options=(PARAMETERS, EXECUTOR), goes_on=True)
+def until(call: Call) -> None:
+    """Run up to and including a task and draw the run; begins a run if none is going."""
+    task = call.task()
+    going = unfinished_run(call.flow) or _begin(call, paused=True)
+    _command(going, lambda: going.until(task))
+
+
+@command("resume", "[TASK]", goes_on=True)
+def resume(call: Call) -> None:
+    """Let the run go on in the background, or one paused task of it."""
+    going = going_run(call.flow, call.magic)
+    if call.task_text:
+        going.resume(call.task())
+    else:
+        going.resume()
+    say(f"run {going.number} of {call.flow.name} goes on")
+
+
+@command("pause")
+def pause(call: Call) -> None:
+    """Pause the run after the tasks that are running; its resources stay open."""
+    going = going_run(call.flow, call.magic)
+    going.pause()
+    say(
+        f"run {going.number} of {call.flow.name} stands still after what is running now; its resources stay open"
+    )
+
+
+@command("cancel")
+def cancel(call: Call) -> None:
+    """Cancel the run, wait until it has cleaned up, and draw it."""
+    going = going_run(call.flow, call.magic)
+    going.cancel()
+    going.wait()
+    display(going)
+
+
+@command("panel", options=(PARAMETERS, EXECUTOR))
+def panel(call: Call) -> None:
+    """Open the live panel."""
+    from nbflow.panel import panel as make_panel
+
+    options = call.start_options()
+    display(make_panel(call.flow, options.pop("parameters"), **options))
+
+
+@command("reset")
+def reset(call: Call) -> None:
+    """Forget the flow, so that its cells build it again."""
+    going = unfinished_run(call.flow)
+    if going is not None:
+        raise UsageError(
+            f"{call.magic}: run {going.number} of {call.flow.name!r} is going; %flow cancel {call.flow.name} first"
+        )
+    del flows[call.flow.name]
+    say(f"{call.flow.name} is forgotten; execute its %%flow cells to build it anew")
+
+
+@command("list", of_flow=False)
+def list_flows(call: Call) -> None:
+    """List the flows: tasks, runs, and how the newest run stands."""
+    if not len(flows):
+        say("no flows yet; make one with %%flow NAME")
+        return
+    rows = []
+    for name in flows:
+        flow = flows[name]
+        last = newest_run(flow)
+        state = "not run yet" if last is None else f"run {last.number}: {type(last.state).__name__}"
+        rows.append((name, f"{len(flow.tasks)} tasks", state))
+    widths = [max(len(row[i]) for row in rows) for i in range(2)]
+    say("\n".join(f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]}" for row in rows))
+
+
+def _begin(call: Call, *, paused: bool, hold_on_failure: bool = False) -> Run:
+    return call.flow.start(paused=paused, hold_on_failure=hold_on_failure, **call.start_options())
+
+
+def _command(going: Run, tell: Callable[[], object]) -> None:
+    try:
+        tell()
+    finally:
+        display(going)
+
+
+def _refuse_second_run(call: Call) -> None:
+    going = unfinished_run(call.flow)
+    if going is not None:
+        name = call.flow.name
+        raise UsageError(
+            f"{call.magic}: run {going.number} of {name!r} is not over; %flow resume {name} lets it go on, "
+            f"%flow cancel {name} ends it and cleans up"
+        )
+
+
+COMMANDS = (run, start, step, block, until, resume, pause, cancel, panel, list_flows, reset)

@@ -1,0 +1,1 @@
+"""Following the cells as they are executed: which one it is, in which order they stand, what they add."""
