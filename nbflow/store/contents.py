@@ -37,6 +37,7 @@ FORMER_NAMES = {
         "nbflow.notebook.taskcell.cell_function",
         "CellFunction",
     ),
+    ("nbflow.notebook.namewalk", "Body"): ("nbflow.notebook.source.called_code", "Body"),
     ("nbflow.store.past", "StoredRun"): ("nbflow.store.stored_run", "StoredRun"),
 }
 

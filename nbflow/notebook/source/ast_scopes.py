@@ -1,4 +1,4 @@
-"""Which names belong to a function, a class or a comprehension, and so say nothing about the cell around it."""
+"""Names that belong to a function, a class or a comprehension, and so say nothing about the cell around it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Hidden:
 
     @property
     def is_in_function(self) -> bool:
-        """Whether one of the scopes is a function's or a class's."""
+        """True if one of the scopes is a function's or a class's."""
         return any(is_function for _, is_function in self._scopes)
 
     @contextmanager
@@ -113,19 +113,10 @@ class _Locals(ast.NodeVisitor):
 
     visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_ListComp
 
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
-        if node.name is not None:
-            self.found.add(node.name)
+    def visit_MatchAs(self, node: ast.ExceptHandler | ast.MatchAs | ast.MatchStar | ast.MatchMapping) -> None:
+        name = node.rest if isinstance(node, ast.MatchMapping) else node.name
+        if name is not None:
+            self.found.add(name)
         self.generic_visit(node)
 
-    def visit_MatchAs(self, node: ast.MatchAs | ast.MatchStar) -> None:
-        if node.name is not None:
-            self.found.add(node.name)
-        self.generic_visit(node)
-
-    visit_MatchStar = visit_MatchAs
-
-    def visit_MatchMapping(self, node: ast.MatchMapping) -> None:
-        if node.rest is not None:
-            self.found.add(node.rest)
-        self.generic_visit(node)
+    visit_ExceptHandler = visit_MatchStar = visit_MatchMapping = visit_MatchAs

@@ -1,4 +1,4 @@
-"""Which calls change an object in place, as far as their names tell.
+"""Calls that change an object in place, as far as their names tell.
 
 Python does not say it, so this goes by what is usual: a method that is called for nothing but its effect changes its
 object, unless it is known to look only.
@@ -13,61 +13,19 @@ _ALWAYS = frozenset(
     {
         *("pop", "popitem", "popleft", "setdefault", "appendleft", "extendleft"),
         # Connections, cursors, files, models: they go on from where they are.
-        *(
-            "execute",
-            "executemany",
-            "executescript",
-            "fetchone",
-            "fetchmany",
-            "fetchall",
-            "commit",
-            "rollback",
-        ),
-        *("close", "readline", "readlines", "seek", "write", "writelines", "send", "recv", "partial_fit"),
+        *("execute", "executemany", "executescript", "fetchone", "fetchmany", "fetchall", "commit"),
+        *("rollback", "close", "readline", "readlines", "seek", "write", "writelines", "send", "recv"),
+        "partial_fit",
     }
 )
 # They do when nothing is made of what they return, also at the end of a cell, where it would be displayed.
 _ALONE = frozenset(
     {
-        *("append", "clear", "discard", "extend", "insert", "remove", "reverse", "sort", "update"),
-        *("add", "shuffle", "fill", "set_index_names"),
-        *(
-            "fit",
-            "compile",
-            "train",
-            "eval",
-            "step",
-            "backward",
-            "zero_grad",
-            "load_state_dict",
-            "fit_generator",
-        ),
-        *(
-            "connect",
-            "disconnect",
-            "open",
-            "start",
-            "stop",
-            "restart",
-            "shutdown",
-            "cancel",
-            "register",
-            "flush",
-        ),
-        *(
-            "put",
-            "push",
-            "read",
-            "reset",
-            "scale",
-            "rotate",
-            "seed",
-            "simulate",
-            "run",
-            "delete",
-            "mkdir",
-            "unlink",
-        ),
+        *("append", "clear", "discard", "extend", "insert", "remove", "reverse", "sort", "update", "add"),
+        *("shuffle", "fill", "set_index_names", "fit", "compile", "train", "eval", "step", "backward"),
+        *("zero_grad", "load_state_dict", "fit_generator", "connect", "disconnect", "open", "start", "stop"),
+        *("restart", "shutdown", "cancel", "register", "flush", "put", "push", "read", "reset", "scale"),
+        *("rotate", "seed", "simulate", "run", "delete", "mkdir", "unlink"),
     }
 )
 _ALONE_BEGINNINGS = ("add_", "set_", "remove_", "insert_", "create_", "delete_", "update_", "append_")
@@ -83,17 +41,8 @@ _LOOKS = frozenset(
 # Functions that change their first argument.
 _FUNCTIONS = frozenset(
     {
-        *(
-            "shuffle",
-            "heappush",
-            "heappop",
-            "heapify",
-            "heapreplace",
-            "insort",
-            "insort_left",
-            "insort_right",
-        ),
-        *("fill_diagonal", "copyto", "put", "place", "putmask", "setattr", "delattr"),
+        *("shuffle", "heappush", "heappop", "heapify", "heapreplace", "insort", "insort_left"),
+        *("insort_right", "fill_diagonal", "copyto", "put", "place", "putmask", "setattr", "delattr"),
     }
 )
 

@@ -1,4 +1,4 @@
-"""What a function, class or object of the notebook does to names when it is used: read off its source, else its code.
+"""The effects that functions, classes and objects of the notebook have on names, by their source, else their code.
 
 The namespace of the notebook has functions of ordinary cells. What they read when a task calls them, the task reads.
 """
@@ -14,7 +14,8 @@ from typing import Any
 
 from nbflow.core.codehash.introspect import content_of, functions_in, is_a, used_names, wrapped_by
 from nbflow.core.task import Task
-from nbflow.notebook.source.name_visitor import Body, NameVisitor
+from nbflow.notebook.source.called_code import Body
+from nbflow.notebook.source.name_visitor import body_of_function
 from nbflow.notebook.source.names_in_strings import ANY_NAME, SOME_TEXT
 
 __all__ = ["body_of", "inner_functions", "is_of_notebook"]
@@ -129,7 +130,7 @@ def _of_source(function: FunctionType) -> Body | None:
         or node.name != function.__code__.co_name
     ):
         return None
-    body = NameVisitor(resolve=lambda name: None)._body_of(node)
+    body = body_of_function(node)
     known = {*used_names(function.__code__), *body.stored, ANY_NAME, SOME_TEXT}
     # The names of the functions around it are no names of the notebook.
     return Body(

@@ -1,4 +1,4 @@
-"""Which names a cell reads, binds and changes, found by its syntax tree: what makes it a task without being told.
+"""The names that a cell reads, binds and changes, by its syntax tree: they make it a task without being told.
 
 Pure functions of the source; nothing is executed. A name counts as read when it may be read before the cell has bound
 it for certain, on any way through its branches and loops; what stands in a function counts as read where the function
@@ -12,13 +12,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nbflow.notebook.source.name_visitor import NameVisitor
+from nbflow.notebook.source.control_flow import walk
 from nbflow.notebook.source.names_in_strings import ANY_NAME, SOME_TEXT, words_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from nbflow.notebook.source.name_visitor import Body
+    from nbflow.notebook.source.called_code import Body
 
 __all__ = ["CellNames", "Roles", "is_shell_name", "names_of", "ordinary_statements", "roles"]
 
@@ -58,7 +58,7 @@ class CellNames:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roles:
-    """What the names of a cell are to its task.
+    """The parts that the names of a cell play for its task.
 
     Attributes:
         inputs: Come from other tasks.
@@ -83,21 +83,20 @@ def names_of(tree: ast.Module, resolve: Callable[[str], Body | None] | None = No
         resolve: Tells what a function or class of other cells does to names when it is used. With it, what
             functions read counts where they are used; without it, where they are defined.
     """
-    walk = NameVisitor(displayed=tree.body[-1] if tree.body else None, resolve=resolve)
-    sure = walk.body(tree.body, set())
+    found, sure = walk(tree.body, resolve, displayed=tree.body[-1] if tree.body else None)
     bound = set() if sure is None else sure
     return CellNames(
-        read=tuple(name for name in walk.read if name not in (ANY_NAME, SOME_TEXT)),
-        reads_any=ANY_NAME in walk.read,
-        in_texts=tuple(dict.fromkeys(words_in(tree))) if SOME_TEXT in walk.read else (),
-        bound=tuple(name for name in walk.bound if name in bound),
-        maybe=tuple(name for name in walk.bound if name not in bound and name not in walk.deleted),
-        changed=tuple(walk.changed),
-        passing=frozenset(walk.bound) - walk.by_value - walk.by_definition,
-        definitions=frozenset(walk.by_definition - walk.by_value),
-        through=walk.through,
-        bodies=walk.bodies,
-        hinted=tuple(walk.hinted),
+        read=tuple(name for name in found.read if name not in (ANY_NAME, SOME_TEXT)),
+        reads_any=ANY_NAME in found.read,
+        in_texts=tuple(dict.fromkeys(words_in(tree))) if SOME_TEXT in found.read else (),
+        bound=tuple(name for name in found.bound if name in bound),
+        maybe=tuple(name for name in found.bound if name not in bound and name not in found.deleted),
+        changed=tuple(found.changed),
+        passing=frozenset(found.bound) - found.by_value - found.by_definition,
+        definitions=frozenset(found.by_definition - found.by_value),
+        through=found.through,
+        bodies={} if found.called is None else found.called.bodies,
+        hinted=tuple(found.hinted),
     )
 
 
@@ -163,7 +162,7 @@ def ordinary_statements(tree: ast.Module, values: Collection[str]) -> list[ast.s
         values: The names that hold values of tasks when the cell's task runs: its inputs and what it binds itself.
     """
     found = [node for node in tree.body if is_definition(node)]
-    walks = {node: NameVisitor.of([node], _nothing) for node in tree.body}
+    walks = {node: walk([node], _nothing)[0] for node in tree.body}
     own = {name for node in tree.body if not is_definition(node) for name in walks[node].bound}
     busy = set(values) | own
     counts = Counter(name for node in found for name in walks[node].bound if not _is_any_import(node))

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+from typing import TYPE_CHECKING
 
-from nbflow.notebook.source.scripts import names_of_run
+from nbflow.notebook.source.scripts import python_of_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _DOLLAR = re.compile(r"\$\$?([A-Za-z_]\w*)")
@@ -27,13 +31,18 @@ def texts_of(node: ast.Call) -> list[str]:
     return [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
 
 
-def python_of_magic(node: ast.Call) -> list[ast.Module]:
-    """Return the Python in a line magic that runs its line, or in a shell command; other magics have none."""
+def python_of_magic(node: ast.Call, bound_by: Callable[[ast.Module], Iterable[str]]) -> list[ast.stmt]:
+    """Return the Python in a line magic that runs its line, or in a shell command; other magics have none.
+
+    Args:
+        node: The translated call.
+        bound_by: Gives the names that the code of a script binds.
+    """
     method, texts = magic_call(node), texts_of(node)
     if method == "run_line_magic" and len(texts) == 2 and texts[0] == "time":
         return _parsed([texts[1]])
     if method == "run_line_magic" and len(texts) == 2 and texts[0] == "run":
-        return names_of_run(texts[1])
+        return python_of_run(texts[1], bound_by)
     if method == "run_line_magic" and len(texts) == 2 and texts[0] in _TIMED:
         line = texts[1]
         while match := _OPTION.match(line):
@@ -45,11 +54,11 @@ def python_of_magic(node: ast.Call) -> list[ast.Module]:
     return []
 
 
-def _parsed(sources: list[str]) -> list[ast.Module]:
+def _parsed(sources: list[str]) -> list[ast.stmt]:
     found = []
     for source in sources:
         try:
-            found.append(ast.parse(source.strip()))
+            found += ast.parse(source.strip()).body
         except SyntaxError:  # it is no Python: `awk '{print $1}'`
             continue
     return found

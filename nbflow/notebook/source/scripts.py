@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["names_of_run", "parse_run", "run", "source_of"]
+__all__ = ["parse_run", "python_of_run", "run", "source_of"]
 
 
 def parse_run(line: str) -> tuple[str, list[str], bool] | None:
@@ -53,10 +53,13 @@ def source_of(path: str) -> str:
     return "\n".join(TransformerManager().transform_cell(cell) for cell in cells)
 
 
-def names_of_run(line: str) -> list[ast.Module]:
-    """Return Python that reads and binds what the script of a `%run` line reads and binds in the notebook."""
-    from nbflow.notebook.source.infer import names_of
+def python_of_run(line: str, bound_by: Callable[[ast.Module], Iterable[str]]) -> list[ast.stmt]:
+    """Return Python that reads and binds what the script of a `%run` line reads and binds in the notebook.
 
+    Args:
+        line: What stands behind `%run`.
+        bound_by: Gives the names that a script binds.
+    """
     found = parse_run(line)
     if found is None:
         return []
@@ -65,9 +68,9 @@ def names_of_run(line: str) -> list[ast.Module]:
     except (OSError, SyntaxError, ValueError, KeyError):
         return []
     if found[2]:
-        return [tree]
-    names = names_of(tree)  # its functions look names up in the script
-    return [ast.parse("\n".join(f"{name} = None" for name in (*names.bound, *names.maybe)))]
+        return tree.body
+    # Its functions look names up in the script, so that only what it binds reaches the notebook.
+    return ast.parse("\n".join(f"{name} = None" for name in bound_by(tree))).body
 
 
 def run(space: dict[str, Any], path: str, arguments: Sequence[str], *, is_shared: bool) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from weakref import ref
 
     from nbflow.flow import Flow
-    from nbflow.notebook.source.name_visitor import Body
+    from nbflow.notebook.source.called_code import Body
 
 __all__ = ["CellFunction", "UnboundOutputError"]
 

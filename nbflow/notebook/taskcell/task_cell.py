@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from nbflow.flow import Flow
-    from nbflow.notebook.source.name_visitor import Body
+    from nbflow.notebook.source.called_code import Body
 
 __all__ = ["CellText", "Defined", "TaskCell"]
 
