@@ -8,8 +8,9 @@ import random
 import pytest
 
 from nbflow.core.graph import Graph
-from nbflow.notebook.cells import flow_cells as cells
+from nbflow.notebook.cells import cell_change
 from nbflow.notebook.cells.assemble import assemble
+from nbflow.notebook.cells.flow_cells import cells_of
 from tests.properties.histories import IDS, judge
 
 NUMBER = int(os.environ.get("NBFLOW_CAMPAIGN", "0")) or 6
@@ -38,21 +39,21 @@ def test_no_history_makes_run_all_differ_in_silence(quiet_shell, ids, pauses):
 def test_putting_new_tasks_in_the_place_of_former_ones_gives_what_putting_all_together_gives(
     quiet_shell, ids, monkeypatch
 ):
-    exchange, compared = cells.exchange, []
+    exchange, compared = cell_change.exchange, []
 
     def compare(graph, before, without, constants, book, one, former, missing):
         is_done = exchange(graph, before, without, constants, book, one, former, missing)
         if is_done:
             Graph.validate(graph)
             found = books_of(graph), {key: edges for key, (_, edges) in missing.resolved.items()}
-            missing = cells.cells_of(graph).missing(book, missing.changed)
+            missing = cells_of(graph).missing(book, missing.changed)
             assemble(graph, book, missing)
             compared.append(found)
             wanted = books_of(graph), {key: edges for key, (_, edges) in missing.resolved.items()}
             assert found == wanted
         return is_done
 
-    monkeypatch.setattr(cells, "exchange", compare)
+    monkeypatch.setattr(cell_change, "exchange", compare)
 
     for seed in range(100, 104):
         judge(quiet_shell, seed, ids)

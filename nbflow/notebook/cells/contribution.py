@@ -1,4 +1,4 @@
-"""What each notebook cell added to a flow, and what it got from the others: values, kept by cell.
+"""The contribution of each notebook cell to a flow, and what it got from the others: values, kept by cell.
 
 A contribution names what it takes from other cells by place, not by task. So the flow can be put together again
 from the contributions at any time, and is the same however often and in which order the cells were executed.
@@ -79,7 +79,7 @@ class BlockMembership:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What a name was bound to by a cell.
+    """The value that a cell bound to a name.
 
     Attributes:
         value: The value itself.
@@ -92,7 +92,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contribution:
-    """What one cell added.
+    """The tasks, edges, blocks and names that one cell added.
 
     Attributes:
         label: What the cell is called in messages.
@@ -189,14 +189,14 @@ class Contribution:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it has nothing but tasks that the cell made, their ties and names."""
+        """True if it has nothing but tasks that the cell made, their ties and names."""
         return not (self.foreign_arguments or self.memberships or self.blocks or self.references) and len(
             self.made
         ) == len(self.tasks)
 
     @property
     def is_empty(self) -> bool:
-        """Whether it adds nothing to its flow."""
+        """True if it adds nothing to its flow."""
         return not (
             self.tasks
             or self.cell_edges

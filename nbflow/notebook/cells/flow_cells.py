@@ -1,4 +1,4 @@
-"""Executes cells so that a flow is always what its cells say: as a whole or not at all, and never twice.
+"""The cells of a flow, which is always what they say: as a whole or not at all, and never twice.
 
 The rules, without IPython: a cell's contribution is what was added while the cell was executed. When it is executed
 again, the old one goes out and the new one comes to its place, and what other cells took from it by a name, they
@@ -7,58 +7,36 @@ take from what now has this name. Whatever fails, the flow is as it was.
 
 from __future__ import annotations
 
-import itertools
-import time
 import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.context import thread
 from nbflow.core.graph import Graph
-from nbflow.core.graph_edit import (
-    Baseline,
-    GraphSnapshot,
-    begin_made,
-    begin_watching,
-    end_made,
-    end_watching,
-    made_inside,
-    take_out,
-    version,
-)
+from nbflow.core.graph_edit import Baseline, GraphSnapshot, begin_made, end_made, version
 from nbflow.core.parameter import Parameter
 from nbflow.errors import ForeignTaskError
 from nbflow.notebook.cells.assemble import assemble
-from nbflow.notebook.cells.contribution import CellEdge, Contribution, OldTaskError
+from nbflow.notebook.cells.cell_change import CellChange, Namespace, execution_number
+from nbflow.notebook.cells.contribution import Contribution, OldTaskError
 from nbflow.notebook.cells.graph_diff import GraphDiff
 from nbflow.notebook.cells.index import ContributionIndex, Dangling, Missing
-from nbflow.notebook.cells.lent_values import give_results_back
-from nbflow.notebook.cells.namespace import CellNamespace, give_back
-from nbflow.notebook.cells.references import reached
-from nbflow.notebook.cells.task_replacement import exchange
+from nbflow.notebook.cells.namespace import give_back
 from nbflow.notebook.shell.defer_interrupt import DeferInterrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Set
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 
     from nbflow.core.placeholder_task import PlaceholderTask
     from nbflow.core.task import Task
     from nbflow.notebook.cells.index import Resolved
 
-Namespace = MutableMapping[str, Any]
 OUTSIDE = "outside of cells"
-_executions = itertools.count(1)  # of all flows, so that numbers can be compared when a flow is made again
-
-
-def execution_number() -> int:
-    """Count an execution of a cell."""
-    return next(_executions)
 
 
 class Lineage:
-    """What a flow has in common with those that its cells have made again in its place."""
+    """The identity that a flow shares with those that its cells have made again in its place."""
 
 
 class Cells:
@@ -129,11 +107,9 @@ class Cells:
         """
         with DeferInterrupt() as shield:
             watch = thread.data.get("cell")
-            if watch is not None:
+            if watch is not None:  # else what is added here would be that of the cell around it as well
                 watch.let_go(self.graph)
-            change = Change(
-                self, key, label, namespace, source=source, reads=reads, binds=binds, cell_id=cell_id
-            )
+            change = CellChange(self, key, label, namespace, source, reads, binds, cell_id)
             begin_made(self.graph)
             try:
                 change.begin()
@@ -157,23 +133,13 @@ class Cells:
         Raises:
             NbflowError: If the graph is not valid afterwards; then nothing is changed.
         """
-        before = self.index
-        snapshot = GraphSnapshot(self.graph)
         with DeferInterrupt():
-            try:
-                self.adopt_strangers()
-                index = self.index.without(*ids)
-                missing = self.put_together(index)
-            except BaseException:
-                snapshot.restore()
-                self.index, self._version = before, -1
-                raise
-            gone = [c for one, c in self.index.contributions.items() if one not in index.contributions]
+            before = self._rebuild(lambda now: now.without(*ids))
+            gone = [c for one, c in before.contributions.items() if one not in self.index.contributions]
             for contribution in gone:
                 self.forget(contribution.made, contribution.label)
-            self.take(index, missing)
             if namespace is not None:
-                give_back(namespace, self.graph, index, gone, self.hidden)
+                give_back(namespace, self.graph, self.index, gone, self.hidden)
 
     def remove_cell(self, key: str, namespace: Namespace | None = None) -> None:
         """Take out what the cell `key` says; see `remove`."""
@@ -214,18 +180,30 @@ class Cells:
         Raises:
             NbflowError: If the graph is not valid afterwards; then nothing is changed.
         """
-        before, snapshot = self.index, GraphSnapshot(self.graph)
         with DeferInterrupt():
-            try:
-                self.adopt_strangers()
-                changed = {one: c.with_task(old, new) for one, c in self.index.contributions.items()}
-                index = ContributionIndex(changed)
-                missing = self.put_together(index)
-            except BaseException:
-                snapshot.restore()
-                self.index, self._version = before, -1
-                raise
-            self.take(index, missing)
+            self._rebuild(
+                lambda now: ContributionIndex(
+                    {one: c.with_task(old, new) for one, c in now.contributions.items()}
+                )
+            )
+
+    def _rebuild(self, changed: Callable[[ContributionIndex], ContributionIndex]) -> ContributionIndex:
+        """Make the flow what its contributions say once they are `changed`; returns what they were.
+
+        Raises:
+            NbflowError: If the graph is not valid afterwards; then nothing is changed.
+        """
+        given, snapshot = self.index, GraphSnapshot(self.graph)
+        try:
+            self.adopt_strangers()
+            before, index = self.index, changed(self.index)
+            missing = self.put_together(index)
+        except BaseException:
+            snapshot.restore()
+            self.index, self._version = given, -1
+            raise
+        self.take(index, missing)
+        return before
 
     # For a change
 
@@ -246,7 +224,7 @@ class Cells:
         return Missing(index, dict(self._missing), changed=changed, resolved_before=self._resolved)
 
     def take(self, index: ContributionIndex, missing: Missing) -> None:
-        """Keep a index that the graph was made from."""
+        """Keep an index that the graph was made from."""
         self.index = index
         self.dangling = tuple(missing.found.values())
         missing.tell()
@@ -309,6 +287,21 @@ class Cells:
             if task in self._replaced:
                 raise OldTaskError(task.name, self._replaced[task])
 
+    def refuse_foreign(self, tasks: Iterable[Task]) -> None:
+        """Raise if a cell of another flow made one of `tasks`; a parameter, which takes nothing, may be in several."""
+        from nbflow.registry import flows
+
+        graph = self.graph
+        # The block's own tasks come with one that uses its resource: what the user has named is said first.
+        for task in sorted(tasks, key=lambda task: hasattr(task, "block")):
+            if isinstance(task, Parameter):
+                continue
+            for other in list(flows.values()):
+                if other is graph or other.name == graph.name or task not in other.tasks:
+                    continue
+                if any(task in c.made for c in cells_of(other).index.contributions.values()):
+                    raise ForeignTaskError(task.name, other.name, graph.name)
+
 
 def cells_of(graph: Graph) -> Cells:
     """Return the contributions to `graph`; they live as long as it does."""
@@ -316,175 +309,3 @@ def cells_of(graph: Graph) -> Cells:
     if not isinstance(cells, Cells) or cells.graph is not graph:  # a copy of a flow begins without cells
         cells = vars(graph)["_cells"] = Cells(graph)
     return cells
-
-
-def _refuse_foreign(graph: Graph, tasks: Iterable[Task]) -> None:
-    """Raise if a cell of another flow made one of `tasks`; a parameter, which takes nothing, may be in several."""
-    from nbflow.registry import flows
-
-    # The block's own tasks come with one that uses its resource: what the user has named is said first.
-    for task in sorted(tasks, key=lambda task: hasattr(task, "block")):
-        if isinstance(task, Parameter):
-            continue
-        for other in list(flows.values()):
-            if other is graph or other.name == graph.name or task not in other.tasks:
-                continue
-            if any(task in c.made for c in cells_of(other).index.contributions.values()):
-                raise ForeignTaskError(task.name, other.name, graph.name)
-
-
-class Change:
-    """One execution of one cell: the old contribution goes out, the new one is found and comes in."""
-
-    def __init__(
-        self,
-        cells: Cells,
-        key: str,
-        label: str,
-        namespace: Namespace,
-        *,
-        source: str = "",
-        reads: Collection[str] = (),
-        binds: Collection[str] = (),
-        cell_id: str | None = None,
-    ) -> None:
-        self.cells = cells
-        self.graph = cells.graph
-        self.label = label
-        self.key = key
-        self.cell_id = cell_id
-        self.source = source.strip()
-        self.reads = reads
-        self.binds = binds
-        self.namespace = namespace
-        self.scope: CellNamespace | None = None
-        self.before = cells.index, cells._known, cells._version
-        self.snapshot = GraphSnapshot(cells.graph)
-        self.is_in_step = self.snapshot.version == cells._version
-        self.missing: Missing | None = None
-        self.old = Contribution(label=label)
-
-    def begin(self) -> None:
-        """Take the former contribution out, and give names the values they have at this cell's place."""
-        cells = self.cells
-        cells.adopt_strangers()
-        unsettled = give_results_back(cells, self.namespace)
-        self._choose()
-        index = cells.index
-        self.scope = CellNamespace(
-            self.namespace, self.graph, index, self.id, cells.hidden, cells._replaced.__contains__
-        )
-        self.rest = self._book_without_old()
-        if cells.dangling or self.old.cell_edges != self._own_cell_edges() or self._shares():
-            self.is_in_step = False
-            assemble(self.graph, self.rest, None)
-        elif not self.old.is_empty:
-            take_out(self.graph, self.old.tasks, self.old.blocks)
-        begin_watching(self.graph)
-        self.baseline = Baseline(self.graph)
-        self.scope.enter(self.old, unsettled)
-
-    def _own_cell_edges(self) -> tuple[CellEdge, ...]:
-        """Return those ties of the former contribution that go with its own tasks."""
-        own = self.old.made
-        return tuple(
-            t for t in self.old.cell_edges if t.edge.upstream_task in own or t.edge.downstream_task in own
-        )
-
-    def _shares(self) -> bool:
-        """Tell whether the former contribution has more than its own tasks, which others may need."""
-        return bool(self.old.foreign_arguments) or len(self.old.made) < len(self.old.tasks)
-
-    def _book_without_old(self) -> ContributionIndex:
-        """Return the index in which this cell still has its place, and says nothing."""
-        if self.id not in self.cells.index.contributions:
-            return self.cells.index
-        return self.cells.index.with_(self.id, Contribution(label=self.label, cells=(self.key,)))
-
-    def _choose(self) -> None:
-        """Find which contribution the cell says, or an id for a new one."""
-        index = self.cells.index
-        one = index.id_of(self.key)
-        if one is None:
-            one = self.key if self.key not in index.contributions else f"{self.key} {execution_number()}"
-        self.id = one
-        self.old = index.contributions.get(one, self.old)
-
-    def end(self, held_before: Namespace | None = None) -> None:
-        """Find what was added, and put the flow together with it.
-
-        Args:
-            held_before: The names before the cell, if the flow has not seen all tasks being made: what these names
-                did not hold was made in the cell.
-        """
-        cells, scope = self.cells, self.scope
-        assert scope is not None
-        difference = GraphDiff(
-            self.graph,
-            self.baseline,
-            self.rest,
-            self.id,
-            reads=self.reads,
-            made=self._made(held_before),
-            repeated=end_watching(self.graph),
-        )
-        new = difference.contribution(
-            scope.bound(self.binds),
-            label=self.label,
-            cells=(self.key,),
-            source=self.source,
-            number=execution_number(),
-            time=time.time(),
-        )
-        cells.refuse_replaced(new.tasks)
-        _refuse_foreign(self.graph, (task for task in new.tasks if task not in new.made))
-        for task in new.tasks:
-            if task in self.old.made:
-                raise OldTaskError(task.name, "this cell")
-        new = replace(new, before=scope.before(new), cell_id=self.cell_id or "")
-        self.index = cells.index.with_(self.id, new)
-        changed = self.index.changed_with((*self.old.binds, *new.binds))
-        if self.is_in_step:
-            missing = cells.missing(self.index, changed)
-            without, constants = self.baseline, difference.constants
-            if exchange(
-                self.graph, self.snapshot, without, constants, self.index, self.id, self.old, missing
-            ):
-                Graph.validate(self.graph)
-                self.missing = missing
-                return
-        self.missing = cells.put_together(self.index, changed)
-
-    def _made(self, held_before: Namespace | None) -> Collection[Task]:
-        made = made_inside(self.graph)
-        if held_before is None:
-            return made
-        new = {task for task in self.graph.tasks if task not in self.baseline.tasks and task not in made}
-        if new:
-            new -= {one for value in held_before.values() for _, one in reached(value)}
-        return made | new
-
-    def commit(self) -> None:
-        """Keep the change; nothing here can fail."""
-        cells, scope = self.cells, self.scope
-        assert scope is not None
-        assert self.missing is not None
-        gone = self.old.made.difference(self.graph.tasks)
-        cells.forget(gone, self.label)
-        cells.take(self.index, self.missing)
-        scope.leave(self.index, self.old)
-
-    def leave(self) -> None:
-        """Let the graph be what the cell has made of it, although it cannot be run; to be looked at, and fixed."""
-        end_watching(self.graph)
-
-    def undo(self) -> None:
-        """Make everything what it was."""
-        cells = self.cells
-        end_watching(self.graph)
-        cells.forget(set(self.graph.tasks) - self.snapshot.declared.keys(), self.label)
-        self.snapshot.restore()
-        cells.index, cells._known, _ = self.before
-        cells._version = -1 if self.before[2] != self.snapshot.version else version(self.graph)
-        if self.scope is not None:
-            self.scope.undo()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class GraphDiff:
-    """What one cell added to a graph, and by which places it got at what other cells had made.
+    """The difference that one cell made to a graph, and the places by which it got at what other cells had made.
 
     Args:
         graph: The graph as it is now.

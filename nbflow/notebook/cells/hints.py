@@ -1,4 +1,4 @@
-"""How to see the value of a task that a name of the notebook stands for, in words."""
+"""Hints how to see the value of a task that a name of the notebook stands for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells which cell this is: by the id that the front end sends, else by what it says, else by the names it binds.
+"""The identity of a cell: its second execution is told by its id, else by what it says, else by the names it binds.
 
 Front ends differ: most keep a cell's id, some make up new ones at each load of a page or at each execution, some send
 none. Decides from texts, ids and their order alone; nothing here knows IPython.
@@ -10,6 +10,8 @@ import ast
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from nbflow.notebook.source.infer import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -23,16 +25,16 @@ class Names:
     read: frozenset[str]
 
 
+NO_NAMES = Names(bound=frozenset(), read=frozenset())
+
+
 def names_in(source: str) -> Names:
     """Find the names that `source` binds and reads at top level; none if it does not parse."""
     try:
-        tree = ast.parse(source)
+        names = names_of(ast.parse(source))
     except SyntaxError:
-        return Names(bound=frozenset(), read=frozenset())
-    finder = _Finder()
-    for node in tree.body:
-        finder.visit(node)
-    return Names(bound=frozenset(finder.bound), read=frozenset(finder.read))
+        return NO_NAMES
+    return Names(bound=frozenset((*names.bound, *names.maybe)), read=frozenset(names.read))
 
 
 def cell_key(cell_id: str | None, source: str, names: Names) -> str:
@@ -140,6 +142,8 @@ class Identities:
     def _known_id(self, cell_id: str, text: str) -> _Known:
         cell = self._of_id[cell_id]
         is_alone = len(self._renewed) < 2
+        # An id that comes again shows that the ids are not being renewed: what has come under unknown ids since the
+        # last one were new cells and copies. Names are no evidence then: one cell may be written after another's model.
         self._keeps_ids = True
         self._renewed.clear()
         for copy in self._copies:
@@ -155,8 +159,12 @@ class Identities:
         return cell
 
     def _unknown_id(self, cell_id: str, text: str, streak: int) -> _Known:
+        # Of the same streak it is a copy that stands below its model, as nobody executes a cell twice without a pause.
+        # A copied parameter would make the flow invalid, so there it is taken for the cell itself.
         alike = [c for c in self._cells if c.ids and c.text == text]
         found = self._next([c for c in alike if c.streak != streak or _CANNOT_BE_COPIED.search(text)])
+        # Where ids have been kept, one known text under an unknown id may be a pasted copy; two are a page that was
+        # loaded again, and then the cell that was edited before it is executed is told by its names.
         if found is None and len(self._renewed) > (1 if self._keeps_ids else 0):
             wanted = self._names(text)
             found = self._next(
@@ -179,6 +187,7 @@ class Identities:
         return found
 
     def _without_id(self, text: str, streak: int) -> _Known:
+        # Never one that has come with an id: the same kernel serves two front ends then.
         cells = [c for c in self._cells if not c.ids]
         found = self._next([c for c in cells if c.text == text])
         if found is None:
@@ -205,6 +214,7 @@ class Identities:
         """Return the first one after the cell that was executed last, else the first of all."""
         if len(found) < 2:
             return found[0] if found else None
+        # Cells that say the same are told by their order: "Run all" comes to the one below the last, then starts over.
         last = max(range(len(self._cells)), key=lambda i: self._cells[i].turn)
         return next((c for c in self._cells[last + 1 :] if c in found), found[0])
 
@@ -217,7 +227,7 @@ class Identities:
     def _add(self, cell_id: str | None, text: str) -> _Known:
         taken = self._positions
         key = f"id {cell_id}" if cell_id else f"cell {len(self._cells) + 1}"
-        while key in taken:
+        while key in taken:  # of a cell that was forgotten, or that has given its id to another one
             key += "'"
         cell = _Known(key, text, [cell_id] if cell_id else [])
         self._positions[cell.key] = len(self._cells)
@@ -229,66 +239,3 @@ class Identities:
 
 # A flow has room for one parameter of a name.
 _CANNOT_BE_COPIED = re.compile(r"\bParameter\(")
-
-
-class _Finder(ast.NodeVisitor):
-    """Walks in the order of evaluation, as far as it matters: values before targets."""
-
-    def __init__(self) -> None:
-        self.bound: set[str] = set()
-        self.read: set[str] = set()
-        self._depth = 0
-
-    def visit_Name(self, node: ast.Name) -> None:
-        if isinstance(node.ctx, ast.Store):
-            if not self._depth:
-                self.bound.add(node.id)
-        elif node.id not in self.bound:
-            self.read.add(node.id)
-
-    def visit_Assign(self, node: ast.Assign) -> None:
-        self.visit(node.value)
-        for target in node.targets:
-            self.visit(target)
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        if node.value is not None:
-            self.visit(node.value)
-            self.visit(node.target)
-
-    def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        if isinstance(node.target, ast.Name) and node.target.id not in self.bound:
-            self.read.add(node.target.id)
-        self.visit(node.value)
-        self.visit(node.target)
-
-    def visit_For(self, node: ast.For) -> None:
-        self.visit(node.iter)
-        self.visit(node.target)
-        for child in (*node.body, *node.orelse):
-            self.visit(child)
-
-    def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
-        if not self._depth:
-            self.bound.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
-
-    visit_ImportFrom = visit_Import
-
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
-        for decorator in node.decorator_list:
-            self.visit(decorator)
-        if not self._depth:
-            self.bound.add(node.name)
-        self._inside(node)
-
-    visit_AsyncFunctionDef = visit_FunctionDef
-    visit_ClassDef = visit_FunctionDef
-
-    def visit_Lambda(self, node: ast.Lambda) -> None:
-        self._inside(node)
-
-    def _inside(self, node: ast.AST) -> None:
-        # What a function reads counts as read: it may be called in this cell. What it binds stays inside.
-        self._depth += 1
-        self.generic_visit(node)
-        self._depth -= 1

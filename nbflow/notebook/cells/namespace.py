@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class CellNamespace:
-    """What the names of the notebook hold before, in and after the execution of one cell.
+    """The values of the notebook's names before, in and after the execution of one cell.
 
     A name is only ever touched if it holds something of a flow. A plain value that the user gave it stays.
 

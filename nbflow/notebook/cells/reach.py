@@ -1,4 +1,4 @@
-"""Whether the user's names lead to a flow: by themselves, in containers, as an attribute of an object or a module."""
+"""Flows that the user's names lead to: by themselves, in containers, as an attribute of an object or a module."""
 
 from __future__ import annotations
 

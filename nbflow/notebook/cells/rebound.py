@@ -1,4 +1,4 @@
-"""Which names hold something else than before: asked after each cell, of all names of the notebook."""
+"""Names that hold something else than before: asked after each cell, of all names of the notebook."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How one cell gets at what another one made: by a name of the notebook, and the steps from there.
+"""The way from one cell to what another one made: a name of the notebook, and the steps from there.
 
 A place outlives the task that it led to. When the other cell is executed again, it leads to the new one.
 """
@@ -33,7 +33,7 @@ _ROLES = ("init_task", "setup_task", "cleanup_task")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellReference:
-    """Where a task or block is found.
+    """The place where a task or block is found.
 
     Attributes:
         name: The name of the notebook that leads to it; None if none did.

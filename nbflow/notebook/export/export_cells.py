@@ -17,7 +17,7 @@ from nbflow.notebook.export.export_text import CellSource, dedented, indented
 from nbflow.notebook.source.infer import is_definition, names_of
 from nbflow.notebook.source.magic_source import magic_call, texts_of
 from nbflow.notebook.source.scripts import parse_run, source_of
-from nbflow.notebook.taskcell.cell_function import CellFunction
+from nbflow.notebook.taskcell.cell_function import CellFunction, function_of
 from nbflow.notebook.taskcell.cell_magics import captured_name, cell_magic_of
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class TaskCell:
 
     @property
     def function(self) -> CellFunction:
-        """What the task runs."""
+        """The function of the task."""
         assert isinstance(self.task.run, CellFunction)
         return self.task.run
 
@@ -117,7 +117,7 @@ class TaskCell:
 
     @property
     def read_by_functions(self) -> set[str]:
-        """What functions may read, apart from what they get: those of the task in other cells, and in it by a text."""
+        """Names that functions may read, apart from what they get: the task's in other cells, and in it by a text."""
         function = self.function
         bodies = (body for name, body in function.bodies.items() if name in function.outputs)
         found = {name for body in bodies for name in (*body.read, *body.stored)}
@@ -262,7 +262,7 @@ def cells_to_export(
             rest = around.body
             around = around if captured_name(around) is not None else None
         source = _plain(transform(rest if is_told else contribution.source), contribution.label)
-        task = next((t for t in contribution.tasks if isinstance(vars(t).get("run"), CellFunction)), None)
+        task = next((t for t in contribution.tasks if function_of(t) is not None), None)
         if head.startswith("%%task"):
             if task is not None:
                 found.append(TaskCell(one, contribution.label, source, task, around))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What the ordinary cells of a notebook have defined, as far as a flow needs it: imports, functions, constants.
+"""The imports, functions and constants of the ordinary cells of a notebook, as far as a flow needs them.
 
 The cells that were executed are searched for the statements that bind the names asked for, and for what these need in
 turn. Statements that change such a name in place, or set options of a module, come with it. The statements are given
@@ -44,17 +44,17 @@ class Statement:
 
     @property
     def is_import(self) -> bool:
-        """Whether it is an import."""
+        """True if it is an import."""
         return is_import(self.node)
 
     @property
     def is_future(self) -> bool:
-        """Whether it is an import that has to stand first."""
+        """True if it is an import that has to stand first."""
         return isinstance(self.node, ast.ImportFrom) and self.node.module == "__future__"
 
     @property
     def is_long(self) -> bool:
-        """Whether it wants blank lines around it."""
+        """True if it wants blank lines around it."""
         return isinstance(self.node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
 
     @classmethod

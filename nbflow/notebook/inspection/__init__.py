@@ -1,1 +1,1 @@
-"""What can be said of a flow's cells: what each defines, what is missing, what is wrong."""
+"""Reports about a flow's cells: what each defines, what is missing, what is wrong."""

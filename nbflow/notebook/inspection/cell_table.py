@@ -30,7 +30,7 @@ SKIPPED = "old: not executed by the last run of the notebook from its top"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What one cell of the notebook adds to a flow.
+    """The contribution of one cell of the notebook to a flow, to be read.
 
     Attributes:
         id: What the flow knows the contribution by.

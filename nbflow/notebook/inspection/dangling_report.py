@@ -1,4 +1,4 @@
-"""What a cell has done to other cells: said under it, when it has taken something away that they use."""
+"""A warning under a cell that has taken something away which other cells use."""
 
 from __future__ import annotations
 

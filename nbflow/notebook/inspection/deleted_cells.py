@@ -1,4 +1,4 @@
-"""Which cells are still in the notebook, as far as a kernel can know.
+"""Cells that are no longer in the notebook, as far as a kernel can know.
 
 No front end tells a kernel that a cell was deleted. What can be known: the server names the notebook's file, and a
 file that was saved after a cell's execution, and does not have it, says that the cell is gone. Without a file, a cell

@@ -1,4 +1,4 @@
-"""What the tasks of a flow will miss when they run: names that nobody defines, arguments, the block of a resource."""
+"""Names, arguments and resources that the tasks of a flow will miss when they run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nbflow.core.codehash.introspect import functions_in, is_a, methods_of, root
 from nbflow.core.collections import Constant
 from nbflow.core.parameter import Parameter
 from nbflow.core.placeholder_task import PlaceholderTask
-from nbflow.notebook.taskcell.cell_function import CellFunction
+from nbflow.notebook.taskcell.cell_function import function_of
 from nbflow.render.names import one_line
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def _is_required(task: Task, name: str, described: Mapping[str, Any]) -> bool:
 
 
 def _names(task: Task) -> list[str]:
-    run = vars(task).get("run")
-    if isinstance(run, CellFunction):
+    run = function_of(task)
+    if run is not None:
         space = run.namespace
         return [name for name in run.missing if name not in space and not hasattr(builtins, name)]
     return list(dict.fromkeys(_unknown(_functions(task))))

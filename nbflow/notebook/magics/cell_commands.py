@@ -14,7 +14,7 @@ from nbflow.notebook.inspection.dangling_report import DanglingReport
 from nbflow.notebook.inspection.deleted_cells import saved_notebook
 from nbflow.notebook.magics.magic_arguments import Option
 from nbflow.notebook.magics.magic_command import command, say
-from nbflow.notebook.taskcell.definition import mend_order
+from nbflow.notebook.taskcell.definition import repair_order
 from nbflow.render.build import draw
 from nbflow.render.html import html
 from nbflow.render.text import text
@@ -71,7 +71,7 @@ def prune(call: Call) -> None:
         return
     news = DanglingReport(flow, "")
     cells_of(flow).remove([cell.id for cell in chosen], call.namespace)  # type: ignore[arg-type]
-    mend_order(flow)
+    repair_order(flow)
     for cell in chosen:
         names = ", ".join(task.name for task in cell.tasks if not task.auto_generated) or "no tasks"
         say(f"{flow.name}: what {cell.label} added is taken out: {names}")

@@ -15,7 +15,7 @@ from nbflow.notebook.cells.lent_values import give_back, lend
 from nbflow.notebook.magics.magic_arguments import EXECUTOR, NO_RAISE, PARAMETERS, Option
 from nbflow.notebook.magics.magic_command import command, say
 from nbflow.notebook.shell.cell_failure import raise_failure
-from nbflow.notebook.shell.lookup import find_task, going_run, newest_run, unfinished_run
+from nbflow.notebook.shell.lookup import find_task, going_run, unfinished_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,11 +33,7 @@ CLEAR = Option(("--clear",), "forget the breakpoint")
 @command("wait", options=(NO_RAISE,))
 def wait(call: Call) -> None:
     """Wait until the run is paused or over, and draw it; the cell fails if the run has failed."""
-    run = newest_run(call.flow)
-    if run is None:
-        raise UsageError(
-            f"{call.magic}: flow {call.flow.name!r} has not run yet; %flow start {call.flow.name} begins"
-        )
+    run = call.newest_run(f"; %flow start {call.flow.name} begins")
     try:
         run.wait(or_held=True)
     finally:
@@ -102,9 +98,7 @@ def break_at(call: Call) -> None:
 @command("debug", "[TASK]")
 def debug(call: Call) -> None:
     """Open the debugger where a task failed; in a held run its resources are open."""
-    run = newest_run(call.flow)
-    if run is None:
-        raise UsageError(f"{call.magic}: flow {call.flow.name!r} has not run yet, so nothing has failed")
+    run = call.newest_run(", so nothing has failed")
     failed = [
         task
         for task, state in run.states.items()
@@ -119,9 +113,7 @@ def debug(call: Call) -> None:
 @command("values", "[TASK]")
 def values(call: Call) -> None:
     """Lend what a task is given to the notebook, under the names of its arguments, until a flow needs the names."""
-    run = newest_run(call.flow)
-    if run is None:
-        raise UsageError(f"{call.magic}: flow {call.flow.name!r} has not run yet; there are no values")
+    run = call.newest_run("; there are no values")
     task = _task_or_held(call, run)
     found = run.inputs(task)
     lend(call.namespace, found)  # type: ignore[arg-type]

@@ -36,13 +36,7 @@ if TYPE_CHECKING:
 
 
 _PARAMETER = argument(
-    "-p",
-    "--param",
-    dest="parameters",
-    action="append",
-    default=[],
-    metavar="K=V",
-    help=PARAMETERS.help,
+    "-p", "--param", dest="parameters", action="append", default=[], metavar="K=V", help=PARAMETERS.help
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,14 @@ from IPython.display import display
 
 from nbflow.engine.given_parameters import GivenParameters
 from nbflow.notebook.magics.magic_arguments import TASK, Option, parameters, parse, split
-from nbflow.notebook.shell.lookup import find_task, unfinished_run
+from nbflow.notebook.shell.lookup import find_task, newest_run, unfinished_run
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from nbflow.core.task import Task
+    from nbflow.engine.run import Run
     from nbflow.flow import Flow
 
 
@@ -57,6 +59,27 @@ class Call:
         """Return a word behind the flow's name, None if there are not so many."""
         return self.words[number] if number < len(self.words) else None
 
+    def newest_run(self, remedy: str) -> Run:
+        """Return the newest run of the flow.
+
+        Raises:
+            UsageError: If there is none; `remedy` is what the message ends with.
+        """
+        run = newest_run(self.flow)
+        if run is None:
+            raise UsageError(f"{self.magic}: flow {self.flow.name!r} has not run yet{remedy}")
+        return run
+
+    @contextmanager
+    def announcing(self, words: Callable[[Run], str]) -> Iterator[None]:
+        """Say something about the run that begins in this `with`."""
+        # Before its first task can print, or this text would fall into a line of theirs.
+        silence = self.flow.on_start(lambda run: say(words(run)))
+        try:
+            yield
+        finally:
+            silence()
+
     def start_options(self) -> dict[str, Any]:
         """Return the keyword arguments of `flow.run` and `flow.start`."""
         values = GivenParameters(parameters(self.options.parameters, self.magic))
@@ -67,7 +90,7 @@ class Call:
 
     @property
     def task_text(self) -> str | None:
-        """How the line names a task: by `--task`, or by the word behind the flow's name."""
+        """The task as the line names it: by `--task`, or by the word behind the flow's name."""
         named: str | None = getattr(self.options, "task", None)
         return named or self.word()
 
@@ -128,12 +151,12 @@ class Command:
 
     @property
     def most_words(self) -> int | None:
-        """How many words may follow the flow's name; None if any number."""
+        """The number of words that may follow the flow's name; None if any number."""
         return None if any("..." in word for word in self.words) else len(self.words)
 
     @property
     def takes_task(self) -> bool:
-        """Whether the first word behind the flow's name is a task."""
+        """True if the first word behind the flow's name is a task."""
         return bool(self.words) and re.search(r"\bTASK\b", self.words[0]) is not None
 
     @cached_property

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.error import UsageError
 from IPython.display import display
 
 from nbflow.engine.given_parameters import GivenParameters
 from nbflow.engine.plan import said
 from nbflow.notebook.magics.magic_arguments import EXECUTOR, HOLD, PARAMETERS, PAUSED, Option, parameters
 from nbflow.notebook.magics.magic_command import command, say
-from nbflow.notebook.shell.lookup import find_task, newest_run
+from nbflow.notebook.shell.lookup import find_task
 from nbflow.notebook.shell.tables import bundle
 from nbflow.panel.runs.runs_json import run_json
 from nbflow.render.names import bytes_in_words
@@ -35,30 +34,21 @@ def plan(call: Call) -> None:
 @command("rerun", "[TASK|all|failed|stale]", options=(DRY, PARAMETERS, EXECUTOR, PAUSED, HOLD))
 def rerun(call: Call) -> None:
     """Run again what failed, what is stale, a task or all, with what follows from it, in the background."""
-    run = newest_run(call.flow)
-    if run is None:
-        name = call.flow.name
-        raise UsageError(f"{call.magic}: flow {name!r} has not run yet; %flow start {name} begins a run")
+    name = call.flow.name
+    run = call.newest_run(f"; %flow start {name} begins a run")
     given: dict[str, Any] = call.start_options()
     what = _asked_for(call, "all")
     if call.options.dry:
         display(run.rerun(what, dry=True, **given))
         return
 
-    def tell(begun: Run) -> None:
+    def words(begun: Run) -> str:
         headline = begun.plan.headline() if begun.plan is not None else ""
-        say(
-            f"run {begun.number} of {call.flow.name} has started. {headline[:1].upper()}{headline[1:]}. "
-            f"%flow panel {call.flow.name} shows it live"
-        )
+        said = f"run {begun.number} of {name} has started. {headline[:1].upper()}{headline[1:]}"
+        return f"{said}. %flow panel {name} shows it live"
 
-    silence = call.flow.on_start(
-        tell
-    )  # before its first task can print: this text never falls into a line of theirs
-    try:
+    with call.announcing(words):
         run.rerun(what, hold_on_failure=call.options.hold, paused=call.options.paused, **given)
-    finally:
-        silence()
 
 
 @command("runs")

@@ -1,4 +1,4 @@
-"""What the ledger's rows look like to a reader: a table of text, the same as HTML, and the notice of what was left.
+"""The ledger's rows for a reader: a table of text, the same as HTML, and the notice of what was left.
 
 Rows of this kernel show no times and no process ids, so that a notebook that is executed again shows the same; but one
 that has been open for long, in a held run most likely, is told with its time. Those of other kernels show times: when a

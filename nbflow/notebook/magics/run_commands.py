@@ -1,4 +1,4 @@
-"""The commands of `%flow`, one function each: read, call one library function, display. `COMMANDS` has them all."""
+"""The commands of `%flow` about runs, one function each: read, call one library function, display."""
 
 from __future__ import annotations
 
@@ -48,16 +48,11 @@ def start(call: Call) -> None:
     """Start a run in the background; the cell ends at once."""
     _refuse_second_run(call)
 
-    def tell(begun: Run) -> None:
-        say(f"run {begun.number} of {call.flow.name} has started; %flow panel {call.flow.name} shows it live")
-
-    silence = call.flow.on_start(
-        tell
-    )  # before its first task can print: this text never falls into a line of theirs
-    try:
+    name = call.flow.name
+    with call.announcing(
+        lambda run: f"run {run.number} of {name} has started; %flow panel {name} shows it live"
+    ):
         _begin(call, paused=call.options.paused, hold_on_failure=call.options.hold)
-    finally:
-        silence()
 
 
 @command("step", options=(PARAMETERS, EXECUTOR, INTO), goes_on=True)
@@ -142,7 +137,7 @@ def reset(call: Call) -> None:
             f"{call.magic}: run {going.number} of {call.flow.name!r} is going; %flow cancel {call.flow.name} first"
         )
     del flows[call.flow.name]
-    say(f"{call.flow.name} is forgotten; execute its %%flow cells to build it anew")
+    say(f"{call.flow.name} is forgotten; execute its %%flow cells to build it again")
 
 
 @command("list", of_flow=False)

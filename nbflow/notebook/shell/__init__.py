@@ -1,1 +1,1 @@
-"""What nbflow knows of the shell that executes the cells: numbers, outputs, figures, errors, interrupts."""
+"""The shell that executes the cells: their numbers, outputs, figures, errors and interrupts."""

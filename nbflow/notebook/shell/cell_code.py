@@ -37,18 +37,18 @@ def execute(shell: InteractiveShell, body: str, *, raw_cell: str, magic: str) ->
     try:
         codes = _compile(shell, body, raw_cell, magic)
     except SyntaxError as error:
-        _show_without_stack(shell, error)
+        show_without_stack(shell, error)
         raise
     for code in codes:
         try:
             exec(code, shell.user_global_ns, shell.user_ns)
         except BaseException as error:
-            _show_user_frames_only(shell, error)
+            show_user_frames_only(shell, error)
             raise
 
 
 def _compile(shell: InteractiveShell, body: str, raw_cell: str, magic: str) -> list[CodeType]:
-    source = _aligned(shell, body, raw_cell)
+    source = aligned(shell, body, raw_cell)
     name = shell.compile.cache(source, cell_number(shell), raw_code=raw_cell)
     tree = shell.transform_ast(shell.compile.ast_parse(source, filename=name))
     nodes: list[ast.stmt] = list(tree.body)
@@ -68,7 +68,7 @@ def _compile(shell: InteractiveShell, body: str, raw_cell: str, magic: str) -> l
     return codes
 
 
-def _aligned(shell: InteractiveShell, body: str, raw_cell: str) -> str:
+def aligned(shell: InteractiveShell, body: str, raw_cell: str) -> str:
     """Return the transformed body, its lines numbered as in the whole cell."""
     whole, part = raw_cell.rstrip(), body.rstrip()  # IPython ends the body with a line break
     above = whole[: -len(part)].splitlines() if part and whole.endswith(part) else []
@@ -85,12 +85,13 @@ def _displayed(shell: InteractiveShell, nodes: list[ast.stmt], body: str) -> lis
         return []
     if how == "all":
         return list(nodes)
-    if not isinstance(nodes[-1], ast.Expr) or _ends_with_semicolon(shell, body):
+    if not isinstance(nodes[-1], ast.Expr) or ends_with_semicolon(shell, body):
         return []
     return [nodes[-1]]
 
 
-def _ends_with_semicolon(shell: InteractiveShell, body: str) -> bool:
+def ends_with_semicolon(shell: InteractiveShell, body: str) -> bool:
+    """Tell whether a cell ends with a semicolon, so that the value of its last expression is not shown."""
     hook = shell.displayhook
     try:
         return bool(hook.semicolon_at_end_of_expression(body))
@@ -98,7 +99,7 @@ def _ends_with_semicolon(shell: InteractiveShell, body: str) -> bool:
         return False
 
 
-def _show_user_frames_only(shell: InteractiveShell, error: BaseException) -> None:
+def show_user_frames_only(shell: InteractiveShell, error: BaseException) -> None:
     """Make IPython's traceback of `error` start at the cell, without the frames of the magic."""
     first = error.__traceback__
     users: TracebackType | None = first.tb_next if first is not None else None
@@ -116,7 +117,7 @@ def _show_user_frames_only(shell: InteractiveShell, error: BaseException) -> Non
         return
 
 
-def _show_without_stack(shell: InteractiveShell, error: SyntaxError) -> None:
+def show_without_stack(shell: InteractiveShell, error: SyntaxError) -> None:
     """Make IPython show `error` as it shows any cell's syntax error: the line, without the frames of the magic."""
     before = shell.custom_exceptions, shell.CustomTB
 

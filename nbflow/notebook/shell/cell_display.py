@@ -1,4 +1,4 @@
-"""What tasks show: `display`, figures, and the last line of a cell that has become a task.
+"""The output of tasks: `display`, figures, and the last line of a cell that has become a task.
 
 As in a cell it is shown where somebody waits for the run, and its text is kept in the task's log. A run in the
 background shows nothing, since the cell that it belongs to has ended: its pictures are kept with its log.

@@ -75,11 +75,7 @@ class Rendering:
     """
 
     def __init__(
-        self,
-        error: BaseException,
-        cause: BaseException | None,
-        trace: TracebackType | None,
-        said: list[str],
+        self, error: BaseException, cause: BaseException | None, trace: TracebackType | None, said: list[str]
     ) -> None:
         self.error = error
         self.cause = cause

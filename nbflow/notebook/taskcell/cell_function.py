@@ -12,6 +12,7 @@ import builtins
 import inspect
 import linecache
 from contextlib import contextmanager
+from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.redefinition import replace
@@ -22,14 +23,14 @@ from nbflow.notebook.source.cell_files import NO_NAMES, FileNames
 from nbflow.notebook.taskcell.rebinding import Rebinding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from types import CodeType
     from weakref import ref
 
     from nbflow.flow import Flow
     from nbflow.notebook.source.called_code import Body
 
-__all__ = ["CellFunction", "UnboundOutputError"]
+__all__ = ["CellFunction", "UnboundOutputError", "function_of"]
 
 LAST = "last_expr"
 
@@ -74,8 +75,9 @@ class NotBound:
         return hash((self.task, self.name))
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class CellFunction:
-    """What a task made of a cell runs: takes the inputs by name, returns what the cell gives.
+    """The function of a task that a cell became: takes the inputs by name, returns what the cell gives.
 
     It returns the value of the one name it gives, a dictionary if there are several, and the value of the cell's last
     expression if there is none. It may be called from any thread, and be pickled by cloudpickle: then it takes with it
@@ -110,62 +112,37 @@ class CellFunction:
 
     keeps_order = True  # of the cells, where one reads a file that another writes
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        label: str,
-        tree: ast.Module,
-        filename: str,
-        lines: str,
-        flags: int = 0,
-        inputs: Sequence[str] = (),
-        outputs: Sequence[str] = (),
-        read: Sequence[str] = (),
-        changes: Sequence[str] = (),
-        missing: Sequence[str] = (),
-        own: Mapping[str, Any] | None = None,
-        before: Mapping[str, Any] | None = None,
-        namespace: Mapping[str, Any] | None = None,
-        flow: ref[Flow] | None = None,
-        is_quiet: bool = False,
-        interactivity: str = LAST,
-        files: FileNames = NO_NAMES,
-        binds: Collection[str] = (),
-        bodies: Mapping[str, Body] | None = None,
-        spare: Sequence[str] = (),
-        maybe: Collection[str] = (),
-        sets: bool = False,
-        looks_up: bool = False,
-    ) -> None:
+    name: InitVar[str]
+    label: str
+    tree: ast.Module
+    filename: str
+    lines: str
+    flags: int = 0
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    own: Mapping[str, Any] = field(default_factory=dict)
+    before: Mapping[str, Any] = field(default_factory=dict)
+    namespace: Mapping[str, Any] = field(default_factory=dict)
+    flow: ref[Flow] | None = None
+    is_quiet: bool = False
+    interactivity: str = LAST
+    files: FileNames = NO_NAMES
+    binds: frozenset[str] = frozenset()
+    bodies: Mapping[str, Body] = field(default_factory=dict)
+    spare: tuple[str, ...] = ()
+    maybe: frozenset[str] = frozenset()
+    sets: bool = False
+    looks_up: bool = False
+
+    def __post_init__(self, name: str) -> None:
         self.__name__ = self.__qualname__ = name
         self.__module__ = "__main__"
-        self.label = label
-        self.tree = tree
-        self.filename = filename
-        self.lines = lines
-        self.flags = flags
-        self.inputs = tuple(inputs)
-        self.outputs = tuple(outputs)
         self.stand_ins: tuple[CellFunction, ...] = ()  # of this version, in runs that are held at older ones
         self.needed: Collection[str] = ()  # the names that a stand-in has to give
-        self.read = tuple(read)
-        self.changes = tuple(changes)
-        self.missing = tuple(missing)
         self.define_again: Callable[..., object] | None = None
-        self.own = dict(own or {})
-        self.before = dict(before or {})
-        self.namespace = {} if namespace is None else namespace
-        self.flow = flow
-        self.is_quiet = is_quiet
-        self.interactivity = interactivity
-        self.files = files
-        self.binds = frozenset(binds)
-        self.bodies = dict(bodies or {})
-        self.spare = tuple(spare)
-        self.maybe = frozenset(maybe)
-        self.sets = sets
-        self.looks_up = looks_up
         self._compile()
 
     def give_way_to(self, newer: CellFunction, taken: Collection[str] = ()) -> None:
@@ -238,7 +215,7 @@ class CellFunction:
 
     @property
     def is_async(self) -> bool:
-        """Whether the cell awaits at its top."""
+        """True if the cell awaits at its top."""
         codes = (self._body, self._last)
         return any(code.co_flags & inspect.CO_COROUTINE for code in codes if code is not None)
 
@@ -357,3 +334,9 @@ class CellFunction:
             lines = self.lines.splitlines(keepends=True)
             linecache.cache[self.filename] = (len(self.lines), None, lines, self.filename)
         self._compile()
+
+
+def function_of(task: Task) -> CellFunction | None:
+    """Return the function of a task that a cell became; None for any other task."""
+    run = vars(task).get("run")
+    return run if isinstance(run, CellFunction) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from types import FunctionType
@@ -12,8 +13,8 @@ from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.core.task import Task
 from nbflow.errors import NbflowError
 from nbflow.notebook.cells.flow_cells import cells_of
-from nbflow.notebook.taskcell.cell_function import CellFunction
-from nbflow.notebook.taskcell.task_cell import below, is_resource, notable_cells
+from nbflow.notebook.taskcell.cell_function import CellFunction, function_of
+from nbflow.notebook.taskcell.task_order import below, is_resource, notable_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from nbflow.notebook.cells.contribution import Contribution
     from nbflow.notebook.taskcell.task_cell import Defined, TaskCell
 
-__all__ = ["Definition", "ask_for", "mend_order", "note_definitions", "tie_others"]
+__all__ = ["Definition", "ask_for", "note_definitions", "repair_order", "tie_others"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +83,8 @@ class Definition:
             defined = cell.add_to(flow, self.name, self.block, later, wanted, above)
         if defined.task is not None:
             vars(defined.task.run)["define_again"] = lambda asked=(): self.add_to(flow, asked)
-            old = None if before is None else vars(before).get("run")
-            new = vars(defined.task).get("run")
-            if isinstance(old, CellFunction) and isinstance(new, CellFunction):
+            old, new = None if before is None else function_of(before), function_of(defined.task)
+            if old is not None and new is not None:
                 old.give_way_to(new, taken)
         return defined
 
@@ -124,12 +124,16 @@ def note_definitions(flow: Flow, cell: TaskCell, key: str) -> None:
     if not several:
         return
     for task in flow.sorted_tasks():
-        run = vars(task).get("run")
-        if isinstance(run, CellFunction) and run.define_again is not None and several.intersection(run.read):
-            try:
-                run.define_again()
-            except NbflowError:  # the cell itself says why, when it is executed
-                continue
+        run = function_of(task)
+        if run is not None and several.intersection(run.read):
+            _repeat(run)
+
+
+def _repeat(function: CellFunction) -> None:
+    """Define a cell's task again; where it cannot be, the cell itself says why when it is executed."""
+    if function.define_again is not None:
+        with suppress(NbflowError):
+            function.define_again()
 
 
 def _is_own(value: Any) -> bool:
@@ -152,15 +156,12 @@ def _definitions_above(flow: Flow, key: str, names: Iterable[str]) -> dict[str, 
     return found
 
 
-def mend_order(flow: Flow) -> None:
+def repair_order(flow: Flow) -> None:
     """Define cells again that came after one which is gone, for the order of the two only."""
     for task in [*flow.tasks]:
-        run = vars(task).get("run")
-        if isinstance(run, CellFunction) and run.define_again is not None and _has_lost_its_place(flow, task):
-            try:
-                run.define_again()
-            except NbflowError:  # the cell itself says why, when it is executed
-                continue
+        run = function_of(task)
+        if run is not None and _has_lost_its_place(flow, task):
+            _repeat(run)
 
 
 def _has_lost_its_place(flow: Flow, task: Task) -> bool:
@@ -173,8 +174,8 @@ def tie_others(flow: Flow, task: Task, key: str) -> None:
     Names that cells take from each other follow by themselves; this is about what was not there to be taken, and
     about the order of those that look at a value and the one that changes it in place.
     """
-    function = task.run
-    assert isinstance(function, CellFunction)
+    function = function_of(task)
+    assert function is not None
     later = _TasksAfter(flow, key)
     after = {edge.downstream_task for edge in flow.edges_out(task)}
     versions = [edge.upstream_task for edge in flow.edges_in(task) if edge.key is not None]
@@ -185,23 +186,20 @@ def tie_others(flow: Flow, task: Task, key: str) -> None:
     if using:
         changing |= using - below(flow, task)
     if function.sets:
-        changing |= {t for t in later if isinstance(vars(t).get("run"), CellFunction)} - below(flow, task)
+        changing |= {t for t in later if function_of(t) is not None} - below(flow, task)
     looked_at = {*changing, *notable_cells(flow), *after}
     if cells_of(flow).dangling:
         looked_at.update(later)
     for other in flow.sorted_tasks() if looked_at - {task} else ():
         if other not in looked_at:
             continue
-        run = vars(other).get("run")
-        if other is task or not isinstance(run, CellFunction) or run.define_again is None:
+        run = function_of(other)
+        if other is task or run is None or run.define_again is None:
             continue
         misses = not set(run.missing).isdisjoint(function.outputs)
         moves = other in changing and other in later and other not in after
         if misses or moves or (other in later and _is_tied_otherwise(flow, task, other)):
-            try:
-                run.define_again()
-            except NbflowError:  # the cell itself says why, when it is executed
-                continue
+            _repeat(run)
 
 
 def _task_of(flow: Flow, key: str) -> Task | None:
@@ -210,7 +208,7 @@ def _task_of(flow: Flow, key: str) -> Task | None:
     one = index.id_of(key)
     contribution = None if one is None else index.contributions.get(one)
     tasks = () if contribution is None else contribution.tasks
-    return next((task for task in tasks if isinstance(vars(task).get("run"), CellFunction)), None)
+    return next((task for task in tasks if function_of(task) is not None), None)
 
 
 def _taken_names(flow: Flow, task: Task) -> set[str]:
@@ -237,8 +235,8 @@ def _is_tied_otherwise(flow: Flow, task: Task, other: Task) -> bool:
 def _functions_of(contributions: Iterable[Contribution]) -> Iterator[CellFunction]:
     for contribution in contributions:
         for task in contribution.tasks:
-            run = vars(task).get("run")
-            if isinstance(run, CellFunction):
+            run = function_of(task)
+            if run is not None:
                 yield run
 
 
@@ -274,8 +272,8 @@ def _noting(functions: Iterator[CellFunction], seen: list[CellFunction]) -> Iter
 
 
 def _changes(task: Task, name: str | None) -> bool:
-    run = vars(task).get("run")
-    return isinstance(run, CellFunction) and name in run.changes
+    run = function_of(task)
+    return run is not None and name in run.changes
 
 
 def _given_below(flow: Flow, key: str) -> set[str]:

@@ -19,25 +19,24 @@ from IPython.core.error import UsageError
 
 from nbflow.core.block import Block
 from nbflow.core.function_task import FunctionTask
-from nbflow.core.graph_edit import in_order
 from nbflow.core.task import Task
 from nbflow.errors import ForeignTaskError
-from nbflow.notebook.cells.flow_cells import cells_of
 from nbflow.notebook.cells.hints import foreign
 from nbflow.notebook.shell.cell_code import (
-    _aligned,
-    _ends_with_semicolon,
-    _show_user_frames_only,
-    _show_without_stack,
+    aligned,
+    ends_with_semicolon,
+    show_user_frames_only,
+    show_without_stack,
 )
 from nbflow.notebook.shell.lookup import find_block
 from nbflow.notebook.shell.numbering import cell_number
-from nbflow.notebook.source.cell_files import NO_NAMES, file_names
+from nbflow.notebook.source.cell_files import file_names
 from nbflow.notebook.source.function_body import body_of
 from nbflow.notebook.source.infer import CellNames, Roles, is_shell_name, names_of, ordinary_statements, roles
 from nbflow.notebook.source.settings import sets_something
 from nbflow.notebook.taskcell.cell_function import CellFunction
 from nbflow.notebook.taskcell.cell_magics import captured_name, cell_magic_of, in_task, wrapped
+from nbflow.notebook.taskcell.task_order import cell_of, comes_after, is_resource, note_if_notable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -71,7 +70,7 @@ class CellText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defined:
-    """What became of a cell.
+    """The task that became of a cell.
 
     Attributes:
         task: Its task; None if there is nothing for one to do.
@@ -111,81 +110,6 @@ class Bodies:
         return None if function is None else function.bodies.get(name)
 
 
-def _users_above(flow: Flow, resource: Task, later: Collection[Task]) -> list[Task]:
-    """Return the cells above that use a resource, without those that come before another one of them."""
-    users = [t for t in _readers(flow, [resource]) if _cell_function(t) is not None and t not in later]
-    earlier = {edge.upstream_task for user in users for edge in flow.edges_in(user)}
-    return [user for user in users if user not in earlier]
-
-
-def notable_cells(flow: Flow) -> list[Task]:
-    """Return the tasks of cells that other cells may have to come before or after although no name ties them."""
-    cells = cells_of(flow)
-    if cells.notable is None:
-        known = {*flow.tasks, *(task for c in cells.index.contributions.values() for task in c.tasks)}
-        cells.notable = weakref.WeakSet(task for task in known if _is_notable(_cell_function(task)))
-    return in_order(flow, cells.notable)
-
-
-def _note_if_notable(flow: Flow, task: Task) -> None:
-    cells = cells_of(flow)
-    if cells.notable is not None and _is_notable(_cell_function(task)):
-        cells.notable.add(task)
-
-
-def _is_notable(function: CellFunction | None) -> bool:
-    return function is not None and bool(function.sets or function.missing or function.files != NO_NAMES)
-
-
-def _setters_above(flow: Flow, task: Task, later: Collection[Task]) -> list[Task]:
-    """Return the cells above that set something for all cells below."""
-    found = []
-    for other in notable_cells(flow):
-        run = _cell_function(other)
-        if run is not None and run.sets and other is not task and other not in later:
-            found.append(other)
-    return found
-
-
-def is_below(flow: Flow, task: Task, others: Collection[Task]) -> bool:
-    """Tell whether one of `others` is `task`, or comes after it."""
-    return task in others or not below(flow, task).isdisjoint(others)
-
-
-def below(flow: Flow, task: Task) -> set[Task]:
-    """Return the tasks that come after a task, themselves or through others."""
-    found: set[Task] = set()
-    pending = [task]
-    while pending:
-        for edge in flow.edges_out(pending.pop()):
-            if edge.downstream_task not in found:
-                found.add(edge.downstream_task)
-                pending.append(edge.downstream_task)
-    return found
-
-
-def is_resource(task: Task) -> bool:
-    """Tell whether a task is one that sets a block's resource up."""
-    block = vars(task).get("block")
-    return isinstance(block, Block) and any(task is one for one in block.lifecycle)
-
-
-def _cell_function(task: Task) -> CellFunction | None:
-    run = vars(task).get("run")
-    return run if isinstance(run, CellFunction) else None
-
-
-def cell_of(flow: Flow, task: Task) -> CellFunction | None:
-    """Return the cell that gives the value of a task: its own, or that of the task which it takes a name from."""
-    if task not in flow.tasks:
-        return None
-    for one in (task, *(edge.upstream_task for edge in flow.edges_in(task))):
-        run = _cell_function(one)
-        if run is not None:
-            return run
-    return None
-
-
 class TaskCell:
     """The text of a cell, understood; made once for each execution of the cell.
 
@@ -216,12 +140,12 @@ class TaskCell:
         self.own: dict[str, Any] = {}
         self.around = cell_magic_of(text.body, text.magic)
         self.body = text.body if self.around is None else self.around.body
-        source = _aligned(shell, self.body, text.raw)
+        source = aligned(shell, self.body, text.raw)
         self.filename = shell.compile.cache(source, cell_number(shell), raw_code=text.raw)
         try:
             self.tree: ast.Module = shell.transform_ast(shell.compile.ast_parse(source, self.filename))
         except SyntaxError as error:
-            _show_without_stack(shell, error)
+            show_without_stack(shell, error)
             raise
         self.names: CellNames = names_of(self.tree)
         self.late: frozenset[str] = frozenset()
@@ -265,7 +189,7 @@ class TaskCell:
 
     @property
     def looks_up(self) -> bool:
-        """Whether the cell looks names up that only the run knows."""
+        """True if the cell looks names up that only the run knows."""
         return self.names.reads_any or bool(self.names.in_texts)
 
     def _asked_for(self, flow: Flow) -> list[str]:
@@ -303,7 +227,7 @@ class TaskCell:
         try:
             exec(code, shell.user_global_ns, shell.user_ns)
         except BaseException as error:
-            _show_user_frames_only(shell, error)
+            show_user_frames_only(shell, error)
             raise
         bound = names_of(ordinary)
         self.own = {n: shell.user_ns[n] for n in (*bound.bound, *bound.maybe) if n in shell.user_ns}
@@ -369,15 +293,15 @@ class TaskCell:
             before={n: namespace[n] for n in self.names.read if n in namespace and n not in given},
             namespace=namespace,
             flow=weakref.ref(flow),
-            is_quiet=_ends_with_semicolon(self.shell, self.body),
+            is_quiet=ends_with_semicolon(self.shell, self.body),
             interactivity=self.shell.ast_node_interactivity,
             files=file_names(self.tree),
             sets=sets_something(self.tree, namespace),
             looks_up=self.looks_up,
-            binds=(*self.names.bound, *self.names.maybe),
+            binds=frozenset((*self.names.bound, *self.names.maybe)),
             bodies={n: body for n, body in self.names.bodies.items() if n not in self.own},
             spare=found.spare,
-            maybe=() if self.gives is not None else set(found.outputs) - set(self.names.bound),
+            maybe=frozenset() if self.gives is not None else frozenset(found.outputs) - {*self.names.bound},
         )
         task = FunctionTask(function)
         inputs = {n: given[n] for n in found.inputs}
@@ -386,20 +310,11 @@ class TaskCell:
                 inside.enter_context(find_block(flow, block, self.shell.user_ns, self.text.magic))
             else:
                 _enter_blocks_of(inputs.values(), inside)
-            first = dict.fromkeys(_readers(flow, [inputs[n] for n in found.changes]))
-            first |= dict.fromkeys(_sharing_files(flow, function))
-            for resource in filter(is_resource, inputs.values()):
-                first |= dict.fromkeys(_users_above(flow, resource, later))
-            producers = {*inputs.values(), *first}
-            for setter in _setters_above(flow, task, later):
-                if not is_below(flow, setter, producers):
-                    first[setter] = None
-            flow.set_dependencies(
-                task, upstream_tasks=[t for t in first if t not in later], keyword_tasks=inputs
-            )
+            first = [t for t in comes_after(flow, task, inputs, later) if t not in later]
+            flow.set_dependencies(task, upstream_tasks=first, keyword_tasks=inputs)
             results = _results(task, found.outputs)
         namespace.update(results)
-        _note_if_notable(flow, task)
+        note_if_notable(flow, task)
         return Defined(task=task, roles=found, unknown=unknown)
 
     def _refuse_foreign(self, flow: Flow) -> None:
@@ -446,26 +361,6 @@ def _future_flags(nodes: Iterable[ast.stmt]) -> int:
                 feature = getattr(__future__, alias.name, None)
                 flags |= 0 if feature is None else feature.compiler_flag
     return flags
-
-
-def _readers(flow: Flow, versions: Sequence[Task]) -> list[Task]:
-    """Return the tasks that take one of `versions`: they come first, before it is changed in place."""
-    found: dict[Task, None] = {}
-    for version in versions:
-        found.update((e.downstream_task, None) for e in flow.edges_out(version) if e.key is not None)
-    return list(found)
-
-
-def _sharing_files(flow: Flow, function: CellFunction) -> list[Task]:
-    """Return the tasks that come first because of a file which both name, if their cells are above."""
-    found: list[Task] = []
-    if function.files == NO_NAMES:
-        return found
-    for task in notable_cells(flow):
-        run = _cell_function(task)
-        if run is not None and function.files.comes_after(run.files):
-            found.append(task)
-    return found
 
 
 def _results(task: FunctionTask, outputs: Sequence[str]) -> dict[str, Task]:

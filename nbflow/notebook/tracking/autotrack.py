@@ -19,9 +19,10 @@ from nbflow.core.graph_edit import GraphSnapshot, begin_made, end_made
 from nbflow.core.task import Task
 from nbflow.errors import ForeignTaskError, NbflowError
 from nbflow.flow import Flow
+from nbflow.notebook.cells.cell_change import CellChange
 from nbflow.notebook.cells.cell_keys import is_of_cell
-from nbflow.notebook.cells.flow_cells import Change, cells_of
-from nbflow.notebook.cells.identity import Names
+from nbflow.notebook.cells.flow_cells import cells_of
+from nbflow.notebook.cells.identity import NO_NAMES, Names
 from nbflow.notebook.cells.lent_values import give_back
 from nbflow.notebook.cells.reach import is_reached
 from nbflow.notebook.cells.rebound import rebound
@@ -46,7 +47,7 @@ _IMPORT = "<frozen importlib._bootstrap>"
 class _Entered:
     """A flow that the cell has entered."""
 
-    change: Change
+    change: CellChange
     news: DanglingReport
     key: str
     is_first: bool
@@ -86,7 +87,7 @@ class CellWatch:
         if self.cell.depth > 1:
             return
         is_magic = self.cell.is_magic
-        names = _NO_NAMES if is_magic or "with" not in self.cell.source else self.cell.names()
+        names = NO_NAMES if is_magic or "with" not in self.cell.source else self.cell.names()
         self._now = _Now(names=names, is_magic=is_magic, before=dict(self.shell.user_ns))
         if not is_magic:
             thread.data[CONTEXT_KEY] = self
@@ -121,7 +122,7 @@ class CellWatch:
                 lambda c: self.cell.has_left(c) and not any(is_of_cell(one, key) for one in c.cells),
             )
             flow.go_on_from(former)
-        change = Change(
+        change = CellChange(
             cells,
             key,
             label,
@@ -277,9 +278,6 @@ class CellWatch:
                         cells_of(flow).substitute(old, new)
                     except NbflowError as error:
                         display(warning([f"{flow.name}: {error}"]), raw=True)
-
-
-_NO_NAMES = Names(bound=frozenset(), read=frozenset())
 
 
 def _module_being_imported(frame: FrameType | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Tells in which cell functions and classes are made, so that an edited cell renews its own only (rule C2)."""
+"""Notes in which cell functions and classes are made, so that an edited cell renews its own only (rule C2)."""
 
 from __future__ import annotations
 

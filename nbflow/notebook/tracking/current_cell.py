@@ -6,9 +6,9 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from nbflow.notebook.cells.cell_change import execution_number
 from nbflow.notebook.cells.cell_keys import cell_of, part_key
-from nbflow.notebook.cells.flow_cells import execution_number
-from nbflow.notebook.cells.identity import Identities, Names, names_in
+from nbflow.notebook.cells.identity import NO_NAMES, Identities, Names, names_in
 from nbflow.notebook.shell.numbering import cell_label
 from nbflow.notebook.source.infer import names_of
 
@@ -72,7 +72,7 @@ class CurrentCell:
 
     @property
     def is_magic(self) -> bool:
-        """Whether the cell is one of `%%flow` or `%%task`."""
+        """True if the cell is one of `%%flow` or `%%task`."""
         return _MAGIC.match(self.source) is not None
 
     def names(self) -> Names:
@@ -121,7 +121,7 @@ class CurrentCell:
         try:
             names = names_of(ast.parse(self.shell.transform_cell(found["body"])))
         except SyntaxError:
-            return kind, Names(bound=frozenset(), read=frozenset())
+            return kind, NO_NAMES
         return kind, Names(
             bound=frozenset({*names.bound, *names.maybe, *names.changed}), read=frozenset(names.read)
         )

@@ -1,4 +1,4 @@
-"""Which cell a definition was made in, also where the front end gives the cells new ids (rule C2).
+"""The cell that a definition was made in, also where the front end gives the cells new ids (rule C2).
 
 In the order of evidence: the same id; an unknown id with the same text; an unknown id that binds the same names, while
 no old id was executed since the ids changed. Anything else is another cell.
@@ -76,6 +76,7 @@ class DefinitionCells:
             if self._changed is None and _defines(text):
                 self._changed = self._now
             # Of cells that say the same, the one that was not executed for the longest time.
+            # They are executed in turn, so that is the one which comes next.
             return min(same, key=lambda cell: max(cell.ids.values()))
         if self._changed is None:
             return None

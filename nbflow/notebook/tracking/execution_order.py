@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.notebook.cells.cell_keys import is_of_cell
 from nbflow.notebook.cells.flow_cells import cells_of
-from nbflow.notebook.taskcell.definition import mend_order
+from nbflow.notebook.taskcell.definition import repair_order
 from nbflow.notebook.tracking.reordering import reorder
 from nbflow.registry import flows
 
@@ -126,7 +126,7 @@ class ExecutionOrder:
         self._ended = self._clock()
         for name in list(flows):
             if cells_of(flows[name]).dangling:
-                mend_order(flows[name])
+                repair_order(flows[name])
             cells, now = cells_of(flows[name]), self._pass(name)
             if cells.contributions is now.known:
                 continue

@@ -17,7 +17,7 @@ from nbflow.notebook.cells.graph_diff import is_made
 from nbflow.notebook.cells.index import ContributionIndex
 from nbflow.notebook.cells.namespace import give_back
 from nbflow.notebook.shell.defer_interrupt import DeferInterrupt
-from nbflow.notebook.taskcell.cell_function import CellFunction
+from nbflow.notebook.taskcell.cell_function import CellFunction, function_of
 from nbflow.notebook.taskcell.definition import tie_others
 
 if TYPE_CHECKING:
@@ -80,13 +80,13 @@ def reorder(
 def _function(contribution: Contribution) -> CellFunction | None:
     """Return what a contribution's task calls if its cell can be defined again."""
     task = _cell_task(contribution)
-    return None if task is None else task.run  # type: ignore[return-value]
+    return None if task is None else function_of(task)
 
 
 def _cell_task(contribution: Contribution) -> Task | None:
     for task in contribution.tasks:
-        run = vars(task).get("run")
-        if task in contribution.made and isinstance(run, CellFunction) and run.define_again is not None:
+        run = function_of(task)
+        if task in contribution.made and run is not None and run.define_again is not None:
             return task
     return None
 
