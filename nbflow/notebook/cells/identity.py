@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nbflow.notebook.source.infer import names_of
@@ -28,6 +29,7 @@ class Names:
 NO_NAMES = Names(bound=frozenset(), read=frozenset())
 
 
+@lru_cache(maxsize=128)  # several ask for those of the cell that is executed
 def names_in(source: str) -> Names:
     """Find the names that `source` binds and reads at top level; none if it does not parse."""
     try:

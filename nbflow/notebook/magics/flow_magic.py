@@ -119,7 +119,7 @@ class FlowMagics(Magics):
         shell = self._shell
         info = self._cell
         raw_cell = body if info is None else str(info.raw_cell)
-        names = names_in(shell.transform_cell(body))
+        names = names_in(shell.transform_cell(body).rstrip())
         source = body if block is None else f"--in {block}\n{body}"
         was_executed = False
         try:

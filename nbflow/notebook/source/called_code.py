@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nbflow.notebook.source.changes import root_name
+from nbflow.notebook.source.changes import called_name, root_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -160,8 +160,7 @@ class CalledCode:
 def only_wraps(decorator: ast.expr) -> bool:
     """Tell whether a decorator leaves the call of what it decorates to others."""
     function = decorator.func if isinstance(decorator, ast.Call) else decorator
-    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    return name in _WRAPPERS
+    return called_name(function) in _WRAPPERS
 
 
 def makes_code(node: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

@@ -10,6 +10,8 @@ import ast
 import os
 from dataclasses import dataclass
 
+from nbflow.notebook.source.changes import called_name
+
 __all__ = ["NO_NAMES", "FileNames", "file_names"]
 
 _READS = frozenset(
@@ -25,9 +27,8 @@ _WRITES = frozenset(
         *("write", "sink_csv", "sink_parquet", "sink_ndjson", "urlretrieve"),
     }
 )
-_COPIES = frozenset(
-    {"copy", "copy2", "copyfile", "move", "replace", "rename"}
-)  # from the first to the second
+# From the first to the second.
+_COPIES = frozenset({"copy", "copy2", "copyfile", "move", "replace", "rename"})
 # Words in the names of arguments that take a path; others are modes, separators, encodings.
 _OF_PATHS = ("path", "file", "fname", "buf", "uri", "url", "src", "dst", "source", "target")
 _PATHS = frozenset({"Path", "PurePath", "PosixPath", "WindowsPath"})
@@ -83,7 +84,7 @@ class _Walk(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
         function = node.func
-        name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+        name = called_name(function)
         paths = _paths(node)
         if name == "open":
             of_path = isinstance(function, ast.Attribute) and _path_of(function.value)
@@ -146,7 +147,7 @@ def _path_of(node: ast.expr) -> str:
         left, right = _path_of(node.left), _path_of(node.right)
         return os.path.normpath(os.path.join(left, right)) if left and right else ""
     if isinstance(node, ast.Call) and not node.keywords:
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        name = called_name(node.func)
         parts = [_path_of(part) for part in node.args]
         joins = name in _PATHS or (name == "join" and _is_os_path(node.func))
         if joins and parts and all(parts):

@@ -54,6 +54,11 @@ def root_name(node: ast.expr) -> str | None:
     return node.id if isinstance(node, ast.Name) else None
 
 
+def called_name(function: ast.expr) -> str:
+    """Return the last name of what is called: `sum` in `sum(x)`, `mean` in `table.mean()`; empty if it has none."""
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
 def is_assignment_free_call(node: ast.Call) -> bool:
     """Tell whether a call whose value is dropped is likely to change the object it is called on."""
     function = node.func
@@ -82,7 +87,6 @@ def changed_by_call(node: ast.Call, *, is_displayed: bool) -> list[str]:
         )
         if in_place or function.attr in _ALWAYS or (is_displayed and _changes_alone(function.attr)):
             found.append(root_name(function))
-    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    if name in _FUNCTIONS and node.args:
+    if called_name(function) in _FUNCTIONS and node.args:
         found.append(root_name(node.args[0]))
     return [name for name in found if name is not None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from nbflow.notebook.source.changes import called_name
 from nbflow.notebook.source.name_visitor import NameVisitor
 
 if TYPE_CHECKING:
@@ -161,5 +162,4 @@ def _either(one: Sure, other: Sure) -> Sure:
 def _may_swallow(manager: ast.expr) -> bool:
     """Tell whether a `with` may go on after an error in it, as far as its name says."""
     function = manager.func if isinstance(manager, ast.Call) else manager
-    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    return name in ("suppress", "raises", "ExitStack", "AsyncExitStack")
+    return called_name(function) in ("suppress", "raises", "ExitStack", "AsyncExitStack")

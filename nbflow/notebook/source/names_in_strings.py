@@ -6,6 +6,8 @@ import ast
 import re
 import string
 
+from nbflow.notebook.source.changes import called_name
+
 __all__ = [
     "ANY_NAME",
     "evaluates_text",
@@ -97,9 +99,7 @@ def names_asked(node: ast.AST) -> ast.expr | None:
 
 def hinted_names(node: ast.Call) -> list[str]:
     """Return the words in a text that a library takes for SQL about the notebook's tables."""
-    function = node.func
-    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    if name not in _SQL:
+    if called_name(node.func) not in _SQL:
         return []
     texts = (a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str))
     return [word for text in texts for word in _WORD.findall(text)]

@@ -108,11 +108,11 @@ class CurrentCell:
     def _names(self, source: str) -> tuple[str, Names]:
         found = _MAGIC.match(source)
         if found is None:
-            return "", names_in(self.shell.transform_cell(source))
+            return "", names_in(self.shell.transform_cell(source).rstrip())
         line = found["line"].strip()
         if found["magic"] == "flow":
             name = next((word for word in line.split() if not word.startswith("-")), "")
-            return f"flow {name}", names_in(self.shell.transform_cell(found["body"]))
+            return f"flow {name}", names_in(self.shell.transform_cell(found["body"]).rstrip())
         flow = _FLOW.search(line)
         name = _FLOW.sub("", line).strip()
         kind = f"task {flow[1] if flow else ''}"

@@ -92,7 +92,7 @@ class DefinitionCells:
 
 
 def _names(text: str) -> Names:
-    return names_in(_MAGIC_LINES.sub("", text))
+    return names_in(_MAGIC_LINES.sub("", text).rstrip())
 
 
 def _defines(text: str) -> bool:
