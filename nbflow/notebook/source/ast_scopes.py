@@ -47,19 +47,23 @@ def hidden_names(targets: Iterable[ast.expr]) -> set[str]:
     }
 
 
+def arguments_in(arguments: ast.arguments) -> list[ast.arg]:
+    """Return the arguments of a function, each with its annotation."""
+    every = (
+        *arguments.posonlyargs,
+        *arguments.args,
+        *arguments.kwonlyargs,
+        arguments.vararg,
+        arguments.kwarg,
+    )
+    return [one for one in every if one is not None]
+
+
 def function_locals(node: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> set[str]:
     """Return the names that are local to a function, or bound in the body of a class."""
     finder = _Locals()
     if not isinstance(node, ast.ClassDef):
-        arguments = node.args
-        every = (
-            *arguments.posonlyargs,
-            *arguments.args,
-            *arguments.kwonlyargs,
-            arguments.vararg,
-            arguments.kwarg,
-        )
-        finder.found.update(argument.arg for argument in every if argument is not None)
+        finder.found.update(one.arg for one in arguments_in(node.args))
     for parameter in getattr(node, "type_params", ()):
         finder.found.add(parameter.name)
     if isinstance(node, ast.Lambda):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nbflow.notebook.source.called_code import Body
+    from nbflow.notebook.source.found_names import FoundNames
 
 __all__ = ["walk"]
 
@@ -22,7 +23,7 @@ def walk(
     nodes: Sequence[ast.stmt],
     resolve: Callable[[str], Body | None] | None = None,
     displayed: ast.stmt | None = None,
-) -> tuple[NameVisitor, Sure]:
+) -> tuple[FoundNames, Sure]:
     """Walk through statements; returns what their names are, and which of them are bound at the end.
 
     Args:
@@ -31,7 +32,8 @@ def walk(
         displayed: The statement whose value the cell shows.
     """
     names = NameVisitor(displayed, resolve)
-    return names, ControlFlow(names).follow(nodes, set())
+    sure = ControlFlow(names).follow(nodes, set())
+    return names.found, sure
 
 
 class ControlFlow:
@@ -43,14 +45,15 @@ class ControlFlow:
 
     def __init__(self, names: NameVisitor) -> None:
         self.names = names
+        self.found = names.found
         self._breaks: list[list[set[str]]] = []
 
     def follow(self, nodes: Sequence[ast.stmt], sure: Sure) -> Sure:
         """Follow statements from where `sure` is bound; returns what is bound after them."""
         for node in nodes:
             if sure is None:  # nothing gets here, but what it binds is local to it all the same
-                sure = set(self.names.bound)
-            self.names.sure = sure
+                sure = set(self.found.bound)
+            self.found.sure = sure
             sure = self._statement(node)
         return sure
 
@@ -65,38 +68,38 @@ class ControlFlow:
             return None
         if isinstance(node, ast.Break):
             if self._breaks:
-                self._breaks[-1].append(set(self.names.sure))
+                self._breaks[-1].append(set(self.found.sure))
             return None
-        return self.names.sure
+        return self.found.sure
 
     def way_If(self, node: ast.If) -> Sure:
         self.names.visit(node.test)
-        before = self.names.sure
+        before = self.found.sure
         return _either(self.follow(node.body, set(before)), self.follow(node.orelse, set(before)))
 
     def way_For(self, node: ast.For | ast.AsyncFor) -> Sure:
         self.names.visit(node.iter)
-        before = set(self.names.sure)
+        before = set(self.found.sure)
         self.names.bind_passing(node.target)
-        self.names.carry([node.target], node.iter)
+        self.found.carry([node.target], node.iter)
         return self._loop(node, before)
 
     way_AsyncFor = way_For
 
     def way_While(self, node: ast.While) -> Sure:
         self.names.visit(node.test)
-        return self._loop(node, set(self.names.sure))
+        return self._loop(node, set(self.found.sure))
 
     def _loop(self, node: ast.For | ast.AsyncFor | ast.While, before: set[str]) -> Sure:
         """Follow the body, which may be left out, and what comes when the loop was not broken off."""
         forever = (
             isinstance(node, ast.While) and isinstance(node.test, ast.Constant) and bool(node.test.value)
         )
-        deleted = set(self.names.deleted)
+        deleted = set(self.found.deleted)
         self._breaks.append([])
-        self.follow(node.body, set(self.names.sure))
+        self.follow(node.body, set(self.found.sure))
         broken = self._breaks.pop()
-        before -= self.names.deleted - deleted
+        before -= self.found.deleted - deleted
         after = None if forever else self.follow(node.orelse, set(before))
         for sure in broken:
             after = _either(after, sure if forever else sure & (before | sure))
@@ -109,25 +112,25 @@ class ControlFlow:
             swallows = swallows or _may_swallow(item.context_expr)
             if item.optional_vars is not None:
                 self.names.bind_passing(item.optional_vars)
-                self.names.carry([item.optional_vars], item.context_expr)
-        before = set(self.names.sure)
+                self.found.carry([item.optional_vars], item.context_expr)
+        before = set(self.found.sure)
         after = self.follow(node.body, set(before))
         return _either(before, after) if swallows else after
 
     way_AsyncWith = way_With
 
     def way_Try(self, node: ast.Try) -> Sure:
-        before, deleted = set(self.names.sure), set(self.names.deleted)
+        before, deleted = set(self.found.sure), set(self.found.deleted)
         ended = self.follow(node.body, set(before))
-        before -= self.names.deleted - deleted
+        before -= self.found.deleted - deleted
         after = None if ended is None else self.follow(node.orelse, ended)
         for handler in node.handlers:
-            self.names.sure = set(before)
+            self.found.sure = set(before)
             if handler.type is not None:
                 self.names.visit(handler.type)
             if handler.name is not None:
-                self.names.bind(handler.name)
-            handled = self.follow(handler.body, set(self.names.sure))
+                self.found.bind(handler.name)
+            handled = self.follow(handler.body, set(self.found.sure))
             after = _either(after, None if handled is None else handled - {handler.name or ""})
         if not node.finalbody:
             return after
@@ -138,14 +141,14 @@ class ControlFlow:
 
     def way_Match(self, node: ast.Match) -> Sure:
         self.names.visit(node.subject)
-        before = set(self.names.sure)
+        before = set(self.found.sure)
         after: Sure = None
         for case in node.cases:
-            self.names.sure = set(before)
+            self.found.sure = set(before)
             self.names.visit(case.pattern)
             if case.guard is not None:
                 self.names.visit(case.guard)
-            after = _either(after, self.follow(case.body, set(self.names.sure)))
+            after = _either(after, self.follow(case.body, set(self.found.sure)))
         last = node.cases[-1]
         takes_all = (
             last.guard is None and isinstance(last.pattern, ast.MatchAs) and last.pattern.pattern is None

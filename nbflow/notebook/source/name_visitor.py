@@ -6,9 +6,10 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from nbflow.notebook.source.ast_scopes import Hidden, function_locals, hidden_names
+from nbflow.notebook.source.ast_scopes import arguments_in, function_locals, hidden_names
 from nbflow.notebook.source.called_code import Body, CalledCode, makes_code, only_wraps
 from nbflow.notebook.source.changes import changed_by_call, is_assignment_free_call, root_name
+from nbflow.notebook.source.found_names import FoundNames
 from nbflow.notebook.source.magic_source import python_of_magic
 from nbflow.notebook.source.names_in_strings import (
     ANY_NAME,
@@ -41,32 +42,21 @@ class NameVisitor(ast.NodeVisitor):
         self, displayed: ast.stmt | None = None, resolve: Callable[[str], Body | None] | None = None
     ) -> None:
         self.displayed = displayed
-        self.called = (
+        self.found = FoundNames(
             None if resolve is None else CalledCode(resolve, lambda node: body_of_function(node).read)
         )
-        self.through: dict[str, str] = {}
-        self.hinted: dict[str, None] = {}
         self._asked: set[ast.expr] = set()  # calls of `globals` for one name
-        self._only_named = False  # a base class or an annotation: nobody calls it there
-        self.read: dict[str, None] = {}
-        self.bound: dict[str, None] = {}
-        self.changed: dict[str, None] = {}
-        self.deleted: set[str] = set()
-        self.by_value: set[str] = set()
-        self.by_definition: set[str] = set()
-        self.sure: set[str] = set()
-        self.hidden = Hidden()
 
     # Statements without branches
 
     def visit_Assign(self, node: ast.Assign) -> None:
         is_named = all(isinstance(target, ast.Name) for target in node.targets)
-        called = self._lazy
+        called = self.found.lazy
         if called is None or not (isinstance(node.value, ast.Lambda) and is_named):
             self.visit(node.value)
             for target in node.targets:
                 self.visit(target)
-            self.carry(node.targets, node.value)
+            self.found.carry(node.targets, node.value)
             return
         self._visit_arguments(node.value.args)
         body = body_of_function(node.value)
@@ -83,24 +73,21 @@ class NameVisitor(ast.NodeVisitor):
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         self.visit(node.value)
         if isinstance(node.target, ast.Name):
-            self._read(node.target.id)
-            self._change(node.target.id)  # a list grows in place
+            self.found.add_read(node.target.id)
+            self.found.change(node.target.id)  # a list grows in place
         self.visit(node.target)
 
     def visit_Delete(self, node: ast.Delete) -> None:
         for target in node.targets:
             self.visit(target)
             if isinstance(target, ast.Name):
-                self._read(target.id)
-                self.sure.discard(target.id)
-                self.deleted.add(target.id)
+                self.found.delete(target.id)
 
     def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
         for alias in node.names:
             name = alias.asname or alias.name.partition(".")[0]
             if name != "*":
-                self.bind(name)
-                self.by_definition.add(name)
+                self.found.bind_definition(name)
 
     visit_ImportFrom = visit_Import
 
@@ -110,9 +97,9 @@ class NameVisitor(ast.NodeVisitor):
         if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
             name = root_name(node.value.func)
             if name is not None and dropped and is_assignment_free_call(node.value):
-                self._change(name)
+                self.found.change(name)
                 for argument in node.value.args:
-                    self.carry([node.value.func], argument)
+                    self.found.carry([node.value.func], argument)
 
     # Expressions
 
@@ -125,15 +112,15 @@ class NameVisitor(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
         if is_any_names(node) and node not in self._asked:
-            self._read(ANY_NAME)
+            self.found.add_read(ANY_NAME)
         if evaluates_text(node):
-            self._read(SOME_TEXT)
+            self.found.add_read(SOME_TEXT)
         for name in changed_by_call(node, is_displayed=self._is_displayed(node)):
-            self._change(name)
+            self.found.change(name)
         for child in (*python_of_magic(node, _bound_by), *python_in_call(node)):
             self.visit(child)
-        if not self.hidden:
-            self.hinted.update(dict.fromkeys(hinted_names(node)))
+        if not self.found.hidden:
+            self.found.hinted.update(dict.fromkeys(hinted_names(node)))
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
         self.generic_visit(node)
@@ -145,10 +132,9 @@ class NameVisitor(ast.NodeVisitor):
 
     def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
-            self._read(node.id)
+            self.found.add_read(node.id)
         elif isinstance(node.ctx, ast.Store):
-            self.bind(node.id)
-            self.by_value.add(node.id)
+            self.found.bind_value(node.id)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         self._visit_part(node)
@@ -162,19 +148,15 @@ class NameVisitor(ast.NodeVisitor):
     def _visit_part(self, node: ast.Attribute | ast.Subscript) -> None:
         self.generic_visit(node)
         if not isinstance(node.ctx, ast.Load):
-            name = root_name(node)
-            if name is not None:
-                self._change(name)
+            self.found.change(root_name(node))
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         self.visit(node.value)
         name = node.target.id
-        if not self.hidden.is_in_function:
-            was_sure = name in self.sure
-            self.bind(name, always=True)
-            self.by_value.add(name)
-            if self.hidden and not was_sure:  # the comprehension may have nothing to go through
-                self.sure.discard(name)
+        if not self.found.hidden:
+            self.found.bind_value(name)
+        elif not self.found.hidden.is_in_function:  # the comprehension may have nothing to go through
+            self.found.bind_perhaps(name)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> None:
         self.visit(node.values[0])
@@ -186,15 +168,15 @@ class NameVisitor(ast.NodeVisitor):
         self._perhaps([node.orelse])
 
     def _perhaps(self, nodes: Iterable[ast.expr]) -> None:
-        before = set(self.sure)
+        before = set(self.found.sure)
         for node in nodes:
             self.visit(node)
-        self.sure &= before
+        self.found.sure &= before
 
     def visit_ListComp(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> None:
         self.visit(node.generators[0].iter)
         targets = hidden_names(generator.target for generator in node.generators)
-        with self.hidden.adding(targets):
+        with self.found.hidden.adding(targets):
             for number, generator in enumerate(node.generators):
                 if number:
                     self.visit(generator.iter)
@@ -209,33 +191,10 @@ class NameVisitor(ast.NodeVisitor):
 
     # Definitions whose bodies count where they are used
 
-    @property
-    def _lazy(self) -> CalledCode | None:
-        """The effects of code that is only defined here; None where it counts as executed."""
-        return None if self.hidden else self.called
-
-    def carry(self, targets: Iterable[ast.expr], value: ast.expr) -> None:
-        """Note that what `targets` hold may call functions that `value` holds, or be objects of its classes."""
-        if (called := self._lazy) is not None:
-            called.carry(targets, value, self.sure)
-
-    def _use(self, name: str) -> None:
-        """Count what a function or class does to names as done here."""
-        assert self.called is not None
-        done = self.called.used(name, self.sure)
-        for other in done.read:
-            if other not in self.sure and other not in self.read:
-                self.read[other] = None
-                self.through[other] = name
-        for other in done.changed:
-            self.changed.setdefault(other)
-        for other in done.stored:
-            self._bind_perhaps(other)
-
     def _class_body(self, node: ast.ClassDef) -> Body:
         """Visit what is executed when a class is defined, and return what its methods do."""
         body = Body(read=tuple(n.id for n in node.bases if isinstance(n, ast.Name)), makes=True)
-        with self.hidden.adding(function_locals(node), is_function=True):
+        with self.found.hidden.adding(function_locals(node), is_function=True):
             for child in node.body:
                 if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
                     self.visit(child)
@@ -247,14 +206,6 @@ class NameVisitor(ast.NodeVisitor):
                     self._name([child.returns])
                 body |= body_of_function(child)
         return body
-
-    def _bind_perhaps(self, name: str) -> None:
-        """Bind a name in a function that may not be called."""
-        was_sure = name in self.sure
-        self.bind(name, always=True)
-        self.by_value.add(name)
-        if not was_sure:
-            self.sure.discard(name)
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
         self._visit_arguments(node.args)
@@ -268,13 +219,12 @@ class NameVisitor(ast.NodeVisitor):
         self._visit_arguments(node.args)
         if node.returns is not None:
             self._name([node.returns])
-        self.bind(node.name)
-        self.by_definition.add(node.name)
-        if self._lazy is not None:
+        self.found.bind_definition(node.name)
+        if self.found.lazy is not None:
             self._define(node, body_of_function(node))
             return
         for name in _global_stores(node):
-            self._bind_perhaps(name)  # the function may never be called
+            self.found.bind_perhaps(name)  # the function may never be called
         self._inside(function_locals(node), node.body, is_function=True)
 
     visit_AsyncFunctionDef = visit_FunctionDef
@@ -283,44 +233,34 @@ class NameVisitor(ast.NodeVisitor):
         for part in node.decorator_list:
             self.visit(part)
         self._name([*node.bases, *node.keywords])
-        body = None if self._lazy is None else self._class_body(node)
+        body = None if self.found.lazy is None else self._class_body(node)
         if body is None:
             self._inside(function_locals(node), node.body, is_function=True)
-        self.bind(node.name)
-        self.by_definition.add(node.name)
+        self.found.bind_definition(node.name)
         if body is not None:
             self._define(node, body)
 
     def _define(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, body: Body) -> None:
-        assert self.called is not None
-        self.called.add(node.name, body)
+        assert self.found.called is not None
+        self.found.called.add(node.name, body)
         if not all(map(only_wraps, node.decorator_list)):  # it may be called by what decorates it
-            self._use(node.name)
+            self.found.use(node.name)
 
     def _visit_arguments(self, arguments: ast.arguments) -> None:
         for default in (*arguments.defaults, *arguments.kw_defaults):
             if default is not None:
                 self.visit(default)
-        every = (
-            *arguments.posonlyargs,
-            *arguments.args,
-            *arguments.kwonlyargs,
-            arguments.vararg,
-            arguments.kwarg,
-        )
-        for argument in every:
-            if argument is not None and argument.annotation is not None:
-                self._name([argument.annotation])
+        self._name(one.annotation for one in arguments_in(arguments) if one.annotation is not None)
 
     def _name(self, nodes: Iterable[ast.AST]) -> None:
         """Visit what names functions and classes without calling them."""
-        before, self._only_named = self._only_named, True
+        before, self.found.only_named = self.found.only_named, True
         for node in nodes:
             self.visit(node)
-        self._only_named = before
+        self.found.only_named = before
 
     def _inside(self, local: Collection[str], nodes: Iterable[ast.AST], *, is_function: bool) -> None:
-        with self.hidden.adding(local, is_function=is_function):
+        with self.found.hidden.adding(local, is_function=is_function):
             for node in nodes:
                 self.visit(node)
 
@@ -330,51 +270,27 @@ class NameVisitor(ast.NodeVisitor):
         self.generic_visit(node)
         name = node.rest if isinstance(node, ast.MatchMapping) else node.name
         if name is not None:
-            self.bind(name)
-            self.by_value.add(name)
+            self.found.bind_value(name)
 
     visit_MatchStar = visit_MatchMapping = visit_MatchAs
 
     def visit_Global(self, node: ast.Global) -> None:
         """At the top of a cell it says nothing; in a function `function_locals` has seen it."""
 
-    # What is found
-
-    def _read(self, name: str) -> None:
-        if name in self.hidden:
-            return
-        if name not in self.sure:
-            self.read.setdefault(name)
-            self.through.pop(name, None)
-        if self.called is not None and not self._only_named:
-            self._use(name)
-
-    def bind(self, name: str, *, always: bool = False) -> None:
-        """Note that a name is bound here; in a function it is the function's own, unless `always`."""
-        if self.hidden and not always:
-            return
-        self.bound.setdefault(name)
-        self.sure.add(name)
-        self.deleted.discard(name)
-
     def bind_passing(self, target: ast.expr) -> None:
         """Note what the target of a loop or a `with` binds, of use for the cell itself."""
         for part in ast.walk(target):
             if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
-                self.bind(part.id)
+                self.found.bind(part.id)
             elif isinstance(part, (ast.Attribute, ast.Subscript)):
                 self.visit(part)
-
-    def _change(self, name: str) -> None:
-        if name not in self.hidden:
-            self.changed.setdefault(name)
 
 
 def _bound_by(tree: ast.Module) -> list[str]:
     """Return what code binds on any way through it."""
-    names = NameVisitor()
-    names.visit(tree)
-    return [name for name in names.bound if name not in names.deleted]
+    walk = NameVisitor()
+    walk.visit(tree)
+    return [name for name in walk.found.bound if name not in walk.found.deleted]
 
 
 def body_of_function(node: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef) -> Body:
@@ -384,7 +300,10 @@ def body_of_function(node: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef) 
     inner._inside(function_locals(node), nodes, is_function=True)
     stored = [] if isinstance(node, ast.Lambda) else _global_stores(node)
     return Body(
-        read=tuple(inner.read), changed=tuple(inner.changed), stored=tuple(stored), makes=makes_code(node)
+        read=tuple(inner.found.read),
+        changed=tuple(inner.found.changed),
+        stored=tuple(stored),
+        makes=makes_code(node),
     )
 
 
