@@ -137,6 +137,10 @@ class ContributionIndex:
         """Return the contribution that this cell says."""
         return self._cells.get(cell)
 
+    def place_of(self, cell: str) -> int:
+        """Return the place of what this cell says; that behind all others if it says nothing yet."""
+        return self.position.get(self._cells.get(cell, ""), len(self.position))
+
     def of_cell(self, cell: str) -> tuple[str, ...]:
         """Return the contributions that this cell says: of what it adds, and of each part of that."""
         return self._of_cell.get(cell, ())

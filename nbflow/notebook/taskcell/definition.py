@@ -144,9 +144,8 @@ def _definitions_above(flow: Flow, key: str, names: Iterable[str]) -> dict[str, 
     """Return what the nearest cell above the cell `key` has defined, of the names that several cells define."""
     index = cells_of(flow).index
     known = cells_of(flow).definitions
-    places = {other: index.position[one] for other in known if (one := index.id_of(other)) is not None}
-    own = index.id_of(key)
-    here = len(index.position) if own is None else index.position[own]
+    places = {other: index.place_of(other) for other in known if index.id_of(other) is not None}
+    here = index.place_of(key)
     found = {}
     for name in names:
         defining = sorted((places[other], other) for other in places if name in known[other])
@@ -243,21 +242,17 @@ def _functions_of(contributions: Iterable[Contribution]) -> Iterator[CellFunctio
 def _cells_above(flow: Flow, key: str) -> Iterator[CellFunction]:
     """Give the cells that come before the cell `key`, the nearest first."""
     index = cells_of(flow).index
-    one = index.id_of(key)
-    contributions = [*index.contributions.values()]
-    above = contributions if one is None else contributions[: index.position[one]]
-    return _functions_of(reversed(above))
+    return _functions_of(reversed([*index.contributions.values()][: index.place_of(key)]))
 
 
 def _wanted_after(flow: Flow, key: str, names: Collection[str]) -> set[str]:
     """Return those of `names` that cells below the cell `key` read, and no cell between gives."""
     wanted: set[str] = set()
     index = cells_of(flow).index
-    one = index.id_of(key)
     open_names = set(names)
-    if one is None or not open_names:
+    if not open_names:
         return wanted
-    for function in _functions_of([*index.contributions.values()][index.position[one] + 1 :]):
+    for function in _functions_of([*index.contributions.values()][index.place_of(key) + 1 :]):
         wanted.update(open_names.intersection(function.read))
         open_names.difference_update(function.outputs, wanted)
         if not open_names:
@@ -279,8 +274,7 @@ def _changes(task: Task, name: str | None) -> bool:
 def _given_below(flow: Flow, key: str) -> set[str]:
     """Return the names that only the cell `key` itself and cells below it give."""
     index = cells_of(flow).index
-    own = index.id_of(key)
-    here = len(index.position) if own is None else index.position[own]
+    here = index.place_of(key)
     return {
         name for name, binders in index.binders.items() if all(index.position[b] >= here for b in binders)
     }
@@ -291,8 +285,7 @@ class _TasksAfter(Collection[Task]):
 
     def __init__(self, flow: Flow, key: str) -> None:
         self._index = cells_of(flow).index
-        one = self._index.id_of(key)
-        self._place = len(self._index.position) if one is None else self._index.position[one]
+        self._place = self._index.place_of(key)
 
     def __contains__(self, task: object) -> bool:
         owner = self._index.owners.get(task)  # type: ignore[call-overload]
