@@ -40,7 +40,7 @@ class ExportError(NbflowError, ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class FlowCell:
+class FlowPart:
     """A cell whose code stands in the `with` of the flow.
 
     Attributes:
@@ -74,7 +74,7 @@ class FlowCell:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskCell:
+class TaskPart:
     """A cell that became a task.
 
     Attributes:
@@ -235,7 +235,7 @@ class TaskCell:
 
 def cells_to_export(
     contributions: Mapping[str, Contribution], transform: Callable[[str], str], namespace: Mapping[str, Any]
-) -> list[FlowCell | TaskCell]:
+) -> list[FlowPart | TaskPart]:
     """Return the cells behind the contributions.
 
     Args:
@@ -246,7 +246,7 @@ def cells_to_export(
     Raises:
         ExportError: If one is not from a cell, or holds what is no plain Python.
     """
-    found: list[FlowCell | TaskCell] = []
+    found: list[FlowPart | TaskPart] = []
     for one, contribution in contributions.items():
         if contribution.is_empty:
             continue
@@ -265,10 +265,10 @@ def cells_to_export(
         task = next((t for t in contribution.tasks if function_of(t) is not None), None)
         if head.startswith("%%task"):
             if task is not None:
-                found.append(TaskCell(one, contribution.label, source, task, around))  # type: ignore[arg-type]
+                found.append(TaskPart(one, contribution.label, source, task, around))  # type: ignore[arg-type]
             continue
         block = head.removeprefix("--in ").strip() if is_told else None
-        found.append(FlowCell(one, contribution.label, _inside_of_with(source, namespace), block))
+        found.append(FlowPart(one, contribution.label, _inside_of_with(source, namespace), block))
     return found
 
 

@@ -16,8 +16,8 @@ from nbflow.notebook.cells.flow_cells import cells_of
 from nbflow.notebook.export.export_cells import (
     SHOW,
     ExportError,
-    FlowCell,
-    TaskCell,
+    FlowPart,
+    TaskPart,
     cells_to_export,
     definitions_to_export,
     docstring,
@@ -79,7 +79,7 @@ class _Export:
             raise ExportError(f"flow {flow.name!r} has no cells; build it with %%flow or %%task")
         self.order = self._in_order()
         self.given = set(self.index.binders) | {
-            n for cell in self.cells if isinstance(cell, FlowCell) for n in cell.binds
+            n for cell in self.cells if isinstance(cell, FlowPart) for n in cell.binds
         }
 
     def text(self) -> str:
@@ -109,7 +109,7 @@ class _Export:
 
     def _apart(self, statements: Sequence[Statement]) -> tuple[list[Statement], list[Statement]]:
         """Part what stands in the module from what needs values to be defined, and so stands in the tasks."""
-        values = {name for cell in self.order if isinstance(cell, TaskCell) for name in cell.function.binds}
+        values = {name for cell in self.order if isinstance(cell, TaskPart) for name in cell.function.binds}
         values |= self.given
         values -= {name for s in statements if not self._reads(s) & values for name in s.binds}
         inner: list[Statement] = []
@@ -122,7 +122,7 @@ class _Export:
             inner += more
             needed |= {name for statement in more for name in statement.binds}
         read = {name for statement in statements for name in self._reads(statement)}
-        read |= {n for cell in self.cells if isinstance(cell, TaskCell) for n in cell.read_by_functions}
+        read |= {n for cell in self.cells if isinstance(cell, TaskPart) for n in cell.read_by_functions}
         self.shared = frozenset(values & read)
         return [s for s in statements if s not in inner], [s for s in statements if s in inner]
 
@@ -143,7 +143,7 @@ class _Export:
         named = set(statement.names.read) - self._reads(statement)
         return not named.isdisjoint(self.given)
 
-    def _helpers(self, cell: TaskCell) -> list[Statement]:
+    def _helpers(self, cell: TaskPart) -> list[Statement]:
         """Return the functions that a cell needs and that read values, in their order."""
         wanted = {*cell.reads, *cell.function.read}
         chosen: list[Statement] = []
@@ -190,9 +190,9 @@ class _Export:
         future = [s for s in found if s.is_future]
         return [*stars, *(s for s in found if not s.is_future)], future
 
-    def _from_notebook(self, cell: FlowCell | TaskCell) -> list[str]:
+    def _from_notebook(self, cell: FlowPart | TaskPart) -> list[str]:
         """Return the names that a cell reads, and that no task gives to it."""
-        if isinstance(cell, TaskCell):
+        if isinstance(cell, TaskPart):
             function = cell.function
             # A name that a task has taken is bound by the cell itself, below a function that reads it.
             own = {n for n in function.binds if isinstance(self.namespace.get(n), Task)} - {*function.before}
@@ -206,7 +206,7 @@ class _Export:
         ]
 
     def _is_bound(self, name: str) -> bool:
-        return any(isinstance(cell, FlowCell) and name in cell.binds for cell in self.order)
+        return any(isinstance(cell, FlowPart) and name in cell.binds for cell in self.order)
 
     def _plain_sources(self) -> list[str]:
         """Return the ordinary cells that were executed, in plain Python as far as IPython can translate them."""
@@ -224,16 +224,16 @@ class _Export:
         return [
             "\n".join(cell.source.of(node) for node in cell.ordinary)
             for cell in self.order
-            if isinstance(cell, TaskCell)
+            if isinstance(cell, TaskPart)
         ]
 
     # The cells, one after the other
 
-    def _in_order(self) -> list[FlowCell | TaskCell]:
+    def _in_order(self) -> list[FlowPart | TaskPart]:
         """Order the cells so that at each one every name holds what it means to this cell."""
         holds: dict[str, str] = {}
         waiting = list(self.cells)
-        order: list[FlowCell | TaskCell] = []
+        order: list[FlowPart | TaskPart] = []
         while waiting:
             ready = next((cell for cell in waiting if self._is_ready(cell, holds, waiting)), None)
             if ready is None:
@@ -248,14 +248,14 @@ class _Export:
         return order
 
     def _is_ready(
-        self, cell: FlowCell | TaskCell, holds: dict[str, str], waiting: Sequence[FlowCell | TaskCell]
+        self, cell: FlowPart | TaskPart, holds: dict[str, str], waiting: Sequence[FlowPart | TaskPart]
     ) -> bool:
-        names = cell.function.inputs if isinstance(cell, TaskCell) else cell.reads
+        names = cell.function.inputs if isinstance(cell, TaskPart) else cell.reads
         for name in names:
             binder = self.index.binder(name, cell.id)
             if binder is not None and binder != cell.id and holds.get(name) != binder:
                 return False
-        if isinstance(cell, TaskCell):
+        if isinstance(cell, TaskPart):
             late = {task for other in waiting for task in self.index.contributions[other.id].tasks}
             own = set(self.index.contributions[cell.id].tasks)
             return not any(e.upstream_task in late - own for e in self.flow.edges_in(cell.task))
@@ -269,7 +269,7 @@ class _Export:
         kept = self._kept()
         variables: dict[Task, str] = {}
         for cell in self.order:
-            if isinstance(cell, FlowCell):
+            if isinstance(cell, FlowPart):
                 calls.append(cell.body(self.namespace))
                 held = self.index.contributions[cell.id].binds
                 variables.update((b.value, n) for n, b in held.items() if isinstance(b.value, Task))
@@ -293,10 +293,10 @@ class _Export:
 
     def _kept(self) -> set[Task]:
         """Return the tasks that others come after without taking anything from them."""
-        mains = [cell.task for cell in self.order if isinstance(cell, TaskCell)]
+        mains = [cell.task for cell in self.order if isinstance(cell, TaskPart)]
         return {e.upstream_task for task in mains for e in self.flow.edges_in(task) if e.key is None}
 
-    def _after(self, cell: TaskCell, variables: dict[Task, str]) -> list[str]:
+    def _after(self, cell: TaskPart, variables: dict[Task, str]) -> list[str]:
         automatic = {edge for block in self.flow.blocks for edge in block._made_edges}
         tasks = [
             e.upstream_task for e in self.flow.edges_in(cell.task) if e.key is None and e not in automatic
@@ -319,7 +319,7 @@ class _Export:
                 return found
         return None
 
-    def _defaults(self, cell: TaskCell, bound: set[str]) -> list[str]:
+    def _defaults(self, cell: TaskPart, bound: set[str]) -> list[str]:
         """Return the names of the module that a function reads and that it, or the flow, binds to something else."""
         names = names_of(cell.source.without(cell.ordinary).tree)
         taken = {*names.bound, *names.maybe, *self.given}
