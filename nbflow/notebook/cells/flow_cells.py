@@ -22,7 +22,7 @@ from nbflow.notebook.cells.cell_change import CellChange, Namespace, execution_n
 from nbflow.notebook.cells.contribution import Contribution, OldTaskError
 from nbflow.notebook.cells.graph_diff import GraphDiff
 from nbflow.notebook.cells.index import ContributionIndex, Dangling, Missing
-from nbflow.notebook.cells.namespace import give_back
+from nbflow.notebook.cells.namespace import release_names
 from nbflow.notebook.shell.defer_interrupt import DeferInterrupt
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Cells:
             for contribution in gone:
                 self.forget(contribution.made, contribution.label)
             if namespace is not None:
-                give_back(namespace, self.graph, self.index, gone, self.hidden)
+                release_names(namespace, self.graph, self.index, gone, self.hidden)
 
     def remove_cell(self, key: str, namespace: Namespace | None = None) -> None:
         """Take out what the cell `key` says; see `remove`."""

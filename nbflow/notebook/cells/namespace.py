@@ -192,7 +192,7 @@ class CellNamespace:
             self.hidden.discard(name)
 
 
-def give_back(
+def release_names(
     namespace: MutableMapping[str, Any],
     graph: Graph,
     index: ContributionIndex,

@@ -36,7 +36,7 @@ from nbflow.notebook.source.infer import CellNames, Roles, is_shell_name, names_
 from nbflow.notebook.source.settings import sets_something
 from nbflow.notebook.taskcell.cell_function import CellFunction
 from nbflow.notebook.taskcell.cell_magics import captured_name, cell_magic_of, in_task, wrapped
-from nbflow.notebook.taskcell.task_order import cell_of, comes_after, is_resource, note_if_notable
+from nbflow.notebook.taskcell.task_order import comes_after, giving_cell, is_resource, note_if_notable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -106,7 +106,7 @@ class Bodies:
         held = self.namespace.get(name)
         if not isinstance(held, Task):
             return None if held is None else body_of(held)
-        function = cell_of(self.flow, held)
+        function = giving_cell(self.flow, held)
         return None if function is None else function.bodies.get(name)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nbflow.flow import Flow
     from nbflow.notebook.taskcell.cell_function import CellFunction
 
-__all__ = ["below", "cell_of", "comes_after", "is_resource", "notable_cells", "note_if_notable"]
+__all__ = ["below", "comes_after", "giving_cell", "is_resource", "notable_cells", "note_if_notable"]
 
 
 def comes_after(flow: Flow, task: Task, inputs: Mapping[str, Task], later: Collection[Task]) -> list[Task]:
@@ -54,7 +54,7 @@ def is_resource(task: Task) -> bool:
     return isinstance(block, Block) and any(task is one for one in block.lifecycle)
 
 
-def cell_of(flow: Flow, task: Task) -> CellFunction | None:
+def giving_cell(flow: Flow, task: Task) -> CellFunction | None:
     """Return the cell that gives the value of a task: its own, or that of the task which it takes a name from."""
     if task not in flow.tasks:
         return None

@@ -15,7 +15,7 @@ from nbflow.notebook.cells.contribution import Contribution
 from nbflow.notebook.cells.flow_cells import cells_of
 from nbflow.notebook.cells.graph_diff import is_made
 from nbflow.notebook.cells.index import ContributionIndex
-from nbflow.notebook.cells.namespace import give_back
+from nbflow.notebook.cells.namespace import release_names
 from nbflow.notebook.shell.defer_interrupt import DeferInterrupt
 from nbflow.notebook.taskcell.cell_function import CellFunction, function_of
 from nbflow.notebook.taskcell.definition import tie_others
@@ -60,7 +60,7 @@ def reorder(
                 )
                 index = index.with_(one, empty)
             _take(flow, index)
-            give_back(namespace, flow, index, gone, cells.hidden)
+            release_names(namespace, flow, index, gone, cells.hidden)
             for c in gone:
                 cells.forget(c.made, c.label)
             for one, function in functions.items():
