@@ -17,7 +17,7 @@ def prints(kind: str, megabytes: int) -> Callable[[], Numbers]:
     import numpy as np
     import xxhash
 
-    from nbflow.core.fingerprint import known_fingerprint
+    from nbflow.core.data.fingerprint import known_fingerprint
 
     value, parts = _sample(kind, megabytes)
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from nbflow.core.context import context as current_context
 from nbflow.core.context import thread
+from nbflow.core.data.safe_equality import same_contents
 from nbflow.core.graph import Graph
 from nbflow.core.options import KEEP, checked_choice, checked_handlers
 from nbflow.core.parameter import Parameter
 from nbflow.core.placeholder_task import PlaceholderTask
-from nbflow.core.safe_equality import same_contents
 from nbflow.core.states import Pending, State
 from nbflow.engine.cell_order import keep_order_of_cells
 from nbflow.engine.compare import Comparison

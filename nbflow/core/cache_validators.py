@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.fingerprint import fingerprint
-from nbflow.core.safe_equality import same_values
+from nbflow.core.data.fingerprint import fingerprint
+from nbflow.core.data.safe_equality import same_values
 
 if TYPE_CHECKING:
     from nbflow.core.states import Cached

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from nbflow.core.annotations import EdgeAnnotation
 from nbflow.core.context import thread
+from nbflow.core.data.shared_iterator import ItemBuffer
+from nbflow.core.data.value_type import has_method, ids_of, type_name, type_of
 from nbflow.core.operators import GetItem
-from nbflow.core.shared_iterator import ItemBuffer
 from nbflow.core.short_text import is_large
 from nbflow.core.task import Task
-from nbflow.core.value_type import has_method, ids_of, type_name, type_of
 from nbflow.errors import NestedInItselfError, NoFlowError, OptionError
 
 if TYPE_CHECKING:

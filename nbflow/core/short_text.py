@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.value_type import ids_of, type_name, type_of
+from nbflow.core.data.value_type import ids_of, type_name, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,8 +21,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from nbflow.core.context import thread
+from nbflow.core.data.safe_equality import same_values
 from nbflow.core.predicate import predicate
-from nbflow.core.safe_equality import same_values
 from nbflow.core.state_traits import NOT_RUN, STATE_TRAITS
 from nbflow.errors import ValueReleasedError
 

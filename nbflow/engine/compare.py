@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbflow.core.collections import Constant
+from nbflow.core.data.value_type import type_name
 from nbflow.core.parameter import Parameter
 from nbflow.core.states import Mapped, State
-from nbflow.core.value_type import type_name
 from nbflow.engine.value_diff import alike
 from nbflow.errors import NbflowError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.value_type import has_method, type_of
+from nbflow.core.data.value_type import has_method, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

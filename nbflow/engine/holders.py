@@ -8,7 +8,7 @@ import sys
 from types import CellType, MethodType
 from typing import Any
 
-from nbflow.core.value_type import package_of, type_of
+from nbflow.core.data.value_type import package_of, type_of
 
 _HISTORY = re.compile(r"_{1,3}|_\d+|Out|_oh")
 _OURS = ("nbflow", "IPython")  # IPython keeps the result of the last cell

@@ -8,11 +8,11 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nbflow.core.fingerprint import known_fingerprint
+from nbflow.core.data.fingerprint import known_fingerprint
+from nbflow.core.data.snapshot import Snapshot
+from nbflow.core.data.value_type import ids_of
 from nbflow.core.signals import StateSignal
-from nbflow.core.snapshot import Snapshot
 from nbflow.core.states import Mapped
-from nbflow.core.value_type import ids_of
 from nbflow.errors import CannotCopyError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.safe_equality import same_contents
+from nbflow.core.data.safe_equality import same_contents
 from nbflow.core.states import Mapped, Skipped, State, Success
 from nbflow.engine.compiled_graph import ORDINARY, SETUP
 from nbflow.engine.plan import (

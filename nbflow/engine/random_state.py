@@ -11,9 +11,9 @@ import random
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nbflow.core.code_reach import draws_random, handles_random_states, only_seeds
-from nbflow.core.fingerprint import known_fingerprint
-from nbflow.core.value_type import package_of, type_of
+from nbflow.core.data.fingerprint import known_fingerprint
+from nbflow.core.data.value_type import package_of, type_of
+from nbflow.core.effects.code_reach import draws_random, handles_random_states, only_seeds
 from nbflow.engine.compiled_graph import ORDINARY
 
 if TYPE_CHECKING:

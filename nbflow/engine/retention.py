@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.data.value_traits import is_fixed, size_of
 from nbflow.core.states import Failed, Mapped, Released, State, Success, without_value
-from nbflow.core.value_traits import is_fixed, size_of
 from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.holders import is_held
 from nbflow.engine.nodes import DONE

@@ -12,13 +12,13 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.fingerprint import known_fingerprint
-from nbflow.core.mutation import may_change, may_change_parts, seen_to_change
+from nbflow.core.data.fingerprint import known_fingerprint
+from nbflow.core.data.value_copy import copy_ahead
+from nbflow.core.data.value_traits import is_fixed, is_one_shot
+from nbflow.core.data.value_type import type_of
+from nbflow.core.effects.mutation import may_change, may_change_parts, seen_to_change
 from nbflow.core.ownership import is_ours
 from nbflow.core.states import Mapped, Pending, State, without_value
-from nbflow.core.value_copy import copy_ahead
-from nbflow.core.value_traits import is_fixed, is_one_shot
-from nbflow.core.value_type import type_of
 from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.file_history import is_cell
 from nbflow.engine.inputs import Inputs

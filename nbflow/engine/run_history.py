@@ -12,7 +12,7 @@ from nbflow.core.codehash.code_fingerprint import Reader, change, newest_root
 from nbflow.core.codehash.code_snapshot import CodeSnapshot
 from nbflow.core.codehash.introspect import roots_of
 from nbflow.core.collections import Constant
-from nbflow.core.safe_equality import same_contents
+from nbflow.core.data.safe_equality import same_contents
 from nbflow.engine.compiled_graph import CLEANUP, ORDINARY
 from nbflow.engine.events import warn_safely
 from nbflow.engine.file_history import FileHistory, tie

@@ -23,8 +23,8 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbflow.core.context import context, work_of
+from nbflow.core.effects.mutation import may_ask_again
 from nbflow.core.manager import undo
-from nbflow.core.mutation import may_ask_again
 from nbflow.core.signals import ENDRUN, StateSignal, TaskTimeoutSignal
 from nbflow.core.states import (
     Cached,

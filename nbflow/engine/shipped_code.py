@@ -26,9 +26,9 @@ from nbflow.core.codehash.introspect import (
     roots_of,
     wrapped_by,
 )
+from nbflow.core.data.value_type import type_of
 from nbflow.core.ownership import is_ours
 from nbflow.core.task import Task
-from nbflow.core.value_type import type_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.cache_validators import hash_inputs
+from nbflow.core.data.value_traits import is_fixed
 from nbflow.core.manager import has_setup, is_declared, is_factory
 from nbflow.core.resource_tasks import ResourceSetupTask, resource_cleanup_trigger
 from nbflow.core.signals import ENDRUN, StateSignal, TaskTimeoutSignal
@@ -36,7 +37,6 @@ from nbflow.core.states import (
     TriggerFailed,
     _MetaState,
 )
-from nbflow.core.value_traits import is_fixed
 from nbflow.core.wrapped import Wrapped
 from nbflow.engine.attempt import Call, Outcome, was_cut
 from nbflow.engine.capture import Lines

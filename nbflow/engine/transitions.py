@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core import signals
 from nbflow.core.context import context
 from nbflow.core.control import CompareValue
-from nbflow.core.fingerprint import known_fingerprint
+from nbflow.core.data.fingerprint import known_fingerprint
+from nbflow.core.data.value_copy import copy_ahead
+from nbflow.core.data.value_traits import is_fixed
 from nbflow.core.options import moment_after
 from nbflow.core.states import (
     Cached,
@@ -24,8 +26,6 @@ from nbflow.core.states import (
     plain,
     without_value,
 )
-from nbflow.core.value_copy import copy_ahead
-from nbflow.core.value_traits import is_fixed
 from nbflow.engine.attempt import TaskCancelled
 from nbflow.engine.error_text import error_text
 from nbflow.engine.nodes import CANCELLED, FAILED, SKIPPED, SUCCEEDED

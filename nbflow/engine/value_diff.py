@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from nbflow.core.fingerprint import fingerprint
-from nbflow.core.value_type import type_of
+from nbflow.core.data.fingerprint import fingerprint
+from nbflow.core.data.value_type import type_of
 
 _DEEPEST = 50
 _ATOMS = (int, str, bytes, bool, type(None))

@@ -6,9 +6,9 @@ import reprlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.fingerprint import known_fingerprint
-from nbflow.core.value_traits import size_of
-from nbflow.core.value_type import package_of, qualified_type_name, type_of
+from nbflow.core.data.fingerprint import known_fingerprint
+from nbflow.core.data.value_traits import size_of
+from nbflow.core.data.value_type import package_of, qualified_type_name, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

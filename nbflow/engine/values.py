@@ -17,16 +17,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.collections import Constant
-from nbflow.core.fingerprint import known_fingerprint
-from nbflow.core.mutation import MISSING, may_change
-from nbflow.core.object_content import class_data
+from nbflow.core.data.fingerprint import known_fingerprint
+from nbflow.core.data.object_content import class_data
+from nbflow.core.data.shared_iterator import ItemBuffer
+from nbflow.core.data.value_copy import copy_ahead
+from nbflow.core.data.value_traits import is_fixed, is_one_shot, is_plain_data
+from nbflow.core.data.value_type import has_method, type_of
+from nbflow.core.effects.mutation import MISSING, may_change
 from nbflow.core.ownership import is_ours
 from nbflow.core.parameter import Parameter
-from nbflow.core.shared_iterator import ItemBuffer
 from nbflow.core.states import Mapped
-from nbflow.core.value_copy import copy_ahead
-from nbflow.core.value_traits import is_fixed, is_one_shot, is_plain_data
-from nbflow.core.value_type import has_method, type_of
 from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.object_versions import (
     ATOMS,

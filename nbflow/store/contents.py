@@ -13,7 +13,7 @@ import pickle
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from nbflow.core.digest import hasher
+from nbflow.core.data.digest import hasher
 from nbflow.store.filenames import content_name
 from nbflow.store.secure_files import NewFile, in_our_words
 

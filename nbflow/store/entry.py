@@ -20,7 +20,7 @@ import sys
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from nbflow.core.digest import hasher
+from nbflow.core.data.digest import hasher
 from nbflow.errors import DamagedStoreError, NewerStoreError, NotKeptError
 from nbflow.store.contents import FORMAT, MAGIC, NAME, Contents, Pickled, is_whole, shortly, unpickle
 from nbflow.store.filenames import content_name

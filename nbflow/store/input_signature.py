@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbflow.core.collections import Constant
-from nbflow.core.fingerprint import fingerprint
+from nbflow.core.data.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from nbflow.core.task import Task

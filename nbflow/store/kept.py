@@ -7,7 +7,7 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.value_traits import is_fixed
+from nbflow.core.data.value_traits import is_fixed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.value_traits import is_fixed, size_of
-from nbflow.core.value_type import type_of
+from nbflow.core.data.value_traits import is_fixed, size_of
+from nbflow.core.data.value_type import type_of
 from nbflow.engine.object_versions import ATOMS
 from nbflow.errors import CannotCopyError
 from nbflow.store.contents import MOST_INLINE, Contents, Pickled

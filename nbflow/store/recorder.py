@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nbflow.core.codehash.code_fingerprint import fingerprint_of
 from nbflow.core.collections import Constant
-from nbflow.core.fingerprint import fingerprint
+from nbflow.core.data.fingerprint import fingerprint
 from nbflow.core.parameter import Parameter
 from nbflow.core.states import Finished, Looped, Mapped, Running, State
 from nbflow.engine.breakpoints import EDITED, PINNED

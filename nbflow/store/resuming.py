@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.codehash.code_fingerprint import fingerprint_of
 from nbflow.core.collections import Constant
-from nbflow.core.fingerprint import fingerprint
+from nbflow.core.data.fingerprint import fingerprint
 from nbflow.core.parameter import Parameter
 from nbflow.engine.compiled_graph import CLEANUP, CompiledGraph
 from nbflow.engine.plan import COMPUTED, REUSED

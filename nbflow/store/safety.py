@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.mutation import MISSING, may_change
-from nbflow.core.value_copy import copy_ahead
-from nbflow.core.value_traits import is_fixed
-from nbflow.core.value_type import package_of
+from nbflow.core.data.value_copy import copy_ahead
+from nbflow.core.data.value_traits import is_fixed
+from nbflow.core.data.value_type import package_of
+from nbflow.core.effects.mutation import MISSING, may_change
 from nbflow.errors import CannotCopyError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbflow.core.fingerprint import fingerprint, known_fingerprint
+from nbflow.core.data.fingerprint import fingerprint, known_fingerprint
 
 np = pytest.importorskip("numpy")
 pd = pytest.importorskip("pandas")

@@ -9,7 +9,7 @@ import numpy.random as npr
 import pytest
 
 from nbflow import context, signals
-from nbflow.core.mutation import draws_random, may_ask_again, reads_loop_progress
+from nbflow.core.effects.mutation import draws_random, may_ask_again, reads_loop_progress
 from nbflow.core.signals import LOOP as AGAIN
 
 

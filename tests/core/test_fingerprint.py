@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbflow.core.fingerprint import fingerprint, known_fingerprint
+from nbflow.core.data.fingerprint import fingerprint, known_fingerprint
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.text() | st.binary() | st.floats()
 KEYS = st.text() | st.integers() | st.frozensets(st.text(max_size=2), max_size=2)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from nbflow.core.shared_iterator import ItemBuffer
+from nbflow.core.data.shared_iterator import ItemBuffer
 
 
 def test_each_taker_gets_all_items_from_the_first_on():

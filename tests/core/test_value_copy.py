@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbflow.core.fingerprint import fingerprint
-from nbflow.core.value_copy import copy_ahead
+from nbflow.core.data.fingerprint import fingerprint
+from nbflow.core.data.value_copy import copy_ahead
 from nbflow.errors import CannotCopyError
 
 VALUES = st.recursive(

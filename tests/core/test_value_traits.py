@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nbflow.core.value_traits import is_fixed, is_one_shot, size_of
+from nbflow.core.data.value_traits import is_fixed, is_one_shot, size_of
 
 
 class Color(enum.Enum):

@@ -8,10 +8,10 @@ from typing import Protocol
 
 import pytest
 
-from nbflow.core.mutation import may_change
-from nbflow.core.opaque import is_opaque
-from nbflow.core.value_traits import is_fixed
-from nbflow.core.value_type import OddType, has_method, ids_of, package_of, type_name, type_of
+from nbflow.core.data.opaque import is_opaque
+from nbflow.core.data.value_traits import is_fixed
+from nbflow.core.data.value_type import OddType, has_method, ids_of, package_of, type_name, type_of
+from nbflow.core.effects.mutation import may_change
 from tests.engine.unfriendly import BlindMeta, LyingMeta, OddMeta
 
 ODD_METACLASSES = pytest.mark.parametrize("meta", [OddMeta, LyingMeta, BlindMeta])

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from nbflow import Flow, context, task
-from nbflow.core.fingerprint import known_fingerprint
+from nbflow.core.data.fingerprint import known_fingerprint
 from nbflow.engine.object_versions import Followed, take_prints
 from nbflow.errors import ValueReleasedError
 from nbflow.signals import LOOP

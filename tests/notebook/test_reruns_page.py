@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from nbflow.core.fingerprint import known_fingerprint
-from nbflow.core.snapshot import Snapshot
-from nbflow.core.value_copy import copy_ahead
-from nbflow.core.value_traits import is_fixed, is_one_shot
+from nbflow.core.data.fingerprint import known_fingerprint
+from nbflow.core.data.snapshot import Snapshot
+from nbflow.core.data.value_copy import copy_ahead
+from nbflow.core.data.value_traits import is_fixed, is_one_shot
 from nbflow.errors import CannotCopyError
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reruns.md").read_text(encoding="utf-8")

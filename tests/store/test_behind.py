@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from nbflow import Flow, Parameter, resource_manager, task
-from nbflow.core.value_traits import is_fixed
+from nbflow.core.data.value_traits import is_fixed
 from nbflow.engine.compiled_graph import CompiledGraph
 from nbflow.store import writer as writer_module
 from nbflow.store.safety import Safety

@@ -31,8 +31,8 @@ from nbflow.core.codehash.introspect import (
     used_names,
     wrapped_by,
 )
-from nbflow.core.content import Content, content_of_name, is_volatile
-from nbflow.core.fingerprint import fingerprint
+from nbflow.core.data.content import Content, content_of_name, is_volatile
+from nbflow.core.data.fingerprint import fingerprint
 from nbflow.core.ownership import is_ours
 from nbflow.core.redefinition import newest
 from nbflow.core.task import Task

@@ -19,9 +19,9 @@ from nbflow.core.codehash.introspect import (
     parts_of,
     roots_of,
 )
-from nbflow.core.content import Content, content_of_name, is_volatile, note_volatile
+from nbflow.core.data.content import Content, content_of_name, is_volatile, note_volatile
+from nbflow.core.data.value_type import has_plain_metaclass, type_of
 from nbflow.core.ownership import is_ours
-from nbflow.core.value_type import has_plain_metaclass, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

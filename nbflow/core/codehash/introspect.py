@@ -7,8 +7,8 @@ import functools
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
+from nbflow.core.data.value_type import ids_of, type_of
 from nbflow.core.task import Task
-from nbflow.core.value_type import ids_of, type_of
 
 NOTHING: Any = object()
 MANY = 1_000

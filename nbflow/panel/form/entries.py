@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from nbflow.core.safe_equality import same
+from nbflow.core.data.safe_equality import same
 from nbflow.errors import ParameterError
 from nbflow.panel.form.fields import NOT_GIVEN, Field
 from nbflow.panel.form.literals import in_short, literal_text, read_literal

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.safe_equality import same
+from nbflow.core.data.safe_equality import same
 from nbflow.errors import CycleError
 from nbflow.render.names import one_line
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
+from nbflow.core.data.safe_equality import same
 from nbflow.core.parameter import Parameter
-from nbflow.core.safe_equality import same
 from nbflow.errors import ParameterError
 from nbflow.panel.form.entries import Entry
 from nbflow.panel.form.fields import NOT_GIVEN, Field, fields, fits

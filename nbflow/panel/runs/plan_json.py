@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.data.safe_equality import same
 from nbflow.core.parameter import Parameter
-from nbflow.core.safe_equality import same
 from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.plan import said
 from nbflow.panel.form.literals import in_short

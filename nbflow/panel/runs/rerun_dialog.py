@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nbflow.core.safe_equality import same_values
+from nbflow.core.data.safe_equality import same_values
 from nbflow.engine.given_parameters import GivenParameters
 from nbflow.errors import NothingToRerunError
 from nbflow.panel.background import Background

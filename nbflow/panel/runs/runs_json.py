@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.data.safe_equality import same
 from nbflow.core.parameter import Parameter
-from nbflow.core.safe_equality import same
 from nbflow.panel.form.literals import in_short
 from nbflow.render.names import bytes_in_words, one_line, safe_key
 from nbflow.render.palette import state_look

@@ -19,8 +19,8 @@ import zoneinfo
 from itertools import islice
 from typing import Any
 
-from nbflow.core.opaque import is_opaque
-from nbflow.core.value_type import OddType, ids_of, type_of
+from nbflow.core.data.opaque import is_opaque
+from nbflow.core.data.value_type import OddType, ids_of, type_of
 
 _FIXED_TYPES = frozenset(
     {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nbflow.core.fingerprint import known_fingerprint
-from nbflow.core.value_traits import is_fixed
+from nbflow.core.data.fingerprint import known_fingerprint
+from nbflow.core.data.value_traits import is_fixed
 
 
 def same(one: Any, other: Any) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from nbflow.core.fingerprint import known_fingerprint
-from nbflow.core.value_type import qualified_type_name, type_of
+from nbflow.core.data.fingerprint import known_fingerprint
+from nbflow.core.data.value_type import qualified_type_name, type_of
 
 __all__ = ["Content", "content_of_name", "is_volatile", "note_volatile"]
 

@@ -9,7 +9,7 @@ import sys
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.opaque import UnknownError
+from nbflow.core.data.opaque import UnknownError
 from nbflow.core.ownership import is_ours
 
 if TYPE_CHECKING:

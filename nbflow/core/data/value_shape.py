@@ -16,8 +16,8 @@ from itertools import chain
 from types import BuiltinFunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nbflow.core.opaque import UnknownError
-from nbflow.core.value_type import has_plain_metaclass, type_of
+from nbflow.core.data.opaque import UnknownError
+from nbflow.core.data.value_type import has_plain_metaclass, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
-from nbflow.core.value_shape import ATOM_SHAPE, Shape, is_atomic_type
+from nbflow.core.data.value_shape import ATOM_SHAPE, Shape, is_atomic_type
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable

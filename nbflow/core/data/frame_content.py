@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.array_content import array_content, digests_side_by_side
+from nbflow.core.data.array_content import array_content, digests_side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable

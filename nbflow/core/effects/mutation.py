@@ -14,14 +14,14 @@ from collections import ChainMap, deque
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
-from nbflow.core.abstract_calls import Calls, OfType, kept
-from nbflow.core.abstract_frame import Frame
-from nbflow.core.abstract_heap import ATOM, OUTER, MayChangeError, Value
-from nbflow.core.code_reach import draws_random, may_ask_again, reads_loop_progress
 from nbflow.core.codehash.introspect import content_of
-from nbflow.core.opaque import UnknownError
-from nbflow.core.value_shape import ATOM_SHAPE, Shape, is_atomic_type, shape_of
-from nbflow.core.value_type import OddType, type_of
+from nbflow.core.data.opaque import UnknownError
+from nbflow.core.data.value_shape import ATOM_SHAPE, Shape, is_atomic_type, shape_of
+from nbflow.core.data.value_type import OddType, type_of
+from nbflow.core.effects.abstract_calls import Calls, OfType, kept
+from nbflow.core.effects.abstract_frame import Frame
+from nbflow.core.effects.abstract_heap import ATOM, OUTER, MayChangeError, Value
+from nbflow.core.effects.code_reach import draws_random, may_ask_again, reads_loop_progress
 
 __all__ = [
     "MISSING",

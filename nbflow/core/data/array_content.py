@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.digest import digest, hasher
-from nbflow.core.opaque import UnknownError
+from nbflow.core.data.digest import digest, hasher
+from nbflow.core.data.opaque import UnknownError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

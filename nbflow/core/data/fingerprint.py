@@ -16,9 +16,9 @@ from marshal import dumps
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.digest import digest, hexdigest
-from nbflow.core.foreign_content import foreign_content
-from nbflow.core.object_content import (
+from nbflow.core.data.digest import digest, hexdigest
+from nbflow.core.data.foreign_content import foreign_content
+from nbflow.core.data.object_content import (
     IfKnown,
     Unordered,
     class_data,
@@ -26,8 +26,8 @@ from nbflow.core.object_content import (
     name_of,
     object_content,
 )
-from nbflow.core.opaque import UnknownError, is_opaque
-from nbflow.core.value_type import ids_of, type_of
+from nbflow.core.data.opaque import UnknownError, is_opaque
+from nbflow.core.data.value_type import ids_of, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -9,13 +9,13 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nbflow.core.abstract_heap import ATOM, NOTHING, NULL, OUTER, MayChangeError, Value
+from nbflow.core.effects.abstract_heap import ATOM, NOTHING, NULL, OUTER, MayChangeError, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import CodeType
 
-    from nbflow.core.abstract_calls import Calls
+    from nbflow.core.effects.abstract_calls import Calls
 
 __all__ = ["Frame"]
 

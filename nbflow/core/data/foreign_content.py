@@ -8,7 +8,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.array_content import (
+from nbflow.core.data.array_content import (
     array_content,
     masked_content,
     scalar_content,
@@ -16,13 +16,13 @@ from nbflow.core.array_content import (
     subclass_content,
     tensor_content,
 )
-from nbflow.core.arrow_content import (
+from nbflow.core.data.arrow_content import (
     arrow_content,
     arrow_table_content,
     polars_frame_content,
     polars_series_content,
 )
-from nbflow.core.frame_content import (
+from nbflow.core.data.frame_content import (
     arrow_column_content,
     categorical_content,
     column_content,

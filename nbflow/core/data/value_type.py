@@ -34,7 +34,7 @@ def type_of(value: Any) -> type:
         ...     def __hash__(cls):
         ...         raise ValueError
         >>> type_of(1), type_of(Meta("Odd", (), {})())
-        (<class 'int'>, <class 'nbflow.core.value_type.OddType'>)
+        (<class 'int'>, <class 'nbflow.core.data.value_type.OddType'>)
     """
     kind = type(value)
     return kind if type(kind) is type or has_plain_metaclass(kind) else OddType

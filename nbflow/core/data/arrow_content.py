@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.array_content import array_content
-from nbflow.core.digest import digest
+from nbflow.core.data.array_content import array_content
+from nbflow.core.data.digest import digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,9 +11,9 @@ from types import BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleT
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.codehash.introspect import MANY, NOTHING, all_names, content_of, inside_of, is_a
+from nbflow.core.data.value_type import type_of
 from nbflow.core.ownership import is_ours
 from nbflow.core.task import Task
-from nbflow.core.value_type import type_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -12,11 +12,11 @@ from collections import defaultdict, deque
 from types import BuiltinFunctionType, CellType, FunctionType, MethodDescriptorType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.abstract_frame import Frame
-from nbflow.core.abstract_heap import ATOM, NOTHING, OUTER, Heap, MayChangeError, Obj, Value
 from nbflow.core.codehash.introspect import content_of
-from nbflow.core.ownership import is_ours
-from nbflow.core.pure_calls import (
+from nbflow.core.data.value_shape import DICTS, SEQUENCES, Shape, is_atomic_type, package_type, shape_of
+from nbflow.core.effects.abstract_frame import Frame
+from nbflow.core.effects.abstract_heap import ATOM, NOTHING, OUTER, Heap, MayChangeError, Obj, Value
+from nbflow.core.effects.pure_calls import (
     ALIAS,
     DEEP,
     FRESH,
@@ -26,8 +26,8 @@ from nbflow.core.pure_calls import (
     out_place,
     result_of,
 )
-from nbflow.core.pure_calls import ATOM as GIVES_ATOM
-from nbflow.core.value_shape import DICTS, SEQUENCES, Shape, is_atomic_type, package_type, shape_of
+from nbflow.core.effects.pure_calls import ATOM as GIVES_ATOM
+from nbflow.core.ownership import is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -1125,7 +1125,7 @@ def _module_of(function: Any) -> str:
 
 
 def _atom_shape() -> Shape:
-    from nbflow.core.value_shape import ATOM_SHAPE
+    from nbflow.core.data.value_shape import ATOM_SHAPE
 
     return ATOM_SHAPE
 

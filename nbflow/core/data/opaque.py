@@ -10,8 +10,8 @@ import types
 import weakref
 from typing import Any
 
+from nbflow.core.data.value_type import has_plain_metaclass
 from nbflow.core.ownership import is_ours
-from nbflow.core.value_type import has_plain_metaclass
 
 # What computes or fetches when asked for its content, by attribute and by the package it comes from.
 _LAZY_ATTRIBUTES = ("__dask_graph__", "__cuda_array_interface__", "__hip_array_interface__")

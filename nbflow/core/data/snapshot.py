@@ -15,10 +15,10 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.object_content import class_data
+from nbflow.core.data.object_content import class_data
+from nbflow.core.data.value_traits import is_fixed
+from nbflow.core.data.value_type import type_of
 from nbflow.core.ownership import is_ours
-from nbflow.core.value_traits import is_fixed
-from nbflow.core.value_type import type_of
 from nbflow.errors import CannotCopyError
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Snapshot:
     def _take_pandas(self, value: Any, kind: Any) -> Iterable[Any]:
         if kind.__name__ not in ("DataFrame", "Series"):
             raise CannotCopyError(f"nothing is known of how to put a {kind.__qualname__} back")
-        from nbflow.core.value_copy import copy_ahead
+        from nbflow.core.data.value_copy import copy_ahead
 
         self._keep(_put_table, value, copy_ahead(value))
         return ()
@@ -187,7 +187,7 @@ def _put_state(value: Any, content: Any) -> None:
 
 
 def _put_table(value: Any, content: Any) -> None:
-    from nbflow.core.value_copy import copy_ahead
+    from nbflow.core.data.value_copy import copy_ahead
 
     value._update_inplace(copy_ahead(content))
 
