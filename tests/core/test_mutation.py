@@ -21,8 +21,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nbflow.core.data.value_traits import copies_on_write
 from nbflow.core.effects.mutation import may_change, may_change_parts
-from nbflow.core.effects.pure_calls import copies_on_write
 from tests.core.random_functions import call_briefly, random_function, random_value
 
 NUMBERS = [3, 1, 2]

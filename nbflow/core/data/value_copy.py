@@ -14,9 +14,8 @@ import types
 from typing import Any
 
 from nbflow.core.data.object_content import PLAIN_ITERATORS, class_data
-from nbflow.core.data.value_traits import is_fixed
+from nbflow.core.data.value_traits import copies_on_write, is_fixed
 from nbflow.core.data.value_type import type_of
-from nbflow.core.effects.pure_calls import copies_on_write
 from nbflow.core.ownership import is_ours
 from nbflow.errors import CannotCopyError
 

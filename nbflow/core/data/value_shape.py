@@ -22,7 +22,10 @@ from nbflow.core.data.value_type import has_plain_metaclass, type_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["ATOM_SHAPE", "DICTS", "SEQUENCES", "Shape", "is_atomic_type", "package_type", "shape_of"]
+__all__ = [
+    *("ATOM_SHAPE", "DICTS", "SEQUENCES", "Shape", "is_array", "is_atomic_type", "is_frame", "is_plain"),
+    *("package_type", "shape_of"),
+]
 
 SEQUENCES = (list, tuple, set, frozenset, deque)
 DICTS = (dict, OrderedDict, Counter, defaultdict)
@@ -89,6 +92,25 @@ def _is_atomic_type(kind: type) -> bool:
         )
     # A member of an enumeration of plain values cannot be changed short of malice.
     return issubclass(kind, enum.Enum) and issubclass(kind, (int, str))
+
+
+@functools.lru_cache(maxsize=1_000)
+def is_frame(kind: type) -> bool:
+    """Tell whether a type is one of pandas' tables, columns and indexes."""
+    if kind.__module__.partition(".")[0] != "pandas":
+        return False
+    bases = [package_type(name) for name in ("DataFrame", "Series", "Index")]
+    return any(base is not None and issubclass(kind, base) for base in bases)
+
+
+def is_array(kind: type) -> bool:
+    """Tell whether a type holds its elements in arrays, as those of numpy and pandas do."""
+    return kind is package_type("ndarray") or is_frame(kind)
+
+
+def is_plain(kind: type) -> bool:
+    """Tell whether reading, comparing and going through objects of a type leaves them as they are."""
+    return kind in SEQUENCES or kind in DICTS or is_array(kind)
 
 
 def shape_of(value: Any) -> Shape:

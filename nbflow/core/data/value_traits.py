@@ -277,3 +277,9 @@ _FOREIGN_SIZES: dict[tuple[str, str], Any] = {
 def _root(kind: type) -> str:
     module = kind.__module__
     return module.partition(".")[0] if type(module) is str else ""
+
+
+def copies_on_write() -> bool:
+    """Tell whether what pandas derives from a frame never shows a change of the other."""
+    version = str(getattr(sys.modules.get("pandas"), "__version__", "0"))
+    return int(version.partition(".")[0] or 0) >= 3

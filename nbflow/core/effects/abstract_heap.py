@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
-from nbflow.core.data.value_shape import ATOM_SHAPE, Shape, is_atomic_type
+from nbflow.core.data.value_shape import ATOM_SHAPE, Shape, is_array, is_atomic_type
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -157,6 +157,27 @@ class Heap:
         for _, shapes in shape.attributes or ():
             for inner in shapes:
                 found |= self.argument(inner)
+        return frozenset(found)
+
+    def bound(self, receiver: Obj, name: str, function: Any = None) -> Obj:
+        """Return a method of an object; `function` is what the user wrote for it, if anything."""
+        found = self.interned("bound", (receiver, name), None, (receiver, name, function))
+        self.add(found, [receiver])
+        return found
+
+    def leaves(self, value: Iterable[Obj]) -> Value:
+        """Return what arrays and frames may hold of the argument: their elements, if these are objects."""
+        found: set[Obj] = set()
+        pending, seen = list(value), set()
+        while pending:
+            one = pending.pop()
+            if one in seen:
+                continue
+            seen.add(one)
+            if one.role == "argument" and not (one.kind is not None and is_array(one.kind)):
+                found.add(one)
+            elif one.role != "atom":
+                pending += self.contents([one])
         return frozenset(found)
 
     def holds_argument(self, value: Iterable[Obj]) -> bool:

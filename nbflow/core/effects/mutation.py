@@ -18,10 +18,12 @@ from nbflow.core.codehash.introspect import content_of
 from nbflow.core.data.opaque import UnknownError
 from nbflow.core.data.value_shape import ATOM_SHAPE, Shape, is_atomic_type, shape_of
 from nbflow.core.data.value_type import OddType, type_of
-from nbflow.core.effects.abstract_calls import Calls, OfType, kept
 from nbflow.core.effects.abstract_frame import Frame
 from nbflow.core.effects.abstract_heap import ATOM, OUTER, MayChangeError, Value
+from nbflow.core.effects.analysis import Analysis, OfType, kept
+from nbflow.core.effects.arguments import Arguments
 from nbflow.core.effects.code_reach import draws_random, may_ask_again, reads_loop_progress
+from nbflow.core.effects.interpreter import analysis_of, follow
 
 __all__ = [
     "MISSING",
@@ -223,15 +225,15 @@ def _keep(function: Any, code: Any, key: _Key, shape: Shape | None) -> _Answer:
 
 def _look(function: Any, argument: str, shape: Shape | None, *, of_parts: bool = False) -> _Answer:
     dependencies: list[tuple[Any, Any, Any]] = []
-    calls = Calls(dependencies)
-    give = calls.heap.container if of_parts else calls.heap.argument
+    analysis = analysis_of(dependencies)
+    give = analysis.heap.container if of_parts else analysis.heap.argument
     try:
         for _ in range(_MOST_ROUNDS):
-            calls.heap.has_grown = False
-            result = _run(calls, function, argument, give(shape))
-            if calls.heap.has_lazy(result):
+            analysis.heap.has_grown = False
+            result = _run(analysis, function, argument, give(shape))
+            if analysis.heap.has_lazy(result):
                 raise MayChangeError(depends_on_shape=True)
-            if not calls.heap.has_grown:
+            if not analysis.heap.has_grown:
                 return _Answer(function, False, False, dependencies)
     except MayChangeError as error:
         return _Answer(function, True, error.depends_on_shape, dependencies, is_seen=error.is_seen)
@@ -240,39 +242,37 @@ def _look(function: Any, argument: str, shape: Shape | None, *, of_parts: bool =
     return _Answer(function, True, False, dependencies)
 
 
-def _run(calls: Calls, function: Any, argument: str, value: Value) -> Value:
+def _run(analysis: Analysis, function: Any, argument: str, value: Value) -> Value:
     if isinstance(function, functools.partial):
         function = function.func
     if isinstance(function, MethodType):
         function, me = function.__func__, function.__self__
         first = function.__code__.co_varnames[0]
-        return _run_function(calls, function, {argument: value, first: calls.heap.known(me)})
+        return _run_function(analysis, function, {argument: value, first: analysis.heap.known(me)})
     if isinstance(function, FunctionType):
-        return _run_function(calls, function, {argument: value})
+        return _run_function(analysis, function, {argument: value})
     if isinstance(getattr(function, "_body", None), CodeType):
-        return _run_cell(calls, function, {argument: value})
+        return _run_cell(analysis, function, {argument: value})
     method = inspect.getattr_static(type(function), "__call__", None)
     if isinstance(method, FunctionType):
         first = method.__code__.co_varnames[0]
-        return _run_function(calls, method, {argument: value, first: calls.heap.known(function)})
+        return _run_function(analysis, method, {argument: value, first: analysis.heap.known(function)})
     raise MayChangeError
 
 
-def _run_function(calls: Calls, function: FunctionType, given: dict[str, Value]) -> Value:
-    frame = Frame(calls, function.__code__, function.__globals__, {})
-    return calls.call_function(frame, function, [], given)
+def _run_function(analysis: Analysis, function: FunctionType, given: dict[str, Value]) -> Value:
+    return analysis.call_function(function, Arguments(keywords=given))
 
 
-def _run_cell(calls: Calls, function: Any, given: dict[str, Value]) -> Value:
+def _run_cell(analysis: Analysis, function: Any, given: dict[str, Value]) -> Value:
     names = dict.fromkeys(function.inputs, OUTER) | given
     shared = dict(names)
     space = ChainMap(function.own, function.namespace)
     found: set[Any] = set()
-    frame = Frame(calls, function._body, space, names, None, shared)
-    found |= frame.run()
+    found |= follow(Frame(analysis, function._body, space, names, None, shared))
     after = dict(shared)
     if function._last is not None:
-        found |= Frame(calls, function._last, space, after, None, shared).run()
+        found |= follow(Frame(analysis, function._last, space, after, None, shared))
     for name in function.outputs:
         found |= shared.get(name, ATOM)
     return frozenset(found)

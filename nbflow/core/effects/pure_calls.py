@@ -21,6 +21,8 @@ import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.data.value_traits import copies_on_write
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -34,49 +36,51 @@ __all__ = [
     "method_result",
     "out_place",
     "result_of",
+    "words",
 ]
 
 ATOM, FRESH, ALIAS, DEEP = "atom", "fresh", "alias", "deep"
 KEYWORDS_THAT_CHANGE = ("inplace", "out", "overwrite_input", "copy", "default")
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text."""
     return frozenset(text.split())
 
 
 _BUILTINS = {
-    ATOM: _words(
+    ATOM: words(
         "len abs any all str repr ascii int float complex bool bytes isinstance issubclass print hash ord chr format "
         "callable id hasattr bin hex oct pow divmod round range slice object"
     ),
-    FRESH: _words("sorted list tuple dict set frozenset enumerate zip reversed bytearray vars dir"),
-    ALIAS: _words("min max sum"),
+    FRESH: words("sorted list tuple dict set frozenset enumerate zip reversed bytearray vars dir"),
+    ALIAS: words("min max sum"),
 }
 _OTHERS: list[tuple[ModuleType, str, frozenset[str]]] = [
     (math, ATOM, frozenset(vars(math))),
     (statistics, ATOM, frozenset(statistics.__all__) - {"NormalDist"}),
-    (json, ATOM, _words("dumps dump")),
-    (copy, FRESH, _words("copy")),
-    (copy, DEEP, _words("deepcopy")),
-    (sys, ATOM, _words("getsizeof intern")),
-    (re, FRESH, _words("sub match search findall fullmatch split escape compile finditer subn")),
+    (json, ATOM, words("dumps dump")),
+    (copy, FRESH, words("copy")),
+    (copy, DEEP, words("deepcopy")),
+    (sys, ATOM, words("getsizeof intern")),
+    (re, FRESH, words("sub match search findall fullmatch split escape compile finditer subn")),
     (
         operator,
         FRESH,
-        _words(
+        words(
             "add sub mul truediv floordiv mod neg pos matmul concat itemgetter attrgetter and_ or_ xor invert"
         ),
     ),
     (
         operator,
         ATOM,
-        _words("eq ne lt le gt ge contains countOf indexOf not_ truth is_ is_not index length_hint"),
+        words("eq ne lt le gt ge contains countOf indexOf not_ truth is_ is_not index length_hint"),
     ),
-    (operator, ALIAS, _words("getitem")),
+    (operator, ALIAS, words("getitem")),
     (
         itertools,
         FRESH,
-        _words(
+        words(
             "count repeat product permutations combinations combinations_with_replacement islice pairwise zip_longest "
             "batched cycle compress"
         ),
@@ -85,7 +89,7 @@ _OTHERS: list[tuple[ModuleType, str, frozenset[str]]] = [
 _TYPES = {Counter: FRESH, OrderedDict: FRESH, deque: FRESH}
 
 _NUMPY = {
-    FRESH: _words(
+    FRESH: words(
         "sum mean median std var min max amin amax nanmin nanmax nansum nanmean nanmedian nanstd nanvar prod cumsum "
         "cumprod argmin argmax argsort sort unique dot matmul inner outer vdot tensordot einsum kron cross trace "
         "concatenate stack hstack vstack dstack column_stack where array full_like zeros_like ones_like empty_like "
@@ -99,17 +103,17 @@ _NUMPY = {
         "int64 uint8 uint16 uint32 uint64 float16 float32 float64 bool_ complex64 complex128 str_ save savetxt "
         "savez savez_compressed datetime64 timedelta64 floor_divide"
     ),
-    ALIAS: _words(
+    ALIAS: words(
         "asarray asanyarray ascontiguousarray asfortranarray ravel reshape squeeze transpose atleast_1d atleast_2d "
         "atleast_3d expand_dims swapaxes moveaxis rollaxis broadcast_to broadcast_arrays flip fliplr flipud split "
         "array_split hsplit vsplit real imag diagonal diag require permute_dims matrix_transpose"
     ),
 }
-_NUMPY_LINALG = _words(
+_NUMPY_LINALG = words(
     "norm inv det solve lstsq eig eigh eigvals eigvalsh svd qr cholesky pinv matrix_rank cond"
 )
 # Not `default_rng`, which may give the generator that it is given, whose `shuffle` changes what that one is given.
-_NUMPY_RANDOM = _words("choice permutation rand randn randint random normal uniform seed")
+_NUMPY_RANDOM = words("choice permutation rand randn randint random normal uniform seed")
 # Where the array stands that results are written to, if it is given by position; also for methods, after the array.
 _OUT_PLACES = {
     name: place
@@ -126,35 +130,35 @@ _OUT_PLACES = {
     )
     for name in names.split()
 }
-_PANDAS = _words(
+_PANDAS = words(
     "concat merge merge_asof to_datetime to_numeric to_timedelta isna notna isnull notnull cut qcut get_dummies melt "
     "pivot pivot_table crosstab date_range unique factorize read_csv read_json read_parquet read_excel Timestamp "
     "Timedelta DataFrame Series Index MultiIndex bdate_range period_range"
 )
 
-_SEQUENCE = {ATOM: _words("count index"), FRESH: _words("copy __len__ __contains__ __getitem__")}
+_SEQUENCE = {ATOM: words("count index"), FRESH: words("copy __len__ __contains__ __getitem__")}
 _SET = {
-    ATOM: _words("issubset issuperset isdisjoint"),
-    FRESH: _words("copy union intersection difference symmetric_difference"),
+    ATOM: words("issubset issuperset isdisjoint"),
+    FRESH: words("copy union intersection difference symmetric_difference"),
 }
-_DICT = {FRESH: _words("copy keys values items most_common elements total fromkeys"), ALIAS: _words("get")}
-_RANDOM = {ATOM: _words("getstate get_state")}  # copies of the state
+_DICT = {FRESH: words("copy keys values items most_common elements total fromkeys"), ALIAS: words("get")}
+_RANDOM = {ATOM: words("getstate get_state")}  # copies of the state
 _BYTES = {
-    ATOM: _words(
+    ATOM: words(
         "capitalize center copy count decode endswith expandtabs find hex index isalnum isalpha isascii isdigit "
         "islower isspace istitle isupper ljust lower lstrip partition removeprefix removesuffix replace rfind rindex "
         "rjust rpartition rsplit rstrip split splitlines startswith strip swapcase title translate upper zfill"
     ),
 }
 _ARRAY = {
-    FRESH: _words(
+    FRESH: words(
         "sum mean std var min max prod cumsum cumprod argmin argmax argsort any all copy astype tolist dot round clip "
         "flatten nonzero ptp repeat searchsorted take trace item tobytes choose compress conj conjugate argpartition "
         "dump dumps tofile"
     ),
-    ALIAS: _words("reshape ravel transpose squeeze swapaxes view diagonal get"),
+    ALIAS: words("reshape ravel transpose squeeze swapaxes view diagonal get"),
 }
-_FRAME = _words(
+_FRAME = words(
     "abs add add_prefix add_suffix agg aggregate align all any apply applymap asfreq asof assign astype at_time "
     "autocorr between between_time bfill bool clip combine combine_first compare convert_dtypes copy corr corrwith "
     "count cov cummax cummin cumprod cumsum describe diff div divide dot drop drop_duplicates droplevel dropna "
@@ -170,7 +174,7 @@ _FRAME = _words(
     "iterrows itertuples keys get isetitem_copy info case_when union intersection difference symmetric_difference "
     "get_loc get_indexer strftime floor ceil normalize day_name month_name to_series nbytes item"
 )
-_FRAME_ALIAS = _words("to_numpy ravel view pipe __array__")
+_FRAME_ALIAS = words("to_numpy ravel view pipe __array__")
 
 
 @functools.cache
@@ -201,12 +205,6 @@ def _add(found: dict[int, str], module: Any, names: frozenset[str], result: str)
         function = getattr(module, name, None)
         if function is not None:
             found[id(function)] = result
-
-
-def copies_on_write() -> bool:
-    """Tell whether what pandas derives from a frame never shows a change of the other."""
-    version = str(getattr(sys.modules.get("pandas"), "__version__", "0"))
-    return int(version.partition(".")[0] or 0) >= 3
 
 
 def out_place(function: Any) -> int | None:
