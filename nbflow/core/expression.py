@@ -29,9 +29,9 @@ class Expression:
 
     name: str
     nout: int | None
-    value_hint: ClassVar[Callable[[Any], str | None] | None] = (
-        None  # how to see the value of a task that is in a flow; set by the notebook
-    )
+    # How to see the value of a task that is in a flow; set by the notebook.
+    value_hint: ClassVar[Callable[[Any], str | None] | None] = None
+    _operators: ClassVar[dict[str, type[Task]]] = {}  # by name; `operators` sets it, where they are tasks
 
     def _no_value(self) -> str:
         """Return that this is a task and not its value, and how to see that."""
@@ -92,10 +92,7 @@ class Expression:
 
     @staticmethod
     def _operate(operator: str, *operands: Any, **task_args: Any) -> Task:
-        from nbflow.core import operators
-
-        cls: type[Task] = getattr(operators, operator)
-        return cls(**task_args).bind(*operands)
+        return Expression._operators[operator](**task_args).bind(*operands)
 
     def is_equal(self, other: Any) -> Task:
         """Return a task that compares the results: `self == other`."""

@@ -7,11 +7,15 @@ import warnings
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Self
 
+from nbflow.core.block import copied_blocks
+from nbflow.core.block_checks import check_mapping, check_scope, circular_wait
 from nbflow.core.collections import Constant, as_task, contains_task
-from nbflow.core.context import context, thread
+from nbflow.core.context import thread
 from nbflow.core.edge import Edge
+from nbflow.core.graph_merge import merge, replace_task, take_blocks
 from nbflow.core.observed_set import ObservedSet
 from nbflow.core.parameter import Parameter
+from nbflow.core.resource_tasks import ResourceCleanupTask, ResourceInitTask
 from nbflow.core.task import Task
 from nbflow.core.topology import Topology
 from nbflow.errors import (
@@ -20,7 +24,6 @@ from nbflow.errors import (
     FlowNameError,
     MappedContextError,
     NotATaskError,
-    OptionError,
     OptionTypeError,
     ParameterUpstreamError,
     ReferenceTaskError,
@@ -84,28 +87,9 @@ class Graph(Topology):
             self.add_edge(
                 edge.upstream_task, edge.downstream_task, edge.key, edge.mapped, edge.flattened, validate
             )
-        self._take_blocks()
+        take_blocks(self)
         if reference_tasks is not None:
             self.set_reference_tasks(reference_tasks)
-
-    def _take_blocks(self) -> None:
-        """Give the graph the blocks of the tasks that it was made with, as far as all three of a block are there."""
-        of_init: dict[Task, Block] = {}
-        for task in self._tasks:
-            block: Block | None = vars(task).get("block")
-            if block is not None and self._tasks.issuperset(block.lifecycle):
-                of_init[block.init_task] = block
-        found = list(of_init.values())
-        if not found:
-            return
-        from nbflow.core.block import copied_blocks
-
-        self.blocks += copied_blocks(found, self)
-        for block in found:
-            for task in block.tasks:
-                if task in self._declared and (values := block.flow.constants.get(task)):
-                    taken = {edge.key for edge in self._in[task]}
-                    self.constants[task].update({k: v for k, v in values.items() if k not in taken})
 
     # Being a value
 
@@ -164,8 +148,6 @@ class Graph(Topology):
         new._entered = []
         new._watch()
         if self.blocks:
-            from nbflow.core.block import copied_blocks
-
             new.blocks = copied_blocks(self.blocks, new)
         return new
 
@@ -364,8 +346,6 @@ class Graph(Topology):
         return set(self.answer("reference_tasks", self._default_reference_tasks))
 
     def _default_reference_tasks(self) -> set[Task]:
-        from nbflow.core.resource_tasks import ResourceCleanupTask, ResourceInitTask
-
         # While a block is open its setup is not tied to what is inside, and comes before it all the same.
         before = {block.setup_task for block in self.blocks if block.members}
         before |= {
@@ -407,8 +387,6 @@ class Graph(Topology):
         if outside:
             raise ReferenceTaskError(outside, "Some reference tasks are not contained in this flow")
         if self.blocks:
-            from nbflow.core.block import check_mapping, check_scope, circular_wait
-
             circle = self.answer("circular wait", lambda: circular_wait(self))
             if circle:
                 raise CycleError(circle)
@@ -431,47 +409,7 @@ class Graph(Topology):
             UnknownTaskError: If the graph does not have `old`.
             OptionError: If `old` is init, setup or cleanup of a block, and the graph has `new` already.
         """
-        self._known(old)
-        if new is old:
-            return
-        was_here = issubclass(type(new), Task) and new in self._tasks
-        for block in self.blocks if was_here else ():
-            if block.is_lifecycle(old):
-                raise OptionError(
-                    f"{new!r} is in the flow already, so it cannot take the place of {old!r} in block {block.name!r}; "
-                    "give a task of its own"
-                )
-        # It goes where the old one was, and not into the block or case that is open here.
-        with context(case=None, resource=None):
-            new = as_task(new, flow=self)
-        affected = [
-            edge for edge in self._edge_list if edge.upstream_task is old or edge.downstream_task is old
-        ]
-        self._tasks.discard(old)
-        if self._made is not None:  # it was added: nothing to warn of
-            self._made.pop(old, None)
-        self._edges.difference_update(affected)
-        with context(case=None, resource=None):
-            self.add_task(new)
-        if old in self.constants:
-            self.constants[new] = {**self.constants.pop(old), **self.constants.get(new, {})}
-        for edge in affected:
-            upstream, downstream = (
-                new if t is old else t for t in (edge.upstream_task, edge.downstream_task)
-            )
-            self.add_edge(upstream, downstream, edge.key, edge.mapped, edge.flattened)
-        if old in self._reference_tasks:
-            self._reference_tasks = {new if task is old else task for task in self._reference_tasks}
-        for block in self.blocks:
-            if was_here:
-                block.discard(old)
-            else:
-                block.replace(old, new)
-        case = thread.data.get("case")
-        if case is not None:
-            case.replace(old, new, is_member=not was_here)
-        if validate:
-            self.validate()
+        replace_task(self, old, new, validate)
 
     def update(
         self,
@@ -490,42 +428,4 @@ class Graph(Topology):
             validate: Whether to check each edge at once.
             merge_reference_tasks: Whether its reference tasks become reference tasks here, beside the present ones.
         """
-        references = self.reference_tasks() | flow.reference_tasks() if merge_reference_tasks else set()
-        same_name = {p.name: p for p in self.parameters()} if merge_parameters else {}
-        inside = {task for block in flow.blocks for task in block.members}
-        for task in flow.tasks:
-            if task in self._tasks:
-                continue
-            if isinstance(task, Parameter) and task.name in same_name:
-                references.discard(same_name[task.name])
-                self.replace(same_name[task.name], task, validate=False)
-            elif (
-                task in inside
-            ):  # it has its block: that is nested in the one that is open, with all that is in it
-                with context(resource=None):
-                    self.add_task(task)
-            else:
-                self.add_task(task)
-        for edge in flow.edges:
-            if edge not in self._edges:
-                self.add_edge(
-                    edge.upstream_task, edge.downstream_task, edge.key, edge.mapped, edge.flattened, validate
-                )
-        for task, values in flow.constants.items():
-            self.constants[task].update(values)
-        if flow.blocks and flow is not self:
-            self._bring_blocks(flow)
-        if merge_reference_tasks:
-            self.set_reference_tasks(references)
-        self._changed()
-
-    def _bring_blocks(self, flow: Graph) -> None:
-        from nbflow.core.block import Block, copied_blocks
-
-        known = {block.init_task: block for block in self.blocks}
-        for block in flow.blocks:
-            if block.init_task in known:
-                known[block.init_task].take_over(block)
-        outer = thread.data.get("resource")
-        new = [block for block in flow.blocks if block.init_task not in known]
-        self.blocks += copied_blocks(new, self, outer if isinstance(outer, Block) else None)
+        merge(self, flow, merge_parameters, validate, merge_reference_tasks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nbflow.core.expression import Expression
 from nbflow.core.task import Task
 
 __all__ = [
@@ -170,3 +171,6 @@ class GetItem(Task):
     def run(self, task_result: Any, key: Any) -> Any:  # type: ignore[override]
         """Return `task_result[key]`."""
         return task_result[key]
+
+
+Expression._operators = {cls.__name__: cls for cls in (*Operator.__subclasses__(), GetItem)}
