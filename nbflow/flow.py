@@ -372,10 +372,7 @@ class Flow(Graph):
         return self.start(GivenParameters(plan.parameters), _plan=plan, **options)
 
     def _plan_after(
-        self,
-        previous: Run | None,
-        what: str | Iterable[Task | Block] | Task | Block,
-        given: dict[str, Any],
+        self, previous: Run | None, what: str | Iterable[Task | Block] | Task | Block, given: dict[str, Any]
     ) -> Plan:
         self.validate()
         graph = self._frozen()

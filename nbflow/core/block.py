@@ -179,10 +179,7 @@ class Block:
         return self.setup_task
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         outer = self._outer.pop()
         if outer is None:

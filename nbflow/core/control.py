@@ -90,10 +90,7 @@ class case:
         context["case"] = self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         outer = self._outer.pop()
         if outer is None:

@@ -8,14 +8,12 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Self
 
 from nbflow.core.block import copied_blocks
-from nbflow.core.block_checks import check_mapping, check_scope, circular_wait
+from nbflow.core.block_rules import check_mapping, check_scope, circular_wait, default_reference_tasks
 from nbflow.core.collections import Constant, as_task, contains_task
 from nbflow.core.context import thread
 from nbflow.core.edge import Edge
 from nbflow.core.graph_merge import merge, replace_task, take_blocks
-from nbflow.core.observed_set import ObservedSet
 from nbflow.core.parameter import Parameter
-from nbflow.core.resource_tasks import ResourceCleanupTask, ResourceInitTask
 from nbflow.core.task import Task
 from nbflow.core.topology import Topology
 from nbflow.errors import (
@@ -126,29 +124,12 @@ class Graph(Topology):
 
     def copy(self) -> Self:
         """Return an equal graph of the same tasks, with collections of its own."""
-        if self._stale:
-            self._refresh()
-        new = object.__new__(type(self))
-        new.__dict__.update(self.__dict__)
+        new = super().copy()
         new.constants = defaultdict(dict, {task: dict(values) for task, values in self.constants.items()})
-        new.slugs = dict(self.slugs)
-        new.blocks = []
         new._reference_tasks = set(self._reference_tasks)
-        new._declared = dict(self._declared)
-        new._edge_list = list(self._edge_list)
-        new._tasks = ObservedSet(new._declared)
-        new._edges = ObservedSet(new._edge_list)
-        new._in = {task: list(edges) for task, edges in self._in.items()}
-        new._out = {task: list(edges) for task, edges in self._out.items()}
-        new._slug_numbers = dict(self._slug_numbers)
-        new._slugs_taken = set(self._slugs_taken)
-        new._answers = {}
         new._made = None
-        new._repeated = None
         new._entered = []
-        new._watch()
-        if self.blocks:
-            new.blocks = copied_blocks(self.blocks, new)
+        new.blocks = copied_blocks(self.blocks, new)
         return new
 
     # Building
@@ -160,10 +141,7 @@ class Graph(Topology):
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         made = self._made or {}
         around, before = self._entered.pop()
@@ -343,18 +321,7 @@ class Graph(Topology):
         """
         if self._reference_tasks:
             return set(self._reference_tasks)
-        return set(self.answer("reference_tasks", self._default_reference_tasks))
-
-    def _default_reference_tasks(self) -> set[Task]:
-        # While a block is open its setup is not tied to what is inside, and comes before it all the same.
-        before = {block.setup_task for block in self.blocks if block.members}
-        before |= {
-            edge.upstream_task
-            for edge in self._edge_list
-            if not isinstance(edge.downstream_task, ResourceCleanupTask)
-        }
-        left = self._tasks - before
-        return {task for task in left if not isinstance(task, (ResourceInitTask, ResourceCleanupTask))}
+        return set(self.answer("reference_tasks", lambda: default_reference_tasks(self)))
 
     def set_reference_tasks(self, tasks: Iterable[Task]) -> None:
         """Say which tasks decide the state of a run; none restores the default.

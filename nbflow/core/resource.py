@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, overload
 
 from nbflow.core.block import Block
-from nbflow.core.block_checks import check_scope
+from nbflow.core.block_rules import check_scope
 from nbflow.core.context import context
 from nbflow.core.manager import check_manager, maker_of
 from nbflow.core.options import checked_limit

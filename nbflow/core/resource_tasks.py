@@ -21,12 +21,7 @@ if TYPE_CHECKING:
     from nbflow.core.edge import Edge
     from nbflow.core.states import State
 
-__all__ = [
-    "ResourceCleanupTask",
-    "ResourceInitTask",
-    "ResourceSetupTask",
-    "resource_cleanup_trigger",
-]
+__all__ = ["ResourceCleanupTask", "ResourceInitTask", "ResourceSetupTask", "resource_cleanup_trigger"]
 
 
 def resource_cleanup_trigger(upstream_states: Mapping[Edge, State]) -> bool:

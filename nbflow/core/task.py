@@ -483,16 +483,7 @@ class Task(Expression):
 
 
 _OPTIONS = frozenset(inspect.signature(Task.__init__).parameters) - {"self", "inputs"}
-_PLAIN_OPTIONS = (
-    "slug",
-    "cache_for",
-    "cache_key",
-    "checkpoint",
-    "result",
-    "target",
-    "task_run_name",
-    "nout",
-)
+_PLAIN_OPTIONS = ("slug", "cache_for", "cache_key", "checkpoint", "result", "target", "task_run_name", "nout")
 _COPY_HOOKS = ("__copy__", "__getstate__", "__reduce__", "__reduce_ex__", "__slots__", "__getnewargs_ex__")
 _CALL_KEYWORDS = tuple(
     p

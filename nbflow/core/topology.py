@@ -8,7 +8,7 @@ them right. Everything is kept in declaration order, so that equal programs give
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from nbflow.core.observed_set import ObservedSet
 from nbflow.core.parameter import Parameter
@@ -50,6 +50,26 @@ class Topology:
         self._answers: dict[str, Any] = {}
         self._repeated: dict[Edge, None] | None = None  # edges added again, while somebody wants to know
         self._watch()
+
+    def copy(self) -> Self:
+        """Return an equal one of the same tasks, with collections of its own."""
+        if self._stale:
+            self._refresh()
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        new.slugs = dict(self.slugs)
+        new._declared = dict(self._declared)
+        new._edge_list = list(self._edge_list)
+        new._tasks = ObservedSet(new._declared)
+        new._edges = ObservedSet(new._edge_list)
+        new._in = {task: list(edges) for task, edges in self._in.items()}
+        new._out = {task: list(edges) for task, edges in self._out.items()}
+        new._slug_numbers = dict(self._slug_numbers)
+        new._slugs_taken = set(self._slugs_taken)
+        new._answers = {}
+        new._repeated = None
+        new._watch()
+        return new
 
     # Watching the sets
 

@@ -28,9 +28,7 @@ def _jump(frame: Frame, state: State, argument: int) -> tuple[list[Value], bool]
     return state.stack, False
 
 
-@way(
-    *(f"POP_JUMP_{way}IF_{when}" for way in ("", "FORWARD_", "BACKWARD_") for when in ("TRUE", "FALSE")),
-)
+@way(*(f"POP_JUMP_{way}IF_{when}" for way in ("", "FORWARD_", "BACKWARD_") for when in ("TRUE", "FALSE")))
 def _jump_if(frame: Frame, state: State, argument: int) -> tuple[list[Value], bool]:
     tested(frame, state.stack.pop())
     return state.stack, True

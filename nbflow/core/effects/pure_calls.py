@@ -148,7 +148,7 @@ _BYTES = {
         "capitalize center copy count decode endswith expandtabs find hex index isalnum isalpha isascii isdigit "
         "islower isspace istitle isupper ljust lower lstrip partition removeprefix removesuffix replace rfind rindex "
         "rjust rpartition rsplit rstrip split splitlines startswith strip swapcase title translate upper zfill"
-    ),
+    )
 }
 _ARRAY = {
     FRESH: words(

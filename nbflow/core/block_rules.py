@@ -1,4 +1,4 @@
-"""The checks of a graph's blocks: that none waits in a circle, is mapped by half, or lends its resource outside."""
+"""The rules that blocks add to a graph: which tasks are its last, who waits for whom, and who may take a resource."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from nbflow.core.operators import GetItem, Operator
-from nbflow.core.resource_tasks import ResourceCleanupTask
+from nbflow.core.resource_tasks import ResourceCleanupTask, ResourceInitTask
 from nbflow.errors import ResourceScopeError, UnevenBlockError
 
 if TYPE_CHECKING:
@@ -15,7 +15,20 @@ if TYPE_CHECKING:
     from nbflow.core.graph import Graph
     from nbflow.core.task import Task
 
-__all__ = ["check_mapping", "check_scope", "circular_wait"]
+__all__ = ["check_mapping", "check_scope", "circular_wait", "default_reference_tasks"]
+
+
+def default_reference_tasks(graph: Graph) -> set[Task]:
+    """Return the last tasks of a graph, where a block's cleanup does not count as coming after."""
+    # While a block is open its setup is not tied to what is inside, and comes before it all the same.
+    before = {block.setup_task for block in graph.blocks if block.members}
+    before |= {
+        edge.upstream_task
+        for edge in graph._edge_list
+        if not isinstance(edge.downstream_task, ResourceCleanupTask)
+    }
+    left = graph._tasks - before
+    return {task for task in left if not isinstance(task, (ResourceInitTask, ResourceCleanupTask))}
 
 
 def circular_wait(graph: Graph) -> tuple[str, ...]:
