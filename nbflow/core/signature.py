@@ -80,6 +80,25 @@ class RunSignature:
             found.update(found.pop(self._variable, {}))
         return found
 
+    def inputs(self) -> dict[str, dict[str, Any]]:
+        """Return `{argument: {"type", "default", "required"}}`."""
+        found = {}
+        for name, parameter in self.signature.parameters.items():
+            required = parameter.default is parameter.empty
+            found[name] = {
+                "type": self._type_or_any(parameter.annotation),
+                "default": None if required else parameter.default,
+                "required": required,
+            }
+        return found
+
+    def outputs(self) -> Any:
+        """Return the return annotation, Any if there is none."""
+        return self._type_or_any(self.signature.return_annotation)
+
+    def _type_or_any(self, annotation: Any) -> Any:
+        return Any if annotation is inspect.Signature.empty else resolved(annotation, self.function)
+
     def refuses(self, key: str) -> bool:
         """Tell whether no argument can be called `key`."""
         return self._variable is None and key not in self._accepted

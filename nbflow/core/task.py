@@ -7,30 +7,20 @@ from __future__ import annotations
 
 import copy
 import inspect
-import logging
 import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from nbflow.core import signature
+from nbflow.core import options, signature, task_class
 from nbflow.core.annotations import EdgeAnnotation
 from nbflow.core.by_name import unwrapped
 from nbflow.core.cache_validators import duration_only, never_use
 from nbflow.core.context import thread
 from nbflow.core.expression import Expression
-from nbflow.core.options import (
-    KEEP,
-    checked_choice,
-    checked_delay,
-    checked_handlers,
-    checked_limit,
-    checked_retries,
-    whole_seconds,
-)
 from nbflow.core.redefinition import remember
 from nbflow.core.short_text import short_text
 from nbflow.core.triggers import all_successful
 from nbflow.core.users_line import users_line
-from nbflow.errors import NoFlowError, NotIterableError, OptionError, OptionTypeError, TaskAttributeError
+from nbflow.errors import NoFlowError, NotIterableError, OptionError, OptionTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,32 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Task"]
 
 
-class _SignatureOf:
-    """What `inspect.signature` finds: of a task what a call takes, of a task class what makes one.
-
-    A class has `__new__`, which would hide the arguments of `__init__`; a task has `__call__`, which would hide
-    those of `run`.
-    """
-
-    def __get__(self, task: Task | None, cls: type[Task]) -> inspect.Signature:
-        if task is None:
-            found = inspect.signature(cls.__init__)
-            return found.replace(parameters=list(found.parameters.values())[1:])
-        parameters = list(task._run_signature().signature.parameters.values())
-        rest = (
-            [parameters.pop()] if parameters and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD else []
-        )
-        return inspect.Signature([*parameters, *_CALL_KEYWORDS, *rest], return_annotation="Task")
-
-
-class _LoggerOf:
-    """The logger of a task, named after it; a task may replace it by an attribute of its own."""
-
-    def __get__(self, task: Task | None, cls: type[Task]) -> logging.Logger:
-        return logging.getLogger("nbflow" if task is None else f"nbflow.{task.name}")
-
-
-class Task(Expression):
+class Task(Expression, task_class.TaskDefaults):
     """One step of a flow; subclass it and define `run`, or decorate a function with `@task`.
 
     Args:
@@ -107,32 +72,8 @@ class Task(Expression):
         OptionTypeError: If an option has the wrong type.
     """
 
-    # Most tasks leave most options alone: kept here, they cost a task neither time nor memory.
-    slug: str | None = None
-    max_retries: int = 0
-    retry_delay: timedelta | None = None
-    retry_on: set[type[BaseException]] | None = None
-    timeout: int | None = None
-    skip_on_upstream_skip: bool = True
-    cache_for: timedelta | None = None
-    cache_key: str | None = None
-    checkpoint: bool | None = None
-    log_stdout: bool = False
-    result: Any = None
-    target: Any = None
-    task_run_name: Any = None
-    nout: int | None = None
-    max_concurrent: int | None = None
-    portable: bool = False
-    input_mode: str | None = None
-    keep: str | None = None
-    files: bool = True
-    auto_generated: bool = False
-    # Of the kinds that look at skipped tasks as at others: the `case` they are in does not count among those.
-    skips_with_its_case: ClassVar[bool] = False
-
-    logger: Any = _LoggerOf()
-    __signature__: Any = _SignatureOf()
+    logger: Any = task_class.LoggerOf()
+    __signature__: Any = task_class.SignatureOf()
 
     _class_signature: ClassVar[signature.RunSignature]
     _overwritten: ClassVar[tuple[str, ...]] = ()
@@ -146,24 +87,14 @@ class Task(Expression):
             if unwrapped(found.function) is not found.function:
                 cls.run = found.function  # type: ignore[method-assign]
         # Copying by hand is ten times faster than copy.copy, which is left to the classes that have their own idea.
-        cls._is_plain = not any(name in base.__dict__ for base in _own_bases(cls) for name in _COPY_HOOKS)
-        cls._overwritten = tuple(
-            name
-            for name in _OPTIONS
-            if any(name in base.__dict__ for base in _own_bases(cls))
-            and not isinstance(inspect.getattr_static(cls, name), property)
-        )
+        cls._is_plain = not task_class.has_copy_hook(cls, Task)
+        cls._overwritten = task_class.overwritten(cls, Task, _OPTIONS)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make the object, with a warning if the call looks like one of the task instead of its class."""
         for value in (*args, *kwargs.values()):
             if issubclass(type(value), Task):
-                warnings.warn(
-                    f"A Task was passed as an argument to {cls.__name__}, which makes a task and does not call it. "
-                    f"You likely want to give it its constants first and then call it with the results of tasks: "
-                    f"{cls.__name__}(...)({value.name})",
-                    stacklevel=2,
-                )
+                task_class.warn_of_argument(cls.__name__, value.name)
         return super().__new__(cls)
 
     def __init__(
@@ -196,7 +127,7 @@ class Task(Expression):
         files: bool = True,
     ) -> None:
         if self.__dict__ or self._overwritten:
-            self._warn_of_overwritten()
+            task_class.reset_overwritten(self, Task, self._overwritten, _OPTIONS)
         data = thread.data
         self.name = name or type(self).__name__
         if isinstance(tags, str):
@@ -206,7 +137,9 @@ class Task(Expression):
             self.tags.update(data["tags"])
         self.trigger: Callable[..., bool] = trigger or all_successful
         self.state_handlers: list[Callable[..., Any]] = (
-            checked_handlers(state_handlers, on_failure) if state_handlers is not None or on_failure else []
+            options.checked_handlers(state_handlers, on_failure)
+            if state_handlers is not None or on_failure
+            else []
         )
         if cache_for is None and cache_validator is not None and cache_validator is not never_use:
             warnings.warn(
@@ -218,12 +151,12 @@ class Task(Expression):
         )
         if max_retries or retry_delay is not None or retry_on is not None:
             self.max_retries = max_retries or 0
-            self.retry_delay = checked_delay("retry_delay", retry_delay)
-            self.retry_on = checked_retries(self.max_retries, retry_delay, retry_on)
+            self.retry_delay = options.checked_delay("retry_delay", retry_delay)
+            self.retry_on = options.checked_retries(self.max_retries, retry_delay, retry_on)
         if max_concurrent is not None:
-            self.max_concurrent = checked_limit(max_concurrent)
+            self.max_concurrent = options.checked_limit(max_concurrent)
         if timeout is not None:
-            self.timeout = whole_seconds(timeout)
+            self.timeout = options.whole_seconds(timeout)
         if not skip_on_upstream_skip:
             self.skip_on_upstream_skip = skip_on_upstream_skip
         if log_stdout:
@@ -231,33 +164,21 @@ class Task(Expression):
         if portable:
             self.portable = portable
         if inputs is not None:
-            self.input_mode = checked_choice("inputs", inputs, ("copy", "share"))
+            self.input_mode = options.checked_choice("inputs", inputs, ("copy", "share"))
         if keep is not None:
-            self.keep = checked_choice("keep", keep, KEEP)
+            self.keep = options.checked_choice("keep", keep, options.KEEP)
         if files is not True:
             self.files = files
         if nout is None:
             nout = self._run_signature().nout
         if cache_for is not None:
-            cache_for = checked_delay("cache_for", cache_for)
-        options = (slug, cache_for, cache_key, checkpoint, result, target, task_run_name, nout)
-        if options.count(None) < len(options):
-            self.__dict__.update(
-                (n, v) for n, v in zip(_PLAIN_OPTIONS, options, strict=True) if v is not None
-            )
+            cache_for = options.checked_delay("cache_for", cache_for)
+        kept = (slug, cache_for, cache_key, checkpoint, result, target, task_run_name, nout)
+        if kept.count(None) < len(kept):
+            self.__dict__.update((n, v) for n, v in zip(_PLAIN_OPTIONS, kept, strict=True) if v is not None)
         flow = data.get("flow")
         if flow is not None and flow._made is not None:
             flow._made[self] = users_line()
-
-    def _warn_of_overwritten(self) -> None:
-        for name in dict.fromkeys((*self._overwritten, *self.__dict__)):
-            if name in _OPTIONS:
-                self.__dict__[name] = getattr(Task, name, None)
-                warnings.warn(
-                    f"`{type(self).__name__}` sets a `{name}` attribute, which is overwritten by `Task`; "
-                    "call `super().__init__` first, or choose another name",
-                    stacklevel=3,
-                )
 
     def __repr__(self) -> str:
         return f"<Task: {self.name}>"
@@ -395,23 +316,13 @@ class Task(Expression):
         if new.slug and "slug" not in task_args:
             new.slug = f"{new.slug}-copy"
         if task_args:
-            new._set_attributes(task_args)
+            task_class.set_attributes(new, task_args)
         if "tags" in data:
             new.tags.update(data["tags"])
         if flow is not None and flow._made is not None:
             flow._made.pop(self, None)
             flow._made[new] = users_line()
         return new
-
-    def _set_attributes(self, values: Mapping[str, Any]) -> None:
-        for name, value in values.items():
-            if not hasattr(self, name):
-                raise TaskAttributeError(f"{self!r} does not have {name} as an attribute")
-            if name == "tags":
-                value = self.tags.union(value)
-            elif name in ("retry_delay", "cache_for"):
-                value = checked_delay(name, value)
-            setattr(self, name, value)
 
     # Dependencies
 
@@ -447,14 +358,8 @@ class Task(Expression):
         Raises:
             NoFlowError: If no flow is given and none is being built.
         """
-        self._flow_for_edges(flow).set_dependencies(
-            self,
-            upstream_tasks=upstream_tasks,
-            downstream_tasks=downstream_tasks,
-            keyword_tasks=keyword_tasks,
-            mapped=mapped,
-            validate=validate,
-        )
+        found = self._flow_for_edges(flow)
+        found.set_dependencies(self, upstream_tasks, downstream_tasks, keyword_tasks, mapped, validate)
         return self
 
     def _flow_for_edges(self, flow: Graph | None = None) -> Graph:
@@ -465,38 +370,15 @@ class Task(Expression):
 
     def inputs(self) -> dict[str, dict[str, Any]]:
         """Return `{argument: {"type", "default", "required"}}` for the arguments of `run`."""
-        run = self._run_signature()
-        found = {}
-        for name, parameter in run.signature.parameters.items():
-            required = parameter.default is parameter.empty
-            found[name] = {
-                "type": _type_or_any(parameter.annotation, run.function),
-                "default": None if required else parameter.default,
-                "required": required,
-            }
-        return found
+        return self._run_signature().inputs()
 
     def outputs(self) -> Any:
         """Return the return annotation of `run`, Any if there is none."""
-        run = self._run_signature()
-        return _type_or_any(run.signature.return_annotation, run.function)
+        return self._run_signature().outputs()
 
 
 _OPTIONS = frozenset(inspect.signature(Task.__init__).parameters) - {"self", "inputs"}
 _PLAIN_OPTIONS = ("slug", "cache_for", "cache_key", "checkpoint", "result", "target", "task_run_name", "nout")
-_COPY_HOOKS = ("__copy__", "__getstate__", "__reduce__", "__reduce_ex__", "__slots__", "__getnewargs_ex__")
-_CALL_KEYWORDS = tuple(
-    p
-    for p in inspect.signature(Task.__call__).parameters.values()
-    if p.kind is inspect.Parameter.KEYWORD_ONLY
-)
+_OF_A_CALL = inspect.signature(Task.__call__).parameters.values()
+task_class.SignatureOf.call_keywords = tuple(p for p in _OF_A_CALL if p.kind is p.KEYWORD_ONLY)
 Task._class_signature = signature.of_method(Task, Task.run)
-
-
-def _own_bases(cls: type[Task]) -> list[type]:
-    """Return the classes whose attributes are not Task's own."""
-    return [base for base in cls.__mro__ if base not in (Task, object)]
-
-
-def _type_or_any(annotation: Any, function: Callable[..., Any]) -> Any:
-    return Any if annotation is inspect.Signature.empty else signature.resolved(annotation, function)
