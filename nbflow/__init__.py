@@ -31,6 +31,7 @@ from nbflow.core.tags import tags
 from nbflow.core.task import Task
 from nbflow.engine.run import Run
 from nbflow.flow import Flow
+from nbflow.flow.display import register_front_end
 from nbflow.registry import flows
 
 __all__ = [
@@ -73,6 +74,9 @@ __all__ = [
     "triggers",
     "unmapped",
 ]
+
+register_front_end("panel", "nbflow.panel:panel")
+register_front_end("cells", "nbflow.notebook.inspection.cell_table:cell_table")
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -3,82 +3,49 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import itertools
-import os
-import uuid
 import warnings
 import weakref
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from nbflow.core.context import context as current_context
 from nbflow.core.context import thread
-from nbflow.core.data.safe_equality import same_contents
 from nbflow.core.graph import Graph
 from nbflow.core.options import KEEP, checked_choice, checked_handlers
-from nbflow.core.parameter import Parameter
 from nbflow.core.placeholder_task import PlaceholderTask
-from nbflow.core.states import Pending, State
-from nbflow.engine.cell_order import keep_order_of_cells
-from nbflow.engine.compare import Comparison
-from nbflow.engine.compiled_graph import CompiledGraph
-from nbflow.engine.events import warn_safely
 from nbflow.engine.given_parameters import PARAMETERS, START_OPTIONS, GivenParameters, takes_parameters
-from nbflow.engine.holders import is_held
-from nbflow.engine.plan import Plan
-from nbflow.engine.planning import asked_for, make_plan
-from nbflow.engine.record import NOT_RUN
-from nbflow.engine.renewal import prepare_tasks, renew_tasks, warn_of_rivals
-from nbflow.engine.rerun_selection import ALL
-from nbflow.engine.retention import ALL_KEPT, NEWER, NEWEST
-from nbflow.engine.reuse import NoReuse, Reuse
-from nbflow.engine.run import Run
-from nbflow.engine.run_context import run_values
-from nbflow.engine.run_history import Durations, RunHistory
+from nbflow.engine.renewal import renew_tasks
+from nbflow.engine.retention import NEWEST
 from nbflow.engine.run_list import RunList
-from nbflow.engine.run_loop import RunLoop
 from nbflow.errors import (
-    ExecutorError,
     NothingStoredError,
-    NothingToRerunError,
-    OptionTypeError,
-    ParameterError,
-    RunInsideFlowError,
     RunOptionError,
     UnexpectedArgumentError,
 )
-from nbflow.executors import InlineExecutor, ThreadExecutor
+from nbflow.flow.display import flow_bundle, open_front_end, run_bundle, run_table
+from nbflow.flow.launch import drop_listener, prepare, tell_start, with_all_tasks
+from nbflow.flow.parameter_values import parameter_values
+from nbflow.flow.reruns import plan_after, rerun
+from nbflow.flow.storage import needed_store, opened_store, store_folder
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from graphviz import Digraph
 
     from nbflow.core.edge import Edge
     from nbflow.core.resource import Block
+    from nbflow.core.states import State
     from nbflow.core.task import Task
     from nbflow.engine.executor import Executor
-    from nbflow.engine.resource_tracker import ResourceTracker
-    from nbflow.notebook.inspection.cell_table import CellTable
+    from nbflow.engine.plan import Plan
+    from nbflow.engine.run import Run
     from nbflow.store import FlowStore, StoredRun
 
-EXECUTORS: dict[str, Callable[[], Executor]] = {"inline": InlineExecutor, "threads": ThreadExecutor}
 KEPT_RUNS = 20
 newest: weakref.WeakValueDictionary[str, Flow] = weakref.WeakValueDictionary()  # of each name, for the magics
-_BUILDING = ("flow", "case", "resource", "mapped", "tags", "cell")
-_OF_AN_ATTEMPT = (
-    "_deferred",
-    "_lines",
-    "_logs",
-    "_outcome_of",
-    "_task",
-    "task_loop_count",
-    "task_loop_result",
-    "task_run_name",
-    "resume",
-)  # of a task that runs this flow, and nothing to do with its tasks
 _RUN_OPTIONS = ("context", "executor", "flow_run_id", "flow_run_name", "state", "task_states")
 _WITHOUT_MEANING = ("schedule", "run_config", "storage", "result")
 
@@ -198,11 +165,9 @@ class Flow(Graph):
         return super().__enter__()
 
     @property
-    def cells(self) -> CellTable:
+    def cells(self) -> Any:
         """Which cell of the notebook adds what, in the order of the cells' first executions; it prints as a table."""
-        from nbflow.notebook.inspection.cell_table import cell_table
-
-        return cell_table(self)
+        return open_front_end("cells", self)
 
     def validate(self) -> None:
         """Check that the flow can be run.
@@ -259,7 +224,7 @@ class Flow(Graph):
             raise RunOptionError("a blocked run can not be held; use flow.start(hold_on_failure=True)")
         run = self._prepare(parameters, kwargs, blocking=True)
         if state is not None and state.is_finished():
-            return self._with_all_tasks(state)
+            return with_all_tasks(self, state)
         self._tell_start(run)
         before = current_context.swap({})  # of a task, perhaps, whose tags are not those of the tasks here
         try:
@@ -325,28 +290,13 @@ class Flow(Graph):
               add  runs  new
         """
         previous = self.runs[-1] if self.runs else None
-        return self._plan_after(previous, what, {**(parameters.pop(PARAMETERS, None) or {}), **parameters})
+        return plan_after(self, previous, what, {**(parameters.pop(PARAMETERS, None) or {}), **parameters})
 
     def rerun_of(
         self, run: Run, what: str | Iterable[Task | Block] | Task | Block, dry: bool, given: dict[str, Any]
     ) -> Run | Plan:
         """Carry out `Run.rerun`."""
-        parameters = self._take_parameters(given)
-        if isinstance(what, Iterator):  # it is asked twice
-            what = list(what)
-        plan = self._plan_after(run, what, parameters)
-        if dry:
-            return plan
-        if plan.is_empty and plan.what != ALL:
-            raise NothingToRerunError(self.name, run.number, plan.what)
-        if not run.is_finished:
-            run.cancel("Replaced by a rerun.")
-            run.wait()
-            plan = self._plan_after(run, what, parameters)
-        given.setdefault("executor", run.executor)
-        given.setdefault("hold_on_failure", run.hold_on_failure)
-        given.setdefault("hold_limit_s", run.hold_limit_s)
-        return self.start_plan(plan, **given)
+        return rerun(self, run, what, dry, given)
 
     def _take_parameters(self, given: dict[str, Any]) -> dict[str, Any]:
         """Return the parameters among keywords; what is left there are options of `start`."""
@@ -371,62 +321,8 @@ class Flow(Graph):
         renew_tasks(plan.graph, [step.task for step in plan.steps if step.runs])
         return self.start(GivenParameters(plan.parameters), _plan=plan, **options)
 
-    def _plan_after(
-        self, previous: Run | None, what: str | Iterable[Task | Block] | Task | Block, given: dict[str, Any]
-    ) -> Plan:
-        self.validate()
-        graph = self._frozen()
-        warn_of_rivals(graph.tasks)
-        if previous is None:
-            word, asked = asked_for(what, graph, None)
-            values = self._parameter_values(given)
-            return make_plan(graph, [None] * len(graph.tasks), what=word, asked=asked, parameters=values)
-        word, asked = asked_for(what, graph, previous.graph)
-        values = self._parameter_values({**self._parameters_of(previous), **given})
-        history = RunHistory(
-            graph,
-            previous.graph,
-            states=previous.states,
-            sources=previous.sources,
-            timings=previous.timings,
-            code=previous.code,
-            declared=previous.home.declared,
-            files=previous.file_record,
-        )
-        older = [run for run in reversed(self.runs.copy()) if run is not previous]
-        reuse: NoReuse = Reuse(graph, history.before, previous.home, previous.states, previous.draws)
-        if (store := self._its_store()) is not None:
-            reuse = store.reuse_after(previous, graph, reuse)
-        return make_plan(
-            graph,
-            history.last(reads_code=word != ALL),
-            what=word,
-            asked=asked,
-            parameters=values,
-            before=previous.parameters,
-            prints=previous.home.parameters,
-            previous=previous,
-            durations=Durations((run.graph, run.states, run.timings) for run in (previous, *older)),
-            gone=history.gone,
-            reuse=reuse,
-            origins_of=history.origins,
-        )
-
-    def _frozen(self) -> CompiledGraph:
-        """Return the graph that a run keeps."""
-        graph = CompiledGraph(self)
-        keep_order_of_cells(graph, self.runs.copy())
-        return graph
-
-    def _parameters_of(self, previous: Run) -> dict[str, Any]:
-        """Return the values that a rerun begins with: a default that the flow has changed since is not among them."""
-        now = {parameter.name: parameter for parameter in self.parameters()}
-        then = {task.name: task.default for task in previous.graph.tasks if isinstance(task, Parameter)}
-        return {
-            name: value
-            for name, value in previous.parameters.items()
-            if name in now and (now[name].required or not same_contents(value, then.get(name)))
-        }
+    def _parameter_values(self, parameters: dict[str, Any] | None) -> dict[str, Any]:
+        return parameter_values(self, parameters)
 
     def on_start(self, listener: Callable[[Run], object]) -> Callable[[], None]:
         """Call `listener(run)` for each new run just before it begins; returns a function that ends this.
@@ -434,77 +330,13 @@ class Flow(Graph):
         It is called on the thread that starts the run. If it raises it is dropped with a warning.
         """
         self._start_listeners = (*self._start_listeners, listener)
-        return lambda: self._drop_listener(listener)
-
-    def _drop_listener(self, listener: Callable[[Run], object]) -> None:
-        self._start_listeners = tuple(kept for kept in self._start_listeners if kept is not listener)
+        return functools.partial(drop_listener, self, listener)
 
     def _tell_start(self, run: Run) -> None:
-        self.runs.append(run)
-        for listener in self._start_listeners:
-            try:
-                listener(run)
-            except Exception as error:  # noqa: BLE001 - a listener never harms the run
-                self._drop_listener(listener)
-                warn_safely(f"a listener of flow {self.name!r} was dropped, it raised {error!r}")
+        tell_start(self, run)
 
-    def _prepare(
-        self,
-        parameters: dict[str, Any] | None,
-        kwargs: dict[str, Any],
-        *,
-        blocking: bool = False,
-        paused: bool = False,
-        plan: Plan | None = None,
-    ) -> Run:
-        if current_context.get("flow") is self:
-            raise RunInsideFlowError(self.name)
-        if "return_tasks" in kwargs:
-            raise RunOptionError("The `return_tasks` keyword cannot be provided to `flow.run()`.")
-        values = self._parameter_values(parameters)
-        task_states = kwargs.pop("task_states", None)
-        extra = kwargs.pop("context", None) or {}
-        executor = self._executor(kwargs.pop("executor", None))
-        run_id = kwargs.pop("flow_run_id", None) or uuid.uuid4().hex[:12]
-        store = self._its_store()
-        number = next(self._run_numbers)
-        run_name = kwargs.pop("flow_run_name", None) or f"{self.name}-{number}"
-        if kwargs:
-            raise UnexpectedArgumentError(tuple(kwargs), tuple(sorted(p.name for p in self.parameters())))
-        self.validate()
-        if not self.tasks:
-            text = f"flow {self.name!r} has no tasks, so nothing runs; call tasks inside `with` the flow"
-            warnings.warn(text, UserWarning, stacklevel=4)
-        left_out = _BUILDING + _OF_AN_ATTEMPT if "_cancel_flag" in thread.data else _BUILDING
-        outer = {key: value for key, value in thread.data.items() if key not in left_out}
-        graph = self._frozen() if plan is None else plan.graph
-        if plan is None:
-            prepare_tasks(graph)
-        loop = RunLoop(
-            self,
-            graph,
-            executor,
-            run_values(
-                {**outer, **extra}, flow_name=self.name, run_id=run_id, run_name=run_name, parameters=values
-            ),
-            run_id=run_id,
-            paused=paused,
-            blocking=blocking,
-            task_states=task_states,
-            reused=None if plan is None else plan.reused,
-            tracker=_tracker_of(self, run_id),
-            keep=self.keep,
-            budget=self.keep_bytes,
-        )
-        loop.at_end = functools.partial(_release_older, self.runs, run_id)
-        loop.home.note_parameters(values)
-        run = Run(loop, self, number, values)
-        if plan is not None:
-            run.follow(plan)
-            task_states = dict(plan.reused)
-        if store is not None:
-            store.keep(run, task_states or {}, loop.record.sources, lambda: loop.cancel_wanted)
-        return run
+    def _prepare(self, parameters: dict[str, Any] | None, kwargs: dict[str, Any], **options: Any) -> Run:
+        return prepare(self, parameters, kwargs, **options)
 
     @property
     def store(self) -> Path | None:
@@ -513,19 +345,11 @@ class Flow(Graph):
 
     @store.setter
     def store(self, store: str | os.PathLike[str] | None) -> None:
-        self._store_path = None if store is None else _absolute(store)
+        self._store_path = None if store is None else store_folder(store)
         self._flow_store = None
 
     def _its_store(self) -> FlowStore | None:
-        if self._flow_store is None and self.store is not None:
-            from nbflow.engine.file_watch import ignore
-            from nbflow.store import FlowStore
-
-            self._flow_store = FlowStore(self.store, self)
-            ignore(self.store)
-            if not self.runs:
-                self._run_numbers = itertools.count(self._flow_store.last_number() + 1)
-        return self._flow_store
+        return opened_store(self)
 
     def stored_runs(self) -> list[StoredRun]:
         """Return the runs that are kept in the flow's store, of this kernel and earlier ones, oldest first.
@@ -534,7 +358,7 @@ class Flow(Graph):
             NothingStoredError: If the flow has no store.
             StoreUnavailableError: If one cannot be read, is damaged, newer, or can be somebody else's.
         """
-        return self._needed_store().runs()
+        return needed_store(self).runs()
 
     @takes_parameters(*START_OPTIONS)
     def resume(
@@ -579,54 +403,11 @@ class Flow(Graph):
             >>> run.wait().is_successful(), run.sources[total], run.parent
             (True, 'reused', <StoredRun 1 of 'sum': Success>)
         """
-        stored = self._needed_store().newest()
+        stored = needed_store(self).newest()
         if stored is None:
             raise NothingStoredError(self.name, f"there is none in {str(self.store)!r}")
         given = GivenParameters(parameters.pop(PARAMETERS, None) or {})
         return stored.resume(what, dry=dry, parameters=given, **parameters)
-
-    def _needed_store(self) -> FlowStore:
-        store = self._its_store()
-        if store is None:
-            raise NothingStoredError(self.name, "it was made without `store=`")
-        return store
-
-    def _with_all_tasks(self, state: State) -> State:
-        if state.result is None or isinstance(state.result, dict):
-            state.result = dict.fromkeys(self.sorted_tasks(), Pending(NOT_RUN)) | (state.result or {})
-        return state
-
-    def _parameter_values(self, parameters: dict[str, Any] | None) -> dict[str, Any]:
-        known = {parameter.name: parameter for parameter in self.parameters()}
-        given = dict(parameters or {})
-        unknown = sorted(given.keys() - known.keys())
-        if unknown:
-            names = ", ".join(sorted(known)) or "none"
-            raise ParameterError(
-                f"Flow.run received the following unexpected parameters: {', '.join(unknown)} "
-                f"(flow {self.name!r} has: {names})"
-            )
-        missing = sorted(
-            name for name, parameter in known.items() if parameter.required and name not in given
-        )
-        if missing:
-            raise ParameterError(
-                f"Flow.run did not receive the following required parameters: {', '.join(missing)}; "
-                f"give values, as in flow.run({missing[0]}=...)"
-            )
-        return {
-            name: parameter.default for name, parameter in known.items() if not parameter.required
-        } | given
-
-    def _executor(self, wanted: Executor | str | None) -> Executor:
-        wanted = wanted or self.executor or "inline"
-        if isinstance(wanted, str):
-            if wanted not in EXECUTORS:
-                raise ExecutorError(wanted, tuple(EXECUTORS))
-            return EXECUTORS[wanted]()
-        if inspect.isclass(wanted) or not hasattr(wanted, "open"):
-            raise ExecutorError(wanted, tuple(EXECUTORS))
-        return wanted
 
     # -- showing ----------------------------------------------------------------------------------------------
 
@@ -656,86 +437,12 @@ class Flow(Graph):
 
     def panel(self) -> Any:
         """Return the live panel of the flow: its graph, its newest run, and buttons to run and step it."""
-        from nbflow.panel import panel
-
-        return panel(self)
+        return open_front_end("panel", self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        from nbflow.render.mimebundle import flow_bundle
-
         return flow_bundle(self)
 
-    def panel_of(self, run: Run) -> Any:
-        """Return a live panel of one run of this flow."""
-        from nbflow.panel import panel
-
-        return panel(run)
-
-    def bundle_of(self, run: Run) -> dict[str, Any]:
-        """Return what a notebook shows for a run of this flow, by mime type."""
-        from nbflow.render.mimebundle import run_bundle
-
-        return run_bundle(run)
-
-    def table_of(self, run: Run) -> str:
-        """Return the tasks of a run and their states as a plain table."""
-        from nbflow.render.text import table
-
-        return table(run.graph, run.states)
-
-
-def _release_older(runs: RunList, run_id: str) -> None:
-    """Give back the values of the runs before one that has ended, but where the user's program holds them."""
-    try:
-        ids = [
-            run.id for run in runs if run.is_finished and not run.is_released and run.flow.keep != ALL_KEPT
-        ]
-        for one in dict.fromkeys((ids[-1:] if ids[-1:] != [run_id] else ids[-2:-1]) + ids[:1]) if ids else ():
-            run = next((run for run in runs if run.id == one != run_id), None)
-            if run is not None and not is_held(run, variables=1, kept=1):
-                run.release(NEWER)
-            run = None
-    except Exception as error:  # noqa: BLE001 - of a user's object that was looked at: the run has ended all the same
-        warn_safely(f"the values of earlier runs could not be given back: {error!r}")
-
-
-def _plan_bundle(plan: Plan) -> dict[str, Any]:
-    from nbflow.render.html import html
-
-    states = {step.task: Pending(step.why) if step.runs else plan.reused[step.task] for step in plan.steps}
-    headline, text = plan.text().partition("\n")[::2]
-    page = html(plan.graph, states, title=headline, note="")
-    return {"text/html": page, "text/plain": "\n".join([headline, text]) if text else headline}
-
-
-def _state_bundle(state: State) -> dict[str, Any]:
-    from nbflow.render.mimebundle import state_bundle
-
-    return state_bundle(state)
-
-
-def _comparison_bundle(comparison: Comparison) -> dict[str, Any]:
-    from nbflow.render.comparison import comparison_bundle
-
-    return comparison_bundle(comparison)
-
-
-State.bundle_of = _state_bundle
-Plan.bundle_of = _plan_bundle
-Comparison.bundle_of = _comparison_bundle
-
-
-def _tracker_of(flow: Flow, run_id: str) -> ResourceTracker | None:
-    """Return who keeps the record of a run's resources; loaded here, since a flow without blocks needs none."""
-    if not flow.blocks:
-        return None
-    from nbflow.ledger import tracker_of
-
-    return tracker_of(flow.name, run_id)
-
-
-def _absolute(store: str | os.PathLike[str]) -> Path:
-    """Return the folder of a store, which stays the same when the kernel changes its own."""
-    if not isinstance(store, (str, os.PathLike)):
-        raise OptionTypeError(f"store is {store!r}; give the path of a folder")
-    return Path(os.path.abspath(Path(store).expanduser()))
+    # For `Run`, which is below the rooms that draw it.
+    panel_of = staticmethod(functools.partial(open_front_end, "panel"))
+    bundle_of = staticmethod(run_bundle)
+    table_of = staticmethod(run_table)

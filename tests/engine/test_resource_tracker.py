@@ -20,7 +20,7 @@ class Recorder:
 @pytest.fixture
 def lines(monkeypatch):
     lines = []
-    monkeypatch.setattr("nbflow.flow.flow._tracker_of", lambda flow, run_id: Recorder(lines))
+    monkeypatch.setattr("nbflow.flow.launch._tracker_of", lambda flow, run_id: Recorder(lines))
     return lines
 
 

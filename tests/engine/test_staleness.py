@@ -13,6 +13,7 @@ import pytest
 from nbflow import Flow, Parameter, Task, resource_manager, task
 from nbflow.core.codehash.code_fingerprint import fingerprint_of
 from nbflow.errors import RetryError
+from nbflow.flow.reruns import plan_after
 from tests.patience import PATIENCE_S
 
 
@@ -353,7 +354,7 @@ def test_a_changed_manager_makes_what_is_inside_its_block_stale(notebook):
 
     first, second = build(1), build(2)
     first.run()
-    plan = second._plan_after(first.runs[-1], "stale", {})
+    plan = plan_after(second, first.runs[-1], "stale", {})
 
     assert {step.task.name for step in plan.steps if step.runs} >= {"Cluster", "count"}
     assert [block.opens for block in plan.blocks] == [True]

@@ -12,7 +12,7 @@ import nbflow.core.states
 import nbflow.engine.run_loop
 import nbflow.engine.task_runner
 import nbflow.engine.transitions
-import nbflow.flow.flow
+import nbflow.flow.launch
 from nbflow.core.context import thread
 from nbflow.engine.attempt import perform, perform_on_worker
 from nbflow.engine.open_resources import BlockStatus, OpenResource
@@ -223,7 +223,7 @@ class Simulator(User):
                 "RunLoop",
                 lambda flow, *a, **kw: Loop(self.simulations[id(flow)], flow, *a, **kw),
             ),
-            (nbflow.flow.flow, "Run", Handle),
+            (nbflow.flow.launch, "Run", Handle),
             (nbflow.engine.run_loop, "input", self._answer),
         ]
         before = [(module, name, vars(module).get(name)) for module, name, _ in fakes]

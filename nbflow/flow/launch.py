@@ -1,0 +1,181 @@
+"""The launch of a run: parameters, graph, executor, record of resources and store, brought together beforehand."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import uuid
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.context import context as current_context
+from nbflow.core.context import thread
+from nbflow.core.states import Pending, State
+from nbflow.engine.cell_order import keep_order_of_cells
+from nbflow.engine.compiled_graph import CompiledGraph
+from nbflow.engine.events import warn_safely
+from nbflow.engine.holders import is_held
+from nbflow.engine.record import NOT_RUN
+from nbflow.engine.renewal import prepare_tasks
+from nbflow.engine.retention import ALL_KEPT, NEWER
+from nbflow.engine.run import Run
+from nbflow.engine.run_context import run_values
+from nbflow.engine.run_loop import RunLoop
+from nbflow.errors import ExecutorError, RunInsideFlowError, RunOptionError, UnexpectedArgumentError
+from nbflow.executors import InlineExecutor, ThreadExecutor
+from nbflow.flow.parameter_values import parameter_values
+from nbflow.flow.storage import opened_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbflow.engine.executor import Executor
+    from nbflow.engine.plan import Plan
+    from nbflow.engine.resource_tracker import ResourceTracker
+    from nbflow.engine.run_list import RunList
+    from nbflow.flow.flow import Flow
+
+__all__ = ["drop_listener", "kept_graph", "prepare", "tell_start", "with_all_tasks"]
+
+EXECUTORS: dict[str, Callable[[], Executor]] = {"inline": InlineExecutor, "threads": ThreadExecutor}
+_BUILDING = ("flow", "case", "resource", "mapped", "tags", "cell")
+_OF_AN_ATTEMPT = (
+    "_deferred",
+    "_lines",
+    "_logs",
+    "_outcome_of",
+    "_task",
+    "task_loop_count",
+    "task_loop_result",
+    "task_run_name",
+    "resume",
+)  # of a task that runs this flow, and nothing to do with its tasks
+
+
+def prepare(
+    flow: Flow,
+    parameters: dict[str, Any] | None,
+    kwargs: dict[str, Any],
+    *,
+    blocking: bool = False,
+    paused: bool = False,
+    plan: Plan | None = None,
+) -> Run:
+    """Return a run of a flow that has not begun; `kwargs` are options of `Flow.run`.
+
+    Raises:
+        RunInsideFlowError, ParameterError, RunOptionError, UnexpectedArgumentError, ValueError: As for `Flow.run`.
+    """
+    if current_context.get("flow") is flow:
+        raise RunInsideFlowError(flow.name)
+    if "return_tasks" in kwargs:
+        raise RunOptionError("The `return_tasks` keyword cannot be provided to `flow.run()`.")
+    values = parameter_values(flow, parameters)
+    task_states = kwargs.pop("task_states", None)
+    extra = kwargs.pop("context", None) or {}
+    executor = _executor(flow, kwargs.pop("executor", None))
+    run_id = kwargs.pop("flow_run_id", None) or uuid.uuid4().hex[:12]
+    store = opened_store(flow)
+    number = next(flow._run_numbers)
+    run_name = kwargs.pop("flow_run_name", None) or f"{flow.name}-{number}"
+    if kwargs:
+        raise UnexpectedArgumentError(tuple(kwargs), tuple(sorted(p.name for p in flow.parameters())))
+    flow.validate()
+    if not flow.tasks:
+        text = f"flow {flow.name!r} has no tasks, so nothing runs; call tasks inside `with` the flow"
+        warnings.warn(text, UserWarning, stacklevel=5)
+    left_out = _BUILDING + _OF_AN_ATTEMPT if "_cancel_flag" in thread.data else _BUILDING
+    outer = {key: value for key, value in thread.data.items() if key not in left_out}
+    graph = kept_graph(flow) if plan is None else plan.graph
+    if plan is None:
+        prepare_tasks(graph)
+    loop = RunLoop(
+        flow,
+        graph,
+        executor,
+        run_values(
+            {**outer, **extra}, flow_name=flow.name, run_id=run_id, run_name=run_name, parameters=values
+        ),
+        run_id=run_id,
+        paused=paused,
+        blocking=blocking,
+        task_states=task_states,
+        reused=None if plan is None else plan.reused,
+        tracker=_tracker_of(flow, run_id),
+        keep=flow.keep,
+        budget=flow.keep_bytes,
+    )
+    loop.at_end = functools.partial(_release_older, flow.runs, run_id)
+    loop.home.note_parameters(values)
+    run = Run(loop, flow, number, values)
+    if plan is not None:
+        run.follow(plan)
+        task_states = dict(plan.reused)
+    if store is not None:
+        store.keep(run, task_states or {}, loop.record.sources, lambda: loop.cancel_wanted)
+    return run
+
+
+def tell_start(flow: Flow, run: Run) -> None:
+    """Put a run among those of its flow, and tell the listeners that it is going to begin."""
+    flow.runs.append(run)
+    for listener in flow._start_listeners:
+        try:
+            listener(run)
+        except Exception as error:  # noqa: BLE001 - a listener never harms the run
+            drop_listener(flow, listener)
+            warn_safely(f"a listener of flow {flow.name!r} was dropped, it raised {error!r}")
+
+
+def drop_listener(flow: Flow, listener: Callable[[Run], object]) -> None:
+    """Tell a listener of no further run."""
+    flow._start_listeners = tuple(kept for kept in flow._start_listeners if kept is not listener)
+
+
+def with_all_tasks(flow: Flow, state: State) -> State:
+    """Return the state of a run that is over already, with all tasks of the flow in its result."""
+    if state.result is None or isinstance(state.result, dict):
+        state.result = dict.fromkeys(flow.sorted_tasks(), Pending(NOT_RUN)) | (state.result or {})
+    return state
+
+
+def _executor(flow: Flow, wanted: Executor | str | None) -> Executor:
+    wanted = wanted or flow.executor or "inline"
+    if isinstance(wanted, str):
+        if wanted not in EXECUTORS:
+            raise ExecutorError(wanted, tuple(EXECUTORS))
+        return EXECUTORS[wanted]()
+    if inspect.isclass(wanted) or not hasattr(wanted, "open"):
+        raise ExecutorError(wanted, tuple(EXECUTORS))
+    return wanted
+
+
+def kept_graph(flow: Flow) -> CompiledGraph:
+    """Return the graph that a run keeps."""
+    graph = CompiledGraph(flow)
+    keep_order_of_cells(graph, flow.runs.copy())
+    return graph
+
+
+def _release_older(runs: RunList, run_id: str) -> None:
+    """Give back the values of the runs before one that has ended, but where the user's program holds them."""
+    try:
+        ids = [
+            run.id for run in runs if run.is_finished and not run.is_released and run.flow.keep != ALL_KEPT
+        ]
+        for one in dict.fromkeys((ids[-1:] if ids[-1:] != [run_id] else ids[-2:-1]) + ids[:1]) if ids else ():
+            run = next((run for run in runs if run.id == one != run_id), None)
+            if run is not None and not is_held(run, variables=1, kept=1):
+                run.release(NEWER)
+            run = None
+    except Exception as error:  # noqa: BLE001 - of a user's object that was looked at: the run has ended all the same
+        warn_safely(f"the values of earlier runs could not be given back: {error!r}")
+
+
+def _tracker_of(flow: Flow, run_id: str) -> ResourceTracker | None:
+    """Return who keeps the record of a run's resources; loaded here, since a flow without blocks needs none."""
+    if not flow.blocks:
+        return None
+    from nbflow.ledger import tracker_of
+
+    return tracker_of(flow.name, run_id)

@@ -1,0 +1,93 @@
+"""Reruns of a flow: the plan of one, and carrying it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from nbflow.engine.planning import asked_for, make_plan
+from nbflow.engine.renewal import warn_of_rivals
+from nbflow.engine.rerun_selection import ALL
+from nbflow.engine.reuse import NoReuse, Reuse
+from nbflow.engine.run_history import Durations, RunHistory
+from nbflow.errors import NothingToRerunError
+from nbflow.flow.launch import kept_graph
+from nbflow.flow.parameter_values import carried_over, parameter_values
+from nbflow.flow.storage import opened_store
+
+if TYPE_CHECKING:
+    from nbflow.core.resource import Block
+    from nbflow.core.task import Task
+    from nbflow.engine.plan import Plan
+    from nbflow.engine.run import Run
+    from nbflow.flow.flow import Flow
+
+__all__ = ["plan_after", "rerun"]
+
+
+def plan_after(
+    flow: Flow,
+    previous: Run | None,
+    what: str | Iterable[Task | Block] | Task | Block,
+    given: dict[str, Any],
+) -> Plan:
+    """Return what a rerun of a run of the flow would do; without one, everything runs."""
+    flow.validate()
+    graph = kept_graph(flow)
+    warn_of_rivals(graph.tasks)
+    if previous is None:
+        word, asked = asked_for(what, graph, None)
+        values = parameter_values(flow, given)
+        return make_plan(graph, [None] * len(graph.tasks), what=word, asked=asked, parameters=values)
+    word, asked = asked_for(what, graph, previous.graph)
+    values = parameter_values(flow, {**carried_over(flow, previous), **given})
+    history = RunHistory(
+        graph,
+        previous.graph,
+        states=previous.states,
+        sources=previous.sources,
+        timings=previous.timings,
+        code=previous.code,
+        declared=previous.home.declared,
+        files=previous.file_record,
+    )
+    older = [run for run in reversed(flow.runs.copy()) if run is not previous]
+    reuse: NoReuse = Reuse(graph, history.before, previous.home, previous.states, previous.draws)
+    if (store := opened_store(flow)) is not None:
+        reuse = store.reuse_after(previous, graph, reuse)
+    return make_plan(
+        graph,
+        history.last(reads_code=word != ALL),
+        what=word,
+        asked=asked,
+        parameters=values,
+        before=previous.parameters,
+        prints=previous.home.parameters,
+        previous=previous,
+        durations=Durations((run.graph, run.states, run.timings) for run in (previous, *older)),
+        gone=history.gone,
+        reuse=reuse,
+        origins_of=history.origins,
+    )
+
+
+def rerun(
+    flow: Flow, run: Run, what: str | Iterable[Task | Block] | Task | Block, dry: bool, given: dict[str, Any]
+) -> Run | Plan:
+    """Carry out `Run.rerun`."""
+    parameters = flow._take_parameters(given)
+    if isinstance(what, Iterator):  # it is asked twice
+        what = list(what)
+    plan = plan_after(flow, run, what, parameters)
+    if dry:
+        return plan
+    if plan.is_empty and plan.what != ALL:
+        raise NothingToRerunError(flow.name, run.number, plan.what)
+    if not run.is_finished:
+        run.cancel("Replaced by a rerun.")
+        run.wait()
+        plan = plan_after(flow, run, what, parameters)
+    given.setdefault("executor", run.executor)
+    given.setdefault("hold_on_failure", run.hold_on_failure)
+    given.setdefault("hold_limit_s", run.hold_limit_s)
+    return flow.start_plan(plan, **given)
