@@ -17,16 +17,13 @@ from nbflow.engine.given_parameters import PARAMETERS, START_OPTIONS, GivenParam
 from nbflow.engine.renewal import renew_tasks
 from nbflow.engine.retention import NEWEST
 from nbflow.engine.run_list import RunList
-from nbflow.errors import (
-    NothingStoredError,
-    RunOptionError,
-    UnexpectedArgumentError,
-)
+from nbflow.errors import RunOptionError
 from nbflow.flow.display import flow_bundle, open_front_end, run_bundle, run_table
 from nbflow.flow.launch import drop_listener, prepare, tell_start, with_all_tasks
-from nbflow.flow.parameter_values import parameter_values
+from nbflow.flow.parameter_values import parameter_values, take_parameters
 from nbflow.flow.reruns import plan_after, rerun
-from nbflow.flow.storage import needed_store, opened_store, store_folder
+from nbflow.flow.run_keeping import KEPT_RUNS, nothing_run, take_over_runs
+from nbflow.flow.storage import StoreFolder, needed_store, newest_stored_run, opened_store
 
 if TYPE_CHECKING:
     import os
@@ -44,10 +41,8 @@ if TYPE_CHECKING:
     from nbflow.engine.run import Run
     from nbflow.store import FlowStore, StoredRun
 
-KEPT_RUNS = 20
 newest: weakref.WeakValueDictionary[str, Flow] = weakref.WeakValueDictionary()  # of each name, for the magics
 _RUN_OPTIONS = ("context", "executor", "flow_run_id", "flow_run_name", "state", "task_states")
-_WITHOUT_MEANING = ("schedule", "run_config", "storage", "result")
 
 
 class Flow(Graph):
@@ -93,6 +88,8 @@ class Flow(Graph):
         42
     """
 
+    store = StoreFolder()
+
     def __init__(
         self,
         name: str,
@@ -126,7 +123,7 @@ class Flow(Graph):
         self._flow_store: FlowStore | None = None
         self.store = store
         given = {"schedule": schedule, "run_config": run_config, "storage": storage, "result": result}
-        for argument in (name for name in _WITHOUT_MEANING if given[name] is not None):
+        for argument in (name for name, value in given.items() if value is not None):
             warnings.warn(f"Flow({argument}=...) has no meaning in nbflow and is ignored", stacklevel=2)
         newest[self.name] = self
         cell = thread.data.get("cell")  # of a notebook that is watched
@@ -137,26 +134,11 @@ class Flow(Graph):
         """Return an equal flow of the same tasks, with collections and a run history of its own."""
         new = super().copy()
         new.state_handlers = list(self.state_handlers)
-        new.runs = RunList(KEPT_RUNS)
-        new._run_numbers = itertools.count(1)
-        new._start_listeners = ()
-        new._flow_store = None
+        new.__dict__.update(nothing_run(), _run_numbers=itertools.count(1))
         return new
 
-    def go_on_from(self, former: Flow) -> None:
-        """Take over the runs of a flow whose place this one takes, as their cell was executed again."""
-        self.runs = RunList(KEPT_RUNS)
-        for run in former.runs.copy():
-            run.flow = self
-            self.runs.append(run)
-        self._run_numbers = former._run_numbers
-
     def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {
-            "runs": RunList(KEPT_RUNS),
-            "_start_listeners": (),
-            "_flow_store": None,
-        }
+        return super().__getstate__() | nothing_run()
 
     def __enter__(self) -> Self:
         cell = thread.data.get("cell")  # of a notebook that is watched
@@ -166,7 +148,7 @@ class Flow(Graph):
 
     @property
     def cells(self) -> Any:
-        """Which cell of the notebook adds what, in the order of the cells' first executions; it prints as a table."""
+        """The cells of the notebook, in the order of their first executions, with what each adds; prints as a table."""
         return open_front_end("cells", self)
 
     def validate(self) -> None:
@@ -176,15 +158,13 @@ class Flow(Graph):
             DanglingTaskError: If a notebook cell uses a task that no cell makes any more.
             ValueError: If it has a cycle, edges to strange tasks, or a task outside of a block takes its resource.
         """
-        for task in self.answer("missing", self._find_missing):
+        declared = self._declared
+        for task in self.answer("missing", lambda: [t for t in declared if type(t) is PlaceholderTask]):
             raise task.error
         cell = thread.data.get("cell")
         if cell is not None:
             cell.running(self)
         super().validate()
-
-    def _find_missing(self) -> list[PlaceholderTask]:
-        return [task for task in self._declared if type(task) is PlaceholderTask]
 
     # -- running ----------------------------------------------------------------------------------------------
 
@@ -292,20 +272,6 @@ class Flow(Graph):
         previous = self.runs[-1] if self.runs else None
         return plan_after(self, previous, what, {**(parameters.pop(PARAMETERS, None) or {}), **parameters})
 
-    def rerun_of(
-        self, run: Run, what: str | Iterable[Task | Block] | Task | Block, dry: bool, given: dict[str, Any]
-    ) -> Run | Plan:
-        """Carry out `Run.rerun`."""
-        return rerun(self, run, what, dry, given)
-
-    def _take_parameters(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Return the parameters among keywords; what is left there are options of `start`."""
-        parameters = {**(given.pop(PARAMETERS, None) or {})}
-        unknown = tuple(name for name in given if name not in START_OPTIONS)
-        if unknown:
-            raise UnexpectedArgumentError(unknown, tuple(sorted(p.name for p in self.parameters())))
-        return parameters
-
     def start_plan(self, plan: Plan, **options: Any) -> Run:
         """Start a run in the background that does what `plan` says, and return its handle.
 
@@ -321,9 +287,6 @@ class Flow(Graph):
         renew_tasks(plan.graph, [step.task for step in plan.steps if step.runs])
         return self.start(GivenParameters(plan.parameters), _plan=plan, **options)
 
-    def _parameter_values(self, parameters: dict[str, Any] | None) -> dict[str, Any]:
-        return parameter_values(self, parameters)
-
     def on_start(self, listener: Callable[[Run], object]) -> Callable[[], None]:
         """Call `listener(run)` for each new run just before it begins; returns a function that ends this.
 
@@ -331,25 +294,6 @@ class Flow(Graph):
         """
         self._start_listeners = (*self._start_listeners, listener)
         return functools.partial(drop_listener, self, listener)
-
-    def _tell_start(self, run: Run) -> None:
-        tell_start(self, run)
-
-    def _prepare(self, parameters: dict[str, Any] | None, kwargs: dict[str, Any], **options: Any) -> Run:
-        return prepare(self, parameters, kwargs, **options)
-
-    @property
-    def store(self) -> Path | None:
-        """The folder in which results are kept; None if they are not. Setting it counts for later runs."""
-        return self._store_path
-
-    @store.setter
-    def store(self, store: str | os.PathLike[str] | None) -> None:
-        self._store_path = None if store is None else store_folder(store)
-        self._flow_store = None
-
-    def _its_store(self) -> FlowStore | None:
-        return opened_store(self)
 
     def stored_runs(self) -> list[StoredRun]:
         """Return the runs that are kept in the flow's store, of this kernel and earlier ones, oldest first.
@@ -403,11 +347,8 @@ class Flow(Graph):
             >>> run.wait().is_successful(), run.sources[total], run.parent
             (True, 'reused', <StoredRun 1 of 'sum': Success>)
         """
-        stored = needed_store(self).newest()
-        if stored is None:
-            raise NothingStoredError(self.name, f"there is none in {str(self.store)!r}")
         given = GivenParameters(parameters.pop(PARAMETERS, None) or {})
-        return stored.resume(what, dry=dry, parameters=given, **parameters)
+        return newest_stored_run(self).resume(what, dry=dry, parameters=given, **parameters)
 
     # -- showing ----------------------------------------------------------------------------------------------
 
@@ -442,7 +383,14 @@ class Flow(Graph):
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return flow_bundle(self)
 
-    # For `Run`, which is below the rooms that draw it.
+    # For the rooms below, which get a flow and do not know this one.
+    go_on_from = take_over_runs
+    rerun_of = rerun
     panel_of = staticmethod(functools.partial(open_front_end, "panel"))
     bundle_of = staticmethod(run_bundle)
     table_of = staticmethod(run_table)
+    _prepare = prepare
+    _tell_start = tell_start
+    _its_store = opened_store
+    _parameter_values = parameter_values
+    _take_parameters = take_parameters

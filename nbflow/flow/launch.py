@@ -14,16 +14,15 @@ from nbflow.core.states import Pending, State
 from nbflow.engine.cell_order import keep_order_of_cells
 from nbflow.engine.compiled_graph import CompiledGraph
 from nbflow.engine.events import warn_safely
-from nbflow.engine.holders import is_held
 from nbflow.engine.record import NOT_RUN
 from nbflow.engine.renewal import prepare_tasks
-from nbflow.engine.retention import ALL_KEPT, NEWER
 from nbflow.engine.run import Run
 from nbflow.engine.run_context import run_values
 from nbflow.engine.run_loop import RunLoop
 from nbflow.errors import ExecutorError, RunInsideFlowError, RunOptionError, UnexpectedArgumentError
 from nbflow.executors import InlineExecutor, ThreadExecutor
 from nbflow.flow.parameter_values import parameter_values
+from nbflow.flow.run_keeping import release_older
 from nbflow.flow.storage import opened_store
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from nbflow.engine.executor import Executor
     from nbflow.engine.plan import Plan
     from nbflow.engine.resource_tracker import ResourceTracker
-    from nbflow.engine.run_list import RunList
     from nbflow.flow.flow import Flow
 
 __all__ = ["drop_listener", "kept_graph", "prepare", "tell_start", "with_all_tasks"]
@@ -83,7 +81,7 @@ def prepare(
     flow.validate()
     if not flow.tasks:
         text = f"flow {flow.name!r} has no tasks, so nothing runs; call tasks inside `with` the flow"
-        warnings.warn(text, UserWarning, stacklevel=5)
+        warnings.warn(text, UserWarning, stacklevel=4)
     left_out = _BUILDING + _OF_AN_ATTEMPT if "_cancel_flag" in thread.data else _BUILDING
     outer = {key: value for key, value in thread.data.items() if key not in left_out}
     graph = kept_graph(flow) if plan is None else plan.graph
@@ -105,7 +103,7 @@ def prepare(
         keep=flow.keep,
         budget=flow.keep_bytes,
     )
-    loop.at_end = functools.partial(_release_older, flow.runs, run_id)
+    loop.at_end = functools.partial(release_older, flow.runs, run_id)
     loop.home.note_parameters(values)
     run = Run(loop, flow, number, values)
     if plan is not None:
@@ -155,21 +153,6 @@ def kept_graph(flow: Flow) -> CompiledGraph:
     graph = CompiledGraph(flow)
     keep_order_of_cells(graph, flow.runs.copy())
     return graph
-
-
-def _release_older(runs: RunList, run_id: str) -> None:
-    """Give back the values of the runs before one that has ended, but where the user's program holds them."""
-    try:
-        ids = [
-            run.id for run in runs if run.is_finished and not run.is_released and run.flow.keep != ALL_KEPT
-        ]
-        for one in dict.fromkeys((ids[-1:] if ids[-1:] != [run_id] else ids[-2:-1]) + ids[:1]) if ids else ():
-            run = next((run for run in runs if run.id == one != run_id), None)
-            if run is not None and not is_held(run, variables=1, kept=1):
-                run.release(NEWER)
-            run = None
-    except Exception as error:  # noqa: BLE001 - of a user's object that was looked at: the run has ended all the same
-        warn_safely(f"the values of earlier runs could not be given back: {error!r}")
 
 
 def _tracker_of(flow: Flow, run_id: str) -> ResourceTracker | None:

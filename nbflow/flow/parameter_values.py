@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.data.safe_equality import same_contents
 from nbflow.core.parameter import Parameter
-from nbflow.errors import ParameterError
+from nbflow.engine.given_parameters import PARAMETERS, START_OPTIONS
+from nbflow.errors import ParameterError, UnexpectedArgumentError
 
 if TYPE_CHECKING:
     from nbflow.engine.run import Run
     from nbflow.flow.flow import Flow
 
-__all__ = ["carried_over", "parameter_values"]
+__all__ = ["carried_over", "parameter_values", "take_parameters"]
 
 
 def parameter_values(flow: Flow, parameters: dict[str, Any] | None) -> dict[str, Any]:
@@ -38,6 +39,19 @@ def parameter_values(flow: Flow, parameters: dict[str, Any] | None) -> dict[str,
         )
     defaults = {name: parameter.default for name, parameter in known.items() if not parameter.required}
     return defaults | given
+
+
+def take_parameters(flow: Flow, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters among keywords; what is left there are options of `start`.
+
+    Raises:
+        UnexpectedArgumentError: If one is neither.
+    """
+    parameters = {**(given.pop(PARAMETERS, None) or {})}
+    unknown = tuple(name for name in given if name not in START_OPTIONS)
+    if unknown:
+        raise UnexpectedArgumentError(unknown, tuple(sorted(p.name for p in flow.parameters())))
+    return parameters
 
 
 def carried_over(flow: Flow, previous: Run) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from nbflow.engine.reuse import NoReuse, Reuse
 from nbflow.engine.run_history import Durations, RunHistory
 from nbflow.errors import NothingToRerunError
 from nbflow.flow.launch import kept_graph
-from nbflow.flow.parameter_values import carried_over, parameter_values
+from nbflow.flow.parameter_values import carried_over, parameter_values, take_parameters
 from nbflow.flow.storage import opened_store
 
 if TYPE_CHECKING:
@@ -22,15 +22,12 @@ if TYPE_CHECKING:
     from nbflow.engine.run import Run
     from nbflow.flow.flow import Flow
 
+    What = str | Iterable[Task | Block] | Task | Block  # that is to run again
+
 __all__ = ["plan_after", "rerun"]
 
 
-def plan_after(
-    flow: Flow,
-    previous: Run | None,
-    what: str | Iterable[Task | Block] | Task | Block,
-    given: dict[str, Any],
-) -> Plan:
+def plan_after(flow: Flow, previous: Run | None, what: What, given: dict[str, Any]) -> Plan:
     """Return what a rerun of a run of the flow would do; without one, everything runs."""
     flow.validate()
     graph = kept_graph(flow)
@@ -71,11 +68,9 @@ def plan_after(
     )
 
 
-def rerun(
-    flow: Flow, run: Run, what: str | Iterable[Task | Block] | Task | Block, dry: bool, given: dict[str, Any]
-) -> Run | Plan:
+def rerun(flow: Flow, run: Run, what: What, dry: bool, given: dict[str, Any]) -> Run | Plan:
     """Carry out `Run.rerun`."""
-    parameters = flow._take_parameters(given)
+    parameters = take_parameters(flow, given)
     if isinstance(what, Iterator):  # it is asked twice
         what = list(what)
     plan = plan_after(flow, run, what, parameters)

@@ -11,20 +11,25 @@ from nbflow.errors import NothingStoredError, OptionTypeError
 
 if TYPE_CHECKING:
     from nbflow.flow.flow import Flow
-    from nbflow.store import FlowStore
+    from nbflow.store import FlowStore, StoredRun
 
-__all__ = ["needed_store", "opened_store", "store_folder"]
+__all__ = ["StoreFolder", "needed_store", "newest_stored_run", "opened_store"]
 
 
-def store_folder(store: str | os.PathLike[str]) -> Path:
-    """Return the folder of a store, which stays the same when the kernel changes its own.
+class StoreFolder:
+    """The folder in which a flow's results are kept; None if they are not. Setting it counts for later runs.
 
-    Raises:
-        OptionTypeError: If it is not a path.
+    It stays the same when the kernel changes its own.
     """
-    if not isinstance(store, (str, os.PathLike)):
-        raise OptionTypeError(f"store is {store!r}; give the path of a folder")
-    return Path(os.path.abspath(Path(store).expanduser()))
+
+    def __get__(self, flow: Flow | None, owner: type[Flow]) -> Path | None:
+        return None if flow is None else flow._store_path
+
+    def __set__(self, flow: Flow, store: str | os.PathLike[str] | None) -> None:
+        if store is not None and not isinstance(store, (str, os.PathLike)):
+            raise OptionTypeError(f"store is {store!r}; give the path of a folder")
+        folder = None if store is None else Path(os.path.abspath(Path(store).expanduser()))
+        flow._store_path, flow._flow_store = folder, None
 
 
 def opened_store(flow: Flow) -> FlowStore | None:
@@ -50,3 +55,15 @@ def needed_store(flow: Flow) -> FlowStore:
     if store is None:
         raise NothingStoredError(flow.name, "it was made without `store=`")
     return store
+
+
+def newest_stored_run(flow: Flow) -> StoredRun:
+    """Return the newest run in the store of a flow.
+
+    Raises:
+        NothingStoredError: If there is none.
+    """
+    stored = needed_store(flow).newest()
+    if stored is None:
+        raise NothingStoredError(flow.name, f"there is none in {str(flow.store)!r}")
+    return stored

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nbflow.core.data.value_shape import ATOM_SHAPE, Shape, is_atomic_type, is_frame, package_type, shape_of
 from nbflow.core.effects.abstract_heap import ATOM, NOTHING, OUTER, MayChangeError, Obj, Value
 from nbflow.core.effects.arguments import Arguments
-from nbflow.core.effects.elements import derived
+from nbflow.core.effects.item_access import derived
 from nbflow.core.effects.pure_calls import words
 from nbflow.core.ownership import is_ours
 

@@ -15,7 +15,7 @@ from nbflow.core.data.value_shape import is_plain, package_type
 from nbflow.core.effects.abstract_heap import ATOM, NOTHING, OUTER, MayChangeError, Obj, Value
 from nbflow.core.effects.arguments import Arguments
 from nbflow.core.effects.attributes import attribute, store_attribute
-from nbflow.core.effects.elements import iterated, iterator
+from nbflow.core.effects.item_access import iterated, iterator
 from nbflow.core.effects.known_calls import call_back, result_of_known
 from nbflow.core.effects.operations import use_given
 from nbflow.core.effects.pure_calls import ATOM as GIVES_ATOM

@@ -9,7 +9,7 @@ from nbflow.core.effects.abstract_heap import ATOM, NOTHING, NULL, OUTER, MayCha
 from nbflow.core.effects.arguments import Arguments
 from nbflow.core.effects.bytecode import NAMED, State, Ways, decoded
 from nbflow.core.effects.calling import call, make_function, set_function_attribute
-from nbflow.core.effects.elements import iterated, iterator
+from nbflow.core.effects.item_access import iterated, iterator
 from nbflow.core.effects.operations import entered, tested
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.data.value_shape import DICTS, SEQUENCES, is_array, is_atomic_type, is_plain
 from nbflow.core.effects.abstract_heap import ATOM, NOTHING, OUTER, MayChangeError, Obj, Value
 from nbflow.core.effects.arguments import Arguments
-from nbflow.core.effects.elements import iterated, iterator
+from nbflow.core.effects.item_access import iterated, iterator
 from nbflow.core.effects.operations import known_only, operate, probe, tested, use
 from nbflow.core.effects.pure_calls import ALIAS, DEEP, out_place
 from nbflow.core.effects.pure_calls import ATOM as GIVES_ATOM

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nbflow.core.effects.abstract_heap import ATOM, NOTHING, NULL, OUTER
 from nbflow.core.effects.attributes import attribute
 from nbflow.core.effects.bytecode import State, Ways, decoded
-from nbflow.core.effects.elements import iterated
+from nbflow.core.effects.item_access import iterated
 from nbflow.core.effects.operations import use
 
 if TYPE_CHECKING:

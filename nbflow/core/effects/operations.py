@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nbflow.core.data.value_shape import DICTS, SEQUENCES, is_array, is_plain, package_type
 from nbflow.core.effects.abstract_heap import ATOM, NOTHING, OUTER, MayChangeError, Obj, Value
 from nbflow.core.effects.arguments import Arguments
-from nbflow.core.effects.elements import iterated
+from nbflow.core.effects.item_access import iterated
 from nbflow.core.ownership import is_ours
 
 if TYPE_CHECKING:

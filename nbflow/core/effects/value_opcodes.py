@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nbflow.core.effects.abstract_heap import ATOM, NOTHING, NULL
 from nbflow.core.effects.attributes import attribute, store_attribute
 from nbflow.core.effects.bytecode import NAMED, State, Ways
-from nbflow.core.effects.elements import item, iterated, store_item
+from nbflow.core.effects.item_access import item, iterated, store_item
 from nbflow.core.effects.operations import known_only, matched, operate, operate_in_place, tested, use
 
 if TYPE_CHECKING:
