@@ -1,4 +1,4 @@
-"""Every exception that nbflow raises on its own account.
+"""The exceptions of nbflow that users meet, but for those of one room, which are in that room.
 
 Each one derives from `NbflowError` and from the built-in that a caller would expect::
 
@@ -81,89 +81,109 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from inspect import Parameter, Signature
+from typing import TYPE_CHECKING, ClassVar, TypeVar, dataclass_transform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+T = TypeVar("T", bound="NbflowError")
 
 
 class NbflowError(Exception):
     """The root of everything nbflow raises on its own account; catch this to catch them all."""
 
+    _text: ClassVar[str | None] = None  # of a class that says the same of all its errors
+
+    def __str__(self) -> str:
+        return super().__str__() if self._text is None else self._text.format(self=self)
+
+
+@dataclass_transform()
+def carries(cls: type[T]) -> type[T]:
+    """Let a class of errors take what is annotated in it, keep it as attributes, and survive pickling with it."""
+    parameters = [
+        Parameter(
+            name, Parameter.POSITIONAL_OR_KEYWORD, default=vars(cls).get(name, Parameter.empty), annotation=of
+        )
+        for name, of in cls.__annotations__.items()
+    ]
+    signature = Signature(parameters)
+
+    def __init__(self: NbflowError, *args: object, **kwargs: object) -> None:
+        given = signature.bind(*args, **kwargs)
+        given.apply_defaults()
+        super(cls, self).__init__(*given.args)
+        self.__dict__.update(given.arguments)
+
+    me = Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)
+    __init__.__signature__ = Signature([me, *parameters])  # type: ignore[attr-defined]
+    cls.__init__ = __init__  # type: ignore[assignment]
+    return cls
+
 
 class FlowNameError(NbflowError, ValueError):
     """A flow needs a name."""
 
-    def __str__(self) -> str:
-        return 'A name must be provided for the flow, as in Flow("example")'
+    _text = 'A name must be provided for the flow, as in Flow("example")'
 
 
+@carries
 class NotATaskError(NbflowError, TypeError):
     """Something that is no task was given where a task is needed."""
 
-    def __init__(self, value: object) -> None:
-        super().__init__(value)
-        self.value = value
+    value: object
 
     def __str__(self) -> str:
         return f"Tasks must be Task instances (received {type(self.value).__name__}: {self.value!r})"
 
 
+@carries
 class DuplicateSlugError(NbflowError, ValueError):
     """A flow has another task with this slug."""
 
-    def __init__(self, slug: str) -> None:
-        super().__init__(slug)
-        self.slug = slug
-
-    def __str__(self) -> str:
-        return (
-            f'A task with the slug "{self.slug}" already exists in this flow. '
-            "Give one of the two another slug (for a parameter: another name)"
-        )
+    slug: str
+    _text = (
+        'A task with the slug "{self.slug}" already exists in this flow. '
+        "Give one of the two another slug (for a parameter: another name)"
+    )
 
 
+@carries
 class UnknownTaskError(NbflowError, ValueError):
     """The flow does not have this task."""
 
-    def __init__(self, task: object, flow: str) -> None:
-        super().__init__(task, flow)
-        self.task = task
-        self.flow = flow
-
-    def __str__(self) -> str:
-        return f"Task {self.task!r} was not found in Flow {self.flow!r}; add it with flow.add_task(task)"
+    task: object
+    flow: str
+    _text = "Task {self.task!r} was not found in Flow {self.flow!r}; add it with flow.add_task(task)"
 
 
+@carries
 class CycleError(NbflowError, ValueError):
     """The tasks depend on each other in a circle."""
 
-    def __init__(self, path: tuple[str, ...]) -> None:
-        super().__init__(path)
-        self.path = path
+    path: tuple[str, ...]
 
     def __str__(self) -> str:
         return f"Cycle found; flows must be acyclic: {' -> '.join(self.path)}; remove one of these edges"
 
 
+@carries
 class StrayEdgeError(NbflowError, ValueError):
     """Edges of a flow lead from or to tasks that it does not have."""
 
-    def __init__(self, edges: tuple[str, ...]) -> None:
-        super().__init__(edges)
-        self.edges = edges
+    edges: tuple[str, ...]
 
     def __str__(self) -> str:
         return f"Some edges refer to tasks not contained in this flow: {', '.join(self.edges)}"
 
 
+@carries
 class ReferenceTaskError(NbflowError, ValueError):
     """Reference tasks are not part of their flow."""
 
-    def __init__(self, tasks: tuple[str, ...], problem: str) -> None:
-        super().__init__(tasks, problem)
-        self.tasks = tasks
-        self.problem = problem
+    tasks: tuple[str, ...]
+    problem: str
 
     def __str__(self) -> str:
         return f"{self.problem}: {', '.join(self.tasks)}"
@@ -173,56 +193,43 @@ class EdgeError(NbflowError, ValueError):
     """An edge that cannot exist."""
 
 
+@carries
 class EdgeKeyError(EdgeError):
     """The key of an edge cannot be the name of an argument."""
 
-    def __init__(self, key: object) -> None:
-        super().__init__(key)
-        self.key = key
-
-    def __str__(self) -> str:
-        return f'Edge key ("{self.key}") must be a valid identifier and no Python keyword'
+    key: object
+    _text = 'Edge key ("{self.key}") must be a valid identifier and no Python keyword'
 
 
+@carries
 class SelfEdgeError(EdgeError):
     """An edge leads from a task to itself."""
 
-    def __init__(self, task: object) -> None:
-        super().__init__(task)
-        self.task = task
-
-    def __str__(self) -> str:
-        return (
-            f"Edges can not connect a task to itself: {self.task!r}; call the task again to get a copy of it"
-        )
+    task: object
+    _text = "Edges can not connect a task to itself: {self.task!r}; call the task again to get a copy of it"
 
 
+@carries
 class ParameterUpstreamError(EdgeError):
     """An edge leads to a parameter."""
 
-    def __init__(self, parameter: object) -> None:
-        super().__init__(parameter)
-        self.parameter = parameter
-
-    def __str__(self) -> str:
-        return f"Parameters must be root tasks and can not have upstream dependencies: {self.parameter!r}"
+    parameter: object
+    _text = "Parameters must be root tasks and can not have upstream dependencies: {self.parameter!r}"
 
 
+@carries
 class ArgumentTakenError(EdgeError):
     """The argument that an edge would fill has a value already."""
 
-    def __init__(self, key: str, task: object) -> None:
-        super().__init__(key, task)
-        self.key = key
-        self.task = task
-
-    def __str__(self) -> str:
-        return (
-            f'Argument "{self.key}" for task {self.task!r} has already been assigned in this flow. '
-            "To call the task again with other arguments, make a copy of it first: task.copy()"
-        )
+    key: str
+    task: object
+    _text = (
+        'Argument "{self.key}" for task {self.task!r} has already been assigned in this flow. '
+        "To call the task again with other arguments, make a copy of it first: task.copy()"
+    )
 
 
+@carries
 class UnevenBlockError(EdgeError):
     """A mapped edge leads to one of init and setup of a block, and none to the other.
 
@@ -234,30 +241,26 @@ class UnevenBlockError(EdgeError):
         other: The one that is not mapped.
     """
 
-    def __init__(self, mapped: str, over: str, other: str) -> None:
-        super().__init__(mapped, over, other)
-        self.mapped = mapped
-        self.over = over
-        self.other = other
-
-    def __str__(self) -> str:
-        return (
-            f"{self.mapped!r} is mapped over {self.over!r}, but {self.other!r} of the same block is not, so managers "
-            "and resources would not match; call the manager inside of `apply_map` too, or put `unmapped(...)` around "
-            f"{self.over!r}"
-        )
+    mapped: str
+    over: str
+    other: str
+    _text = (
+        "{self.mapped!r} is mapped over {self.over!r}, but {self.other!r} of the same block is not, so managers "
+        "and resources would not match; call the manager inside of `apply_map` too, or put `unmapped(...)` around "
+        "{self.over!r}"
+    )
 
 
 class MappedContextError(NbflowError, ValueError):
     """`mapped=True` was asked for by a function that is mapped as a whole."""
 
-    def __str__(self) -> str:
-        return (
-            "Cannot set `mapped=True` when running from inside a mapped context; "
-            "everything made inside `apply_map` is mapped already, mark the exceptions with unmapped(...)"
-        )
+    _text = (
+        "Cannot set `mapped=True` when running from inside a mapped context; "
+        "everything made inside `apply_map` is mapped already, mark the exceptions with unmapped(...)"
+    )
 
 
+@carries
 class NoFlowError(NbflowError, ValueError):
     """No flow was given and none is being built.
 
@@ -266,74 +269,59 @@ class NoFlowError(NbflowError, ValueError):
         remedy: What helps.
     """
 
-    def __init__(self, where: str, remedy: str = "pass `flow=`, or do it inside `with Flow(...)`") -> None:
-        super().__init__(where, remedy)
-        self.where = where
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return (
-            f"Could not infer an active Flow {self.where}. No Flow was passed and there is no "
-            f"flow in the current context; {self.remedy}"
-        )
+    where: str
+    remedy: str = "pass `flow=`, or do it inside `with Flow(...)`"
+    _text = (
+        "Could not infer an active Flow {self.where}. No Flow was passed and there is no "
+        "flow in the current context; {self.remedy}"
+    )
 
 
+@carries
 class ApplyMapError(NbflowError, TypeError):
     """`apply_map` was given something that cannot be mapped over."""
 
-    def __init__(self, kind: str) -> None:
-        super().__init__(kind)
-        self.kind = kind
-
-    def __str__(self) -> str:
-        return (
-            f"apply_map cannot map over a non-sequence object of type {self.kind!r}; "
-            "give a task or a sequence, or mark it with unmapped(...)"
-        )
+    kind: str
+    _text = (
+        "apply_map cannot map over a non-sequence object of type {self.kind!r}; "
+        "give a task or a sequence, or mark it with unmapped(...)"
+    )
 
 
+@carries
 class MultipleFlowsError(NbflowError, ValueError):
     """One block was used with tasks of several flows."""
 
-    def __init__(self, kind: str, name: str) -> None:
-        super().__init__(kind, name)
-        self.kind = kind
-        self.name = name
-
-    def __str__(self) -> str:
-        return f"Multiple flows cannot be used with the same {self.kind} block ({self.name}); open one in each flow"
+    kind: str
+    name: str
+    _text = (
+        "Multiple flows cannot be used with the same {self.kind} block ({self.name}); open one in each flow"
+    )
 
 
+@carries
 class CaseValueError(NbflowError, TypeError):
     """The value of a `case` is a task."""
 
-    def __init__(self, task: str) -> None:
-        super().__init__(task)
-        self.task = task
-
-    def __str__(self) -> str:
-        return (
-            f"`value` cannot be a task, but {self.task!r} is one; compare inside a task "
-            "and use `case(that_task, True)`"
-        )
+    task: str
+    _text = (
+        "`value` cannot be a task, but {self.task!r} is one; compare inside a task "
+        "and use `case(that_task, True)`"
+    )
 
 
 class MergeSkipError(NbflowError, ValueError):
     """A merge was told to be skipped with its upstream tasks."""
 
-    def __str__(self) -> str:
-        return (
-            "a merge task cannot have `skip_on_upstream_skip=True`: all branches but one are skipped, always"
-        )
+    _text = "a merge task cannot have `skip_on_upstream_skip=True`: all branches but one are skipped, always"
 
 
+@carries
 class ManagerError(NbflowError, TypeError):
     """A resource manager cannot clean up, or breaks the protocol of what it is made of."""
 
-    def __init__(self, name: str, reason: str = "") -> None:
-        super().__init__(name, reason)
-        self.name = name
-        self.reason = reason
+    name: str
+    reason: str = ""
 
     def __str__(self) -> str:
         if self.reason:
@@ -347,38 +335,31 @@ class CleanupSignatureError(ManagerError, ValueError):
     """The `cleanup` of a resource manager cannot be called with what it will get, so nothing is set up with it."""
 
 
+@carries
 class BlockFailedError(NbflowError, RuntimeError):
     """Tasks of a block failed, and no exception says why; thrown into generator managers."""
 
-    def __init__(self, block: str, tasks: tuple[str, ...]) -> None:
-        super().__init__(block, tasks)
-        self.block = block
-        self.tasks = tasks
+    block: str
+    tasks: tuple[str, ...]
 
     def __str__(self) -> str:
         return f"tasks of block {self.block!r} failed: {', '.join(self.tasks)}"
 
 
+@carries
 class BlockCancelledError(NbflowError, RuntimeError):
     """The tasks of a block were cancelled; thrown into generator managers, so that they roll back."""
 
-    def __init__(self, block: str) -> None:
-        super().__init__(block)
-        self.block = block
-
-    def __str__(self) -> str:
-        return f"the tasks of block {self.block!r} were cancelled"
+    block: str
+    _text = "the tasks of block {self.block!r} were cancelled"
 
 
+@carries
 class NestedInItselfError(NbflowError, ValueError):
     """An argument with tasks in it contains itself, so no end of tasks would be needed to gather it."""
 
-    def __init__(self, kind: str) -> None:
-        super().__init__(kind)
-        self.kind = kind
-
-    def __str__(self) -> str:
-        return f"a {self.kind} with tasks in it contains itself; give the tasks in a container of their own"
+    kind: str
+    _text = "a {self.kind} with tasks in it contains itself; give the tasks in a container of their own"
 
 
 class OptionError(NbflowError, ValueError):
@@ -426,14 +407,13 @@ class PositionalOnlyError(NbflowError, TypeError):
         )
 
 
+@carries
 class ResourceScopeError(NbflowError, ValueError):
     """A task outside of a block takes the block's resource."""
 
-    def __init__(self, task: str, through: str | None, block: str) -> None:
-        super().__init__(task, through, block)
-        self.task = task
-        self.through = through
-        self.block = block
+    task: str
+    through: str | None
+    block: str
 
     def __str__(self) -> str:
         through = "" if self.through is None else f" through {self.through!r}"
@@ -444,23 +424,21 @@ class ResourceScopeError(NbflowError, ValueError):
         )
 
 
+@carries
 class ForeignTaskError(NbflowError, ValueError):
     """A notebook cell of one flow uses what a cell of another flow made."""
 
-    def __init__(self, task: str, other: str, flow: str) -> None:
-        super().__init__(task, other, flow)
-        self.task = task
-        self.other = other
-        self.flow = flow
-
-    def __str__(self) -> str:
-        return (
-            f"{self.task!r} is a task of flow {self.other!r}, so a cell of flow {self.flow!r} cannot take its value; "
-            f"make it in {self.flow!r} too, or give a name to its value in a run: "
-            f"nbflow.flows[{self.other!r}].runs[-1].results[...]"
-        )
+    task: str
+    other: str
+    flow: str
+    _text = (
+        "{self.task!r} is a task of flow {self.other!r}, so a cell of flow {self.flow!r} cannot take its value; "
+        "make it in {self.flow!r} too, or give a name to its value in a run: "
+        "nbflow.flows[{self.other!r}].runs[-1].results[...]"
+    )
 
 
+@carries
 class DanglingTaskError(NbflowError, ValueError):
     """A notebook cell uses a task that no cell makes any more.
 
@@ -470,11 +448,9 @@ class DanglingTaskError(NbflowError, ValueError):
         maker: The cell that made it.
     """
 
-    def __init__(self, task: str, cell: str, maker: str) -> None:
-        super().__init__(task, cell, maker)
-        self.task = task
-        self.cell = cell
-        self.maker = maker
+    task: str
+    cell: str
+    maker: str
 
     def __str__(self) -> str:
         maker = self.maker if self.maker != self.cell else "it"
@@ -488,54 +464,48 @@ class ParameterError(NbflowError, ValueError):
     """The parameters of a run do not fit its flow."""
 
 
+@carries
 class RunInsideFlowError(NbflowError, RuntimeError):
     """A flow was run inside of its own `with`."""
 
-    def __init__(self, flow: str) -> None:
-        super().__init__(flow)
-        self.flow = flow
-
-    def __str__(self) -> str:
-        return f"`flow.run()` was called inside the `with` block of flow {self.flow!r} itself; call it after the block"
+    flow: str
+    _text = "`flow.run()` was called inside the `with` block of flow {self.flow!r} itself; call it after the block"
 
 
 class RunOptionError(NbflowError, ValueError):
     """A run was given an option that it does not take."""
 
 
+@carries
 class UnexpectedArgumentError(NbflowError, TypeError):
     """A run was given a keyword that is neither an option nor a parameter of the flow."""
 
-    def __init__(self, names: tuple[str, ...], parameters: tuple[str, ...]) -> None:
-        super().__init__(names, parameters)
-        self.names = names
-        self.parameters = parameters
+    names: tuple[str, ...]
+    parameters: tuple[str, ...]
 
     def __str__(self) -> str:
         known = ", ".join(self.parameters) or "none"
         return f"flow.run() got unexpected keywords: {', '.join(self.names)}; the parameters of the flow are: {known}"
 
 
+@carries
 class ExecutorError(NbflowError, ValueError):
     """A run was given something else than an executor."""
 
-    def __init__(self, executor: object, known: tuple[str, ...]) -> None:
-        super().__init__(executor, known)
-        self.executor = executor
-        self.known = known
+    executor: object
+    known: tuple[str, ...]
 
     def __str__(self) -> str:
         names = ", ".join(map(repr, self.known))
         return f"unknown executor {self.executor!r}; use one of {names}, or an instance from nbflow.executors"
 
 
+@carries
 class UnknownFlowError(NbflowError, KeyError):
     """There is no flow of this name."""
 
-    def __init__(self, name: str, similar: tuple[str, ...] = ()) -> None:
-        super().__init__(name, similar)
-        self.name = name
-        self.similar = similar
+    name: str
+    similar: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         hint = f"; did you mean {' or '.join(map(repr, self.similar))}?" if self.similar else ""
@@ -546,114 +516,90 @@ class NothingToStepError(NbflowError, RuntimeError):
     """A step was asked of a run that is over."""
 
 
+@carries
 class NotHeldError(NbflowError, RuntimeError):
     """A command is for a task at which the run is paused, and it is not."""
 
-    def __init__(self, task: str, state: str) -> None:
-        super().__init__(task, state)
-        self.task = task
-        self.state = state
-
-    def __str__(self) -> str:
-        return (
-            f"the run does not stand still at task {self.task!r} ({self.state}); only a held task can be tried again: "
-            "start with hold_on_failure=True or set a breakpoint, or use run.rerun()"
-        )
+    task: str
+    state: str
+    _text = (
+        "the run is not paused at task {self.task!r} ({self.state}); only a held task can be tried again: "
+        "start with hold_on_failure=True or set a breakpoint, or use run.rerun()"
+    )
 
 
+@carries
 class RetryError(NbflowError, TypeError):
     """The newest definition of a task's function does not take what the task is given."""
 
-    def __init__(self, task: str, reason: str) -> None:
-        super().__init__(task, reason)
-        self.task = task
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"the newest definition of {self.task!r} does not take the task's inputs: {self.reason}"
+    task: str
+    reason: str
+    _text = "the newest definition of {self.task!r} does not take the task's inputs: {self.reason}"
 
 
+@carries
 class ChangedInputError(NbflowError, RuntimeError):
     """A task cannot be called again: an attempt has changed an input in place, and there is no copy of it."""
 
-    def __init__(self, task: str, argument: str, source: str, reason: str) -> None:
-        super().__init__(task, argument, source, reason)
-        self.task = task
-        self.argument = argument
-        self.source = source
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return (
-            f"task {self.task!r} cannot be tried again: its last attempt has changed its argument {self.argument!r}, "
-            f"the value of {self.source!r}, in place, and there is no copy ({self.reason}). Rerun from "
-            f"{self.source!r}, or let the task change a copy of its own"
-        )
+    task: str
+    argument: str
+    source: str
+    reason: str
+    _text = (
+        "task {self.task!r} cannot be tried again: its last attempt has changed its argument {self.argument!r}, "
+        "the value of {self.source!r}, in place, and there is no copy ({self.reason}). Rerun from "
+        "{self.source!r}, or let the task change a copy of its own"
+    )
 
 
+@carries
 class ValueReleasedError(NbflowError, LookupError):
     """A value that is no longer in memory was asked for."""
 
-    def __init__(self, task: str, why: str, remedy: str) -> None:
-        super().__init__(task, why, remedy)
-        self.task = task
-        self.why = why
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return f"the value of {self.task!r} is not here: {self.why}; {self.remedy}"
+    task: str
+    why: str
+    remedy: str
+    _text = "the value of {self.task!r} is not here: {self.why}; {self.remedy}"
 
 
+@carries
 class SetResultError(NbflowError, RuntimeError):
     """A task's value cannot be set, or the task not be left out, as the run stands now."""
 
-    def __init__(self, task: str, reason: str) -> None:
-        super().__init__(task, reason)
-        self.task = task
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"the value of task {self.task!r} can not be set: {self.reason}"
+    task: str
+    reason: str
+    _text = "the value of task {self.task!r} cannot be set: {self.reason}"
 
 
+@carries
 class BreakpointError(NbflowError, ValueError):
     """A breakpoint is not possible at this task, or with this condition."""
 
-    def __init__(self, task: str, reason: str) -> None:
-        super().__init__(task, reason)
-        self.task = task
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"no breakpoint at {self.task!r}: {self.reason}"
+    task: str
+    reason: str
+    _text = "no breakpoint at {self.task!r}: {self.reason}"
 
 
+@carries
 class RunNotFinishedError(NbflowError, RuntimeError):
     """Something was asked of a run that makes sense only when it is over."""
 
-    def __init__(self, number: int, flow: str) -> None:
-        super().__init__(number, flow)
-        self.number = number
-        self.flow = flow
-
-    def __str__(self) -> str:
-        return (
-            f"run {self.number} of {self.flow!r} is not over; run.wait() waits for it, run.cancel() ends it"
-        )
+    number: int
+    flow: str
+    _text = "run {self.number} of {self.flow!r} is not over; run.wait() waits for it, run.cancel() ends it"
 
 
 class RerunError(NbflowError, ValueError):
-    """What is to be run again is no such thing."""
+    """A rerun was asked for of something that is neither a task nor a block nor a known word."""
 
 
+@carries
 class NothingToRerunError(RerunError):
     """Nothing of what is asked for needs to run again."""
 
-    def __init__(self, flow: str, number: int, what: str) -> None:
-        super().__init__(flow, number, what)
-        self.flow = flow
-        self.number = number
-        self.what = what
+    flow: str
+    number: int
+    what: str
 
     def __str__(self) -> str:
         reason = {"failed": "nothing has failed", "stale": "everything is up to date"}.get(
@@ -665,23 +611,21 @@ class NothingToRerunError(RerunError):
         )
 
 
+@carries
 class RunFailedError(NbflowError, RuntimeError):
     """A run has failed, and no task of it raised an error that could be raised in its place."""
 
-    def __init__(self, number: int, flow: str, why: str) -> None:
-        super().__init__(number, flow, why)
-        self.number = number
-        self.flow = flow
-        self.why = why
-
-    def __str__(self) -> str:
-        return f"run {self.number} of {self.flow!r} failed: {self.why}"
+    number: int
+    flow: str
+    why: str
+    _text = "run {self.number} of {self.flow!r} failed: {self.why}"
 
 
 class RenderError(NbflowError, RuntimeError):
     """A drawing cannot be made here: no layout engine was found, or it failed."""
 
 
+@carries
 class CannotCopyError(NbflowError, TypeError):
     """There is no way to copy a value that is known to be right, or it is too large.
 
@@ -689,12 +633,8 @@ class CannotCopyError(NbflowError, TypeError):
         reason: Why, in a few words.
     """
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"this value can not be copied: {self.reason}"
+    reason: str
+    _text = "this value cannot be copied: {self.reason}"
 
 
 class InternalError(NbflowError, RuntimeError):
@@ -704,22 +644,20 @@ class InternalError(NbflowError, RuntimeError):
 # -- the ledger of open resources -----------------------------------------------------------------------------
 
 
+@carries
 class CleanupRunningError(NbflowError, TimeoutError):
     """A resource is being cleaned up already, and that has not ended for a long time."""
 
-    def __init__(self, name: str, who: str = "another cleanup") -> None:
-        super().__init__(name, who)
-        self.name = name
-        self.who = who
-
-    def __str__(self) -> str:
-        return f"{self.who} of {self.name!r} is still at work, and nothing else is done to its resource meanwhile"
+    name: str
+    who: str = "another cleanup"
+    _text = "{self.who} of {self.name!r} is still at work, and nothing else is done to its resource meanwhile"
 
 
 class LedgerError(NbflowError, RuntimeError):
     """Something about the record of open resources; catch this to catch all of it."""
 
 
+@carries
 class LedgerUnavailableError(LedgerError):
     """The ledger cannot be opened, read or written.
 
@@ -728,116 +666,94 @@ class LedgerUnavailableError(LedgerError):
         reason: What the system said.
     """
 
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return (
-            f"the ledger {self.path} can not be used: {self.reason}; "
-            "make room or give the rights, or set NBFLOW_HOME to another folder"
-        )
+    path: str
+    reason: str
+    _text = (
+        "the ledger {self.path} cannot be used: {self.reason}; "
+        "make room or give the rights, or set NBFLOW_HOME to another folder"
+    )
 
 
 class LockedLedgerError(LedgerUnavailableError):
     """Another process has held the ledger's lock for longer than we wait."""
 
-    def __str__(self) -> str:
-        return (
-            f"the ledger {self.path} is locked by another process ({self.reason}); try again when it lets go"
-        )
+    _text = "the ledger {self.path} is locked by another process ({self.reason}); try again when it lets go"
 
 
 class NewerLedgerError(LedgerUnavailableError):
     """The ledger was written by a newer nbflow, and is left as it is."""
 
-    def __str__(self) -> str:
-        return (
-            f"the ledger {self.path} was written by a newer nbflow ({self.reason}) and is left untouched; "
-            "update nbflow here, or set NBFLOW_HOME to another folder"
-        )
+    _text = (
+        "the ledger {self.path} was written by a newer nbflow ({self.reason}) and is left untouched; "
+        "update nbflow here, or set NBFLOW_HOME to another folder"
+    )
 
 
 class DamagedLedgerError(LedgerUnavailableError):
     """The file is no ledger any more: truncated, overwritten, or without its tables."""
 
-    def __str__(self) -> str:
-        return (
-            f"the ledger {self.path} is damaged: {self.reason}; "
-            "the next run that needs one moves it aside and begins another"
-        )
+    _text = (
+        "the ledger {self.path} is damaged: {self.reason}; "
+        "the next run that needs one moves it aside and begins another"
+    )
 
 
+@carries
 class UnknownResourceError(LedgerError, KeyError):
     """The ledger has no row of this number."""
 
-    def __init__(self, row_id: int, path: str) -> None:
-        super().__init__(row_id, path)
-        self.row_id = row_id
-        self.path = path
-
-    def __str__(self) -> str:
-        return f"the ledger {self.path} has no resource {self.row_id}; nbflow.ledger.resources() lists what is open"
+    row_id: int
+    path: str
+    _text = (
+        "the ledger {self.path} has no resource {self.row_id}; nbflow.ledger.resources() lists what is open"
+    )
 
 
+@carries
 class ResourceInUseError(LedgerError):
     """A resource belongs to something that is alive: a run of this kernel, another kernel, a reaper."""
 
-    def __init__(self, row_id: int, what: str, owner: str, remedy: str) -> None:
-        super().__init__(row_id, what, owner, remedy)
-        self.row_id = row_id
-        self.what = what
-        self.owner = owner
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return f"resource {self.row_id} ({self.what}) is {self.owner}; {self.remedy}"
+    row_id: int
+    what: str
+    owner: str
+    remedy: str
+    _text = "resource {self.row_id} ({self.what}) is {self.owner}; {self.remedy}"
 
 
+@carries
 class ForeignResourceError(LedgerError):
     """A resource belongs to another host or user, or its record may be forged; its class is never loaded."""
 
-    def __init__(self, row_id: int, what: str, reason: str, remedy: str) -> None:
-        super().__init__(row_id, what, reason, remedy)
-        self.row_id = row_id
-        self.what = what
-        self.reason = reason
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return f"resource {self.row_id} ({self.what}) {self.reason}; {self.remedy}"
+    row_id: int
+    what: str
+    reason: str
+    remedy: str
+    _text = "resource {self.row_id} ({self.what}) {self.reason}; {self.remedy}"
 
 
+@carries
 class NotReclaimableError(LedgerError):
     """The manager of a resource has no `handle` and `reclaim`, or they were of no use."""
 
-    def __init__(self, row_id: int, what: str) -> None:
-        super().__init__(row_id, what)
-        self.row_id = row_id
-        self.what = what
-
-    def __str__(self) -> str:
-        return (
-            f"resource {self.row_id} ({self.what}) can not be reclaimed: its manager gave no handle; "
-            f"see to it by hand, then forget({self.row_id})"
-        )
+    row_id: int
+    what: str
+    _text = (
+        "resource {self.row_id} ({self.what}) cannot be reclaimed: its manager gave no handle; "
+        "see to it by hand, then forget({self.row_id})"
+    )
 
 
+@carries
 class ReclaimError(LedgerError):
     """A reclaim, or the cleanup that was called again, raised or took too long."""
 
-    def __init__(self, row_id: int, what: str, reason: str) -> None:
-        super().__init__(row_id, what, reason)
-        self.row_id = row_id
-        self.what = what
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return (
-            f"resource {self.row_id} ({self.what}) may still be alive: {self.reason}; "
-            f"clean({self.row_id}) tries again, forget({self.row_id}) takes it off the list"
-        )
+    row_id: int
+    what: str
+    reason: str
+    _text = (
+        "resource {self.row_id} ({self.what}) may still be alive: {self.reason}; "
+        "clean({self.row_id}) tries again, forget({self.row_id}) takes it off the list"
+    )
 
 
 class ReaperError(LedgerError):
@@ -851,6 +767,7 @@ class StoreError(NbflowError, RuntimeError):
     """Something about the results that a flow keeps on disk; catch this to catch all of it."""
 
 
+@carries
 class StoreUnavailableError(StoreError):
     """A file or folder of a store cannot be read or written.
 
@@ -859,73 +776,61 @@ class StoreUnavailableError(StoreError):
         reason: What is the matter with it.
     """
 
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.path} can not be used: {self.reason}; make room, give the rights, or use another store"
+    path: str
+    reason: str
+    _text = "{self.path} cannot be used: {self.reason}; make room, give the rights, or use another store"
 
 
 class NewerStoreError(StoreUnavailableError):
     """It was written by a newer nbflow, and is left as it is."""
 
-    def __str__(self) -> str:
-        return (
-            f"{self.path} was written by a newer nbflow ({self.reason}) and is left untouched; "
-            "update nbflow here, or use another store"
-        )
+    _text = (
+        "{self.path} was written by a newer nbflow ({self.reason}) and is left untouched; "
+        "update nbflow here, or use another store"
+    )
 
 
 class DamagedStoreError(StoreUnavailableError):
     """A file is not what was written: cut short, overwritten, or of another task. Nothing of it was executed."""
 
-    def __str__(self) -> str:
-        return (
-            f"{self.path} is damaged: {self.reason}; nothing of it was executed. "
-            "Delete it, and what it held is computed again"
-        )
+    _text = (
+        "{self.path} is damaged: {self.reason}; nothing of it was executed. "
+        "Delete it, and what it held is computed again"
+    )
 
 
 class UntrustedStoreError(StoreUnavailableError):
     """Somebody else owns a file or folder or may write to it, so that it is never unpickled."""
 
-    def __str__(self) -> str:
-        return (
-            f"{self.path} {self.reason}, so nothing of it is executed; if you know that it is yours, "
-            "take it over (chown, chmod go-w), or use another store"
-        )
+    _text = (
+        "{self.path} {self.reason}, so nothing of it is executed; if you know that it is yours, "
+        "take it over (chown, chmod go-w), or use another store"
+    )
 
 
+@carries
 class NothingStoredError(StoreError):
     """There is no run on disk to go on from."""
 
-    def __init__(self, flow: str, reason: str) -> None:
-        super().__init__(flow, reason)
-        self.flow = flow
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"flow {self.flow!r} has no run to go on from: {self.reason}"
+    flow: str
+    reason: str
+    _text = "flow {self.flow!r} has no run to go on from: {self.reason}"
 
 
+@carries
 class StoredRunInUseError(StoreError):
     """The run on disk is still going in another process."""
 
-    def __init__(self, flow: str, number: int, pid: int) -> None:
-        super().__init__(flow, number, pid)
-        self.flow = flow
-        self.number = number
-        self.pid = pid
-
-    def __str__(self) -> str:
-        return (
-            f"run {self.number} of {self.flow!r} is still going in process {self.pid}; "
-            "cancel it there or wait for its end"
-        )
+    flow: str
+    number: int
+    pid: int
+    _text = (
+        "run {self.number} of {self.flow!r} is still going in process {self.pid}; "
+        "cancel it there or wait for its end"
+    )
 
 
+@carries
 class NotKeptError(StoreError):
     """A result that is asked for was not kept, or cannot be read here.
 
@@ -934,15 +839,12 @@ class NotKeptError(StoreError):
         reason: Why.
     """
 
-    def __init__(self, task: str, reason: str) -> None:
-        super().__init__(task, reason)
-        self.task = task
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"the result of task {self.task!r} can not be had from the store: {self.reason}"
+    task: str
+    reason: str
+    _text = "the result of task {self.task!r} cannot be had from the store: {self.reason}"
 
 
+@carries
 class StaleStoreError(StoreError):
     """Code or parameters have changed since the stored run, and nobody has said what is to become of its results.
 
@@ -951,10 +853,8 @@ class StaleStoreError(StoreError):
         changes: `{slug: what has changed}`.
     """
 
-    def __init__(self, flow: str, changes: dict[str, str]) -> None:
-        super().__init__(flow, changes)
-        self.flow = flow
-        self.changes = changes
+    flow: str
+    changes: dict[str, str]
 
     def __str__(self) -> str:
         listed = [f"{slug!r}: {change}" for slug, change in self.changes.items()]

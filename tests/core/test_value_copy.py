@@ -172,7 +172,7 @@ def deep():
     ],
 )
 def test_what_nobody_knows_how_to_copy_is_refused(made):
-    with pytest.raises(CannotCopyError, match=r"this value can not be copied: .+"):
+    with pytest.raises(CannotCopyError, match=r"this value cannot be copied: .+"):
         copy_ahead([made()])
 
 

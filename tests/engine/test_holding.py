@@ -414,7 +414,7 @@ def test_a_new_definition_that_takes_something_else_is_refused_and_the_run_stays
 def test_a_task_at_which_the_run_does_not_stand_is_not_retried(story):
     run = story.start()
 
-    with pytest.raises(NotHeldError, match="does not stand still at task 'after'"):
+    with pytest.raises(NotHeldError, match="is not paused at task 'after'"):
         run.retry(story.after)
 
 

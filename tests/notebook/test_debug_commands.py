@@ -123,7 +123,7 @@ def test_stepping_into_a_map_takes_one_child_at_a_time(notebook):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("%flow retry story doubled", "does not stand still at task 'double'"),
+        ("%flow retry story doubled", "is not paused at task 'double'"),
         ("%flow set story work", "which value?"),
         ("%flow set story work nothing_here", "neither a name of this notebook nor a literal"),
         ("%flow break story work --when 'z > 1'", "--when asks for 'z'; work takes client, n"),
