@@ -1,1 +1,1 @@
-"""What a flow is: tasks, edges, parameters, blocks, states. Plain values; no threads, clocks or files."""
+"""The parts of a flow: tasks, edges, parameters, blocks, states. Plain values; no threads, clocks or files."""

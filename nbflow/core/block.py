@@ -25,7 +25,7 @@ __all__ = ["Block", "copied_blocks"]
 
 
 class Block:
-    """What calling a resource manager gives: tasks created inside `with block:` use the resource.
+    """The block that calling a resource manager gives: tasks created inside `with block:` use the resource.
 
     It may be entered again later, to add more tasks. Blocks compare and hash by identity.
 
@@ -88,22 +88,22 @@ class Block:
 
     @property
     def grace_s(self) -> float:
-        """How long cleanup waits for a task that does not let go of the resource."""
+        """Seconds that cleanup waits for a task that does not let go of the resource."""
         return self.manager.grace_s
 
     @property
     def cleanup_timeout_s(self) -> float:
-        """How long cleanup may take when the run is cancelled."""
+        """Seconds that cleanup may take when the run is cancelled."""
         return self.manager.cleanup_timeout_s
 
     @property
     def max_concurrent(self) -> int | None:
-        """How many resources of a mapped block may be open at once; None for no limit."""
+        """The number of resources of a mapped block that may be open at once; None for no limit."""
         return self.manager.max_concurrent
 
     @property
     def cleanup_failure(self) -> str:
-        """What a failed cleanup does to the run: `"ignore"` or `"fail"`."""
+        """The effect of a failed cleanup on the run: `"ignore"` or `"fail"`."""
         return self.manager.cleanup_failure
 
     @property
@@ -113,7 +113,7 @@ class Block:
 
     @property
     def mapped(self) -> bool:
-        """Whether there is one resource for each mapped child, as inside `apply_map`.
+        """True where there is one resource for each mapped child, as inside `apply_map`.
 
         A mapped task among the members does not count: its children share one resource.
         """

@@ -1,4 +1,4 @@
-"""How the tasks inside a block ended: what a cleanup is told, so that it can commit or roll back."""
+"""The outcome of a block, of which its cleanup is told, so that it can commit or roll back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["BlockOutcome"]
 
 @dataclass(frozen=True, slots=True)
 class BlockOutcome:
-    """How the tasks inside a block ended, those of nested blocks included.
+    """The outcome of the tasks inside a block, those of nested blocks included.
 
     Attributes:
         succeeded: The tasks that ended well.
@@ -37,5 +37,5 @@ class BlockOutcome:
 
     @property
     def is_successful(self) -> bool:
-        """Whether nothing failed and nothing was cancelled."""
+        """True if nothing failed and nothing was cancelled."""
         return not (self.failed or self.cancelled)

@@ -1,4 +1,4 @@
-"""What the running code may know: the run's parameters, names, counts and dates, kept apart for each thread.
+"""The context of the running code: the run's parameters, names, counts and dates, kept apart for each thread.
 
 The engine puts a whole dictionary in place for each attempt (`Context.swap`); users read it through
 `nbflow.context` and add to it with ``with context(...)``. Nothing here knows what the keys mean, but for two

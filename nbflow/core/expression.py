@@ -21,7 +21,7 @@ __all__ = ["Expression"]
 
 
 class Expression:
-    """What a task can do in an expression. Comparison for equality stays Python's.
+    """A task as a part of expressions. Comparison for equality stays Python's.
 
     `a | b` is no "or": it lets b come after a, and gives b. A task is true; where it has been taken for its value, in
     an ordinary cell of a notebook, a warning says so. The tasks that operators make have no truth value.

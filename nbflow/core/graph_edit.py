@@ -112,12 +112,12 @@ class GraphSnapshot:
 
     @property
     def has_same_books(self) -> bool:
-        """Whether the graph has only been changed by adding to it, and by taking a cell's own out, since then."""
+        """True if the graph has only been changed by adding to it, and by taking a cell's own out, since then."""
         return self._books is self.graph._in and not self.graph._stale
 
 
 class Baseline:
-    """What a graph consists of now, to tell later what has come and gone since.
+    """The parts of a graph as they are now, to tell later what has come and gone since.
 
     Edges that blocks made on their own are left out; they will make them again.
     """

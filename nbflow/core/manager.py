@@ -1,4 +1,4 @@
-"""What may be a manager: a class with `cleanup`, a generator function, anything that makes context managers.
+"""Managers, of all kinds: a class with `cleanup`, a generator function, anything that makes context managers.
 
 Whatever the user decorates, the engine meets an object with `cleanup` and perhaps `setup`.
 """
@@ -63,7 +63,7 @@ def check_manager(manager: object, name: str) -> None:
 
 
 def _lacks_self(manager: object) -> bool:
-    """Whether `cleanup` was taken from a class, which has not bound it to anything."""
+    """Tell whether `cleanup` was taken from a class, which has not bound it to anything."""
     if not isinstance(manager, type):
         return False
     found = inspect.getattr_static(manager, "cleanup", None)

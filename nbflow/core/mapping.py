@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class _Argument(NamedTuple):
-    """How an argument of the function is to be used: one value a child, or all of it for each child."""
+    """The use of an argument of the function: one value a child, or all of it for each child."""
 
     mapped: bool
     flattened: bool
@@ -88,7 +88,7 @@ def _takes_flow(func: Callable[..., Any]) -> bool:
 
 
 class _ScratchGraph(Graph):
-    """What `func` builds on: tasks that it only uses do not become members of the blocks and cases that it makes."""
+    """The graph that `func` builds on: tasks that it only uses do not become members of the blocks and cases that it makes."""
 
     def __init__(self, around: Graph) -> None:
         super().__init__("temporary flow")
@@ -130,7 +130,7 @@ class _Scratch:
         return task
 
     def _holds_mapped(self, value: Any) -> bool:
-        """Whether a collection has a mapped task in it, at any depth."""
+        """Tell whether a collection has a mapped task in it, at any depth."""
         if isinstance(value, dict):
             value = list(value.values())
         return isinstance(value, (list, tuple, set)) and any(

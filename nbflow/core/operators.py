@@ -29,7 +29,7 @@ __all__ = [
 
 
 class Operator(Task):
-    """What an operator makes: a condition on it would always be true, whatever its value comes to."""
+    """A task that an operator makes: a condition on it would always be true, whatever its value comes to."""
 
     def __bool__(self) -> bool:
         raise TypeError(

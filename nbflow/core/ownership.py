@@ -1,4 +1,4 @@
-"""Whether code is the user's own or installed."""
+"""The ownership of code: the user's own, or installed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sysconfig
 
 
 def is_ours(module: object) -> bool:
-    """Whether a module is the user's: a notebook's, or a file's that is not installed."""
+    """Tell whether a module is the user's: a notebook's, or a file's that is not installed."""
     return type(module) is str and _is_ours(module)
 
 

@@ -27,7 +27,7 @@ class PlaceholderTask(Task):
 
     @property
     def error(self) -> DanglingTaskError:
-        """What running the flow raises."""
+        """The error that running the flow raises."""
         return self.errors[0]
 
     def __repr__(self) -> str:

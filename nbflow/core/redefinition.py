@@ -1,6 +1,6 @@
-"""Which definition of a function or class is the newest: people edit in notebooks and expect the next run to use it.
+"""The newest definition of a function or class: people edit in notebooks and expect the next run to use it.
 
-A definition is known by where it was made: in which cell, script or module, under which name, and as the how manieth
+A definition is known by where it was made: in which cell, script or module, under which name, and as which one
 there. Executing that place again gives it a new version. What has the same name elsewhere, or came from another turn of
 the same loop, is something else and never takes its place (rule C2); nor does what is older.
 """
@@ -53,7 +53,7 @@ class Execution:
 
 
 class _Made(NamedTuple):
-    """Where a definition was made: as the how manieth of its name, and of its name and the task's."""
+    """The place of a definition: as which one of its name it was made, and of its name and the task's."""
 
     execution: Execution
     by_task: tuple[Key, int]

@@ -1,4 +1,4 @@
-"""What a task's `run` takes: checked once, when the task is defined, and bound quickly at every call.
+"""The arguments of a task's `run`: checked once, when the task is defined, and bound quickly at every call.
 
 Every argument of a task travels by name along an edge, so a `run` must have names for all of them. `RunSignature` keeps
 what a call needs to know; the standard library's own binding is asked only when a call is unusual or wrong.

@@ -1,4 +1,4 @@
-"""Where a task or a run is: a tree of small value classes.
+"""The state of a task or a run: a tree of small value classes.
 
 ::
 
@@ -74,7 +74,7 @@ class _OwnDict:
 
 
 class Released(NamedTuple):
-    """Where the value of a state has gone.
+    """The whereabouts of a value that a state no longer has.
 
     Attributes:
         task: The task, for the reader.
@@ -172,22 +172,22 @@ class State:
 
     @predicate
     def is_pending(self) -> bool:
-        """Whether it has not started yet."""
+        """Tell whether it has not started yet."""
         return isinstance(self, Pending)
 
     @predicate
     def is_queued(self) -> bool:
-        """Whether it waits for a free place."""
+        """Tell whether it waits for a free place."""
         return isinstance(self, Queued)
 
     @predicate
     def is_retrying(self) -> bool:
-        """Whether it failed and will be tried again."""
+        """Tell whether it failed and will be tried again."""
         return isinstance(self, Retrying)
 
     @predicate
     def is_running(self) -> bool:
-        """Whether it is being executed."""
+        """Tell whether it is being executed."""
         return isinstance(self, Running)
 
     @predicate
@@ -197,47 +197,47 @@ class State:
 
     @predicate
     def is_finished(self) -> bool:
-        """Whether it has come to an end, good or bad."""
+        """Tell whether it has come to an end, good or bad."""
         return isinstance(self, Finished)
 
     @predicate
     def is_looped(self) -> bool:
-        """Whether it ended one iteration of a loop."""
+        """Tell whether it ended one iteration of a loop."""
         return isinstance(self, Looped)
 
     @predicate
     def is_scheduled(self) -> bool:
-        """Whether it has a time to start at."""
+        """Tell whether it has a time to start at."""
         return isinstance(self, (Scheduled, Queued))
 
     @predicate
     def is_submitted(self) -> bool:
-        """Whether it was handed to an executor."""
+        """Tell whether it was handed to an executor."""
         return isinstance(self, Submitted)
 
     @predicate
     def is_skipped(self) -> bool:
-        """Whether it was left out on purpose; this counts as a success."""
+        """Tell whether it was left out on purpose; this counts as a success."""
         return isinstance(self, Skipped)
 
     @predicate
     def is_successful(self) -> bool:
-        """Whether it ended well."""
+        """Tell whether it ended well."""
         return isinstance(self, Success)
 
     @predicate
     def is_failed(self) -> bool:
-        """Whether it ended badly."""
+        """Tell whether it ended badly."""
         return isinstance(self, Failed)
 
     @predicate
     def is_mapped(self) -> bool:
-        """Whether it stands for the children of a mapped task."""
+        """Tell whether it stands for the children of a mapped task."""
         return isinstance(self, Mapped)
 
     @predicate
     def is_meta_state(self) -> bool:
-        """Whether it only wraps another state."""
+        """Tell whether it only wraps another state."""
         return isinstance(self, _MetaState)
 
 
@@ -456,7 +456,7 @@ class Mapped(Success):
 
     @property
     def n_map_states(self) -> int:
-        """How many children there are or, before they were made, will be."""
+        """The number of children that there are or, before they were made, will be."""
         return len(self.map_states) if self._n_map_states is None else self._n_map_states
 
     @property

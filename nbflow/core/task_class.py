@@ -52,7 +52,7 @@ class TaskDefaults:
 
 
 class SignatureOf:
-    """What `inspect.signature` finds: of a task what a call takes, of a task class what makes one.
+    """The signature that `inspect` finds: of a task what a call takes, of a task class what makes one.
 
     A class has `__new__`, which would hide the arguments of `__init__`; a task has `__call__`, which would hide
     those of `run`.

@@ -1,4 +1,4 @@
-"""What a generator manager is told of its block's failure: the errors, thrown in at its `yield` (rule 18).
+"""The errors that a generator manager is told of its block's failure, thrown in at its `yield` (rule 18).
 
 Only where the `yield` stands in a `try` with an `except`: code behind a plain `yield` is a cleanup, and always runs.
 """
@@ -39,7 +39,7 @@ def awaits_errors(generator: Any) -> bool:
 
 
 def _is_caught(code: CodeType, offset: int) -> bool:
-    """Whether an exception at this place of the code meets an `except`, perhaps after a `finally` or a `with`."""
+    """Tell whether an exception at this place of the code meets an `except`, perhaps after a `finally` or a `with`."""
     entries = dis.Bytecode(code).exception_entries  # type: ignore[attr-defined]
     instructions = list(dis.get_instructions(code))
     seen: set[int] = set()
@@ -54,7 +54,7 @@ def _is_caught(code: CodeType, offset: int) -> bool:
 
 
 def _is_except(names: list[str]) -> bool:
-    """Whether a handler with these instructions is that of an `except`, not of a `finally` or a `with`."""
+    """Tell whether a handler with these instructions is that of an `except`, not of a `finally` or a `with`."""
     if names[0] != "PUSH_EXC_INFO":
         return False
     if names[1] == "POP_TOP":  # it catches everything

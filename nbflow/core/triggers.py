@@ -1,4 +1,4 @@
-"""Whether a task may run, given how the tasks upstream of it ended.
+"""Triggers, which decide whether a task may run, given how the tasks upstream of it ended.
 
 A trigger takes ``{Edge: State}`` and returns True or raises a signal. Each built-in one carries `counts`, the
 rule it follows, as a function of four numbers: upstream states, successful ones without the skipped, skipped

@@ -33,7 +33,7 @@ class Wrapped:
 
     @property
     def name(self) -> str:
-        """What the user called it."""
+        """The name that the user gave it."""
         return self.called or str(getattr(self._make.func, "__name__", "manager"))
 
     def renew(self) -> None:
@@ -218,7 +218,7 @@ def is_context_manager(cls: type) -> bool:
 
 
 def _cleans_up_a_resource(cls: type) -> bool:
-    """Whether `cleanup` takes the resource; that of `tempfile.TemporaryDirectory`, for one, does not."""
+    """Tell whether `cleanup` takes the resource; that of `tempfile.TemporaryDirectory`, for one, does not."""
     cleanup = getattr(cls, "cleanup", None)
     if not callable(cleanup) or not (hasattr(cls, "__exit__") or hasattr(cls, "__aexit__")):
         return callable(cleanup)

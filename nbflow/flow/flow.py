@@ -201,7 +201,7 @@ class Flow(Graph):
         """
         state = kwargs.pop("state", None)
         if kwargs.pop("hold_on_failure", False):
-            raise RunOptionError("a blocked run can not be held; use flow.start(hold_on_failure=True)")
+            raise RunOptionError("a blocked run cannot be held; use flow.start(hold_on_failure=True)")
         run = self._prepare(parameters, kwargs, blocking=True)
         if state is not None and state.is_finished():
             return with_all_tasks(self, state)

@@ -1,4 +1,4 @@
-"""What a function is made of, as far as it decides what a task computes: to tell whether it has changed since.
+"""The fingerprint of all that decides what a function computes: to tell whether it has changed since.
 
 Counted are bytecode, constants, defaults, closures, and whatever of the user's own the function reaches by global name:
 functions, classes, tasks, functions of the user's modules, and values: by what they contain, or, where that is large or

@@ -1,4 +1,4 @@
-"""What functions were, and what the names in them stood for, at one moment: kept by a run for who asks later."""
+"""A snapshot of functions, and of what the names in them stood for, at one moment: kept by a run for who asks later."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _AS_THEY_ARE = (ModuleType, BuiltinFunctionType, staticmethod, classmethod, prop
 
 
 class CodeSnapshot:
-    """What the functions of some tasks were, and what the names in them stood for, at one moment.
+    """The functions of some tasks as they were, and what the names in them stood for, at one moment.
 
     Made at the start of each run, so it only collects: no function is taken apart before somebody asks.
 
@@ -143,7 +143,7 @@ class CodeSnapshot:
         return roots_of(task)[0] if found is NOTHING else found
 
     def is_root_of(self, task: Task, root: Any) -> bool:
-        """Whether this function or class did the work of a task."""
+        """True if this function or class did the work of a task."""
         return self._roots.get(task, _OTHER) is root
 
     def functions(self) -> list[FunctionType]:
@@ -166,7 +166,7 @@ class CodeSnapshot:
         return members_of(cls) if found is None else found
 
     def holds(self) -> bool:
-        """Whether every name still stands for the same, and no function was changed in place."""
+        """Tell whether every name still stands for the same, and no function was changed in place."""
         spaces = self._spaces
         for (space, name), value in self._names.items():
             if not _is_same(spaces[space], name, value, spaces[space].get(name, NOTHING)):

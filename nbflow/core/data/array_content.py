@@ -1,4 +1,4 @@
-"""What is in an array of numpy's, as plain parts and digests: the same for equal ones, however they lie in memory."""
+"""The content of arrays of numpy's, as plain parts and digests: the same for equal ones, however they lie in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in the tables of arrow and polars, the same for equal ones, whatever their chunks."""
+"""The content of the tables of arrow and polars, the same for equal ones, whatever their chunks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a name of the notebook holds that is no code: its contents at one moment, without keeping it alive."""
+"""The content of a name of the notebook that is no code, at one moment, without keeping it alive."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _volatile: set[tuple[int, str]] = set()
 
 
 class Content(NamedTuple):
-    """What a name held.
+    """The content of a name.
 
     Attributes:
         text: Equal for equal contents; of what cannot be looked into, and of what is large, for the same object.

@@ -1,4 +1,4 @@
-"""Which function knows what is in the arrays and tables of other packages, found by the names of their classes.
+"""The functions that know what is in the arrays and tables of other packages, found by the names of their classes.
 
 Nothing is imported: a value brings its package along.
 """

@@ -1,4 +1,4 @@
-"""What is in an object, a class or a function: what the value itself holds, or gives to pickle."""
+"""The content of an object, a class or a function: what the value itself holds, or gives to pickle."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ _OPAQUE_TYPES = frozenset(
 
 
 class UnknownError(Exception):
-    """What is in a value cannot be known; never leaves the functions that look into values."""
+    """The content of a value cannot be known; never leaves the functions that look into values."""
 
 
 _known: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()

@@ -29,7 +29,7 @@ _Restore = tuple["Callable[[Any, Any], None]", Any, Any]  # how, the object, wha
 
 
 class Snapshot:
-    """What some values contain now.
+    """The contents of some values as they are now.
 
     Args:
         values: The values; what they share is taken once.

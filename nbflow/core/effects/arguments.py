@@ -16,7 +16,7 @@ __all__ = ["Arguments"]
 
 
 class Arguments(NamedTuple):
-    """What is given in a call.
+    """The arguments of one call.
 
     Attributes:
         positional: The arguments by position.

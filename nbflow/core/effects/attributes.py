@@ -1,4 +1,4 @@
-"""What reading an attribute of an object gives, and assigning to one."""
+"""Attributes: what reading one of an object gives, and assigning to one."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def decoded(code: CodeType) -> tuple[dict[int, Step], dict[int, int], list[tuple
 
 
 class State:
-    """What the local names and the stack may be at one place."""
+    """The local names and the stack, as what they may be at one place."""
 
     __slots__ = ("names", "stack")
 

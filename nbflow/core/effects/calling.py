@@ -1,4 +1,4 @@
-"""What a call gives: of a function, a method or a class, the user's or not."""
+"""Calls, and what they give: of a function, a method or a class, the user's or not."""
 
 from __future__ import annotations
 

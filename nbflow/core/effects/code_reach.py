@@ -1,4 +1,4 @@
-"""What a task's function mentions, itself or through the user's helpers that it reaches by name."""
+"""The reach of a task's function: what it mentions, itself or through the user's helpers that it reaches by name."""
 
 from __future__ import annotations
 

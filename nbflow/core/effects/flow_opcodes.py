@@ -90,7 +90,7 @@ def _yield(frame: Frame, state: State, argument: int) -> None:
 
 @way("GET_AWAITABLE")
 def _awaitable(frame: Frame, state: State, argument: int) -> None:
-    """What is awaited is what the call has given."""
+    """The call has given what is awaited."""
 
 
 @way("SEND")

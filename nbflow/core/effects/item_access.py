@@ -1,4 +1,4 @@
-"""What going through objects and subscripting them gives, and assigning to their items."""
+"""Items: what going through objects and subscripting them gives, and assigning to their items."""
 
 from __future__ import annotations
 

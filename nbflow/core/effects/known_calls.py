@@ -1,4 +1,4 @@
-"""What a call gives of a function that is known to leave its arguments as they are, and how it looks at them."""
+"""Calls of functions that are known to leave their arguments as they are: what they give, and how they look."""
 
 from __future__ import annotations
 

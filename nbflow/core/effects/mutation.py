@@ -1,4 +1,4 @@
-"""Whether a task's function may change an argument in place: a look at its code that executes nothing.
+"""Mutation, the change of an argument in place by a task's function: a look at its code that executes nothing.
 
 The function's bytecode is followed on all ways, with every object that the argument may be or be in; functions,
 methods and classes of the user's are followed too. `False` means certainly not. What is not understood counts as a

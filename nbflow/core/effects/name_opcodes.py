@@ -112,7 +112,7 @@ def _store_deref(frame: Frame, state: State, argument: int) -> None:
 
 @way("DELETE_DEREF", "DELETE_GLOBAL")
 def _delete_deref(frame: Frame, state: State, argument: int) -> None:
-    """What a cell held it may hold still, as far as this look knows."""
+    """The cell may still hold what it held, as far as this look knows."""
 
 
 @way("LOAD_CONST")

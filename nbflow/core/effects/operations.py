@@ -1,4 +1,4 @@
-"""What operators and comparisons give, and the questions that reading an object asks of it."""
+"""Operators and comparisons: what they give, and the questions that reading an object asks of it."""
 
 from __future__ import annotations
 
