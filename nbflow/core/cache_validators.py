@@ -1,4 +1,4 @@
-"""Cache validators, which tell whether a result of an earlier run still counts: functions of ``(state, inputs, parameters)``.
+"""Cache validators, which tell whether an earlier result still counts: functions of ``(state, inputs, parameters)``.
 
 All but `never_use` look at the expiration first; a result without one does not expire.
 """

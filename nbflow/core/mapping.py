@@ -88,7 +88,7 @@ def _takes_flow(func: Callable[..., Any]) -> bool:
 
 
 class _ScratchGraph(Graph):
-    """The graph that `func` builds on: tasks that it only uses do not become members of the blocks and cases that it makes."""
+    """The graph that `func` builds on: tasks that it only uses become no members of blocks and cases that it makes."""
 
     def __init__(self, around: Graph) -> None:
         super().__init__("temporary flow")

@@ -8,23 +8,8 @@ from nbflow.core.expression import Expression
 from nbflow.core.task import Task
 
 __all__ = [
-    "Add",
-    "And",
-    "Div",
-    "Equal",
-    "FloorDiv",
-    "GetItem",
-    "GreaterThan",
-    "GreaterThanOrEqual",
-    "LessThan",
-    "LessThanOrEqual",
-    "Mod",
-    "Mul",
-    "Not",
-    "NotEqual",
-    "Or",
-    "Pow",
-    "Sub",
+    *("Add", "And", "Div", "Equal", "FloorDiv", "GetItem", "GreaterThan", "GreaterThanOrEqual", "LessThan"),
+    *("LessThanOrEqual", "Mod", "Mul", "Not", "NotEqual", "Or", "Pow", "Sub"),
 ]
 
 
@@ -41,7 +26,6 @@ class Add(Operator):
     """Return `x + y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
-        """Return `x + y`."""
         return x + y
 
 
@@ -49,7 +33,6 @@ class Sub(Operator):
     """Return `x - y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
-        """Return `x - y`."""
         return x - y
 
 
@@ -57,7 +40,6 @@ class Mul(Operator):
     """Return `x * y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
-        """Return `x * y`."""
         return x * y
 
 
@@ -65,7 +47,6 @@ class Div(Operator):
     """Return `x / y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
-        """Return `x / y`."""
         return x / y
 
 
@@ -73,7 +54,6 @@ class FloorDiv(Operator):
     """Return `x // y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
-        """Return `x // y`."""
         return x // y
 
 
@@ -81,7 +61,6 @@ class Mod(Operator):
     """Return `x % y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
-        """Return `x % y`."""
         return x % y
 
 
@@ -89,7 +68,6 @@ class Pow(Operator):
     """Return `x**y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
-        """Return `x**y`."""
         return x**y
 
 
@@ -97,7 +75,6 @@ class And(Operator):
     """Return `bool(x and y)`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
-        """Return `bool(x and y)`."""
         return bool(x and y)
 
 
@@ -105,7 +82,6 @@ class Or(Operator):
     """Return `x or y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
-        """Return `x or y`."""
         return x or y
 
 
@@ -113,7 +89,6 @@ class Equal(Operator):
     """Return `x == y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
-        """Return `x == y`."""
         return x == y
 
 
@@ -121,7 +96,6 @@ class NotEqual(Operator):
     """Return `x != y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
-        """Return `x != y`."""
         return x != y
 
 
@@ -129,7 +103,6 @@ class LessThan(Operator):
     """Return `x < y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
-        """Return `x < y`."""
         return x < y
 
 
@@ -137,7 +110,6 @@ class LessThanOrEqual(Operator):
     """Return `x <= y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
-        """Return `x <= y`."""
         return x <= y
 
 
@@ -145,7 +117,6 @@ class GreaterThan(Operator):
     """Return `x > y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
-        """Return `x > y`."""
         return x > y
 
 
@@ -153,7 +124,6 @@ class GreaterThanOrEqual(Operator):
     """Return `x >= y`."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
-        """Return `x >= y`."""
         return x >= y
 
 
@@ -161,7 +131,6 @@ class Not(Operator):
     """Return `not x`."""
 
     def run(self, x: Any) -> Any:  # type: ignore[override]
-        """Return `not x`."""
         return not x
 
 
@@ -169,7 +138,6 @@ class GetItem(Task):
     """Return `task_result[key]`."""
 
     def run(self, task_result: Any, key: Any) -> Any:  # type: ignore[override]
-        """Return `task_result[key]`."""
         return task_result[key]
 
 

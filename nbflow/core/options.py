@@ -12,14 +12,8 @@ from typing import Any
 from nbflow.errors import OptionError, OptionTypeError
 
 __all__ = [
-    "KEEP",
-    "OnFailure",
-    "checked_choice",
-    "checked_delay",
-    "checked_handlers",
-    "checked_retries",
-    "moment_after",
-    "whole_seconds",
+    *("KEEP", "OnFailure", "checked_choice", "checked_delay", "checked_handlers", "checked_retries"),
+    *("moment_after", "whole_seconds"),
 ]
 
 KEEP = ("newest", "needed", "all")

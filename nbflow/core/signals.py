@@ -28,6 +28,11 @@ class StateSignal(Exception):
 
     _state_cls: type[State] = State
 
+    def __init_subclass__(cls, *, state: type[State] | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if state is not None:
+            cls._state_cls = state
+
     def __init__(self, message: str | None = None, *args: Any, **kwargs: Any) -> None:
         # Raw arguments only: what else there is travels in `__dict__`, so that pickling works.
         super().__init__(*(() if message is None else (message,)))
@@ -36,52 +41,36 @@ class StateSignal(Exception):
         self.state = self._state_cls(message, *args, **kwargs)
 
 
-class FAIL(StateSignal):
+class FAIL(StateSignal, state=Failed):
     """Ends the task as Failed."""
 
-    _state_cls = Failed
 
-
-class TRIGGERFAIL(FAIL):
+class TRIGGERFAIL(FAIL, state=TriggerFailed):
     """Ends the task as TriggerFailed: the tasks upstream did not end as they should."""
 
-    _state_cls = TriggerFailed
 
-
-class VALIDATIONFAIL(FAIL):
+class VALIDATIONFAIL(FAIL, state=ValidationFailed):
     """Ends the task as ValidationFailed: its value was found wanting."""
 
-    _state_cls = ValidationFailed
 
-
-class SUCCESS(StateSignal):
+class SUCCESS(StateSignal, state=Success):
     """Ends the task as Success."""
 
-    _state_cls = Success
 
-
-class RETRY(StateSignal):
+class RETRY(StateSignal, state=Retrying):
     """Asks for another attempt, at `start_time` (now by default), whatever the task's `max_retries`."""
 
-    _state_cls = Retrying
 
-
-class SKIP(StateSignal):
+class SKIP(StateSignal, state=Skipped):
     """Ends the task as Skipped; by default the tasks below are skipped too."""
 
-    _state_cls = Skipped
 
-
-class PAUSE(StateSignal):
+class PAUSE(StateSignal, state=Paused):
     """Holds the task until it is resumed, or until `start_time`."""
 
-    _state_cls = Paused
 
-
-class LOOP(StateSignal):
+class LOOP(StateSignal, state=Looped):
     """Runs the task again at once, with `result` as ``context.task_loop_result``."""
-
-    _state_cls = Looped
 
 
 class ENDRUN(Exception):

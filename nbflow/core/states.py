@@ -30,28 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
-    "Cached",
-    "Cancelled",
-    "Cancelling",
-    "ClientFailed",
-    "Failed",
-    "Finished",
-    "Looped",
-    "Mapped",
-    "Paused",
-    "Pending",
-    "Queued",
-    "Resume",
-    "Retrying",
-    "Running",
-    "Scheduled",
-    "Skipped",
-    "State",
-    "Submitted",
-    "Success",
-    "TimedOut",
-    "TriggerFailed",
-    "ValidationFailed",
+    *("Cached", "Cancelled", "Cancelling", "ClientFailed", "Failed", "Finished", "Looped", "Mapped"),
+    *("Paused", "Pending", "Queued", "Resume", "Retrying", "Running", "Scheduled", "Skipped", "State"),
+    *("Submitted", "Success", "TimedOut", "TriggerFailed", "ValidationFailed"),
 ]
 
 _NOT_COMPARED = ("message", "context", "released")

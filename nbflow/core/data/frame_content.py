@@ -1,4 +1,4 @@
-"""The content of the tables of pandas, as plain parts and digests: the same for equal ones, however they lie in memory."""
+"""The content of the tables of pandas, as plain parts and digests: equal for equal ones, however they lie in memory."""
 
 from __future__ import annotations
 

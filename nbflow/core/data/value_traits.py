@@ -1,4 +1,4 @@
-"""The traits of a value that its type tells: whether it can change, whether it can be used once only, how large it is."""
+"""The traits of a value that its type tells: whether it can change, whether it serves once only, how large it is."""
 
 from __future__ import annotations
 

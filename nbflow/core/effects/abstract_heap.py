@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from nbflow.core.data.value_shape import ATOM_SHAPE, Shape, is_array, is_atomic_type
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Iterator
 
-__all__ = ["ATOM", "NOTHING", "OUTER", "Heap", "MayChangeError", "Obj", "Value"]
+__all__ = ["ATOM", "NOTHING", "OUTER", "Heap", "MayChangeError", "Obj", "Value", "each_once"]
 
 Role = Literal["atom", "outer", "argument", "new", "known", "function", "bound", "null"]
 
@@ -168,12 +168,8 @@ class Heap:
     def leaves(self, value: Iterable[Obj]) -> Value:
         """Return what arrays and frames may hold of the argument: their elements, if these are objects."""
         found: set[Obj] = set()
-        pending, seen = list(value), set()
-        while pending:
-            one = pending.pop()
-            if one in seen:
-                continue
-            seen.add(one)
+        pending = list(value)
+        for one in each_once(pending):
             if one.role == "argument" and not (one.kind is not None and is_array(one.kind)):
                 found.add(one)
             elif one.role != "atom":
@@ -182,12 +178,8 @@ class Heap:
 
     def holds_argument(self, value: Iterable[Obj]) -> bool:
         """Tell whether a part of the argument that can change may be among the objects, or in one of them."""
-        pending, seen = list(value), set()
-        while pending:
-            one = pending.pop()
-            if one in seen:
-                continue
-            seen.add(one)
+        pending = list(value)
+        for one in each_once(pending):
             if one.role == "argument":
                 return True
             one.was_read = True
@@ -198,15 +190,20 @@ class Heap:
 
     def has_lazy(self, value: Iterable[Obj]) -> bool:
         """Tell whether a function or generator among the objects, or in one of them, holds a part of the argument."""
-        pending, seen = list(value), set()
-        while pending:
-            one = pending.pop()
-            if one in seen:
-                continue
-            seen.add(one)
-            if one.role in ("function", "bound") and self.holds_argument([one]):
-                return True
-            if type(one.value) is tuple and one.value[0] == "lazy" and self.holds_argument([one]):
+        pending = list(value)
+        for one in each_once(pending):
+            is_lazy = type(one.value) is tuple and one.value[0] == "lazy"
+            if (is_lazy or one.role in ("function", "bound")) and self.holds_argument([one]):
                 return True
             pending += one.held
         return False
+
+
+def each_once(pending: list[Obj]) -> Iterator[Obj]:
+    """Take the objects off a list, to which more may be added meanwhile, and yield each one once."""
+    seen = set()
+    while pending:
+        one = pending.pop()
+        if one not in seen:
+            seen.add(one)
+            yield one

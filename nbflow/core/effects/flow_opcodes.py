@@ -88,11 +88,6 @@ def _yield(frame: Frame, state: State, argument: int) -> None:
     state.stack.append(OUTER)
 
 
-@way("GET_AWAITABLE")
-def _awaitable(frame: Frame, state: State, argument: int) -> None:
-    """The call has given what is awaited."""
-
-
 @way("SEND")
 def _send(frame: Frame, state: State, argument: int) -> tuple[list[Value], bool]:
     state.stack.pop()

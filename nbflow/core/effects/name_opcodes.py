@@ -22,8 +22,9 @@ way = Ways()
 @way(
     "RESUME", "NOP", "COPY_FREE_VARS", "PRECALL", "CACHE", "SETUP_ANNOTATIONS", "ASYNC_GEN_WRAP", "PUSH_FRAME"
 )
+@way("LIST_TO_TUPLE", "GET_AWAITABLE")
 def _nothing(frame: Frame, state: State, argument: int) -> None:
-    """Nothing that matters here."""
+    """Nothing that matters here: the same objects in another one, or what a call has given already."""
 
 
 @way("POP_TOP", "POP_EXCEPT", "PRINT_EXPR", "END_SEND_13")
@@ -219,11 +220,6 @@ def _map_add(frame: Frame, state: State, argument: int) -> None:
 def _extend(frame: Frame, state: State, argument: int) -> None:
     value = state.stack.pop()
     frame.analysis.store(state.stack[-argument], iterated(frame, value))
-
-
-@way("LIST_TO_TUPLE")
-def _same(frame: Frame, state: State, argument: int) -> None:
-    """The same objects in another one."""
 
 
 @way("FORMAT_VALUE")

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from nbflow.core.data.value_shape import DICTS, SEQUENCES, is_array, is_plain, package_type
-from nbflow.core.effects.abstract_heap import ATOM, NOTHING, OUTER, MayChangeError, Obj, Value
+from nbflow.core.effects.abstract_heap import ATOM, NOTHING, OUTER, MayChangeError, Obj, Value, each_once
 from nbflow.core.effects.arguments import Arguments
 from nbflow.core.effects.item_access import iterated
 from nbflow.core.ownership import is_ours
@@ -59,12 +59,8 @@ def tested(frame: Frame, value: Value) -> None:
 
 def use(frame: Frame, value: Value) -> None:
     """Show, compare or combine objects and all that is in them."""
-    pending, seen = list(value), set()
-    while pending:
-        one = pending.pop()
-        if one in seen:
-            continue
-        seen.add(one)
+    pending = list(value)
+    for one in each_once(pending):
         if one.role == "argument":
             if one.kind is None:
                 raise MayChangeError(depends_on_shape=True)

@@ -27,16 +27,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 __all__ = [
-    "ALIAS",
-    "ATOM",
-    "DEEP",
-    "FRESH",
-    "KEYWORDS_THAT_CHANGE",
-    "method_out_place",
-    "method_result",
-    "out_place",
-    "result_of",
-    "words",
+    *("ALIAS", "ATOM", "DEEP", "FRESH", "KEYWORDS_THAT_CHANGE", "method_out_place", "method_result"),
+    *("out_place", "result_of", "words"),
 ]
 
 ATOM, FRESH, ALIAS, DEEP = "atom", "fresh", "alias", "deep"
