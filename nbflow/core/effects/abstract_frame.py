@@ -49,12 +49,15 @@ class Frame:
             *code.co_freevars,
         ]
         self.locals = own
-        start: dict[Any, Value] = {index: names[name] for index, name in enumerate(own) if name in names}
-        for index, name in enumerate(own):
-            if closure is not None and name in closure and name in code.co_freevars:
-                start[index] = closure[name]
-        if "self-names" not in names and not code.co_flags & inspect.CO_OPTIMIZED:
-            start = dict(names)
+        start: dict[Any, Value] = dict(names)
+        if code.co_flags & inspect.CO_OPTIMIZED:  # the code of a function knows its names by number
+            start = {index: names[name] for index, name in enumerate(own) if name in names}
+            held = closure or {}
+            start |= {
+                index: held[name]
+                for index, name in enumerate(own)
+                if name in held and name in code.co_freevars
+            }
         self.start = start
         self.result: set[Any] = set()
         self.keywords: tuple[str, ...] = ()

@@ -77,11 +77,6 @@ def _return_const(frame: Frame, state: State, argument: int) -> tuple[None, bool
     return None, False
 
 
-@way("RETURN_GENERATOR")
-def _return_generator(frame: Frame, state: State, argument: int) -> None:
-    state.stack.append(ATOM)
-
-
 @way("YIELD_VALUE")
 def _yield(frame: Frame, state: State, argument: int) -> None:
     frame.result |= state.stack.pop()
@@ -113,11 +108,6 @@ def _raise(frame: Frame, state: State, argument: int) -> tuple[None, bool]:
 @way("PUSH_EXC_INFO")
 def _push_exception(frame: Frame, state: State, argument: int) -> None:
     state.stack.insert(-1, ATOM)
-
-
-@way("WITH_EXCEPT_START")
-def _with_except(frame: Frame, state: State, argument: int) -> None:
-    state.stack.append(ATOM)
 
 
 @way("BEFORE_WITH", "BEFORE_ASYNC_WITH")

@@ -139,8 +139,8 @@ def _unpack_ex(frame: Frame, state: State, argument: int) -> None:
     state.stack += [*[found] * (argument >> 8), rest, *[found] * (argument & 255)]
 
 
-@way("MATCH_SEQUENCE", "MATCH_MAPPING")
-def _match(frame: Frame, state: State, argument: int) -> None:
+@way("MATCH_SEQUENCE", "MATCH_MAPPING", "RETURN_GENERATOR", "WITH_EXCEPT_START")
+def _atom(frame: Frame, state: State, argument: int) -> None:
     state.stack.append(ATOM)
 
 
