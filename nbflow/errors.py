@@ -376,7 +376,7 @@ class TaskAttributeError(NbflowError, AttributeError):
     def __str__(self) -> str:
         said = super().__str__()
         # Found when somebody reads it: most are raised where only the presence of an attribute is asked for.
-        hint = getattr(getattr(self, "obj", None), "value_hint", None)
+        hint = getattr(getattr(self, "obj", None), "_value_hint", None)
         how = None if hint is None else hint(self.obj)
         return f"{said} It is {how}" if how else said
 

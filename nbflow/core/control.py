@@ -105,7 +105,7 @@ class case:
         first = [
             t
             for t in members
-            if t in flow.tasks and (t.skips_with_its_case or members.isdisjoint(flow.upstream_tasks(t)))
+            if t in flow.tasks and (t._skips_with_its_case or members.isdisjoint(flow.upstream_tasks(t)))
         ]
         compare = CompareValue(self.value, name=f"case({short_text(self.value, str)})")
         compare.bind(value=self.task, flow=flow)
@@ -151,7 +151,7 @@ def ifelse(condition: Task, true_task: Any, false_task: Any, mapped: bool = Fals
 class Merge(Task):
     """Return the first result that is not None: that of the one branch that was not skipped."""
 
-    skips_with_its_case = True
+    _skips_with_its_case = True
 
     def __init__(self, **kwargs: Any) -> None:
         if kwargs.setdefault("skip_on_upstream_skip", False):

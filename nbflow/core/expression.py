@@ -30,18 +30,18 @@ class Expression:
     name: str
     nout: int | None
     # How to see the value of a task that is in a flow; set by the notebook.
-    value_hint: ClassVar[Callable[[Any], str | None] | None] = None
+    _value_hint: ClassVar[Callable[[Any], str | None] | None] = None
     _operators: ClassVar[dict[str, type[Task]]] = {}  # by name; `operators` sets it, where they are tasks
 
     def _no_value(self) -> str:
         """Return that this is a task and not its value, and how to see that."""
-        hint = None if Expression.value_hint is None else Expression.value_hint(self)
+        hint = None if Expression._value_hint is None else Expression._value_hint(self)
         return (
             f"{self!r} stands for a task, not for its value: {hint or 'a run computes it, see run.results'}"
         )
 
     def __bool__(self) -> bool:
-        hint_of = Expression.value_hint
+        hint_of = Expression._value_hint
         if (
             hint_of is not None
             and is_ours(sys._getframe(1).f_globals.get("__name__"))
@@ -65,7 +65,7 @@ class Expression:
             raise error
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        hint_of = Expression.value_hint
+        hint_of = Expression._value_hint
         hint = hint_of(self) if hint_of is not None and thread.data.get("flow") is None else None
         return {"text/plain": repr(self) if hint is None else f"{self!r}: {hint}"}
 

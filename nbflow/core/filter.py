@@ -26,7 +26,7 @@ class FilterTask(Task):
         **kwargs: Options of the task.
     """
 
-    skips_with_its_case = True
+    _skips_with_its_case = True
 
     def __init__(
         self,

@@ -48,7 +48,7 @@ class TaskDefaults:
     files: bool = True
     auto_generated: bool = False
     # Of the kinds that look at skipped tasks as at others: the `case` they are in does not count among those.
-    skips_with_its_case: ClassVar[bool] = False
+    _skips_with_its_case: ClassVar[bool] = False
 
 
 class SignatureOf:

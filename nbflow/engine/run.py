@@ -124,7 +124,7 @@ class Run:
         return f"<Run {self.number} of {self.graph.name!r}: {type(self.state).__name__}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        return self.flow.bundle_of(self)  # type: ignore[no-any-return]
+        return self.flow._bundle_of(self)  # type: ignore[no-any-return]
 
     # -- what is known ----------------------------------------------------------------------------------------
 
@@ -257,11 +257,11 @@ class Run:
 
     def text(self) -> str:
         """Return a plain table of the tasks and their states."""
-        return self.flow.table_of(self)  # type: ignore[no-any-return]
+        return self.flow._table_of(self)  # type: ignore[no-any-return]
 
     def panel(self) -> Any:
         """Return a live panel of this run, which stays with it."""
-        return self.flow.panel_of(self)
+        return self.flow._panel_of(self)
 
     def listen(self, listener: Listener, *, replay: bool = False) -> Callable[[], None]:
         """Call `listener(event)` for each event, on the run's thread; returns a function that ends this.
@@ -573,7 +573,7 @@ class Run:
             >>> run.rerun(x=5).wait().result[total].result
             11
         """
-        return self.flow.rerun_of(self, what, dry, parameters)
+        return self.flow._rerun_of(self, what, dry, parameters)
 
     def follow(self, plan: Plan) -> None:
         """Take over from an earlier run what `plan` says; called once, by the flow, before the run begins."""

@@ -77,7 +77,7 @@ def skips(task: Task, upstream: Mapping[Edge, State]) -> bool:
     if task.skip_on_upstream_skip or not skipped:
         return bool(skipped)
     # Such a task is told of the branches before it by their results; by an edge without one, whether it is in a branch.
-    return task.skips_with_its_case and any(
+    return task._skips_with_its_case and any(
         edge.key is None and isinstance(edge.upstream_task, CompareValue) for edge in skipped
     )
 

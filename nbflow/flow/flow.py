@@ -384,11 +384,11 @@ class Flow(Graph):
         return flow_bundle(self)
 
     # For the rooms below, which get a flow and do not know this one.
-    go_on_from = take_over_runs
-    rerun_of = rerun
-    panel_of = staticmethod(functools.partial(open_front_end, "panel"))
-    bundle_of = staticmethod(run_bundle)
-    table_of = staticmethod(run_table)
+    _take_over_runs = take_over_runs
+    _rerun_of = rerun
+    _panel_of = staticmethod(functools.partial(open_front_end, "panel"))
+    _bundle_of = staticmethod(run_bundle)
+    _table_of = staticmethod(run_table)
     _prepare = prepare
     _tell_start = tell_start
     _its_store = opened_store

@@ -54,7 +54,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         flows.setdefault(flow.name, flow)  # made before
     watch_shutdown(shell)
     Run.debugger = staticmethod(post_mortem)
-    Expression.value_hint = staticmethod(value_hint)
+    Expression._value_hint = staticmethod(value_hint)
     show_left_behind()
 
 
@@ -83,7 +83,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     if below_task in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(below_task)
     Run.debugger = None
-    Expression.value_hint = None
+    Expression._value_hint = None
     for event in ("pre_run_cell", "post_run_cell"):
         for callback in list(shell.events.callbacks[event]):
             if isinstance(

@@ -59,7 +59,7 @@ def test_a_resource_is_kept_when_the_trigger_of_its_cleanup_says_so(diary, execu
     assert type(state.result[flow.blocks[0].cleanup_task]) is TriggerFailed
     assert run.block_status == {flow.blocks[0]: "kept"}
     assert run.cleanup_failures == {}
-    assert "kept" in str(run.flow.bundle_of(run)["text/plain"])
+    assert "kept" in str(run.flow._bundle_of(run)["text/plain"])
     (row,) = ledger.resources()
     assert (row.state, row.is_kept) == ("open", True)
     assert "kept" in row.note

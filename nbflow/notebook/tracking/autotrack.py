@@ -121,7 +121,7 @@ class CellWatch:
                 cells_of(former),
                 lambda c: self.cell.has_left(c) and not any(is_of_cell(one, key) for one in c.cells),
             )
-            flow.go_on_from(former)
+            flow._take_over_runs(former)
         change = CellChange(
             cells,
             key,
@@ -201,7 +201,7 @@ class CellWatch:
         if not is_contribution and entered.former_snapshot is not None:
             entered.former_snapshot.restore()
             assert entered.former is not None
-            entered.former.go_on_from(flow)
+            entered.former._take_over_runs(flow)
         is_here = entered.is_made_here and (not is_over or is_reached(flow, self.shell.user_ns))
         if is_well and is_here:
             self._register(flow, entered, is_contribution=is_contribution)
