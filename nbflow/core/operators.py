@@ -8,8 +8,23 @@ from nbflow.core.expression import Expression
 from nbflow.core.task import Task
 
 __all__ = [
-    *("Add", "And", "Div", "Equal", "FloorDiv", "GetItem", "GreaterThan", "GreaterThanOrEqual", "LessThan"),
-    *("LessThanOrEqual", "Mod", "Mul", "Not", "NotEqual", "Or", "Pow", "Sub"),
+    "Add",
+    "And",
+    "Div",
+    "Equal",
+    "FloorDiv",
+    "GetItem",
+    "GreaterThan",
+    "GreaterThanOrEqual",
+    "LessThan",
+    "LessThanOrEqual",
+    "Mod",
+    "Mul",
+    "Not",
+    "NotEqual",
+    "Or",
+    "Pow",
+    "Sub",
 ]
 
 

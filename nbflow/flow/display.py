@@ -14,8 +14,6 @@ from nbflow.engine.compare import Comparison
 from nbflow.engine.plan import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from nbflow.engine.run import Run
     from nbflow.flow.flow import Flow
 
@@ -40,22 +38,25 @@ def open_front_end(name: str, source: Flow | Run) -> Any:
     return getattr(importlib.import_module(module), function)(source)
 
 
+def flow_bundle(flow: Flow) -> dict[str, Any]:
+    """Return what a notebook shows for a flow, by mime type."""
+    from nbflow.render.mimebundle import flow_bundle as make
+
+    return make(flow)
+
+
+def run_bundle(run: Run) -> dict[str, Any]:
+    """Return what a notebook shows for a run, by mime type."""
+    from nbflow.render.mimebundle import run_bundle as make
+
+    return make(run)
+
+
 def run_table(run: Run) -> str:
     """Return the tasks of a run and their states as a plain table."""
     from nbflow.render.text import table
 
     return table(run.graph, run.states)
-
-
-def _by_mime_type(draw: str) -> Callable[[Any], dict[str, Any]]:
-    def bundle(shown: Any) -> dict[str, Any]:
-        """Return what a notebook shows for something, by mime type."""
-        from nbflow.render import mimebundle
-
-        found: dict[str, Any] = getattr(mimebundle, draw)(shown)
-        return found
-
-    return bundle
 
 
 def _plan_bundle(plan: Plan) -> dict[str, Any]:
@@ -67,13 +68,18 @@ def _plan_bundle(plan: Plan) -> dict[str, Any]:
     return {"text/html": page, "text/plain": "\n".join([headline, text]) if text else headline}
 
 
+def _state_bundle(state: State) -> dict[str, Any]:
+    from nbflow.render.mimebundle import state_bundle
+
+    return state_bundle(state)
+
+
 def _comparison_bundle(comparison: Comparison) -> dict[str, Any]:
     from nbflow.render.comparison import comparison_bundle
 
     return comparison_bundle(comparison)
 
 
-flow_bundle, run_bundle = _by_mime_type("flow_bundle"), _by_mime_type("run_bundle")
-State.bundle_of = _by_mime_type("state_bundle")
+State.bundle_of = _state_bundle
 Plan.bundle_of = _plan_bundle
 Comparison.bundle_of = _comparison_bundle

@@ -27,12 +27,11 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 __all__ = [
-    *("ALIAS", "ATOM", "DEEP", "FRESH", "KEYWORDS_THAT_CHANGE", "method_out_place", "method_result"),
+    *("ALIAS", "ATOM", "DEEP", "FRESH", "method_out_place", "method_result"),
     *("out_place", "result_of", "words"),
 ]
 
 ATOM, FRESH, ALIAS, DEEP = "atom", "fresh", "alias", "deep"
-KEYWORDS_THAT_CHANGE = ("inplace", "out", "overwrite_input", "copy", "default")
 
 
 def words(text: str) -> frozenset[str]:
