@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nbflow.core.states import (
-    Failed,
-    Looped,
-    Paused,
-    Retrying,
-    Skipped,
-    State,
-    Success,
-    TriggerFailed,
-    ValidationFailed,
-)
+from nbflow.core import states
+from nbflow.core.states import State
 
 
 class StateSignal(Exception):
@@ -41,35 +32,35 @@ class StateSignal(Exception):
         self.state = self._state_cls(message, *args, **kwargs)
 
 
-class FAIL(StateSignal, state=Failed):
+class FAIL(StateSignal, state=states.Failed):
     """Ends the task as Failed."""
 
 
-class TRIGGERFAIL(FAIL, state=TriggerFailed):
+class TRIGGERFAIL(FAIL, state=states.TriggerFailed):
     """Ends the task as TriggerFailed: the tasks upstream did not end as they should."""
 
 
-class VALIDATIONFAIL(FAIL, state=ValidationFailed):
+class VALIDATIONFAIL(FAIL, state=states.ValidationFailed):
     """Ends the task as ValidationFailed: its value was found wanting."""
 
 
-class SUCCESS(StateSignal, state=Success):
+class SUCCESS(StateSignal, state=states.Success):
     """Ends the task as Success."""
 
 
-class RETRY(StateSignal, state=Retrying):
+class RETRY(StateSignal, state=states.Retrying):
     """Asks for another attempt, at `start_time` (now by default), whatever the task's `max_retries`."""
 
 
-class SKIP(StateSignal, state=Skipped):
+class SKIP(StateSignal, state=states.Skipped):
     """Ends the task as Skipped; by default the tasks below are skipped too."""
 
 
-class PAUSE(StateSignal, state=Paused):
+class PAUSE(StateSignal, state=states.Paused):
     """Holds the task until it is resumed, or until `start_time`."""
 
 
-class LOOP(StateSignal, state=Looped):
+class LOOP(StateSignal, state=states.Looped):
     """Runs the task again at once, with `result` as ``context.task_loop_result``."""
 
 

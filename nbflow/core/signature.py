@@ -31,14 +31,8 @@ class RunSignature:
     """
 
     __slots__ = (
-        "_accepted",
-        "_all_positional",
-        "_positional",
-        "_required",
-        "_variable",
-        "function",
-        "nout",
-        "signature",
+        *("_accepted", "_all_positional", "_positional", "_required", "_variable", "function", "nout"),
+        *("signature",),
     )
 
     def __init__(self, function: Callable[..., Any], signature: inspect.Signature) -> None:

@@ -38,15 +38,8 @@ __all__ = ["drop_listener", "kept_graph", "prepare", "tell_start", "with_all_tas
 EXECUTORS: dict[str, Callable[[], Executor]] = {"inline": InlineExecutor, "threads": ThreadExecutor}
 _BUILDING = ("flow", "case", "resource", "mapped", "tags", "cell")
 _OF_AN_ATTEMPT = (
-    "_deferred",
-    "_lines",
-    "_logs",
-    "_outcome_of",
-    "_task",
-    "task_loop_count",
-    "task_loop_result",
-    "task_run_name",
-    "resume",
+    *("_deferred", "_lines", "_logs", "_outcome_of", "_task", "task_loop_count", "task_loop_result"),
+    *("task_run_name", "resume"),
 )  # of a task that runs this flow, and nothing to do with its tasks
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.data import frame_content as frames
 from nbflow.core.data.array_content import (
     array_content,
     masked_content,
@@ -22,20 +23,6 @@ from nbflow.core.data.arrow_content import (
     polars_frame_content,
     polars_series_content,
 )
-from nbflow.core.data.frame_content import (
-    arrow_column_content,
-    categorical_content,
-    column_content,
-    frame_content,
-    index_content,
-    interval_content,
-    masked_column_content,
-    multi_index_content,
-    series_content,
-    sparse_column_content,
-    string_column_content,
-    time_column_content,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,18 +33,18 @@ _CONTENTS: dict[tuple[str, str], Content] = {
     ("numpy", "MaskedArray"): masked_content,
     ("numpy", "ndarray"): array_content,
     ("numpy", "generic"): scalar_content,
-    ("pandas", "DataFrame"): frame_content,
-    ("pandas", "Series"): series_content,
-    ("pandas", "MultiIndex"): multi_index_content,
-    ("pandas", "Index"): index_content,
-    ("pandas", "Categorical"): categorical_content,
-    ("pandas", "IntervalArray"): interval_content,
-    ("pandas", "SparseArray"): sparse_column_content,
-    ("pandas", "DatetimeLikeArrayMixin"): time_column_content,
-    ("pandas", "BaseMaskedArray"): masked_column_content,
-    ("pandas", "BaseStringArray"): string_column_content,
-    ("pandas", "NumpyExtensionArray"): column_content,
-    ("pandas", "ArrowExtensionArray"): arrow_column_content,
+    ("pandas", "DataFrame"): frames.frame_content,
+    ("pandas", "Series"): frames.series_content,
+    ("pandas", "MultiIndex"): frames.multi_index_content,
+    ("pandas", "Index"): frames.index_content,
+    ("pandas", "Categorical"): frames.categorical_content,
+    ("pandas", "IntervalArray"): frames.interval_content,
+    ("pandas", "SparseArray"): frames.sparse_column_content,
+    ("pandas", "DatetimeLikeArrayMixin"): frames.time_column_content,
+    ("pandas", "BaseMaskedArray"): frames.masked_column_content,
+    ("pandas", "BaseStringArray"): frames.string_column_content,
+    ("pandas", "NumpyExtensionArray"): frames.column_content,
+    ("pandas", "ArrowExtensionArray"): frames.arrow_column_content,
     ("pyarrow", "Table"): arrow_table_content,
     ("pyarrow", "RecordBatch"): arrow_table_content,
     ("pyarrow", "ChunkedArray"): arrow_content,

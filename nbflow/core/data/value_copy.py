@@ -249,13 +249,8 @@ def _require_plain(kind: Any) -> None:
         if not is_ours(base.__module__):
             raise CannotCopyError(f"nothing is known of how to copy a {kind.__qualname__}")
     surprises = (
-        "__del__",
-        "__copy__",
-        "__deepcopy__",
-        "__getstate__",
-        "__setstate__",
-        "__getnewargs__",
-        "__getnewargs_ex__",
+        *("__del__", "__copy__", "__deepcopy__", "__getstate__", "__setstate__", "__getnewargs__"),
+        *("__getnewargs_ex__",),
     )
     for base in kind.__mro__[:-1]:
         for name in (*surprises, "__reduce__", "__reduce_ex__", "__new__", "__getattribute__", "__class__"):

@@ -182,15 +182,8 @@ def _import_from(frame: Frame, state: State, argument: int) -> None:
 # Making
 
 
-@way(
-    "BUILD_TUPLE",
-    "BUILD_LIST",
-    "BUILD_SET",
-    "BUILD_MAP",
-    "BUILD_CONST_KEY_MAP",
-    "BUILD_STRING",
-    "BUILD_SLICE",
-)
+@way("BUILD_TUPLE", "BUILD_LIST", "BUILD_SET", "BUILD_MAP", "BUILD_CONST_KEY_MAP")
+@way("BUILD_STRING", "BUILD_SLICE")
 def _build(frame: Frame, state: State, argument: int) -> None:
     name = decoded(frame.code)[0][frame.offset][0]
     count = {"BUILD_MAP": 2 * argument, "BUILD_CONST_KEY_MAP": argument + 1}.get(name, argument)
