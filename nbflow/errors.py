@@ -234,16 +234,11 @@ class UnevenBlockError(EdgeError):
     """A mapped edge leads to one of init and setup of a block, and none to the other.
 
     There would be several resources for one manager, or several managers for one resource.
-
-    Args:
-        mapped: The one of the two that is mapped.
-        over: The task that it is mapped over.
-        other: The one that is not mapped.
     """
 
-    mapped: str
-    over: str
-    other: str
+    mapped: str  # the one of the two that is mapped
+    over: str  # the task that it is mapped over
+    other: str  # the one that is not mapped
     _text = (
         "{self.mapped!r} is mapped over {self.over!r}, but {self.other!r} of the same block is not, so managers "
         "and resources would not match; call the manager inside of `apply_map` too, or put `unmapped(...)` around "
@@ -262,15 +257,10 @@ class MappedContextError(NbflowError, ValueError):
 
 @carries
 class NoFlowError(NbflowError, ValueError):
-    """No flow was given and none is being built.
+    """No flow was given and none is being built."""
 
-    Args:
-        where: What was being done, to follow the words "an active Flow".
-        remedy: What helps.
-    """
-
-    where: str
-    remedy: str = "pass `flow=`, or do it inside `with Flow(...)`"
+    where: str  # what was being done, to follow the words "an active Flow"
+    remedy: str = "pass `flow=`, or do it inside `with Flow(...)`"  # what helps
     _text = (
         "Could not infer an active Flow {self.where}. No Flow was passed and there is no "
         "flow in the current context; {self.remedy}"
@@ -440,17 +430,11 @@ class ForeignTaskError(NbflowError, ValueError):
 
 @carries
 class DanglingTaskError(NbflowError, ValueError):
-    """A notebook cell uses a task that no cell makes any more.
+    """A notebook cell uses a task that no cell makes any more."""
 
-    Attributes:
-        task: What the cell calls it.
-        cell: The cell that uses it.
-        maker: The cell that made it.
-    """
-
-    task: str
-    cell: str
-    maker: str
+    task: str  # what the cell calls it
+    cell: str  # the cell that uses it
+    maker: str  # the cell that made it
 
     def __str__(self) -> str:
         maker = self.maker if self.maker != self.cell else "it"
@@ -627,13 +611,9 @@ class RenderError(NbflowError, RuntimeError):
 
 @carries
 class CannotCopyError(NbflowError, TypeError):
-    """There is no way to copy a value that is known to be right, or it is too large.
+    """There is no way to copy a value that is known to be right, or it is too large."""
 
-    Attributes:
-        reason: Why, in a few words.
-    """
-
-    reason: str
+    reason: str  # why, in a few words
     _text = "this value cannot be copied: {self.reason}"
 
 
@@ -659,15 +639,10 @@ class LedgerError(NbflowError, RuntimeError):
 
 @carries
 class LedgerUnavailableError(LedgerError):
-    """The ledger cannot be opened, read or written.
+    """The ledger cannot be opened, read or written."""
 
-    Attributes:
-        path: The file.
-        reason: What the system said.
-    """
-
-    path: str
-    reason: str
+    path: str  # the file
+    reason: str  # what the system said
     _text = (
         "the ledger {self.path} cannot be used: {self.reason}; "
         "make room or give the rights, or set NBFLOW_HOME to another folder"
@@ -769,15 +744,10 @@ class StoreError(NbflowError, RuntimeError):
 
 @carries
 class StoreUnavailableError(StoreError):
-    """A file or folder of a store cannot be read or written.
+    """A file or folder of a store cannot be read or written."""
 
-    Attributes:
-        path: The file or folder.
-        reason: What is the matter with it.
-    """
-
-    path: str
-    reason: str
+    path: str  # the file or folder
+    reason: str  # what is the matter with it
     _text = "{self.path} cannot be used: {self.reason}; make room, give the rights, or use another store"
 
 
@@ -832,29 +802,19 @@ class StoredRunInUseError(StoreError):
 
 @carries
 class NotKeptError(StoreError):
-    """A result that is asked for was not kept, or cannot be read here.
+    """A result that is asked for was not kept, or cannot be read here."""
 
-    Attributes:
-        task: The slug of its task.
-        reason: Why.
-    """
-
-    task: str
-    reason: str
+    task: str  # the slug of its task
+    reason: str  # why
     _text = "the result of task {self.task!r} cannot be had from the store: {self.reason}"
 
 
 @carries
 class StaleStoreError(StoreError):
-    """Code or parameters have changed since the stored run, and nobody has said what is to become of its results.
+    """Code or parameters have changed since the stored run, and nobody has said what is to become of its results."""
 
-    Attributes:
-        flow: The name of the flow.
-        changes: `{slug: what has changed}`.
-    """
-
-    flow: str
-    changes: dict[str, str]
+    flow: str  # the name of the flow
+    changes: dict[str, str]  # `{slug: what has changed}`
 
     def __str__(self) -> str:
         listed = [f"{slug!r}: {change}" for slug, change in self.changes.items()]

@@ -18,11 +18,9 @@ from nbflow.engine.renewal import renew_tasks
 from nbflow.engine.retention import NEWEST
 from nbflow.engine.run_list import RunList
 from nbflow.errors import RunOptionError
+from nbflow.flow import launch
 from nbflow.flow.display import flow_bundle, open_front_end, run_bundle, run_table
-from nbflow.flow.launch import drop_listener, prepare, tell_start, with_all_tasks
-from nbflow.flow.parameter_values import parameter_values, take_parameters
 from nbflow.flow.reruns import plan_after, rerun
-from nbflow.flow.run_keeping import KEPT_RUNS, nothing_run, take_over_runs
 from nbflow.flow.storage import StoreFolder, needed_store, newest_stored_run, opened_store
 
 if TYPE_CHECKING:
@@ -114,7 +112,7 @@ class Flow(Graph):
         self.state_handlers = checked_handlers(state_handlers, on_failure)
         self.terminal_state_handler = terminal_state_handler
         self.executor = executor
-        self.runs = RunList(KEPT_RUNS)
+        self.runs = RunList(launch.KEPT_RUNS)
         self.keep = NEWEST if keep is None else checked_choice("keep", keep, KEEP)
         self.keep_bytes = keep_bytes
         self._run_numbers = itertools.count(1)
@@ -134,11 +132,11 @@ class Flow(Graph):
         """Return an equal flow of the same tasks, with collections and a run history of its own."""
         new = super().copy()
         new.state_handlers = list(self.state_handlers)
-        new.__dict__.update(nothing_run(), _run_numbers=itertools.count(1))
+        new.__dict__.update(launch.nothing_run(), _run_numbers=itertools.count(1))
         return new
 
     def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | nothing_run()
+        return super().__getstate__() | launch.nothing_run()
 
     def __enter__(self) -> Self:
         cell = thread.data.get("cell")  # of a notebook that is watched
@@ -204,7 +202,7 @@ class Flow(Graph):
             raise RunOptionError("a blocked run cannot be held; use flow.start(hold_on_failure=True)")
         run = self._prepare(parameters, kwargs, blocking=True)
         if state is not None and state.is_finished():
-            return with_all_tasks(self, state)
+            return launch.with_all_tasks(self, state)
         self._tell_start(run)
         before = current_context.swap({})  # of a task, perhaps, whose tags are not those of the tasks here
         try:
@@ -293,7 +291,7 @@ class Flow(Graph):
         It is called on the thread that starts the run. If it raises it is dropped with a warning.
         """
         self._start_listeners = (*self._start_listeners, listener)
-        return functools.partial(drop_listener, self, listener)
+        return functools.partial(launch.drop_listener, self, listener)
 
     def stored_runs(self) -> list[StoredRun]:
         """Return the runs that are kept in the flow's store, of this kernel and earlier ones, oldest first.
@@ -384,13 +382,13 @@ class Flow(Graph):
         return flow_bundle(self)
 
     # For the rooms below, which get a flow and do not know this one.
-    _take_over_runs = take_over_runs
+    _take_over_runs = launch.take_over_runs
     _rerun_of = rerun
     _panel_of = staticmethod(functools.partial(open_front_end, "panel"))
     _bundle_of = staticmethod(run_bundle)
     _table_of = staticmethod(run_table)
-    _prepare = prepare
-    _tell_start = tell_start
+    _prepare = launch.prepare
+    _tell_start = launch.tell_start
     _its_store = opened_store
-    _parameter_values = parameter_values
-    _take_parameters = take_parameters
+    _parameter_values = launch.parameter_values
+    _take_parameters = launch.take_parameters

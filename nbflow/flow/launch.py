@@ -10,19 +10,29 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.context import context as current_context
 from nbflow.core.context import thread
+from nbflow.core.data.safe_equality import same_contents
+from nbflow.core.parameter import Parameter
 from nbflow.core.states import Pending, State
 from nbflow.engine.cell_order import keep_order_of_cells
 from nbflow.engine.compiled_graph import CompiledGraph
 from nbflow.engine.events import warn_safely
+from nbflow.engine.given_parameters import PARAMETERS, START_OPTIONS
+from nbflow.engine.holders import is_held
 from nbflow.engine.record import NOT_RUN
 from nbflow.engine.renewal import prepare_tasks
+from nbflow.engine.retention import ALL_KEPT, NEWER
 from nbflow.engine.run import Run
 from nbflow.engine.run_context import run_values
+from nbflow.engine.run_list import RunList
 from nbflow.engine.run_loop import RunLoop
-from nbflow.errors import ExecutorError, RunInsideFlowError, RunOptionError, UnexpectedArgumentError
+from nbflow.errors import (
+    ExecutorError,
+    ParameterError,
+    RunInsideFlowError,
+    RunOptionError,
+    UnexpectedArgumentError,
+)
 from nbflow.executors import InlineExecutor, ThreadExecutor
-from nbflow.flow.parameter_values import parameter_values
-from nbflow.flow.run_keeping import release_older
 from nbflow.flow.storage import opened_store
 
 if TYPE_CHECKING:
@@ -33,8 +43,20 @@ if TYPE_CHECKING:
     from nbflow.engine.resource_tracker import ResourceTracker
     from nbflow.flow.flow import Flow
 
-__all__ = ["drop_listener", "kept_graph", "prepare", "tell_start", "with_all_tasks"]
+__all__ = [
+    *(
+        "KEPT_RUNS",
+        "carried_over",
+        "drop_listener",
+        "kept_graph",
+        "nothing_run",
+        "parameter_values",
+        "prepare",
+    ),
+    *("take_over_runs", "take_parameters", "tell_start", "with_all_tasks"),
+]
 
+KEPT_RUNS = 20
 EXECUTORS: dict[str, Callable[[], Executor]] = {"inline": InlineExecutor, "threads": ThreadExecutor}
 _BUILDING = ("flow", "case", "resource", "mapped", "tags", "cell")
 _OF_AN_ATTEMPT = (
@@ -155,3 +177,81 @@ def _tracker_of(flow: Flow, run_id: str) -> ResourceTracker | None:
     from nbflow.ledger import tracker_of
 
     return tracker_of(flow.name, run_id)
+
+
+def nothing_run() -> dict[str, Any]:
+    """Return what a flow holds of its runs when none has begun."""
+    return {"runs": RunList(KEPT_RUNS), "_start_listeners": (), "_flow_store": None}
+
+
+def take_over_runs(flow: Flow, former: Flow) -> None:
+    """Take over the runs of a flow whose place this one takes, as their cell was executed again."""
+    flow.runs = RunList(KEPT_RUNS)
+    for run in former.runs.copy():
+        run.flow = flow
+        flow.runs.append(run)
+    flow._run_numbers = former._run_numbers
+
+
+def release_older(runs: RunList, run_id: str) -> None:
+    """Give back the values of the runs before one that has ended, but where the user's program holds them."""
+    try:
+        ids = [
+            run.id for run in runs if run.is_finished and not run.is_released and run.flow.keep != ALL_KEPT
+        ]
+        for one in dict.fromkeys((ids[-1:] if ids[-1:] != [run_id] else ids[-2:-1]) + ids[:1]) if ids else ():
+            run = next((run for run in runs if run.id == one != run_id), None)
+            if run is not None and not is_held(run, variables=1, kept=1):
+                run.release(NEWER)
+            run = None
+    except Exception as error:  # noqa: BLE001 - of a user's object that was looked at: the run has ended all the same
+        warn_safely(f"the values of earlier runs could not be given back: {error!r}")
+
+
+def parameter_values(flow: Flow, parameters: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the values of a run's parameters: those given, and the defaults of the others.
+
+    Raises:
+        ParameterError: If a required one is missing, or the flow has none of a name.
+    """
+    known = {parameter.name: parameter for parameter in flow.parameters()}
+    given = dict(parameters or {})
+    unknown = sorted(given.keys() - known.keys())
+    if unknown:
+        names = ", ".join(sorted(known)) or "none"
+        raise ParameterError(
+            f"Flow.run received the following unexpected parameters: {', '.join(unknown)} "
+            f"(flow {flow.name!r} has: {names})"
+        )
+    missing = sorted(name for name, parameter in known.items() if parameter.required and name not in given)
+    if missing:
+        raise ParameterError(
+            f"Flow.run did not receive the following required parameters: {', '.join(missing)}; "
+            f"give values, as in flow.run({missing[0]}=...)"
+        )
+    defaults = {name: parameter.default for name, parameter in known.items() if not parameter.required}
+    return defaults | given
+
+
+def take_parameters(flow: Flow, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters among keywords; what is left there are options of `start`.
+
+    Raises:
+        UnexpectedArgumentError: If one is neither.
+    """
+    parameters = {**(given.pop(PARAMETERS, None) or {})}
+    unknown = tuple(name for name in given if name not in START_OPTIONS)
+    if unknown:
+        raise UnexpectedArgumentError(unknown, tuple(sorted(p.name for p in flow.parameters())))
+    return parameters
+
+
+def carried_over(flow: Flow, previous: Run) -> dict[str, Any]:
+    """Return the values that a rerun begins with: a default that the flow has changed since is not among them."""
+    now = {parameter.name: parameter for parameter in flow.parameters()}
+    then = {task.name: task.default for task in previous.graph.tasks if isinstance(task, Parameter)}
+    return {
+        name: value
+        for name, value in previous.parameters.items()
+        if name in now and (now[name].required or not same_contents(value, then.get(name)))
+    }

@@ -11,8 +11,7 @@ from nbflow.engine.rerun_selection import ALL
 from nbflow.engine.reuse import NoReuse, Reuse
 from nbflow.engine.run_history import Durations, RunHistory
 from nbflow.errors import NothingToRerunError
-from nbflow.flow.launch import kept_graph
-from nbflow.flow.parameter_values import carried_over, parameter_values, take_parameters
+from nbflow.flow.launch import carried_over, kept_graph, parameter_values, take_parameters
 from nbflow.flow.storage import opened_store
 
 if TYPE_CHECKING:

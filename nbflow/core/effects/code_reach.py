@@ -25,7 +25,7 @@ _STATES = frozenset({"getstate", "setstate", "get_state", "set_state"})
 _SIGNALS = frozenset({"LOOP", "RETRY", "signals"})
 _OWN_GENERATORS = frozenset({"Random", "SystemRandom"})
 _NUMPY_GENERATORS = frozenset(
-    {
+    (
         "default_rng",
         "Generator",
         "RandomState",
@@ -34,9 +34,8 @@ _NUMPY_GENERATORS = frozenset(
         "PCG64",
         "PCG64DXSM",
         "MT19937",
-    }
-    | {"Philox", "SFC64", "get_bit_generator"}
-)
+    )
+) | {"Philox", "SFC64", "get_bit_generator"}
 _DRAWING_METHODS = frozenset({"sample", "shuffle"})
 _GIVEN_GENERATOR = frozenset({"random_state", "rng", "generator"})
 _NAMED = frozenset({"LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM"})
