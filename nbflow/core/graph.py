@@ -7,6 +7,7 @@ import warnings
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Self
 
+from nbflow import errors
 from nbflow.core.block import copied_blocks
 from nbflow.core.block_rules import check_mapping, check_scope, circular_wait, default_reference_tasks
 from nbflow.core.collections import Constant, as_task, contains_task
@@ -16,16 +17,6 @@ from nbflow.core.graph_merge import merge, replace_task, take_blocks
 from nbflow.core.parameter import Parameter
 from nbflow.core.task import Task
 from nbflow.core.topology import Topology
-from nbflow.errors import (
-    ArgumentTakenError,
-    CycleError,
-    FlowNameError,
-    MappedContextError,
-    NotATaskError,
-    OptionTypeError,
-    ParameterUpstreamError,
-    ReferenceTaskError,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -69,7 +60,7 @@ class Graph(Topology):
         validate: bool | None = None,
     ) -> None:
         if not name:
-            raise FlowNameError
+            raise errors.FlowNameError
         super().__init__(name)
         self.constants: defaultdict[Task, dict[str, Any]] = defaultdict(dict)
         self.blocks: list[Block] = []
@@ -176,7 +167,7 @@ class Graph(Topology):
             DuplicateSlugError: If another task has its slug.
         """
         if not isinstance(task, Task):
-            raise NotATaskError(task)
+            raise errors.NotATaskError(task)
         if self._stale:
             self._refresh()
         if task in self._declared:
@@ -224,9 +215,9 @@ class Graph(Topology):
             CycleError: If validated, and the tasks would wait for each other.
         """
         if isinstance(downstream_task, Parameter):
-            raise ParameterUpstreamError(downstream_task)
+            raise errors.ParameterUpstreamError(downstream_task)
         if mapped and thread.data.get("mapped"):
-            raise MappedContextError
+            raise errors.MappedContextError
         edge = Edge(upstream_task, downstream_task, key, mapped, flattened, self)
         upstream, downstream = edge.upstream_task, edge.downstream_task
         if self._stale:
@@ -250,11 +241,11 @@ class Graph(Topology):
         into = self._in.get(downstream, ())
         if key is not None:
             if any(e.key == key for e in into) or key in self.constants.get(downstream, ()):
-                raise ArgumentTakenError(key, downstream)
+                raise errors.ArgumentTakenError(key, downstream)
             downstream._run_signature().signature.bind_partial(**{key: None})
         path = self._path(downstream, upstream)
         if path:
-            raise CycleError((*(task.name for task in path), downstream.name))
+            raise errors.CycleError((*(task.name for task in path), downstream.name))
 
     def chain(self, *tasks: Any, validate: bool | None = None) -> list[Edge]:
         """Let each task come after the one before it, and return the edges."""
@@ -287,7 +278,7 @@ class Graph(Topology):
             MappedContextError: If mapped inside a function that is itself mapped.
         """
         if mapped and thread.data.get("mapped"):
-            raise MappedContextError
+            raise errors.MappedContextError
         if not isinstance(task, Task):
             task = as_task(task, flow=self)
         self.add_task(task)
@@ -331,11 +322,11 @@ class Graph(Topology):
             ReferenceTaskError: If one of them is not in the graph.
         """
         if isinstance(tasks, Task):
-            raise OptionTypeError(f"reference tasks are given as a collection: [{tasks!r}]")
+            raise errors.OptionTypeError(f"reference tasks are given as a collection: [{tasks!r}]")
         found = list(tasks)
         strangers = tuple(repr(task) for task in found if task not in self._tasks)
         if strangers:
-            raise ReferenceTaskError(strangers, "reference tasks must be part of the flow")
+            raise errors.ReferenceTaskError(strangers, "reference tasks must be part of the flow")
         self._reference_tasks = set(found)
         self._changed()
 
@@ -352,11 +343,11 @@ class Graph(Topology):
         self.sorted_tasks()
         outside = tuple(repr(task) for task in self._reference_tasks if task not in self._declared)
         if outside:
-            raise ReferenceTaskError(outside, "Some reference tasks are not contained in this flow")
+            raise errors.ReferenceTaskError(outside, "Some reference tasks are not contained in this flow")
         if self.blocks:
             circle = self.answer("circular wait", lambda: circular_wait(self))
             if circle:
-                raise CycleError(circle)
+                raise errors.CycleError(circle)
             check_mapping(self)
             check_scope(self)
 

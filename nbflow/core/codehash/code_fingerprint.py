@@ -15,22 +15,7 @@ from inspect import signature
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.codehash.introspect import (
-    MANY,
-    NOTHING,
-    all_names,
-    cell_parts,
-    content_of,
-    described,
-    functions_in,
-    is_a,
-    is_plain,
-    members_of,
-    parts_of,
-    roots_of,
-    used_names,
-    wrapped_by,
-)
+from nbflow.core.codehash import introspect
 from nbflow.core.data.content import Content, content_of_name, is_volatile
 from nbflow.core.data.fingerprint import fingerprint
 from nbflow.core.ownership import is_ours
@@ -67,7 +52,7 @@ class Reader:
         self._across = across_kernels
         self._known: dict[int, tuple[Any, Trace]] = {}
 
-    def task(self, task: Task, root: Any = NOTHING) -> Trace:
+    def task(self, task: Task, root: Any = introspect.NOTHING) -> Trace:
         """Return what a task is made of: names and short texts, equal for equal code; the task's own comes first.
 
         Args:
@@ -75,8 +60,8 @@ class Reader:
             root: The function or class to take in place of its own.
         """
         own = {name: value for name, value in vars(task).items() if name not in _OF_A_TASK}
-        if root is NOTHING:
-            root = roots_of(task)[0] if self._memory is None else self._memory.root_of(task)
+        if root is introspect.NOTHING:
+            root = introspect.roots_of(task)[0] if self._memory is None else self._memory.root_of(task)
         trace = self.trace(root)
         if not own:
             return trace
@@ -97,15 +82,17 @@ class Reader:
 
     def lookup(self, space: dict[str, Any], name: str) -> Any:
         """Return what a global name stands for."""
-        return space.get(name, NOTHING) if self._memory is None else self._memory.lookup(space, name)
+        return (
+            space.get(name, introspect.NOTHING) if self._memory is None else self._memory.lookup(space, name)
+        )
 
     def parts(self, function: FunctionType) -> tuple[Any, ...]:
         """Return a function's code, defaults and keyword defaults."""
-        return parts_of(function) if self._memory is None else self._memory.parts(function)
+        return introspect.parts_of(function) if self._memory is None else self._memory.parts(function)
 
     def members(self, cls: type) -> dict[str, Any]:
         """Return what a class has in its body."""
-        return members_of(cls) if self._memory is None else self._memory.members(cls)
+        return introspect.members_of(cls) if self._memory is None else self._memory.members(cls)
 
     def content(self, value: Any, *, of_class: bool = False) -> Content:
         """Return what stands for a value that is no code and is found by a name, or in the body of a class."""
@@ -134,20 +121,20 @@ class _Walk:
     def finish(self) -> list[tuple[str, str]]:
         found = []
         for label, value in self._met:  # grows meanwhile
-            if is_plain(value):
-                found.append((label, _digest(described(value))))
+            if introspect.is_plain(value):
+                found.append((label, _digest(introspect.described(value))))
                 continue
             if type(value) is Content:
                 cls = self.value(value.cls, repr(value.cls.__name__)) if is_ours(value.cls.__module__) else ""
                 found.append((label, _digest((value.text, cls))))
                 continue
-            parts = self._class(value) if is_a(value, type) else self._function(value)
+            parts = self._class(value) if introspect.is_a(value, type) else self._function(value)
             found.append((label, _digest(parts)))
         return found
 
     def _refer(self, label: str, value: Any) -> object:
         # A plain value is one of its name: other names may stand for the same object.
-        key = label if is_plain(value) or type(value) is Content else id(value)
+        key = label if introspect.is_plain(value) or type(value) is Content else id(value)
         number = self._numbers.get(key)
         if number is None:
             number = self._numbers[key] = len(self._met)
@@ -159,37 +146,37 @@ class _Walk:
     ) -> object:
         """Describe a value by texts and numbers."""
         kind = type(value)
-        if is_plain(value):
-            return described(value)
-        if is_a(value, MethodType):
-            owner = "task" if is_a(value.__self__, Task) else self._reader.opaque(value.__self__)
+        if introspect.is_plain(value):
+            return introspect.described(value)
+        if introspect.is_a(value, MethodType):
+            owner = "task" if introspect.is_a(value.__self__, Task) else self._reader.opaque(value.__self__)
             return "method", self.value(value.__func__, label), owner
-        if is_a(value, FunctionType, type):
+        if introspect.is_a(value, FunctionType, type):
             # A name made inside of a function says nothing of what it stands for.
             if is_ours(value.__module__) or "<" in value.__qualname__:
                 return self._refer(label, value)
             return "named", value.__module__, value.__qualname__
-        if is_a(value, BuiltinFunctionType):
+        if introspect.is_a(value, BuiltinFunctionType):
             return "named", str(value.__module__), value.__qualname__
         if kind is ModuleType:
             return "module", value.__name__
-        if is_a(value, Task):
-            return "task", [self.value(root, label) for root in roots_of(value)]
-        if is_a(value, functools.partial):
+        if introspect.is_a(value, Task):
+            return "task", [self.value(root, label) for root in introspect.roots_of(value)]
+        if introspect.is_a(value, functools.partial):
             parts = (value.func, *value.args, *value.keywords.values())
             return "partial", self._values(value, parts, label), list(value.keywords)
-        if parts := cell_parts(value):
+        if parts := introspect.cell_parts(value):
             return self._cell(value, parts)
-        wrapped = wrapped_by(value)
-        if wrapped is not NOTHING:
+        wrapped = introspect.wrapped_by(value)
+        if wrapped is not introspect.NOTHING:
             return "wrapped", kind.__qualname__, self._values(value, [wrapped], label)
         if is_global or of_class:
             return self._refer(label, self._reader.content(value, of_class=of_class))
-        if kind in (list, tuple) and len(value) <= MANY:
+        if kind in (list, tuple) and len(value) <= introspect.MANY:
             return kind.__name__, self._values(value, value, label)
-        if kind is set and len(value) <= MANY and all(map(is_plain, value)):
-            return "set", sorted(repr(described(one)) for one in value)
-        if kind is dict and len(value) <= MANY:
+        if kind is set and len(value) <= introspect.MANY and all(map(introspect.is_plain, value)):
+            return "set", sorted(repr(introspect.described(one)) for one in value)
+        if kind is dict and len(value) <= introspect.MANY:
             return "dict", self._values(value, [*value.keys(), *value.values()], label)
         return "?", self._reader.opaque(value)
 
@@ -203,12 +190,12 @@ class _Walk:
 
     def _function(self, function: FunctionType) -> object:
         code, defaults, kwdefaults = self._reader.parts(function)
-        used, document = used_names(code), function.__doc__
+        used, document = introspect.used_names(code), function.__doc__
         named: list[object] = []
         for name in used:
             value = self._reader.lookup(function.__globals__, name)
             named.append((name, self._named(name, value, code, function.__globals__)))
-        cells = [content_of(cell) for cell in function.__closure__ or ()]
+        cells = [introspect.content_of(cell) for cell in function.__closure__ or ()]
         return (
             _code(code, document),
             [self.value(one) for one in defaults or ()],
@@ -221,36 +208,36 @@ class _Walk:
         """Describe a cell that is a task: its code, and what it reads from the notebook that is no task's value."""
         named: list[object] = []
         for part in parts:
-            for name in used_names(part):
+            for name in introspect.used_names(part):
                 if name in function.inputs or name in function.own:
-                    value = function.own.get(name, NOTHING)
+                    value = function.own.get(name, introspect.NOTHING)
                 else:
                     value = self._reader.lookup(function.namespace, name)
-                if value is not NOTHING and not is_a(value, Task):
+                if value is not introspect.NOTHING and not introspect.is_a(value, Task):
                     named.append((name, self._named(name, value, part, function.namespace)))
         # A run that was held goes on with the order of the names that its cell gave before it was fixed.
         return [_code(part) for part in parts], list(function.inputs), sorted(function.outputs), named
 
     def _named(self, name: str, value: Any, code: CodeType, space: object) -> object:
-        if value is NOTHING:
+        if value is introspect.NOTHING:
             return "missing"
-        if self._reader.leaves_out(space, name) and not is_plain(value):
+        if self._reader.leaves_out(space, name) and not introspect.is_plain(value):
             return "?"
         if type(value) is ModuleType and is_ours(value.__name__):
             inner, parts = vars(value), []
-            for part in all_names(code):
+            for part in introspect.all_names(code):
                 if part in inner:
                     found = self._reader.lookup(inner, part)
                     parts.append((part, self.value(found, f"'{name}.{part}'", is_global=True)))
             return "module", parts
-        if is_plain(value):
+        if introspect.is_plain(value):
             return self._refer(repr(name), value)
         return self.value(value, repr(name), is_global=True)
 
     def _class(self, cls: type) -> object:
         found = []
         for name, value in sorted(self._reader.members(cls).items()):
-            functions = functions_in(value)
+            functions = introspect.functions_in(value)
             label = f"'{cls.__name__}.{name}'"
             if functions or not self._reader.leaves_out(cls, name):
                 parts = functions or [value]
@@ -268,7 +255,7 @@ def change(task: Task, then: Reader, now: Reader, before: Task | None = None, *,
         before: The task then, if it was another object.
         renewed: Whether the newest definition of its function counts, although the task has an older one.
     """
-    new = newest_root(task) if renewed else NOTHING
+    new = newest_root(task) if renewed else introspect.NOTHING
     one, other = then.task(before or task), now.task(task, new)
     if one == other:
         return ""
@@ -280,7 +267,7 @@ def change(task: Task, then: Reader, now: Reader, before: Task | None = None, *,
 
 def newest_root(task: Task) -> Any:
     """Return the newest definition of the function or class that does a task's work."""
-    return newest(roots_of(task)[0])
+    return newest(introspect.roots_of(task)[0])
 
 
 def fingerprint_of(task: Task, then: CodeSnapshot | None = None, *, renewed: bool = False) -> str:
@@ -301,7 +288,9 @@ def fingerprint_of(task: Task, then: CodeSnapshot | None = None, *, renewed: boo
         >>> fingerprint_of(one) == fingerprint_of(task(lambda x: x + 2))
         False
     """
-    return _digest(Reader(then, across_kernels=True).task(task, newest_root(task) if renewed else NOTHING))
+    return _digest(
+        Reader(then, across_kernels=True).task(task, newest_root(task) if renewed else introspect.NOTHING)
+    )
 
 
 def _code(code: CodeType, document: str | None = None) -> object:
@@ -316,7 +305,7 @@ def _code(code: CodeType, document: str | None = None) -> object:
         code.co_freevars,
         code.co_cellvars,
         (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & ~_HAS_DOCSTRING),
-        [_code(one) if isinstance(one, CodeType) else described(one) for one in constants],
+        [_code(one) if isinstance(one, CodeType) else introspect.described(one) for one in constants],
     )
 
 

@@ -5,20 +5,7 @@ from __future__ import annotations
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.codehash.introspect import (
-    NOTHING,
-    all_names,
-    cell_parts,
-    content_of,
-    equal_plain,
-    functions_in,
-    inside_of,
-    is_a,
-    is_plain,
-    members_of,
-    parts_of,
-    roots_of,
-)
+from nbflow.core.codehash import introspect
 from nbflow.core.data.content import Content, content_of_name, is_volatile, note_volatile
 from nbflow.core.data.value_type import has_plain_metaclass, type_of
 from nbflow.core.ownership import is_ours
@@ -44,7 +31,7 @@ class CodeSnapshot:
     __slots__ = ("_members", "_names", "_parts", "_roots", "_runs", "_spaces")
 
     def __init__(self, tasks: Iterable[Task]) -> None:
-        runs = {task: task.__dict__.get("run", NOTHING) for task in tasks}
+        runs = {task: task.__dict__.get("run", introspect.NOTHING) for task in tasks}
         self._runs: dict[Task, Any] = runs
         self._names: dict[tuple[int, str], Any] = {}
         self._spaces: dict[int, dict[str, Any]] = {}
@@ -53,7 +40,7 @@ class CodeSnapshot:
         # Many tasks have one function, or one piece of code in many functions; what they name is the same.
         roots = runs.copy()
         for task, run in runs.items():
-            if run is NOTHING:
+            if run is introspect.NOTHING:
                 roots[task] = type(task)
             elif "resource_class" in task.__dict__:
                 roots[task] = task.__dict__["resource_class"]
@@ -71,28 +58,32 @@ class CodeSnapshot:
             if id(found) in seen:
                 continue
             seen.add(id(found))
-            if is_a(found, type):
+            if introspect.is_a(found, type):
                 if has_plain_metaclass(found) and is_ours(found.__module__):
-                    members = members_of(found)
+                    members = introspect.members_of(found)
                     self._members[found] = {
                         name: self._kept(value, pending, of_class=True) for name, value in members.items()
                     }
-                    pending += [function for value in members.values() for function in functions_in(value)]
+                    pending += [
+                        function for value in members.values() for function in introspect.functions_in(value)
+                    ]
                     pending += found.__bases__
-            elif is_a(found, FunctionType):
+            elif introspect.is_a(found, FunctionType):
                 if is_ours(found.__module__) or "<" in found.__qualname__:
-                    self._parts[found] = parts_of(found)
-                    pending += [content_of(cell) for cell in found.__closure__ or ()]
+                    self._parts[found] = introspect.parts_of(found)
+                    pending += [introspect.content_of(cell) for cell in found.__closure__ or ()]
                     self._note(found, pending)
-            elif parts := cell_parts(found):
+            elif parts := introspect.cell_parts(found):
                 for part in parts:
-                    self._note_names(found.namespace, all_names(part), pending)
-                pending += [value for value in found.own.values() if is_a(value, FunctionType, type)]
+                    self._note_names(found.namespace, introspect.all_names(part), pending)
+                pending += [
+                    value for value in found.own.values() if introspect.is_a(value, FunctionType, type)
+                ]
             else:
-                pending += inside_of(found)
+                pending += introspect.inside_of(found)
 
     def _note(self, function: FunctionType, pending: list[Any]) -> None:
-        self._note_names(function.__globals__, all_names(function.__code__), pending)
+        self._note_names(function.__globals__, introspect.all_names(function.__code__), pending)
 
     def _note_names(self, space: dict[str, Any], names: tuple[str, ...], pending: list[Any]) -> None:
         for name in names:
@@ -113,10 +104,10 @@ class CodeSnapshot:
 
     def _kept(self, value: Any, pending: list[Any], *, of_class: bool = False) -> Any:
         """Return what is kept of a value: code and plain values themselves, of others what they hold."""
-        if is_a(value, FunctionType, type) or inside_of(value):
+        if introspect.is_a(value, FunctionType, type) or introspect.inside_of(value):
             pending.append(value)
             return value
-        if is_plain(value) or is_a(value, *_AS_THEY_ARE):
+        if introspect.is_plain(value) or introspect.is_a(value, *_AS_THEY_ARE):
             return value
         if is_ours(type_of(value).__module__):
             pending.append(type(value))
@@ -127,20 +118,20 @@ class CodeSnapshot:
     def settle(self) -> None:
         """Note what the tasks have changed in place, now that they are over: that makes nothing stale."""
         for (space, name), kept in self._names.items():
-            _settle(self._spaces[space], name, kept, self._spaces[space].get(name, NOTHING))
+            _settle(self._spaces[space], name, kept, self._spaces[space].get(name, introspect.NOTHING))
         for cls, members in self._members.items():
             now = vars(cls)
             for name, kept in members.items():
-                _settle(cls, name, kept, now.get(name, NOTHING))
+                _settle(cls, name, kept, now.get(name, introspect.NOTHING))
 
     def run_of(self, task: Task) -> Any:
         """Return the function that the task had of its own, or nothing."""
-        return self._runs.get(task, NOTHING)
+        return self._runs.get(task, introspect.NOTHING)
 
     def root_of(self, task: Task) -> Any:
         """Return the function or class that did the work of a task."""
-        found = self._roots.get(task, NOTHING)
-        return roots_of(task)[0] if found is NOTHING else found
+        found = self._roots.get(task, introspect.NOTHING)
+        return introspect.roots_of(task)[0] if found is introspect.NOTHING else found
 
     def is_root_of(self, task: Task, root: Any) -> bool:
         """True if this function or class did the work of a task."""
@@ -152,42 +143,42 @@ class CodeSnapshot:
 
     def lookup(self, space: dict[str, Any], name: str) -> Any:
         """Return what a name stood for."""
-        found = self._names.get((id(space), name), NOTHING)
-        return space.get(name, NOTHING) if found is NOTHING else found
+        found = self._names.get((id(space), name), introspect.NOTHING)
+        return space.get(name, introspect.NOTHING) if found is introspect.NOTHING else found
 
     def parts(self, function: FunctionType) -> tuple[Any, ...]:
         """Return the code of a function and its defaults, which may be replaced in place."""
         found = self._parts.get(function)
-        return parts_of(function) if found is None else found
+        return introspect.parts_of(function) if found is None else found
 
     def members(self, cls: type) -> dict[str, Any]:
         """Return what a class had in its body, which may be replaced in place."""
         found = self._members.get(cls)
-        return members_of(cls) if found is None else found
+        return introspect.members_of(cls) if found is None else found
 
     def holds(self) -> bool:
         """Tell whether every name still stands for the same, and no function was changed in place."""
         spaces = self._spaces
         for (space, name), value in self._names.items():
-            if not _is_same(spaces[space], name, value, spaces[space].get(name, NOTHING)):
+            if not _is_same(spaces[space], name, value, spaces[space].get(name, introspect.NOTHING)):
                 return False
         for cls, members in self._members.items():
-            now = members_of(cls)
+            now = introspect.members_of(cls)
             if members.keys() != now.keys():
                 return False
             if not all(_is_same(cls, name, value, now[name]) for name, value in members.items()):
                 return False
         return all(
-            all(one is other for one, other in zip(parts, parts_of(function), strict=True))
+            all(one is other for one, other in zip(parts, introspect.parts_of(function), strict=True))
             for function, parts in self._parts.items()
         )
 
 
 def _is_same(owner: object, name: str, kept: Any, now: Any) -> bool:
     """Tell whether a name stands for what it stood for."""
-    if now is kept or equal_plain(now, kept):
+    if now is kept or introspect.equal_plain(now, kept):
         return True
-    if type(kept) is not Content or now is NOTHING:
+    if type(kept) is not Content or now is introspect.NOTHING:
         return False
     return is_volatile(owner, name) or _content(owner, now)[:2] == kept[:2]
 
@@ -206,5 +197,5 @@ def _code_key(root: Any) -> int:
     if type(root) is not FunctionType:
         return id(root)
     # What they hold may be functions as well, and other ones.
-    held = (*(root.__defaults__ or ()), *(content_of(cell) for cell in root.__closure__ or ()))
+    held = (*(root.__defaults__ or ()), *(introspect.content_of(cell) for cell in root.__closure__ or ()))
     return id(root) if any(callable(value) for value in held) else id(root.__code__)

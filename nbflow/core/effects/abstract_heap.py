@@ -56,9 +56,6 @@ class Obj:
         self.held: set[Obj] = set()
         self.was_read = False
 
-    def __repr__(self) -> str:
-        return f"<{self.role} {self.kind and self.kind.__name__} {self.value!r:.40}>"
-
 
 Value = frozenset[Obj]
 _ATOM, _OUTER, _NULL = Obj("atom"), Obj("outer"), Obj("null")
