@@ -12,10 +12,10 @@ import nbflow.core.states
 import nbflow.engine.run_loop
 import nbflow.engine.task_runner
 import nbflow.engine.transitions
-import nbflow.flow.launch
 from nbflow.core.context import thread
 from nbflow.engine.attempt import perform, perform_on_worker
 from nbflow.engine.open_resources import BlockStatus, OpenResource
+from nbflow.flow import launch
 from tests.properties.simulation.aside import Aside
 from tests.properties.simulation.fakes import Executor, Handle, Inbox, Loop
 from tests.properties.simulation.model import Clock, Flight, Wrong
@@ -218,12 +218,8 @@ class Simulator(User):
             (nbflow.engine.task_runner, "datetime", made),
             (nbflow.engine.transitions, "datetime", made),
             (nbflow.core.states, "datetime", made),
-            (
-                nbflow.flow.flow,
-                "RunLoop",
-                lambda flow, *a, **kw: Loop(self.simulations[id(flow)], flow, *a, **kw),
-            ),
-            (nbflow.flow.launch, "Run", Handle),
+            (launch, "RunLoop", lambda flow, *a, **kw: Loop(self.simulations[id(flow)], flow, *a, **kw)),
+            (launch, "Run", Handle),
             (nbflow.engine.run_loop, "input", self._answer),
         ]
         before = [(module, name, vars(module).get(name)) for module, name, _ in fakes]
