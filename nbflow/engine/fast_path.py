@@ -29,6 +29,7 @@ class FastPath:
         self._graph = loop.graph
         self._record = loop.record
         self._schedule = loop.schedule
+        self._queue = loop.schedule.queue
         self._inputs = task_runner.inputs
         self._values = task_runner.values
         self._base_of = task_runner.base_of
@@ -60,7 +61,7 @@ class FastPath:
         """Note the start of a node and return the call to be made for it, or None if it is not a simple one."""
         graph, record, schedule = self._graph, self._record, self._schedule
         number, child = schedule.task_of[node], schedule.child_index[node]
-        if not graph.is_simple[number] or schedule.bad[node] or schedule.budget >= 0:
+        if not graph.is_simple[number] or schedule.bad[node] or self._queue.budget >= 0:
             return None
         task, states = graph.tasks[number], record.states
         parent: Any = states[task]
@@ -114,7 +115,7 @@ class FastPath:
             parent.map_states[child] = running
             record.log.changed(task, child, state, running, self._attempts.get(node, 1), now)
         schedule.phase[node] = RUNNING
-        schedule.running += 1
+        self._queue.running += 1
         return call
 
     def end(self, call: Call, value: object) -> None:
@@ -137,7 +138,7 @@ class FastPath:
             record.log.changed(task, child, self._running, TOLD_SUCCESS, self._attempts.get(node, 1), now)
         if call.files is not None:
             record.note_files(node, call.files)
-        self._schedule.running -= 1
+        self._queue.running -= 1
         self._schedule.succeeded(node)
         if child < 0 and self._gives_back:
             self._loop.retention.ended(node)

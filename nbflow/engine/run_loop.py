@@ -529,7 +529,7 @@ class RunLoop:
                 if held is not None:
                     held.manager = state.result
         children = self._take_over(given)
-        self.schedule.now = self.clock()
+        self.schedule.note_time(self.clock())
         if self.record.state.is_finished():  # a state handler ended the run before it began
             self.cancelling = True
             for node in self.schedule.cancel():
@@ -594,7 +594,7 @@ class RunLoop:
             action, args = self._inbox.get(timeout_s != 0, timeout_s)
         except Empty:
             return
-        self.schedule.now = self.clock()  # a grace that begins now is counted from now
+        self.schedule.note_time(self.clock())
         action(*args)
 
     def _wait(self) -> None:

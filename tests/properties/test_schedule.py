@@ -640,7 +640,7 @@ def test_a_task_whose_own_block_failed_early_waits_for_the_block_around_all_the_
 def test_asking_for_the_next_task_changes_nothing():
     schedule = Schedule(graph_of(FlowPlan(items=(TaskPlan(key="t"), TaskPlan(key="u")))), paused=True)
     schedule.begin()
-    heap = schedule._ready
+    heap = schedule.queue.ordinary
     schedule.phase[0] = DONE  # as a cancel leaves it
     before = heap.copy()
 

@@ -41,7 +41,7 @@ class IdleInvariants(Trace):
             if inner is not None and self.loop.is_lingering(flight.call) and not inner.cancel_wanted:
                 raise self.broken(f"rule 14: the flow that {flight.call.task.name} runs was not cancelled")
         schedule, graph = self.loop.schedule, self.loop.graph
-        if schedule.budget == 0 or (schedule.serial and not schedule.is_idle):
+        if schedule.budget == 0 or (schedule.queue.serial and not schedule.is_idle):
             return
         for resource in self.resources:
             key = self.key_of(resource)

@@ -1,0 +1,227 @@
+"""The nodes that may start now, and which of them is next.
+
+Start order is the order of the tasks, with one exception: what is inside an open block comes before what is not, the
+innermost first. So a resource is held no longer than its tasks take (rule 8), and the next element of a mapped block
+is opened when the last one is closed.
+"""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
+
+from nbflow.engine.compiled_graph import CLEANUP, INIT, ORDINARY, SETUP
+from nbflow.engine.concurrency_limit import ConcurrencyLimit
+from nbflow.engine.nodes import CLAIMED, READY, WAITING
+
+if TYPE_CHECKING:
+    from nbflow.engine.nodes import Nodes
+    from nbflow.engine.resource_lifetime import ResourceLifetime
+
+UNLIMITED = -1
+_SHIFT = 31
+_MASK = (1 << _SHIFT) - 1
+_LATER = 1 << (2 * _SHIFT)  # added to the key of what is in fewer open blocks, once for each
+_HEAP_OF_ROLE = {ORDINARY: 0, INIT: 1, SETUP: 1, CLEANUP: 2}
+
+
+class ReadyQueue:
+    """Hands out ready nodes one at a time, as far as budget, capacity and limits of maps let them start.
+
+    A heap holds keys: a task and which child of it, below how few open blocks it is in. A key stays where it is when
+    its node is ended by a person or a cancel, since a heap cannot be searched; whoever takes it looks at the phase.
+
+    Attributes:
+        capacity: How many ordinary tasks may run at once.
+        serial: Whether init, setup and cleanup share the one thread of the tasks (inline executor).
+        budget: How many more tasks may start (0: the run is paused).
+        cancelled: Whether the budget holds nothing back any more: only cleanups are left.
+        running: How many ordinary tasks run.
+        running_lifecycle: How many init, setup and cleanup tasks run.
+        stepped_map: The mapped task whose children start whatever the budget; -1 for none.
+    """
+
+    def __init__(self, nodes: Nodes, *, capacity: int, serial: bool, budget: int) -> None:
+        graph = nodes.graph
+        self.capacity = capacity
+        self.serial = serial
+        self.budget = budget
+        self.cancelled = False
+        self.running = 0
+        self.running_lifecycle = 0
+        self.stepped_map = -1
+        self._nodes = nodes
+        self._phase, self._home = nodes.phase, nodes.home
+        self._task_of, self._children = nodes.task_of, nodes.children
+        self.ordinary: list[int] = []
+        self._lifecycle: list[int] = []  # init and setup
+        self._cleanups: list[int] = []  # apart: never behind what has to wait for a place
+        self._free: list[int] = []  # parameters and the like, which take no place and are no step
+        self._heaps = (self.ordinary, self._lifecycle, self._cleanups)
+        # Children of the map that is the step, and what a person lets go: they start whatever the budget.
+        self._stepped: tuple[list[int], ...] = ([], [], [])
+        self._deepest = max((len(graph.enclosing(shape)) for shape in range(len(graph.shapes))), default=0)
+        self._outside = self._deepest * _LATER  # added to the key of what is in no open block
+        self._map_limits = {task: ConcurrencyLimit[int](limit) for task, limit in graph.limits.items()}
+        self._is_common = [
+            role == ORDINARY and not is_map and not free
+            for role, is_map, free in zip(graph.role, graph.is_map, graph.free, strict=True)
+        ]
+
+    # -- in ---------------------------------------------------------------------------------------------------
+
+    def push(self, node: int) -> None:
+        """Take in a node that may start; a child above its map's limit goes on waiting."""
+        task = self._task_of[node]
+        if self._is_common[task]:  # the same as below, for what most tasks are
+            self._phase[node] = READY
+            lifetime = self._home[node]
+            key = node << _SHIFT
+            heappush(self.ordinary, key + (self._outside if lifetime is None else self._bias(lifetime)))
+            return
+        nodes, graph = self._nodes, self._nodes.graph
+        is_child = nodes.child_index[node] >= 0
+        if self._map_limits and is_child:
+            limit = self._map_limits.get(task)
+            if limit is not None and not limit.acquire(node):
+                self._phase[node] = WAITING
+                return
+        self._phase[node] = READY
+        key, role = self._key(node), graph.role[task]
+        # Expanding a map costs nothing, and the blocks of its elements cannot close before it is done. In a run that
+        # is stepped it is a step like any other, and keeps its turn.
+        if not (graph.is_map[task] and not is_child and self.budget < 0):
+            key += self._bias(nodes.own[node] if role == CLEANUP else nodes.lifetime_around(node))
+        if graph.free[task]:
+            heappush(self._free, key)
+        else:
+            heaps = self._stepped if is_child and task == self.stepped_map else self._heaps
+            heappush(heaps[_HEAP_OF_ROLE[role]], key)
+
+    def push_to_measure(self, task: int) -> None:
+        """Take in a mapped task of which only the length is asked: that is no start, and takes no place."""
+        self._phase[task] = READY
+        heappush(self._free, self._key(task))
+
+    def push_at_once(self, node: int) -> None:
+        """Take in a node that starts even if the run is paused: a person has said so."""
+        self._phase[node] = READY
+        heappush(self._stepped[_HEAP_OF_ROLE[self._nodes.role[node]]], self._key(node))
+
+    def child_ended(self, node: int, task: int) -> None:
+        """Give the place that a child had in its map's limit to the next one that waits for it."""
+        limit = self._map_limits.get(task)
+        if limit is not None:
+            # One that was ended while it waited wants no place; to give it one would lose the place for good.
+            following = limit.release(node, lambda other: self._phase[other] == WAITING)
+            if following is not None:
+                self.push(following)
+
+    def count(self, node: int, change: int) -> None:
+        """Count a node that started (1) or stopped (-1)."""
+        if self._nodes.role[node] == ORDINARY:
+            self.running += change
+        else:
+            self.running_lifecycle += change
+
+    # -- out --------------------------------------------------------------------------------------------------
+
+    def pop(self) -> int | None:
+        """Return the next node to look at, in start order, or None if none may start now."""
+        if self.serial and (self.running or self.running_lifecycle):
+            return None
+        plain, stepped = self.ordinary, self._stepped
+        while True:
+            best: list[int] | None = plain
+            if (
+                self.budget == 0
+                or self.stepped_map >= 0
+                or stepped[0]
+                or stepped[1]
+                or stepped[2]
+                or self.running + self.running_lifecycle >= self.capacity
+            ):
+                best = self._best()
+            elif self._free or self._lifecycle or self._cleanups:
+                for heap in (self._lifecycle, self._cleanups, self._free):
+                    if heap and (not best or heap[0] < best[0]):
+                        best = heap
+            if not best:
+                return None
+            key = heappop(best)
+            child = key & _MASK
+            node = (key >> _SHIFT) & _MASK  # as `_decode` does: a call for each node would be felt
+            if child:
+                node = self._children[node][child - 1]
+            # One that was ended in the meantime is passed over; the next one may be in another heap.
+            if self._phase[node] == READY:
+                self._phase[node] = CLAIMED
+                return node
+
+    def _best(self) -> list[int] | None:
+        """Return the heap with the next node that may start, in the less common cases."""
+        is_paused = self.budget == 0 and not self.cancelled
+        has_no_place = self.running >= self.capacity
+        is_full = self.running + self.running_lifecycle >= self.capacity
+        best: list[int] | None = None
+        for heap in (self._free, *(() if is_paused else self._heaps), *self._stepped):
+            if not self._trim(heap):
+                continue
+            if has_no_place and (heap is self.ordinary or heap is self._stepped[0]):
+                continue
+            # What would be opened now would only wait for a place; so would the block of a map's next element.
+            if heap is self._lifecycle and is_full and (heap[0] >= self._outside or heap[0] & _MASK):
+                continue
+            if best is None or heap[0] < best[0]:
+                best = heap
+        return best
+
+    def peek(self) -> int | None:
+        """Return the node that a step would start first, as far as is known now."""
+        # Asked from any thread, so it only looks, at copies: `_trim` would pull a key from under the run's thread.
+        nodes = ((key, self._decode(key)) for heap in self._heaps for key in heap.copy())
+        return min(((key, node) for key, node in nodes if self._phase[node] == READY), default=(0, None))[1]
+
+    # -- the map that is the step -----------------------------------------------------------------------------
+
+    def set_aside(self, task: int) -> None:
+        """Let the children of a mapped task start whatever the budget."""
+        self.stepped_map = task
+        for heap, stepped in zip(self._heaps, self._stepped, strict=True):
+            rest: list[int] = []
+            for key in heap:
+                (stepped if key & _MASK and (key >> _SHIFT) & _MASK == task else rest).append(key)
+            heap[:] = rest
+            heapify(heap)
+            heapify(stepped)
+
+    def put_back(self) -> None:
+        """Count the children of the map that was the step like any other node again."""
+        if self.stepped_map >= 0:
+            self.stepped_map = -1
+            for heap, stepped in zip(self._heaps, self._stepped, strict=True):
+                heap += stepped
+                heapify(heap)
+                stepped.clear()
+
+    # -- keys -------------------------------------------------------------------------------------------------
+
+    def _key(self, node: int) -> int:
+        return (self._task_of[node] << _SHIFT) | (self._nodes.child_index[node] + 1)
+
+    def _decode(self, key: int) -> int:
+        task = (key >> _SHIFT) & _MASK
+        child = key & _MASK
+        return self._children[task][child - 1] if child else task
+
+    def _bias(self, lifetime: ResourceLifetime | None) -> int:
+        """Return what puts a node behind those in more open blocks: what is open innermost is closed first."""
+        while lifetime is not None and not lifetime.open:
+            lifetime = lifetime.outer
+        return self._outside if lifetime is None else (self._deepest - lifetime.depth) * _LATER
+
+    def _trim(self, heap: list[int]) -> bool:
+        """Drop what was ended in the meantime from the front of a heap; tell whether anything is left."""
+        while heap and self._phase[self._decode(heap[0])] != READY:
+            heappop(heap)
+        return bool(heap)
