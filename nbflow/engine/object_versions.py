@@ -5,18 +5,15 @@ from __future__ import annotations
 import operator
 import os
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.core.data.fingerprint import known_fingerprint
-from nbflow.core.data.snapshot import Snapshot
+from nbflow.core.data.value_traits import is_one_shot
 from nbflow.core.data.value_type import ids_of
-from nbflow.core.signals import StateSignal
 from nbflow.core.states import Mapped
-from nbflow.errors import CannotCopyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from nbflow.core.states import State
     from nbflow.core.task import Task
@@ -167,6 +164,27 @@ class Taken(NamedTuple):
 
     parts: tuple[tuple[Followed, int], ...]
 
+    def is_as_in(self, now: Taken) -> bool:
+        """Tell whether a further attempt takes what this one took; what nobody can know counts as another thing."""
+        if len(self.parts) != len(now.parts):
+            return False
+        for (one, version), (other, newest) in zip(self.parts, now.parts, strict=True):
+            if one is not other or version != newest:
+                known = one.versions[version].print
+                if known is None and one is other and not is_one_shot(one.value):
+                    continue  # a connection, a future: what it stands for is not in it
+                if known is None or known != other.versions[newest].print:
+                    return False
+        return True
+
+    def is_known_to_differ(self, now: Taken | None) -> bool:
+        """Tell whether another run took something else; what nobody can know counts as the same."""
+        if now is None or len(self.parts) != len(now.parts):
+            return now is not None
+        pairs = zip(self.parts, now.parts, strict=True)
+        prints = [(one.versions[v].print, other.versions[w].print) for (one, v), (other, w) in pairs]
+        return any(one is not None and other is not None and one != other for one, other in prints)
+
 
 class Watch(NamedTuple):
     """What a call may change, by argument; looked at again when it has ended."""
@@ -175,32 +193,16 @@ class Watch(NamedTuple):
     changes: tuple[tuple[str, Followed], ...]
 
 
-class Ahead(NamedTuple):
-    """What inputs contained before a call that may change one of them and may have to be made again.
-
-    Attributes:
-        snapshots: By argument; one for all of them where that is possible.
-        whys: Why there is none, by argument.
-    """
-
-    snapshots: dict[str, Snapshot]
-    whys: dict[str, str]
-
-
-class Source(NamedTuple):
-    """Where an argument comes from."""
-
-    task: Task
-    is_resource: bool
-    is_mapped: bool
-    gathers: bool
-
-
 def trace_of(followed: Followed, version: int) -> Followed:
     """Return what is known of a version whose object is nobody's value any more."""
     trace = Followed(None, 0)
     trace.versions = [Change(followed.versions[version].print, ())]
     return trace
+
+
+def with_children(state: State) -> tuple[State, ...]:
+    """Return a state and, of a mapped task, those of its children."""
+    return (state, *state.map_states) if isinstance(state, Mapped) else (state,)
 
 
 def objects_in(states: Iterable[State | None]) -> Iterator[Any]:
@@ -212,22 +214,3 @@ def objects_in(states: Iterable[State | None]) -> Iterator[Any]:
             yield value
             if type(value) is list and len(value) <= MOST_ELEMENTS:
                 yield from (one for one in value if id(type(one)) not in ATOMS)
-
-
-def ahead_of(inputs: dict[str, Any], changes: Mapping[str, Any], also: tuple[Any, ...]) -> Ahead:
-    """Keep what inputs contain: all of them together where that is possible, since one may be part of another."""
-    also = tuple(
-        one for one in also if not issubclass(type(one), StateSignal)
-    )  # what a LOOP without a result carries
-    with suppress(CannotCopyError):
-        return Ahead(dict.fromkeys(inputs, Snapshot([*inputs.values(), *also])), {})
-    snapshots, whys = {}, {}
-    for key in changes:
-        try:
-            snapshots[key] = Snapshot([inputs[key], *also])
-        except CannotCopyError as error:
-            whys[key] = error.reason
-    return Ahead(snapshots, whys)
-
-
-NOTHING_AHEAD = Ahead({}, {})

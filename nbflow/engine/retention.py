@@ -14,7 +14,7 @@ from nbflow.core.states import Failed, Mapped, Released, State, Success, without
 from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.holders import is_held
 from nbflow.engine.nodes import DONE
-from nbflow.engine.object_versions import ATOMS, NUMBERS
+from nbflow.engine.object_versions import ATOMS, NUMBERS, with_children
 from nbflow.engine.value_facts import MEMORY, RELEASED, ValueFacts, facts_of
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Retention:
             facts = self._facts_of(task, state)
             if facts is not None:
                 self.facts[task] = facts
-            for one in (state, *state.map_states) if isinstance(state, Mapped) else (state,):
+            for one in with_children(state):
                 value = one.__dict__.get("result")
                 self._held -= self._sizes.pop(id(value), 0)
                 self._loop.home.let_go(value)
@@ -175,7 +175,7 @@ class Retention:
         """Return how many bytes the values take that are in memory, estimated; what several tasks share counts once."""
         seen: dict[int, Any] = {}
         for state in tuple(self._loop.record.states.values()):
-            for one in (state, *state.map_states) if isinstance(state, Mapped) else (state,):
+            for one in with_children(state):
                 value = None if one is None else one.__dict__.get("result")
                 if isinstance(one, Success) and id(type(value)) not in NUMBERS:
                     seen[id(value)] = value

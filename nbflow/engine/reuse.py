@@ -401,7 +401,7 @@ class Reuse(NoReuse):
         Such a one was taken over while the other one was run with new code, or the two ran at once.
         """
         found: dict[int, str] = {}
-        for (old, child), taken in self._values.taken.items() if self._values.has_changes else ():
+        for (old, child), taken in self._values.taken.items() if self._values.objects.has_changes else ():
             node = self._now.get(old)
             if node is None or node in found or not self._states[self._graph.tasks[node]].is_successful():
                 continue

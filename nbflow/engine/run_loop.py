@@ -1097,7 +1097,7 @@ class RunLoop:
 
     def _said_of_missed(self) -> list[str]:
         """Return what to say of tasks that were taken over, and would take something else by now."""
-        if not self.home.has_changes:
+        if not self.home.objects.has_changes:
             return []
         reuse = Reuse(self.graph, self.graph.tasks, self.home, self.record.states, self.draws)
         missed = [f"{self.graph.tasks[node].name!r} {why}" for node, why in reuse.missed().items()]

@@ -15,7 +15,6 @@ from nbflow.core.states import (
     Cached,
     Cancelled,
     Failed,
-    Mapped,
     Retrying,
     Running,
     Skipped,
@@ -29,6 +28,7 @@ from nbflow.core.states import (
 from nbflow.engine.attempt import TaskCancelled
 from nbflow.engine.error_text import error_text
 from nbflow.engine.nodes import CANCELLED, FAILED, SKIPPED, SUCCEEDED
+from nbflow.engine.object_versions import with_children
 from nbflow.engine.raised import ends_run, state_of_signal
 
 if TYPE_CHECKING:
@@ -184,15 +184,11 @@ def as_cached(state: State) -> State | None:
 
 def final_state(reference: dict[Task, State], terminal: dict[Task, State]) -> State:
     """Return the state of a run from the states of its reference and terminal tasks."""
-    if not all(state.is_finished() for one in terminal.values() for state in _unmapped(one)):
+    if not all(state.is_finished() for one in terminal.values() for state in with_children(one)):
         return Running("Flow run in progress.")
-    states = [state for one in reference.values() for state in _unmapped(one)]
+    states = [state for one in reference.values() for state in with_children(one)]
     if any(state.is_failed() for state in states):
         return Failed("Some reference tasks failed.")
     if any(isinstance(state, Cancelled) for state in states):
         return Cancelled("Some reference tasks were cancelled.")
     return Success("All reference tasks succeeded.")
-
-
-def _unmapped(state: State) -> list[State]:
-    return [state, *state.map_states] if isinstance(state, Mapped) else [state]

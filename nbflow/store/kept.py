@@ -157,7 +157,11 @@ class Objects:
         if is_fixed(value):
             return 0
         followed = self._home.followed(value)
-        if followed is None or followed.looked_at < self._home.moment or followed.versions[-1].print is None:
+        if (
+            followed is None
+            or followed.looked_at < self._home.objects.moment
+            or followed.versions[-1].print is None
+        ):
             return None
         return len(followed.versions) - 1
 

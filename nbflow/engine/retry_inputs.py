@@ -1,0 +1,140 @@
+"""The inputs of a task that may be called again: what they contained before the first call, to be put back.
+
+A further attempt is to find what the first one found (rule V2). No other task is run again for that: within a run their
+values have been handed on already. So what they contain is kept ahead, and where that was impossible, or nobody knew
+that there would be a further attempt, it is refused in words that name argument, producer and remedy.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nbflow.core.data.snapshot import Snapshot
+from nbflow.core.signals import StateSignal
+from nbflow.errors import CannotCopyError, ChangedInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from nbflow.core.task import Task
+    from nbflow.engine.argument_sources import ArgumentSources
+    from nbflow.engine.followed_objects import FollowedObjects
+    from nbflow.engine.object_versions import Place, Taken
+
+
+class Ahead(NamedTuple):
+    """What inputs contained before a call that may change one of them and may have to be made again.
+
+    Attributes:
+        snapshots: By argument; one for all of them where that is possible.
+        whys: Why there is none, by argument.
+    """
+
+    snapshots: dict[str, Snapshot]
+    whys: dict[str, str]
+
+
+class RetryInputs:
+    """Keeps what inputs contain ahead, and puts it back.
+
+    Args:
+        objects: The objects that the run follows.
+        sources: Where arguments come from.
+        taken: What the first attempt of each call took, by argument.
+    """
+
+    def __init__(
+        self, objects: FollowedObjects, sources: ArgumentSources, taken: Mapping[Place, dict[str, Taken]]
+    ) -> None:
+        self._objects = objects
+        self._sources = sources
+        self._taken = taken
+        self._ahead: dict[Place, Ahead] = {}
+
+    def __bool__(self) -> bool:
+        """Whether anything is kept."""
+        return bool(self._ahead)
+
+    def __contains__(self, place: Place) -> bool:
+        """Whether something is kept for a further call of this task."""
+        return place in self._ahead
+
+    def keep(
+        self, place: Place, inputs: Mapping[str, Any], changed: Iterable[str], also: tuple[Any, ...]
+    ) -> None:
+        """Keep what inputs contain: all of them together where that is possible, since one may be part of another.
+
+        Args:
+            place: Who takes them.
+            inputs: What it takes.
+            changed: The arguments that it may change.
+            also: What it gets besides, such as the result of a loop so far.
+        """
+        # What a LOOP without a result carries is a signal, which nobody changes.
+        also = tuple(one for one in also if not issubclass(type(one), StateSignal))
+        with suppress(CannotCopyError):
+            self._ahead[place] = Ahead(dict.fromkeys(inputs, Snapshot([*inputs.values(), *also])), {})
+            return
+        snapshots, whys = {}, {}
+        for key in changed:
+            try:
+                snapshots[key] = Snapshot([inputs[key], *also])
+            except CannotCopyError as error:
+                whys[key] = error.reason
+        self._ahead[place] = Ahead(snapshots, whys)
+
+    def put_back(self, place: Place, inputs: Mapping[str, Any]) -> None:
+        """Let a further attempt find what the first one found: in the objects themselves, for whoever holds them.
+
+        Raises:
+            ChangedInputError: If that is not known, or cannot be put back.
+        """
+        changed = self._changed(place, inputs)
+        if not changed:
+            return
+        self._refuse_lost(place, changed)
+        snapshots = self._ahead[place].snapshots
+        try:
+            for snapshot in {id(snapshots[key]): snapshots[key] for key in changed}.values():
+                snapshot.restore()
+        except CannotCopyError as error:
+            self._refuse(place[0], changed[0], error.reason)
+        finally:
+            # What was put back is a change as well, to be seen by the next look at whatever holds it.
+            self._objects.call_ended(place[0])
+
+    def refuse_lost(self, place: Place, inputs: Mapping[str, Any]) -> None:
+        """Refuse a further attempt that could not get what the first one took.
+
+        Raises:
+            ChangedInputError: If an input was changed, and it is not known what it contained.
+        """
+        self._refuse_lost(place, self._changed(place, inputs))
+
+    def drop(self, place: Place) -> None:
+        """Let go of what was kept for a further call, which is not to come."""
+        self._ahead.pop(place, None)
+
+    def forget(self) -> None:
+        """Let go of all of it."""
+        self._ahead.clear()
+
+    def _changed(self, place: Place, inputs: Mapping[str, Any]) -> list[str]:
+        """Return the arguments that an earlier attempt has left other than it found them."""
+        sources = self._sources.of(place[0])
+        return [
+            key
+            for key, one in self._taken.get(place, {}).items()
+            if not one.is_as_in(self._objects.take(inputs[key], gathers=sources[key].gathers))
+        ]
+
+    def _refuse_lost(self, place: Place, changed: Sequence[str]) -> None:
+        ahead = self._ahead.get(place)
+        for key in changed:
+            if ahead is None or key not in ahead.snapshots:
+                unknown = "it was not known that the task would be tried again"
+                self._refuse(place[0], key, unknown if ahead is None else ahead.whys.get(key, unknown))
+
+    def _refuse(self, task: Task, key: str, why: str) -> None:
+        raise ChangedInputError(task.name, key, self._sources.of(task)[key].task.name, why)
