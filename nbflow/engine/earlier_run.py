@@ -1,0 +1,148 @@
+"""An earlier run as a rerun sees it: by the nodes of today's graph, what tasks would be given and what they made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.data.fingerprint import known_fingerprint
+from nbflow.core.states import Mapped, Pending, State
+from nbflow.engine.file_history import is_cell
+from nbflow.engine.inputs import Inputs
+from nbflow.engine.object_versions import ATOMS, MOST_ELEMENTS
+from nbflow.errors import ValueReleasedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from nbflow.core.task import Task
+    from nbflow.engine.compiled_graph import CompiledGraph
+    from nbflow.engine.object_versions import Followed
+    from nbflow.engine.values import Values
+
+
+class Lost(str):
+    """Why there is no value."""
+
+    __slots__ = ()
+
+
+class EarlierRun:
+    """Reads the values of an earlier run; changes nothing.
+
+    Args:
+        graph: The graph of now.
+        before: For each of its nodes the task that had its place then; None for new ones.
+        values: The home of the earlier run's values.
+        states: The states of that run, by its own tasks.
+
+    Attributes:
+        now: The nodes of today, by the tasks of then.
+    """
+
+    def __init__(
+        self,
+        graph: CompiledGraph,
+        before: Sequence[Task | None],
+        values: Values,
+        states: Mapping[Task, State],
+    ) -> None:
+        self.graph = graph
+        self.before = before
+        self.values = values
+        self.now = {old: node for node, old in enumerate(before) if old is not None}
+        self._states: dict[Task, State] = {
+            task: Pending() if old is None else states[old]
+            for task, old in zip(graph.tasks, before, strict=True)
+        }
+        self._inputs = Inputs(graph, self._states, values.items_of)
+        self._prints: dict[int, tuple[Any, str | None]] = {}
+        self._above: dict[int, set[int]] = {}
+
+    # -- what tasks would be given ----------------------------------------------------------------------------------
+
+    def given(self, node: int, child: int) -> Iterable[tuple[str, int, Any]]:
+        """Yield the arguments of a task that can change: name, who gives it, the value (or why it is `Lost`)."""
+        for edge in self.graph.edges_in[node]:
+            up = self.graph.index[edge.upstream_task]
+            if edge.key is None or not self._states[edge.upstream_task].is_successful():
+                continue
+            try:
+                value = self._inputs.value(edge, child)
+            except ValueReleasedError as error:
+                value = Lost(error.why)
+            except Exception:  # noqa: BLE001 - the run will meet it again, and say so
+                continue
+            if id(type(value)) not in ATOMS:
+                yield edge.key, up, value
+
+    def children(self, node: int, children: frozenset[int] | None) -> Iterable[int]:
+        """Return which children of a task are meant, None being all; -1 stands for a task that is not mapped."""
+        if not self.graph.is_map[node]:
+            return (-1,)
+        state = self.state(node)
+        if children is None and isinstance(state, Mapped):
+            return range(len(state.map_states))
+        return children or ()
+
+    # -- what tasks made --------------------------------------------------------------------------------------------
+
+    def state(self, node: int) -> State:
+        """Return how a task ended then."""
+        return self._states[self.graph.tasks[node]]
+
+    def ends(self, node: int) -> Iterable[State]:
+        """Return how a task ended, or how the children of a mapped one did."""
+        state = self.state(node)
+        return [one for one in state.map_states if one is not None] if isinstance(state, Mapped) else (state,)
+
+    def values_of(self, node: int) -> list[Any]:
+        """Return what a task, or each of its children, returned."""
+        return [vars(state).get("result") for state in self.ends(node) if state.is_successful()]
+
+    def followed_of(self, node: int) -> list[Followed]:
+        """Return what is known of the objects that are a task's value, or elements of it."""
+        found = []
+        for state in self.ends(node):
+            value = vars(state).get("result")
+            inside = value if type(value) is list and len(value) <= MOST_ELEMENTS else ()
+            objects = (one for one in (value, *inside) if id(type(one)) not in ATOMS)
+            found += [followed for one in objects if (followed := self.values.followed(one)) is not None]
+        return found
+
+    def print_of(self, value: Any) -> str | None:
+        """Return the fingerprint that a value has now, whatever is known of it from then."""
+        known = self._prints.get(id(value))
+        if known is None or known[0] is not value:
+            followed = self.values.followed(value)
+            now = known_fingerprint(value) if followed is None else followed.print_now
+            known = self._prints[id(value)] = value, now
+        return known[1]
+
+    # -- which comes first ------------------------------------------------------------------------------------------
+
+    def is_above(self, other: int, node: int) -> bool:
+        """Tell whether a task comes before another one: by what is taken, by an edge, or as a cell above its cell."""
+        if other >= node:
+            return False
+        if is_cell(self.graph, other) and is_cell(self.graph, node):
+            return True
+        if node not in self._above:
+            found, pending = {node}, [node]
+            while pending:
+                new = [up for up in self.graph.upstream[pending.pop()] if up not in found]
+                found.update(new)
+                pending += new
+            self._above[node] = found
+        return other in self._above[node]
+
+    # -- what cells say ---------------------------------------------------------------------------------------------
+
+    def changed_by_cells(self) -> Iterator[tuple[int, Any]]:
+        """Yield the notebook's cells that say that they change an input, each with the object."""
+        for node, task in enumerate(self.graph.tasks):
+            changes = getattr(vars(task).get("run"), "changes", ()) if is_cell(self.graph, node) else ()
+            if self.before[node] is None or not self.state(node).is_successful():
+                continue
+            for edge in self.graph.edges_in[node] if changes else ():
+                if edge.key in changes:
+                    yield node, vars(self._states[edge.upstream_task]).get("result")
