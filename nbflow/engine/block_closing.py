@@ -19,19 +19,10 @@ if TYPE_CHECKING:
 
 
 class BlockClosing:
-    """Counts who uses each resource, and gives the cleanup on when nobody does.
-
-    Args:
-        nodes: The nodes of the run.
-        push: Takes in a cleanup that may start.
-        consider: Considers a node once more.
-
-    Attributes:
-        now: The time, in seconds of any clock that does not go back.
-    """
+    """Counts who uses each resource, and gives the cleanup on when nobody does."""
 
     def __init__(self, nodes: Nodes, push: Callable[[int], None], consider: Callable[[int], None]) -> None:
-        self.now = 0.0
+        self.now = 0.0  # the run loop's clock: nothing here reads one
         self._nodes = nodes
         self._push = push
         self._consider = consider
@@ -49,6 +40,8 @@ class BlockClosing:
 
     def consider(self, lifetime: ResourceLifetime) -> None:
         """Give the cleanup of a resource on, if nobody uses the resource and nobody will."""
+        # Asked at every end that may have been the last one, in whatever order they come: the cleanup waits for its
+        # members, its init and setup, what is upstream of it (the cleanups of inner blocks), and only then for threads.
         node = lifetime.cleanup
         if (
             self._nodes.phase[node] != WAITING
@@ -58,6 +51,7 @@ class BlockClosing:
         ):
             return
         if lifetime.busy:
+            # The grace began when the thread was left behind, not now: to ask again must not prolong it.
             until = lifetime.grace_until if lifetime.grace_until is not None else self.now + lifetime.grace_s
             if self.now < until:
                 lifetime.grace_until = until
@@ -65,8 +59,6 @@ class BlockClosing:
                 return
             lifetime.overdue = True
         self._push(node)
-
-    # -- threads that go on -----------------------------------------------------------------------------------
 
     def lingers(self, node: int) -> None:
         """A node is about to end, but its thread goes on with it (see `let_go`); the resources around it are in use."""
@@ -89,7 +81,7 @@ class BlockClosing:
         """Wait no longer for threads that do not let go."""
         for lifetimes in self._nodes.lifetimes:
             for lifetime in lifetimes:
-                lifetime.grace_s = 0.0
+                lifetime.grace_s = 0.0  # of those as well that nobody lingers in yet: the run is in a hurry
                 if lifetime.grace_until is not None and lifetime.busy:
                     lifetime.grace_until = self.now
                     self.consider(lifetime)
@@ -103,5 +95,5 @@ class BlockClosing:
         """The time is `now`: clean up what has had its grace."""
         self.now = now
         while self._graces and self._graces[0][0] <= now:
-            _, shape, index = heappop(self._graces)
+            _, shape, index = heappop(self._graces)  # perhaps cleaned up already, which `consider` finds out
             self.consider(self._nodes.lifetimes[shape][index])

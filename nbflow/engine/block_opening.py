@@ -26,13 +26,6 @@ if TYPE_CHECKING:
 class BlockOpening:
     """Lets tasks wait for the resources around them, and says when these are set up.
 
-    Args:
-        nodes: The nodes of the run.
-        lookahead: Tells which of them will run.
-        queue: Where the ready ones go.
-        closing: Is told when a resource is resolved, which nobody may need any more.
-        consider: Considers a node once more.
-
     Attributes:
         unneeded: The inits and setups of blocks none of whose tasks will run.
         unmeasured: The mapped tasks given by `ReadyQueue.pop` to be `measured` only.
@@ -62,8 +55,6 @@ class BlockOpening:
             if shape.max_concurrent
         }
 
-    # -- what waits -------------------------------------------------------------------------------------------
-
     def consider(self, node: int) -> None:
         """Everything upstream of a task in or of a block has ended: is it ready, or does it wait for a resource?"""
         nodes, own = self._nodes, self._nodes.own[node]
@@ -81,16 +72,12 @@ class BlockOpening:
             return
         lifetime = self._lookahead.awaited(node)
         if lifetime is not None and not self._lookahead.is_doomed(node):
-            if (
-                nodes.is_whole_map(node)
-                and not lifetime.demanded
-                and self._has_no_ready_child(node, lifetime)
-            ):
-                return
-            self._wait_for(node, lifetime)
+            is_asked = nodes.is_whole_map(node) and not lifetime.demanded
+            if not (is_asked and self._has_no_ready_child(node, lifetime)):
+                self._wait_for(node, lifetime)
             return
         home = nodes.lifetime_around(node)
-        # The block's edge is not among the counts, so a setup that failed is counted here, once.
+        # The block's edge is not among the counts, so a setup that failed is counted here.
         if home is not None and home.setup_bad:
             nodes.bad[node] += 1
         self._queue.push(node)
@@ -115,13 +102,11 @@ class BlockOpening:
         lifetime.waiting.append(node)
         self.demand(lifetime)
 
-    # -- mapped tasks -----------------------------------------------------------------------------------------
-
     def _has_no_ready_child(self, node: int, lifetime: ResourceLifetime) -> bool:
         """Whether a mapped task is no reason yet to open its block; sees to it that it is asked again.
 
-        A map is expanded inside of its block, when that is open; whether it has a child that will run has to be known
-        before. So its length is asked of the run loop first, if no child above it says how many there are.
+        A map is expanded when its block is set up; whether it has a child that will run has to be known before. So its
+        length is asked of the run loop first.
         """
         if node not in self._lengths:
             self.unmeasured.add(node)
@@ -155,14 +140,13 @@ class BlockOpening:
                 lifetime.waiting.remove(down)
                 self._consider(down)
 
-    # -- what opens -------------------------------------------------------------------------------------------
-
     def demand(self, lifetime: ResourceLifetime, *, needs_permit: bool = True) -> None:
         """Let a resource be set up, or wait in the line of those that may not all be open at once."""
         if not lifetime.demanded:
             limit = self._limits.get(lifetime.shape) if needs_permit else None
             if limit is not None and not limit.acquire(lifetime):
                 return
+            # Before its init is considered, which would take it for a block that nobody needs yet.
             lifetime.demanded = True
             for node in self._nodes.undone_makers(lifetime):
                 self._consider(node)
@@ -195,7 +179,7 @@ class BlockOpening:
 
     def closed(self, lifetime: ResourceLifetime) -> None:
         """The cleanup of a resource has ended: the next one in line may be set up."""
-        if lifetime in self.open_lifetimes:
+        if lifetime in self.open_lifetimes:  # else its setup failed, or was never called
             self.open_lifetimes.remove(lifetime)
         limit = self._limits.get(lifetime.shape)
         if limit is not None:

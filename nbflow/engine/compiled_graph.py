@@ -44,34 +44,6 @@ class CompiledGraph:
     `tasks` is in start order: topological, ties by declaration. Task *i* is node *i* of the scheduler.
     """
 
-    __slots__ = (
-        "blocks",
-        "constants",
-        "count_rules",
-        "edges",
-        "edges_in",
-        "file_edges",
-        "file_ties",
-        "free",
-        "index",
-        "is_map",
-        "is_plain",
-        "is_simple",
-        "lazy_shapes",
-        "limits",
-        "name",
-        "pairs",
-        "reference",
-        "role",
-        "shape_of",
-        "shapes",
-        "skips",
-        "slugs",
-        "tasks",
-        "terminal",
-        "upstream",
-    )
-
     def __init__(self, graph: Graph) -> None:
         wiring = wiring_of(graph)
         tasks, index = wiring.tasks, wiring.index
@@ -86,9 +58,8 @@ class CompiledGraph:
         self.edges: list[Edge] = wiring.edges.copy()
         self.edges_in: list[list[Edge]] = wiring.edges_in.copy()
         self.upstream: list[tuple[int, ...]] = wiring.upstream.copy()
-        self.pairs: list[tuple[int, ...]] = (
-            wiring.pairs
-        )  # upstream nodes whose children are paired with its own
+        # The upstream nodes whose children are paired with its own.
+        self.pairs: list[tuple[int, ...]] = wiring.pairs
         self.is_map: list[bool] = wiring.is_map
         self.is_plain: list[bool] = []  # whether the counts of upstream ends say all that its trigger wants
         self.is_simple: list[bool] = []  # whether nothing but those and the attempt decides about it
@@ -146,18 +117,8 @@ class CompiledGraph:
                     self.role[node] = role
                     self.shape_of[node] = k
                     self.is_simple[node] = False
-            self.shapes.append(
-                Shape(
-                    init,
-                    setup,
-                    cleanup,
-                    members,
-                    parent,
-                    self.is_map[init],
-                    block.grace_s,
-                    block.max_concurrent,
-                )
-            )
+            made_by, is_map = (init, setup, cleanup), self.is_map[init]
+            self.shapes.append(Shape(*made_by, members, parent, is_map, block.grace_s, block.max_concurrent))
         for k, shape in enumerate(self.shapes):
             for node in shape.members:
                 if self.role[node] == ORDINARY:
@@ -175,6 +136,24 @@ class CompiledGraph:
         if self.tasks[node].auto_generated and self.edges_in[node]:
             return self.index[self.edges_in[node][0].upstream_task]
         return node
+
+    def takers(self, source: Task) -> list[Task]:
+        """Return the tasks that take the value of a task, each as often as it does."""
+        return [
+            edge.downstream_task
+            for edge in self.edges
+            if edge.upstream_task is source and edge.key is not None
+        ]
+
+    def above(self, node: int) -> set[int]:
+        """Return the nodes that a task comes after."""
+        found: set[int] = set()
+        pending = [node]
+        while pending:
+            new = [up for up in self.upstream[pending.pop()] if up not in found]
+            found.update(new)
+            pending += new
+        return found
 
     def enclosing(self, shape: int) -> list[int]:
         """Return the numbers of the shapes around and including `shape`, innermost first."""

@@ -58,8 +58,6 @@ class EarlierRun:
         self._prints: dict[int, tuple[Any, str | None]] = {}
         self._above: dict[int, set[int]] = {}
 
-    # -- what tasks would be given ----------------------------------------------------------------------------------
-
     def given(self, node: int, child: int) -> Iterable[tuple[str, int, Any]]:
         """Yield the arguments of a task that can change: name, who gives it, the value (or why it is `Lost`)."""
         for edge in self.graph.edges_in[node]:
@@ -83,8 +81,6 @@ class EarlierRun:
         if children is None and isinstance(state, Mapped):
             return range(len(state.map_states))
         return children or ()
-
-    # -- what tasks made --------------------------------------------------------------------------------------------
 
     def state(self, node: int) -> State:
         """Return how a task ended then."""
@@ -118,8 +114,6 @@ class EarlierRun:
             known = self._prints[id(value)] = value, now
         return known[1]
 
-    # -- which comes first ------------------------------------------------------------------------------------------
-
     def is_above(self, other: int, node: int) -> bool:
         """Tell whether a task comes before another one: by what is taken, by an edge, or as a cell above its cell."""
         if other >= node:
@@ -127,15 +121,8 @@ class EarlierRun:
         if is_cell(self.graph, other) and is_cell(self.graph, node):
             return True
         if node not in self._above:
-            found, pending = {node}, [node]
-            while pending:
-                new = [up for up in self.graph.upstream[pending.pop()] if up not in found]
-                found.update(new)
-                pending += new
-            self._above[node] = found
+            self._above[node] = self.graph.above(node)
         return other in self._above[node]
-
-    # -- what cells say ---------------------------------------------------------------------------------------------
 
     def changed_by_cells(self) -> Iterator[tuple[int, Any]]:
         """Yield the notebook's cells that say that they change an input, each with the object."""

@@ -52,8 +52,6 @@ class FollowedObjects:
         # The identity of an object that is gone may come again.
         return found if found is not None and found.value is value else None
 
-    # -- looking ----------------------------------------------------------------------------------------------------
-
     def look_at(self, value: Any) -> tuple[Followed, int]:
         """Follow an object from now on; returns the version that it is now."""
         followed = self.find(value)
@@ -104,8 +102,6 @@ class FollowedObjects:
         """Look whether an object was changed, by one of some tasks if it was."""
         return followed.look(by, self._followed.values())
 
-    # -- classes ----------------------------------------------------------------------------------------------------
-
     def _note_class(self, kind: type) -> None:
         """Note what a class of the notebook holds for all of its objects, which outlives the run."""
         if id(kind) not in self._classes:
@@ -128,8 +124,6 @@ class FollowedObjects:
                     "next run, and what is made again, begins with what is left. Keep it in the objects, or make the "
                     "class in a task"
                 )
-
-    # -- from run to run --------------------------------------------------------------------------------------------
 
     def adopt(self, followed: Followed, now: Mapping[Task, Task]) -> None:
         """Go on with an object of an earlier run, whose tasks have others in their places `now`."""

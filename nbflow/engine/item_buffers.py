@@ -69,8 +69,6 @@ class ItemBuffers:
         self._buffers.clear()
 
     def _is_taken_often(self, task: Task) -> bool:
-        takers = [
-            edge.downstream_task for edge in self._graph.edges if edge.upstream_task is task and edge.key
-        ]
+        takers = self._graph.takers(task)
         # The cells of a notebook go on where the cell above has stopped, as they do without a flow.
         return len(takers) > 1 and not any(hasattr(vars(taker).get("run"), "changes") for taker in takers)

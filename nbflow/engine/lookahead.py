@@ -65,8 +65,7 @@ class Lookahead:
         rule = graph.count_rules[task]
         if rule is None or (graph.is_map[task] and not is_child):
             return False
-        # Its trigger sees the children, the counts one verdict of them all: a block that is opened for nothing is
-        # the lesser evil, since one that stays closed would have the run wait for ever.
+        # Its trigger sees the children, the counts one verdict of them all: nobody can tell before it is asked.
         if not graph.is_plain[task] and any(
             up in children and (not is_child or up not in graph.pairs[task]) for up in graph.upstream[task]
         ):

@@ -17,14 +17,7 @@ if TYPE_CHECKING:
 
 
 class MappedBlocks:
-    """Gives each element its lifetime, and each child of a mapped task inside the lifetime of its element.
-
-    Args:
-        nodes: The nodes of the run.
-        opening: Says when the resources are set up.
-        closing: Says when they are cleaned up.
-        children_known: Is told of a cleanup that was given its children.
-    """
+    """Gives each element its lifetime, and each child of a mapped task inside the lifetime of its element."""
 
     def __init__(
         self,
@@ -46,7 +39,7 @@ class MappedBlocks:
         elif nodes.role[node] == SETUP and nodes.graph.shapes[shape].mapped:
             for lifetime, child in zip(nodes.lifetimes[shape], children, strict=False):
                 lifetime.setup, nodes.own[child] = child, lifetime
-            for lifetime in nodes.lifetimes[shape][len(children) :]:
+            for lifetime in nodes.lifetimes[shape][len(children) :]:  # an element without a setup never opens
                 self._opening.resolve(lifetime)
         self._move_in(node, children)
 
@@ -60,6 +53,8 @@ class MappedBlocks:
 
     def _move_in(self, node: int, children: Sequence[int]) -> None:
         """Make children members of the elements around them; elements without a child have one member less."""
+        # Two maps in one block may have different lengths. An element that waited for a child which never comes would
+        # never be cleaned up.
         around = self._nodes.shape_around(node)
         if around >= 0 and self._nodes.graph.shapes[around].mapped:
             for lifetime, child in zip(self._nodes.lifetimes[around], children, strict=False):
@@ -69,6 +64,7 @@ class MappedBlocks:
 
     def _add_lifetimes(self, number: int, inits: range) -> None:
         nodes, shape = self._nodes, self._nodes.graph.shapes[number]
+        # One that was taken over, or refused because of what is above it, ended before there was a lifetime to count it.
         gone = sum(nodes.phase[member] == DONE for member in shape.members)
         # Each cleanup has its place before anything opens: what is opened is cleaned up, whatever happens (rule 1).
         cleanups = nodes.add_children(shape.cleanup, len(inits))
@@ -76,6 +72,7 @@ class MappedBlocks:
             outer = nodes.enclosing_lifetime(shape.parent, k)
             left = len(shape.members) - gone
             lifetime = ResourceLifetime(number, k, outer, init, shape.setup, cleanup, left, shape.grace_s)
+            # A resource nobody is inside of is set up for its own sake: no task would ever demand it.
             lifetime.demanded = self._opening.may_begin_demanded(lifetime)
             nodes.lifetimes[number].append(lifetime)
             nodes.own[init] = nodes.own[cleanup] = lifetime

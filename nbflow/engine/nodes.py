@@ -1,11 +1,5 @@
 """The nodes of a schedule, tasks and children of mapped ones, with all that is counted of them.
 
-* `phase[node]`: one of the states that `nbflow.engine.schedule` draws.
-* `left[node]`: how many upstream nodes have not ended. An edge from an enclosing block's init or setup is not
-  counted: the block's lifetime stands for it. Those may wait to be needed by the very node (rule 8).
-* `bad[node]`, `skipped[node]`, `failed[node]`: how many upstream nodes ended otherwise than in plain success.
-* a `ResourceLifetime` for each resource: one for each block, one for each element of a mapped block.
-
 Nothing here decides: the parts of the schedule do, which all work on these lists. They are lists of numbers, not
 objects, since a run of 100,000 tasks would pay for each object in memory and in the time of the garbage collector.
 """
@@ -28,14 +22,19 @@ WAITING, READY, CLAIMED, RUNNING, ASLEEP, HELD, EXPANDED, DONE = range(8)
 
 
 class Nodes:
-    """The counts of a run's nodes and the lifetimes of its resources; see the module.
+    """The counts of a run's nodes and the lifetimes of its resources.
 
     Attributes:
+        phase: One of those that `nbflow.engine.schedule` draws.
+        left: How many upstream nodes have not ended. An edge from an enclosing block's init or setup is not counted:
+            the block's lifetime stands for it. Those may wait to be needed by the very node (rule 8).
+        bad, skipped, failed: How many upstream nodes ended otherwise than in plain success.
         task_of: The number of a node's task; a task is its own.
         child_index: Which child of its task a node is; -1 for the task itself.
         role: The role of a node's task.
         own: The lifetime that an init, setup or cleanup makes.
         home: The lifetime that a node is a member of.
+        lifetimes: By block: one for each resource, of which a mapped block has one for each element.
         down: The nodes that wait for a node.
         paired_down: The mapped tasks whose children are paired with those of a mapped one.
         past: Who waits for whom without taking anything: see `tie_past`.
@@ -68,7 +67,7 @@ class Nodes:
 
     def _add_blocks(self) -> None:
         for k, shape in enumerate(self.graph.shapes):
-            if shape.mapped:
+            if shape.mapped:  # its lifetimes come with its elements
                 # Without setup no edge makes its members wait: its elements must be known before theirs.
                 if shape.setup < 0:
                     for node in shape.members:
@@ -86,6 +85,8 @@ class Nodes:
 
     def _link(self) -> None:
         graph = self.graph
+        # The init and setup of the blocks around are no upstream of what is inside: they may wait to be needed by it,
+        # and each would wait for the other.
         gated_by = [
             {
                 node
@@ -131,7 +132,7 @@ class Nodes:
                     found = nearest | found
             if not found:
                 continue
-            if node in given:
+            if node in given:  # it has ended: it only hands on who is above
                 above[node] = found
                 continue
             for far in found.difference(upstream) if self.role[node] == ORDINARY else ():
@@ -210,6 +211,7 @@ class Nodes:
         self.children_verdict[node] = SUCCEEDED
         self.phase.extend([WAITING] * count)
         self.left.extend([0] * count)
+        # What is upstream of the map as a whole counts for each child; its own share of a paired map is added below.
         self.bad.extend([self.bad[node]] * count)
         self.skipped.extend([self.skipped[node]] * count)
         self.failed.extend([self.failed[node]] * count)
@@ -225,7 +227,7 @@ class Nodes:
             if up in gated or up not in self.children:
                 continue
             for child, upper in zip(children, self.children[up], strict=False):
-                if self.phase[upper] != DONE:
+                if self.phase[upper] != DONE:  # one that has ended tells nobody any more
                     self.down[upper].append(child)
                     self.left[child] += 1
                 elif self.verdict[upper]:

@@ -15,7 +15,7 @@ from nbflow.core.signals import StateSignal
 from nbflow.errors import CannotCopyError, ChangedInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from nbflow.core.task import Task
     from nbflow.engine.argument_sources import ArgumentSources
@@ -33,6 +33,9 @@ class Ahead(NamedTuple):
 
     snapshots: dict[str, Snapshot]
     whys: dict[str, str]
+
+
+_NOTHING = Ahead({}, {})
 
 
 class RetryInputs:
@@ -90,10 +93,9 @@ class RetryInputs:
         Raises:
             ChangedInputError: If that is not known, or cannot be put back.
         """
-        changed = self._changed(place, inputs)
+        changed = self.refuse_lost(place, inputs)
         if not changed:
             return
-        self._refuse_lost(place, changed)
         snapshots = self._ahead[place].snapshots
         try:
             for snapshot in {id(snapshots[key]): snapshots[key] for key in changed}.values():
@@ -104,13 +106,24 @@ class RetryInputs:
             # What was put back is a change as well, to be seen by the next look at whatever holds it.
             self._objects.call_ended(place[0])
 
-    def refuse_lost(self, place: Place, inputs: Mapping[str, Any]) -> None:
-        """Refuse a further attempt that could not get what the first one took.
+    def refuse_lost(self, place: Place, inputs: Mapping[str, Any]) -> list[str]:
+        """Return the arguments that an earlier attempt has left other than it found them.
 
         Raises:
-            ChangedInputError: If an input was changed, and it is not known what it contained.
+            ChangedInputError: If it is not known what one of them contained, so that it cannot be put back.
         """
-        self._refuse_lost(place, self._changed(place, inputs))
+        sources, ahead = self._sources.of(place[0]), self._ahead.get(place, _NOTHING)
+        changed = [
+            key
+            for key, one in self._taken.get(place, {}).items()
+            if not one.is_as_in(self._objects.take(inputs[key], gathers=sources[key].gathers))
+        ]
+        for key in changed:
+            if key not in ahead.snapshots:
+                self._refuse(
+                    place[0], key, ahead.whys.get(key, "it was not known that the task would be tried again")
+                )
+        return changed
 
     def drop(self, place: Place) -> None:
         """Let go of what was kept for a further call, which is not to come."""
@@ -119,22 +132,6 @@ class RetryInputs:
     def forget(self) -> None:
         """Let go of all of it."""
         self._ahead.clear()
-
-    def _changed(self, place: Place, inputs: Mapping[str, Any]) -> list[str]:
-        """Return the arguments that an earlier attempt has left other than it found them."""
-        sources = self._sources.of(place[0])
-        return [
-            key
-            for key, one in self._taken.get(place, {}).items()
-            if not one.is_as_in(self._objects.take(inputs[key], gathers=sources[key].gathers))
-        ]
-
-    def _refuse_lost(self, place: Place, changed: Sequence[str]) -> None:
-        ahead = self._ahead.get(place)
-        for key in changed:
-            if ahead is None or key not in ahead.snapshots:
-                unknown = "it was not known that the task would be tried again"
-                self._refuse(place[0], key, unknown if ahead is None else ahead.whys.get(key, unknown))
 
     def _refuse(self, task: Task, key: str, why: str) -> None:
         raise ChangedInputError(task.name, key, self._sources.of(task)[key].task.name, why)

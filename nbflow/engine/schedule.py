@@ -126,11 +126,12 @@ class Schedule:
             given: The verdicts.
             children: Those of the children of mapped tasks in `given`.
         """
-        given = {} if given is None or self.cancelled else given  # a cancel has ended them
+        # A cancel has ended them; to end them again would count what is below them twice.
+        given = {} if given is None or self.cancelled else given
         children = {} if children is None or self.cancelled else children
         for lifetimes in self.lifetimes:
             for lifetime in lifetimes:
-                lifetime.demanded = lifetime.members_left == 0
+                lifetime.demanded = lifetime.members_left == 0  # it is opened for its own sake
         # Claimed before the first of them ends: an end lets others be considered, and these are not to be ready.
         for node in given:
             self.phase[node] = CLAIMED
@@ -147,6 +148,7 @@ class Schedule:
             else:
                 self._finish(node, verdict)
         self.finished_maps.clear()  # these ended before the run
+        # Last, by the counts alone: an end above may have considered a node already, which is READY then.
         for node in range(len(self._graph.tasks)):
             if self._left[node] == 0 and self.phase[node] == WAITING:
                 self._consider(node)
@@ -160,7 +162,7 @@ class Schedule:
 
     def ended(self, node: int, verdict: int) -> None:
         """A node ended with `verdict`."""
-        self._stop(node)
+        self._stop(node)  # while its phase still says whether it has a place
         self._finish(node, verdict)
 
     def succeeded(self, node: int) -> None:
@@ -188,6 +190,7 @@ class Schedule:
         if self.queue.budget > 0:
             self._stepping.spend(node)
         children = self._nodes.add_children(node, count)
+        # Before a child is considered: it may be inside of an element, and has to wait for that one's resource.
         self._mapped_blocks.expanded(node, children)
         for child in children:
             if self._left[child] == 0:
@@ -213,7 +216,7 @@ class Schedule:
             (self.queue.push_at_once if at_once else self._push)(node)
 
     def note_time(self, now: float) -> None:
-        """The time is `now`: a grace that begins now is counted from now."""
+        """The time is `now`: a grace that begins now is counted from now, not from the last `tick`."""
         self._closing.now = now
 
     def tick(self, now: float) -> None:
@@ -234,6 +237,8 @@ class Schedule:
         ended = []
         for node in range(len(self.phase)):
             if self.phase[node] in (WAITING, READY, ASLEEP, HELD):
+                # What is set up is cleaned up, in a cancelled run too (rule 6). A cleanup that was never opened ends
+                # in its turn all the same, after those inside of it.
                 if self.role[node] == CLEANUP and self.own[node] is not None:
                     if self.phase[node] in (ASLEEP, HELD):  # nobody waits for a second try any more
                         self._push(node)

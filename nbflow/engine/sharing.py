@@ -16,13 +16,11 @@ def unordered_takers(graph: CompiledGraph, task: Task, source: Task) -> list[Tas
 
     Cells that were made tasks are left out: their order is that of the notebook.
     """
-    takers = dict.fromkeys(
-        edge.downstream_task for edge in graph.edges if edge.upstream_task is source and edge.key is not None
-    )
+    takers = dict.fromkeys(graph.takers(source))
     if any(hasattr(vars(taker).get("run"), "changes") for taker in takers):
         return []
     number = graph.index[task]
-    around = {number, *_above(graph, number), *_below(graph, number)}
+    around = {number, *graph.above(number), *_below(graph, number)}
     return [taker for taker in takers if graph.index[taker] not in around]
 
 
@@ -34,17 +32,6 @@ def said_of_sharing(task: Task, key: str, source: Task, others: Sequence[Task]) 
         f"too: nothing says which comes first. Take what {task.name!r} returns, or order them with "
         f"upstream_tasks=[...], or let it change a copy: @task(inputs='copy')"
     )
-
-
-def _above(graph: CompiledGraph, number: int) -> set[int]:
-    found: set[int] = set()
-    pending = [number]
-    while pending:
-        for up in graph.upstream[pending.pop()]:
-            if up not in found:
-                found.add(up)
-                pending.append(up)
-    return found
 
 
 def _below(graph: CompiledGraph, number: int) -> set[int]:

@@ -15,11 +15,6 @@ if TYPE_CHECKING:
 class Stepping:
     """Sets the budget of the ready queue, and empties it where the run is to stop by itself.
 
-    Args:
-        nodes: The nodes of the run.
-        queue: What holds the budget.
-        open_lifetimes: The resources that are open, the one opened last at the end.
-
     Attributes:
         stop_node: The node at whose end the run pauses; -1 for none.
         stop_lifetime: The resource at whose cleanup it pauses.
@@ -60,7 +55,7 @@ class Stepping:
     def step_block(self) -> None:
         """Go on to the end of the current block: the one opened last, else the one that opens next."""
         lifetime = self._open_lifetimes[-1] if self._open_lifetimes else None
-        if lifetime is None:
+        if lifetime is None:  # nothing is open: the first of a block's own tasks may be next
             node = self._queue.peek()
             lifetime = None if node is None else self._nodes.own[node]
         if lifetime is None:
@@ -72,6 +67,7 @@ class Stepping:
     def spend(self, node: int) -> None:
         """Count the start or the expansion of a node, if it is one that counts as a step."""
         task, queue = self._nodes.task_of[node], self._queue
+        # A parameter is no step: a person who steps wants to see a task run.
         if self._nodes.graph.free[task] or task == queue.stepped_map:
             return
         is_map = self._nodes.graph.is_map[task]
@@ -83,6 +79,7 @@ class Stepping:
             queue.set_aside(task)
 
     def _go(self, budget: int) -> None:
+        # Whatever was asked for before is over: a stop that was meant for another command would surprise.
         self._queue.budget = budget
         self._steps_into = False
         self.stop_node = -1

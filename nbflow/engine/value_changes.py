@@ -113,8 +113,6 @@ class ValueChanges:
                 found[taker] = f"takes what {task.name!r} changes in place"
         return found
 
-    # -- what was not as in a fresh run -----------------------------------------------------------------------------
-
     def missed(self) -> dict[int, str]:
         """Return the tasks that took an object before a task above them changed it, and what to say of them.
 
