@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Source(NamedTuple):
-    """Where an argument comes from.
+    """The source of an argument.
 
     Attributes:
         task: The task that gives it.
@@ -34,13 +34,14 @@ class ArgumentSources:
 
     def of(self, task: Task) -> dict[str, Source]:
         """Return the sources of a task's arguments; constants have none."""
-        found = self._found.get(task)
+        found = self._found.get(task)  # by the task: each of its children would ask again
         if found is None:
             graph = self._graph
             found = self._found[task] = {}
             for edge in graph.edges_in[graph.index[task]]:
                 if edge.key is not None:
                     up = graph.index[edge.upstream_task]
+                    # What is gathered is a list that nobody made: its elements are followed, not the list.
                     gathers = edge.flattened or (graph.is_map[up] and not edge.mapped)
                     found[edge.key] = Source(edge.upstream_task, graph.role[up] != ORDINARY, bool(gathers))
         return found

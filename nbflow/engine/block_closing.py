@@ -1,4 +1,4 @@
-"""When a block's resource is cleaned up: after its last task, and after the last thread that works with it (rule 3).
+"""The closing of blocks: each is cleaned up after its last task (docs/guarantee.md, rule 3).
 
 A task may end while its thread goes on, after a timeout or a cancel. The resource is in use until the thread lets go,
 but not for ever: after a *grace* the cleanup begins all the same, and the run says so (`ResourceLifetime.overdue`).
@@ -88,7 +88,7 @@ class BlockClosing:
 
     @property
     def next_wake(self) -> float | None:
-        """When the first grace is over, or None."""
+        """The time at which the first grace is over, or None."""
         return self._graces[0][0] if self._graces else None
 
     def tick(self, now: float) -> None:

@@ -1,4 +1,4 @@
-"""When a block's resource is set up: for the first task inside that will run, and no sooner (rule 8).
+"""The opening of blocks: each is set up for the first task inside that will run (docs/guarantee.md, rule 8).
 
 A task whose upstream has ended *waits* at the innermost resource around it that is not set up yet, and *demands* it.
 That lets the block's init and setup go on, which demand the resource around them in turn. When the setup has ended,
@@ -103,7 +103,7 @@ class BlockOpening:
         self.demand(lifetime)
 
     def _has_no_ready_child(self, node: int, lifetime: ResourceLifetime) -> bool:
-        """Whether a mapped task is no reason yet to open its block; sees to it that it is asked again.
+        """Tell whether a mapped task is no reason yet to open its block; sees to it that it is asked again.
 
         A map is expanded when its block is set up; whether it has a child that will run has to be known before. So its
         length is asked of the run loop first.
@@ -195,7 +195,7 @@ class BlockOpening:
     def open_for_others(self) -> bool:
         """Open the first block that tasks outside of it wait for, when nothing else can go on; False if there is none.
 
-        A task inside may wait for them. Who only looks at the tasks inside would then wait for ever (rule 8).
+        A task inside may wait for them. Who only looks at the tasks inside would then wait for ever.
         """
         nodes = self._nodes
         without_permit: list[ResourceLifetime] = []

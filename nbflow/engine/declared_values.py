@@ -1,7 +1,8 @@
-"""What a run is given and the next run is to find as it was (rule V4): constants, parameters, values that are pinned.
+"""The values that a run is given and the next run is to find as they were (docs/reruns.md, rule V4).
 
-The run works on a copy, where there can be one. Where there cannot, and a task has changed the thing itself, the end of
-the run says so: better a warning than a second run that begins, in silence, with what the first has left.
+They are constants, parameters and cached values. The run works on a copy, where there can be one. Where there cannot,
+and a task has changed the thing itself, the end of the run says so: better a warning than a second run that begins, in
+silence, with what the first has left.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class DeclaredValues:
 
     def constant_of(self, task: Task, child: int, key: str, value: Any, *, changes_it: bool) -> Any:
         """Return what a call gets of a constant; the children of a mapped task share what the run has of it."""
+        # Shared by the children, not the run's: what one task does to a constant is nothing to another one.
         if child < 0:
             return self.own_of(task, value, changes_it=changes_it)
         if (task, key) not in self._constants:
@@ -74,15 +76,18 @@ class DeclaredValues:
         try:
             return copy_ahead(value)
         except CannotCopyError as error:
+            # With the value itself: by its identity alone another object might be taken for it at the end.
             self._without_copy[id(value)] = value, task, error.reason
             return value
 
     def _may_be_changed(self, task: Task, value: Any) -> bool:
-        """Whether a task that takes the value, or one below that may be handed it on, may change it in place."""
+        """Tell whether a task that takes the value, or one below that may be handed it on, may change it in place."""
+        # One pass is enough, since numbers are in start order: who hands the value on comes before who gets it.
         graph, below = self._graph, {self._graph.index[task]}
         for number in range(graph.index[task] + 1, len(graph.tasks)):
             for edge in graph.edges_in[number]:
                 if edge.key is not None and (up := graph.index[edge.upstream_task]) in below:
+                    # What comes out of another task, or out of a map, is not this value: its type says nothing.
                     taken = value if up == graph.index[task] and not edge.mapped else MISSING
                     if may_change(graph.tasks[number].run, edge.key, taken):
                         return True

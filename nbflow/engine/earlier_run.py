@@ -51,6 +51,7 @@ class EarlierRun:
         self.values = values
         self.now = {old: node for node, old in enumerate(before) if old is not None}
         self._states: dict[Task, State] = {
+            # A new task has none: Pending is no success, so nobody looks for its value.
             task: Pending() if old is None else states[old]
             for task, old in zip(graph.tasks, before, strict=True)
         }
@@ -66,11 +67,12 @@ class EarlierRun:
                 continue
             try:
                 value = self._inputs.value(edge, child)
+            # A value that was given back is a reason to run its task again, not one to leave the argument out.
             except ValueReleasedError as error:
                 value = Lost(error.why)
             except Exception:  # noqa: BLE001 - the run will meet it again, and say so
                 continue
-            if id(type(value)) not in ATOMS:
+            if id(type(value)) not in ATOMS:  # what cannot change is as it was
                 yield edge.key, up, value
 
     def children(self, node: int, children: frozenset[int] | None) -> Iterable[int]:
@@ -107,6 +109,7 @@ class EarlierRun:
 
     def print_of(self, value: Any) -> str | None:
         """Return the fingerprint that a value has now, whatever is known of it from then."""
+        # Not `Followed.print`: that one is of the end of the run, and this asks who has changed the value since.
         known = self._prints.get(id(value))
         if known is None or known[0] is not value:
             followed = self.values.followed(value)

@@ -43,7 +43,7 @@ class FollowedObjects:
 
     @property
     def has_changes(self) -> bool:
-        """Whether any object that is followed was changed."""
+        """True when any object that is followed was changed."""
         return any(len(one.versions) > 1 for one in tuple(self._followed.values()))
 
     def find(self, value: Any) -> Followed | None:
@@ -146,7 +146,7 @@ class FollowedObjects:
         followed = self._followed.pop(id(value), None)
         # A rerun that has taken the object over still needs it.
         if followed is not None and followed.home is self._key:
-            _ = followed.print  # taken now at the latest
+            _ = followed.print  # taken now at the latest: afterwards there is nothing to take it of
             followed.value, followed.original, followed.taken_out = None, PUT_OFF, ()
             if followed in self._put_off:
                 self._put_off.remove(followed)

@@ -1,4 +1,4 @@
-"""What a task gets from upstream: its arguments, and the states its trigger sees. Mapping and flattening are here."""
+"""The inputs of a task: its arguments, and the states its trigger sees. Mapping and flattening are here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Iterators that several tasks take, or one task several times: each taker gets all items (rule V3).
+"""Iterators that several tasks take, or one task several times: each taker gets all items (docs/reruns.md, rule V3).
 
 An iterator is used up by its first taker. So a buffer takes its place, in the states too, and hands all items out
 again.
@@ -47,6 +47,7 @@ class ItemBuffers:
             return None
         buffer = ItemBuffer(value)
         view = buffer.take()
+        # By both: the states give the view from now on, but a list or an earlier run may hold the iterator itself.
         self._buffers[id(value)] = value, buffer
         self._buffers[id(view)] = view, buffer
         for state in self._states.values():  # for all who take it from now on

@@ -1,6 +1,6 @@
-"""What is known of a node before it runs: which resource it waits for, and whether it will run at all.
+"""A look ahead at a node that has not run yet: which resource it waits for, and whether it will run at all.
 
-This is what laziness (rule 8) asks: a block is set up for tasks that will run, and for no other.
+This is what laziness (docs/guarantee.md, rule 8) asks: a block is set up for tasks that will run, and for no other.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Lookahead:
         return not self._graph.shapes[lifetime.shape].members
 
     def is_doomed(self, node: int) -> bool:
-        """Tell whether a node will not run, whatever its block's setup gives (rule 8 needs to know beforehand)."""
+        """Tell whether a node will not run, whatever its block's setup gives."""
         nodes = self._nodes
         bad = nodes.bad[node]
         if not bad:
@@ -58,7 +58,7 @@ class Lookahead:
         return not (bad and self._refuses(node, bad, skipped, failed, is_child=True))
 
     def _refuses(self, node: int, bad: int, skipped: int, failed: int, *, is_child: bool) -> bool:
-        """Whether a task, or a child of one, will not run when so many of what is upstream of it ended so."""
+        """Tell whether a task, or a child of one, will not run when so many of what is upstream of it ended so."""
         graph, task, children = self._graph, self._nodes.task_of[node], self._nodes.children
         if skipped and graph.skips[task]:
             return True

@@ -64,9 +64,9 @@ class MappedBlocks:
 
     def _add_lifetimes(self, number: int, inits: range) -> None:
         nodes, shape = self._nodes, self._nodes.graph.shapes[number]
-        # One that was taken over, or refused because of what is above it, ended before there was a lifetime to count it.
+        # One that was taken over, or refused for what is above it, ended before there was a lifetime to count it.
         gone = sum(nodes.phase[member] == DONE for member in shape.members)
-        # Each cleanup has its place before anything opens: what is opened is cleaned up, whatever happens (rule 1).
+        # Each cleanup has its place before anything opens: what is opened is cleaned up, whatever happens.
         cleanups = nodes.add_children(shape.cleanup, len(inits))
         for k, (init, cleanup) in enumerate(zip(inits, cleanups, strict=True)):
             outer = nodes.enclosing_lifetime(shape.parent, k)

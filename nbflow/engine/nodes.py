@@ -27,7 +27,7 @@ class Nodes:
     Attributes:
         phase: One of those that `nbflow.engine.schedule` draws.
         left: How many upstream nodes have not ended. An edge from an enclosing block's init or setup is not counted:
-            the block's lifetime stands for it. Those may wait to be needed by the very node (rule 8).
+            the block's lifetime stands for it. Those may wait to be needed by the very node.
         bad, skipped, failed: How many upstream nodes ended otherwise than in plain success.
         task_of: The number of a node's task; a task is its own.
         child_index: Which child of its task a node is; -1 for the task itself.

@@ -160,7 +160,7 @@ def _is_large_array(value: Any) -> bool:
 
 
 class Taken(NamedTuple):
-    """What a call took as one argument: objects and their versions; many for a list gathered from several values."""
+    """The objects that a call took as one argument, in their versions; many for a list of several values."""
 
     parts: tuple[tuple[Followed, int], ...]
 
@@ -187,7 +187,7 @@ class Taken(NamedTuple):
 
 
 class Watch(NamedTuple):
-    """What a call may change, by argument; looked at again when it has ended."""
+    """The objects that a call may change, by argument; looked at again when it has ended."""
 
     number: int
     changes: tuple[tuple[str, Followed], ...]

@@ -1,8 +1,8 @@
 """The nodes that may start now, and which of them is next.
 
 Start order is the order of the tasks, with one exception: what is inside an open block comes before what is not, the
-innermost first. So a resource is held no longer than its tasks take (rule 8), and the next element of a mapped block
-is opened when the last one is closed.
+innermost first. So a resource is held no longer than its tasks take (docs/guarantee.md, rule 8), and the next element
+of a mapped block is opened when the last one is closed.
 """
 
 from __future__ import annotations

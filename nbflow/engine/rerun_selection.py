@@ -4,8 +4,8 @@ Runs, whatever is asked for: what is new, has no result, or gets another input o
 
 * everything downstream; of a mapped task over a mapped one, the children below those that run;
 * for a task inside a block: the block opens, and so do those around it; a new resource makes every other value that was
-  computed inside stale, unless its task is portable. A task that only sets the resource up anew (a changed parameter of
-  its init, say) does the same, if anything inside is not portable;
+  computed inside stale, unless its task is portable. A task that only sets the resource up again (its init has another
+  parameter, say) does the same, if anything inside is not portable;
 * upstream of a task that needs only successes: what has failed or was cancelled.
 
 A pinned value is taken over, unless its task is asked for by name.
@@ -32,7 +32,7 @@ NEW, NO_RESULT = "new", "has no result yet"
 
 
 class Last(NamedTuple):
-    """What is known of a task's last result.
+    """The last result of a task.
 
     Attributes:
         state: How it ended.
@@ -50,7 +50,7 @@ class Last(NamedTuple):
 
 
 class RerunSelection:
-    """What runs: `runs` has the node of each task that does, and which of its children; `why` says why.
+    """The tasks that run: `runs` has the node of each, and which of its children; `why` says why.
 
     Args:
         graph: The graph as it is now.
@@ -155,26 +155,30 @@ class RerunSelection:
             return f"{last.code_change} has changed", None
         if self._graph.role[node] != ORDINARY and not isinstance(last.state, Failed):
             return "", None  # of blocks that opened or did not, as they were needed
-        return self._reason_of_state(last.state, mends=what in (FAILED, STALE))
+        return self._reason_of_state(last.state, repairs=what in (FAILED, STALE))
 
-    def _reason_of_state(self, state: State, *, mends: bool) -> tuple[str, Children]:
+    def _reason_of_state(self, state: State, *, repairs: bool) -> tuple[str, Children]:
         if isinstance(state, Mapped):
-            bad = frozenset(i for i, child in enumerate(state.map_states) if self._is_bad(child, mends=mends))
-            return (f"{_these(bad)} failed{self._in_run}" if mends else NO_RESULT, bad) if bad else ("", None)
+            bad = frozenset(
+                i for i, child in enumerate(state.map_states) if self._is_bad(child, repairs=repairs)
+            )
+            return (
+                (f"{_these(bad)} failed{self._in_run}" if repairs else NO_RESULT, bad) if bad else ("", None)
+            )
         if not state.is_finished():
             return NO_RESULT, None
         if isinstance(state, Cancelled):
             return f"was cancelled{self._in_run}", None
-        if not mends or not isinstance(state, Failed):
+        if not repairs or not isinstance(state, Failed):
             return "", None
         return f"could not run{self._in_run}" if isinstance(
             state, TriggerFailed
         ) else f"failed{self._in_run}", None
 
-    def _is_bad(self, child: State | None, *, mends: bool) -> bool:
+    def _is_bad(self, child: State | None, *, repairs: bool) -> bool:
         if child is None or not child.is_finished() or isinstance(child, Cancelled):
             return True
-        return mends and isinstance(child, Failed)
+        return repairs and isinstance(child, Failed)
 
     # -- what follows -----------------------------------------------------------------------------------------
 
@@ -292,7 +296,9 @@ class RerunSelection:
     def _is_seen_through(self, one: int, other: int, *, parts: bool = False) -> bool:
         """Tell whether a task that runs may change a value or what is in it, and it or a later one takes the other."""
         takers = [taker for taker in self._below[other] if taker in self.runs and self._takes(taker, other)]
-        changers = [taker for taker in self._below[one] if self._runs_anew(taker)] if takers else []
+        changers = (
+            [taker for taker in self._below[one] if self._may_give_another_value(taker)] if takers else []
+        )
         return any(
             changer <= max(takers) and self._reuse.may_change(changer, one, parts=parts)
             for changer in changers
@@ -303,7 +309,7 @@ class RerunSelection:
             edge.key and self._graph.index[edge.upstream_task] == other for edge in self._graph.edges_in[node]
         )
 
-    def _runs_anew(self, node: int) -> bool:
+    def _may_give_another_value(self, node: int) -> bool:
         return node in self.runs and node not in self.made_again
 
     def _need(self, node: int) -> None:
@@ -324,7 +330,7 @@ class RerunSelection:
             why = f"{self._graph.tasks[node].name!r} needs it"
             if isinstance(last.state, Mapped):
                 bad = frozenset(
-                    i for i, child in enumerate(last.state.map_states) if self._is_bad(child, mends=True)
+                    i for i, child in enumerate(last.state.map_states) if self._is_bad(child, repairs=True)
                 )
                 if bad:
                     self._mark(up, why, bad)

@@ -1,4 +1,4 @@
-"""How long the values of a run are kept, and what stays known of them when they are given back.
+"""The time for which the values of a run are kept, and what stays known of them when they are given back.
 
 docs/reruns.md, rule V6. Values are held by the states of a run's tasks; to give one back is to put in the place of its
 state one that says the same and has no value, so that it lives on only where the user's program holds it.
@@ -68,7 +68,7 @@ class Retention:
 
     @property
     def gives_back(self) -> bool:
-        """Whether values are given back while the run goes on."""
+        """True when values are given back while the run goes on."""
         return bool(self._waited_for)
 
     # -- while the run goes on --------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """The inputs of a task that may be called again: what they contained before the first call, to be put back.
 
-A further attempt is to find what the first one found (rule V2). No other task is run again for that: within a run their
-values have been handed on already. So what they contain is kept ahead, and where that was impossible, or nobody knew
-that there would be a further attempt, it is refused in words that name argument, producer and remedy.
+A further attempt is to find what the first one found (docs/reruns.md, rule V2). No other task is run again for that:
+within a run, others have its value already. So what inputs contain is kept ahead. Where that was impossible, or nobody
+knew that there would be a further attempt, it is refused in words that name argument, producer and remedy.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Ahead(NamedTuple):
-    """What inputs contained before a call that may change one of them and may have to be made again.
+    """The contents of inputs before a call that may change one of them and may have to be made again.
 
     Attributes:
         snapshots: By argument; one for all of them where that is possible.
@@ -56,11 +56,11 @@ class RetryInputs:
         self._ahead: dict[Place, Ahead] = {}
 
     def __bool__(self) -> bool:
-        """Whether anything is kept."""
+        """Tell whether anything is kept."""
         return bool(self._ahead)
 
     def __contains__(self, place: Place) -> bool:
-        """Whether something is kept for a further call of this task."""
+        """Tell whether something is kept for a further call of this task."""
         return place in self._ahead
 
     def keep(
@@ -76,6 +76,7 @@ class RetryInputs:
         """
         # What a LOOP without a result carries is a signal, which nobody changes.
         also = tuple(one for one in also if not issubclass(type(one), StateSignal))
+        # One snapshot of all: two copies of a list that two arguments share would be two lists after it is put back.
         with suppress(CannotCopyError):
             self._ahead[place] = Ahead(dict.fromkeys(inputs, Snapshot([*inputs.values(), *also])), {})
             return
@@ -98,6 +99,7 @@ class RetryInputs:
             return
         snapshots = self._ahead[place].snapshots
         try:
+            # Each once: one snapshot may stand for several arguments.
             for snapshot in {id(snapshots[key]): snapshots[key] for key in changed}.values():
                 snapshot.restore()
         except CannotCopyError as error:
@@ -112,6 +114,7 @@ class RetryInputs:
         Raises:
             ChangedInputError: If it is not known what one of them contained, so that it cannot be put back.
         """
+        # Before anything is put back: a call that is refused leaves its inputs as it found them.
         sources, ahead = self._sources.of(place[0]), self._ahead.get(place, _NOTHING)
         changed = [
             key

@@ -1,4 +1,4 @@
-"""Which values of an earlier run a rerun may hand on, and whom it has to call again where it may not.
+"""The values of an earlier run that a rerun may hand on, and whom it has to call again where it may not.
 
 docs/reruns.md, rules V1 to V3. A task that runs is to meet what it would meet in a fresh run: of an object that was
 changed in place, the version that it took before. If the object is another version by now, the task that made it runs
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class NoReuse:
-    """What is asked where nothing is known of an earlier run's values: all may be handed on."""
+    """The answers where nothing is known of an earlier run's values: all may be handed on."""
 
     def reasons(self, node: int, children: frozenset[int] | None) -> dict[int, str]:
         """Return the tasks whose values a task cannot get as they are, and why."""
@@ -126,6 +126,7 @@ class Reuse(NoReuse):
                 why = value if type(value) is Lost else self._reason(node, taken.get(key), value)
                 if why:
                     found[up] = str(why)
+        # After what was seen: a fingerprint says more than a cell, which may not do what it says.
         for up, why in self._told_by_cells(node):
             found.setdefault(up, why)
         return found
@@ -188,7 +189,7 @@ class Reuse(NoReuse):
             value = vars(self._earlier.state(up)).get("result")
             followed = self._values.followed(value)
             if id(type(value)) in ATOMS or (followed is not None and followed.print is not None):
-                continue
+                continue  # its fingerprint tells
             if self._told is None:
                 self._told = list(self._earlier.changed_by_cells())
             changer = next((n for n, held in self._told if held is value and n > up), None)

@@ -24,7 +24,7 @@ arrows, and sees no more than it needs: `Nodes` counts what is upstream, `BlockO
 resource is set up and cleaned up, `Lookahead` whether a node will run, `MappedBlocks` who belongs to which element,
 `ReadyQueue` which ready node is next, `Stepping` how far the run may go. `Schedule` passes the ends on.
 
-Of the cleanup rules it decides 3 (last out closes), 4 (order, through the graph), 6 (cancel) and 8 (lazy).
+Of the rules in docs/guarantee.md it decides 3 (last out closes), 4 (order, through the graph), 6 (cancel) and 8 (lazy).
 """
 
 from __future__ import annotations
@@ -251,27 +251,27 @@ class Schedule:
 
     @property
     def budget(self) -> int:
-        """How many more tasks may start; 0 if the run is paused, negative if nothing limits it."""
+        """The number of tasks that may still start; 0 if the run is paused, negative if nothing limits it."""
         return self.queue.budget
 
     @property
     def cancelled(self) -> bool:
-        """Whether only cleanups start."""
+        """True when only cleanups start any more."""
         return self.queue.cancelled
 
     @property
     def is_done(self) -> bool:
-        """Whether every node has ended."""
+        """True when every node has ended."""
         return self.unfinished == 0
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is running or asleep."""
+        """True when nothing is running or asleep."""
         return not (self.queue.running or self.queue.running_lifecycle or self._asleep)
 
     @property
     def next_wake(self) -> float | None:
-        """When `tick` should next be called, or None."""
+        """The time at which `tick` should next be called, or None."""
         grace_ends = self._closing.next_wake
         if not self._asleep:
             return grace_ends
@@ -346,7 +346,7 @@ class Schedule:
     # -- mapped tasks -----------------------------------------------------------------------------------------
 
     def _children_known(self, task: int) -> None:
-        """What is paired with a mapped task can be expanded now; without children it has ended."""
+        """Let what is paired with a mapped task be expanded: its children are known. Without any it has ended."""
         for down in self._paired_down.get(task, ()):
             self._arrive(down)
         if not self.children[task]:

@@ -1,4 +1,4 @@
-"""How far a run may go: the commands of a person who pauses it, steps it, or lets it go on to some point."""
+"""The steps of a run: the commands of a person who pauses it, steps it, or lets it go on to some point."""
 
 from __future__ import annotations
 

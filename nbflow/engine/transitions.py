@@ -1,4 +1,4 @@
-"""From what happened to the state that follows: outcomes, retries, caching, refusals. Decides; changes nothing."""
+"""The state that follows from what happened: outcomes, retries, caching, refusals. Decides; changes nothing."""
 
 from __future__ import annotations
 

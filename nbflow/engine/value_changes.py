@@ -1,4 +1,4 @@
-"""Who changed whose value in place in an earlier run, and whom that reaches (rule V2)."""
+"""The changes that the tasks of an earlier run made in place, and whom they reach (docs/reruns.md, rule V2)."""
 
 from __future__ import annotations
 
@@ -95,6 +95,7 @@ class ValueChanges:
             one = then[task]
             return frozenset() if one is None else self._draws.names_of(one)
 
+        # A generator that a task is given is its own business, and seen as a change of that value.
         given = self._earlier.given(node, -1) if not self._graph.is_map[node] else ()
         return drawing_after(self._graph, node, drew, {key for key, _, value in given if is_generator(value)})
 
@@ -104,6 +105,7 @@ class ValueChanges:
         if self._graph.role[node] != ORDINARY or self._graph.is_map[node] or task.input_mode == "copy":
             return {}
         given = [(key, value) for key, _, value in self._earlier.given(node, -1) if type(value) is not Lost]
+        # By its code alone: the new code has not run yet, so there are no versions that it has made.
         changed = [id(value) for key, value in given if seen_to_change(task.run, key, value)]
         for old, child in self._values.taken if changed else ():
             taker = self._earlier.now.get(old, -1)
@@ -142,7 +144,7 @@ class ValueChanges:
             return None
         nodes, wanted = self._earlier.now, now.versions[0].print
         for number, change in enumerate(now.versions[1:], 1):
-            if any(nodes.get(task, -1) >= node for task in change.by):
+            if any(nodes.get(task, -1) >= node for task in change.by):  # in a fresh run it comes later too
                 break
             if not change.by or not all(
                 self._earlier.is_above(nodes.get(task, node), node) for task in change.by
@@ -182,6 +184,8 @@ def said_of_changes(changes: Sequence[Change], value: Any) -> str:
 
 def _lasting(followed: Followed) -> Sequence[Change]:
     """Return the changes of an object, without those that a failed attempt made and that were put back."""
+    # Such a one is followed by a change back to the contents before it, by the same task. To run that task again for
+    # it would be needless, and it might fail once more.
     kept = [followed.versions[0]]
     for change in followed.versions[1:]:
         if len(kept) > 1 and change.by == kept[-1].by and None is not change.print == kept[-2].print:

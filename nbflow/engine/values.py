@@ -140,12 +140,13 @@ class Values:
             taken[key] = one = self.objects.take(value, gathers=source.gathers)
             if changes_it:
                 changes += [(key, followed) for followed, _ in one.parts]
-        if not is_turn:
+        if not is_turn:  # a later turn takes what an earlier one has left, which no fresh run would be given
             self.taken[place] = taken
         if not changes:
             return None
         # Before the call, and of all that is followed: afterwards nobody could tell what was otherwise before it.
         self.settle()
+        # Of the first version only, and while it is one: a person may pin the value after it was changed.
         for _, followed in changes:
             if len(followed.versions) == 1 and followed.original is PUT_OFF:
                 with suppress(CannotCopyError):
@@ -156,7 +157,7 @@ class Values:
 
     @property
     def keeps_ahead(self) -> bool:
-        """Whether anything is kept for further calls."""
+        """True when anything is kept for further calls."""
         return bool(self._ahead)
 
     def is_done(self, number: int, child: int) -> None:
@@ -179,7 +180,7 @@ class Values:
         objects.call_ended(task)
         is_changed = False
         for key, followed in watch.changes:
-            if followed.looked_at < objects.moment:
+            if followed.looked_at < objects.moment:  # once, if it was taken as several arguments
                 followed.looked_at = objects.moment
                 if followed.print is None:  # nobody can know: it counts as changed
                     followed.versions.append(Change(None, (task,)))
@@ -201,7 +202,7 @@ class Values:
         """Take in what a call returned; returns what the run goes on with."""
         if is_fixed(value):
             return value
-        if task in self.kept:
+        if task in self.kept:  # it ran for what it changes: its own value is that of the earlier run
             return self.kept[task]
         if isinstance(task, (Parameter, Constant)):
             if isinstance(task, Constant):
