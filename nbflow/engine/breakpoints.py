@@ -127,13 +127,13 @@ class Breakpoints:
         self.at[node] = why
         loop.schedule.hold(node)
         loop.schedule.pause()
-        task = loop.graph.tasks[loop.schedule.task_of[node]]
+        task = loop.schedule.task(node)
         loop.record.note(f"held {'at the failure of' if why == FAILURE else why} {task.name!r}", task)
 
     def names(self) -> str:
         """Return what it stands at, for people."""
         loop = self._loop
-        found = {loop.graph.tasks[loop.schedule.task_of[node]].name: why for node, why in self.at.items()}
+        found = {loop.schedule.task(node).name: why for node, why in self.at.items()}
         words = {FAILURE: "failed", BEFORE: "is next", AFTER: "has ended"}
         return ", ".join(f"{name!r} {words[why]}" for name, why in found.items())
 
@@ -167,7 +167,7 @@ class Breakpoints:
             ChangedInputError: If the last attempt has changed an input of which there is no copy.
         """
         loop = self._loop
-        task = loop.graph.tasks[loop.schedule.task_of[node]]
+        task = loop.schedule.task(node)
         if node not in self.at:
             raise NotHeldError(task.name, type(loop.record.current(node)).__name__)
         number, child = loop.schedule.task_of[node], loop.schedule.child_index[node]

@@ -51,14 +51,14 @@ class Record:
     def current(self, node: int) -> State:
         """Return the state of a task or child."""
         schedule = self.schedule
-        state = self.states[self.graph.tasks[schedule.task_of[node]]]
+        state = self.states[schedule.task(node)]
         child = schedule.child_index[node]
         return state.map_states[child] if child >= 0 and isinstance(state, Mapped) else state
 
     def set_task(self, node: int, old: State, state: State, attempt: int = 0) -> None:
         """Give a task or child a state."""
         schedule = self.schedule
-        task = self.graph.tasks[schedule.task_of[node]]
+        task = schedule.task(node)
         child = schedule.child_index[node]
         now = time.time()
         if task.tags:

@@ -253,7 +253,7 @@ class Run:
             return None
         schedule = self._loop.schedule
         node = schedule.peek()
-        return None if node is None else self.graph.tasks[schedule.task_of[node]]
+        return None if node is None else schedule.task(node)
 
     def text(self) -> str:
         """Return a plain table of the tasks and their states."""
@@ -368,7 +368,7 @@ class Run:
         """The tasks at which the run is paused: failed, or at a breakpoint."""
         schedule = self._loop.schedule
         nodes = tuple(self._loop.breakpoints.at)
-        return list(dict.fromkeys(self.graph.tasks[schedule.task_of[node]] for node in nodes))
+        return list(dict.fromkeys(schedule.task(node) for node in nodes))
 
     def break_at(self, task: Task, when: Callable[..., object] | None = None, *, after: bool = False) -> None:
         """Stand still before `task` (or `after` it has ended well), with the resources open.

@@ -318,7 +318,7 @@ class RunLoop:
 
     def _came_too_late(self, call: Call, outcome: Outcome) -> None:
         """Rule 1 to the last: what a setup or cleanup has done that nobody waits for any more; no event tells of it."""
-        role = self.graph.role[self.schedule.task_of[call.node]]
+        role = self.schedule.role[call.node]
         held = self.task_runner.open_resource(call.node)
         if held is None:
             return
@@ -645,7 +645,7 @@ class RunLoop:
             waiter.set()
 
     def _ask_person(self, held: list[int]) -> None:
-        names = ", ".join(repr(self.graph.tasks[self.schedule.task_of[node]].name) for node in held)
+        names = ", ".join(repr(self.schedule.task(node).name) for node in held)
         try:
             self.guard.raises_anywhere = True  # `input` is called by a line of ours
             answer = input(f"task {names} is paused; press Enter to resume it, or type c to cancel the run: ")
@@ -759,7 +759,7 @@ class RunLoop:
 
     def _set_deadlines(self, call: Call) -> None:
         """A running call of a cancelled run: when it gets an exception, when nobody waits for it any more."""
-        role, hurry = self.graph.role[self.schedule.task_of[call.node]], self._hurried
+        role, hurry = self.schedule.role[call.node], self._hurried
         if role == CLEANUP:
             self._after(self._cleanup_limit_s(call), self._give_up_on, call)
             return
@@ -855,7 +855,7 @@ class RunLoop:
 
     def _overdue(self, call: Call, outcome: Outcome) -> Outcome:
         """Return what a call that took too long came to: timed out, also where the task has swallowed that."""
-        error, role = outcome.error, self.graph.role[self.schedule.task_of[call.node]]
+        error, role = outcome.error, self.schedule.role[call.node]
         if role != ORDINARY or isinstance(error, (TaskTimeoutSignal, TaskCancelled)):
             return outcome
         if error is not None and ends_run(error):
@@ -882,7 +882,7 @@ class RunLoop:
         return tuple(timers)
 
     def _ended(self, call: Call, outcome: Outcome) -> None:
-        role = self.graph.role[self.schedule.task_of[call.node]]
+        role = self.schedule.role[call.node]
         if self._session is not None and call.thread_id is not None:
             self._session.free(lifecycle=role != ORDINARY)
         if call in self._lingering:
@@ -921,7 +921,7 @@ class RunLoop:
             self._let_linger(call, "timed out")
             call.stop_requested = True
             _stop_runs_of(call)
-            if self.graph.role[self.schedule.task_of[call.node]] == ORDINARY:
+            if self.schedule.role[call.node] == ORDINARY:
                 call.hit(TaskTimeoutSignal)
             self.task_runner.finish(call.node, call.task, call, timed_out(call.task))
 
@@ -929,7 +929,7 @@ class RunLoop:
         """End a task whose thread has not: only its block's cleanup goes on waiting for it (rule 3)."""
         if self.calls.get(call.node) is call:
             self._let_linger(call, "was cancelled")
-            if self.graph.role[self.schedule.task_of[call.node]] == CLEANUP:
+            if self.schedule.role[call.node] == CLEANUP:
                 late = TimeoutError(f"the cleanup task {call.task.name!r} did not end in time")
                 self.task_runner.finish(call.node, call.task, call, Failed(str(late), result=late))
             else:
@@ -1017,7 +1017,7 @@ class RunLoop:
         while lifetime is not None:
             if not lifetime.resolved:
                 made_by = (lifetime.init, lifetime.setup) if lifetime.setup >= 0 else (lifetime.init,)
-                found.update(self.graph.tasks[self.schedule.task_of[one]] for one in made_by)
+                found.update(self.schedule.task(one) for one in made_by)
             lifetime = lifetime.outer
         return found
 
@@ -1135,7 +1135,7 @@ class RunLoop:
     def _keep_late(self, call: Call, outcome: Outcome) -> None:
         if self.calls.get(call.node) is call:
             del self.calls[call.node]
-        role = self.graph.role[self.schedule.task_of[call.node]]
+        role = self.schedule.role[call.node]
         if role:
             self.task_runner.keep_resource(call, role, outcome, state_of_outcome(outcome))
 

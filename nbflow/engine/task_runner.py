@@ -179,7 +179,7 @@ class TaskRunner:
             return True
         if state.is_finished():
             held = self.open_resource(node)
-            if held is not None and self._graph.role[self._schedule.task_of[node]] == INIT:
+            if held is not None and self._schedule.role[node] == INIT:
                 held.manager = state.result
             self._schedule.ended(node, verdict_of(state))
             return False
@@ -349,7 +349,7 @@ class TaskRunner:
             run_name, refused = self._run_name(node, task, inputs)
         # One of all of them says nothing about any; what carries tags, or goes to a handler, is its own.
         running = Running("Starting task run.") if task.tags or task.state_handlers else self._running
-        role = self._graph.role[self._schedule.task_of[node]]
+        role = self._schedule.role[node]
         if task.state_handlers:
             state = self._told(node, task, old, running)
             if self._loop.cancelling and role != CLEANUP:  # by what the handler raised
@@ -471,7 +471,7 @@ class TaskRunner:
     def attempted(self, call: Call, outcome: Outcome) -> None:
         """Take in the outcome of an attempt."""
         node, task = call.node, call.task
-        role = self._graph.role[self._schedule.task_of[node]]
+        role = self._schedule.role[node]
         state: State | None = None
         if role:
             state = state_of_outcome(outcome)
@@ -513,7 +513,7 @@ class TaskRunner:
             if type(state) is Cached and not is_fixed(state.result):
                 remember_value(state, self._loop.home.original_of(task, state.result))
         state = self._told(node, task, old, state, call)
-        role = self._graph.role[self._schedule.task_of[node]]
+        role = self._schedule.role[node]
         if role and self._loop.is_lingering(call):
             # Its thread may still set up or clean up: never a second one beside it.
             if not state.is_finished():
@@ -654,7 +654,7 @@ class TaskRunner:
             return
         cancelling, is_cleanup = (
             self._loop.cancelling,
-            self._graph.role[self._schedule.task_of[node]] == CLEANUP,
+            self._schedule.role[node] == CLEANUP,
         )
         if is_cleanup and (not isinstance(state, Scheduled) or (cancelling and _waits_for_person(state))):
             # Nobody will come back to it, and it is never left silently (rule 7).
@@ -676,14 +676,13 @@ class TaskRunner:
     def _end(self, node: int, old: State, state: State) -> None:
         self._record.set_task(node, old, state, self.attempts.get(node, 1))
         if isinstance(state, Cached):
-            self._record.sources[self._graph.tasks[self._schedule.task_of[node]]] = CACHED
+            self._record.sources[self._schedule.task(node)] = CACHED
         if not self._loop.breakpoints.stops_after(node, self._schedule.task_of[node], state):
             self.end_for_good(node, state)
 
     def end_for_good(self, node: int, state: State) -> None:
         """Let follow what follows from the end of a node."""
-        role = self._graph.role[self._schedule.task_of[node]]
-        if role == CLEANUP:
+        if self._schedule.role[node] == CLEANUP:
             self._end_cleanup(node, state)
         self._schedule.ended(node, verdict_of(state))
         if self._schedule.child_index[node] < 0:

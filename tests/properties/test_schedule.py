@@ -235,7 +235,7 @@ class FakeLoop:
 
     def _start(self, node: int) -> None:
         schedule = self.schedule
-        role = self.graph.role[schedule.task_of[node]]
+        role = schedule.role[node]
         if role == CLEANUP:
             lifetime = schedule.own[node]
             assert lifetime is not None
@@ -253,14 +253,14 @@ class FakeLoop:
         self.attempts[node] += 1
         self.order.append(node)
         self.running.append(node)
-        ordinary = [n for n in self.running if self.graph.role[schedule.task_of[n]] == ORDINARY]
+        ordinary = [n for n in self.running if schedule.role[n] == ORDINARY]
         counted = [n for n in ordinary if not self.graph.free[schedule.task_of[n]]]
         assert len(counted) <= self.capacity, "more tasks at once than the capacity"
         assert not self.serial or len(self.running) == 1
 
     def _end(self, node: int) -> None:
         schedule = self.schedule
-        role = self.graph.role[schedule.task_of[node]]
+        role = schedule.role[node]
         luck = self.random.random() if self.random.random() < self.mood else 1.0
         if self.retrying and luck < 0.3 and self.attempts[node] < 4:
             if luck < 0.15 and not schedule.cancelled and role == ORDINARY:
@@ -290,7 +290,7 @@ class FakeLoop:
         self._finish(node, verdict)
 
     def _opens(self, node: int, lifetime: ResourceLifetime) -> bool:
-        role = self.graph.role[self.schedule.task_of[node]]
+        role = self.schedule.role[node]
         return role == SETUP or (role == INIT and self.graph.shapes[lifetime.shape].setup < 0)
 
     def _let_go(self, node: int) -> None:
@@ -414,7 +414,7 @@ class FakeLoop:
         if not shape.members:
             return
         assert any(self._may_run_inside(m, lifetime) for m in range(len(schedule.phase))), (
-            f"{graph.tasks[schedule.task_of[node]].name} is set up for nobody (rule 8)"
+            f"{schedule.task(node).name} is set up for nobody (rule 8)"
         )
 
     def _may_run_inside(self, node: int, lifetime: ResourceLifetime) -> bool:

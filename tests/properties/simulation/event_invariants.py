@@ -59,7 +59,7 @@ class EventInvariants(Demand):
     def check_start(self, node: int) -> None:
         """Rules 3, 6 and 8: nothing starts after a cancel, in a block that closes, or before its setup."""
         graph, schedule = self.loop.graph, self.loop.schedule
-        name = graph.tasks[schedule.task_of[node]].name
+        name = schedule.task(node).name
         if self.cancelled_at is not None:
             raise self.broken(f"rule 6: {name} started after the cancel")
         own = self.role(node) != ORDINARY
@@ -76,7 +76,7 @@ class EventInvariants(Demand):
     def check_cleanup_start(self, node: int) -> None:
         """Rules 3 and 4: nobody uses the resource any more, and what was opened inside it is closed."""
         graph, schedule = self.loop.graph, self.loop.schedule
-        task = graph.tasks[schedule.task_of[node]]
+        task = schedule.task(node)
         key = self.around(node)[0]
         self.cleaning.add(key)
         for flight in self.flights:

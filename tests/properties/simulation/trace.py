@@ -66,7 +66,7 @@ class Trace:
         return [(k, child if graph.shapes[k].mapped else -1) for k in graph.enclosing(shape)]
 
     def role(self, node: int) -> int:
-        return self.loop.graph.role[self.loop.schedule.task_of[node]]
+        return self.loop.schedule.role[node]
 
     def inside(self, shape: int) -> list[int]:
         """The tasks in a block and in the blocks inside it."""
