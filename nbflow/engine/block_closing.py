@@ -31,8 +31,11 @@ class BlockClosing:
     def member_ended(self, lifetime: ResourceLifetime) -> None:
         """A task of a block, or its share in an element of one, has ended."""
         lifetime.members_left -= 1
-        if lifetime.members_left:
-            return
+        if not lifetime.members_left:
+            self.members_ended(lifetime)
+
+    def members_ended(self, lifetime: ResourceLifetime) -> None:
+        """The last task of a block has ended."""
         if not lifetime.demanded:  # nobody needed it: its init and setup end without being called
             for node in self._nodes.undone_makers(lifetime):
                 self._consider(node)

@@ -170,6 +170,7 @@ class BlockOpening:
             return
         lifetime.resolved = True
         lifetime.setup_bad = bad
+        lifetime.usable = not bad and (lifetime.outer is None or lifetime.outer.usable)
         lifetime.lifecycle_left -= 1
         waiting, lifetime.waiting = lifetime.waiting, []
         for node in waiting:

@@ -98,8 +98,10 @@ class Nodes:
         ]
         for node, upstream in enumerate(graph.upstream):
             gated: set[int] | tuple[()] = ()
-            if graph.shape_of[node] >= 0:
-                around = self.shape_around(node)
+            around = graph.shape_of[node]
+            if around >= 0:
+                if graph.role[node] != ORDINARY:
+                    around = graph.shapes[around].parent
                 if around >= 0:
                     gated = gated_by[around]
                     if graph.shapes[around].mapped:

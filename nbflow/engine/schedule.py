@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING
 
 from nbflow.engine.block_closing import BlockClosing
 from nbflow.engine.block_opening import BlockOpening
-from nbflow.engine.compiled_graph import CLEANUP
+from nbflow.engine.compiled_graph import CLEANUP, ORDINARY
 from nbflow.engine.lookahead import Lookahead
 from nbflow.engine.mapped_blocks import MappedBlocks
 from nbflow.engine.nodes import (
@@ -172,7 +172,9 @@ class Schedule:
             self._stepping.pause()
         home = self.home[node]
         if home is not None:
-            self._closing.member_ended(home)
+            home.members_left -= 1  # as `member_ended` does: a call for each node would be felt
+            if not home.members_left:
+                self._closing.members_ended(home)
         left, phase = self._left, self.phase
         for down in self._down[node]:
             left[down] -= 1
@@ -286,9 +288,12 @@ class Schedule:
 
     def _consider(self, node: int) -> None:
         """Everything upstream of a waiting node has ended: may it be looked at, or does it wait for a block?"""
+        home, role = self.home[node], self.role[node]
         if self._is_in_no_block[self.task_of[node]]:
             self._push(node)
-        elif self.role[node] != CLEANUP:
+        elif home is not None and home.usable and role == ORDINARY:
+            self._push(node)  # the same as below for most tasks of a block
+        elif role != CLEANUP:
             self._opening.consider(node)
         elif (own := self.own[node]) is not None:
             self._closing.consider(own)
