@@ -4,25 +4,27 @@ The run loop tells it what happened (`started`, `ended`, `expanded`, `retry_at`,
 and asks `pop` for the next node to look at. Nodes are numbers: task *i* of the compiled graph is node *i*, the children
 of mapped tasks are numbered on from there. A node is in one of eight phases:
 
-                        measured, waits_after_all
-              +-----------------------------------------+
-              v                                         |
-    begin  WAITING ---(upstream ended, ------> READY -pop-> CLAIMED --started--> RUNNING
-                       its block is set up)    ^   ^        | | | ^                |
-                                               |   |        | | | +---- again -----+
-                            tick      release  |   |        | | |                  |
-               +-> ASLEEP -----+   HELD -------+   |        | | |                  |
-               |               +--- ^ -------------+        | | |                  |
-               |                    |                       | | |                  |
-               +---- retry_at ------+------- hold ----------+-|-|------------------+
-                                                     expanded | | ended            | ended
-                                                              v v                  v
-                                          EXPANDED -(last child ended)----------> DONE
+    begin --> WAITING --(1)--> READY --pop--> CLAIMED --started--> RUNNING
+                 ^             ^   ^           |   ^                  |
+                 |             |   |           |   +----- again ------+
+                 |             |   |           |                      |
+                 |             |   |           +-----------+----------+
+                 |             |   |                       |
+                 |             |   +---- tick ---- ASLEEP <+- retry_at
+                 |             +---- release ------- HELD <+- hold
+                 |                                   DONE <+- ended
+                 |                                     ^   |
+                 |                                 (2) |   |   of what is CLAIMED only:
+                 |                               EXPANDED <+- expanded
+                 +-----------------------------------------+- measured, waits_after_all
 
-A cancel takes WAITING, READY, ASLEEP and HELD to DONE at once, but for cleanups. Each part decides about one of the
-arrows, and sees no more than it needs: `Nodes` counts what is upstream, `BlockOpening` and `BlockClosing` say when a
-resource is set up and cleaned up, `Lookahead` whether a node will run, `MappedBlocks` who belongs to which element,
-`ReadyQueue` which ready node is next, `Stepping` how far the run may go. `Schedule` passes the ends on.
+(1) All that is upstream has ended, and the block around it is set up, or will not be. (2) The last child has ended.
+A cancel takes WAITING, READY, ASLEEP and HELD to DONE, but for cleanups.
+
+Each part decides one thing, and sees no more than it needs for that: `Nodes` counts what is upstream, `BlockOpening` and
+`BlockClosing` say when a resource is set up and cleaned up, `Lookahead` whether a node will run, `MappedBlocks` which
+element it belongs to, `ReadyQueue` which ready node is next, `Stepping` how far the run may go. `Schedule` passes on
+what happened.
 
 Of the rules in docs/guarantee.md it decides 3 (last out closes), 4 (order, through the graph), 6 (cancel) and 8 (lazy).
 """
@@ -58,7 +60,7 @@ if TYPE_CHECKING:
 
 
 class Schedule:
-    """Decides the order of a run; see the module for its state.
+    """Decides the order of a run; see the module.
 
     What others read and call of its parts stands here under its own name: the lists of `Nodes`, the commands of
     `Stepping`, `pop` and `peek`, what opens and closes blocks. It is the very method, so that no call is paid twice.
