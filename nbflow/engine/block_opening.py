@@ -72,8 +72,8 @@ class BlockOpening:
             return
         lifetime = self._lookahead.awaited(node)
         if lifetime is not None and not self._lookahead.is_doomed(node):
-            is_asked = nodes.is_whole_map(node) and not lifetime.demanded
-            if not (is_asked and self._has_no_ready_child(node, lifetime)):
+            is_map = nodes.graph.is_map[nodes.task_of[node]] and nodes.child_index[node] < 0
+            if not (is_map and not lifetime.demanded and self._has_no_ready_child(node, lifetime)):
                 self._wait_for(node, lifetime)
             return
         home = nodes.lifetime_around(node)

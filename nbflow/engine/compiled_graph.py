@@ -38,6 +38,20 @@ class Shape(NamedTuple):
     max_concurrent: int | None
 
 
+class Source(NamedTuple):
+    """The source of an argument.
+
+    Attributes:
+        task: The task that gives it.
+        is_resource: Whether it is what a block has set up.
+        gathers: Whether it is a list of the values of several tasks or children, which nobody made.
+    """
+
+    task: Task
+    is_resource: bool
+    gathers: bool
+
+
 class CompiledGraph:
     """A flow's graph, frozen and numbered.
 
@@ -67,6 +81,7 @@ class CompiledGraph:
         self.count_rules: list[CountRule | None] = []
         self.limits: dict[int, int] = {}
         self.free: list[bool] = []
+        self._sources: dict[Task, dict[str, Source]] = {}
         self.file_edges: set[Edge] = set()  # edges of this graph alone: see `nbflow.engine.file_history`
         self.file_ties: tuple[tuple[int, int], ...] = ()  # who writes what others read or write again
         for task, is_flattened in zip(tasks, wiring.is_flattened, strict=True):
@@ -136,6 +151,18 @@ class CompiledGraph:
         if self.tasks[node].auto_generated and self.edges_in[node]:
             return self.index[self.edges_in[node][0].upstream_task]
         return node
+
+    def sources_of(self, task: Task) -> dict[str, Source]:
+        """Return the sources of a task's arguments; constants have none."""
+        found = self._sources.get(task)  # by the task: each of its children would ask again
+        if found is None:
+            found = self._sources[task] = {}
+            for edge in self.edges_in[self.index[task]]:
+                if edge.key is not None:
+                    up = self.index[edge.upstream_task]
+                    gathers = edge.flattened or (self.is_map[up] and not edge.mapped)
+                    found[edge.key] = Source(edge.upstream_task, self.role[up] != ORDINARY, bool(gathers))
+        return found
 
     def takers(self, source: Task) -> list[Task]:
         """Return the tasks that take the value of a task, each as often as it does."""

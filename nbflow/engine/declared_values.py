@@ -28,13 +28,13 @@ SMALL = 1 << 16  # bytes of which a copy is taken as it comes
 
 
 class DeclaredValues:
-    """Hands out the run's own copies, and remembers of what there is none."""
+    """Hands out the run's own copies, and remembers what is `without_copy`, with its task and the reason."""
 
     def __init__(self, graph: CompiledGraph, objects: FollowedObjects) -> None:
         self._graph = graph
         self._objects = objects
         self._constants: dict[tuple[Task, str], Any] = {}
-        self._without_copy: dict[int, tuple[Any, Task, str]] = {}  # of what the next run gets too, and why
+        self.without_copy: dict[int, tuple[Any, Task, str]] = {}
 
     def constant_of(self, task: Task, child: int, key: str, value: Any, *, changes_it: bool) -> Any:
         """Return what a call gets of a constant; the children of a mapped task share what the run has of it."""
@@ -62,22 +62,18 @@ class DeclaredValues:
 
     def losses(self) -> Iterator[str]:
         """Yield what the next run will not find as it was declared, in words."""
-        for value, task, why in self._without_copy.values():
+        for value, task, why in self.without_copy.values():
             found = self._objects.find(value)
             if found is not None and found.print is not None and found.print != found.versions[0].print:
                 by = dict.fromkeys(one for change in found.versions[1:] for one in change.by)
                 yield said_of_loss(task, tuple(by), why)
-
-    def forget(self) -> None:
-        """Let go of what the next run gets too."""
-        self._without_copy.clear()
 
     def _copy_of(self, task: Task, value: Any) -> Any:
         try:
             return copy_ahead(value)
         except CannotCopyError as error:
             # With the value itself: by its identity alone another object might be taken for it at the end.
-            self._without_copy[id(value)] = value, task, error.reason
+            self.without_copy[id(value)] = value, task, error.reason
             return value
 
     def _may_be_changed(self, task: Task, value: Any) -> bool:

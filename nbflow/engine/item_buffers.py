@@ -23,12 +23,12 @@ _NOT_A_SEQUENCE = ("read", "readline", "fetchone", "execute", "recv")
 
 
 class ItemBuffers:
-    """The buffers of a run's iterators, by the identity of the iterator and of what took its place."""
+    """The buffers of a run's iterators, `found` by the identity of the iterator and of what took its place."""
 
     def __init__(self, graph: CompiledGraph, states: Mapping[Task, State]) -> None:
         self._graph = graph
         self._states = states
-        self._buffers: dict[int, tuple[Any, ItemBuffer]] = {}
+        self.found: dict[int, tuple[Any, ItemBuffer]] = {}
 
     def items_of(self, task: Task, value: Any) -> Iterator[Any]:
         """Return all items of an iterator that a task gave; whoever else takes it gets all of them too."""
@@ -37,7 +37,7 @@ class ItemBuffers:
 
     def find(self, task: Task, value: Any, *, comes_again: bool) -> ItemBuffer | None:
         """Return what hands out all items of an iterator to each that takes it; None where one taker is all it has."""
-        known = self._buffers.get(id(value))
+        known = self.found.get(id(value))
         if known is not None:
             return known[1]
         # A file or a cursor gives items too, but its takers want what else it can do.
@@ -48,26 +48,13 @@ class ItemBuffers:
         buffer = ItemBuffer(value)
         view = buffer.take()
         # By both: the states give the view from now on, but a list or an earlier run may hold the iterator itself.
-        self._buffers[id(value)] = value, buffer
-        self._buffers[id(view)] = view, buffer
+        self.found[id(value)] = value, buffer
+        self.found[id(view)] = view, buffer
         for state in self._states.values():  # for all who take it from now on
             for one in with_children(state):
                 if vars(one).get("result") is value:
                     one.result = view
         return buffer
-
-    def adopt(self, value: Any, earlier: ItemBuffers) -> None:
-        """Go on with the buffer that an earlier run had of a value."""
-        if id(value) in earlier._buffers:
-            self._buffers[id(value)] = earlier._buffers[id(value)]
-
-    def let_go(self, value: Any) -> None:
-        """Let go of the items of a value that is given back."""
-        self._buffers.pop(id(value), None)
-
-    def forget(self) -> None:
-        """Let go of all items."""
-        self._buffers.clear()
 
     def _is_taken_often(self, task: Task) -> bool:
         takers = self._graph.takers(task)

@@ -148,10 +148,6 @@ class Nodes:
         """Return the task that a node is, or is a child of."""
         return self.graph.tasks[self.task_of[node]]
 
-    def is_whole_map(self, node: int) -> bool:
-        """Tell whether a node is a mapped task itself, not one of its children."""
-        return self.graph.is_map[self.task_of[node]] and self.child_index[node] < 0
-
     def lifetime_of(self, node: int) -> ResourceLifetime | None:
         """Return the innermost resource that `node` makes, uses or cleans up."""
         return self.own[node] or self.lifetime_around(node)

@@ -159,9 +159,7 @@ class RerunSelection:
 
     def _reason_of_state(self, state: State, *, repairs: bool) -> tuple[str, Children]:
         if isinstance(state, Mapped):
-            bad = frozenset(
-                i for i, child in enumerate(state.map_states) if self._is_bad(child, repairs=repairs)
-            )
+            bad = self._bad_children(state, repairs=repairs)
             return (
                 (f"{_these(bad)} failed{self._in_run}" if repairs else NO_RESULT, bad) if bad else ("", None)
             )
@@ -175,10 +173,13 @@ class RerunSelection:
             state, TriggerFailed
         ) else f"failed{self._in_run}", None
 
-    def _is_bad(self, child: State | None, *, repairs: bool) -> bool:
-        if child is None or not child.is_finished() or isinstance(child, Cancelled):
-            return True
-        return repairs and isinstance(child, Failed)
+    def _bad_children(self, state: Mapped, *, repairs: bool) -> frozenset[int]:
+        """Return the children without a result; when a failure is to be repaired, the failed ones are among them."""
+        bad = (Cancelled, Failed) if repairs else Cancelled
+        children = enumerate(state.map_states)
+        return frozenset(
+            i for i, child in children if child is None or not child.is_finished() or isinstance(child, bad)
+        )
 
     # -- what follows -----------------------------------------------------------------------------------------
 
@@ -329,10 +330,7 @@ class RerunSelection:
                 continue
             why = f"{self._graph.tasks[node].name!r} needs it"
             if isinstance(last.state, Mapped):
-                bad = frozenset(
-                    i for i, child in enumerate(last.state.map_states) if self._is_bad(child, repairs=True)
-                )
-                if bad:
+                if bad := self._bad_children(last.state, repairs=True):
                     self._mark(up, why, bad)
             elif not last.state.is_successful():
                 self._mark(up, why)

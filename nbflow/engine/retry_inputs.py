@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from nbflow.core.task import Task
-    from nbflow.engine.argument_sources import ArgumentSources
+    from nbflow.engine.compiled_graph import CompiledGraph
     from nbflow.engine.followed_objects import FollowedObjects
     from nbflow.engine.object_versions import Place, Taken
 
@@ -42,26 +42,21 @@ class RetryInputs:
     """Keeps what inputs contain ahead, and puts it back.
 
     Args:
+        graph: The graph of the run.
         objects: The objects that the run follows.
-        sources: Where arguments come from.
         taken: What the first attempt of each call took, by argument.
+
+    Attributes:
+        kept: The contents of inputs, by who takes them.
     """
 
     def __init__(
-        self, objects: FollowedObjects, sources: ArgumentSources, taken: Mapping[Place, dict[str, Taken]]
+        self, graph: CompiledGraph, objects: FollowedObjects, taken: Mapping[Place, dict[str, Taken]]
     ) -> None:
+        self._graph = graph
         self._objects = objects
-        self._sources = sources
         self._taken = taken
-        self._ahead: dict[Place, Ahead] = {}
-
-    def __bool__(self) -> bool:
-        """Tell whether anything is kept."""
-        return bool(self._ahead)
-
-    def __contains__(self, place: Place) -> bool:
-        """Tell whether something is kept for a further call of this task."""
-        return place in self._ahead
+        self.kept: dict[Place, Ahead] = {}
 
     def keep(
         self, place: Place, inputs: Mapping[str, Any], changed: Iterable[str], also: tuple[Any, ...]
@@ -78,7 +73,7 @@ class RetryInputs:
         also = tuple(one for one in also if not issubclass(type(one), StateSignal))
         # One snapshot of all: two copies of a list that two arguments share would be two lists after it is put back.
         with suppress(CannotCopyError):
-            self._ahead[place] = Ahead(dict.fromkeys(inputs, Snapshot([*inputs.values(), *also])), {})
+            self.kept[place] = Ahead(dict.fromkeys(inputs, Snapshot([*inputs.values(), *also])), {})
             return
         snapshots, whys = {}, {}
         for key in changed:
@@ -86,7 +81,7 @@ class RetryInputs:
                 snapshots[key] = Snapshot([inputs[key], *also])
             except CannotCopyError as error:
                 whys[key] = error.reason
-        self._ahead[place] = Ahead(snapshots, whys)
+        self.kept[place] = Ahead(snapshots, whys)
 
     def put_back(self, place: Place, inputs: Mapping[str, Any]) -> None:
         """Let a further attempt find what the first one found: in the objects themselves, for whoever holds them.
@@ -97,7 +92,7 @@ class RetryInputs:
         changed = self.refuse_lost(place, inputs)
         if not changed:
             return
-        snapshots = self._ahead[place].snapshots
+        snapshots = self.kept[place].snapshots
         try:
             # Each once: one snapshot may stand for several arguments.
             for snapshot in {id(snapshots[key]): snapshots[key] for key in changed}.values():
@@ -115,7 +110,7 @@ class RetryInputs:
             ChangedInputError: If it is not known what one of them contained, so that it cannot be put back.
         """
         # Before anything is put back: a call that is refused leaves its inputs as it found them.
-        sources, ahead = self._sources.of(place[0]), self._ahead.get(place, _NOTHING)
+        sources, ahead = self._graph.sources_of(place[0]), self.kept.get(place, _NOTHING)
         changed = [
             key
             for key, one in self._taken.get(place, {}).items()
@@ -128,13 +123,5 @@ class RetryInputs:
                 )
         return changed
 
-    def drop(self, place: Place) -> None:
-        """Let go of what was kept for a further call, which is not to come."""
-        self._ahead.pop(place, None)
-
-    def forget(self) -> None:
-        """Let go of all of it."""
-        self._ahead.clear()
-
     def _refuse(self, task: Task, key: str, why: str) -> None:
-        raise ChangedInputError(task.name, key, self._sources.of(task)[key].task.name, why)
+        raise ChangedInputError(task.name, key, self._graph.sources_of(task)[key].task.name, why)

@@ -21,10 +21,9 @@ of mapped tasks are numbered on from there. A node is in one of eight phases:
 (1) All that is upstream has ended, and the block around it is set up, or will not be. (2) The last child has ended.
 A cancel takes WAITING, READY, ASLEEP and HELD to DONE, but for cleanups.
 
-Each part decides one thing, and sees no more than it needs for that: `Nodes` counts what is upstream, `BlockOpening` and
+Each part decides one thing, and sees no more than it needs: `Nodes` counts what is upstream, `BlockOpening` and
 `BlockClosing` say when a resource is set up and cleaned up, `Lookahead` whether a node will run, `MappedBlocks` which
-element it belongs to, `ReadyQueue` which ready node is next, `Stepping` how far the run may go. `Schedule` passes on
-what happened.
+element it belongs to, `ReadyQueue` which ready node is next, `Stepping` how far the run may go.
 
 Of the rules in docs/guarantee.md it decides 3 (last out closes), 4 (order, through the graph), 6 (cancel) and 8 (lazy).
 """

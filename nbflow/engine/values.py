@@ -20,7 +20,6 @@ from nbflow.core.data.value_copy import copy_ahead
 from nbflow.core.data.value_traits import is_fixed, is_one_shot
 from nbflow.core.effects.mutation import may_change
 from nbflow.core.parameter import Parameter
-from nbflow.engine.argument_sources import ArgumentSources
 from nbflow.engine.declared_values import SMALL, DeclaredValues
 from nbflow.engine.followed_objects import FollowedObjects
 from nbflow.engine.item_buffers import ItemBuffers
@@ -65,12 +64,11 @@ class Values:
         self.objects = FollowedObjects()
         self.followed, self.settle = self.objects.find, self.objects.settle
         self._graph = graph
-        self._sources = ArgumentSources(graph)
         self._buffers = ItemBuffers(graph, states)
         self.items_of = self._buffers.items_of
         self._declared = DeclaredValues(graph, self.objects)
         self.original_of = self._declared.original_of
-        self._ahead = RetryInputs(self.objects, self._sources, self.taken)
+        self._ahead = RetryInputs(graph, self.objects, self.taken)
         self._took_then: dict[Place, dict[str, Taken]] = {}  # tasks that run to give what they gave
 
     # -- a call -----------------------------------------------------------------------------------------------------
@@ -105,7 +103,7 @@ class Values:
             CannotCopyError: If the task is to get copies, and there can be none.
         """
         task = self._graph.tasks[number]
-        place, sources, is_shared = (task, child), self._sources.of(task), task.input_mode == "share"
+        place, sources, is_shared = (task, child), self._graph.sources_of(task), task.input_mode == "share"
         # First of all: what is noted below is to be what the first attempt found, not what it has left.
         if self.taken.get(place) and not is_turn and not is_shared:
             self._ahead.put_back(place, inputs)
@@ -151,18 +149,18 @@ class Values:
             if len(followed.versions) == 1 and followed.original is PUT_OFF:
                 with suppress(CannotCopyError):
                     followed.original = copy_ahead(followed.value, limit_bytes=SMALL)
-        if not is_shared and (is_turn or place not in self._ahead) and comes_again():
+        if not is_shared and (is_turn or place not in self._ahead.kept) and comes_again():
             self._ahead.keep(place, {key: inputs[key] for key in taken}, dict(changes), also)
         return Watch(number, tuple(changes))
 
     @property
     def keeps_ahead(self) -> bool:
         """True when anything is kept for further calls."""
-        return bool(self._ahead)
+        return bool(self._ahead.kept)
 
     def is_done(self, number: int, child: int) -> None:
         """Let go of what was kept for a further call, which is not to come."""
-        self._ahead.drop((self._graph.tasks[number], child))
+        self._ahead.kept.pop((self._graph.tasks[number], child), None)
 
     def refuse_again(self, number: int, child: int, inputs: Mapping[str, Any]) -> None:
         """Refuse a further attempt that could not get what the first one took.
@@ -186,7 +184,7 @@ class Values:
                     followed.versions.append(Change(None, (task,)))
                 elif objects.look(followed, (task,)):
                     is_changed = True
-                    source = self._sources.of(task).get(key)
+                    source = self._graph.sources_of(task).get(key)
                     if self.on_change is not None and source is not None:
                         self.on_change(task, key, source.task)
         if is_changed:
@@ -218,7 +216,7 @@ class Values:
             What the next run will not find as it was declared, in words.
         """
         self.settle()
-        self._ahead.forget()  # nothing is tried again any more
+        self._ahead.kept.clear()  # nothing is tried again any more
         for place, taken in self._took_then.items():  # what others have of it is made of what it took then
             now = self.taken.get(place, {})
             if any(one.is_known_to_differ(now.get(key)) for key, one in taken.items()):
@@ -250,7 +248,8 @@ class Values:
             followed = earlier.followed(value)
             if followed is not None:
                 self.objects.adopt(followed, now)
-            self._buffers.adopt(value, earlier._buffers)
+            if id(value) in earlier._buffers.found:
+                self._buffers.found[id(value)] = earlier._buffers.found[id(value)]
         self.set_by_user.update(now[old] for old in earlier.set_by_user if old in now)
         repeated = {old: new for new, old in (again or {}).items()}
         # After the objects: of those that were not taken over only their versions are remembered.
@@ -274,11 +273,16 @@ class Values:
     def let_go(self, value: Any) -> None:
         """Stop following an object that is given back; its versions stay known where somebody has taken it."""
         self.objects.let_go(value)
-        self._buffers.let_go(value)
+        self._buffers.found.pop(id(value), None)
 
     def forget(self) -> None:
         """Let go of all objects."""
-        for part in (self.objects, self._buffers, self._ahead, self._declared):
-            part.forget()
-        self.originals.clear()
-        self.kept.clear()
+        self.objects.forget()
+        for part in (
+            self._buffers.found,
+            self._ahead.kept,
+            self._declared.without_copy,
+            self.originals,
+            self.kept,
+        ):
+            part.clear()
