@@ -289,10 +289,11 @@ class Schedule:
 
     def _consider(self, node: int) -> None:
         """Everything upstream of a waiting node has ended: may it be looked at, or does it wait for a block?"""
-        home, role = self.home[node], self.role[node]
         if self._is_in_no_block[self.task_of[node]]:
             self._push(node)
-        elif home is not None and home.usable and role == ORDINARY:
+            return
+        home, role = self.home[node], self.role[node]
+        if home is not None and home.usable and role == ORDINARY:
             self._push(node)  # the same as below for most tasks of a block
         elif role != CLEANUP:
             self._opening.consider(node)
