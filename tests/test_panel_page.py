@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "panel.md").read_text()
 KEYS = re.findall(
     r'\{ group: "[^"]*", keys: \[([^\]]*)\], text: "([^"]*)"',
-    (ROOT / "nbflow" / "panel" / "static" / "keys.mjs").read_text(),
+    (ROOT / "nbflow" / "panel" / "static" / "common" / "keys.mjs").read_text(),
 )
 
 
