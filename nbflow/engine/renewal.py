@@ -117,6 +117,20 @@ def renew(task: Task, inputs: Collection[str]) -> None:
             task.run = MethodType(new.run, task)  # type: ignore[method-assign]
 
 
+def newest_run(task: Task) -> Any:
+    """Return what a task that is to run is going to call, which it is given when the run begins."""
+    old = _root_of(task)
+    new = newest(old)
+    if new is old or isinstance(task, ResourceInitTask):
+        return task.run
+    if "run" not in vars(task):
+        return functools.partial(new.run, task)
+    try:
+        return signature.of_instance(new).function
+    except RunSignatureError:  # the run will say so
+        return new
+
+
 def renew_manager(manager: object) -> None:
     """Give a manager whose setup is to be tried again the newest definition of what it is made of.
 

@@ -17,6 +17,7 @@ from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.earlier_run import EarlierRun, Lost
 from nbflow.engine.file_history import is_cell
 from nbflow.engine.object_versions import ATOMS
+from nbflow.engine.renewal import newest_run
 from nbflow.engine.value_changes import ValueChanges, said_of_changes
 from nbflow.engine.value_parts import contained_in, holds_any, may_hold_any
 
@@ -198,13 +199,13 @@ class Reuse(NoReuse):
 
     def may_change(self, node: int, other: int, *, parts: bool = False) -> bool:
         """Tell whether a task may change in place what it takes from another one, or what is in that."""
-        changes = may_change_parts if parts else may_change
         task = self._graph.tasks[node]
+        changes, run = may_change_parts if parts else may_change, newest_run(task)
         if task.input_mode == "copy":
             return False
         child = 0 if self._graph.is_map[node] else -1
         return any(
-            up == other and (type(value) is Lost or changes(task.run, key, value))
+            up == other and (type(value) is Lost or changes(run, key, value))
             for key, up, value in self._earlier.given(node, child)
         )
 

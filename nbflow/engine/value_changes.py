@@ -10,6 +10,7 @@ from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.earlier_run import Lost
 from nbflow.engine.object_versions import ATOMS
 from nbflow.engine.random_state import drawing_after, is_generator
+from nbflow.engine.renewal import newest_run
 from nbflow.engine.value_parts import holds_any
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ class ValueChanges:
             return {}
         given = [(key, value) for key, _, value in self._earlier.given(node, -1) if type(value) is not Lost]
         # By its code alone: the new code has not run yet, so there are no versions that it has made.
-        changed = [id(value) for key, value in given if seen_to_change(task.run, key, value)]
+        run = newest_run(task)
+        changed = [id(value) for key, value in given if seen_to_change(run, key, value)]
         for old, child in self._values.taken if changed else ():
             taker = self._earlier.now.get(old, -1)
             if taker in found or not self._earlier.is_above(node, taker):

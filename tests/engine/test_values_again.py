@@ -582,6 +582,23 @@ def test_a_change_is_seen_in_the_elements_that_were_mapped_over(executor):
     assert again.results[seen] == "[[1], [2, 3]]"
 
 
+def test_a_function_defined_again_counts_as_it_is_now_before_the_rerun_has_it():
+    """Values, rule V1: the plan reads what will be called."""
+    space = {"__name__": "__main__", "task": task}
+    execute = lambda text: exec(text, space)  # noqa: E731
+    execute("@task\ndef changed(x, y):\n    x.append([3])\n    return sum(map(sum, y))\n")
+    with Flow("f") as flow:
+        made = task(lambda: [[1], [2]], name="made")()
+        holds = task(lambda x: list(x), name="holds")(made)
+        changed = space["changed"](made, holds)
+    run = the_run_of(flow)
+
+    execute("@task\ndef changed(x, y):\n    x[0].append(4)\n    return sum(map(sum, y))\n")
+    again = the_rerun_of(run, [changed])
+
+    assert again.results[changed] == 7
+
+
 @pytest.mark.parametrize(
     "new", [lambda x: len(x), lambda x: x.append([3])], ids=["neither", "the container alone"]
 )

@@ -149,7 +149,7 @@ class PlainRun:
         if name in self.text.values:
             return (eval(self.text.values[name], self.names),)
         if name in self.text.pins and name in self.kept:
-            return (copy.deepcopy(self.kept[name]),)
+            return (_as_it_was(self.kept[name]),)
         return None
 
     def _input(self, task: TaskText, index: int) -> Any:
@@ -196,7 +196,7 @@ class PlainRun:
             if name in self.items:
                 self.seen[name].returns.add(("items", name))
         try:
-            self.pristine[name] = copy.deepcopy(value)
+            self.pristine[name] = _as_it_was(value)
         except Exception:
             self.pristine[name] = value
 
@@ -274,3 +274,12 @@ def outcomes(
             last = PlainRun(program, text, kept, in_cells=in_cells)
             found.append(last.outcome)
     return found
+
+
+def _as_it_was(value: Any) -> Any:
+    """Return a copy of a pinned value; of an array that is a view with gaps again such a one, which `ravel` copies."""
+    copied = copy.deepcopy(value)
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(copied, numpy.ndarray) or value.flags.c_contiguous or not value.ndim:
+        return copied
+    return numpy.repeat(copied, 2, axis=-1)[..., ::2]
