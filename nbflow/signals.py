@@ -1,31 +1,4 @@
 """What a task, trigger or handler raises to say which state comes next."""
 
-from nbflow.core.signals import (
-    ENDRUN,
-    FAIL,
-    LOOP,
-    PAUSE,
-    RETRY,
-    SKIP,
-    SUCCESS,
-    TRIGGERFAIL,
-    VALIDATIONFAIL,
-    StateSignal,
-    TaskTimeoutSignal,
-    signal_from_state,
-)
-
-__all__ = [
-    "ENDRUN",
-    "FAIL",
-    "LOOP",
-    "PAUSE",
-    "RETRY",
-    "SKIP",
-    "SUCCESS",
-    "TRIGGERFAIL",
-    "VALIDATIONFAIL",
-    "StateSignal",
-    "TaskTimeoutSignal",
-    "signal_from_state",
-]
+from nbflow.core.signals import *  # noqa: F403 - the names that `__all__` lists
+from nbflow.core.signals import __all__ as __all__

@@ -13,6 +13,15 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.data.fingerprint import fingerprint
 from nbflow.core.data.safe_equality import same_values
 
+__all__ = [
+    "all_inputs",
+    "all_parameters",
+    "duration_only",
+    "never_use",
+    "partial_inputs_only",
+    "partial_parameters_only",
+]
+
 if TYPE_CHECKING:
     from nbflow.core.states import Cached
 

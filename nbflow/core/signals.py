@@ -7,6 +7,21 @@ from typing import Any
 from nbflow.core import states
 from nbflow.core.states import State
 
+__all__ = [
+    "ENDRUN",
+    "FAIL",
+    "LOOP",
+    "PAUSE",
+    "RETRY",
+    "SKIP",
+    "SUCCESS",
+    "TRIGGERFAIL",
+    "VALIDATIONFAIL",
+    "StateSignal",
+    "TaskTimeoutSignal",
+    "signal_from_state",
+]
+
 
 class StateSignal(Exception):
     """Base of the signals that stand for a state; only its subclasses are raised.

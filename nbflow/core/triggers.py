@@ -14,6 +14,19 @@ from nbflow.core.context import context
 from nbflow.core.signals import PAUSE, SKIP, TRIGGERFAIL
 from nbflow.core.states import Failed, Mapped, Skipped, State, Success
 
+__all__ = [
+    "all_failed",
+    "all_finished",
+    "all_successful",
+    "always_run",
+    "any_failed",
+    "any_successful",
+    "manual_only",
+    "not_all_skipped",
+    "some_failed",
+    "some_successful",
+]
+
 if TYPE_CHECKING:
     from nbflow.core.edge import Edge
 
