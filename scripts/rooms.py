@@ -30,7 +30,9 @@ def page_with(rooms: str) -> str:
 
 
 def _building(contract: dict[str, list[str]]) -> str:
-    floors = ["   ".join(re.findall(r"[\w.]+", layer)) for layer in contract["layers"]]
+    home = ROOT.joinpath(*contract["containers"][0].split("."))
+    rooms = [re.findall(r"\w+", layer) for layer in contract["layers"]]
+    floors = ["   ".join(room for room in floor if any(home.glob(f"{room}*"))) for floor in rooms]
     title = " and ".join(contract["containers"])
     width = max(len(title) + 2, *map(len, floors))
     wall = f"+{'-' * (width + 2)}+"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import inspect
 import re
 import shutil
@@ -137,6 +138,14 @@ CIRCLES = [
     {"infer", "magic_source", "name_visitor", "scripts"},
     {"resuming", "stored_run"},
 ]
+
+
+def test_the_drawing_of_the_rooms_is_that_of_the_contracts():
+    spec = importlib.util.spec_from_file_location("rooms", ROOT / "scripts/rooms.py")
+    rooms = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(rooms)
+
+    assert rooms.drawing() in rooms.PAGE.read_text(encoding="utf-8")
 
 
 def test_imports_go_in_no_circle_also_inside_of_functions():
