@@ -17,24 +17,58 @@ from nbflow.engine.nodes import RUNNING
 from nbflow.engine.object_versions import ATOMS, NUMBERS, Watch
 
 if TYPE_CHECKING:
-    from nbflow.engine.run_loop import RunLoop
-    from nbflow.engine.task_runner import TaskRunner
+    from collections import deque
+
+    from nbflow.engine.attempt import Outcome
+    from nbflow.engine.attempt_contexts import AttemptContexts
+    from nbflow.engine.cancellation import Cancellation
+    from nbflow.engine.inputs import Inputs
+    from nbflow.engine.interrupts import Guard
+    from nbflow.engine.lifecycle import Lifecycle
+    from nbflow.engine.record import Record
+    from nbflow.engine.retention import Retention
+    from nbflow.engine.schedule import Schedule
+    from nbflow.engine.value_handover import ValueHandover
+    from nbflow.engine.values import Values
 
 
 class FastPath:
     """Takes simple nodes from Pending to their end, all but the call itself on the run's thread."""
 
-    def __init__(self, loop: RunLoop, task_runner: TaskRunner) -> None:
-        self._loop = loop
-        self._graph = loop.graph
-        self._record = loop.record
-        self._schedule = loop.schedule
-        self._queue = loop.schedule.queue
-        self._inputs = task_runner.inputs
-        self._values = task_runner.values
-        self._base_of = task_runner.base_of
-        self._attempts = task_runner.attempts
-        self._gives_back = loop.retention.gives_back
+    def __init__(
+        self,
+        schedule: Schedule,
+        record: Record,
+        inputs: Inputs,
+        contexts: AttemptContexts,
+        *,
+        calls: dict[int, Call],
+        performed: deque[tuple[Call, Outcome]],
+        lifecycle: Lifecycle,
+        handover: ValueHandover,
+        home: Values,
+        retention: Retention,
+        cancellation: Cancellation,
+        guard: Guard,
+    ) -> None:
+        self._graph = record.graph
+        self._record = record
+        self._schedule = schedule
+        self._queue = schedule.queue
+        self._calls = calls
+        self._performed = performed
+        self._lifecycle = lifecycle
+        self._cancellation = cancellation
+        self._guard = guard
+        # Bound once: each look for one of them would be paid for by every task of the run.
+        self._inputs_of = inputs.values
+        self._values = contexts.values
+        self._attempt_of = contexts.attempts.get
+        self._hand_over = handover.hand_over
+        self._forget_ahead = handover.forget_ahead
+        self._keep_value = handover.keep
+        self._values_ended = home.ended
+        self._values_may_go = retention.ended if retention.gives_back else None
         self._running = Running("Starting task run.")  # of all of them: it says nothing about any
 
     def take(self, node: int) -> bool:
@@ -42,19 +76,19 @@ class FastPath:
         call = self.start(node)
         if call is None:
             return False
-        loop, guard = self._loop, self._loop.guard
+        guard = self._guard
         guard.call = call
-        if loop.cancel_wanted:  # asked for since the inbox was looked at
+        if self._cancellation.is_wanted:  # asked for since the inbox was looked at
             call.stop_requested = True
         # Away from the main thread a call is stopped as on a worker: by an exception sent to it.
         outcome = perform(call) if guard.is_installed else perform_on_worker(call)
         call.is_over = True
         guard.call = None
         if outcome[1] is None and not call.helpers:
-            del loop.calls[node]
+            del self._calls[node]
             self.end(call, outcome[0])
         else:
-            loop.performed.append((call, outcome))
+            self._performed.append((call, outcome))
         return True
 
     def start(self, node: int) -> Call | None:
@@ -72,7 +106,7 @@ class FastPath:
                 return None
             state = parent.map_states[child]
             try:
-                inputs = self._inputs.values(number, child)
+                inputs = self._inputs_of(number, child)
             except Exception:  # noqa: BLE001 - the task runner will meet it again, and say so
                 return None
         else:
@@ -96,24 +130,24 @@ class FastPath:
         watch: Watch | None = None
         if not (all_fixed or (child >= 0 and ATOMS.issuperset(map(id, map(type, inputs.values()))))):
             try:
-                watch = self._loop.hand_over(node, task, inputs)
+                watch = self._hand_over(node, task, inputs)
             except Exception:  # noqa: BLE001 - the task runner will meet it again, and say so
                 return None
         call = Call(node, task, task.run, inputs, self._values)
         if watch is not None:
             call.watch = watch
         call.is_simple = True
-        if self._loop.has_contexts:
-            call.base = self._base_of(node)
-        self._loop.calls[node] = call
+        if self._lifecycle.has_contexts:
+            call.base = self._lifecycle.base_of(node)
+        self._calls[node] = call
         running, now = self._running, time()
         if child < 0:
             states[task] = running
             record.timings[task] = (now, None)
-            record.log.changed(task, None, state, running, self._attempts.get(node, 1), now)
+            record.log.changed(task, None, state, running, self._attempt_of(node, 1), now)
         else:
             parent.map_states[child] = running
-            record.log.changed(task, child, state, running, self._attempts.get(node, 1), now)
+            record.log.changed(task, child, state, running, self._attempt_of(node, 1), now)
         schedule.phase[node] = RUNNING
         self._queue.running += 1
         return call
@@ -123,24 +157,24 @@ class FastPath:
         node, task, record = call.node, call.task, self._record
         child = self._schedule.child_index[node]
         if call.watch is not None:
-            self._loop.home.ended(call.watch)
-            self._loop.forget_ahead(node)
+            self._values_ended(call.watch)
+            self._forget_ahead(node)
         if type(value) is not int and id(type(value)) not in NUMBERS:
-            value = self._loop.keep_value(task, value)
+            value = self._keep_value(task, value)
         success, now = plain(Success, "Task run succeeded.", value), time()
         if child < 0:
             record.timings[task] = (record.timings[task][0], now)
             record.states[task] = success
-            record.log.changed(task, None, self._running, TOLD_SUCCESS, self._attempts.get(node, 1), now)
+            record.log.changed(task, None, self._running, TOLD_SUCCESS, self._attempt_of(node, 1), now)
         else:
             parent: Any = record.states[task]
             parent.map_states[child] = success
-            record.log.changed(task, child, self._running, TOLD_SUCCESS, self._attempts.get(node, 1), now)
+            record.log.changed(task, child, self._running, TOLD_SUCCESS, self._attempt_of(node, 1), now)
         if call.files is not None:
             record.note_files(node, call.files)
         self._queue.running -= 1
         self._schedule.succeeded(node)
-        if child < 0 and self._gives_back:
-            self._loop.retention.ended(node)
+        if child < 0 and self._values_may_go is not None:
+            self._values_may_go(node)
         if call.made is not None:
             call.forget()

@@ -1,12 +1,29 @@
-"""The queue of a run that blocks the main thread: a signal ends no wait by itself, so none is long."""
+"""The queue of a run; in one that blocks the main thread no wait is long, as a signal ends none by itself."""
 
 from __future__ import annotations
 
 import time
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SLICE_S = 0.1
+Message = tuple["Callable[..., None]", tuple[Any, ...]]
+
+
+class Inbox(Protocol):
+    """The queue of messages to a run's thread, as far as it is used."""
+
+    def put(self, item: Message) -> None:
+        """Add a message; from any thread."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Message:
+        """Take the oldest message, waiting for one at most `timeout` seconds; raises `queue.Empty`."""
+
+    def empty(self) -> bool:
+        """Tell whether there is none."""
 
 
 class InterruptibleQueue(SimpleQueue[Any]):

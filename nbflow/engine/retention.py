@@ -19,7 +19,9 @@ from nbflow.engine.value_facts import MEMORY, RELEASED, ValueFacts, facts_of
 
 if TYPE_CHECKING:
     from nbflow.core.task import Task
-    from nbflow.engine.run_loop import RunLoop
+    from nbflow.engine.inputs import Inputs
+    from nbflow.engine.record import Record
+    from nbflow.engine.values import Values
 
 NEWEST, NEEDED, ALL_KEPT = "newest", "needed", "all"
 _SHORT = 1_024
@@ -33,7 +35,9 @@ class Retention:
     """Gives the values of one run back. Used on the run's thread, and by whoever ends or forgets it afterwards.
 
     Args:
-        loop: The run.
+        record: What is known of the run.
+        home: The home of its values.
+        inputs: Keeps lists that tasks were mapped over.
         keep: "newest", "needed" or "all"; tasks may say otherwise.
         budget: How many bytes the values of the run may take; None: a quarter of the memory there is.
 
@@ -42,12 +46,14 @@ class Retention:
         is_released: Whether all were.
     """
 
-    def __init__(self, loop: RunLoop, keep: str, budget: int | None) -> None:
+    def __init__(self, record: Record, home: Values, inputs: Inputs, keep: str, budget: int | None) -> None:
         self.facts: dict[Task, ValueFacts] = {}
         self.is_released = False
         self.keep = keep
-        self._loop = loop
-        self._graph = graph = loop.graph
+        self._record = record
+        self._home = home
+        self._inputs = inputs
+        self._graph = graph = record.graph
         self._budget = _quarter() if budget is None else budget
         self._sizes: dict[int, int] = {}
         self._held = 0
@@ -94,7 +100,7 @@ class Retention:
                 self._make_room()
 
     def _make_room(self) -> None:
-        schedule, graph = self._loop.schedule, self._graph
+        schedule, graph = self._record.schedule, self._graph
         free = [
             (self._sizes.get(id(value), 0), node)
             for node, task in enumerate(graph.tasks)
@@ -102,7 +108,7 @@ class Retention:
             and (task.keep or self.keep) != ALL_KEPT
             and schedule.phase[node] == DONE
             and all(schedule.phase[down] == DONE for down in schedule.below(node))
-            and id(type(value := self._loop.record.states[task].__dict__.get("result"))) not in NUMBERS
+            and id(type(value := self._record.states[task].__dict__.get("result"))) not in NUMBERS
         ]
         for size, node in sorted(free, reverse=True):
             if self._held <= self._budget or not size:
@@ -113,7 +119,7 @@ class Retention:
 
     def release(self, task: Task, why: str) -> None:
         """Give the value of a task back, if it is worth it."""
-        record = self._loop.record
+        record = self._record
         state = record.states[task]
         if isinstance(state, Success) and not _is_small(state):
             facts = self._facts_of(task, state)
@@ -122,13 +128,13 @@ class Retention:
             for one in with_children(state):
                 value = one.__dict__.get("result")
                 self._held -= self._sizes.pop(id(value), 0)
-                self._loop.home.let_go(value)
+                self._home.let_go(value)
             record.states[task] = _released(state, Released(task.name, why, _AGAIN.format(task=task.name)))
-            self._loop.task_runner.inputs.forget(task)
+            self._inputs.forget(task)
 
     def release_all(self, why: str) -> None:
         """Give all values of a run that is over back, and the frames of what failed."""
-        record = self._loop.record
+        record = self._record
         self.is_released = True
         role, index = self._graph.role, self._graph.index
         # Most values are numbers, which stay: they cost a look at their type.
@@ -143,7 +149,7 @@ class Retention:
                 drop_frames(state.__dict__.get("result"))
             elif role[index[task]] == ORDINARY and not (why == NEWER and task.keep == ALL_KEPT):
                 self.release(task, why)
-        self._loop.home.forget()
+        self._home.forget()
         final = record.state
         if final.is_finished():
             record.state = without_value(final, None)
@@ -154,8 +160,8 @@ class Retention:
     def _facts_of(self, task: Task, state: State) -> ValueFacts | None:
         if isinstance(state, Mapped):
             return None
-        value, home = state.__dict__.get("result"), self._loop.home
-        source = self._loop.record.sources.get(task, "computed")
+        value, home = state.__dict__.get("result"), self._home
+        source = self._record.sources.get(task, "computed")
         followed = home.followed(value)
         if followed is None:
             return facts_of(value, source=source, where=RELEASED)
@@ -165,16 +171,16 @@ class Retention:
         """Return the facts of a task's value; None if it has none."""
         if task in self.facts:
             return self.facts[task]
-        state = self._loop.record.states[task]
+        state = self._record.states[task]
         if not state.is_successful() or state.is_skipped() or isinstance(state, Mapped):
             return None
-        source = self._loop.record.sources.get(task, "computed")
+        source = self._record.sources.get(task, "computed")
         return facts_of(state.result, source=source, where=MEMORY)
 
     def held_bytes(self) -> int:
         """Return how many bytes the values take that are in memory, estimated; what several tasks share counts once."""
         seen: dict[int, Any] = {}
-        for state in tuple(self._loop.record.states.values()):
+        for state in tuple(self._record.states.values()):
             for one in with_children(state):
                 value = None if one is None else one.__dict__.get("result")
                 if isinstance(one, Success) and id(type(value)) not in NUMBERS:

@@ -429,7 +429,7 @@ class Run:
         """
         warn_of_rivals([task])
         node = self._child(task, index)
-        self._mend(self._loop.breakpoints.retry, node, waits=wait)
+        self._mend(self._loop.held_tasks.retry, node, waits=wait)
         self.code.note(task)
         return self._loop.record.current(node)
 
@@ -440,7 +440,7 @@ class Run:
             SetResultError: If it is running, or what takes its value has begun already.
             UnknownTaskError: If the run has no such task, or no such child of it.
         """
-        self._mend(self._loop.breakpoints.set_result, self._child(task, index), value)
+        self._mend(self._loop.held_tasks.set_result, self._child(task, index), value)
 
     def skip(self, task: Task, index: int | None = None) -> None:
         """Leave out a task that has not run; of a held one that failed, go on as if it had been left out.
@@ -449,7 +449,7 @@ class Run:
             SetResultError: If it is running or has ended.
             UnknownTaskError: If the run has no such task, or no such child of it.
         """
-        self._mend(self._loop.breakpoints.skip, self._child(task, index))
+        self._mend(self._loop.held_tasks.skip, self._child(task, index))
 
     def pin(self, task: Task) -> None:
         """Keep the value of a task that has ended well: a rerun takes it over, whatever has changed.
@@ -488,7 +488,7 @@ class Run:
         """
         node = self._child(task, index)
         schedule = self._loop.schedule
-        return self._loop.task_runner.inputs.values(schedule.task_of[node], schedule.child_index[node])
+        return self._loop.inputs.values(schedule.task_of[node], schedule.child_index[node])
 
     def debug(self, task: Task, index: int | None = None) -> None:
         """Open the post-mortem debugger where a task failed; in a held run its resources are still open.
@@ -663,7 +663,7 @@ class Run:
             raise RunNotFinishedError(self.number, self.graph.name)
         with self._retrying:
             for held in self._record.open_resources.failed():
-                error = self._loop.clean_again(held)
+                error = self._loop.cleanup.again(held)
                 if isinstance(error, CleanupRunningError):
                     warn_safely(str(error))
                 elif error is not None and not isinstance(error, Exception):  # the stop button, most likely
@@ -783,8 +783,8 @@ class Run:
         if _live:  # a task may have started one, in a thread where signals cannot be taken
             _terminator.watch()
         loop.guard.pass_on()
-        if loop.failure is not None:
-            raise loop.failure
+        if loop.cancellation.failure is not None:
+            raise loop.cancellation.failure
         if loop.asked_with is not None:
             raise loop.asked_with
         return self.state

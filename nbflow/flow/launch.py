@@ -125,7 +125,7 @@ def prepare(
         run.follow(plan)
         task_states = dict(plan.reused)
     if store is not None:
-        store.keep(run, task_states or {}, loop.record.sources, lambda: loop.cancel_wanted)
+        store.keep(run, task_states or {}, loop.record.sources, lambda: loop.cancellation.is_wanted)
     return run
 
 

@@ -322,12 +322,12 @@ def test_a_hook_that_is_a_property_that_raises_cannot_prevent_the_cleanup(diary,
 
 def test_a_run_whose_end_fails_gets_a_final_state_and_names_what_is_left(diary, server, monkeypatch):
     """Rule 17: what cannot happen, happens."""
-    from nbflow.engine.run_loop import RunLoop
+    from nbflow.engine.run_end import RunEnd
 
     def breaks(self):
         raise RuntimeError("can not happen")
 
-    monkeypatch.setattr(RunLoop, "_final_state", breaks)
+    monkeypatch.setattr(RunEnd, "state", breaks)
     monkeypatch.setattr(threading, "excepthook", lambda args: None)
     with Flow("f") as flow, server() as resource:
         task(lambda server: 1, name="use")(resource)

@@ -302,7 +302,7 @@ def test_the_first_interrupt_lets_a_setup_run_to_its_end(log, executor):
 def test_a_setup_is_cut_when_the_user_insists(log, executor, times, monkeypatch):
     """Rule 13: after a moment by the second interrupt, at once by the third; what may be left is said."""
     if times == 2:
-        monkeypatch.setattr("nbflow.engine.run_loop.HURRIED_S", 0.05)
+        monkeypatch.setattr("nbflow.engine.cancellation.HURRIED_S", 0.05)
     began = threading.Event()
     with Flow("f") as flow, log.manager(setup=partial(nap, began=began))() as r:
         task(lambda r: r)(r)
@@ -370,7 +370,7 @@ def test_the_first_interrupt_lets_a_cleanup_run_to_its_end(log):
 @pytest.mark.parametrize("executor", ["inline", "threads"])
 def test_the_second_interrupt_shortens_the_time_of_a_cleanup(log, executor, monkeypatch):
     """Rule 6."""
-    monkeypatch.setattr("nbflow.engine.run_loop.HURRIED_S", 0.1)
+    monkeypatch.setattr("nbflow.engine.cancellation.HURRIED_S", 0.1)
     began, free = threading.Event(), threading.Event()
     with Flow("f") as flow, log.manager(cleanup=partial(nap, free, began))() as r:
         task(lambda r: r)(r)
@@ -389,7 +389,7 @@ def test_the_second_interrupt_shortens_the_time_of_a_cleanup(log, executor, monk
 @pytest.mark.parametrize("executor", ["inline", "threads"])
 def test_the_third_interrupt_gives_resources_up_by_name(log, executor, monkeypatch):
     """Rule 6."""
-    monkeypatch.setattr("nbflow.engine.run_loop.HURRIED_S", LONG_S)
+    monkeypatch.setattr("nbflow.engine.cancellation.HURRIED_S", LONG_S)
     began, free = threading.Event(), threading.Event()
     with Flow("f") as flow, log.manager(cleanup=partial(nap, free, began))() as r:
         task(lambda r: r)(r)
@@ -584,9 +584,9 @@ def test_managers_may_be_asynchronous(log):
 
 def test_a_task_that_cannot_be_stopped_is_waited_for_up_to_its_grace(log, monkeypatch):
     """Rule 3: then cleanup goes ahead, and an event says so."""
-    monkeypatch.setattr("nbflow.engine.run_loop.HIT_AFTER_S", 0.0)
-    monkeypatch.setattr("nbflow.engine.run_loop.LINGER_AFTER_S", 0.1)
-    monkeypatch.setattr("nbflow.engine.run_loop.CLOSE_TIMEOUT_S", 0.0)
+    monkeypatch.setattr("nbflow.engine.cancellation.HIT_AFTER_S", 0.0)
+    monkeypatch.setattr("nbflow.engine.cancellation.LINGER_AFTER_S", 0.1)
+    monkeypatch.setattr("nbflow.engine.run_end.CLOSE_TIMEOUT_S", 0.0)
     began, free = threading.Event(), threading.Event()
 
     def deaf(r):
@@ -618,8 +618,8 @@ def test_a_task_that_cannot_be_stopped_is_waited_for_up_to_its_grace(log, monkey
 
 def test_a_task_that_lets_go_in_its_grace_is_followed_by_the_cleanup(log, monkeypatch):
     """Rule 3."""
-    monkeypatch.setattr("nbflow.engine.run_loop.HIT_AFTER_S", 60)
-    monkeypatch.setattr("nbflow.engine.run_loop.LINGER_AFTER_S", 0.05)
+    monkeypatch.setattr("nbflow.engine.cancellation.HIT_AFTER_S", 60)
+    monkeypatch.setattr("nbflow.engine.cancellation.LINGER_AFTER_S", 0.05)
     began, free = threading.Event(), threading.Event()
 
     def slow(r):
@@ -644,8 +644,8 @@ def test_a_task_that_lets_go_in_its_grace_is_followed_by_the_cleanup(log, monkey
 @pytest.mark.parametrize("has_setup", [True, False])
 def test_a_setup_that_cannot_be_cut_is_cleaned_up_when_it_comes(log, monkeypatch, has_setup):
     """Rule 1: by the thread that set it up, although the run is over."""
-    monkeypatch.setattr("nbflow.engine.run_loop.HURRIED_S", 0.05)
-    monkeypatch.setattr("nbflow.engine.run_loop.CLOSE_TIMEOUT_S", 0.0)
+    monkeypatch.setattr("nbflow.engine.cancellation.HURRIED_S", 0.05)
+    monkeypatch.setattr("nbflow.engine.run_end.CLOSE_TIMEOUT_S", 0.0)
     began, free, cleaned = threading.Event(), threading.Event(), threading.Event()
 
     def slow():
@@ -688,8 +688,8 @@ def test_a_setup_that_cannot_be_cut_is_cleaned_up_when_it_comes(log, monkeypatch
 @pytest.mark.parametrize("gives", ["an early handle", "nothing"])
 def test_a_setup_that_cannot_be_cut_and_then_fails_is_reclaimed_or_named(gives, monkeypatch):
     """Rule 13: also when its run is over; and no row says closed before a reclaim has returned."""
-    monkeypatch.setattr("nbflow.engine.run_loop.HURRIED_S", 0.05)
-    monkeypatch.setattr("nbflow.engine.run_loop.CLOSE_TIMEOUT_S", 0.0)
+    monkeypatch.setattr("nbflow.engine.cancellation.HURRIED_S", 0.05)
+    monkeypatch.setattr("nbflow.engine.run_end.CLOSE_TIMEOUT_S", 0.0)
     began, free = threading.Event(), threading.Event()
     reclaimed: list[str] = []
 

@@ -78,7 +78,7 @@ class Session:
         call.thread_id = -1
         call.hit = lambda error: episode.hit(flight, error)  # type: ignore[method-assign]
         episode.flights.append(flight)
-        running = [f for f in episode.flights if not episode.loop.is_lingering(f.call)]
+        running = [f for f in episode.flights if f.call not in episode.loop.lingering]
         if self._executor.serial:
             assert len(running) == 1, "two calls at once on one thread"
         ordinary = sum(1 for f in running if not f.lifecycle)
@@ -105,15 +105,16 @@ class Loop(RunLoop):
         kwargs.pop("tracker", None)
         self.noted = Tracker()
         more = {"tracker": self.noted} if HAS_TRACKER else {}
-        super().__init__(*args, inbox=Inbox(simulation), clock=simulation.clock, **more, **kwargs)
+        waits = {"inbox": Inbox(simulation), "clock": simulation.clock, "timer": self._set_timer}
+        super().__init__(*args, **waits, **more, **kwargs)
         self.episode = simulation.episode = Episode(simulation, self)
 
     def note_interrupt(self, count: int) -> None:
         self.episode.note_interrupts(count)
         super().note_interrupt(count)
 
-    def _start_timer(self, delay_s: float, call: Call, error: type[BaseException], action: Any = None) -> Any:
-        return self.episode.set_timer(delay_s, call, error, is_time_out=action is not None)
+    def _set_timer(self, delay_s: float, action: Any, args: tuple[Call, type[BaseException]]) -> Any:
+        return self.episode.set_timer(delay_s, *args, is_time_out=action == self.stopper.time_is_up)
 
 
 class Handle(Run):

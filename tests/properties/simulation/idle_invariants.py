@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbflow import Task, states
+from nbflow.engine.cancellation import HURRIED_S
 from nbflow.engine.compiled_graph import CLEANUP
 from nbflow.engine.open_resources import BlockStatus
-from nbflow.engine.run_loop import HURRIED_S
 from nbflow.errors import InternalError
 from tests.properties.simulation.model import Attempt, Resource, Wrong
 from tests.properties.simulation.plans import walk
@@ -38,7 +38,7 @@ class IdleInvariants(Trace):
                     raise self.broken(f"rule 6: {flight.call.task.name} was not asked to stop")
         for flight in self.flights:
             inner: Any = flight.call.inner
-            if inner is not None and self.loop.is_lingering(flight.call) and not inner.cancel_wanted:
+            if inner is not None and (flight.call in self.loop.lingering) and not inner.cancellation.is_wanted:
                 raise self.broken(f"rule 14: the flow that {flight.call.task.name} runs was not cancelled")
         schedule, graph = self.loop.schedule, self.loop.graph
         if schedule.budget == 0 or (schedule.queue.serial and not schedule.is_idle):
@@ -50,7 +50,7 @@ class IdleInvariants(Trace):
             if any(
                 key in self.around(flight.call.node)
                 for flight in self.flights
-                if self.hurried_at is None or not self.loop.is_lingering(flight.call)
+                if self.hurried_at is None or flight.call not in self.loop.lingering
             ):
                 continue
             if self._is_late(resource) and self._has_ended(graph.shapes[key[0]].cleanup, key[1]):
@@ -74,7 +74,7 @@ class IdleInvariants(Trace):
             is_left = flight.call.is_setup or self.role(flight.call.node) == CLEANUP
             limit_s = HURRIED_S + 0.1 if is_left else 0.1
             waited_s = self.simulation.clock() - max(self.hurried_at, flight.since)
-            if not self.loop.is_lingering(flight.call) and waited_s > limit_s + 1e-6:
+            if flight.call not in self.loop.lingering and waited_s > limit_s + 1e-6:
                 raise self.broken(f"rule 6: a hurried run waits {waited_s:g} s for {flight.call.task.name}")
 
     def check_tracker(self) -> None:
@@ -92,13 +92,15 @@ class IdleInvariants(Trace):
         run, record = self.run, self.loop.record
         assert run is not None
         assert run.is_finished
-        if isinstance(self.loop.failure, BUGS):
-            raise self.broken(f"the run itself failed: {self.loop.failure!r}")
+        if isinstance(self.loop.cancellation.failure, BUGS):
+            raise self.broken(f"the run itself failed: {self.loop.cancellation.failure!r}")
         assert run.open_resources == []
         if not run.state.is_finished() and not run.state.is_running():  # Running: a task was left for good
             raise self.broken(f"the run is over, and {run.state}")
         if self.cancelled_at is not None and type(run.state) is not states.Cancelled:
-            allowed = run.state.is_failed() and (self.loop.failure is not None or run.cleanup_failures)
+            allowed = run.state.is_failed() and (
+                self.loop.cancellation.failure is not None or run.cleanup_failures
+            )
             if not allowed:
                 raise self.broken(f"rule 6: a cancelled run ended {run.state}")
         failed = {block.name for block in run.cleanup_failures}

@@ -98,5 +98,8 @@ class Timer:
     def __init__(self, *, is_time_out: bool) -> None:
         self.is_time_out = is_time_out  # of the task itself, which is told that it took too long
 
+    def start(self) -> None:
+        """The simulation has it run from the moment that it is made."""
+
     def cancel(self) -> None:
         self.is_over = True

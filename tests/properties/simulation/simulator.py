@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbflow.core.states
 import nbflow.engine.run_loop
-import nbflow.engine.task_runner
+import nbflow.engine.settlement
 import nbflow.engine.transitions
 from nbflow.core.context import thread
 from nbflow.engine.attempt import perform, perform_on_worker
@@ -215,7 +215,7 @@ class Simulator(User):
         """Put the simulation's clock, loop, handle and user in place."""
         made = self.clock.datetime()
         fakes: list[tuple[Any, str, Any]] = [
-            (nbflow.engine.task_runner, "datetime", made),
+            (nbflow.engine.settlement, "datetime", made),
             (nbflow.engine.transitions, "datetime", made),
             (nbflow.core.states, "datetime", made),
             (launch, "RunLoop", lambda flow, *a, **kw: Loop(self.simulations[id(flow)], flow, *a, **kw)),
@@ -310,7 +310,7 @@ class Simulator(User):
             return False
         if flight.outcome is not None or flight.wish not in HANGING:
             return True
-        lingers = self.lets_go or self.episode.loop.is_lingering(flight.call)
+        lingers = self.lets_go or (flight.call in self.episode.loop.lingering)
         return lingers or (flight.wish == "hang" and flight.hit is not None)
 
     def perform(self, flight: Flight) -> None:
@@ -338,7 +338,7 @@ class Simulator(User):
             vars(call).pop("hit", None)  # it has a thread that can really be hit
             flight.aside = Aside(lambda: perform_on_worker(call))
         loop, aside = self.episode.loop, flight.aside
-        aside.is_let_go = loop.is_over.is_set() or loop.is_lingering(call)
+        aside.is_let_go = loop.is_over.is_set() or (call in loop.lingering)
         before, self.flight = self.flight, flight
         try:
             aside.go_on()
@@ -406,7 +406,7 @@ class Simulator(User):
         loop = self.episode.loop
         if self.deeds:
             self._hurry_user(None)
-        elif loop.schedule.is_idle and not self.episode.flights and not loop.cancelling:
+        elif loop.schedule.is_idle and not self.episode.flights and not loop.cancellation.is_on:
             assert self.episode.run is not None
             self.tell("the user resumes")
             self.episode.run.resume()

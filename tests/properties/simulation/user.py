@@ -120,7 +120,7 @@ class User:
     def fire_next(self, _: object = None) -> None:
         """Have the first of them come, as its thread does."""
         call, error = self._take_timer(self.next_timer())
-        self.episode.loop._hit(call, error)
+        self.episode.loop.stopper.hit(call, error)
 
 
 def _fail_at_once(event: Any) -> None:

@@ -1,0 +1,110 @@
+"""The place where a call is made: in the run's own thread, or by the executor's session on another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbflow.core.signals import TaskTimeoutSignal
+from nbflow.engine.attempt import Call, Outcome, TaskCancelled, perform, perform_on_worker
+from nbflow.engine.compiled_graph import ORDINARY
+from nbflow.engine.raised import ends_run
+from nbflow.engine.task_runner import timed_out
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Sequence
+
+    from nbflow.engine.cancellation import Cancellation
+    from nbflow.engine.deadlines import Deadlines
+    from nbflow.engine.executor import Session
+    from nbflow.engine.fast_path import FastPath
+    from nbflow.engine.interrupts import Guard
+    from nbflow.engine.schedule import Schedule
+
+
+class CallMaker:
+    """Makes the calls of a run.
+
+    Args:
+        calls: The calls that are under way, by node.
+        performed: The calls that the run's thread has made, for it to look at.
+        free: By task, whether it needs no thread: parameters and constants.
+        is_direct: Whether the run blocks its caller and its thread makes all calls.
+
+    Attributes:
+        session: The executor at work; None for a direct run.
+    """
+
+    def __init__(
+        self,
+        calls: dict[int, Call],
+        performed: deque[tuple[Call, Outcome]],
+        schedule: Schedule,
+        fast_path: FastPath,
+        deadlines: Deadlines,
+        cancellation: Cancellation,
+        guard: Guard,
+        *,
+        free: Sequence[bool],
+        is_direct: bool,
+    ) -> None:
+        self.session: Session | None = None
+        self._calls = calls
+        self._performed = performed
+        self._schedule = schedule
+        self._free = free
+        self._fast_path = fast_path
+        self._deadlines = deadlines
+        self._cancellation = cancellation
+        self._guard = guard
+        self._is_direct = is_direct
+
+    def make(self, call: Call) -> None:
+        """Make a call: here in a blocking inline run (and for parameters and constants always), else on a thread."""
+        self._calls[call.node] = call
+        if self.session is not None and not self._free[self._schedule.task_of[call.node]]:
+            self._deadlines.begin(call)
+            self.session.submit(call, lifecycle=self._schedule.role[call.node] != ORDINARY)
+            return
+        timers = self._deadlines.begin_here(call)
+        self._guard.call = call
+        if self._cancellation.is_wanted and not call.shielded:  # asked for since the inbox was looked at
+            call.stop_requested = True
+        # Away from the main thread a call of a blocking run is stopped as on a worker: by an exception sent to it.
+        needs_hits = self._is_direct and not self._guard.is_installed
+        outcome = perform_on_worker(call) if needs_hits else perform(call)
+        call.is_over = True  # before the guard lets go of it: a timer that fires now finds nothing to hit
+        self._guard.call = None
+        for timer in timers:
+            timer.cancel()
+        if call.is_overdue:
+            outcome = self._overdue(call, outcome)
+        # Looked at from the loop and not from here: a loop's turns and a retry would each be a frame deeper.
+        self._performed.append((call, outcome))
+
+    def submit(self, node: int) -> bool:
+        """Hand a node that the scheduler gave to the executor, if it is a simple one."""
+        if self.session is None or self._free[self._schedule.task_of[node]]:
+            return False
+        call = self._fast_path.start(node)
+        if call is None:
+            return False
+        self.session.submit(call, lifecycle=False)
+        return True
+
+    def free_thread(self, call: Call) -> None:
+        """Tell the executor that the thread of a call may take another."""
+        if self.session is not None and call.thread_id is not None:
+            self.session.free(lifecycle=self._schedule.role[call.node] != ORDINARY)
+
+    def _overdue(self, call: Call, outcome: Outcome) -> Outcome:
+        """Return what a call that took too long came to: timed out, also where the task has swallowed that."""
+        error = outcome.error
+        # What a setup gave is kept however long it took: as a failure, nobody would clean it up.
+        if self._schedule.role[call.node] != ORDINARY or isinstance(
+            error, (TaskTimeoutSignal, TaskCancelled)
+        ):
+            return outcome
+        if error is not None and ends_run(error):
+            return outcome
+        return Outcome(None, timed_out(call.task).result)

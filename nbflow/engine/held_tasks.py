@@ -1,0 +1,143 @@
+"""The commands that a person gives about one task of a paused run: go on, retry, skip, set its value.
+
+All of it happens on the run's thread; `Run` posts the commands.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbflow.core.states import Pending, Skipped, State, Success
+from nbflow.engine.breakpoints import BEFORE, EDITED
+from nbflow.engine.compiled_graph import ORDINARY
+from nbflow.engine.nodes import DONE, EXPANDED, HELD, READY, RUNNING, SKIPPED, SUCCEEDED, WAITING
+from nbflow.engine.renewal import renew, renew_manager
+from nbflow.errors import NotHeldError, SetResultError
+
+if TYPE_CHECKING:
+    from nbflow.engine.attempt_contexts import AttemptContexts
+    from nbflow.engine.breakpoints import Breakpoints
+    from nbflow.engine.cancellation import Cancellation
+    from nbflow.engine.inputs import Inputs
+    from nbflow.engine.lifecycle import Lifecycle
+    from nbflow.engine.record import Record
+    from nbflow.engine.schedule import Schedule
+    from nbflow.engine.settlement import Settlement
+    from nbflow.engine.values import Values
+
+
+class HeldTasks:
+    """Does what a person wants done about the tasks at which a run is paused."""
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        record: Record,
+        breakpoints: Breakpoints,
+        *,
+        inputs: Inputs,
+        home: Values,
+        contexts: AttemptContexts,
+        lifecycle: Lifecycle,
+        settlement: Settlement,
+        cancellation: Cancellation,
+    ) -> None:
+        self._schedule = schedule
+        self._record = record
+        self._breakpoints = breakpoints
+        self._inputs = inputs
+        self._home = home
+        self._contexts = contexts
+        self._lifecycle = lifecycle
+        self._settlement = settlement
+        self._cancellation = cancellation
+
+    def let_go(self, node: int) -> None:
+        """Go on from a node as it is, a failure included; one that waits for a person goes on with its resume."""
+        why = self._breakpoints.at.pop(node, None)
+        if why is None:
+            self._settlement.resume(node)
+        elif why == BEFORE:
+            self._breakpoints.let_pass(node)
+            self._schedule.release(node)
+        else:
+            self._settlement.end_for_good(node, self._record.current(node))
+
+    def let_all_go(self) -> None:
+        """Go on from wherever the run is paused."""
+        for node in tuple(self._breakpoints.at):
+            self.let_go(node)
+
+    def cancel(self) -> None:
+        """Be paused nowhere any more: of what is held, only what has ended stays as it is."""
+        nodes = tuple(self._breakpoints.at)
+        self._breakpoints.at.clear()
+        for node in nodes:
+            state = self._record.current(node)
+            if state.is_finished():
+                self._settlement.end_for_good(node, state)
+
+    def retry(self, node: int) -> None:
+        """Run a held task again, with the newest definition of its function, and pause again.
+
+        Raises:
+            NotHeldError: If the run is not paused at it.
+            RetryError: If its newest definition does not take the task's inputs.
+            ChangedInputError: If the last attempt has changed an input of which there is no copy.
+        """
+        task, at = self._schedule.task(node), self._breakpoints.at
+        if node not in at:
+            raise NotHeldError(task.name, type(self._record.current(node)).__name__)
+        number, child = self._schedule.task_of[node], self._schedule.child_index[node]
+        held = self._lifecycle.open_resource(node)
+        if held is not None and held.manager is not None:
+            renew_manager(held.manager)
+        inputs = self._inputs.values(number, child)
+        if at[node] != BEFORE:
+            self._home.refuse_again(number, child, inputs)
+        renew(task, inputs)
+        # Only now, when nothing can refuse any more: after a refusal the run is paused there as before.
+        why = at.pop(node)
+        self._breakpoints.let_pass(node)
+        if why != BEFORE:
+            self._contexts.attempts[node] = self._contexts.attempts.get(node, 1) + 1
+            self._record.set_task(node, self._record.current(node), Pending("To be tried again."))
+        self._schedule.release(node, at_once=True)  # the run itself stays paused
+
+    def set_result(self, node: int, value: object) -> None:
+        """Give a task that does not run a value in place of what it would return, or has returned.
+
+        Raises:
+            SetResultError: If the task is running, or what follows from it has begun already.
+        """
+        self._end_as(node, Success("The value was set by the user.", result=value), SUCCEEDED, EDITED)
+
+    def skip(self, node: int) -> None:
+        """Leave a task out that has not run, or go on from a failed one as if it were left out.
+
+        Raises:
+            SetResultError: If the task is running, or what follows from it has begun already.
+        """
+        self._end_as(node, Skipped("Skipped by the user."), SKIPPED)
+
+    def _end_as(self, node: int, state: State, verdict: int, source: str = "") -> None:
+        schedule = self._schedule
+        task, phase, old = schedule.task(node), schedule.phase[node], self._record.current(node)
+        if schedule.role[node] != ORDINARY:
+            raise SetResultError(task.name, "it belongs to a block, whose resource is set up and cleaned up")
+        if phase in (RUNNING, EXPANDED):
+            raise SetResultError(task.name, "it is running; pause the run and wait for it, or cancel")
+        if self._cancellation.is_on:
+            raise SetResultError(task.name, "the run is being cancelled")
+        if phase == DONE:
+            if schedule.verdict[node] != verdict:
+                raise SetResultError(task.name, f"it has ended {type(old).__name__} already; use run.rerun()")
+            if any(schedule.phase[down] not in (WAITING, READY, HELD) for down in schedule.below(node)):
+                raise SetResultError(task.name, "what takes its value has begun already; use run.rerun()")
+        if source:
+            self._record.sources[task] = source
+            self._home.keep_original(task, state.result)
+        self._record.set_task(node, old, state, self._contexts.attempts.get(node, 1))
+        if phase != DONE:  # else the scheduler knows the end, and what is below has read nothing of it yet
+            self._breakpoints.at.pop(node, None)
+            schedule.ended(node, verdict)

@@ -1,0 +1,106 @@
+"""The values on their way into a call and out of it: what must be noted before it begins and when it has ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.effects.mutation import may_ask_again
+from nbflow.engine.events import warn_safely
+from nbflow.engine.object_versions import NUMBERS
+from nbflow.engine.sharing import said_of_sharing, unordered_takers
+
+if TYPE_CHECKING:
+    from nbflow.core.task import Task
+    from nbflow.engine.attempt import Call
+    from nbflow.engine.breakpoints import Breakpoints
+    from nbflow.engine.object_versions import Watch
+    from nbflow.engine.random_state import Draws
+    from nbflow.engine.record import Record
+    from nbflow.engine.retention import Retention
+    from nbflow.engine.schedule import Schedule
+    from nbflow.engine.values import Values
+
+
+class ValueHandover:
+    """Hands values over to calls, and takes in what they return."""
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        record: Record,
+        home: Values,
+        retention: Retention,
+        breakpoints: Breakpoints,
+        draws: Draws,
+    ) -> None:
+        self._schedule = schedule
+        self._record = record
+        self._home = home
+        self._draws = draws
+        self._retention = retention
+        self._may_stand_at = breakpoints.may_stand_at
+        self.original_of = home.original_of
+        self._said: set[tuple[Task, str]] = set()
+
+    def hand_over(
+        self,
+        node: int,
+        task: Task,
+        inputs: dict[str, Any],
+        *,
+        is_turn: bool = False,
+        also: tuple[Any, ...] = (),
+    ) -> Watch | None:
+        """Have the home of values look at what a call is about to take; see `Values.hand_over`."""
+        number = self._schedule.task_of[node]
+
+        def again() -> bool:
+            return task.max_retries > 0 or self._may_stand_at(number) or may_ask_again(task.run)
+
+        return self._home.hand_over(
+            number,
+            self._schedule.child_index[node],
+            task.run,
+            inputs,
+            comes_again=again,
+            is_turn=is_turn,
+            also=also,
+        )
+
+    def begin_draws(self, node: int, inputs: dict[str, Any]) -> None:
+        """Look at the generators of random numbers from which a call is about to draw."""
+        if self._draws.names:
+            self._draws.begin(self._schedule.task_of[node], self._schedule.child_index[node], inputs)
+
+    def ended(self, call: Call) -> None:
+        """Look at what a call has changed of what it took, whether it ended well or not."""
+        if call.watch is not None:
+            self._home.ended(call.watch)
+        if self._draws.names and not self._schedule.role[call.node]:
+            self._draws.ended(self._schedule.task_of[call.node], self._schedule.child_index[call.node])
+
+    def keep(self, task: Task, value: Any) -> Any:
+        """Take in what a call returned; returns what the run goes on with."""
+        if id(type(value)) in NUMBERS:
+            return value
+        value = self._home.made(task, value)
+        self._retention.made(value)
+        return value
+
+    def forget_ahead(self, node: int) -> None:
+        """Let go of what was kept for a further attempt of a node that has ended well."""
+        if self._home.keeps_ahead:
+            number = self._schedule.task_of[node]
+            if not self._may_stand_at(
+                number
+            ):  # where a person may ask for one more attempt, there may be one
+                self._home.is_done(number, self._schedule.child_index[node])
+
+    def note_change(self, task: Task, key: str, source: Task) -> None:
+        """Say once that tasks share a value which one of them changes, if nothing says which comes first."""
+        others = unordered_takers(self._record.graph, task, source)
+        if others and not task.input_mode and (task, key) not in self._said:
+            self._said.add((task, key))
+            text = said_of_sharing(task, key, source, others)
+            self._record.note(text, task)
+            warn_safely(text)
