@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from nbflow.engine.inputs import Inputs
     from nbflow.engine.lifecycle import Lifecycle
     from nbflow.engine.record import Record
-    from nbflow.engine.schedule import Schedule
     from nbflow.engine.user_code import UserCode
 
 _ASSUMED = Success("Not set up yet; assumed to succeed.")
@@ -31,19 +30,14 @@ class Admission:
 
     def __init__(
         self,
-        schedule: Schedule,
         record: Record,
         inputs: Inputs,
         contexts: AttemptContexts,
         lifecycle: Lifecycle,
         user_code: UserCode,
     ) -> None:
-        self._schedule = schedule
-        self._record = record
-        self._graph = record.graph
-        self._inputs = inputs
-        self._values = contexts.values
-        self._around = lifecycle.around
+        self._schedule, self._record, self._graph = record.schedule, record, record.graph
+        self._inputs, self._values, self._around = inputs, contexts.values, lifecycle.around
         self._user_code = user_code
 
     def refused(self, node: int, number: int, child: int, task: Task) -> State | None:

@@ -9,7 +9,6 @@ from nbflow.core.states import Pending, Retrying, State, _MetaState
 if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.record import Record
-    from nbflow.engine.schedule import Schedule
 
 
 class AttemptContexts:
@@ -24,13 +23,11 @@ class AttemptContexts:
         resumed: The nodes that go on after a pause.
     """
 
-    def __init__(self, schedule: Schedule, record: Record, values: dict[str, Any]) -> None:
+    def __init__(self, record: Record, values: dict[str, Any]) -> None:
         self.attempts: dict[int, int] = {}
         self.loops: dict[int, tuple[int, Any]] = {}
         self.resumed: set[int] = set()
-        self._schedule = schedule
-        self._record = record
-        self._values = values
+        self._schedule, self._record, self._values = record.schedule, record, values
 
     def values(self, node: int, task: Task) -> dict[str, Any]:
         """Return the context of an attempt that begins now; asked for on the task's thread, if at all."""

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from nbflow.engine.attempt_contexts import AttemptContexts
     from nbflow.engine.cancellation import Cancellation
     from nbflow.engine.record import Record
-    from nbflow.engine.schedule import Schedule
     from nbflow.engine.user_code import UserCode
 
 BEFORE, AFTER, FAILURE = "before", "after", "failure"
@@ -62,18 +61,10 @@ class Breakpoints:
     """
 
     def __init__(
-        self,
-        schedule: Schedule,
-        record: Record,
-        contexts: AttemptContexts,
-        user_code: UserCode,
-        cancellation: Cancellation,
+        self, record: Record, contexts: AttemptContexts, user_code: UserCode, cancellation: Cancellation
     ) -> None:
-        self._schedule = schedule
-        self._record = record
-        self._contexts = contexts
-        self._user_code = user_code
-        self._cancellation = cancellation
+        self._schedule, self._record, self._contexts = record.schedule, record, contexts
+        self._user_code, self._cancellation = user_code, cancellation
         self.on_failure = False
         self.limit_s: float | None = None
         self.at: dict[int, str] = {}

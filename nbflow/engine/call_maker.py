@@ -11,6 +11,7 @@ from nbflow.engine.raised import ends_run
 from nbflow.engine.task_runner import timed_out
 
 if TYPE_CHECKING:
+    import threading
     from collections import deque
     from collections.abc import Sequence
 
@@ -44,20 +45,13 @@ class CallMaker:
         deadlines: Deadlines,
         cancellation: Cancellation,
         guard: Guard,
-        *,
         free: Sequence[bool],
         is_direct: bool,
     ) -> None:
         self.session: Session | None = None
-        self._calls = calls
-        self._performed = performed
-        self._schedule = schedule
-        self._free = free
-        self._fast_path = fast_path
-        self._deadlines = deadlines
-        self._cancellation = cancellation
-        self._guard = guard
-        self._is_direct = is_direct
+        self._calls, self._performed, self._schedule = calls, performed, schedule
+        self._free, self._fast_path, self._deadlines = free, fast_path, deadlines
+        self._cancellation, self._guard, self._is_direct = cancellation, guard, is_direct
 
     def make(self, call: Call) -> None:
         """Make a call: here in a blocking inline run (and for parameters and constants always), else on a thread."""
@@ -66,7 +60,9 @@ class CallMaker:
             self._deadlines.begin(call)
             self.session.submit(call, lifecycle=self._schedule.role[call.node] != ORDINARY)
             return
-        timers = self._deadlines.begin_here(call)
+        timers: tuple[threading.Timer, ...] = ()
+        if call.task.timeout is not None or self._cancellation.is_on:
+            timers = self._deadlines.begin_here(call)
         self._guard.call = call
         if self._cancellation.is_wanted and not call.shielded:  # asked for since the inbox was looked at
             call.stop_requested = True
@@ -91,11 +87,6 @@ class CallMaker:
             return False
         self.session.submit(call, lifecycle=False)
         return True
-
-    def free_thread(self, call: Call) -> None:
-        """Tell the executor that the thread of a call may take another."""
-        if self.session is not None and call.thread_id is not None:
-            self.session.free(lifecycle=self._schedule.role[call.node] != ORDINARY)
 
     def _overdue(self, call: Call, outcome: Outcome) -> Outcome:
         """Return what a call that took too long came to: timed out, also where the task has swallowed that."""

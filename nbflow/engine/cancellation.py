@@ -43,9 +43,7 @@ class Cancellation:
         self.is_hurried = False
         self.gives_up = False
         self.failure: BaseException | None = None
-        self._values = values
-        self._guard = guard
-        self._cancel = cancel
+        self._values, self._guard, self._cancel = values, guard, cancel
 
     def fail(self, error: BaseException) -> None:
         """Cancel the run for an error, which its caller gets; of several the first, which is likely their cause."""

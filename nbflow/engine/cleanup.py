@@ -59,12 +59,8 @@ class Cleanup:
         stopper: CallStopper,
         cancellation: Cancellation,
     ) -> None:
-        self.tracker = tracker
-        self._record = record
-        self._values = values
-        self._stopper = stopper
-        self._guard = stopper.guard
-        self._cancellation = cancellation
+        self.tracker, self._record, self._values = tracker, record, values
+        self._stopper, self._guard, self._cancellation = stopper, stopper.guard, cancellation
 
     def prepare(self, call: Call, held: OpenResource, *, has_turn: bool = False) -> None:
         """Give the call of a cleanup all that one gets; `has_turn` says that its caller has the turn already."""

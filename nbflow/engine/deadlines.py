@@ -6,10 +6,12 @@ its block's cleanup goes on waiting for the thread (rule 3).
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import sys
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbflow.core.signals import TaskTimeoutSignal
 from nbflow.core.states import Cancelled, Failed
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from nbflow.engine.lifecycle import Lifecycle
     from nbflow.engine.lingering import Lingering
     from nbflow.engine.schedule import Schedule
-    from nbflow.engine.timers import Timers
 
 
 class Deadlines:
@@ -45,29 +46,50 @@ class Deadlines:
         self,
         calls: dict[int, Call],
         schedule: Schedule,
-        timers: Timers,
+        clock: Callable[[], float],
         stopper: CallStopper,
-        *,
         lingering: Lingering,
         lifecycle: Lifecycle,
         cancellation: Cancellation,
-        finish: Callable[[Call, State], None],
+        finish: Callable[[Call, State], object],
     ) -> None:
-        self._calls = calls
-        self._schedule = schedule
-        self._timers = timers
-        self._stopper = stopper
-        self._lingering = lingering
-        self._open_resource = lifecycle.open_resource
-        self._cancellation = cancellation
+        self._calls, self._schedule, self._clock = calls, schedule, clock
+        self._stopper, self._lingering = stopper, lingering
+        self._open_resource, self._cancellation = lifecycle.open_resource, cancellation
         self._finish = finish
+
+        self._due: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._number = (
+            itertools.count()
+        )  # of two that are due at once the first comes first; actions have no order
+
+    # -- what the run's thread does itself, so that it meets nothing that another one is changing -------------
+
+    def after(self, delay_s: float, action: Callable[..., None], *args: Any) -> None:
+        """Have `action` called by the run's thread in so many seconds."""
+        heapq.heappush(self._due, (self._clock() + delay_s, next(self._number), action, args))
+
+    @property
+    def next_at(self) -> float | None:
+        """The time at which the next action is due."""
+        return self._due[0][0] if self._due else None
+
+    def fire(self, now: float) -> None:
+        """Do what is due."""
+        while self._due and self._due[0][0] <= now:
+            _, _, action, args = heapq.heappop(self._due)
+            action(*args)
+
+    def clear(self) -> None:
+        """Forget all that is due: the run is over."""
+        self._due.clear()
 
     # -- of calls on other threads ----------------------------------------------------------------------------
 
     def begin(self, call: Call) -> None:
         """Set the deadlines of a call that is about to be handed to a thread."""
         if call.task.timeout is not None:
-            self._timers.after(call.task.timeout, self._time_out, call)
+            self.after(call.task.timeout, self._time_out, call)
         if self._cancellation.is_on:
             self._set(call)
 
@@ -95,7 +117,7 @@ class Deadlines:
 
     def _set(self, call: Call) -> None:
         # A longer one that was set before stays, and finds that the call is over.
-        after, hurry = self._timers.after, self._cancellation.is_hurried
+        after, hurry = self.after, self._cancellation.is_hurried
         if self._schedule.role[call.node] == CLEANUP:
             after(self.cleanup_limit_s(call), self._give_up_on, call)
         elif not call.is_setup:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from nbflow.engine.lifecycle import Lifecycle
     from nbflow.engine.record import Record
     from nbflow.engine.retention import Retention
-    from nbflow.engine.schedule import Schedule
     from nbflow.engine.value_handover import ValueHandover
     from nbflow.engine.values import Values
 
@@ -37,11 +36,9 @@ class FastPath:
 
     def __init__(
         self,
-        schedule: Schedule,
         record: Record,
         inputs: Inputs,
         contexts: AttemptContexts,
-        *,
         calls: dict[int, Call],
         performed: deque[tuple[Call, Outcome]],
         lifecycle: Lifecycle,
@@ -51,22 +48,13 @@ class FastPath:
         cancellation: Cancellation,
         guard: Guard,
     ) -> None:
-        self._graph = record.graph
-        self._record = record
-        self._schedule = schedule
-        self._queue = schedule.queue
-        self._calls = calls
-        self._performed = performed
-        self._lifecycle = lifecycle
-        self._cancellation = cancellation
-        self._guard = guard
+        self._graph, self._record, self._schedule = record.graph, record, record.schedule
+        self._queue, self._calls, self._performed = record.schedule.queue, calls, performed
+        self._lifecycle, self._cancellation, self._guard = lifecycle, cancellation, guard
         # Bound once: each look for one of them would be paid for by every task of the run.
-        self._inputs_of = inputs.values
-        self._values = contexts.values
-        self._attempt_of = contexts.attempts.get
-        self._hand_over = handover.hand_over
-        self._forget_ahead = handover.forget_ahead
-        self._keep_value = handover.keep
+        self._inputs_of, self._values = inputs.values, contexts.values
+        self._attempt_of, self._hand_over = contexts.attempts.get, handover.hand_over
+        self._forget_ahead, self._keep_value = handover.forget_ahead, handover.keep
         self._values_ended = home.ended
         self._values_may_go = retention.ended if retention.gives_back else None
         self._running = Running("Starting task run.")  # of all of them: it says nothing about any

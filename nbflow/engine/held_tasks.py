@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from nbflow.engine.inputs import Inputs
     from nbflow.engine.lifecycle import Lifecycle
     from nbflow.engine.record import Record
-    from nbflow.engine.schedule import Schedule
     from nbflow.engine.settlement import Settlement
     from nbflow.engine.values import Values
 
@@ -31,10 +30,8 @@ class HeldTasks:
 
     def __init__(
         self,
-        schedule: Schedule,
         record: Record,
         breakpoints: Breakpoints,
-        *,
         inputs: Inputs,
         home: Values,
         contexts: AttemptContexts,
@@ -42,14 +39,9 @@ class HeldTasks:
         settlement: Settlement,
         cancellation: Cancellation,
     ) -> None:
-        self._schedule = schedule
-        self._record = record
-        self._breakpoints = breakpoints
-        self._inputs = inputs
-        self._home = home
-        self._contexts = contexts
-        self._lifecycle = lifecycle
-        self._settlement = settlement
+        self._schedule, self._record, self._breakpoints = record.schedule, record, breakpoints
+        self._inputs, self._home, self._contexts = inputs, home, contexts
+        self._lifecycle, self._settlement = lifecycle, settlement
         self._cancellation = cancellation
 
     def let_go(self, node: int) -> None:

@@ -51,12 +51,8 @@ class LateOutcomes:
         lifecycle: Lifecycle,
         cleanup: Cleanup,
     ) -> None:
-        self._inbox = inbox
-        self._ended = ended
-        self._calls = calls
-        self._performed = performed
-        self._schedule = schedule
-        self._lifecycle = lifecycle
+        self._inbox, self._ended, self._calls = inbox, ended, calls
+        self._performed, self._schedule, self._lifecycle = performed, schedule, lifecycle
         self._cleanup = cleanup
         # Between the last look into the inbox and the end, an outcome would be lost: one of both sides sees to it.
         self._closing = threading.Lock()

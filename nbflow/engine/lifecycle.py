@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from nbflow.engine.cleanup import Cleanup
     from nbflow.engine.interrupts import Guard
     from nbflow.engine.record import Record
-    from nbflow.engine.schedule import Schedule
     from nbflow.engine.user_code import UserCode
 
 _NOTHING = object()
@@ -41,21 +40,11 @@ class Lifecycle:
     """
 
     def __init__(
-        self,
-        schedule: Schedule,
-        record: Record,
-        cleanup: Cleanup,
-        user_code: UserCode,
-        guard: Guard,
-        values: dict[str, Any],
+        self, record: Record, cleanup: Cleanup, user_code: UserCode, guard: Guard, values: dict[str, Any]
     ) -> None:
         self.has_contexts = False
-        self._schedule = schedule
-        self._record = record
-        self._cleanup = cleanup
-        self._user_code = user_code
-        self._guard = guard
-        self._values = values
+        self._schedule, self._record, self._cleanup = record.schedule, record, cleanup
+        self._user_code, self._guard, self._values = user_code, guard, values
         self._contexts_before: dict[int, contextvars.Context] = {}  # those that setups began with
 
     def open_resource(self, node: int) -> OpenResource | None:

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from nbflow.engine.cancellation import Cancellation
     from nbflow.engine.inbox import Inbox
     from nbflow.engine.record import Record
-    from nbflow.engine.schedule import Schedule
 
 
 class Lingering:
@@ -22,39 +21,28 @@ class Lingering:
         inbox: The messages to the run's thread.
 
     Attributes:
+        late: Calls whose task has ended but their thread has not.
         outlasting: Calls that are over, but threads that they have started are not.
     """
 
     def __init__(
-        self,
-        calls: dict[int, Call],
-        schedule: Schedule,
-        record: Record,
-        cancellation: Cancellation,
-        inbox: Inbox,
+        self, calls: dict[int, Call], record: Record, cancellation: Cancellation, inbox: Inbox
     ) -> None:
         self.outlasting: set[Call] = set()
-        self._calls = calls
-        self._schedule = schedule
-        self._record = record
-        self._cancellation = cancellation
-        self._inbox = inbox
-        self._lingering: set[Call] = set()
-
-    def __contains__(self, call: Call) -> bool:
-        """Tell whether a call's task has ended but its thread has not."""
-        return call in self._lingering
+        self._calls, self._schedule, self._record = calls, record.schedule, record
+        self._cancellation, self._inbox = cancellation, inbox
+        self.late: set[Call] = set()
 
     @property
     def is_waited_for(self) -> bool:
         """True when the run can go on as soon as a thread lets go."""
         # Threads of calls that are over do not keep a run from being paused: it is their cleanup that waits.
-        return bool(self._lingering or (self.outlasting and self._schedule.budget != 0))
+        return bool(self.late or (self.outlasting and self._schedule.budget != 0))
 
     def add(self, call: Call, why: str) -> None:
         """Wait for a call no more, for its task is about to be ended without it."""
         del self._calls[call.node]
-        self._lingering.add(call)
+        self.late.add(call)
         _ = call.context  # made now at the latest: a retry that follows counts on
         self._schedule.lingers(call.node)
         text = f"task {call.task.name!r} {why}, but its thread has not let go"
@@ -67,7 +55,7 @@ class Lingering:
 
     def let_go(self, call: Call) -> None:
         """Note that the thread of a call has let go after all."""
-        self._lingering.discard(call)
+        self.late.discard(call)
         self._schedule.let_go(call.node)
 
     def outlast(self, call: Call) -> None:

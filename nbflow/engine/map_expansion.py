@@ -13,26 +13,15 @@ if TYPE_CHECKING:
     from nbflow.engine.inputs import Inputs
     from nbflow.engine.lifecycle import Lifecycle
     from nbflow.engine.record import Record
-    from nbflow.engine.schedule import Schedule
     from nbflow.engine.settlement import Settlement
 
 
 class MapExpansion:
     """Gives mapped tasks their children, once what they are mapped over is there."""
 
-    def __init__(
-        self,
-        schedule: Schedule,
-        record: Record,
-        inputs: Inputs,
-        lifecycle: Lifecycle,
-        settlement: Settlement,
-    ) -> None:
-        self._schedule = schedule
-        self._record = record
-        self._inputs = inputs
-        self._around = lifecycle.around
-        self._settlement = settlement
+    def __init__(self, record: Record, inputs: Inputs, lifecycle: Lifecycle, settlement: Settlement) -> None:
+        self._schedule, self._record, self._inputs = record.schedule, record, inputs
+        self._around, self._settlement = lifecycle.around, settlement
 
     def expand(self, node: int, task: Task, old: State) -> None:
         """Give a mapped task its children, each of which the scheduler then gives as a node of its own."""

@@ -49,9 +49,7 @@ class Retention:
     def __init__(self, record: Record, home: Values, inputs: Inputs, keep: str, budget: int | None) -> None:
         self.facts: dict[Task, ValueFacts] = {}
         self.is_released = False
-        self.keep = keep
-        self._record = record
-        self._home = home
+        self.keep, self._record, self._home = keep, record, home
         self._inputs = inputs
         self._graph = graph = record.graph
         self._budget = _quarter() if budget is None else budget

@@ -45,7 +45,6 @@ class RunEnd:
         flow: Any,
         values: dict[str, Any],
         record: Record,
-        *,
         cleanup: Cleanup,
         lifecycle: Lifecycle,
         home: Values,
@@ -53,15 +52,9 @@ class RunEnd:
         user_code: UserCode,
         cancellation: Cancellation,
     ) -> None:
-        self._flow = flow
-        self._values = values
-        self._record = record
-        self._graph = record.graph
-        self._cleanup = cleanup
-        self._lifecycle = lifecycle
-        self._home = home
-        self._draws = draws
-        self._user_code = user_code
+        self._flow, self._values, self._record = flow, values, record
+        self._graph, self._cleanup, self._lifecycle = record.graph, cleanup, lifecycle
+        self._home, self._draws, self._user_code = home, draws, user_code
         self._cancellation = cancellation
 
     def clean_up(self) -> None:

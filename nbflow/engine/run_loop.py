@@ -10,7 +10,7 @@ The loop coordinates; what it coordinates sees no more than its constructor is g
   takes what comes when nobody waits any more
 * what becomes of a resource: `Lifecycle` while the run goes on, `Cleanup` whenever it is to be cleaned up
 * what a person asks for: `Cancellation`, `Breakpoints`, `HeldTasks`
-* the start and the end: `StartStates`, `RunEnd`
+* the start and the end: `start_states`, `RunEnd`
 
 The cleanup guarantee: the moment a setup gives a resource, its `OpenResource` owes a cleanup, before anything else is
 done with the value. The loop does not end while one owes (but for the third interrupt, which gives the resources up by
@@ -41,7 +41,7 @@ from nbflow.engine.retention import NEWEST
 from nbflow.engine.run_parts import RunParts
 from nbflow.engine.runs_at_work import AT_WORK, STOPPED_WITH_ITS_TASK, cancel_inner, stop_runs_of
 from nbflow.engine.schedule import Schedule
-from nbflow.engine.start_states import StartStates
+from nbflow.engine.start_states import give_states, take_over
 from nbflow.errors import InternalError, NbflowError
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class RunLoop:
         self.asked_with: type[BaseException] | None = None  # what that call is to raise when this run is over
         self._blocking = blocking
         self._direct = blocking and executor.serial
-        self._start_states = StartStates(task_states, reused)
+        self._given, self._reused = task_states or {}, reused or {}
         self._inbox: Inbox = inbox or (InterruptibleQueue() if blocking else SimpleQueue())
         self._waiters: list[threading.Event] = []
         values["_logs"] = self.record.logs
@@ -139,18 +139,8 @@ class RunLoop:
         self.breakpoints, self.held_tasks = parts.breakpoints, parts.held_tasks
         self.cancellation, self.guard, self.stopper = parts.cancellation, parts.guard, parts.stopper
         self.cleanup, self.lingering = parts.cleanup, parts.lingering
-        self.home, self.inputs, self.draws, self.retention = (
-            parts.home,
-            parts.inputs,
-            parts.draws,
-            parts.retention,
-        )
-        self._calls, self._deadlines, self._maker, self._timers = (
-            parts.calls,
-            parts.deadlines,
-            parts.maker,
-            parts.timers,
-        )
+        self.home, self.inputs, self.draws = parts.home, parts.inputs, parts.draws
+        self.retention, self._deadlines, self._maker = parts.retention, parts.deadlines, parts.maker
 
     # -- from any thread --------------------------------------------------------------------------------------
 
@@ -181,7 +171,7 @@ class RunLoop:
     def end_soon(self, reason: str, threads_s: float) -> None:
         """Cancel the run because its process ends: threads that do not stop in time are given up (rule 14)."""
         self.request_cancel(reason)
-        self.post(self._timers.after, threads_s, self._deadlines.give_threads_up)
+        self.post(self._deadlines.after, threads_s, self._deadlines.give_threads_up)
 
     # -- the run, from its begin to its end -------------------------------------------------------------------
 
@@ -230,7 +220,7 @@ class RunLoop:
         self.guard.retire()
         self.helps = None
         self.home.on_change = None
-        self._timers.clear()
+        self._deadlines.clear()
 
     def _begin(self) -> None:
         self.record.started_at = time.time()
@@ -240,9 +230,9 @@ class RunLoop:
                 self._parts.late_outcomes.report, name=f"nbflow-{self.graph.name}"
             )
         self._change_run(Running("Running flow."))
-        ended, children = self._start_states.put_into(
-            self.record, self._parts.contexts, self._parts.lifecycle
-        )
+        ended = give_states(self._given, self.record, self._parts.contexts, self._parts.lifecycle)
+        children = take_over(self._reused, self.record, ended)
+        self._given, self._reused = {}, {}  # the values are the record's alone, which may give them back
         self.schedule.note_time(self.clock())
         if self.record.state.is_finished():  # a state handler ended the run before it began
             self.cancellation.is_on = True
@@ -258,7 +248,8 @@ class RunLoop:
     def _loop(self) -> None:
         # All that a plain task costs beside its call is here and in `FastPath`: what is looked up once is bound.
         schedule, performed, nothing_came = self.schedule, self._parts.performed, self._inbox.empty
-        look_at, pop, cancellation = self._parts.task_runner.look_at, schedule.pop, self.cancellation
+        look_at, make = self._parts.task_runner.look_at, self._maker.make
+        pop, cancellation = schedule.pop, self.cancellation
         take = self._parts.fast_path.take if self._direct else self._maker.submit
         while schedule.unfinished and not cancellation.gives_up:
             # Outcomes first: a setup's resource is noted before anything that a message asks for can look for it.
@@ -272,8 +263,8 @@ class RunLoop:
                 self._note_maps()
             node = pop()
             if node is not None:
-                if not take(node):
-                    look_at(node)
+                if not take(node) and (call := look_at(node)) is not None:
+                    make(call)
             elif not (schedule.is_done or performed):
                 self._wait()
         self._note_maps()
@@ -311,14 +302,14 @@ class RunLoop:
                 self.limit_hold()
             # After the state: who is woken reads that the run is paused.
             self._wake_waiters()
-        wakes = [at for at in (self.schedule.next_wake, self._timers.next_at) if at is not None]
+        wakes = [at for at in (self.schedule.next_wake, self._deadlines.next_at) if at is not None]
         if not wakes:
             self._take(None)
             return
         self._take(max(0.0, min(wakes) - self.clock()))
         now = self.clock()
         self.schedule.tick(now)
-        self._timers.fire(now)
+        self._deadlines.fire(now)
 
     def limit_hold(self) -> None:
         """Have the run cancelled when it has been paused for as long as it may, if it is paused now."""
@@ -330,7 +321,7 @@ class RunLoop:
             if isinstance(self.record.state, Paused) and len(self.record.log.events) == stood_at:
                 self.cancel(f"The run stood still for more than {limit_s:g} s.")
 
-        self._timers.after(limit_s, end)
+        self._deadlines.after(limit_s, end)
 
     def _wake_waiters(self) -> None:
         waiters, self._waiters = self._waiters, []
@@ -426,13 +417,15 @@ class RunLoop:
     # -- what has happened ------------------------------------------------------------------------------------
 
     def _ended(self, call: Call, outcome: Outcome) -> None:
-        self._maker.free_thread(call)
-        if call in self.lingering:  # its node has ended without it, and may have a retry under way
+        role, session = self.schedule.role[call.node], self._maker.session
+        if session is not None and call.thread_id is not None:
+            session.free(lifecycle=role != ORDINARY)
+        if call in self.lingering.late:  # its node has ended without it, and may have a retry under way
             self._parts.late_outcomes.keep(call, outcome)
             self.lingering.let_go(call)
             return
-        del self._calls[call.node]
-        if self.schedule.role[call.node] == ORDINARY:
+        del self._parts.calls[call.node]
+        if role == ORDINARY:
             if call.stop_requested or isinstance(outcome.error, TaskTimeoutSignal):
                 stop_runs_of(call)  # in the run's own thread it was stopped before this was read
             if call.helpers:
@@ -440,8 +433,10 @@ class RunLoop:
         if call.is_simple and outcome.error is None:
             self._parts.fast_path.end(call, outcome.value)
         else:
-            self._parts.task_runner.attempted(call, outcome)
+            following = self._parts.task_runner.attempted(call, outcome)
             call.forget()
+            if following is not None:
+                self._maker.make(following)
 
     def _change_run(self, state: State) -> None:
         old = self.record.state

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,6 @@ from nbflow.engine.retention import Retention
 from nbflow.engine.run_end import RunEnd
 from nbflow.engine.settlement import Settlement
 from nbflow.engine.task_runner import TaskRunner
-from nbflow.engine.timers import Timers
 from nbflow.engine.user_code import UserCode
 from nbflow.engine.value_handover import ValueHandover
 from nbflow.engine.values import Values
@@ -69,119 +67,82 @@ class RunParts:
         cancel: Callable[[str], None],
         ended: Callable[[Call, Outcome], None],
     ) -> None:
-        graph, schedule = record.graph, record.schedule
+        graph = record.graph
         self.calls: dict[int, Call] = {}  # those that are under way, by node
-        self.performed: deque[tuple[Call, Outcome]] = (
-            deque()
-        )  # those that the run's thread has made, to be looked at
-        self.timers = Timers(clock)
-        self.stopper = CallStopper(on_interrupt, timer)
-        self.guard = guard = self.stopper.guard
+        self.performed: deque[tuple[Call, Outcome]] = deque()  # made by the run's thread, and to be looked at
+        calls, performed = self.calls, self.performed
+        self.stopper = stopper = CallStopper(on_interrupt, timer)
+        self.guard = guard = stopper.guard
         self.cancellation = cancellation = Cancellation(values, guard, cancel)
         self.user_code = user_code = UserCode(guard, cancellation.fail)
-        self.draws = Draws(graph)
+
+        self.draws = draws = Draws(graph)
         self.home = home = Values(graph, record.states)
         self.inputs = inputs = Inputs(graph, record.states, home.items_of)
-        self.retention = Retention(record, home, inputs, keep, budget)
-        self.contexts = contexts = AttemptContexts(schedule, record, values)
-        self.breakpoints = Breakpoints(schedule, record, contexts, user_code, cancellation)
-        self.cleanup = Cleanup(record, tracker, values, self.stopper, cancellation)
-        self.lifecycle = lifecycle = Lifecycle(schedule, record, self.cleanup, user_code, guard, values)
-        handover = ValueHandover(schedule, record, home, self.retention, self.breakpoints, self.draws)
+        self.retention = retention = Retention(record, home, inputs, keep, budget)
+        self.contexts = contexts = AttemptContexts(record, values)
+        self.breakpoints = breakpoints = Breakpoints(record, contexts, user_code, cancellation)
+        handover = ValueHandover(record, home, retention, breakpoints, draws)
         home.on_change = handover.note_change
-        self.lingering = Lingering(self.calls, schedule, record, cancellation, inbox)
+
+        self.cleanup = cleanup = Cleanup(record, tracker, values, stopper, cancellation)
+        self.lifecycle = lifecycle = Lifecycle(record, cleanup, user_code, guard, values)
+        self.lingering = lingering = Lingering(calls, record, cancellation, inbox)
         settlement = Settlement(
-            schedule,
-            record,
-            contexts,
-            lifecycle,
-            self.breakpoints,
-            self.retention,
-            user_code,
-            cancellation,
-            clock,
-        )
-        # A call's outcome comes back to the task runner: a circle, which would keep a run from being freed at once.
-        parts = weakref.proxy(self)
-        self.task_runner = TaskRunner(
-            schedule,
-            record,
-            inputs,
-            contexts,
-            admission=Admission(schedule, record, inputs, contexts, lifecycle, user_code),
-            expansion=MapExpansion(schedule, record, inputs, lifecycle, settlement),
-            settlement=settlement,
-            lifecycle=lifecycle,
-            handover=handover,
-            breakpoints=self.breakpoints,
-            lingering=self.lingering,
-            user_code=user_code,
-            cancellation=cancellation,
-            make=lambda call: parts.maker.make(call),
+            record, contexts, lifecycle, breakpoints, retention, user_code, cancellation, clock
         )
         self.held_tasks = HeldTasks(
-            schedule,
-            record,
-            self.breakpoints,
-            inputs=inputs,
-            home=home,
-            contexts=contexts,
-            lifecycle=lifecycle,
-            settlement=settlement,
-            cancellation=cancellation,
+            record, breakpoints, inputs, home, contexts, lifecycle, settlement, cancellation
         )
-        self.deadlines = Deadlines(
-            self.calls,
-            schedule,
-            self.timers,
-            self.stopper,
-            lingering=self.lingering,
-            lifecycle=lifecycle,
-            cancellation=cancellation,
-            finish=self.task_runner.finish,
-        )
-        self.fast_path = FastPath(
-            schedule,
+        admission = Admission(record, inputs, contexts, lifecycle, user_code)
+        expansion = MapExpansion(record, inputs, lifecycle, settlement)
+        self.task_runner = TaskRunner(
             record,
             inputs,
             contexts,
-            calls=self.calls,
-            performed=self.performed,
-            lifecycle=lifecycle,
-            handover=handover,
-            home=home,
-            retention=self.retention,
-            cancellation=cancellation,
-            guard=guard,
+            admission,
+            expansion,
+            settlement,
+            lifecycle,
+            handover,
+            breakpoints,
+            lingering,
+            user_code,
+            cancellation,
         )
-        self.maker = CallMaker(
-            self.calls,
-            self.performed,
-            schedule,
-            self.fast_path,
-            self.deadlines,
+        self.deadlines = deadlines = Deadlines(
+            calls,
+            record.schedule,
+            clock,
+            stopper,
+            lingering,
+            lifecycle,
+            cancellation,
+            self.task_runner.finish,
+        )
+        self.fast_path = fast_path = FastPath(
+            record,
+            inputs,
+            contexts,
+            calls,
+            performed,
+            lifecycle,
+            handover,
+            home,
+            retention,
             cancellation,
             guard,
-            free=graph.free,
-            is_direct=is_direct,
         )
-        self.late_outcomes = LateOutcomes(
-            inbox,
-            ended,
-            self.calls,
-            self.performed,
-            schedule,
-            lifecycle,
-            self.cleanup,
+        self.maker = CallMaker(
+            calls,
+            performed,
+            record.schedule,
+            fast_path,
+            deadlines,
+            cancellation,
+            guard,
+            graph.free,
+            is_direct,
         )
-        self.run_end = RunEnd(
-            flow,
-            values,
-            record,
-            cleanup=self.cleanup,
-            lifecycle=lifecycle,
-            home=home,
-            draws=self.draws,
-            user_code=user_code,
-            cancellation=cancellation,
-        )
+        self.late_outcomes = LateOutcomes(inbox, ended, calls, performed, record.schedule, lifecycle, cleanup)
+        self.run_end = RunEnd(flow, values, record, cleanup, lifecycle, home, draws, user_code, cancellation)

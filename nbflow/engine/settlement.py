@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from nbflow.engine.lifecycle import Lifecycle
     from nbflow.engine.record import Record
     from nbflow.engine.retention import Retention
-    from nbflow.engine.schedule import Schedule
     from nbflow.engine.user_code import UserCode
 
 CACHED = "cached"
@@ -55,7 +54,6 @@ class Settlement:
 
     def __init__(
         self,
-        schedule: Schedule,
         record: Record,
         contexts: AttemptContexts,
         lifecycle: Lifecycle,
@@ -65,15 +63,9 @@ class Settlement:
         cancellation: Cancellation,
         clock: Callable[[], float],
     ) -> None:
-        self._schedule = schedule
-        self._record = record
-        self._contexts = contexts
-        self._lifecycle = lifecycle
-        self._breakpoints = breakpoints
-        self._retention = retention
-        self._user_code = user_code
-        self._cancellation = cancellation
-        self._clock = clock
+        self._schedule, self._record, self._contexts = record.schedule, record, contexts
+        self._lifecycle, self._breakpoints, self._retention = lifecycle, breakpoints, retention
+        self._user_code, self._cancellation, self._clock = user_code, cancellation, clock
 
     def told(self, node: int, task: Task, old: State, state: State, call: Call | None = None) -> State:
         """Tell the task's handlers of a change and return the state they leave."""

@@ -19,54 +19,38 @@ if TYPE_CHECKING:
     from nbflow.engine.record import Record
 
 
-class StartStates:
-    """The states of a run that has not begun.
-
-    Args:
-        given: States to start from.
-        reused: States that are taken over as they are; see `RunLoop`.
-    """
-
-    def __init__(self, given: Mapping[Task, State] | None, reused: Mapping[Task, State] | None) -> None:
-        self._given = given or {}
-        self._reused = reused or {}
-
-    def put_into(
-        self, record: Record, contexts: AttemptContexts, lifecycle: Lifecycle
-    ) -> tuple[dict[int, int], dict[int, list[int]]]:
-        """Put the states into the record; returns the verdicts of the nodes that have ended, and of maps' children."""
-        ended = self._give(record, contexts, lifecycle)
-        children = self._take_over(record, ended)
-        self._given, self._reused = {}, {}  # the values are the record's alone, which may give them back
-        return ended, children
-
-    def _give(self, record: Record, contexts: AttemptContexts, lifecycle: Lifecycle) -> dict[int, int]:
-        ended: dict[int, int] = {}
-        for task, state in self._given.items():
-            node = record.graph.index.get(task)
-            if node is None:
-                continue
-            role = record.graph.role[node]
-            if role == CLEANUP or (role == SETUP and not isinstance(state, Cached)):
-                continue  # resources are set up again
-            record.states[task] = state = contexts.taken_over(node, state)
-            if state.is_finished() and not isinstance(state, (Cached, Mapped)):
-                ended[node] = verdict_of(state)
-                held = lifecycle.open_resource(node) if role == INIT else None
-                if held is not None:
-                    held.manager = state.result
-        return ended
-
-    def _take_over(self, record: Record, ended: dict[int, int]) -> dict[int, list[int]]:
-        now = time.time()
-        children: dict[int, list[int]] = {}
-        for task, state in self._reused.items():
-            node, old = record.graph.index[task], record.states[task]
-            record.states[task] = state
-            if isinstance(state, Mapped):
-                if any(child is None or not child.is_finished() for child in state.map_states):
-                    continue  # it is expanded once more, and runs the children that are missing
-                children[node] = [verdict_of(child) for child in state.map_states]
+def give_states(
+    given: Mapping[Task, State], record: Record, contexts: AttemptContexts, lifecycle: Lifecycle
+) -> dict[int, int]:
+    """Have tasks start from the states that are given for them; returns the verdicts of those that have ended."""
+    ended: dict[int, int] = {}
+    for task, state in given.items():
+        node = record.graph.index.get(task)
+        if node is None:
+            continue
+        role = record.graph.role[node]
+        if role == CLEANUP or (role == SETUP and not isinstance(state, Cached)):
+            continue  # resources are set up again
+        record.states[task] = state = contexts.taken_over(node, state)
+        if state.is_finished() and not isinstance(state, (Cached, Mapped)):
             ended[node] = verdict_of(state)
-            record.log.changed(task, None, old, told(state), 0, now)
-        return children
+            held = lifecycle.open_resource(node) if role == INIT else None
+            if held is not None:
+                held.manager = state.result
+    return ended
+
+
+def take_over(reused: Mapping[Task, State], record: Record, ended: dict[int, int]) -> dict[int, list[int]]:
+    """Take over what an earlier run has computed, with an entry in `ended`; returns the verdicts of maps' children."""
+    now = time.time()
+    children: dict[int, list[int]] = {}
+    for task, state in reused.items():
+        node, old = record.graph.index[task], record.states[task]
+        record.states[task] = state
+        if isinstance(state, Mapped):
+            if any(child is None or not child.is_finished() for child in state.map_states):
+                continue  # it is expanded once more, and runs the children that are missing
+            children[node] = [verdict_of(child) for child in state.map_states]
+        ended[node] = verdict_of(state)
+        record.log.changed(task, None, old, told(state), 0, now)
+    return children

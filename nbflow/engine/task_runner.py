@@ -38,8 +38,6 @@ from nbflow.engine.transitions import cached_of, from_cache, remember_value, ret
 from nbflow.errors import NbflowError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from nbflow.core.task import Task
     from nbflow.engine.admission import Admission
     from nbflow.engine.attempt_contexts import AttemptContexts
@@ -52,7 +50,6 @@ if TYPE_CHECKING:
     from nbflow.engine.object_versions import Watch
     from nbflow.engine.open_resources import OpenResource
     from nbflow.engine.record import Record
-    from nbflow.engine.schedule import Schedule
     from nbflow.engine.settlement import Settlement
     from nbflow.engine.user_code import UserCode
     from nbflow.engine.value_handover import ValueHandover
@@ -61,17 +58,14 @@ if TYPE_CHECKING:
 class TaskRunner:
     """Takes the nodes that the scheduler gives through the checks to an attempt, and its outcome to a state.
 
-    Args:
-        make: Makes the call of an attempt; its outcome comes back to `attempted`.
+    It makes no call itself, so that a loop's turns and the tasks that follow at once do not pile up on the stack.
     """
 
     def __init__(
         self,
-        schedule: Schedule,
         record: Record,
         inputs: Inputs,
         contexts: AttemptContexts,
-        *,
         admission: Admission,
         expansion: MapExpansion,
         settlement: Settlement,
@@ -81,88 +75,78 @@ class TaskRunner:
         lingering: Lingering,
         user_code: UserCode,
         cancellation: Cancellation,
-        make: Callable[[Call], None],
     ) -> None:
-        self._schedule = schedule
-        self._record = record
-        self._graph = record.graph
-        self._inputs = inputs
-        self._contexts = contexts
-        self._admission = admission
-        self._expansion = expansion
-        self._settlement = settlement
-        self._lifecycle = lifecycle
-        self._handover = handover
-        self._breakpoints = breakpoints
-        self._lingering = lingering
-        self._user_code = user_code
-        self._cancellation = cancellation
-        self._make = make
+        self._schedule, self._record, self._graph = record.schedule, record, record.graph
+        self._inputs, self._contexts, self._admission = inputs, contexts, admission
+        self._expansion, self._settlement, self._lifecycle = expansion, settlement, lifecycle
+        self._handover, self._breakpoints, self._lingering = handover, breakpoints, lingering
+        self._user_code, self._cancellation = user_code, cancellation
         self._running = Running("Starting task run.")
 
     # -- before the attempt -----------------------------------------------------------------------------------
 
-    def look_at(self, node: int) -> None:
-        """Decide what becomes of a node that may start."""
+    def look_at(self, node: int) -> Call | None:
+        """Decide what becomes of a node that may start; returns the call that is to be made, if it starts."""
         schedule, graph = self._schedule, self._graph
         if schedule.unmeasured and node in schedule.unmeasured:
             schedule.measured(node, self._expansion.measure(node))
-            return
+            return None
         number, child = schedule.task_of[node], schedule.child_index[node]
         task = graph.tasks[number]
         old = self._record.current(node)
         if type(old) is not Pending and not self._settlement.may_go_on(node, old):
-            return
+            return None
         role = graph.role[number]
         if role:
             held = self._lifecycle.open_resource(node)
             if role == CLEANUP:
-                self._look_at_cleanup(node, task, old, held)
-                return
+                return self._look_at_cleanup(node, task, old, held)
             if node in schedule.unneeded:
                 self._settlement.end(node, old, Skipped("No task of the block will run."))
-                return
+                return None
             if held is not None and held.owes_cleanup:
                 # A handler wants another try of a setup that went well: a second resource would be one too many.
                 kept = held.resource if role == SETUP else held.manager
                 self._settlement.end(node, old, Success("The resource is set up already.", result=kept))
-                return
+                return None
         if schedule.bad[node] or not graph.is_plain[number]:
             refused = self._admission.refused(node, number, child, task)
             if refused is not None:
                 self._settlement.change(node, task, old, refused)
-                return
+                return None
             # Given because a setup before it has failed, it found that its trigger accepts that: so it does need
             # the blocks around it, which were not opened for it as long as it seemed not to run (rule 8).
             if not (child < 0 and graph.is_map[number]) and schedule.waits_after_all(node):
-                return
+                return None
         if child < 0 and graph.is_map[number]:
             self._expansion.expand(node, task, old)
-            return
+            return None
         try:
             inputs = self._inputs.values(number, child)
         except Exception as error:  # noqa: BLE001 - users' values, such as a dict that is mapped over
             state = Failed(f"The inputs could not be had: {error_text(error)}", result=error)
             self._settlement.change(node, task, old, state)
-            return
+            return None
         if task.cache_for is not None or isinstance(old, Cached):
             cached = self._cached(node, task, old, inputs)
             if cached is not None:
                 self._settlement.change(node, task, old, cached)
-                return
+                return None
         # After the cache, as a task whose value is reused does not run; before its start, so that a person who looks
         # at the paused run may still skip it, or set its value.
         if self._breakpoints.stops_before(node, number, inputs):
-            return
-        self._start(node, task, old, inputs)
+            return None
+        return self._start(node, task, old, inputs)
 
-    def _look_at_cleanup(self, node: int, task: Task, old: State, held: OpenResource | None) -> None:
+    def _look_at_cleanup(self, node: int, task: Task, old: State, held: OpenResource | None) -> Call | None:
         """Start a cleanup that is owed: whatever is upstream, and whatever has become of the block's tasks (rule 1)."""
         if held is None or not held.owes_cleanup:
             self._settlement.end(node, old, self._admission.without_cleanup(node, task))
-        elif task.trigger is resource_cleanup_trigger or not self._is_kept(held, node, task, old):
-            self._note_overdue(node, task)
-            self._start(node, task, old, {"mgr": held.manager, "resource": held.resource})
+            return None
+        if task.trigger is not resource_cleanup_trigger and self._is_kept(held, node, task, old):
+            return None
+        self._note_overdue(node, task)
+        return self._start(node, task, old, {"mgr": held.manager, "resource": held.resource})
 
     def _note_overdue(self, node: int, task: Task) -> None:
         """Rule 3: say that a thread of the block has not let go, although its time is up."""
@@ -196,7 +180,7 @@ class TaskRunner:
 
     # -- the attempt ------------------------------------------------------------------------------------------
 
-    def _start(self, node: int, task: Task, old: State, inputs: dict[str, Any]) -> None:
+    def _start(self, node: int, task: Task, old: State, inputs: dict[str, Any]) -> Call | None:
         if isinstance(old, Retrying):
             drop_frames(old.result)  # those of the newest failure only are there to be looked at
             self._contexts.retries(node, old)
@@ -209,14 +193,14 @@ class TaskRunner:
         if task.state_handlers:
             state = self._settlement.told_at_start(node, task, old, running)
             if state is None:
-                return
+                return None
             # What was set up is cleaned up, whatever a handler of the cleanup says.
             if type(state) is not Running and role != CLEANUP:
                 self._settlement.settle(node, task, old, state)
-                return
+                return None
         if refused is not None and role != CLEANUP:
             self._settlement.change(node, task, old, refused)
-            return
+            return None
         watch: Watch | None = None
         if not role:
             try:
@@ -225,7 +209,7 @@ class TaskRunner:
                 if isinstance(old, Retrying) and issubclass(type(old.result), BaseException):
                     error.__cause__ = old.result  # why it was to be tried again
                 self._settlement.change(node, task, old, Failed(str(error), result=error))
-                return
+                return None
         self._record.set_task(node, old, running, self._contexts.attempts.get(node, 1))
         held = self._lifecycle.open_resource(node) if role else None
         if held is not None:
@@ -242,9 +226,8 @@ class TaskRunner:
             call.base = self._lifecycle.base_of(node)
         if role:
             self._lifecycle.prepare(call, role)
-        # Before the call: with an inline executor it is over when `_make` returns.
         self._schedule.started(node)
-        self._make(call)
+        return call
 
     def _hand_over(self, node: int, task: Task, old: State, inputs: dict[str, Any]) -> Watch | None:
         self._handover.begin_draws(node, inputs)
@@ -263,17 +246,18 @@ class TaskRunner:
 
     # -- after the attempt ------------------------------------------------------------------------------------
 
-    def attempted(self, call: Call, outcome: Outcome) -> None:
-        """Take in the outcome of an attempt."""
+    def attempted(self, call: Call, outcome: Outcome) -> Call | None:
+        """Take in the outcome of an attempt; returns the call that follows at once, of a loop's next turn."""
         node, task = call.node, call.task
         role = self._schedule.role[node]
         state: State | None = None
         if role:  # before all else: whatever follows may raise, and the resource is kept by then
             state = state_of_outcome(outcome)
             self._lifecycle.keep(call, role, outcome, state)
-        self._handover.ended(call)
-        if not role and call.files is not None:  # also of one that failed, or goes on in a loop
-            self._record.note_files(node, call.files)
+        else:
+            self._handover.ended(call)
+            if call.files is not None:  # also of one that failed, or goes on in a loop
+                self._record.note_files(node, call.files)
         if outcome.error is not None:
             self._cancellation.task_raised(outcome.error)
             if isinstance(outcome.error, StateSignal):
@@ -283,7 +267,7 @@ class TaskRunner:
             if value is not outcome.value:
                 outcome = Outcome(value, None)
             self._handover.forget_ahead(node)
-        self.finish(call, state_of_outcome(outcome) if state is None else state)
+        following = self.finish(call, state_of_outcome(outcome) if state is None else state)
         loops = self._contexts.loops
         if (
             loops
@@ -292,14 +276,17 @@ class TaskRunner:
             and not self._breakpoints.may_stand_at(self._schedule.task_of[node])
         ):
             loops.pop(node, None)  # what the last turn carried is not kept beside what it came to
+        return following
 
-    def finish(self, call: Call, state: State) -> None:
-        """Take a node from Running to the state its attempt came to: kept, retried, looped or ended."""
+    def finish(self, call: Call, state: State) -> Call | None:
+        """Take a node from Running to the state its attempt came to: kept, retried, looped or ended.
+
+        Returns the call of a loop's next turn, as it follows.
+        """
         node, task = call.node, call.task
         old = self._record.current(node)
         if isinstance(state, Looped) and not self._cancellation.is_on:
-            self._change_to_loop(node, task, call, old, state)
-            return
+            return self._change_to_loop(node, task, call, old, state)
         if task.cache_for is not None:
             state = self._user_code.call(
                 call.context, cached_of, task, state, call.hashed_inputs, call.context["parameters"]
@@ -308,12 +295,12 @@ class TaskRunner:
                 remember_value(state, self._handover.original_of(task, state.result))
         state = self._settlement.told(node, task, old, state, call)
         role = self._schedule.role[node]
-        if role and call in self._lingering:
+        if role and call in self._lingering.late:
             # Its thread may still set up or clean up: never a second one beside it.
             if not state.is_finished():
                 state = timed_out(task)
             self._settlement.settle(node, task, old, state)
-            return
+            return None
         # In a cancelled run a cleanup has its retries all the same: it is what the run still goes on for.
         if (
             isinstance(state, Failed)
@@ -327,17 +314,18 @@ class TaskRunner:
                 self._record.set_task(node, old, state, attempt)
                 old, state = state, self._settlement.told(node, task, state, retrying, call)
         self._settlement.settle(node, task, old, state)
+        return None
 
-    def _change_to_loop(self, node: int, task: Task, call: Call, old: State, state: Looped) -> None:
+    def _change_to_loop(self, node: int, task: Task, call: Call, old: State, state: Looped) -> Call | None:
         told = self._settlement.told(node, task, old, state, call)
         if not isinstance(told, Looped):
             self._settlement.settle(node, task, old, told)
-            return
+            return None
         self._record.set_task(node, old, told)
         self._contexts.loops[node] = (told.loop_count + 1, told.result)
         self._contexts.attempts.pop(node, None)  # each turn has retries of its own
         self._schedule.again(node)
-        self._start(node, task, told, call.inputs)
+        return self._start(node, task, told, call.inputs)
 
 
 def timed_out(task: Task) -> State:

@@ -24,8 +24,7 @@ class UserCode:
     """
 
     def __init__(self, guard: Guard, fail: Callable[[BaseException], None]) -> None:
-        self._guard = guard
-        self._fail = fail
+        self._guard, self._fail = guard, fail
 
     def call(
         self, values: dict[str, Any], fn: Callable[..., Any], *args: Any, fallback: State | None = None

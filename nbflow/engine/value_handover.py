@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from nbflow.engine.random_state import Draws
     from nbflow.engine.record import Record
     from nbflow.engine.retention import Retention
-    from nbflow.engine.schedule import Schedule
     from nbflow.engine.values import Values
 
 
@@ -25,21 +24,11 @@ class ValueHandover:
     """Hands values over to calls, and takes in what they return."""
 
     def __init__(
-        self,
-        schedule: Schedule,
-        record: Record,
-        home: Values,
-        retention: Retention,
-        breakpoints: Breakpoints,
-        draws: Draws,
+        self, record: Record, home: Values, retention: Retention, breakpoints: Breakpoints, draws: Draws
     ) -> None:
-        self._schedule = schedule
-        self._record = record
-        self._home = home
-        self._draws = draws
-        self._retention = retention
-        self._may_stand_at = breakpoints.may_stand_at
-        self.original_of = home.original_of
+        self._schedule, self._record, self._home = record.schedule, record, home
+        self._draws, self._retention = draws, retention
+        self._may_stand_at, self.original_of = breakpoints.may_stand_at, home.original_of
         self._said: set[tuple[Task, str]] = set()
 
     def hand_over(
@@ -73,10 +62,10 @@ class ValueHandover:
             self._draws.begin(self._schedule.task_of[node], self._schedule.child_index[node], inputs)
 
     def ended(self, call: Call) -> None:
-        """Look at what a call has changed of what it took, whether it ended well or not."""
+        """Look at what the call of an ordinary task has changed of what it took, whether it ended well or not."""
         if call.watch is not None:
             self._home.ended(call.watch)
-        if self._draws.names and not self._schedule.role[call.node]:
+        if self._draws.names:
             self._draws.ended(self._schedule.task_of[call.node], self._schedule.child_index[call.node])
 
     def keep(self, task: Task, value: Any) -> Any:

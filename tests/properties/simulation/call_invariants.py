@@ -51,7 +51,7 @@ class CallInvariants(Trace):
         if not isinstance(resource, Resource):
             return
         flight = self.simulation.flight
-        if flight is not None and (flight.call in self.loop.lingering):
+        if flight is not None and (flight.call in self.loop.lingering.late):
             return
         if resource.cleanups:
             raise self.broken(f"rule 3: {key} begins to use {resource.key}, whose cleanup has begun")

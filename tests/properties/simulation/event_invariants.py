@@ -53,7 +53,7 @@ class EventInvariants(Demand):
         if "goes ahead" in event.note and event.task is not None:
             self.overdue.add(event.task)
         for flight in self.flights:
-            if flight.lingers_since is None and (flight.call in self.loop.lingering):
+            if flight.lingers_since is None and (flight.call in self.loop.lingering.late):
                 flight.lingers_since = self.simulation.clock()
 
     def check_start(self, node: int) -> None:
@@ -82,7 +82,7 @@ class EventInvariants(Demand):
         for flight in self.flights:
             if key not in self.around(flight.call.node) or flight.call.node == node:
                 continue
-            if flight.call not in self.loop.lingering:
+            if flight.call not in self.loop.lingering.late:
                 raise self.broken(f"rule 3: {task.name} begins while {flight.call.task.name} is running")
             if task not in self.overdue:
                 raise self.broken(
@@ -134,7 +134,7 @@ class EventInvariants(Demand):
                     and self.role(flight.call.node) != CLEANUP
                 )
                 is_setup = self.role(flight.call.node) == SETUP or one.setup < 0
-                if opens and is_setup and flight.call not in self.loop.lingering:
+                if opens and is_setup and flight.call not in self.loop.lingering.late:
                     open_now.add(around[0])
             if len(open_now) > one.max_concurrent:
                 raise self.broken(f"{len(open_now)} resources of {graph.blocks[shape].name} are open at once")
@@ -142,7 +142,7 @@ class EventInvariants(Demand):
             running = sum(
                 1
                 for f in self.flights
-                if schedule.task_of[f.call.node] == number and f.call not in self.loop.lingering
+                if schedule.task_of[f.call.node] == number and f.call not in self.loop.lingering.late
             )
             if running > limit:
                 raise self.broken(f"{running} children of {graph.tasks[number].name} run at once")

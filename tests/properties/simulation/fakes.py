@@ -78,7 +78,7 @@ class Session:
         call.thread_id = -1
         call.hit = lambda error: episode.hit(flight, error)  # type: ignore[method-assign]
         episode.flights.append(flight)
-        running = [f for f in episode.flights if f.call not in episode.loop.lingering]
+        running = [f for f in episode.flights if f.call not in episode.loop.lingering.late]
         if self._executor.serial:
             assert len(running) == 1, "two calls at once on one thread"
         ordinary = sum(1 for f in running if not f.lifecycle)

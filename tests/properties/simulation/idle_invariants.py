@@ -38,7 +38,11 @@ class IdleInvariants(Trace):
                     raise self.broken(f"rule 6: {flight.call.task.name} was not asked to stop")
         for flight in self.flights:
             inner: Any = flight.call.inner
-            if inner is not None and (flight.call in self.loop.lingering) and not inner.cancellation.is_wanted:
+            if (
+                inner is not None
+                and (flight.call in self.loop.lingering.late)
+                and not inner.cancellation.is_wanted
+            ):
                 raise self.broken(f"rule 14: the flow that {flight.call.task.name} runs was not cancelled")
         schedule, graph = self.loop.schedule, self.loop.graph
         if schedule.budget == 0 or (schedule.queue.serial and not schedule.is_idle):
@@ -50,7 +54,7 @@ class IdleInvariants(Trace):
             if any(
                 key in self.around(flight.call.node)
                 for flight in self.flights
-                if self.hurried_at is None or flight.call not in self.loop.lingering
+                if self.hurried_at is None or flight.call not in self.loop.lingering.late
             ):
                 continue
             if self._is_late(resource) and self._has_ended(graph.shapes[key[0]].cleanup, key[1]):
@@ -74,7 +78,7 @@ class IdleInvariants(Trace):
             is_left = flight.call.is_setup or self.role(flight.call.node) == CLEANUP
             limit_s = HURRIED_S + 0.1 if is_left else 0.1
             waited_s = self.simulation.clock() - max(self.hurried_at, flight.since)
-            if flight.call not in self.loop.lingering and waited_s > limit_s + 1e-6:
+            if flight.call not in self.loop.lingering.late and waited_s > limit_s + 1e-6:
                 raise self.broken(f"rule 6: a hurried run waits {waited_s:g} s for {flight.call.task.name}")
 
     def check_tracker(self) -> None:

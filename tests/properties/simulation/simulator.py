@@ -310,7 +310,7 @@ class Simulator(User):
             return False
         if flight.outcome is not None or flight.wish not in HANGING:
             return True
-        lingers = self.lets_go or (flight.call in self.episode.loop.lingering)
+        lingers = self.lets_go or (flight.call in self.episode.loop.lingering.late)
         return lingers or (flight.wish == "hang" and flight.hit is not None)
 
     def perform(self, flight: Flight) -> None:
@@ -338,7 +338,7 @@ class Simulator(User):
             vars(call).pop("hit", None)  # it has a thread that can really be hit
             flight.aside = Aside(lambda: perform_on_worker(call))
         loop, aside = self.episode.loop, flight.aside
-        aside.is_let_go = loop.is_over.is_set() or (call in loop.lingering)
+        aside.is_let_go = loop.is_over.is_set() or (call in loop.lingering.late)
         before, self.flight = self.flight, flight
         try:
             aside.go_on()
