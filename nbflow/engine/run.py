@@ -30,12 +30,12 @@ from nbflow.engine.forks import in_child
 from nbflow.engine.given_parameters import START_OPTIONS, takes_parameters
 from nbflow.engine.interrupts import Guard
 from nbflow.engine.nodes import DONE
+from nbflow.engine.pause import Answer
 from nbflow.engine.renewal import warn_of_rivals
 from nbflow.engine.rerun_selection import ALL
 from nbflow.engine.results import Results
 from nbflow.engine.retention import FORGOTTEN
 from nbflow.engine.run_history import CodeNotes, match
-from nbflow.engine.run_loop import Answer
 from nbflow.engine.termination import THREADS_S, Terminator, wait_for_cleanups
 from nbflow.errors import (
     BreakpointError,
@@ -292,7 +292,7 @@ class Run:
             NothingToStepError: If the run is over.
         """
         self._refuse_if_over()
-        self._loop.post(self._loop.go, self._loop.schedule.step)
+        self._loop.post(self._loop.pause.go, self._loop.schedule.step)
 
     def step_block(self) -> State:
         """Run to the end of the current block, its cleanup included; returns the state of the task ended last.
@@ -311,7 +311,7 @@ class Run:
             NothingToStepError: If the run is over.
         """
         self._refuse_if_over()
-        self._loop.post(self._loop.go, self._loop.schedule.step_block)
+        self._loop.post(self._loop.pause.go, self._loop.schedule.step_block)
 
     def until(self, task: Task) -> State:
         """Run up to and including `task`, stand still again, and return its state.
@@ -331,14 +331,14 @@ class Run:
 
     def pause(self) -> None:
         """Start no more tasks; those that run go on, and the resources stay open."""
-        self._loop.post(self._loop.go, self._loop.schedule.pause)
+        self._loop.post(self._loop.pause.go, self._loop.schedule.pause)
 
     def resume(self, task: Task | None = None) -> None:
         """Go on: with the whole run, or with one task that is Paused."""
         if task is None:
             self._loop.post(self._resume_all)
         else:
-            self._loop.post(self._loop.release, self._node(task))
+            self._loop.post(self._loop.pause.release, self._node(task))
 
     # -- held: looking and fixing -----------------------------------------------------------------------------
 
@@ -361,7 +361,7 @@ class Run:
         if value is not None and value <= 0:
             raise OptionError(f"hold_limit_s is {value!r}; give seconds above 0, or None for no limit")
         self._loop.breakpoints.limit_s = value
-        self._loop.post(self._loop.limit_hold)  # it may be paused already
+        self._loop.post(self._loop.pause.limit)  # it may be paused already
 
     @property
     def held(self) -> list[Task]:
@@ -429,7 +429,7 @@ class Run:
         """
         warn_of_rivals([task])
         node = self._child(task, index)
-        self._mend(self._loop.held_tasks.retry, node, waits=wait)
+        self._fix(self._loop.held_tasks.retry, node, waits=wait)
         self.code.note(task)
         return self._loop.record.current(node)
 
@@ -440,7 +440,7 @@ class Run:
             SetResultError: If it is running, or what takes its value has begun already.
             UnknownTaskError: If the run has no such task, or no such child of it.
         """
-        self._mend(self._loop.held_tasks.set_result, self._child(task, index), value)
+        self._fix(self._loop.held_tasks.set_result, self._child(task, index), value)
 
     def skip(self, task: Task, index: int | None = None) -> None:
         """Leave out a task that has not run; of a held one that failed, go on as if it had been left out.
@@ -449,7 +449,7 @@ class Run:
             SetResultError: If it is running or has ended.
             UnknownTaskError: If the run has no such task, or no such child of it.
         """
-        self._mend(self._loop.held_tasks.skip, self._child(task, index))
+        self._fix(self._loop.held_tasks.skip, self._child(task, index))
 
     def pin(self, task: Task) -> None:
         """Keep the value of a task that has ended well: a rerun takes it over, whatever has changed.
@@ -526,7 +526,7 @@ class Run:
         waiter = self._loop.is_over
         if or_held:
             waiter = threading.Event()
-            self._loop.post(self._loop.tell_when_still, waiter)
+            self._loop.post(self._loop.pause.tell, waiter)
         self._wait(waiter, timeout_s)
         if self.is_finished and self._loop.at_end is not None:
             self._loop.at_end()  # once more: the caller may have held an earlier run when this one ended
@@ -686,10 +686,10 @@ class Run:
             raise UnknownTaskError(f"{task.name}[{index}]", self.graph.name)
         return children[index]
 
-    def _mend(self, command: Callable[..., None], *args: Any, waits: bool = False) -> None:
+    def _fix(self, command: Callable[..., None], *args: Any, waits: bool = False) -> None:
         self._refuse_if_over()
         answer, waiter = Answer(), threading.Event()
-        self._loop.post(self._loop.mend, command, args, answer, waiter if waits else None)
+        self._loop.post(self._loop.pause.fix, command, args, answer, waiter if waits else None)
         self._wait(answer.given)
         if answer.error is not None:
             raise answer.error
@@ -703,8 +703,8 @@ class Run:
 
     def _resume_all(self) -> None:
         for node in self._loop.schedule.held():
-            self._loop.release(node)
-        self._loop.go(self._loop.schedule.resume)
+            self._loop.pause.release(node)
+        self._loop.pause.go(self._loop.schedule.resume)
 
     def _refuse_if_over(self) -> None:
         if self.is_finished:
@@ -717,7 +717,7 @@ class Run:
         self._refuse_if_over()
         seen = len(self._record.log.events)
         waiter = threading.Event()
-        self._loop.post(self._loop.go, command, args, waiter)
+        self._loop.post(self._loop.pause.go, command, args, waiter)
         self._wait(waiter)
         ended = [event for event in self._record.log.events[seen:] if event.kind == "task" and event.state]
         return self._state_after(ended[-1]) if ended else self.state

@@ -9,7 +9,7 @@ The loop coordinates; what it coordinates sees no more than its constructor is g
 * what becomes of a call: `CallMaker` makes it, `Deadlines` end it, `Lingering` waits for its thread, `LateOutcomes`
   takes what comes when nobody waits any more
 * what becomes of a resource: `Lifecycle` while the run goes on, `Cleanup` whenever it is to be cleaned up
-* what a person asks for: `Cancellation`, `Breakpoints`, `HeldTasks`
+* what a person asks for: `Cancellation`, `Breakpoints`, `Pause`, `HeldTasks`
 * the start and the end: `start_states`, `RunEnd`
 
 The cleanup guarantee: the moment a setup gives a resource, its `OpenResource` owes a cleanup, before anything else is
@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.context import work_of
 from nbflow.core.signals import TaskTimeoutSignal
-from nbflow.core.states import Cancelled, Cancelling, Paused, Running, State
+from nbflow.core.states import Cancelled, Cancelling, Running, State
 from nbflow.engine import capture, forks
 from nbflow.engine.attempt import Call, Outcome, current_call
 from nbflow.engine.compiled_graph import ORDINARY, CompiledGraph
@@ -42,7 +42,7 @@ from nbflow.engine.run_parts import RunParts
 from nbflow.engine.runs_at_work import AT_WORK, STOPPED_WITH_ITS_TASK, cancel_inner, stop_runs_of
 from nbflow.engine.schedule import Schedule
 from nbflow.engine.start_states import give_states, take_over
-from nbflow.errors import InternalError, NbflowError
+from nbflow.errors import InternalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,14 +50,6 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.executor import Executor
     from nbflow.engine.resource_tracker import ResourceTracker
-
-
-class Answer:
-    """The outcome of a command that may be refused, for which the one who has posted it waits."""
-
-    def __init__(self) -> None:
-        self.given = threading.Event()
-        self.error: NbflowError | None = None
 
 
 class RunLoop:
@@ -115,7 +107,6 @@ class RunLoop:
         self._direct = blocking and executor.serial
         self._given, self._reused = task_states or {}, reused or {}
         self._inbox: Inbox = inbox or (InterruptibleQueue() if blocking else SimpleQueue())
-        self._waiters: list[threading.Event] = []
         values["_logs"] = self.record.logs
         values["_event_loop"] = self._event_loop = EventLoopOnDemand(f"nbflow-{graph.name}", cancel_inner)
         # What leads up again is weak: a run is freed as soon as nobody holds it, and not when the collector comes.
@@ -134,9 +125,10 @@ class RunLoop:
             is_direct=self._direct,
             on_interrupt=self.note_interrupt,
             cancel=lambda reason: loop.cancel(reason),
+            change=lambda state: loop._go_on_as(state),
             ended=lambda call, outcome: loop._ended(call, outcome),
         )
-        self.breakpoints, self.held_tasks = parts.breakpoints, parts.held_tasks
+        self.breakpoints, self.held_tasks, self.pause = parts.breakpoints, parts.held_tasks, parts.pause
         self.cancellation, self.guard, self.stopper = parts.cancellation, parts.guard, parts.stopper
         self.cleanup, self.lingering = parts.cleanup, parts.lingering
         self.home, self.inputs, self.draws = parts.home, parts.inputs, parts.draws
@@ -202,7 +194,7 @@ class RunLoop:
             finally:  # whatever happens to other runs' values: who waits for this one is told
                 AT_WORK.discard(self)
                 self.is_over.set()
-                self._wake_waiters()  # who comes later sees that it is over
+                self.pause.wake()  # who comes later sees that it is over
 
     def _note_failure(self, error: BaseException) -> None:
         self.cancellation.failure = self.cancellation.failure or error
@@ -293,15 +285,10 @@ class RunLoop:
                     return
                 raise InternalError(f"run of {self.graph.name!r} cannot go on, although nothing holds it")
             if self._blocking and held and not self.cancellation.is_on:
-                self._ask_person(held)
+                self.pause.ask_person(held)
                 return
-            if not (isinstance(self.record.state, (Paused, Cancelling)) or self.record.state.is_finished()):
-                self._go_on_as(self.breakpoints.state())
-                if self.cancellation.is_on:
-                    return
-                self.limit_hold()
-            # After the state: who is woken reads that the run is paused.
-            self._wake_waiters()
+            if not self.pause.begin():
+                return
         wakes = [at for at in (self.schedule.next_wake, self._deadlines.next_at) if at is not None]
         if not wakes:
             self._take(None)
@@ -311,82 +298,7 @@ class RunLoop:
         self.schedule.tick(now)
         self._deadlines.fire(now)
 
-    def limit_hold(self) -> None:
-        """Have the run cancelled when it has been paused for as long as it may, if it is paused now."""
-        limit_s, stood_at = self.breakpoints.limit_s, len(self.record.log.events)
-        if limit_s is None or not isinstance(self.record.state, Paused):
-            return
-
-        def end() -> None:  # unless anything has happened meanwhile: then it is not the same pause
-            if isinstance(self.record.state, Paused) and len(self.record.log.events) == stood_at:
-                self.cancel(f"The run stood still for more than {limit_s:g} s.")
-
-        self._deadlines.after(limit_s, end)
-
-    def _wake_waiters(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            waiter.set()
-
-    def _ask_person(self, held: list[int]) -> None:
-        names = ", ".join(repr(self.schedule.task(node).name) for node in held)
-        try:
-            self.guard.raises_anywhere = True  # `input` is called by a line of ours
-            answer = input(f"task {names} is paused; press Enter to resume it, or type c to cancel the run: ")
-        except (EOFError, OSError, RuntimeError, KeyboardInterrupt):
-            answer = "c"
-        finally:
-            self.guard.raises_anywhere = False
-        if answer.strip().lower().startswith("c"):
-            self.cancel(f"Task {names} is paused, and nobody resumed it.")
-        else:
-            for node in held:
-                self.release(node)
-
-    # -- commands ---------------------------------------------------------------------------------------------
-
-    def go(
-        self, command: Callable[..., None], args: tuple[Any, ...] = (), waiter: threading.Event | None = None
-    ) -> None:
-        """Carry out a command of the scheduler; `waiter` is set when the run next is paused or is over."""
-        command(*args)
-        if self.schedule.budget != 0:
-            self.held_tasks.let_all_go()
-        if waiter is not None:
-            self._waiters.append(waiter)
-        if isinstance(self.record.state, Paused) and self.schedule.budget != 0:
-            self._go_on_as(Running("Running flow."))
-
-    def tell_when_still(self, waiter: threading.Event) -> None:
-        """Set `waiter` when the run next is paused or is over."""
-        self._waiters.append(waiter)
-
-    def mend(
-        self,
-        command: Callable[..., None],
-        args: tuple[Any, ...],
-        answer: Answer,
-        waiter: threading.Event | None,
-    ) -> None:
-        """Carry out a command of `held_tasks`; `answer` gets its error, or `waiter` is set as with `go`."""
-        try:
-            command(*args)
-        except NbflowError as error:
-            answer.error = error
-            waiter = None
-        else:
-            if isinstance(self.record.state, Paused):
-                self._go_on_as(Running("Running flow."))
-            if waiter is not None:
-                self._waiters.append(waiter)
-        finally:
-            answer.given.set()
-
-    def release(self, node: int) -> None:
-        """Let a paused or held task go on."""
-        self.held_tasks.let_go(node)
-        if isinstance(self.record.state, Paused):
-            self._go_on_as(Running("Running flow."))
+    # -- cancel -----------------------------------------------------------------------------------------------
 
     def cancel(self, reason: str) -> None:
         """Start nothing but cleanups from now on, and ask what runs to stop. Twice is once."""

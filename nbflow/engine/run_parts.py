@@ -20,6 +20,7 @@ from nbflow.engine.late_outcomes import LateOutcomes
 from nbflow.engine.lifecycle import Lifecycle
 from nbflow.engine.lingering import Lingering
 from nbflow.engine.map_expansion import MapExpansion
+from nbflow.engine.pause import Pause
 from nbflow.engine.random_state import Draws
 from nbflow.engine.retention import Retention
 from nbflow.engine.run_end import RunEnd
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    from nbflow.core.states import State
     from nbflow.engine.attempt import Call, Outcome
     from nbflow.engine.inbox import Inbox
     from nbflow.engine.record import Record
@@ -47,6 +49,7 @@ class RunParts:
         is_direct: Whether the run blocks its caller and its thread makes all calls.
         on_interrupt: Is told in the signal's handler how often the user has asked to stop.
         cancel: Cancels the run, for a reason.
+        change: Gives the run a state midway.
         ended: Sees to a call that has ended.
     """
 
@@ -65,6 +68,7 @@ class RunParts:
         is_direct: bool,
         on_interrupt: Callable[[int], None],
         cancel: Callable[[str], None],
+        change: Callable[[State], None],
         ended: Callable[[Call, Outcome], None],
     ) -> None:
         graph = record.graph
@@ -119,6 +123,9 @@ class RunParts:
             lifecycle,
             cancellation,
             self.task_runner.finish,
+        )
+        self.pause = Pause(
+            record, breakpoints, self.held_tasks, cancellation, deadlines, guard, cancel, change
         )
         self.fast_path = fast_path = FastPath(
             record,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.cache_validators import hash_inputs
+from nbflow.core.data.value_traits import is_fixed
 from nbflow.core.resource_tasks import resource_cleanup_trigger
 from nbflow.core.signals import StateSignal, TaskTimeoutSignal
 from nbflow.core.states import (
@@ -25,7 +26,6 @@ from nbflow.core.states import (
     TimedOut,
     TriggerFailed,
 )
-from nbflow.core.data.value_traits import is_fixed
 from nbflow.engine.attempt import Call, Outcome
 from nbflow.engine.capture import Lines
 from nbflow.engine.compiled_graph import CLEANUP, SETUP

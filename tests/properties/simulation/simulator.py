@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import nbflow.core.states
-import nbflow.engine.run_loop
+import nbflow.engine.pause
 import nbflow.engine.settlement
 import nbflow.engine.transitions
 from nbflow.core.context import thread
@@ -220,7 +220,7 @@ class Simulator(User):
             (nbflow.core.states, "datetime", made),
             (launch, "RunLoop", lambda flow, *a, **kw: Loop(self.simulations[id(flow)], flow, *a, **kw)),
             (launch, "Run", Handle),
-            (nbflow.engine.run_loop, "input", self._answer),
+            (nbflow.engine.pause, "input", self._answer),
         ]
         before = [(module, name, vars(module).get(name)) for module, name, _ in fakes]
         interrupt = signal.signal(
