@@ -49,6 +49,7 @@ class Admission:
             }
         else:
             upstream = self._inputs.states(number, child)
+        # Before the trigger: one that sees a state which is not final would answer for a run that goes on.
         lifetimes = self._around(node)
         for edge, state in upstream.items():
             if not state.is_finished():
@@ -104,5 +105,5 @@ class Admission:
     def _upstream(self, node: int) -> dict[Edge, State]:
         number, child = self._schedule.task_of[node], self._schedule.child_index[node]
         if child < 0 and self._graph.is_map[number]:
-            return {}
+            return {}  # a map that was never expanded has no elements whose states its trigger could be asked about
         return self._inputs.states(number, child)

@@ -48,7 +48,7 @@ def was_cut(error: BaseException) -> bool:
 
 
 class Outcome(NamedTuple):
-    """What an attempt gave: a value, or an error."""
+    """The end of an attempt: a value, or an error."""
 
     value: Any
     error: BaseException | None
@@ -106,7 +106,7 @@ class Call:
 
     @property
     def context(self) -> dict[str, Any]:
-        """What the task may know, made when somebody first asks (on the task's thread, as a rule)."""
+        """The things that the task may know, made when somebody first asks (on the task's thread, as a rule)."""
         made = self.made
         if made is None:
             made = self.values(self.node, self.task)

@@ -46,7 +46,7 @@ class AttemptContexts:
             "map_index": None if child < 0 else child,
         }
         loop = self.loops.get(node)
-        if loop is not None:
+        if loop is not None:  # else the run's own stand, which say that it is the first turn
             values["task_loop_count"], values["task_loop_result"] = loop
         if node in self.resumed:
             values["resume"] = True
@@ -61,6 +61,7 @@ class AttemptContexts:
         """Return the state to start from for one that was given: what a meta state wraps; attempts and loops go on."""
         state = unwrapped(state)
         if isinstance(state, Pending):
+            # A retry that was given is counted when it starts, by the same way as one of this run.
             if state.context.get("task_run_count") and not isinstance(state, Retrying):
                 self.attempts[node] = state.context["task_run_count"]
             self._note_loop(node, state)

@@ -28,7 +28,7 @@ EDITED, PINNED = "edited", "pinned"
 
 
 class Breakpoint(NamedTuple):
-    """Where to pause: before or after a task, always or if `when` is true of its inputs."""
+    """A place to pause at: before or after a task, always or if `when` is true of its inputs."""
 
     place: str
     when: Callable[..., object] | None
@@ -89,7 +89,9 @@ class Breakpoints:
     def stops_before(self, node: int, number: int, inputs: dict[str, Any]) -> bool:
         """Pause before a node if there is a breakpoint that is meant for it."""
         if number not in self._breakpoints or self._cancellation.is_on or node in self._passed:
-            self._passed.discard(node)
+            self._passed.discard(
+                node
+            )  # for this time: in a loop, or when it is tried again, it is asked once more
             return False
         for place, when in self._breakpoints[number]:
             if place == BEFORE and self._is_meant(node, number, when, inputs):
@@ -100,8 +102,10 @@ class Breakpoints:
     def stops_after(self, node: int, number: int, state: State) -> bool:
         """Pause at a node that has ended, before anything follows from its end."""
         role = self._record.graph.role[number]
+        # A failed cleanup is tried again by `retry_cleanup`; of a map, each child is asked.
         if self._cancellation.is_on or role == CLEANUP or isinstance(state, Mapped):
             return False
+        # One whose trigger failed was not called: the failure to look at is above it.
         if isinstance(state, Failed) and not isinstance(state, TriggerFailed):
             if not self.on_failure:
                 return False

@@ -1,4 +1,4 @@
-"""What tasks print and log, kept with the run that ran them, and shown where it would have been shown.
+"""The text that tasks print and log, kept with the run that ran them, and shown where it would have been shown.
 
 `sys.stdout`, `sys.stderr` and the root logger are one for all threads. While a run goes on, stand-ins take their place
 that ask which task the calling thread is busy with; what no task says passes through untouched. With `log_stdout` a
@@ -53,7 +53,7 @@ class Figure(bytes):
 
 
 class TaskLog(list[LogLine]):
-    """What one task said, in order; cut with a note after `KEPT_CHARACTERS`.
+    """The output of one task, in order; cut with a note after `KEPT_CHARACTERS`.
 
     Attributes:
         figures: The pictures it showed, in order; no more of them after `KEPT_BYTES`.
@@ -79,7 +79,7 @@ class TaskLog(list[LogLine]):
 
 
 class Logs(dict["Task", TaskLog]):
-    """What the tasks of a run said; a task that said nothing has an empty log."""
+    """The output of the tasks of a run; a task that said nothing has an empty log."""
 
     def __missing__(self, task: Task) -> TaskLog:
         return self.setdefault(task, TaskLog())

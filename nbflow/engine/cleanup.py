@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class HalfSetup(NamedTuple):
-    """What is left of a setup that did not end well.
+    """The rest of a setup that did not end well.
 
     Attributes:
         error: What was raised when it was undone or reclaimed, so that it may be left; None if nothing was.
@@ -87,7 +87,7 @@ class Cleanup:
         call = self._call(held, held.block.cleanup_task.run, inputs)
         call.held = held
         self.prepare(call, held, **how)
-        self.tracker.closing(held)
+        self.tracker.closing(held)  # first: if the kernel dies in the call, the row tells how far it was
         error = make(held, call)
         call.is_over = True
         if error is None:
@@ -101,7 +101,10 @@ class Cleanup:
         """Make a call that ends a resource, for as long as a cleanup of it may take; returns its error."""
         call.shielded = True
         timer = self._stopper.hit_after(self._cancellation.cleanup_limit_s(held), call, TaskTimeoutSignal)
-        before, self._guard.call = self._guard.call, call
+        before, self._guard.call = (
+            self._guard.call,
+            call,
+        )  # the interrupt that hits this one is not for the other
         error = (perform if self._guard.is_installed else perform_on_worker)(call).error
         call.is_over = True
         self._guard.call = before
@@ -122,6 +125,7 @@ class Cleanup:
             answer = self.tracker.claim(held)
             if answer.at_work:
                 return CleanupRunningError(held.name, answer.at_work)
+            # One that had its time, and counted as failed, may have ended well while this one waited for its turn.
             held.is_open &= not held.turn.is_done
             is_gone = answer.is_gone or (held.turn.is_done and not held.half)
             error = None if is_gone else self._clean_rest(held)

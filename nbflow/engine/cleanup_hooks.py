@@ -1,4 +1,4 @@
-"""What happens around a cleanup: what it is told of the block's tasks, and the hooks before it (rule 11)."""
+"""The frame of a cleanup: what it is told of the block's tasks, and the hooks before it (rule 11)."""
 
 from __future__ import annotations
 

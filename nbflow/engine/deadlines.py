@@ -99,7 +99,9 @@ class Deadlines:
             call.stop_requested = True
             stop_runs_of(call)
             self._set(call)
-        for call in self._lingering.outlasting:
+        for (
+            call
+        ) in self._lingering.outlasting:  # over themselves, but their threads may wait for runs of their own
             stop_runs_of(call)
 
     def shorten(self) -> None:
@@ -134,7 +136,7 @@ class Deadlines:
     def _time_out(self, call: Call) -> None:
         if self._calls.get(call.node) is call:  # else it has ended, and its node may have another one by now
             self._lingering.add(call, "timed out")
-            call.stop_requested = True
+            call.stop_requested = True  # a task may look at the flag where no exception can reach its thread
             stop_runs_of(call)
             if self._schedule.role[call.node] == ORDINARY:  # no time-out tears a setup or a cleanup (rule 13)
                 call.hit(TaskTimeoutSignal)
@@ -143,6 +145,7 @@ class Deadlines:
     def _give_up_on(self, call: Call) -> None:
         """End a task whose thread has not let go."""
         if self._calls.get(call.node) is call:
+            # First, so that `finish` finds that the thread is still at work, and starts no second setup beside it.
             self._lingering.add(call, "was cancelled")
             if self._schedule.role[call.node] == CLEANUP:
                 late = TimeoutError(f"the cleanup task {call.task.name!r} did not end in time")

@@ -33,7 +33,7 @@ class EventLoopOnDemand:
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing that waits for its turn will come to it any more."""
+        """True when nothing that waits for its turn will come to it any more."""
         return self.is_closed and (self._made is None or not self._made.is_turning)
 
     @property

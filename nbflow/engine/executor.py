@@ -25,7 +25,7 @@ class Session(Protocol):
 
 
 class Executor(Protocol):
-    """Where the tasks of a run are called. An executor may serve several runs, one session each.
+    """The place where the tasks of a run are called. An executor may serve several runs, one session each.
 
     Attributes:
         capacity: How many tasks may run at once.
@@ -34,11 +34,11 @@ class Executor(Protocol):
 
     @property
     def capacity(self) -> int:
-        """How many tasks may run at once."""
+        """The number of tasks that may run at once."""
 
     @property
     def serial(self) -> bool:
-        """Whether one thread calls everything."""
+        """True when one thread calls everything."""
 
     def open(self, report: Report, *, name: str) -> Session:
         """Begin to serve a run, which is told outcomes through `report` (from any thread)."""

@@ -104,16 +104,15 @@ class FastPath:
             inputs = dict(constants) if constants else {}
             all_fixed = True
             for value in inputs.values():
-                if (
-                    type(value) is not int and id(type(value)) not in ATOMS
-                ):  # the first is quick, and frequent
+                # The first is quick, and frequent.
+                if type(value) is not int and id(type(value)) not in ATOMS:
                     all_fixed = False
             for edge in graph.edges_in[number]:
                 if edge.key is not None:
                     inputs[edge.key] = value = states[edge.upstream_task].result
                     if type(value) is not int and id(type(value)) not in ATOMS:
                         all_fixed = False
-        if type(state) is not Pending:
+        if type(state) is not Pending:  # given, or left by a former attempt
             return None
         watch: Watch | None = None
         if not (all_fixed or (child >= 0 and ATOMS.issuperset(map(id, map(type, inputs.values()))))):

@@ -81,6 +81,7 @@ class HeldTasks:
         if node not in at:
             raise NotHeldError(task.name, type(self._record.current(node)).__name__)
         number, child = self._schedule.task_of[node], self._schedule.child_index[node]
+        # A setup is its manager's, whose definition may be the one that was fixed in a cell.
         held = self._lifecycle.open_resource(node)
         if held is not None and held.manager is not None:
             renew_manager(held.manager)
@@ -117,6 +118,7 @@ class HeldTasks:
         task, phase, old = schedule.task(node), schedule.phase[node], self._record.current(node)
         if schedule.role[node] != ORDINARY:
             raise SetResultError(task.name, "it belongs to a block, whose resource is set up and cleaned up")
+        # Its thread may give a value of its own at any moment, and the last one to speak would win.
         if phase in (RUNNING, EXPANDED):
             raise SetResultError(task.name, "it is running; pause the run and wait for it, or cancel")
         if self._cancellation.is_on:

@@ -117,7 +117,7 @@ class LateOutcomes:
             if outcome.error is None:  # it was told to be left, which is no longer so
                 held.status = held.cleaned()
                 tracker.closed(held)
-            return
+            return  # one that failed was told as leaked when nobody waited for it any more
         error: BaseException | None
         if went_well:
             if role == SETUP:
@@ -125,7 +125,7 @@ class LateOutcomes:
             else:
                 held.manager = state.result
             held.is_open = True
-            tracker.opened(held)
+            tracker.opened(held)  # rule 10: if the kernel dies in this very cleanup, the handle is on disk
             error = self._cleanup.too_late(held)
         else:
             left = self._cleanup.half_setup(held, call, outcome.error)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class BlockStatus(StrEnum):
-    """Where a block's resource is in its life."""
+    """The point of its life at which a block's resource is."""
 
     CLOSED = "closed"
     OPENING = "opening"

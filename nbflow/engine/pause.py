@@ -110,6 +110,7 @@ class Pause:
     ) -> None:
         """Carry out a command of the scheduler; `waiter` is set when the run next is paused or is over."""
         command(*args)
+        # What lets the run go on lets go of what it is paused at, too; `Schedule.pause` does not.
         if self._schedule.budget != 0:
             self._held_tasks.let_all_go()
         if waiter is not None:
@@ -133,7 +134,7 @@ class Pause:
             self._end()
             if waiter is not None:
                 self._waiters.append(waiter)
-        finally:
+        finally:  # whatever it was: who waits for the answer holds the user's cell
             answer.given.set()
 
     def release(self, node: int) -> None:

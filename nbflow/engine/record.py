@@ -1,4 +1,4 @@
-"""What is known of a run: the states of its tasks, the status of its resources, times. Changes are told as events."""
+"""The facts of a run: the states of its tasks, the status of its resources, times. Changes are told as events."""
 
 from __future__ import annotations
 

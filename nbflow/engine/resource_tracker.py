@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ClaimAnswer(NamedTuple):
-    """What a tracker says to a cleanup that is to be made again.
+    """The answer of a tracker to a cleanup that is to be made again.
 
     Attributes:
         is_gone: Whether somebody else has made it meanwhile.

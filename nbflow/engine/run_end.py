@@ -59,7 +59,7 @@ class RunEnd:
 
     def clean_up(self) -> None:
         """Clean up what still owes it: only a setup that came at the last moment, or after a failure of the loop."""
-        for held in self._record.open_resources.owing():
+        for held in self._record.open_resources.owing():  # opened last first (rule 4)
             if self._cancellation.gives_up:
                 self._lifecycle.leak(held, None, "given up by the user's third interrupt", abandoned=True)
                 continue
@@ -81,7 +81,7 @@ class RunEnd:
         else:
             close_loop()
         event_loop.close(timeout_s)  # after the executor's threads, which may wait for what turns in it
-        self._record.open_resources.leave_contexts()
+        self._record.open_resources.leave_contexts()  # they belong to a loop that turns no more
         self._cleanup.tracker.flush()
         self._note_values()
         self._record.ended_at = time.time()
@@ -144,12 +144,15 @@ class RunEnd:
                 {task: states[task] for task in graph.reference},
                 {task: states[task] for task in graph.terminal},
             )
+        # Rule 7: a failed cleanup is no failure of the flow, unless the manager says so.
         must_clean = [
             block for block in self._record.open_resources.failures() if block.cleanup_failure == "fail"
         ]
         if must_clean and not state.is_failed():
             state = Failed(f"The cleanup of {must_clean[0].name!r} failed.")
-        state.result = dict(states)
+        state.result = dict(
+            states
+        )  # a copy: values are given back in the record, and what a caller holds stays
         handler = getattr(self._flow, "terminal_state_handler", None)
         if handler is not None:
             reference = {states[task] for task in graph.reference}

@@ -107,12 +107,15 @@ class Settlement:
             self.end(node, old, Failed(f"The cleanup was left {type(state).__name__}.", result=state.result))
             return
         self._record.set_task(node, old, state, self._contexts.attempts.get(node, 1))
+        # Now, and not only when it starts: its trigger is asked before, and is told which attempt it is asked for.
         if isinstance(state, Retrying):
             self._contexts.attempts[node] = state.run_count + 1
         if isinstance(state, Resume):
             self._contexts.resumed.add(node)
             self._schedule.retry_at(node, self._clock())
-        elif cancelling and not is_cleanup:
+        elif (
+            cancelling and not is_cleanup
+        ):  # its handler has put this state in place: nobody would come back to it
             self._end_unended(node, state)
         elif isinstance(state, Scheduled):
             self._wait_for(node, state)
@@ -125,6 +128,7 @@ class Settlement:
         If not, the scheduler has been told what the state means.
         """
         state = unwrapped(state)
+        # What was cached is looked at with the inputs of now, a map's children are asked one by one.
         if isinstance(state, Cached) or (isinstance(state, Mapped) and self._schedule.child_index[node] < 0):
             return True
         if state.is_finished():
@@ -140,7 +144,7 @@ class Settlement:
         elif isinstance(state, Scheduled) and node not in self._contexts.resumed and not _is_due(state):
             self._wait_for(node, state)
             return False
-        elif isinstance(state, Running):
+        elif isinstance(state, Running):  # given: nobody here is at work on it, and nobody will be
             self._leave(node)
             return False
         return True
@@ -162,6 +166,7 @@ class Settlement:
 
     def end_for_good(self, node: int, state: State) -> None:
         """Let follow what follows from the end of a node."""
+        # Before the scheduler hears of it, which lets the outer block's cleanup begin: a leak is told first.
         if self._schedule.role[node] == CLEANUP:
             self._lifecycle.ended(node, state)
         self._schedule.ended(node, verdict_of(state))

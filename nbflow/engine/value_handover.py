@@ -43,7 +43,9 @@ class ValueHandover:
         """Have the home of values look at what a call is about to take; see `Values.hand_over`."""
         number = self._schedule.task_of[node]
 
-        def again() -> bool:
+        def again() -> (
+            bool
+        ):  # asked only for what can be changed: to answer it takes a look at the task's code
             return task.max_retries > 0 or self._may_stand_at(number) or may_ask_again(task.run)
 
         return self._home.hand_over(
@@ -70,7 +72,7 @@ class ValueHandover:
 
     def keep(self, task: Task, value: Any) -> Any:
         """Take in what a call returned; returns what the run goes on with."""
-        if id(type(value)) in NUMBERS:
+        if id(type(value)) in NUMBERS:  # nothing to follow, and too small to count
             return value
         value = self._home.made(task, value)
         self._retention.made(value)
