@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from nbflow.core.annotations import EdgeAnnotation
 from nbflow.core.context import thread
 from nbflow.core.data.shared_iterator import ItemBuffer
-from nbflow.core.data.value_type import has_method, ids_of, type_name, type_of
+from nbflow.core.data.value_type import has_method, identity, ids_of, type_name, type_of
 from nbflow.core.operators import GetItem
 from nbflow.core.short_text import is_large
 from nbflow.core.task import Task
@@ -134,7 +134,7 @@ def contains_task(value: Any) -> bool:
         seen.add(id(found))
         for member in _members(found):
             kind = type(member)
-            if id(kind) in _NEVER_TASKS:
+            if identity(kind) in _NEVER_TASKS:
                 continue
             if issubclass(kind, (Task, EdgeAnnotation)):
                 return True
@@ -251,7 +251,7 @@ def _containers_with_tasks(value: Any) -> set[int]:
             kind = type(inner)
             if inner is not member or issubclass(kind, Task) or id(inner) in with_tasks:
                 with_tasks.add(id(container))
-            if id(kind) in _NEVER_TASKS or not issubclass(kind, (list, tuple, set, dict)):
+            if identity(kind) in _NEVER_TASKS or not issubclass(kind, (list, tuple, set, dict)):
                 continue
             if id(inner) in on_the_way:
                 repeated[id(inner)] = inner

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.data.value_type import ids_of, type_name, type_of
+from nbflow.core.data.value_type import identity, ids_of, type_name, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ def is_large(value: Any, most: int) -> bool:
     count, pending = 0, [value]
     while pending:
         one = pending.pop()
-        if id(type(one)) not in _CONTAINERS:
+        if identity(type(one)) not in _CONTAINERS:
             continue
         count += len(one)
         if count > most:

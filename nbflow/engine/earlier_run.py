@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.data.fingerprint import known_fingerprint
+from nbflow.core.data.value_type import identity
 from nbflow.core.states import Mapped, Pending, State
 from nbflow.engine.file_history import is_cell
 from nbflow.engine.inputs import Inputs
@@ -72,7 +73,7 @@ class EarlierRun:
                 value = Lost(error.why)
             except Exception:  # noqa: BLE001 - the run will meet it again, and say so
                 continue
-            if id(type(value)) not in ATOMS:  # what cannot change is as it was
+            if identity(type(value)) not in ATOMS:  # what cannot change is as it was
                 yield edge.key, up, value
 
     def children(self, node: int, children: frozenset[int] | None) -> Iterable[int]:
@@ -103,7 +104,7 @@ class EarlierRun:
         for state in self.ends(node):
             value = vars(state).get("result")
             inside = value if type(value) is list and len(value) <= MOST_ELEMENTS else ()
-            objects = (one for one in (value, *inside) if id(type(one)) not in ATOMS)
+            objects = (one for one in (value, *inside) if identity(type(one)) not in ATOMS)
             found += [followed for one in objects if (followed := self.values.followed(one)) is not None]
         return found
 

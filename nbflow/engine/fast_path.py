@@ -10,6 +10,7 @@ from __future__ import annotations
 from time import time
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.data.value_type import identity
 from nbflow.core.states import Mapped, Pending, Running, State, Success, plain
 from nbflow.engine.attempt import Call, perform, perform_on_worker
 from nbflow.engine.events import TOLD_SUCCESS
@@ -105,17 +106,17 @@ class FastPath:
             all_fixed = True
             for value in inputs.values():
                 # The first is quick, and frequent.
-                if type(value) is not int and id(type(value)) not in ATOMS:
+                if type(value) is not int and identity(type(value)) not in ATOMS:
                     all_fixed = False
             for edge in graph.edges_in[number]:
                 if edge.key is not None:
                     inputs[edge.key] = value = states[edge.upstream_task].result
-                    if type(value) is not int and id(type(value)) not in ATOMS:
+                    if type(value) is not int and identity(type(value)) not in ATOMS:
                         all_fixed = False
         if type(state) is not Pending:  # given, or left by a former attempt
             return None
         watch: Watch | None = None
-        if not (all_fixed or (child >= 0 and ATOMS.issuperset(map(id, map(type, inputs.values()))))):
+        if not (all_fixed or (child >= 0 and ATOMS.issuperset(map(identity, map(type, inputs.values()))))):
             try:
                 watch = self._hand_over(node, task, inputs)
             except Exception:  # noqa: BLE001 - the task runner will meet it again, and say so
@@ -146,7 +147,7 @@ class FastPath:
         if call.watch is not None:
             self._values_ended(call.watch)
             self._forget_ahead(node)
-        if type(value) is not int and id(type(value)) not in NUMBERS:
+        if type(value) is not int and identity(type(value)) not in NUMBERS:
             value = self._keep_value(task, value)
         success, now = plain(Success, "Task run succeeded.", value), time()
         if child < 0:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.core.data.fingerprint import known_fingerprint
 from nbflow.core.data.value_traits import is_one_shot
-from nbflow.core.data.value_type import ids_of
+from nbflow.core.data.value_type import identity, ids_of
 from nbflow.core.states import Mapped
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Followed:
                 if other is not self
                 for one in (other.value, *contents_of(other.value))
             )
-            self.taken_out += tuple(one for one in held if id(one) in gone)
+            self.taken_out += tuple(one for one in held if identity(one) in gone)
         self._content, self._parts = content, parts
         self.versions.append(Change(now, by))
         return True
@@ -133,7 +133,7 @@ def contents_of(value: Any) -> Iterable[Any]:
 
 def parts_of(value: Any) -> tuple[int, ...]:
     """Return the identities of what is in a list or dictionary and may change, in order."""
-    return tuple(id(one) for one in contents_of(value) if id(type(one)) not in ATOMS)
+    return tuple(identity(one) for one in contents_of(value) if identity(type(one)) not in ATOMS)
 
 
 def take_prints(followed: Sequence[Followed]) -> None:
@@ -210,7 +210,7 @@ def objects_in(states: Iterable[State | None]) -> Iterator[Any]:
     for state in states:
         if isinstance(state, Mapped):
             yield from objects_in(state.map_states)
-        elif state is not None and id(type(value := state.__dict__.get("result"))) not in ATOMS:
+        elif state is not None and identity(type(value := state.__dict__.get("result"))) not in ATOMS:
             yield value
             if type(value) is list and len(value) <= MOST_ELEMENTS:
-                yield from (one for one in value if id(type(one)) not in ATOMS)
+                yield from (one for one in value if identity(type(one)) not in ATOMS)

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbflow.core.data.fingerprint import known_fingerprint
-from nbflow.core.data.value_type import package_of, type_of
+from nbflow.core.data.value_type import identity, package_of, type_of
 from nbflow.core.effects.code_reach import draws_random, handles_random_states, only_seeds
 from nbflow.engine.compiled_graph import ORDINARY
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 States = dict[str, Any]
 Place = tuple["Task", int]
-_identity = object.__hash__  # and not `id`, of which every audit hook is told
 
 
 def drawers(graph: CompiledGraph) -> dict[int, frozenset[str]]:
@@ -33,7 +32,7 @@ def drawers(graph: CompiledGraph) -> dict[int, frozenset[str]]:
     tasks = (task for task, role in zip(graph.tasks, graph.role, strict=True) if role == ORDINARY)
     names = {
         key: found
-        for key, run in {_identity(run): run for run in map(_run_of, tasks)}.items()
+        for key, run in {identity(run): run for run in map(_run_of, tasks)}.items()
         if (found := draws_random(run))
     }
     if not names:
@@ -41,7 +40,7 @@ def drawers(graph: CompiledGraph) -> dict[int, frozenset[str]]:
     return {
         number: names[key]
         for number, task in enumerate(graph.tasks)
-        if not graph.free[number] and (key := _identity(_run_of(task))) in names
+        if not graph.free[number] and (key := identity(_run_of(task))) in names
     }
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core import signature
 from nbflow.core.by_name import unwrapped
+from nbflow.core.data.value_type import identity
 from nbflow.core.manager import check_manager, maker_of
 from nbflow.core.redefinition import newest, rival
 from nbflow.core.resource_tasks import ResourceInitTask
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["is_renewed", "prepare_tasks", "renew", "renew_manager", "renew_tasks", "warn_of_rivals"]
 
 
-_identity = object.__hash__  # and not `id`, of which every audit hook is told
 _renewed: weakref.WeakSet[Task] = weakref.WeakSet()
 
 
@@ -41,7 +41,7 @@ def renew_tasks(graph: CompiledGraph, tasks: Iterable[Task]) -> None:
     older = {key for key, root in _roots_of(tasks).items() if newest(root) is not root}
     if older:
         for task in tasks:
-            if _identity(_root_of(task)) in older:
+            if identity(_root_of(task)) in older:
                 renew(task, argument_names(graph, task))
 
 
@@ -146,8 +146,8 @@ def renew_manager(manager: object) -> None:
 
 
 def _roots_of(tasks: Iterable[Task]) -> dict[int, Any]:
-    called = {_identity(one): one for one in map(_called_by, tasks)}  # first: many tasks have one function
-    return {_identity(root): root for root in map(unwrapped, called.values())}
+    called = {identity(one): one for one in map(_called_by, tasks)}  # first: many tasks have one function
+    return {identity(root): root for root in map(unwrapped, called.values())}
 
 
 def _root_of(task: Task) -> Any:

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.data.value_traits import is_fixed, size_of
+from nbflow.core.data.value_type import identity
 from nbflow.core.states import Failed, Mapped, Released, State, Success, without_value
 from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.holders import is_held
@@ -106,7 +107,7 @@ class Retention:
             and (task.keep or self.keep) != ALL_KEPT
             and schedule.phase[node] == DONE
             and all(schedule.phase[down] == DONE for down in schedule.below(node))
-            and id(type(value := self._record.states[task].__dict__.get("result"))) not in NUMBERS
+            and identity(type(value := self._record.states[task].__dict__.get("result"))) not in NUMBERS
         ]
         for size, node in sorted(free, reverse=True):
             if self._held <= self._budget or not size:
@@ -140,7 +141,7 @@ class Retention:
             (task, state)
             for task, state in record.states.items()
             if type(state) is not Success
-            or ((kind := type(state.__dict__.get("result"))) is not int and id(kind) not in NUMBERS)
+            or ((kind := type(state.__dict__.get("result"))) is not int and identity(kind) not in NUMBERS)
         ]
         for task, state in worth:
             if isinstance(state, Failed):
@@ -181,7 +182,7 @@ class Retention:
         for state in tuple(self._record.states.values()):
             for one in with_children(state):
                 value = None if one is None else one.__dict__.get("result")
-                if isinstance(one, Success) and id(type(value)) not in NUMBERS:
+                if isinstance(one, Success) and identity(type(value)) not in NUMBERS:
                     seen[id(value)] = value
         return sum(size_of(value) or 0 for value in seen.values())
 
@@ -201,7 +202,7 @@ def _is_small(state: State) -> bool:
         return all(one is None or _is_small(one) for one in state.map_states)
     value = state.__dict__.get("result")
     kind = type(value)
-    if id(kind) in ATOMS:
+    if identity(kind) in ATOMS:
         return kind not in (str, bytes) or len(value) <= _SHORT  # type: ignore[arg-type]
     return is_fixed(value) and (size_of(value) or 0) <= _SHORT
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.data.value_copy import copy_ahead
 from nbflow.core.data.value_traits import is_fixed
+from nbflow.core.data.value_type import identity
 from nbflow.core.effects.mutation import may_change, may_change_parts
 from nbflow.core.states import Mapped, State, without_value
 from nbflow.engine.compiled_graph import ORDINARY
@@ -189,7 +190,7 @@ class Reuse(NoReuse):
                 continue
             value = vars(self._earlier.state(up)).get("result")
             followed = self._values.followed(value)
-            if id(type(value)) in ATOMS or (followed is not None and followed.print is not None):
+            if identity(type(value)) in ATOMS or (followed is not None and followed.print is not None):
                 continue  # its fingerprint tells
             if self._told is None:
                 self._told = list(self._earlier.changed_by_cells())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.cache_validators import hash_inputs
 from nbflow.core.data.value_traits import is_fixed
+from nbflow.core.data.value_type import identity
 from nbflow.core.resource_tasks import resource_cleanup_trigger
 from nbflow.core.signals import StateSignal, TaskTimeoutSignal
 from nbflow.core.states import (
@@ -232,7 +233,7 @@ class TaskRunner:
     def _hand_over(self, node: int, task: Task, old: State, inputs: dict[str, Any]) -> Watch | None:
         self._handover.begin_draws(node, inputs)
         also = (self._contexts.loops[node][1],) if node in self._contexts.loops else ()
-        if not also and ATOMS.issuperset(map(id, map(type, inputs.values()))):
+        if not also and ATOMS.issuperset(map(identity, map(type, inputs.values()))):
             return None  # nothing that could be changed
         return self._handover.hand_over(node, task, inputs, is_turn=type(old) is Looped, also=also)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbflow.core.data.value_traits import is_fixed, is_one_shot
+from nbflow.core.data.value_type import identity
 from nbflow.core.effects.mutation import seen_to_change
 from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.earlier_run import Lost
@@ -166,7 +167,7 @@ class ValueChanges:
         }
 
     def _is_other_now(self, value: Any) -> bool:
-        if id(type(value)) in ATOMS:
+        if identity(type(value)) in ATOMS:
             return False
         followed = self._values.followed(value)
         if followed is None or is_one_shot(value):

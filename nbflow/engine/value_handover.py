@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.data.value_type import identity
 from nbflow.core.effects.mutation import may_ask_again
 from nbflow.engine.events import warn_safely
 from nbflow.engine.object_versions import NUMBERS
@@ -72,7 +73,7 @@ class ValueHandover:
 
     def keep(self, task: Task, value: Any) -> Any:
         """Take in what a call returned; returns what the run goes on with."""
-        if id(type(value)) in NUMBERS:  # nothing to follow, and too small to count
+        if identity(type(value)) in NUMBERS:  # nothing to follow, and too small to count
             return value
         value = self._home.made(task, value)
         self._retention.made(value)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.data.value_traits import is_fixed
-from nbflow.core.data.value_type import type_of
+from nbflow.core.data.value_type import identity, type_of
 from nbflow.core.ownership import is_ours
 from nbflow.engine.object_versions import ATOMS, MOST_ELEMENTS
 
@@ -26,7 +26,7 @@ def contained_in(value: Any) -> Iterator[Any]:
     while pending and len(seen) < MOST_ELEMENTS:
         one = pending.pop()
         yield one
-        if id(type(one)) in ATOMS or id(one) in seen:
+        if identity(type(one)) in ATOMS or id(one) in seen:
             continue
         seen.add(id(one))
         # The methods of the built-in type are called, since those of a user's subclass may run anything.
@@ -57,7 +57,7 @@ def may_hold_any(values: Iterable[Any], objects: Collection[int]) -> bool:
     seen: set[int] = set()
     while pending:
         value = pending.pop()
-        if id(type(value)) in ATOMS or is_fixed(value) or id(value) in seen:
+        if identity(type(value)) in ATOMS or is_fixed(value) or id(value) in seen:
             continue
         seen.add(id(value))
         if id(value) in objects or len(seen) > MOST_ELEMENTS or type_of(value) not in _LOOKED_INTO:

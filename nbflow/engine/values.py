@@ -18,6 +18,7 @@ from nbflow.core.collections import Constant
 from nbflow.core.data.fingerprint import known_fingerprint
 from nbflow.core.data.value_copy import copy_ahead
 from nbflow.core.data.value_traits import is_fixed, is_one_shot
+from nbflow.core.data.value_type import identity
 from nbflow.core.effects.mutation import may_change
 from nbflow.core.parameter import Parameter
 from nbflow.engine.declared_values import SMALL, DeclaredValues
@@ -110,7 +111,7 @@ class Values:
         taken: dict[str, Taken] = {}
         changes: list[tuple[str, Followed]] = []
         for key, value in tuple(inputs.items()):
-            if id(type(value)) in ATOMS or is_fixed(value):
+            if identity(type(value)) in ATOMS or is_fixed(value):
                 continue
             source = sources.get(key)
             if source is not None and source.is_resource:
@@ -193,7 +194,7 @@ class Values:
     def note_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Note what the run is given, before anything can change it."""
         for name, value in parameters.items():
-            if id(type(value)) not in ATOMS and not is_fixed(value):
+            if identity(type(value)) not in ATOMS and not is_fixed(value):
                 self.parameters[name] = known_fingerprint(value)
 
     def made(self, task: Task, value: Any) -> Any:

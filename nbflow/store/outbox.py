@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.data.value_traits import is_fixed, size_of
-from nbflow.core.data.value_type import type_of
+from nbflow.core.data.value_type import identity, type_of
 from nbflow.engine.object_versions import ATOMS
 from nbflow.errors import CannotCopyError
 from nbflow.store.contents import MOST_INLINE, Contents, Pickled
@@ -86,7 +86,9 @@ class Outbox:
         if header.not_kept:
             self._write_later(entry, Contents(not_kept=header.not_kept))
             return
-        if id(type(value)) in ATOMS and not (type_of(value) in (bytes, str) and len(value) > MOST_INLINE):
+        if identity(type(value)) in ATOMS and not (
+            type_of(value) in (bytes, str) and len(value) > MOST_INLINE
+        ):
             atom = Kept(state, "", 0)
             atom.awaits(entry)
             self._later(atom, lambda job: Pickled(self._folder, value, tick=job.tick), 0)

@@ -7,7 +7,7 @@ import functools
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
-from nbflow.core.data.value_type import ids_of, type_of
+from nbflow.core.data.value_type import identity, ids_of, type_of
 from nbflow.core.task import Task
 
 NOTHING: Any = object()
@@ -105,7 +105,7 @@ def content_of(cell: Any) -> Any:
 
 def is_plain(value: Any) -> bool:
     """Tell whether a value says all about itself: a number, a text, a tuple of such."""
-    if id(type(value)) in PLAIN:
+    if identity(type(value)) in PLAIN:
         return True
     return type_of(value) in (tuple, frozenset) and len(value) <= MANY and all(map(is_plain, value))
 

@@ -27,7 +27,7 @@ from nbflow.core.data.object_content import (
     object_content,
 )
 from nbflow.core.data.opaque import UnknownError, is_opaque
-from nbflow.core.data.value_type import ids_of, type_of
+from nbflow.core.data.value_type import identity, ids_of, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -91,13 +91,13 @@ def _plain(value: Any) -> bytes | None:
     if kind in _ATOMS:
         return dumps(value, _VERSION) if kind not in (str, bytes) or len(value) < _LARGE else None
     if kind is list or kind is tuple:
-        if len(value) <= _MANY and _ATOM_IDS.issuperset(map(id, map(type, value))):
+        if len(value) <= _MANY and _ATOM_IDS.issuperset(map(identity, map(type, value))):
             return dumps(value, _VERSION)
     elif (
         kind is dict
         and len(value) <= _MANY
-        and _ATOM_IDS.issuperset(map(id, map(type, value)))
-        and _ATOM_IDS.issuperset(map(id, map(type, value.values())))
+        and _ATOM_IDS.issuperset(map(identity, map(type, value)))
+        and _ATOM_IDS.issuperset(map(identity, map(type, value.values())))
     ):
         return dumps(value, _VERSION)
     return None
@@ -160,7 +160,7 @@ class _Walk:
             node = stack[-1]
             parts = node.parts
             for child in node.rest:
-                if id(type(child)) in _ATOM_IDS:
+                if identity(type(child)) in _ATOM_IDS:
                     parts.append(self._atom(child))
                     continue
                 key = id(child)
@@ -225,7 +225,7 @@ class _Walk:
 
     def _other(self, kind: type, content: list[Any]) -> bytes | _Node:
         header = _OBJECT + self._class(kind)
-        if _ATOM_IDS.issuperset(map(id, map(type, content))):
+        if _ATOM_IDS.issuperset(map(identity, map(type, content))):
             return _short(header + dumps(content, _VERSION))
         return _Node(header, content)
 

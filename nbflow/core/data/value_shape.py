@@ -17,7 +17,7 @@ from types import BuiltinFunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.core.data.opaque import UnknownError
-from nbflow.core.data.value_type import has_plain_metaclass, type_of
+from nbflow.core.data.value_type import has_plain_metaclass, identity, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -171,7 +171,7 @@ class _Look:
             return None
         try:
             kinds = {
-                id(kind): kind for kind in map(type, chain.from_iterable(map(elements, values)))
+                identity(kind): kind for kind in map(type, chain.from_iterable(map(elements, values)))
             }.values()
             if not all(map(has_plain_metaclass, kinds)):
                 raise UnknownError("of what is in it nothing can be known")

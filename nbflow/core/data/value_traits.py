@@ -20,7 +20,7 @@ from itertools import islice
 from typing import Any
 
 from nbflow.core.data.opaque import is_opaque
-from nbflow.core.data.value_type import OddType, ids_of, type_of
+from nbflow.core.data.value_type import OddType, identity, ids_of, type_of
 
 _FIXED_TYPES = frozenset(
     {
@@ -57,10 +57,10 @@ def is_fixed(value: Any) -> bool:
     """
     try:
         kind = type(value)
-        if id(kind) in _FIXED_IDS:
+        if identity(kind) in _FIXED_IDS:
             return True
         if kind is tuple or kind is frozenset:
-            return _FIXED_IDS.issuperset(map(id, map(type, value))) or _all_fixed(value)
+            return _FIXED_IDS.issuperset(map(identity, map(type, value))) or _all_fixed(value)
         return _is_fixed_type(value)
     except BaseException:  # noqa: BLE001 - a user's metaclass may raise when its classes are looked up
         return False
@@ -77,7 +77,7 @@ def _all_fixed(value: Any) -> bool:
                 if id(item) not in seen:
                     seen.add(id(item))
                     pending.append(item)
-            elif id(kind) not in _FIXED_IDS and not _is_fixed_type(item):
+            elif identity(kind) not in _FIXED_IDS and not _is_fixed_type(item):
                 return False
     return True
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nbflow import context, states
-from nbflow.engine.breakpoints import renew
+from nbflow.engine.renewal import renew
 from nbflow.errors import NbflowError, NothingToRerunError
 from tests.properties.programs import steps as do
 from tests.properties.programs.normal import Form, normal
