@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.attempt_contexts import AttemptContexts
     from nbflow.engine.cancellation import Cancellation
+    from nbflow.engine.compiled_graph import CompiledGraph
     from nbflow.engine.record import Record
     from nbflow.engine.user_code import UserCode
 
@@ -32,23 +33,6 @@ class Breakpoint(NamedTuple):
 
     place: str
     when: Callable[..., object] | None
-
-
-def why_no_value(state: State) -> str:
-    """Say why a task in this state has no value to keep; an empty text if it has one.
-
-    A map counts as a success from the moment that its children are known, so each of them is asked.
-    """
-    children = enumerate(tuple(state.map_states)) if isinstance(state, Mapped) else ()
-    whose = [("it", state), *((f"its child {index}", child) for index, child in children)]
-    return next(
-        (
-            f"{who} is {type(one).__name__}, so there is no value to keep"
-            for who, one in whose
-            if not one.is_successful()
-        ),
-        "",
-    )
 
 
 class Breakpoints:
@@ -142,7 +126,7 @@ class Breakpoints:
         self._passed.add(node)
 
     def names(self) -> str:
-        """Return what it stands at, for people."""
+        """Return what it is paused at, for people."""
         found = {self._schedule.task(node).name: why for node, why in self.at.items()}
         words = {FAILURE: "failed", BEFORE: "is next", AFTER: "has ended"}
         return ", ".join(f"{name!r} {words[why]}" for name, why in found.items())
@@ -169,6 +153,11 @@ def check_condition(when: Callable[..., object], task: Task, keys: set[str]) -> 
     if unknown:
         taken = ", ".join(sorted(keys)) or "nothing"
         raise BreakpointError(task.name, f"its condition asks for {unknown[0]!r}; the task takes {taken}")
+
+
+def argument_names(graph: CompiledGraph, task: Task) -> set[str]:
+    """Return the names of the arguments that a task is given."""
+    return {*graph.sources_of(task), *graph.constants.get(task, ())}
 
 
 def _asked_for(when: Callable[..., object], inputs: dict[str, Any]) -> dict[str, Any]:

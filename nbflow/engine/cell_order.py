@@ -25,7 +25,7 @@ def keep_order_of_cells(graph: CompiledGraph, runs: Sequence[Any]) -> None:
         graph: Gets the edges; no run has it yet.
         runs: The runs of the flow, oldest first. Of each task the newest counts in which it ended well.
     """
-    known = [run for run in [*runs][: -_MOST_RUNS - 1 : -1] if run.file_record]
+    known = [run for run in [*runs][: -_MOST_RUNS - 1 : -1] if run._execution.record.files]
     if not known or not any(is_cell(graph, node) for node in range(len(graph.tasks))):
         return
     files: list[TaskFiles | None] = [None] * len(graph.tasks)
@@ -35,6 +35,6 @@ def keep_order_of_cells(graph: CompiledGraph, runs: Sequence[Any]) -> None:
         for node in [*left]:
             old = then[node]
             if old is not None and run.states[old].is_successful():
-                files[node] = run.file_record.of(old)
+                files[node] = run._execution.record.files.of(old)
                 left.discard(node)
     tie(graph, FileHistory(files), only_cells=True)

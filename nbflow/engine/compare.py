@@ -134,7 +134,7 @@ def compare(one: Any, other: Any) -> Comparison:
     return Comparison(
         names=(sides[0].name, sides[1].name),
         states=(type(one.state).__name__, type(other.state).__name__),
-        seconds=(_seconds(one.started_at, one.ended_at), _seconds(other.started_at, other.ended_at)),
+        seconds=(_whole(one), _whole(other)),
         parameters=tuple(_parameters(*sides)),
         tasks=tuple(_pair(slug, *sides) for slug in slugs),
     )
@@ -182,7 +182,7 @@ class _Side:
 
     def code(self, slug: str) -> str:
         """Return the fingerprint of a task's code, as it was in this run; empty if that is not known."""
-        return str(self.run.code_of(self.tasks[slug]))
+        return str(getattr(self.run, "_execution", self.run).code_of(self.tasks[slug]))
 
     def parameters(self) -> dict[str, Any]:
         return dict(self.run.parameters)
@@ -243,6 +243,10 @@ def _state(state: State | None) -> str:
 
 def _seconds(began: float | None, ended: float | None) -> float | None:
     return None if began is None or ended is None else max(0.0, ended - began)
+
+
+def _whole(run: Any) -> float | None:
+    return _seconds(run.timings.started_at, run.timings.ended_at)
 
 
 def _how(state: str, seconds: float | None, source: str) -> str:

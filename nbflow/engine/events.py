@@ -119,6 +119,23 @@ class EventLog:
         return True
 
 
+class Events(list[Event]):
+    """The events of a run up to now, in order."""
+
+    def __init__(self, log: EventLog) -> None:
+        super().__init__(log.events)
+        self._log = log
+
+    def listen(self, listener: Listener, *, replay: bool = False) -> Callable[[], None]:
+        """Call `listener(event)` for each event to come, on the run's thread; returns a function that ends this.
+
+        Args:
+            listener: Should be quick; if it raises it is dropped with a warning.
+            replay: Whether to tell the events so far first, on the caller's thread. `Event.seq` shows the order.
+        """
+        return self._log.listen(listener, replay=replay)
+
+
 @overload
 def told(state: State) -> State: ...
 

@@ -9,24 +9,27 @@ from typing import TYPE_CHECKING
 
 from nbflow.core.states import Pending, Skipped, State, Success
 from nbflow.engine.breakpoints import BEFORE, EDITED
-from nbflow.engine.compiled_graph import ORDINARY
-from nbflow.engine.nodes import DONE, EXPANDED, HELD, READY, RUNNING, SKIPPED, SUCCEEDED, WAITING
+from nbflow.engine.nodes import DONE, SKIPPED, SUCCEEDED
 from nbflow.engine.renewal import renew, renew_manager
 from nbflow.errors import NotHeldError, SetResultError
 
 if TYPE_CHECKING:
     from nbflow.engine.attempt_contexts import AttemptContexts
     from nbflow.engine.breakpoints import Breakpoints
-    from nbflow.engine.cancellation import Cancellation
     from nbflow.engine.inputs import Inputs
     from nbflow.engine.lifecycle import Lifecycle
     from nbflow.engine.record import Record
+    from nbflow.engine.refusal import Refusals
     from nbflow.engine.settlement import Settlement
     from nbflow.engine.values import Values
 
 
 class HeldTasks:
-    """Does what a person wants done about the tasks at which a run is paused."""
+    """Does what a person wants done about the tasks at which a run is paused.
+
+    Attributes:
+        refusals: Says what may not be done.
+    """
 
     def __init__(
         self,
@@ -37,12 +40,12 @@ class HeldTasks:
         contexts: AttemptContexts,
         lifecycle: Lifecycle,
         settlement: Settlement,
-        cancellation: Cancellation,
+        refusals: Refusals,
     ) -> None:
         self._schedule, self._record, self._breakpoints = record.schedule, record, breakpoints
         self._inputs, self._home, self._contexts = inputs, home, contexts
         self._lifecycle, self._settlement = lifecycle, settlement
-        self._cancellation = cancellation
+        self.refusals = refusals
 
     def let_go(self, node: int) -> None:
         """Go on from a node as it is, a failure included; one that waits for a person goes on with its resume."""
@@ -78,7 +81,7 @@ class HeldTasks:
             ChangedInputError: If the last attempt has changed an input of which there is no copy.
         """
         task, at = self._schedule.task(node), self._breakpoints.at
-        if node not in at:
+        if self.refusals.why_not("retry", node):
             raise NotHeldError(task.name, type(self._record.current(node)).__name__)
         number, child = self._schedule.task_of[node], self._schedule.child_index[node]
         # A setup is its manager's, whose definition may be the one that was fixed in a cell.
@@ -116,18 +119,8 @@ class HeldTasks:
     def _end_as(self, node: int, state: State, verdict: int, source: str = "") -> None:
         schedule = self._schedule
         task, phase, old = schedule.task(node), schedule.phase[node], self._record.current(node)
-        if schedule.role[node] != ORDINARY:
-            raise SetResultError(task.name, "it belongs to a block, whose resource is set up and cleaned up")
-        # Its thread may give a value of its own at any moment, and the last one to speak would win.
-        if phase in (RUNNING, EXPANDED):
-            raise SetResultError(task.name, "it is running; pause the run and wait for it, or cancel")
-        if self._cancellation.is_on:
-            raise SetResultError(task.name, "the run is being cancelled")
-        if phase == DONE:
-            if schedule.verdict[node] != verdict:
-                raise SetResultError(task.name, f"it has ended {type(old).__name__} already; use run.rerun()")
-            if any(schedule.phase[down] not in (WAITING, READY, HELD) for down in schedule.below(node)):
-                raise SetResultError(task.name, "what takes its value has begun already; use run.rerun()")
+        if why := self.refusals.why_not_ended_as(node, verdict):
+            raise SetResultError(task.name, why)
         if source:
             self._record.sources[task] = source
             self._home.keep_original(task, state.result)

@@ -20,13 +20,25 @@ if TYPE_CHECKING:
 NOT_RUN = "Task not run."
 
 
+class Timings(dict["Task", tuple[float, float | None]]):
+    """The times at which tasks began and ended, in seconds since the epoch; None: not yet.
+
+    Attributes:
+        started_at: When the run began.
+        ended_at: When the run ended.
+    """
+
+    started_at: float | None = None
+    ended_at: float | None = None
+
+
 class Record:
     """The state of one run. Read from any thread; changed by the run's thread only, each change told as an event.
 
     Attributes:
         state: The state of the run.
         states: The state of each task; children of a mapped task are in its state's `map_states`.
-        timings: When each task was first started and when it ended (None: not yet), seconds since the epoch.
+        timings: When each task was first started and when it ended, and the run.
         open_resources: The resources.
         logs: What each task printed and logged.
         files: What files the tasks opened.
@@ -43,10 +55,8 @@ class Record:
         self.open_resources = OpenResources(graph.blocks)
         self.logs = Logs()
         self.sources: dict[Task, str] = {}
-        self.timings: dict[Task, tuple[float, float | None]] = {}
+        self.timings = Timings()
         self.files = FileRecord()
-        self.started_at: float | None = None
-        self.ended_at: float | None = None
 
     def current(self, node: int) -> State:
         """Return the state of a task or child."""

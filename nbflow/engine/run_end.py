@@ -84,7 +84,7 @@ class RunEnd:
         self._record.open_resources.leave_contexts()  # they belong to a loop that turns no more
         self._cleanup.tracker.flush()
         self._note_values()
-        self._record.ended_at = time.time()
+        self._record.timings.ended_at = time.time()
 
     def end_anyway(self, error: BaseException) -> None:
         """Rule 17: when even the end has failed, name what may be left and give the run a final state."""

@@ -215,7 +215,7 @@ class RunLoop:
         self._deadlines.clear()
 
     def _begin(self) -> None:
-        self.record.started_at = time.time()
+        self.record.timings.started_at = time.time()
         self._watch_files()
         if not self._direct:
             self._maker.session = self.executor.open(

@@ -22,6 +22,7 @@ from nbflow.engine.lingering import Lingering
 from nbflow.engine.map_expansion import MapExpansion
 from nbflow.engine.pause import Pause
 from nbflow.engine.random_state import Draws
+from nbflow.engine.refusal import Refusals
 from nbflow.engine.retention import Retention
 from nbflow.engine.run_end import RunEnd
 from nbflow.engine.settlement import Settlement
@@ -96,7 +97,14 @@ class RunParts:
             record, contexts, lifecycle, breakpoints, retention, user_code, cancellation, clock
         )
         self.held_tasks = HeldTasks(
-            record, breakpoints, inputs, home, contexts, lifecycle, settlement, cancellation
+            record,
+            breakpoints,
+            inputs,
+            home,
+            contexts,
+            lifecycle,
+            settlement,
+            Refusals(record, breakpoints, cancellation),
         )
         admission = Admission(record, inputs, contexts, lifecycle, user_code)
         expansion = MapExpansion(record, inputs, lifecycle, settlement)

@@ -21,9 +21,9 @@ _OPENS = "runs inside"
 
 def note_of(run: Run, task: Task) -> str:
     """Return what is to be known of a task in a run, empty if there is nothing."""
-    source = run.source_of(task)
+    source = run._execution.source_of(task)
     words = [_SOURCES[source]] if source in _SOURCES and run.graph.role[run.graph.index[task]] == 0 else []
-    places = run.breakpoints.get(task, ()) if not run.is_finished else ()
+    places = run._control.breakpoints.get(task, ()) if not run.is_finished else ()
     words += dict.fromkeys(
         "● breakpoint" if one.place == "before" else "● breakpoint after" for one in places
     )

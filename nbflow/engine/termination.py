@@ -62,7 +62,7 @@ class Terminator:
         runs = list(self._going())
         name = signal.Signals(number).name
         for run in runs:
-            run.end_soon(f"The process was told to end ({name}).", THREADS_S)
+            run._execution.end_soon(f"The process was told to end ({name}).", THREADS_S)
         limit_s = LIMITS_S[min(self._count, len(LIMITS_S) - 1)]
         self._count += bool(runs)
         wait_for_cleanups(runs, min(BUDGET_S, limit_s), limit_s)
@@ -81,7 +81,7 @@ def wait_for_cleanups(runs: Iterable[Run], budget_s: float, limit_s: float | Non
     until = began + budget_s
     going = list(runs)
     while going := [run for run in going if not run.is_finished]:
-        if time.monotonic() >= until and not any(run.has_open_blocks for run in going):
+        if time.monotonic() >= until and not any(run._execution.has_open_blocks for run in going):
             return
         if limit_s is not None and time.monotonic() >= began + limit_s:
             return

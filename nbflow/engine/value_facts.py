@@ -13,6 +13,8 @@ from nbflow.core.data.value_type import package_of, qualified_type_name, type_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nbflow.core.task import Task
+
 MEMORY, RELEASED = "memory", "released"
 _SHORT = 120
 _LENGTHS = (list, tuple, dict, set, frozenset, str, bytes, bytearray, range)
@@ -39,6 +41,19 @@ class ValueFacts:
     fingerprint: str | None
     source: str = "computed"
     where: str = MEMORY
+
+
+class KnownValues(dict["Task", ValueFacts]):
+    """The facts of the values of a run, by task."""
+
+    def __init__(self, facts: dict[Task, ValueFacts], held_bytes: Callable[[], int]) -> None:
+        super().__init__(facts)
+        self._held_bytes = held_bytes
+
+    @property
+    def held_bytes(self) -> int:
+        """How many bytes of memory the values of the run take, estimated; what tasks share counts once."""
+        return self._held_bytes()
 
 
 def facts_of(

@@ -206,7 +206,7 @@ class Flow(Graph):
         self._tell_start(run)
         before = current_context.swap({})  # of a task, perhaps, whose tags are not those of the tasks here
         try:
-            return run.work()
+            return run._work()
         finally:
             current_context.swap(before)
 
@@ -241,7 +241,7 @@ class Flow(Graph):
         run = self._prepare(parameters, kwargs, paused=paused, plan=kwargs.pop("_plan", None))
         run.hold_on_failure, run.hold_limit_s = hold_on_failure, hold_limit_s
         self._tell_start(run)
-        run.begin()
+        run._begin()
         return run
 
     @takes_parameters()

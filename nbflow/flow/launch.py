@@ -122,7 +122,7 @@ def prepare(
     loop.home.note_parameters(values)
     run = Run(loop, flow, number, values)
     if plan is not None:
-        run.follow(plan)
+        run._follow(plan)
         task_states = dict(plan.reused)
     if store is not None:
         store.keep(run, task_states or {}, loop.record.sources, lambda: loop.cancellation.is_wanted)
@@ -197,12 +197,14 @@ def release_older(runs: RunList, run_id: str) -> None:
     """Give back the values of the runs before one that has ended, but where the user's program holds them."""
     try:
         ids = [
-            run.id for run in runs if run.is_finished and not run.is_released and run.flow.keep != ALL_KEPT
+            run.id
+            for run in runs
+            if run.is_finished and not run._execution.is_released and run.flow.keep != ALL_KEPT
         ]
         for one in dict.fromkeys((ids[-1:] if ids[-1:] != [run_id] else ids[-2:-1]) + ids[:1]) if ids else ():
             run = next((run for run in runs if run.id == one != run_id), None)
             if run is not None and not is_held(run, variables=1, kept=1):
-                run.release(NEWER)
+                run._loop.retention.release_all(NEWER)
             run = None
     except Exception as error:  # noqa: BLE001 - of a user's object that was looked at: the run has ended all the same
         warn_safely(f"the values of earlier runs could not be given back: {error!r}")

@@ -37,18 +37,19 @@ def plan_after(flow: Flow, previous: Run | None, what: What, given: dict[str, An
         return make_plan(graph, [None] * len(graph.tasks), what=word, asked=asked, parameters=values)
     word, asked = asked_for(what, graph, previous.graph)
     values = parameter_values(flow, {**carried_over(flow, previous), **given})
+    then = previous._execution
     history = RunHistory(
         graph,
         previous.graph,
         states=previous.states,
         sources=previous.sources,
         timings=previous.timings,
-        code=previous.code,
-        declared=previous.home.declared,
-        files=previous.file_record,
+        code=then.code,
+        declared=then.home.declared,
+        files=then.record.files,
     )
     older = [run for run in reversed(flow.runs.copy()) if run is not previous]
-    reuse: NoReuse = Reuse(graph, history.before, previous.home, previous.states, previous.draws)
+    reuse: NoReuse = Reuse(graph, history.before, then.home, previous.states, then.draws)
     if (store := opened_store(flow)) is not None:
         reuse = store.reuse_after(previous, graph, reuse)
     return make_plan(
@@ -58,7 +59,7 @@ def plan_after(flow: Flow, previous: Run | None, what: What, given: dict[str, An
         asked=asked,
         parameters=values,
         before=previous.parameters,
-        prints=previous.home.parameters,
+        prints=then.home.parameters,
         previous=previous,
         durations=Durations((run.graph, run.states, run.timings) for run in (previous, *older)),
         gone=history.gone,
@@ -81,7 +82,7 @@ def rerun(flow: Flow, run: Run, what: What, dry: bool, given: dict[str, Any]) ->
         run.cancel("Replaced by a rerun.")
         run.wait()
         plan = plan_after(flow, run, what, parameters)
-    given.setdefault("executor", run.executor)
+    given.setdefault("executor", run._loop.executor)
     given.setdefault("hold_on_failure", run.hold_on_failure)
     given.setdefault("hold_limit_s", run.hold_limit_s)
     return flow.start_plan(plan, **given)

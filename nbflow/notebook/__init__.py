@@ -18,7 +18,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register the magics and their completion, and say what dead kernels left; `%load_ext nbflow` calls it."""
     from nbflow.core.expression import Expression
     from nbflow.engine.attempt import AFTER_TASK
-    from nbflow.engine.run import Run
+    from nbflow.engine.run_control import PostMortem
     from nbflow.notebook.cells.hints import value_hint
     from nbflow.notebook.cells.reach import flows_in
     from nbflow.notebook.magics.completion import complete_flow
@@ -53,7 +53,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     for flow in flows_in(shell.user_ns):
         flows.setdefault(flow.name, flow)  # made before
     watch_shutdown(shell)
-    Run.debugger = staticmethod(post_mortem)
+    PostMortem.debugger = staticmethod(post_mortem)
     Expression._value_hint = staticmethod(value_hint)
     show_left_behind()
 
@@ -63,7 +63,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     from nbflow.core.context import thread
     from nbflow.core.expression import Expression
     from nbflow.engine.attempt import AFTER_TASK
-    from nbflow.engine.run import Run
+    from nbflow.engine.run_control import PostMortem
     from nbflow.notebook.magics.completion import complete_flow
     from nbflow.notebook.shell.cell_display import follower_of
     from nbflow.notebook.shell.figures import Figures
@@ -82,7 +82,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
         flush.__self__.end()  # type: ignore[attr-defined]
     if below_task in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(below_task)
-    Run.debugger = None
+    PostMortem.debugger = None
     Expression._value_hint = None
     for event in ("pre_run_cell", "post_run_cell"):
         for callback in list(shell.events.callbacks[event]):

@@ -16,12 +16,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.interrupts import Guard
-from nbflow.engine.run import Run, finish_live_runs, live_runs, watch_for_end
+from nbflow.engine.live_runs import Aside, finish_live_runs, live_runs, watch_for_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
+
+    from nbflow.engine.run import Run
 
 _BUDGET_S = 4.0  # a kernel manager sends SIGTERM after 2.5 s, and SIGKILL after 5 s
 _LIMIT_S = 10.0  # for cleanups of background runs, where nobody kills the kernel
@@ -90,7 +92,7 @@ def cancel_left_runs(result: ExecutionResult | None) -> None:
     error = None if result is None else result.error_in_exec  # of an interrupted `await` there is no result
     if result is None or isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):
         for run in live_runs():
-            if run.is_blocking and (run.started_at or 0.0) >= _cell_began_at:
+            if run._execution.is_blocking and (run.timings.started_at or 0.0) >= _cell_began_at:
                 run.cancel("The cell that waits for the run was interrupted.")
 
 
@@ -132,7 +134,7 @@ def watch_shutdown(shell: InteractiveShell) -> None:
     watch_for_end()
     kernel = getattr(shell, "kernel", None)
     if kernel is not None:
-        Run.blocks_aside = staticmethod(functools.partial(_keep_awake, kernel))
+        Aside.listener = staticmethod(functools.partial(_keep_awake, kernel))
     shell.events.register("pre_run_cell", note_begin)
     shell.events.register("post_run_cell", cancel_left_runs)
     if kernel is not None and not isinstance(kernel.do_shutdown, _Shutdown):
@@ -144,7 +146,7 @@ def watch_shutdown(shell: InteractiveShell) -> None:
 
 def unwatch_shutdown(shell: InteractiveShell) -> None:
     """Give the kernel back its own `do_shutdown`, unless somebody else has put theirs around it."""
-    Run.blocks_aside = None
+    Aside.listener = None
     for event, callback in (("pre_run_cell", note_begin), ("post_run_cell", cancel_left_runs)):
         with suppress(ValueError):
             shell.events.unregister(event, callback)

@@ -280,7 +280,7 @@ class Panel(ipywidgets.VBox):
         weak = weakref.ref(self)  # the run keeps no panel alive
         changes: Throttle = self._make_coalescer(lambda keys: _tell(weak(), run, changes, keys))
         listener = _listener(changes)
-        self._changes, self._unlisten = changes, run.listen(listener)
+        self._changes, self._unlisten = changes, run._record.log.listen(listener)
         # What happened while the snapshot was made may be in it or not: told again, it is.
         for event in run.events[seen:]:
             listener(event)

@@ -66,7 +66,7 @@ class FlowStore:
             self._inherited[run] = self._inheritance_of(run)
         recorder = Recorder(self, run, given, sources, is_hurried, limit_s=self.limit_s)
         self._recorders.add(recorder)
-        run.listen(recorder)
+        run._record.log.listen(recorder)
 
     def wait_until_written(self) -> None:
         """Wait until all is on disk that runs have given to be written; from any thread."""

@@ -61,7 +61,7 @@ class Outbox:
         self._numbers: dict[Path, int] = {}
         self._committing = threading.Lock()
         self.safety = Safety(run.graph, lambda task: run.states[task].result)
-        self.objects = Objects(run.home, run.id, store.find)
+        self.objects = Objects(run._execution.home, run.id, store.find)
         self.trouble: list[BaseException | str] = []
 
     def wait(self) -> None:

@@ -266,8 +266,8 @@ class Recorder:
             began=None if began is None else began[0],
             ended=now,
             changed=changed or [],
-            met=packed(run.draws.met.get(place, {})),
-            left=packed(run.draws.left.get(place, {})),
+            met=packed(run._execution.draws.met.get(place, {})),
+            left=packed(run._execution.draws.left.get(place, {})),
             not_kept=ANEW if graph.role[graph.index[task]] != ORDINARY else "",
         )
 
@@ -285,7 +285,7 @@ class Recorder:
 
     def _changed_by(self, task: Task, index: int | None) -> list[str]:
         """Return the tasks whose values a call was seen to change, by slug."""
-        taken = self._run.home.taken.get((task, -1 if index is None else index), {})
+        taken = self._run._execution.home.taken.get((task, -1 if index is None else index), {})
         found: dict[str, None] = {}
         for one in taken.values():
             for followed, version in one.parts:

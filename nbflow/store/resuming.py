@@ -16,10 +16,10 @@ from nbflow.core.collections import Constant
 from nbflow.core.data.fingerprint import fingerprint
 from nbflow.core.parameter import Parameter
 from nbflow.engine.compiled_graph import CLEANUP, CompiledGraph
+from nbflow.engine.live_runs import live_runs
 from nbflow.engine.plan import COMPUTED, REUSED
 from nbflow.engine.planning import asked_for, changed_parameters, make_plan
 from nbflow.engine.rerun_selection import FAILED, NO_RESULT, Last
-from nbflow.engine.run import live_runs
 from nbflow.engine.run_history import Durations
 from nbflow.errors import NotKeptError, StaleStoreError, StoredRunInUseError
 from nbflow.store.contents import FORMAT

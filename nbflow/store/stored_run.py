@@ -12,6 +12,7 @@ from nbflow.engine.compare import Comparison, compare
 from nbflow.engine.compiled_graph import ORDINARY, CompiledGraph
 from nbflow.engine.given_parameters import START_OPTIONS, takes_parameters
 from nbflow.engine.random_state import drawn_in
+from nbflow.engine.record import Timings
 from nbflow.errors import DamagedStoreError, NotKeptError
 from nbflow.store.entry import ANEW, PYTHON, Header, contents_of, read_header, read_value
 from nbflow.store.filenames import VALUE, value_name
@@ -164,9 +165,10 @@ class StoredRun:
         }
 
     @property
-    def timings(self) -> dict[Task, tuple[float, float | None]]:
-        """When each task was first started and when it ended, in seconds since the epoch."""
-        found = {}
+    def timings(self) -> Timings:
+        """The times at which each task was first started and ended, in seconds since the epoch; see `Run.timings`."""
+        found = Timings()
+        found.started_at, found.ended_at = self.started_at, self.ended_at
         for task in self.graph.tasks:
             header = self.header(task)
             if header is not None and header.began is not None:

@@ -483,7 +483,7 @@ def test_only_what_failed_is_debugged(story):
 
 def test_the_debugger_is_given_the_traceback_of_the_failure(story, monkeypatch):
     seen = []
-    monkeypatch.setattr("nbflow.Run.debugger", staticmethod(seen.append))
+    monkeypatch.setattr("nbflow.engine.run_control.PostMortem.debugger", staticmethod(seen.append))
     run = story.start()
 
     run.debug(story.work)

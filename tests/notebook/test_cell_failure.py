@@ -128,7 +128,7 @@ def test_the_shell_s_debugger_and_tb_find_the_task_s_frames(broken):
 def test_the_flow_s_debugger_opens_there(broken, monkeypatch):
     broken("%flow run broken")
     seen = []
-    monkeypatch.setattr("nbflow.engine.run.Run.debugger", staticmethod(seen.append))
+    monkeypatch.setattr("nbflow.engine.run_control.PostMortem.debugger", staticmethod(seen.append))
 
     broken("%flow debug broken")
 

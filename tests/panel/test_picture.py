@@ -21,6 +21,7 @@ from nbflow.core.states import (
     Success,
     TimedOut,
 )
+from nbflow.engine.record import Timings
 from nbflow.panel.picture.drawing_marks import DrawingMarks
 from nbflow.panel.picture.header import Header
 from nbflow.panel.picture.static_snapshot import Picture
@@ -200,7 +201,7 @@ def test_the_head_says_where_a_run_stands_and_what_comes_next(run):
 def test_the_head_names_the_tasks_at_which_a_run_is_held():
     tasks = [SimpleNamespace(name=f"broken {i}") for i in range(5)]
     run = SimpleNamespace(
-        state=Paused(), number=1, started_at=None, ended_at=None, is_finished=False, is_paused=True,
+        state=Paused(), number=1, timings=Timings(), is_finished=False, is_paused=True,
         kind="run", plan=None, parent=None, held=tasks,
     )  # fmt: skip
 

@@ -29,7 +29,8 @@ def run():
         event = Event("run", len(log.events), 100.0 + at, "block", None, index, block, note=status)
         log.events.append(event)
 
-    return SimpleNamespace(_record=SimpleNamespace(log=log), started_at=100.0, tell=tell, log=log)
+    timings = SimpleNamespace(started_at=100.0)
+    return SimpleNamespace(_record=SimpleNamespace(log=log), timings=timings, tell=tell, log=log)
 
 
 def life(run, start, *, end="cleaned", index=None, block=BLOCK):

@@ -293,7 +293,7 @@ def test_a_cancel_at_any_event_cleans_up_once(plan, at, twice):
 
     run.listen(cancel)
     with quiet():
-        run.work()
+        run._work()
 
     check(run, built.world)
     starts_after(run, at)
@@ -307,7 +307,7 @@ def test_a_cancel_of_a_background_run_at_any_event_cleans_up_once(plan, at, work
     run.listen(lambda event: run.cancel() if event.seq == at else None)
 
     with quiet():
-        run.begin()
+        run._begin()
         run.wait(TIMEOUT_S)
 
     check(run, built.world)

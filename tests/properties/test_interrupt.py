@@ -350,7 +350,7 @@ def test_a_setup_that_a_cancel_keeps_from_beginning_has_left_nothing(log):
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        run.work()
+        run._work()
 
     assert log == []
     assert BlockStatus.LEAKED not in run.block_status.values()
@@ -478,7 +478,7 @@ def test_an_interrupt_just_before_a_task_keeps_it_from_starting(log):
     run.listen(lambda e: interrupt() if e.task and e.task.name == "t" and e.state.is_running() else None)
 
     with pytest.raises(KeyboardInterrupt):
-        run.work()
+        run._work()
     assert log == ["setup it", "cleanup it"]
 
 
@@ -781,7 +781,7 @@ def test_a_listener_that_exits_is_dropped(log):
     run.listen(leave)
 
     with pytest.warns(RuntimeWarning, match="listener"):
-        assert run.work().is_successful()
+        assert run._work().is_successful()
     assert log == ["setup it", "cleanup it"]
 
 

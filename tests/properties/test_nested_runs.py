@@ -10,7 +10,7 @@ import time
 import pytest
 
 from nbflow import Flow, resource_manager, states, task
-from nbflow.engine.run import live_runs
+from nbflow.engine.live_runs import live_runs
 from tests.patience import PATIENCE_S
 
 KINDS = pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_run_that_blocks_another_thread_is_among_those_that_an_end_finds():
     assert nested.began.wait(PATIENCE_S)
 
     (run,) = [one for one in live_runs() if one.flow is nested.inner]
-    run.end_soon("the process ends", 0.0)
+    run._execution.end_soon("the process ends", 0.0)
     thread.join(PATIENCE_S)
 
     assert type(run.state) is states.Cancelled
@@ -158,7 +158,7 @@ def test_a_thread_that_cannot_be_stopped_is_given_up_when_the_process_ends():
     run = flow.start(executor="threads")
     assert began.wait(PATIENCE_S)
 
-    run.end_soon("the process ends", 0.05)
+    run._execution.end_soon("the process ends", 0.05)
     run.wait(PATIENCE_S)
     free.set()
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbflow import states
-from nbflow.engine.breakpoints import why_no_value
 from nbflow.engine.open_resources import BlockStatus
+from nbflow.engine.refusal import why_not_pinned
 from nbflow.errors import NothingToRerunError
 from nbflow.executors import ThreadExecutor
 from tests.properties.strategies import Built, Probe, budget, flow_plans
@@ -132,7 +132,7 @@ def test_a_rerun_executes_exactly_its_plan(plan, data):
             redefine(task)
         if data.draw(st.booleans(), label="mended"):
             built.world.plan = replace(plan, does={})
-        having = [task for task in built.tasks.values() if not why_no_value(run.states[task])]
+        having = [task for task in built.tasks.values() if not why_not_pinned(run.states[task])]
         for task in data.draw(st.lists(st.sampled_from(having), max_size=1)) if having else []:
             run.pin(task)
         dry = run.rerun(what, dry=True)
@@ -166,7 +166,7 @@ def test_a_cancelled_run_goes_on_where_it_was(plan, data):
     run.listen(lambda event: run.cancel() if event.seq == at else None)
     with quiet():
         built.flow._tell_start(run)
-        run.work()
+        run._work()
     done = {
         task
         for task in built.tasks.values()

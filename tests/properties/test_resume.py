@@ -32,7 +32,7 @@ def run_and_copy(built: Built, store: Path, killed_at: int) -> Path:
     with quiet():
         built.flow._tell_start(run)
         with suppress(KeyboardInterrupt, SystemExit):  # what tasks were told to raise
-            run.work()
+            run._work()
     assert run.is_finished
     return copy if copy.exists() else store
 

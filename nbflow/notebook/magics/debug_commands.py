@@ -11,6 +11,7 @@ from IPython.core.error import UsageError
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
+from nbflow.engine.breakpoints import argument_names
 from nbflow.notebook.cells.lent_values import give_back, lend
 from nbflow.notebook.magics.magic_arguments import EXECUTOR, NO_RAISE, PARAMETERS, Option
 from nbflow.notebook.magics.magic_command import command, say
@@ -158,12 +159,11 @@ def _condition(text: str, task: Task, run: Run, call: Call) -> Callable[..., obj
         code = compile(text, "<breakpoint>", "eval")
     except SyntaxError as error:
         raise UsageError(f"{call.magic}: --when {text!r} is no expression: {error.msg}") from None
-    number = run.graph.index[task]
-    arguments = {edge.key for edge in run.graph.edges_in[number]} | set(run.graph.constants.get(task, ()))
+    arguments = argument_names(run.graph, task)
     unknown = [name for name in code.co_names if name not in arguments and name not in call.namespace]
     unknown = [name for name in unknown if not hasattr(builtins, name) and f".{name}" not in text]
     if unknown:
-        taken = ", ".join(sorted(filter(None, arguments))) or "nothing"
+        taken = ", ".join(sorted(arguments)) or "nothing"
         raise UsageError(f"{call.magic}: --when asks for {unknown[0]!r}; {task.name} takes {taken}")
     names = call.namespace
 

@@ -76,8 +76,8 @@ def runs(call: Call) -> None:
 @command("forget")
 def forget(call: Call) -> None:
     """Give back the memory that the values of the flow's runs take; states, times and logs stay."""
-    over = [run for run in call.flow.runs if run.is_finished and not run.is_released]
-    freed = sum(run.held_bytes for run in over)
+    over = [run for run in call.flow.runs if run.is_finished and not run._execution.is_released]
+    freed = sum(run._loop.retention.held_bytes() for run in over)
     for run in over:
         run.forget()
     count = f"{len(over)} run" + "s" * (len(over) != 1)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.core.context import thread
 from nbflow.engine.capture import keep, keep_figure
-from nbflow.engine.run import live_runs
+from nbflow.engine.live_runs import live_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

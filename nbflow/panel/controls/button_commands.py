@@ -1,4 +1,4 @@
-"""What the buttons of a panel do: each puts a command on a run, or starts one, and returns at once.
+"""The commands of a panel's buttons: each puts a command on a run, or starts one, and returns at once.
 
 Retry and Skip wait for the run's answer, which may be busy with a task: they do so on a thread of their own.
 """
@@ -11,6 +11,7 @@ from nbflow.engine.given_parameters import GivenParameters
 from nbflow.panel.background import Background
 from nbflow.panel.controls.bar import Bar
 from nbflow.panel.controls.controls import enabled
+from nbflow.panel.inspector.actions import perform
 from nbflow.panel.inspector.history import state_of
 from nbflow.panel.part import Part
 
@@ -35,7 +36,7 @@ class Commands(Part):
 
     def __init__(self, panel: Panel, options: Mapping[str, Any]) -> None:
         super().__init__(panel)
-        self.background = Background(panel.guarded, "mend")
+        self.background = Background(panel.guarded, "fix")
         self._options = dict(options)
         hold = bool(self._options.pop("hold_on_failure", False))
         self.bar = Bar(
@@ -68,12 +69,12 @@ class Commands(Part):
             if run is None or run.is_finished:
                 run = self.start(paused=True)
                 self.panel.show(run)
-            (run.step_nowait if command == "step" else run.step_block_nowait)()
+            (run.step if command == "step" else run.step_block)(wait=False)
         elif command == "rerun":
             self.panel.plans.ask(self.bar.what.value)
         elif run is not None and command in ("retry", "skip"):
             selection = self.panel.selection()
-            self.background.ask(lambda _: self._mend(run, command, *selection))
+            self.background.ask(lambda _: self._fix(run, command, *selection))
         elif run is not None:
             {"resume": run.resume, "pause": run.pause, "cancel": run.cancel}[command]()
 
@@ -90,17 +91,14 @@ class Commands(Part):
             given, paused=paused, hold_on_failure=self.bar.holds.value, **self._options
         )
 
-    def _mend(self, run: Run, command: str, chosen: Task | None, index: int | None) -> None:
+    def _fix(self, run: Run, command: str, chosen: Task | None, index: int | None) -> None:
         held = run.held
         task = chosen if chosen in held else next(iter(held), None)
         if task is None:
             return  # somebody else was faster
         state = state_of(run, task, index) if task is chosen and index is not None else None
         child = index if state is not None and state.is_failed() else None  # else the first that is held
-        if command == "retry":
-            run.retry(task, child, wait=False)
-        else:
-            run.skip(task, child)
+        perform(run, task, child, {"act": command})
 
     def _set_hold(self) -> None:
         run = self.panel.run

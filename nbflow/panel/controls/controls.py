@@ -1,9 +1,11 @@
-"""Which buttons a panel has, and when each of them can be pressed."""
+"""The buttons of a panel, and when each of them can be pressed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from nbflow.engine.refusal import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,8 +68,8 @@ CONTROLS = (
         "step", "step_block", "Step block", "cube",
         "Run to the end of the block that is open, or opens next", "new held over", "B",
     ),
-    _control("mend", "retry", "Retry", "wrench", "Run the failed task again, as it is defined now", "failed", "T"),
-    _control("mend", "skip", "Skip", "share", "Leave out the task at which the run stands still", "stuck", "K"),
+    _control("mend", "retry", "Retry", "wrench", "Run the failed task again, as it is defined now", "retry", "T"),
+    _control("mend", "skip", "Skip", "share", "Leave out the task at which the run stands still", "skip", "K"),
     _control("again", "rerun", "Rerun", "repeat", "Show what a rerun would do", "going held over", "Shift+R"),
 )  # fmt: skip
 
@@ -83,7 +85,7 @@ CHOICES = (
 def situations(run: Run | None) -> frozenset[str]:
     """Return `new` (never run), `going`, `held` (stands still, resources open) or `over`, and what goes with it.
 
-    `stuck` is held at a task, `failed` at one that failed.
+    `retry` and `skip`: a task at which it is held may be given that command.
     """
     if run is None:
         return frozenset({"new"})
@@ -92,8 +94,8 @@ def situations(run: Run | None) -> frozenset[str]:
     if not run.is_paused:
         return frozenset({"going"})
     held = run.held
-    failed = any(run.states[task].is_failed() or run.states[task].is_mapped() for task in held)
-    return frozenset({"held", *(["stuck"] if held else []), *(["failed"] if failed else [])})
+    open_to = [name for name in ("retry", "skip") if any(not refusal(run, name, task) for task in held)]
+    return frozenset({"held", *open_to})
 
 
 def enabled(run: Run | None) -> Mapping[str, bool]:

@@ -33,7 +33,7 @@ def block_sections(neighbours: Neighbours, run: Run | None, target: Target, eval
             "status": status,
             "line": look.label if look is not None else status,
             "number": None if run is None else run.number,
-            "epoch": None if run is None else run.started_at,
+            "epoch": None if run is None else run.timings.started_at,
         },
         "around": None
         if around is None or around.init_task not in neighbours.keys
@@ -104,7 +104,7 @@ def _rows(block: Block, run: Run) -> list[Json]:
 def _history(block: Block, run: Run | None) -> Json | None:
     if run is None:
         return None
-    began = run.started_at or 0.0
+    began = run.timings.started_at or 0.0
     changes = []
     for event in run.events:
         if event.kind == "block" and event.block is block:

@@ -110,7 +110,7 @@ class Detail:
             "message": plain(message, 1_000),
             "value": "" if run is None else run.sources.get(task, ""),
             "number": None if run is None else run.number,
-            "epoch": None if run is None else run.started_at,
+            "epoch": None if run is None else run.timings.started_at,
             "start": start,
             "seconds": seconds,
             "going": going,
@@ -261,7 +261,7 @@ def _times(
     begun, ended = run.timings.get(task, (None, None))
     if begun is None or begun == ended:
         return None, None, False
-    start = round(begun - (run.started_at or begun), 3)
+    start = round(begun - (run.timings.started_at or begun), 3)
     return start, None if ended is None else round(ended - begun, 3), ended is None
 
 

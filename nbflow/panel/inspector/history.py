@@ -23,7 +23,7 @@ def history_of(run: Run, task: Task, index: int | None) -> Json:
 
     `left` says how many changes in the middle are left out.
     """
-    began = run.started_at or 0.0
+    began = run.timings.started_at or 0.0
     events = [
         event
         for event in run.events

@@ -40,7 +40,7 @@ class LogTail:
         self._at = end
         if not found:
             return None
-        began = self._run.started_at or 0.0
+        began = self._run.timings.started_at or 0.0
         start, room, first = self._told, LIMIT, len(found)
         while first > 0 and room > 0:
             first -= 1

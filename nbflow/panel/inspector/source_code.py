@@ -40,7 +40,7 @@ def source_of(task: Task, run: Run | None) -> Json:
     root, changed = _function(task), ""
     if run is not None:
         began = run.timings.get(task)
-        memory, then = run.code.origin_of(task, time.time() if began is None else began[0])
+        memory, then = run._execution.code.origin_of(task, time.time() if began is None else began[0])
         if not isinstance(task, (ResourceSetupTask, ResourceCleanupTask, ResourceInitTask)):
             ran = memory.run_of(then)
             root = root if ran is NOTHING else ran

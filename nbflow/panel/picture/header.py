@@ -111,7 +111,7 @@ class Header:
         head["number"] = run.number
         head["state"], head["line"] = name, state_look(name).label
         head["note"] = one_line(state.message or "", 300)
-        started, ended = run.started_at, run.ended_at
+        started, ended = run.timings.started_at, run.timings.ended_at
         if started is not None:
             head["seconds"] = round((self._clock() if ended is None else ended) - started, 3)
             head["going"] = ended is None

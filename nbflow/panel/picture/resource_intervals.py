@@ -52,7 +52,7 @@ class ResourceIntervals:
             self._read += 1
             if event.kind != "block" or event.block is None or event.block not in self._boxes:
                 continue
-            at = round(event.time - (run.started_at or event.time), 3)
+            at = round(event.time - (run.timings.started_at or event.time), 3)
             if (key := self._note(event, event.block, at)) is not None:
                 changed[key] = self._all[key]
         return {key: list(span) for key, span in changed.items()}

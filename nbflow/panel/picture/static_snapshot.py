@@ -181,7 +181,7 @@ class Picture:
         states: Mapping[Task, State] = run.states if run is not None else {}
         marks: dict[Task, tuple[Mark, list[int] | None]] = {}
         timings: Timings = run.timings if run is not None else {}
-        began, now = (run.started_at if run is not None else None), self._clock()
+        began, now = (run.timings.started_at if run is not None else None), self._clock()
         for task, children in tasks.items():
             state = states.get(task)
             mark = self._task_marks.mark(task, state, children)

@@ -181,7 +181,7 @@ class RerunDialog(Part):
             if not self._takes(asked):
                 return
             new = run.flow.start_plan(
-                plan, executor=run.executor, hold_on_failure=hold, hold_limit_s=run.hold_limit_s
+                plan, executor=run._loop.executor, hold_on_failure=hold, hold_limit_s=run.hold_limit_s
             )
         else:
             if not self._takes(asked):

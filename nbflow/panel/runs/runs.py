@@ -113,7 +113,7 @@ class Runs(Part):
 
     def _marks(self) -> list[tuple[Any, ...]]:
         # Of a copy, which is made at one go: a run may be started meanwhile.
-        return [(run.number, type(run.state), run.ended_at) for run in self.panel.flow.runs.copy()]
+        return [(run.number, type(run.state), run.timings.ended_at) for run in self.panel.flow.runs.copy()]
 
 
 def _tell(part: Runs | None) -> None:

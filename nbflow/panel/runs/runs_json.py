@@ -31,7 +31,7 @@ def run_json(run: Run, former: Run | None, *, now: float) -> Json:
         now: Seconds since the epoch.
     """
     name = type(run.state).__name__
-    started, ended = run.started_at, run.ended_at
+    started, ended = run.timings.started_at, run.timings.ended_at
     return {
         "number": run.number,
         "state": name,
@@ -122,7 +122,7 @@ def _held(run: Run) -> str:
     """Say what the values of a run that is over take in memory, if that is worth a word."""
     if not run.is_finished:
         return ""
-    size = run.held_bytes
+    size = run._loop.retention.held_bytes()
     if size >= _WORTH_A_WORD:
         return f"{bytes_in_words(size)} in memory"
     return "given back" if any(state.released for state in tuple(run.states.values())) else ""

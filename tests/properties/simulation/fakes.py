@@ -6,6 +6,7 @@ from collections import deque
 from queue import Empty
 from typing import TYPE_CHECKING, Any
 
+from nbflow.engine.execution import Execution
 from nbflow.engine.run import Run
 from nbflow.engine.run_loop import RunLoop
 from tests.properties.simulation.episode import Episode
@@ -117,11 +118,20 @@ class Loop(RunLoop):
         return self.episode.set_timer(delay_s, *args, is_time_out=action == self.stopper.time_is_up)
 
 
-class Handle(Run):
-    """The handle, with everything on the one thread of the simulation: nothing waits."""
+class OneThread(Execution):
+    """The execution, with everything on the one thread of the simulation: nothing waits."""
 
     def begin(self) -> None:
-        self._loop.work()
+        self.loop.work()
 
-    def _wait(self, event: Any, timeout_s: float | None = None) -> None:
+    def wait(self, event: Any, timeout_s: float | None = None) -> None:
         return
+
+
+class Handle(Run):
+    """The handle of such a run, which nothing that ends the process finds."""
+
+    _executed_by = OneThread
+
+    def _begin(self) -> None:
+        self._execution.begin()

@@ -134,7 +134,7 @@ class IdleInvariants(Trace):
                 raise self.broken(f"rule 1: {held.name} was cleaned up {resource.cleanups} times")
         self._check_failure_fails(failed)
         check_replay(run)
-        if record.ended_at is None:
+        if record.timings.ended_at is None:
             raise self.broken("a run is over that has not ended")
 
     def _is_tried(self, resource: Resource) -> bool:

@@ -138,7 +138,7 @@ class Simulator(User):
         )
         flow._tell_start(run)
         with suppress(KeyboardInterrupt, SystemExit):
-            run.work() if is_direct else run.begin()
+            run._work() if is_direct else run._begin()
         return run
 
     def _note_run(self, run: Run) -> None:
