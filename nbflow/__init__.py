@@ -29,6 +29,7 @@ from nbflow.core.parameter import Parameter
 from nbflow.core.resource import ResourceManager, resource_cleanup_trigger, resource_manager
 from nbflow.core.tags import tags
 from nbflow.core.task import Task
+from nbflow.engine.live_runs import live_runs
 from nbflow.engine.run import Run
 from nbflow.flow import Flow
 from nbflow.flow.display import register_front_end
@@ -62,6 +63,7 @@ __all__ = [
     "flatten",
     "flows",
     "ifelse",
+    "live_runs",
     "mapped",
     "merge",
     "resource_cleanup_trigger",

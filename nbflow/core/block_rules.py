@@ -61,7 +61,7 @@ def check_mapping(graph: Graph) -> None:
     Raises:
         UnevenBlockError: If there is such a block.
     """
-    if not graph.answer("has maps", lambda: any(edge.mapped for edge in graph.edges)):
+    if not graph._answer("has maps", lambda: any(edge.mapped for edge in graph.edges)):
         return
     for block in graph.blocks:
         if block.setup_task is None or not graph.tasks.issuperset(block.lifecycle):

@@ -312,7 +312,7 @@ class Graph(Topology):
         """
         if self._reference_tasks:
             return set(self._reference_tasks)
-        return set(self.answer("reference_tasks", lambda: default_reference_tasks(self)))
+        return set(self._answer("reference_tasks", lambda: default_reference_tasks(self)))
 
     def set_reference_tasks(self, tasks: Iterable[Task]) -> None:
         """Say which tasks decide the state of a run; none restores the default.
@@ -345,7 +345,7 @@ class Graph(Topology):
         if outside:
             raise errors.ReferenceTaskError(outside, "Some reference tasks are not contained in this flow")
         if self.blocks:
-            circle = self.answer("circular wait", lambda: circular_wait(self))
+            circle = self._answer("circular wait", lambda: circular_wait(self))
             if circle:
                 raise errors.CycleError(circle)
             check_mapping(self)

@@ -164,7 +164,7 @@ class Task(Expression, task_class.TaskDefaults):
         if portable:
             self.portable = portable
         if inputs is not None:
-            self.input_mode = options.checked_choice("inputs", inputs, ("copy", "share"))
+            self._input_mode = options.checked_choice("inputs", inputs, ("copy", "share"))
         if keep is not None:
             self.keep = options.checked_choice("keep", keep, options.KEEP)
         if files is not True:

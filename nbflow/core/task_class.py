@@ -43,7 +43,7 @@ class TaskDefaults:
     nout: int | None = None
     max_concurrent: int | None = None
     portable: bool = False
-    input_mode: str | None = None
+    _input_mode: str | None = None
     keep: str | None = None
     files: bool = True
     auto_generated: bool = False

@@ -182,7 +182,7 @@ class Topology:
 
     # Questions
 
-    def answer(self, name: str, find: Callable[[], T]) -> T:
+    def _answer(self, name: str, find: Callable[[], T]) -> T:
         """Return what `find` returns, found once for each version of the topology.
 
         Args:
@@ -252,19 +252,19 @@ class Topology:
 
     def all_upstream_edges(self) -> dict[Task, set[Edge]]:
         """Return the edges into each task."""
-        return dict(self.answer("into", lambda: {task: set(self._in[task]) for task in self._tasks}))
+        return dict(self._answer("into", lambda: {task: set(self._in[task]) for task in self._tasks}))
 
     def all_downstream_edges(self) -> dict[Task, set[Edge]]:
         """Return the edges out of each task."""
-        return dict(self.answer("out of", lambda: {task: set(self._out[task]) for task in self._tasks}))
+        return dict(self._answer("out of", lambda: {task: set(self._out[task]) for task in self._tasks}))
 
     def root_tasks(self) -> set[Task]:
         """Return the tasks with nothing before them."""
-        return set(self.answer("root", lambda: {task for task in self._tasks if not self._in[task]}))
+        return set(self._answer("root", lambda: {task for task in self._tasks if not self._in[task]}))
 
     def terminal_tasks(self) -> set[Task]:
         """Return the tasks with nothing after them."""
-        return set(self.answer("terminal", lambda: {task for task in self._tasks if not self._out[task]}))
+        return set(self._answer("terminal", lambda: {task for task in self._tasks if not self._out[task]}))
 
     def parameters(self) -> set[Parameter]:
         """Return the parameters."""
@@ -325,7 +325,7 @@ class Topology:
             StrayEdgeError: If an edge leads from or to a task that the graph does not have.
             CycleError: If tasks wait for each other.
         """
-        answer = self.answer("sorted_tasks", self._sort)
+        answer = self._answer("sorted_tasks", self._sort)
         if root_tasks is None:
             return answer
         below = self._below(root_tasks)

@@ -202,7 +202,7 @@ class Reuse(NoReuse):
         """Tell whether a task may change in place what it takes from another one, or what is in that."""
         task = self._graph.tasks[node]
         changes, run = may_change_parts if parts else may_change, newest_run(task)
-        if task.input_mode == "copy":
+        if task._input_mode == "copy":
             return False
         child = 0 if self._graph.is_map[node] else -1
         return any(

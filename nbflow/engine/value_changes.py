@@ -104,7 +104,7 @@ class ValueChanges:
     def about_to_reach(self, node: int) -> dict[int, str]:
         """Return the tasks that take, below a task, what its new code is seen to change, and what to say of it."""
         task, found = self._graph.tasks[node], {}
-        if self._graph.role[node] != ORDINARY or self._graph.is_map[node] or task.input_mode == "copy":
+        if self._graph.role[node] != ORDINARY or self._graph.is_map[node] or task._input_mode == "copy":
             return {}
         given = [(key, value) for key, _, value in self._earlier.given(node, -1) if type(value) is not Lost]
         # By its code alone: the new code has not run yet, so there are no versions that it has made.

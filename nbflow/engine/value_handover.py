@@ -91,7 +91,7 @@ class ValueHandover:
     def note_change(self, task: Task, key: str, source: Task) -> None:
         """Say once that tasks share a value which one of them changes, if nothing says which comes first."""
         others = unordered_takers(self._record.graph, task, source)
-        if others and not task.input_mode and (task, key) not in self._said:
+        if others and not task._input_mode and (task, key) not in self._said:
             self._said.add((task, key))
             text = said_of_sharing(task, key, source, others)
             self._record.note(text, task)

@@ -104,7 +104,7 @@ class Values:
             CannotCopyError: If the task is to get copies, and there can be none.
         """
         task = self._graph.tasks[number]
-        place, sources, is_shared = (task, child), self._graph.sources_of(task), task.input_mode == "share"
+        place, sources, is_shared = (task, child), self._graph.sources_of(task), task._input_mode == "share"
         # First of all: what is noted below is to be what the first attempt found, not what it has left.
         if self.taken.get(place) and not is_turn and not is_shared:
             self._ahead.put_back(place, inputs)
@@ -116,7 +116,7 @@ class Values:
             source = sources.get(key)
             if source is not None and source.is_resource:
                 continue
-            if task.input_mode == "copy":
+            if task._input_mode == "copy":
                 inputs[key] = copy_ahead(value)
                 if source is not None:
                     taken[key] = self.objects.take(value, gathers=source.gathers)
@@ -170,7 +170,7 @@ class Values:
             ChangedInputError: If an input was changed, and it is not known what it contained.
         """
         task = self._graph.tasks[number]
-        if task.input_mode != "share":
+        if task._input_mode != "share":
             self._ahead.refuse_lost((task, child), inputs)
 
     def ended(self, watch: Watch) -> None:

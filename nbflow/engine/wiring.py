@@ -63,4 +63,4 @@ def wiring_of(graph: Graph) -> Wiring:
         StrayEdgeError: If an edge leads from or to a task that the graph does not have.
         CycleError: If tasks wait for each other.
     """
-    return graph.answer("wiring", lambda: Wiring(graph))
+    return graph._answer("wiring", lambda: Wiring(graph))

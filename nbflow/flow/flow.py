@@ -58,7 +58,7 @@ class Flow(Graph):
         validate: Whether each edge is checked at once.
         terminal_state_handler: A function ``handler(flow, state, reference_states)`` that may return another
             final state.
-        store: A folder in which the results of tasks are kept, for `resume` in a later kernel; made if missing.
+        store: A folder in which the results of tasks are kept, for `resume_stored` in a later kernel; made if missing.
         keep: How long the values of a run stay in memory: "newest" (default: until a newer run has ended, as far as
             there is room), "needed" (until the last task that takes one has ended; those of terminal and reference
             tasks stay) or "all". A state or run that the program still holds keeps its values.
@@ -157,7 +157,7 @@ class Flow(Graph):
             ValueError: If it has a cycle, edges to strange tasks, or a task outside of a block takes its resource.
         """
         declared = self._declared
-        for task in self.answer("missing", lambda: [t for t in declared if type(t) is PlaceholderTask]):
+        for task in self._answer("missing", lambda: [t for t in declared if type(t) is PlaceholderTask]):
             raise task.error
         cell = thread.data.get("cell")
         if cell is not None:
@@ -270,7 +270,7 @@ class Flow(Graph):
         previous = self.runs[-1] if self.runs else None
         return plan_after(self, previous, what, {**(parameters.pop(PARAMETERS, None) or {}), **parameters})
 
-    def start_plan(self, plan: Plan, **options: Any) -> Run:
+    def _start_plan(self, plan: Plan, **options: Any) -> Run:
         """Start a run in the background that does what `plan` says, and return its handle.
 
         The tasks that run get the newest definitions of their functions.
@@ -285,7 +285,7 @@ class Flow(Graph):
         renew_tasks(plan.graph, [step.task for step in plan.steps if step.runs])
         return self.start(GivenParameters(plan.parameters), _plan=plan, **options)
 
-    def on_start(self, listener: Callable[[Run], object]) -> Callable[[], None]:
+    def _on_start(self, listener: Callable[[Run], object]) -> Callable[[], None]:
         """Call `listener(run)` for each new run just before it begins; returns a function that ends this.
 
         It is called on the thread that starts the run. If it raises it is dropped with a warning.
@@ -303,7 +303,7 @@ class Flow(Graph):
         return needed_store(self).runs()
 
     @takes_parameters(*START_OPTIONS)
-    def resume(
+    def resume_stored(
         self,
         what: str | Iterable[Task | Block] | Task | Block | None = None,
         dry: bool = False,
@@ -341,12 +341,14 @@ class Flow(Graph):
             >>> state = flow.run()
             >>> with Flow("sum", store=folder) as later:  # in a new kernel
             ...     total = Task("total")()
-            >>> run = later.resume()
+            >>> run = later.resume_stored()
             >>> run.wait().is_successful(), run.sources[total], run.parent
             (True, 'reused', <StoredRun 1 of 'sum': Success>)
         """
         given = GivenParameters(parameters.pop(PARAMETERS, None) or {})
         return newest_stored_run(self).resume(what, dry=dry, parameters=given, **parameters)
+
+    resume = resume_stored  # the word that a run has for going on after a pause; kept for flows that use it
 
     # -- showing ----------------------------------------------------------------------------------------------
 

@@ -85,4 +85,4 @@ def rerun(flow: Flow, run: Run, what: What, dry: bool, given: dict[str, Any]) ->
     given.setdefault("executor", run._loop.executor)
     given.setdefault("hold_on_failure", run.hold_on_failure)
     given.setdefault("hold_limit_s", run.hold_limit_s)
-    return flow.start_plan(plan, **given)
+    return flow._start_plan(plan, **given)

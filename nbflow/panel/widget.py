@@ -107,7 +107,7 @@ class Panel(ipywidgets.VBox):
         self.follow(run)
         # Through a weak reference: a panel that nobody shows any more is not kept alive by its flow.
         weak = weakref.ref(self)
-        self._unfollow = flow.on_start(lambda _: _show_new_run(weak())) if follows_flow else lambda: None
+        self._unfollow = flow._on_start(lambda _: _show_new_run(weak())) if follows_flow else lambda: None
 
     def follow(self, run: Run | None) -> None:
         """Show `run` from now on, whole, whether it is new, going or over; None shows the flow."""

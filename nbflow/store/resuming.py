@@ -198,7 +198,7 @@ def _parameters(stored: StoredRun, given: Mapping[str, Any]) -> tuple[dict[str, 
 
 
 def resume(stored: StoredRun, what: Any, *, dry: bool, given: dict[str, Any]) -> Any:
-    """Carry out `Flow.resume`."""
+    """Carry out `Flow.resume_stored`."""
     flow = stored.flow
     options = dict(given)
     parameters = flow._take_parameters(options)
@@ -214,4 +214,4 @@ def resume(stored: StoredRun, what: Any, *, dry: bool, given: dict[str, Any]) ->
     if dry:
         return plan
     load_reused(taken, plan)
-    return flow.start_plan(plan, **options)
+    return flow._start_plan(plan, **options)

@@ -300,7 +300,7 @@ class StoredRun:
 
     @takes_parameters(*START_OPTIONS)
     def resume(self, what: Any = None, *, dry: bool = False, **parameters: Any) -> Any:
-        """Go on from this run; see `Flow.resume`."""
+        """Go on from this run; see `Flow.resume_stored`."""
         from nbflow.store.resuming import resume
 
         return resume(self, what, dry=dry, given=parameters)

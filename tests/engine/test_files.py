@@ -563,7 +563,7 @@ def test_v8_the_order_is_kept_on_threads_when_both_run_again():
     os.remove("between.txt")
     for _ in range(5):
         again = run.flow.plan("all")
-        assert run.flow.start_plan(again, executor="threads").wait().is_successful()
+        assert run.flow._start_plan(again, executor="threads").wait().is_successful()
 
     assert calls == ["write", "read"] * 6
 

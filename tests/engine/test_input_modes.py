@@ -138,4 +138,4 @@ def test_anything_else_is_refused(value):
 
 
 def test_none_stands_for_nbflow_s_choice():
-    assert task(rows, inputs=None).input_mode is None
+    assert task(rows, inputs=None)._input_mode is None

@@ -173,4 +173,4 @@ def _put(
     pairs = {(get(e.upstream_task, e.upstream_task), get(e.downstream_task, e.downstream_task)) for e in gone}
     if before.order is not None and pairs == {(e.upstream_task, e.downstream_task) for e in fresh}:
         order = tuple(map(get, before.order, before.order))
-        graph.answer("sorted_tasks", lambda: order)
+        graph._answer("sorted_tasks", lambda: order)

@@ -12,6 +12,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display
 
 from nbflow.engine.breakpoints import argument_names
+from nbflow.engine.refusal import refusal
 from nbflow.notebook.cells.lent_values import give_back, lend
 from nbflow.notebook.magics.magic_arguments import EXECUTOR, NO_RAISE, PARAMETERS, Option
 from nbflow.notebook.magics.magic_command import command, say
@@ -100,11 +101,7 @@ def break_at(call: Call) -> None:
 def debug(call: Call) -> None:
     """Open the debugger where a task failed; in a held run its resources are open."""
     run = call.newest_run(", so nothing has failed")
-    failed = [
-        task
-        for task, state in run.states.items()
-        if state.is_failed() and isinstance(state.result, BaseException)
-    ]
+    failed = [task for task in run.states if not refusal(run, "debug", task)]
     if call.task_text or not failed:
         run.debug(call.task() if failed else _task_or_held(call, run))
     else:
@@ -123,7 +120,7 @@ def values(call: Call) -> None:
         give_back(call.namespace, only_values=True)  # type: ignore[arg-type]
         silence()
 
-    silence = call.flow.on_start(take_back)
+    silence = call.flow._on_start(take_back)
     listed = ", ".join(found) or "nothing: it takes no arguments"
     say(f"what {task.name} takes in run {run.number}: {listed}")
 

@@ -74,7 +74,7 @@ class Call:
     def announcing(self, words: Callable[[Run], str]) -> Iterator[None]:
         """Say something about the run that begins in this `with`."""
         # Before its first task can print, or this text would fall into a line of theirs.
-        silence = self.flow.on_start(lambda run: say(words(run)))
+        silence = self.flow._on_start(lambda run: say(words(run)))
         try:
             yield
         finally:

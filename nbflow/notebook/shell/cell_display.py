@@ -57,7 +57,7 @@ class DisplayFollower:
                 begun.append(run)
 
         here = threading.get_ident()
-        forget = flow.on_start(note)
+        forget = flow._on_start(note)
         try:
             yield
         finally:

@@ -180,7 +180,7 @@ class RerunDialog(Part):
                 return
             if not self._takes(asked):
                 return
-            new = run.flow.start_plan(
+            new = run.flow._start_plan(
                 plan, executor=run._loop.executor, hold_on_failure=hold, hold_limit_s=run.hold_limit_s
             )
         else:

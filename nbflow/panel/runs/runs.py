@@ -78,7 +78,7 @@ class Runs(Part):
         if not self._is_wanted:
             self._is_wanted = True
             weak = weakref.ref(self)  # the flow does not keep a panel
-            self._unlisten = self.panel.flow.on_start(lambda _: _tell(weak()))
+            self._unlisten = self.panel.flow._on_start(lambda _: _tell(weak()))
         self.tell()
 
     def _show(self, message: Json) -> None:

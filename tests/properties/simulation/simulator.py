@@ -81,7 +81,7 @@ class Simulator(User):
         items = list(walk(plan.flow.items))
         self.has_handlers = any(getattr(item, "handler", None) for item in items)
         self.built = SimulatedFlow(self, handlers or {})
-        self.built.flow.on_start(self._note_run)
+        self.built.flow._on_start(self._note_run)
         self.simulations[id(self.built.flow)] = self
         self.executor = Executor(
             self, capacity=1 if plan.mode != "threads" else plan.workers, serial=plan.mode != "threads"
