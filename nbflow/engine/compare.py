@@ -45,7 +45,7 @@ class TaskPair:
 
     @property
     def differs(self) -> bool:
-        """Whether state, value or code differ. How long it took does not count."""
+        """True if state, value or code differ. How long it took does not count."""
         return self.states[0] != self.states[1] or DIFFERENT in (self.value, self.code)
 
 

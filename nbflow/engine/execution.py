@@ -46,22 +46,22 @@ class Execution:
 
     @property
     def is_over(self) -> bool:
-        """Whether everything is done and cleaned up, or named as left."""
+        """True once everything is done and cleaned up, or named as left."""
         return self.loop.is_over.is_set()
 
     @property
     def is_released(self) -> bool:
-        """Whether its values were given back as a whole."""
+        """True once its values were given back as a whole."""
         return self.loop.retention.is_released
 
     @property
     def is_blocking(self) -> bool:
-        """Whether it is performed by the thread that waits for it."""
+        """True if it is performed by the thread that waits for it."""
         return self.thread is None
 
     @property
     def has_open_blocks(self) -> bool:
-        """Whether a block is being set up, is open or is being cleaned up."""
+        """True while a block is being set up, is open or is being cleaned up."""
         return bool(self.record.open_resources.alive())
 
     def begin(self) -> None:

@@ -123,12 +123,12 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run is over and everything cleaned up, or named as left."""
+        """True once the run is over and everything cleaned up, or named as left."""
         return self._loop.is_over.is_set()
 
     @property
     def is_paused(self) -> bool:
-        """Whether the run is paused, with its resources open."""
+        """True while the run is paused, with its resources open."""
         return isinstance(self.state, Paused) and not self.is_finished
 
     @property
@@ -265,7 +265,7 @@ class Run:
 
     @property
     def hold_on_failure(self) -> bool:
-        """Whether the run is paused when a task fails, with its resources open; may be set at any time."""
+        """True if the run is to be paused when a task fails, with its resources open; may be set at any time."""
         return self._loop.breakpoints.on_failure
 
     @hold_on_failure.setter

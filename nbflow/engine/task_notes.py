@@ -1,4 +1,4 @@
-"""What is to be known of a task beside its state: stale, edited, pinned, reused, or with a breakpoint; in words."""
+"""The notes on a task beside its state: stale, edited, pinned, reused, or with a breakpoint; in words."""
 
 from __future__ import annotations
 

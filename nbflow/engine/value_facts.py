@@ -1,4 +1,4 @@
-"""What stays known of a value when it is no longer in memory."""
+"""The facts of a value that stay known when it is no longer in memory."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class KnownValues(dict["Task", ValueFacts]):
 
     @property
     def held_bytes(self) -> int:
-        """How many bytes of memory the values of the run take, estimated; what tasks share counts once."""
+        """The memory that the values of the run take in bytes, estimated; what tasks share counts once."""
         return self._held_bytes()
 
 

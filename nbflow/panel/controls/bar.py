@@ -54,7 +54,7 @@ class Bar:
         self._suggested: object = None
         groups: list[Any] = []
         for name, controls in itertools.groupby(CONTROLS, key=lambda control: control.group):
-            beside = {"mend": [self.holds], "again": [self.what]}.get(name, [])
+            beside = {"fix": [self.holds], "again": [self.what]}.get(name, [])
             group = ipywidgets.HBox([*(self.buttons[control.command] for control in controls), *beside])
             group.add_class("nbflow-group")
             groups.append(group)
@@ -63,7 +63,7 @@ class Bar:
 
     @property
     def inputs(self) -> list[Any]:
-        """What the user sets for a run to come."""
+        """The choices that a user makes for a run to come."""
         return [self.holds, self.what]
 
     def show(self, run: Run | None) -> None:

@@ -68,8 +68,8 @@ CONTROLS = (
         "step", "step_block", "Step block", "cube",
         "Run to the end of the block that is open, or opens next", "new held over", "B",
     ),
-    _control("mend", "retry", "Retry", "wrench", "Run the failed task again, as it is defined now", "retry", "T"),
-    _control("mend", "skip", "Skip", "share", "Leave out the task at which the run stands still", "skip", "K"),
+    _control("fix", "retry", "Retry", "wrench", "Run the failed task again, as it is defined now", "retry", "T"),
+    _control("fix", "skip", "Skip", "share", "Leave out the task at which the run stands still", "skip", "K"),
     _control("again", "rerun", "Rerun", "repeat", "Show what a rerun would do", "going held over", "Shift+R"),
 )  # fmt: skip
 
@@ -83,7 +83,7 @@ CHOICES = (
 
 
 def situations(run: Run | None) -> frozenset[str]:
-    """Return `new` (never run), `going`, `held` (stands still, resources open) or `over`, and what goes with it.
+    """Return `new` (never run), `going`, `held` (paused, resources open) or `over`, and what goes with it.
 
     `retry` and `skip`: a task at which it is held may be given that command.
     """

@@ -34,7 +34,7 @@ _NEWS = "news"
 
 
 class Inspector(Part):
-    """What is known of the selected task, told to the inspector, and what its buttons do."""
+    """The facts of the selected task, told to the inspector, and the doing of its buttons."""
 
     handles: ClassVar[Mapping[str, str]] = {"select": "select", "act": "act"}
 
