@@ -456,7 +456,7 @@ def test_a_breakpoint_with_a_condition_is_set_shown_and_cleared(browse, failing)
 
 def test_actions_that_make_no_sense_say_why(browse, held, flow, gate):
     browser = browse(held.flow, held).select("number-1")
-    assert browser.why("retry") == "the run does not stand still at it"
+    assert browser.why("retry") == "the run is not paused at it"
     assert browser.why("skip") == "it has ended well already"
     assert browser.why("debug") == "it has not failed"
     held.cancel()

@@ -63,13 +63,13 @@ CONTROLS = (
     _control("go", "resume", "Resume", "forward", "Go on to the end", "held", "G"),
     _control("go", "pause", "Pause", "pause", "Start no more tasks; resources stay open", "going", "P"),
     _control("go", "cancel", "Cancel", "stop", "Stop, clean up and end the run", "going held", "Shift+C", "danger"),
-    _control("step", "step", "Step", "step-forward", "Run one task and stand still", "new held over", "S"),
+    _control("step", "step", "Step", "step-forward", "Run one task and pause again", "new held over", "S"),
     _control(
         "step", "step_block", "Step block", "cube",
         "Run to the end of the block that is open, or opens next", "new held over", "B",
     ),
     _control("fix", "retry", "Retry", "wrench", "Run the failed task again, as it is defined now", "retry", "T"),
-    _control("fix", "skip", "Skip", "share", "Leave out the task at which the run stands still", "skip", "K"),
+    _control("fix", "skip", "Skip", "share", "Leave out the task at which the run is paused", "skip", "K"),
     _control("again", "rerun", "Rerun", "repeat", "Show what a rerun would do", "going held over", "Shift+R"),
 )  # fmt: skip
 

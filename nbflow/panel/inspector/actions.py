@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nbflow.engine.run import Run
     from nbflow.panel.part import Json
 
-NOT_YET = "the flow has not run yet; Step begins a run that stands still"
+NOT_YET = "the flow has not run yet; Step begins a run that is paused"
 _ACTIONS = ("retry", "skip", "set", "pin", "break", "debug", "rerun")
 _LINE_LIMIT = 300
 
@@ -77,7 +77,7 @@ def _why_not(run: Run, name: str, task: Task, index: int | None) -> str:
         if not debug_line(run, task):
             return "its name, or that of the flow, does not fit on a line"
         if index is not None and task not in run.held:
-            return "the debugger looks at a child only while the run stands still at it"
+            return "the debugger looks at a child only while the run is paused at it"
     if name == "pin" and run.sources.get(task) == PINNED:
         return "it is pinned: a rerun takes its value over"
     return refusal(run, name, task, index)
