@@ -19,6 +19,7 @@ class Case:
         kind: "run" a graph made before; "whole", make and run it; "build", make it; "cell",
             execute a cell of it again; "%%flow" and "%%task", execute one of its cells again in a
             shell, each of which makes one task; "draw", "memory", "import";
+            "beside", run it in turns with the same in blocks;
             "reaper", what the first resource that can be reclaimed costs a process.
         shape, size: The graph, as in `benchmarks.shapes`, and how large.
         engines: Who takes part.
@@ -61,7 +62,7 @@ CASES = (
         "layers-10k", "200 layers x 50, 3 upstreams", "run", "layers", 10_000, ("loop", "nbflow", "hamilton")
     ),
     Case("blocks", "20 blocks x 20", "run", "blocks", 400),
-    Case("opened", "the same, open and close as plain tasks", "run", "opened", 400, ("nbflow",)),
+    Case("opened", "the same, open and close as plain tasks", "beside", "opened", 400, ("nbflow",)),
     Case("rows", "the same without blocks", "run", "rows", 400, ("loop", "nbflow")),
     Case("reclaimable", "20 blocks x 20, reclaimable", "run", "reclaimable", 400, ("nbflow",)),
     Case("reaper", "the first reclaimable block", "reaper", engines=("nbflow",), unit="ms"),

@@ -49,6 +49,15 @@ def usual(function: Callable[[], Any], times: int = 15) -> Numbers:
     return {"seconds": statistics.median(found)}
 
 
+def beside(function: Callable[[], Any], other: Callable[[], Any], times: int = 25) -> Numbers:
+    """The same, in turns with another call: also how many times as long that takes, as the median of the turns."""
+    pairs = [(usual(function, 1)["seconds"], usual(other, 1)["seconds"]) for _ in range(times)]
+    return {
+        "seconds": statistics.median(one for one, _ in pairs),
+        "ratio": statistics.median(two / one for one, two in pairs),
+    }
+
+
 def peak_memory(run: Callable[[], Any], count: int) -> Numbers:
     """What a run holds at its peak, for each task, above the results themselves."""
     gc.collect()
@@ -114,6 +123,10 @@ def made_ready(engine: ModuleType, ask: dict[str, Any]) -> tuple[Callable[[], Nu
         return lambda: timed(lambda: engine.prepare(shape, threads)()), engine.prepare(shape, threads)()
     run = engine.prepare(shape, threads)
     total = run()  # warms up as well
+    if kind == "beside":
+        other = engine.prepare(SHAPES["blocks"](ask["size"]), threads)
+        other()
+        return lambda: beside(run, other), total
     if kind == "memory":
         return lambda: peak_memory(run, shape.count), total
     return lambda: timed(run), total
