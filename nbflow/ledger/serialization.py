@@ -153,3 +153,11 @@ def _folder() -> str | None:
         return os.getcwd()
     except OSError:
         return None
+
+
+@functools.lru_cache(maxsize=64)
+def digest_of(code: str) -> str:
+    """Return what code is told from other code by: the ledger keeps it once for all resources of a class."""
+    from hashlib import sha256
+
+    return sha256(code.encode()).hexdigest()

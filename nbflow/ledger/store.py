@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import (
@@ -22,6 +21,7 @@ from nbflow.ledger.listing import Owner, Written
 from nbflow.ledger.paths import claim, make_private
 from nbflow.ledger.process_identity import UNKNOWN, Kernel
 from nbflow.ledger.schema import VERSION
+from nbflow.ledger.serialization import digest_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -199,7 +199,7 @@ class Store:
         """Return the number of a class's code, which is written once however many rows have it."""
         if code is None:
             return None
-        digest = _digest(code)
+        digest = digest_of(code)
         self._db.execute("INSERT OR IGNORE INTO codes (digest, code) VALUES (?, ?)", (digest, code))
         return int(self._db.execute("SELECT id FROM codes WHERE digest = ?", (digest,)).fetchone()[0])
 
@@ -392,13 +392,6 @@ class Store:
 
 def _pair(pid: int | None, started: float | None) -> tuple[int, float] | None:
     return None if pid is None else (pid, started or UNKNOWN)
-
-
-@lru_cache(maxsize=64)
-def _digest(code: str) -> str:
-    from hashlib import sha256
-
-    return sha256(code.encode()).hexdigest()
 
 
 def _identity(path: Path) -> tuple[int, int, int]:
