@@ -39,6 +39,7 @@ def query(sql, *values):
 @pytest.fixture
 def version_1(tmp_path, monkeypatch):
     """A ledger that an nbflow of version 1 has written, and still has open; its kernel has started with the boot."""
+    process_ledger()  # made now at the latest, as it keeps for all tests which kernel it is of
     this = Kernel.this()._replace(space="")
     monkeypatch.setattr(Kernel, "this", classmethod(lambda cls: this))
     ledger_path().parent.mkdir(parents=True, mode=0o700)
