@@ -24,7 +24,17 @@ from nbflow.core.parameter import Parameter
 from nbflow.engine.declared_values import SMALL, DeclaredValues
 from nbflow.engine.followed_objects import FollowedObjects
 from nbflow.engine.item_buffers import ItemBuffers
-from nbflow.engine.object_versions import ATOMS, PUT_OFF, Change, Followed, Place, Taken, Watch, objects_in
+from nbflow.engine.object_versions import (
+    ATOMS,
+    PUT_OFF,
+    Change,
+    Followed,
+    Place,
+    Taken,
+    Watch,
+    contents_of,
+    objects_in,
+)
 from nbflow.engine.retry_inputs import RetryInputs
 from nbflow.errors import CannotCopyError
 
@@ -145,8 +155,10 @@ class Values:
             return None
         # Before the call, and of all that is followed: afterwards nobody could tell what was otherwise before it.
         self.settle()
-        # Of the first version only, and while it is one: a person may pin the value after it was changed.
-        for _, followed in changes:
+        # Of the first version only, and while it is one: a person may pin the value after it was changed. What a
+        # container holds may be another task's value, and is changed through it.
+        inside = (self.followed(part) for _, one in changes for part in contents_of(one.value))
+        for followed in (*(one for _, one in changes), *filter(None, inside)):
             if len(followed.versions) == 1 and followed.original is PUT_OFF:
                 with suppress(CannotCopyError):
                     followed.original = copy_ahead(followed.value, limit_bytes=SMALL)

@@ -582,6 +582,24 @@ def test_a_change_is_seen_in_the_elements_that_were_mapped_over(executor):
     assert again.results[seen] == "[[1], [2, 3]]"
 
 
+def test_a_pinned_value_that_was_changed_through_what_holds_it_is_as_its_task_returned_it():
+    """Values, rule V1."""
+    with Flow("f") as flow:
+        made = task(lambda: Box([1]), name="made")()
+        holds = task(lambda x: {"held": x}, name="holds")(made)
+        changed = task(lambda x: x["held"].content.append(2), name="changed")(holds)
+        seen = task(lambda x: repr(x.content), name="seen")(made, upstream_tasks=[changed])
+    run = the_run_of(flow)
+    run.pin(made)
+
+    made.run = lambda: Box([7, 7, 7])
+    seen.run = lambda x: len(x.content)
+    changed.run = lambda x: x["held"].content.extend([3, 4])
+    again = the_rerun_of(run, "stale")
+
+    assert again.results[seen] == 3
+
+
 def test_a_function_defined_again_counts_as_it_is_now_before_the_rerun_has_it():
     """Values, rule V1: the plan reads what will be called."""
     space = {"__name__": "__main__", "task": task}
