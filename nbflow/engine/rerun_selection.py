@@ -279,14 +279,14 @@ class RerunSelection:
     def _make_parts_again(self) -> bool:
         """Make again what holds parts of what is made again, if a change of the one is to be seen in the other.
 
-        In a fresh run the two hold the same objects. Who takes both, one changed and one not, would meet two kinds.
+        In a fresh run the two hold the same objects. Who takes both, one changed and one not, would meet two kinds, and
+        so does a person who looks at both.
         """
         before = len(self.runs)
         for node in sorted((self.made_again - self.for_effect) | self.from_original):
             for other, holds_all in self._reuse.sharing(node).items():
                 if other not in self.runs and (
-                    self._is_seen_through(node, other, parts=not holds_all)
-                    or self._is_seen_through(other, node)
+                    self._may_be_changed(node, parts=not holds_all) or self._may_be_changed(other)
                 ):
                     self._make_again(
                         other,
@@ -294,20 +294,11 @@ class RerunSelection:
                     )
         return len(self.runs) > before
 
-    def _is_seen_through(self, one: int, other: int, *, parts: bool = False) -> bool:
-        """Tell whether a task that runs may change a value or what is in it, and it or a later one takes the other."""
-        takers = [taker for taker in self._below[other] if taker in self.runs and self._takes(taker, other)]
-        changers = (
-            [taker for taker in self._below[one] if self._may_give_another_value(taker)] if takers else []
-        )
+    def _may_be_changed(self, one: int, *, parts: bool = False) -> bool:
+        """Tell whether a task that runs with other code or inputs may change a value, or what is in it."""
         return any(
-            changer <= max(takers) and self._reuse.may_change(changer, one, parts=parts)
-            for changer in changers
-        )
-
-    def _takes(self, node: int, other: int) -> bool:
-        return any(
-            edge.key and self._graph.index[edge.upstream_task] == other for edge in self._graph.edges_in[node]
+            self._may_give_another_value(taker) and self._reuse.may_change(taker, one, parts=parts)
+            for taker in self._below[one]
         )
 
     def _may_give_another_value(self, node: int) -> bool:

@@ -600,6 +600,28 @@ def test_a_pinned_value_that_was_changed_through_what_holds_it_is_as_its_task_re
     assert again.results[seen] == 3
 
 
+def test_what_holds_parts_of_a_value_that_is_made_again_is_as_in_a_fresh_run_for_who_looks_at_both():
+    """Values, rule V1: also where no task takes both."""
+
+    def boom(x):
+        x.reverse()
+        raise ValueError
+
+    with Flow("f") as flow:
+        made = task(lambda: [1], name="made")()
+        longer = task(lambda x: x.append(2) or [*x, 3], name="longer")(made)
+        pair = task(lambda x: x.append(4) or (x, 5), name="pair")(made, upstream_tasks=[longer])
+        holds = task(lambda x: {"held": x[0]}, name="holds")(pair)
+        fails = task(boom, name="fails")(longer, upstream_tasks=[holds])
+        task(lambda x: x["held"].append(6), name="added")(holds, upstream_tasks=[fails])
+    run = the_run_of(flow)
+
+    fails.run = lambda x: len(x)
+    again = the_rerun_of(run, "failed")
+
+    assert again.results[made] == again.results[holds]["held"] == [1, 2, 4, 6]
+
+
 def test_a_function_defined_again_counts_as_it_is_now_before_the_rerun_has_it():
     """Values, rule V1: the plan reads what will be called."""
     space = {"__name__": "__main__", "task": task}
