@@ -201,14 +201,17 @@ class Reuse(NoReuse):
     def may_change(self, node: int, other: int, *, parts: bool = False) -> bool:
         """Tell whether a task may change in place what it takes from another one, or what is in that."""
         task = self._graph.tasks[node]
-        changes, run = may_change_parts if parts else may_change, newest_run(task)
         if task._input_mode == "copy":
             return False
-        child = 0 if self._graph.is_map[node] else -1
-        return any(
-            up == other and (type(value) is Lost or changes(run, key, value))
-            for key, up, value in self._earlier.given(node, child)
-        )
+        is_map, sources, run = self._graph.is_map[node], self._graph.sources_of(task), newest_run(task)
+
+        def changes(key: str, value: Any) -> bool:
+            # The list of a map's values is made for each who takes it: nobody else sees a change of the list itself.
+            look = may_change_parts if parts or (sources[key].gathers and not is_map) else may_change
+            return type(value) is Lost or look(run, key, value)
+
+        given = self._earlier.given(node, 0 if is_map else -1)
+        return any(up == other and changes(key, value) for key, up, value in given)
 
     # -- values in values -------------------------------------------------------------------------------------------
 

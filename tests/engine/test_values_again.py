@@ -622,6 +622,21 @@ def test_what_holds_parts_of_a_value_that_is_made_again_is_as_in_a_fresh_run_for
     assert again.results[made] == again.results[holds]["held"] == [1, 2, 4, 6]
 
 
+def test_a_map_is_reused_where_only_the_list_of_its_values_is_changed():
+    """Values, rule V2: that list is made for each who takes it."""
+    with Flow("f") as flow:
+        made = task(lambda: [[1], [2]], name="made")()
+        each = task(lambda x: x, name="each").map(made)
+        changed = task(lambda x, y: y.reverse(), name="changed")(each, made)
+    run = the_run_of(flow)
+
+    changed.run = lambda x, y: x.reverse()
+    plan = run.rerun("stale", dry=True)
+
+    assert "made" in whys(plan)
+    assert "each" not in whys(plan)
+
+
 def test_a_function_defined_again_counts_as_it_is_now_before_the_rerun_has_it():
     """Values, rule V1: the plan reads what will be called."""
     space = {"__name__": "__main__", "task": task}
