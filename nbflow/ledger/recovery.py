@@ -105,7 +105,8 @@ def clean(row_id: int, *, gone: bool = False) -> Row:
         if record is None:
             _check_left(row, place, "clean", gone)
             record = _take_over(session, row, place.kernel)
-        elif record.held is not None and not (row.state in _GIVEN_UP or _is_kept(record)):
+        # What the run has given up somebody may be cleaning up right now: `clean_again` waits for its turn (rule 15).
+        elif record.held is not None and record.held.clean_again is None and row.state not in _GIVEN_UP:
             raise ResourceInUseError(
                 row.id,
                 _what(row),

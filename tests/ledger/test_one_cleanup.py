@@ -247,6 +247,32 @@ def test_rule_15_clean_beside_a_cleanup_that_goes_on_is_refused_with_words(linge
     assert lingering.log == ["begins", "done"]
 
 
+def test_rule_15_clean_beside_a_retry_that_is_at_work_is_refused_as_another_cleanup():
+    """It waits for that one, as long as a cleanup may take: the run itself has given the resource up."""
+    begun, end = threading.Event(), threading.Event()
+
+    class Slow(Failing):
+        def cleanup(self, thing, outcome):
+            if not self.left:
+                begun.set()
+                end.wait(PATIENCE_S)
+            super().cleanup(thing, outcome)
+
+    run = run_of(Slow, cleanup_timeout_s=0.2)
+    (row,) = ledger.resources()
+    retry = threading.Thread(target=run.retry_cleanup)
+    retry.start()
+    begun.wait(PATIENCE_S)
+
+    with pytest.raises(ledger.ResourceInUseError, match=r"another cleanup of 'thing'.*look again"):
+        ledger.clean(row.id)
+
+    end.set()
+    retry.join(PATIENCE_S)
+    assert ledger.clean(row.id).state == "closed"
+    assert Slow.told.count(("cleanup", True)) == 2
+
+
 def test_rule_15_two_who_try_again_at_the_same_time_clean_once():
     both = threading.Barrier(2)
 
