@@ -58,9 +58,7 @@ CASES = (
     Case("chain-10k", "chain of 10,000", "run", "chain", 10_000, FAST),
     Case("fan", "1 -> 1,000 -> 1", "run", "fan", 1_000),
     Case("layers-1k", "20 layers x 50, 3 upstreams", "run", "layers", 1_000),
-    Case(
-        "layers-10k", "200 layers x 50, 3 upstreams", "run", "layers", 10_000, ("loop", "nbflow", "hamilton")
-    ),
+    Case("layers-10k", "200 layers x 50, 3 upstreams", "run", "layers", 10_000, ("loop", "nbflow", "hamilton")),
     Case("blocks", "20 blocks x 20", "run", "blocks", 400),
     Case("opened", "the same, open and close as plain tasks", "beside", "opened", 400, ("nbflow",)),
     Case("rows", "the same without blocks", "run", "rows", 400, ("loop", "nbflow")),

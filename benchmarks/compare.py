@@ -92,9 +92,7 @@ def chosen(only: list[str]) -> list[Case]:
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--quick", action="store_true", help="tiny graphs, two rounds, no peers: does it work"
-    )
+    parser.add_argument("--quick", action="store_true", help="tiny graphs, two rounds, no peers: does it work")
     parser.add_argument("--only", action="append", default=[], metavar="SHAPE", help="a case, shape or kind")
     parser.add_argument("--rounds", type=int, default=0, help="how many (5; 2 with --quick)")
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))

@@ -159,9 +159,7 @@ def markdown(report: dict[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a short look, to see that everything works")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=["busy", "first", "memory", "patch"])

@@ -100,9 +100,7 @@ def _drive(run: Run, rate: int, seconds: float, found: Drive) -> None:
 
 def _states() -> Iterator[State]:
     # An odd number of kinds: each round leaves every task in another state than the one before.
-    return itertools.cycle(
-        [Running("Task run is going."), Success("Task run succeeded."), Pending("Once more.")]
-    )
+    return itertools.cycle([Running("Task run is going."), Success("Task run succeeded."), Pending("Once more.")])
 
 
 def _fail(record: Any, node: int, found: Drive) -> None:

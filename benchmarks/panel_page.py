@@ -76,9 +76,7 @@ FIRST = """async index => {
 
 
 @contextmanager
-def notebook(
-    *sources: str, width: int = 1280, height: int = 1000, scale: float = 1
-) -> Iterator[NotebookPage]:
+def notebook(*sources: str, width: int = 1280, height: int = 1000, scale: float = 1) -> Iterator[NotebookPage]:
     """Open a notebook with these cells in JupyterLab and a real browser."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         server = JupyterServer("lab", Path(folder) / "lab")
@@ -87,9 +85,7 @@ def notebook(
             page = browser.new_page(viewport={"width": width, "height": height}, device_scale_factor=scale)
             cells = [nbformat.v4.new_code_cell(source) for source in sources]
             metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-            nbformat.write(
-                nbformat.v4.new_notebook(cells=cells, metadata=metadata), server.root / "panel.ipynb"
-            )
+            nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), server.root / "panel.ipynb")
             yield NotebookPage(page, server, Path(folder)).open("panel.ipynb")
             browser.close()
         finally:

@@ -50,9 +50,7 @@ def measured(report: dict[str, Any]) -> Rows:
     for case in (case for case in CASES if case.key in report["cases"]):
         cells = report["cases"][case.key]
         shown_as = at_size(case, cells)
-        rows.append(
-            [case.title, UNITS[case.unit][0], *(shown(shown_as, cells.get(name)) for name in engines)]
-        )
+        rows.append([case.title, UNITS[case.unit][0], *(shown(shown_as, cells.get(name)) for name in engines)])
     return rows
 
 
@@ -64,11 +62,7 @@ def at_size(case: Case, cells: dict[str, dict[str, Any]]) -> Case:
 
 def ratios(report: dict[str, Any]) -> Rows:
     """One row a case: how many times each other engine nbflow takes, for each task."""
-    engines = [
-        name
-        for name in NAMES
-        if name != "nbflow" and any(name in cells for cells in report["cases"].values())
-    ]
+    engines = [name for name in NAMES if name != "nbflow" and any(name in cells for cells in report["cases"].values())]
     rows = [["nbflow, as a multiple of", *(NAMES[name] for name in engines)]]
     for case in (case for case in CASES if case.key in report["cases"]):
         cells = report["cases"][case.key]
@@ -100,17 +94,13 @@ def table(report: dict[str, Any]) -> str:
     if failed := failures(report):
         parts.append("\n".join(failed))
     if report["quick"]:
-        parts.append(
-            "These were tiny graphs, to see that everything works: the numbers say nothing of speed."
-        )
+        parts.append("These were tiny graphs, to see that everything works: the numbers say nothing of speed.")
     return "\n\n".join(parts)
 
 
 def failures(report: dict[str, Any]) -> list[str]:
     """Say what did not run, and why."""
-    missing = [
-        f"{NAMES[name]}: missing" for name, word in report["machine"]["engines"].items() if word == "missing"
-    ]
+    missing = [f"{NAMES[name]}: missing" for name, word in report["machine"]["engines"].items() if word == "missing"]
     titles = {case.key: case.title for case in CASES}
     return missing + [
         f"{NAMES[name]}, {titles[key]}: {cell['error']}"

@@ -63,9 +63,7 @@ class Shape:
     def last(self) -> list[int]:
         """The tasks whose values make the sum by which all runners are seen to do the same."""
         closing = {number for _, number in self.blocks}
-        used = {
-            other for number, others in enumerate(self.upstream) if number not in closing for other in others
-        }
+        used = {other for number, others in enumerate(self.upstream) if number not in closing for other in others}
         return [number for number in range(len(self.upstream)) if number not in used | closing]
 
 

@@ -68,16 +68,12 @@ def _plus(in_place: bool, title: str) -> Case:
 
 def _once(kind: str, title: str) -> Case:
     details = {"kind": kind, "megabytes": 200}
-    return Case(
-        f"once-{kind}", title, "bytes_hashed", ITSELF, "its size", 1.01, details, {"megabytes": 2}, unit="MB"
-    )
+    return Case(f"once-{kind}", title, "bytes_hashed", ITSELF, "its size", 1.01, details, {"megabytes": 2}, unit="MB")
 
 
 def _held(kind: str, title: str, what: str) -> Case:
     size = {"megabytes": 100}, {"megabytes": 20}
-    return Case(
-        f"held-{kind}", title, "held", ITSELF, what, 1.1, {"kind": kind, **size[0]}, size[1], unit="MB"
-    )
+    return Case(f"held-{kind}", title, "held", ITSELF, what, 1.1, {"kind": kind, **size[0]}, size[1], unit="MB")
 
 
 CASES = (

@@ -150,12 +150,8 @@ def chosen(only: list[str]) -> list[Case]:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small values, few rounds: does it work")
-    parser.add_argument(
-        "--only", action="append", default=[], metavar="CASE", help="a case, or how its name begins"
-    )
-    parser.add_argument(
-        "--baseline", type=Path, metavar="PATH", help=f"a checkout to compare with ({BEFORE})"
-    )
+    parser.add_argument("--only", action="append", default=[], metavar="CASE", help="a case, or how its name begins")
+    parser.add_argument("--baseline", type=Path, metavar="PATH", help=f"a checkout to compare with ({BEFORE})")
     parser.add_argument("--docs", action="store_true", help=f"write the table into {PAGE.relative_to(ROOT)}")
     parser.add_argument("--out", type=Path, help="the JSON file (build/benchmarks/values.json)")
     options = parser.parse_args(arguments)

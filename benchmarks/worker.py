@@ -74,9 +74,7 @@ def cold_import(statement: str) -> Numbers:
     """Import in a fresh interpreter; what starting that takes is not counted, and neither is compiling."""
     code = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
     compiles = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=compiles
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=compiles)
     return {"seconds": float(done.stdout)}
 
 

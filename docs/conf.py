@@ -11,9 +11,7 @@ ROOT = HERE.parent
 
 project = "nbflow"
 author = copyright = "nbflow developers"
-release = re.search(
-    r'^__version__ = "(.+)"$', (ROOT / "nbflow" / "_version.py").read_text(), re.MULTILINE
-).group(1)
+release = re.search(r'^__version__ = "(.+)"$', (ROOT / "nbflow" / "_version.py").read_text(), re.MULTILINE).group(1)
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build", "changelog.d", "jupyter_execute"]

@@ -103,9 +103,7 @@ class NbflowError(Exception):
 def carries(cls: type[T]) -> type[T]:
     """Let a class of errors take what is annotated in it, keep it as attributes, and survive pickling with it."""
     parameters = [
-        Parameter(
-            name, Parameter.POSITIONAL_OR_KEYWORD, default=vars(cls).get(name, Parameter.empty), annotation=of
-        )
+        Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=vars(cls).get(name, Parameter.empty), annotation=of)
         for name, of in cls.__annotations__.items()
     ]
     signature = Signature(parameters)
@@ -284,9 +282,7 @@ class MultipleFlowsError(NbflowError, ValueError):
 
     kind: str
     name: str
-    _text = (
-        "Multiple flows cannot be used with the same {self.kind} block ({self.name}); open one in each flow"
-    )
+    _text = "Multiple flows cannot be used with the same {self.kind} block ({self.name}); open one in each flow"
 
 
 @carries
@@ -294,10 +290,7 @@ class CaseValueError(NbflowError, TypeError):
     """The value of a `case` is a task."""
 
     task: str
-    _text = (
-        "`value` cannot be a task, but {self.task!r} is one; compare inside a task "
-        "and use `case(that_task, True)`"
-    )
+    _text = "`value` cannot be a task, but {self.task!r} is one; compare inside a task and use `case(that_task, True)`"
 
 
 class MergeSkipError(NbflowError, ValueError):
@@ -316,9 +309,7 @@ class ManagerError(NbflowError, TypeError):
     def __str__(self) -> str:
         if self.reason:
             return f"resource manager {self.name!r}: {self.reason}"
-        return (
-            f"resource manager {self.name!r} has no method `cleanup`; add `def cleanup(self, resource)` to it"
-        )
+        return f"resource manager {self.name!r} has no method `cleanup`; add `def cleanup(self, resource)` to it"
 
 
 class CleanupSignatureError(ManagerError, ValueError):
@@ -679,9 +670,7 @@ class UnknownResourceError(LedgerError, KeyError):
 
     row_id: int
     path: str
-    _text = (
-        "the ledger {self.path} has no resource {self.row_id}; nbflow.ledger.resources() lists what is open"
-    )
+    _text = "the ledger {self.path} has no resource {self.row_id}; nbflow.ledger.resources() lists what is open"
 
 
 @carries
@@ -795,8 +784,7 @@ class StoredRunInUseError(StoreError):
     number: int
     pid: int
     _text = (
-        "run {self.number} of {self.flow!r} is still going in process {self.pid}; "
-        "cancel it there or wait for its end"
+        "run {self.number} of {self.flow!r} is still going in process {self.pid}; cancel it there or wait for its end"
     )
 
 

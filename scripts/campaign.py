@@ -66,15 +66,9 @@ def main(argv: list[str]) -> int:
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=200, help="how many kernels to end (200)")
-    parser.add_argument(
-        "--seed", type=int, help="draw the rounds from this number; by default another each time"
-    )
-    parser.add_argument(
-        "--only", action="append", choices=ENDS, help="this end only; may be given several times"
-    )
-    parser.add_argument(
-        "--round", type=int, help="play the round of this number only; needs --seed and --only"
-    )
+    parser.add_argument("--seed", type=int, help="draw the rounds from this number; by default another each time")
+    parser.add_argument("--only", action="append", choices=ENDS, help="this end only; may be given several times")
+    parser.add_argument("--round", type=int, help="play the round of this number only; needs --seed and --only")
     options = parser.parse_args(argv)
     if options.round is not None and (options.seed is None or not options.only):
         parser.error("--round needs --seed and --only")

@@ -68,11 +68,7 @@ def find_drawing(notebook: nbformat.NotebookNode) -> str | None:
         for _, data in outputs(notebook, tag=tag):
             if found := SVG.search(data.get("image/svg+xml") or data.get("text/html") or ""):
                 svg = found.group()
-                return (
-                    svg
-                    if "xmlns=" in svg
-                    else svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
-                )
+                return svg if "xmlns=" in svg else svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
     return None
 
 

@@ -178,9 +178,7 @@ def run_node() -> Outcome:
         return Outcome("javascript", 0, 0, len(files), note="Node.js is not installed")
     command = ["node", "--test", "--test-reporter=tap", *files]
     done = subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
-    counts = {
-        key: int(n) for key, n in re.findall(r"^# (pass|fail|skipped) (\d+)$", done.stdout, re.MULTILINE)
-    }
+    counts = {key: int(n) for key, n in re.findall(r"^# (pass|fail|skipped) (\d+)$", done.stdout, re.MULTILINE)}
     print(done.stdout if done.returncode else f"{counts.get('pass', 0)} passed")
     note = f"exit code {done.returncode}" if done.returncode else ""
     passed, failed, skipped = (counts.get(key, 0) for key in ("pass", "fail", "skipped"))

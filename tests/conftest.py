@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 # No deadline: how fast one example is says nothing on a busy machine. Derandomised by default, so that a failure
 # is the change's and not the day's; `thorough` looks for new ones.
 settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
-settings.register_profile(
-    "thorough", deadline=None, max_examples=2_000, suppress_health_check=[HealthCheck.too_slow]
-)
+settings.register_profile("thorough", deadline=None, max_examples=2_000, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

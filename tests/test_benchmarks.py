@@ -20,9 +20,7 @@ def test_a_quick_run_of_the_benchmark_measures_every_case(tmp_path: Path):
     command = [sys.executable, "-m", "benchmarks.compare", "--quick", "--rounds", "1"]
     out = tmp_path / "quick.json"
 
-    done = subprocess.run(
-        [*command, "--out", str(out)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*command, "--out", str(out)], cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
     cases = json.loads(out.read_text())["cases"]
@@ -42,9 +40,7 @@ def test_the_profile_helper_is_not_taken_for_the_standard_one():
     assert "function calls" in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("name", "size", "count"), [("layers", 100, 100), ("fan", 10, 12), ("blocks", 40, 40)]
-)
+@pytest.mark.parametrize(("name", "size", "count"), [("layers", 100, 100), ("fan", 10, 12), ("blocks", 40, 40)])
 def test_a_shape_counts_the_tasks_that_it_is_asked_for(name: str, size: int, count: int):
     assert shapes.SHAPES[name](size).count == count
 

@@ -20,8 +20,6 @@ def named_points() -> set[str]:
 
 
 def test_every_numbered_point_of_the_flow_model_is_named_by_a_test():
-    points = {
-        f"{section}.{point}" for section, count in POINTS_OF_SECTION.items() for point in range(1, count + 1)
-    }
+    points = {f"{section}.{point}" for section, count in POINTS_OF_SECTION.items() for point in range(1, count + 1)}
 
     assert points - named_points() == set()

@@ -45,9 +45,7 @@ def test_a_name_is_where_the_table_says(old, new, how):
         assert not new
         assert not hasattr(nbflow, name)
         assert not any(hasattr(getattr(nbflow, module), name) for module in PUBLIC)
-        owner = {"Flow": nbflow.Flow, "Task": nbflow.Task, "State": nbflow.states.State}.get(
-            old.split(".")[-2]
-        )
+        owner = {"Flow": nbflow.Flow, "Task": nbflow.Task, "State": nbflow.states.State}.get(old.split(".")[-2])
         assert owner is None or name not in dir(owner)
         return
     assert found(new) is not None

@@ -65,18 +65,14 @@ def in_pyproject() -> set[str]:
 
 def test_environment_yml_keeps_step_with_pyproject():
     lines = (ROOT / "environment.yml").read_text().splitlines()
-    listed = {
-        line.strip()[2:] for line in lines[lines.index("dependencies:") + 1 :] if line.strip().startswith("-")
-    }
+    listed = {line.strip()[2:] for line in lines[lines.index("dependencies:") + 1 :] if line.strip().startswith("-")}
 
     python = f"python{PROJECT['project']['requires-python']}"
     assert listed - {"pip", "pip:"} == in_pyproject() | {python}
 
 
 def test_the_version_is_the_one_of_the_distribution():
-    written = re.search(
-        r'^__version__ = "(.+)"$', (ROOT / "nbflow" / "_version.py").read_text(), re.MULTILINE
-    ).group(1)
+    written = re.search(r'^__version__ = "(.+)"$', (ROOT / "nbflow" / "_version.py").read_text(), re.MULTILINE).group(1)
 
     assert nbflow.__version__ == written
 
@@ -99,9 +95,7 @@ def test_import_nbflow_loads_no_front_end():
     foreign += ["platformdirs", "cloudpickle", "psutil", "sqlite3", "nbflow.ledger", "nbflow.resources"]
     code = f"import sys, nbflow; print([name for name in {foreign} if name in sys.modules])"
 
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
 
@@ -174,9 +168,7 @@ def test_no_module_has_the_name_of_another():
 
 def test_every_file_of_the_package_that_is_not_python_is_shipped():
     known = {".py", ".typed", ".mjs", ".css"}
-    files = [
-        path for path in (ROOT / "nbflow").rglob("*") if path.is_file() and "__pycache__" not in path.parts
-    ]
+    files = [path for path in (ROOT / "nbflow").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
 
     assert (ROOT / "nbflow" / "py.typed").exists()
     assert [path for path in files if path.suffix not in known and path.name != "py.typed"] == []
@@ -213,9 +205,7 @@ def numbers(version: str) -> list[int]:
 def test_each_requirement_has_a_tested_version_within_its_bound(extra):
     project = PROJECT["project"]
     lines = project["optional-dependencies"][extra] if extra else project["dependencies"]
-    bounds = [
-        re.fullmatch(r"([\w-]+)[>=]=(.+)", line) for line in lines if not line.startswith(project["name"])
-    ]
+    bounds = [re.fullmatch(r"([\w-]+)[>=]=(.+)", line) for line in lines if not line.startswith(project["name"])]
     tested = constraints()
 
     assert None not in bounds

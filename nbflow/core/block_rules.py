@@ -23,9 +23,7 @@ def default_reference_tasks(graph: Graph) -> set[Task]:
     # While a block is open its setup is not tied to what is inside, and comes before it all the same.
     before = {block.setup_task for block in graph.blocks if block.members}
     before |= {
-        edge.upstream_task
-        for edge in graph._edge_list
-        if not isinstance(edge.downstream_task, ResourceCleanupTask)
+        edge.upstream_task for edge in graph._edge_list if not isinstance(edge.downstream_task, ResourceCleanupTask)
     }
     left = graph._tasks - before
     return {task for task in left if not isinstance(task, (ResourceInitTask, ResourceCleanupTask))}

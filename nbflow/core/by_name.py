@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 _POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
-def callable_by_name(
-    name: str, function: Callable[..., Any], signature: inspect.Signature
-) -> Callable[..., Any]:
+def callable_by_name(name: str, function: Callable[..., Any], signature: inspect.Signature) -> Callable[..., Any]:
     """Return what takes the arguments of `signature` by name: the function itself, unless it wants some by position.
 
     Args:
@@ -66,9 +64,7 @@ def unwrapped(function: Any) -> Any:
     return function
 
 
-def _by_position(
-    function: Callable[..., Any], signature: inspect.Signature, *, fills_in: bool
-) -> Callable[..., Any]:
+def _by_position(function: Callable[..., Any], signature: inspect.Signature, *, fills_in: bool) -> Callable[..., Any]:
     @functools.wraps(function)
     def by_position(*args: Any, **kwargs: Any) -> Any:
         bound = signature.bind(*args, **kwargs)
@@ -81,14 +77,10 @@ def _by_position(
 
 
 def _split(parameters: list[inspect.Parameter]) -> tuple[list[inspect.Parameter], list[inspect.Parameter]]:
-    return [p for p in parameters if p.kind is _POSITIONAL], [
-        p for p in parameters if p.kind is not _POSITIONAL
-    ]
+    return [p for p in parameters if p.kind is _POSITIONAL], [p for p in parameters if p.kind is not _POSITIONAL]
 
 
-def _takes(
-    signature: inspect.Signature, args: Iterable[inspect.Parameter], named: Iterable[inspect.Parameter]
-) -> bool:
+def _takes(signature: inspect.Signature, args: Iterable[inspect.Parameter], named: Iterable[inspect.Parameter]) -> bool:
     try:
         signature.bind(*args, **{p.name: p for p in named})
     except TypeError:

@@ -112,9 +112,7 @@ class Dict(Task):
             OptionError: If there are more of one than of the other.
         """
         if isinstance(keys, Sized) and isinstance(values, Sized) and len(keys) != len(values):
-            raise OptionError(
-                f"a dictionary needs as many keys as values, but got {len(keys)} and {len(values)}"
-            )
+            raise OptionError(f"a dictionary needs as many keys as values, but got {len(keys)} and {len(values)}")
         return dict(zip(keys, values, strict=True))
 
 

@@ -77,9 +77,7 @@ class case:
     def replace(self, old: Task, new: Task, *, is_member: bool) -> None:
         """Let `new` take the place of a member, here or in a case around this one; or only take that out."""
         if old in self._members:
-            kept = {
-                new if task is old else task: None for task in self._members if is_member or task is not old
-            }
+            kept = {new if task is old else task: None for task in self._members if is_member or task is not old}
             self._members = kept
         outer = self._outer[-1] if self._outer else None
         if outer is not None:

@@ -50,9 +50,9 @@ def defaults_from_attrs(*names: str) -> Callable[[Run], Run]:
                 f"`{getattr(run, '__name__', 'run')}` has no argument {', '.join(map(repr, unknown))}; "
                 "defaults_from_attrs takes the names of its arguments"
             )
-        positional = [
-            name for name, p in parameters.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        ][1:]
+        positional = [name for name, p in parameters.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][
+            1:
+        ]
 
         def completed(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
             placed = positional[: len(args)]

@@ -36,9 +36,7 @@ class Expression:
     def _no_value(self) -> str:
         """Return that this is a task and not its value, and how to see that."""
         hint = None if Expression._value_hint is None else Expression._value_hint(self)
-        return (
-            f"{self!r} stands for a task, not for its value: {hint or 'a run computes it, see run.results'}"
-        )
+        return f"{self!r} stands for a task, not for its value: {hint or 'a run computes it, see run.results'}"
 
     def __bool__(self) -> bool:
         hint_of = Expression._value_hint

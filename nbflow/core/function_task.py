@@ -33,9 +33,7 @@ class FunctionTask(Task):
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, **kwargs: Any) -> None:
         if not callable(fn):
-            raise OptionTypeError(
-                f"fn must be callable, but is {fn!r}; options of @task are given by keyword"
-            )
+            raise OptionTypeError(f"fn must be callable, but is {fn!r}; options of @task are given by keyword")
         found = signature.of_function(fn)
         if kwargs.get("nout") is None:
             kwargs["nout"] = found.nout

@@ -73,9 +73,7 @@ class Graph(Topology):
         for task in tasks or ():
             self.add_task(task)
         for edge in edges or ():
-            self.add_edge(
-                edge.upstream_task, edge.downstream_task, edge.key, edge.mapped, edge.flattened, validate
-            )
+            self.add_edge(edge.upstream_task, edge.downstream_task, edge.key, edge.mapped, edge.flattened, validate)
         take_blocks(self)
         if reference_tasks is not None:
             self.set_reference_tasks(reference_tasks)
@@ -139,9 +137,7 @@ class Graph(Topology):
         if before is not None:  # entered within its own `with`: what was made here was made there too
             before.update((task, place) for task, place in made.items() if task in self._tasks)
         self._made = before
-        cell = thread.data.get(
-            "cell"
-        )  # of a notebook that is watched: another one, perhaps, than at the beginning
+        cell = thread.data.get("cell")  # of a notebook that is watched: another one, perhaps, than at the beginning
         thread.held = around  # what was set in the `with` ends with it
         if cell is not None or "cell" in thread.data:
             thread.data["cell"] = cell
@@ -251,8 +247,7 @@ class Graph(Topology):
         """Let each task come after the one before it, and return the edges."""
         found = [as_task(task, flow=self) for task in tasks]
         return [
-            self.add_edge(upstream, downstream, validate=validate)
-            for upstream, downstream in itertools.pairwise(found)
+            self.add_edge(upstream, downstream, validate=validate) for upstream, downstream in itertools.pairwise(found)
         ]
 
     def set_dependencies(
@@ -291,9 +286,7 @@ class Graph(Topology):
         if keyword_tasks:
             self._set_arguments(task, keyword_tasks, mapped, validate)
 
-    def _set_arguments(
-        self, task: Task, arguments: Mapping[str, Any], mapped: bool, validate: bool | None
-    ) -> None:
+    def _set_arguments(self, task: Task, arguments: Mapping[str, Any], mapped: bool, validate: bool | None) -> None:
         plain = not (mapped or validate or isinstance(task, Parameter))
         for key, value in arguments.items():
             if plain and issubclass(type(value), Task) and value in self._declared:

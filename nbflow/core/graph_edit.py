@@ -47,9 +47,7 @@ class Constants:
     def as_dicts(self) -> dict[Task, dict[str, Any]]:
         """Return them as the graph has them."""
         items = zip(self.names, self.values, strict=True)
-        return {
-            task: dict(next(items) for _ in range(n)) for task, n in zip(self.tasks, self.counts, strict=True)
-        }
+        return {task: dict(next(items) for _ in range(n)) for task, n in zip(self.tasks, self.counts, strict=True)}
 
 
 class GraphSnapshot:

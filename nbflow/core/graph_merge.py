@@ -97,9 +97,7 @@ def merge(
             graph.add_task(task)
     for edge in other.edges:
         if edge not in graph._edges:
-            graph.add_edge(
-                edge.upstream_task, edge.downstream_task, edge.key, edge.mapped, edge.flattened, validate
-            )
+            graph.add_edge(edge.upstream_task, edge.downstream_task, edge.key, edge.mapped, edge.flattened, validate)
     for task, values in other.constants.items():
         graph.constants[task].update(values)
     if other.blocks and other is not graph:

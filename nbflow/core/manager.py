@@ -82,9 +82,7 @@ def maker_of(resource_class: Callable[..., Any]) -> Callable[..., Any]:
     if inspect.isasyncgenfunction(resource_class):
         return _wrapping(resource_class, AsyncGeneratorManager)
     inner = inspect.unwrap(resource_class)
-    if inner is not resource_class and (
-        inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner)
-    ):
+    if inner is not resource_class and (inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner)):
         return _wrapping(resource_class, DecoratedManager)
     cls = _class_of(resource_class)
     if cls is not None and is_context_manager(cls):
@@ -237,9 +235,7 @@ def _give_defer(cls: type) -> None:
 def take_deferred(manager: object, values: dict[str, Any]) -> list[Deferred]:
     """Return what was deferred since the last time, in order; nothing of it is kept."""
     found: list[Deferred] = values.pop(DEFERRED, [])
-    with contextlib.suppress(
-        Exception
-    ):  # it has no `__dict__`, so nothing is in there; or it raises when asked
+    with contextlib.suppress(Exception):  # it has no `__dict__`, so nothing is in there; or it raises when asked
         found += vars(manager).pop(DEFERRED, [])
     return sorted(found, key=lambda entry: entry[0])
 

@@ -118,9 +118,7 @@ class _Scratch:
         if isinstance(value, EdgeAnnotation):
             bare, mapped, flattened = value.unwrap(mapped=True)
             use = _Argument(mapped, flattened)
-        task = (
-            self._gather(bare) if use.mapped and self._holds_mapped(bare) else as_task(bare, flow=self.flow)
-        )
+        task = self._gather(bare) if use.mapped and self._holds_mapped(bare) else as_task(bare, flow=self.flow)
         self.arguments[task] = use
         if not isinstance(task, Constant):
             self.flow.add_task(task)

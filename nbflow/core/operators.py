@@ -32,9 +32,7 @@ class Operator(Task):
     """A task that an operator makes: a condition on it would always be true, whatever its value comes to."""
 
     def __bool__(self) -> bool:
-        raise TypeError(
-            f"{self._no_value()}; so it cannot be a condition: use `case`, or decide inside of a task"
-        )
+        raise TypeError(f"{self._no_value()}; so it cannot be a condition: use `case`, or decide inside of a task")
 
 
 class Add(Operator):

@@ -49,9 +49,7 @@ def checked_handlers(handlers: object, on_failure: Callable[[Any, Any], Any] | N
     elif isinstance(handlers, Sequence) and not isinstance(handlers, str):
         found = list(handlers)
     else:
-        raise OptionTypeError(
-            f"state_handlers should be iterable: give a list of functions, not {handlers!r}"
-        )
+        raise OptionTypeError(f"state_handlers should be iterable: give a list of functions, not {handlers!r}")
     if on_failure is not None:
         found.append(OnFailure(on_failure))
     return found
@@ -107,9 +105,7 @@ def checked_delay(option: str, given: object) -> timedelta | None:
         raise OptionTypeError(f"{option} is {given!r}; give a timedelta, or a number of seconds")
     seconds = float(given)
     if math.isnan(seconds) or seconds < 0:
-        raise OptionError(
-            f"{option} is {given!r}; give a timedelta, or a number of seconds that is not negative"
-        )
+        raise OptionError(f"{option} is {given!r}; give a timedelta, or a number of seconds that is not negative")
     try:
         return timedelta(seconds=seconds)
     except OverflowError:
@@ -144,9 +140,7 @@ def checked_limit(max_concurrent: int | None) -> int | None:
         OptionError: If it is no whole number of at least 1.
     """
     if max_concurrent is not None and (not isinstance(max_concurrent, int) or max_concurrent < 1):
-        raise OptionError(
-            f"max_concurrent must be a whole number of at least 1, or None, not {max_concurrent!r}"
-        )
+        raise OptionError(f"max_concurrent must be a whole number of at least 1, or None, not {max_concurrent!r}")
     return max_concurrent
 
 

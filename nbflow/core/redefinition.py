@@ -246,9 +246,7 @@ def _is_same(old: Any, new: Any) -> bool:
     if now.by_task == then.by_task and then.execution.counts[key] == now.execution.counts[key]:
         return True
     key, number = then.by_name
-    return (
-        now.by_name == then.by_name and then.execution.counts[key] == now.execution.counts[key] == number == 1
-    )
+    return now.by_name == then.by_name and then.execution.counts[key] == now.execution.counts[key] == number == 1
 
 
 def _newest_method(method: MethodType) -> Any:
@@ -257,9 +255,7 @@ def _newest_method(method: MethodType) -> Any:
     found = newest(cls)
     if found is cls:
         return method
-    new = (
-        getattr(found, method.__name__, None) if isinstance(owner, type) else vars(found).get(method.__name__)
-    )
+    new = getattr(found, method.__name__, None) if isinstance(owner, type) else vars(found).get(method.__name__)
     if isinstance(owner, type):
         return new if isinstance(new, MethodType) else method
     return MethodType(new, owner) if isinstance(new, FunctionType) else method

@@ -81,9 +81,7 @@ class ResourceManager:
         if cleanup_failure not in _CLEANUP_FAILURE:
             raise OptionError(f"cleanup_failure is {cleanup_failure!r}; give 'ignore' or 'fail'")
         if grace_s < 0 or cleanup_timeout_s < 0:
-            raise OptionError(
-                f"grace_s={grace_s!r} and cleanup_timeout_s={cleanup_timeout_s!r} must not be negative"
-            )
+            raise OptionError(f"grace_s={grace_s!r} and cleanup_timeout_s={cleanup_timeout_s!r} must not be negative")
         self.init_task_kwargs: dict[str, Any] = {"name": self.name, **(init_task_kwargs or {})}
         self.setup_task_kwargs: dict[str, Any] = {
             "name": f"{self.name}.setup",

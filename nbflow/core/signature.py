@@ -63,9 +63,7 @@ class RunSignature:
             if not kwargs:
                 if self._required <= bound.keys():
                     return bound
-            elif bound.keys().isdisjoint(kwargs) and (
-                self._variable is not None or kwargs.keys() <= self._accepted
-            ):
+            elif bound.keys().isdisjoint(kwargs) and (self._variable is not None or kwargs.keys() <= self._accepted):
                 bound.update(kwargs)
                 if self._required <= bound.keys():
                     return bound

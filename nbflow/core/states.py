@@ -94,9 +94,7 @@ class State:
     """
 
     color = "#000000"
-    bundle_of: ClassVar[Callable[[Any], dict[str, Any]] | None] = (
-        None  # how notebooks show one; set by `nbflow.flow`
-    )
+    bundle_of: ClassVar[Callable[[Any], dict[str, Any]] | None] = None  # how notebooks show one; set by `nbflow.flow`
     released: Released | None = None
     if TYPE_CHECKING:
         result: Any
@@ -243,9 +241,7 @@ def without_value(state: S, released: Released | None) -> S:
     for name in _HOLDING_VALUES:
         kept.pop(name, None)
     if "context" in kept and "task_loop_result" in kept["context"]:
-        kept["context"] = {
-            name: value for name, value in kept["context"].items() if name != "task_loop_result"
-        }
+        kept["context"] = {name: value for name, value in kept["context"].items() if name != "task_loop_result"}
     if isinstance(state, Mapped):
         kept["_n_map_states"], kept["map_states"] = state.n_map_states, []
     elif isinstance(state, _MetaState) and state.state is not None:

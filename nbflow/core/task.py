@@ -137,9 +137,7 @@ class Task(Expression, task_class.TaskDefaults):
             self.tags.update(data["tags"])
         self.trigger: Callable[..., bool] = trigger or all_successful
         self.state_handlers: list[Callable[..., Any]] = (
-            options.checked_handlers(state_handlers, on_failure)
-            if state_handlers is not None or on_failure
-            else []
+            options.checked_handlers(state_handlers, on_failure) if state_handlers is not None or on_failure else []
         )
         if cache_for is None and cache_validator is not None and cache_validator is not never_use:
             warnings.warn(
@@ -286,9 +284,7 @@ class Task(Expression, task_class.TaskDefaults):
             OptionError: If a keyword is named `self`.
         """
         if "self" in kwargs:
-            raise OptionError(
-                'You cannot use the keyword argument "self" in .pipe(); it is the task that is piped'
-            )
+            raise OptionError('You cannot use the keyword argument "self" in .pipe(); it is the task that is piped')
         return _task(_self, **kwargs)
 
     def copy(self, **task_args: Any) -> Self:
@@ -326,9 +322,7 @@ class Task(Expression, task_class.TaskDefaults):
 
     # Dependencies
 
-    def set_upstream(
-        self, task: Any, flow: Graph | None = None, key: str | None = None, mapped: bool = False
-    ) -> Self:
+    def set_upstream(self, task: Any, flow: Graph | None = None, key: str | None = None, mapped: bool = False) -> Self:
         """Let `task` come before this one, its result being the argument `key` if that is given; return self."""
         if key is not None:
             return self.set_dependencies(flow=flow, keyword_tasks={key: task}, mapped=mapped)

@@ -65,9 +65,7 @@ class SignatureOf:
             found = inspect.signature(cls.__init__)
             return found.replace(parameters=list(found.parameters.values())[1:])
         parameters = list(task._run_signature().signature.parameters.values())
-        rest = (
-            [parameters.pop()] if parameters and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD else []
-        )
+        rest = [parameters.pop()] if parameters and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD else []
         return inspect.Signature([*parameters, *self.call_keywords, *rest], return_annotation="Task")
 
 
@@ -92,9 +90,7 @@ def overwritten(cls: type[Task], root: type[Task], options: Iterable[str]) -> tu
     """Return the options for which a task class has attributes of its own, which making a task overwrites."""
     own = _own_names(cls, root)
     return tuple(
-        name
-        for name in options
-        if name in own and not isinstance(inspect.getattr_static(cls, name), property)
+        name for name in options if name in own and not isinstance(inspect.getattr_static(cls, name), property)
     )
 
 

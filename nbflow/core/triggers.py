@@ -104,9 +104,7 @@ def _count_all_successful(n: int, successful: int, skipped: int, failed: int) ->
 @_follows(_count_all_successful)
 def all_successful(upstream_states: UpstreamStates) -> bool:
     """Run if every upstream task succeeded; a skipped one did. The default of every task."""
-    return _judge(
-        upstream_states, "all_successful", _count_all_successful, "some of the upstream tasks failed"
-    )
+    return _judge(upstream_states, "all_successful", _count_all_successful, "some of the upstream tasks failed")
 
 
 def _count_all_failed(n: int, successful: int, skipped: int, failed: int) -> Verdict:
@@ -126,9 +124,7 @@ def _count_any_successful(n: int, successful: int, skipped: int, failed: int) ->
 @_follows(_count_any_successful)
 def any_successful(upstream_states: UpstreamStates) -> bool:
     """Run if at least one upstream task succeeded, or if there is none."""
-    return _judge(
-        upstream_states, "any_successful", _count_any_successful, "none of the upstream tasks succeeded"
-    )
+    return _judge(upstream_states, "any_successful", _count_any_successful, "none of the upstream tasks succeeded")
 
 
 def _count_any_failed(n: int, successful: int, skipped: int, failed: int) -> Verdict:
@@ -176,9 +172,7 @@ def _count_not_all_skipped(n: int, successful: int, skipped: int, failed: int) -
 @_follows(_count_not_all_skipped)
 def not_all_skipped(upstream_states: UpstreamStates) -> bool:
     """Run if no upstream task failed and at least one was not skipped; skip if all were."""
-    return _judge(
-        upstream_states, "not_all_skipped", _count_not_all_skipped, "some of the upstream tasks failed"
-    )
+    return _judge(upstream_states, "not_all_skipped", _count_not_all_skipped, "some of the upstream tasks failed")
 
 
 def some_failed(at_least: float | None = None, at_most: float | None = None) -> Trigger:

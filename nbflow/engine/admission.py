@@ -44,9 +44,7 @@ class Admission:
         """Return the state of a node that is not to run; Pending if what is upstream has been left unended."""
         is_parent = child < 0 and self._graph.is_map[number]
         if is_parent:
-            upstream = {
-                edge: self._record.states[edge.upstream_task] for edge in self._graph.edges_in[number]
-            }
+            upstream = {edge: self._record.states[edge.upstream_task] for edge in self._graph.edges_in[number]}
         else:
             upstream = self._inputs.states(number, child)
         # Before the trigger: one that sees a state which is not final would answer for a run that goes on.

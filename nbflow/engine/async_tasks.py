@@ -29,9 +29,7 @@ class _Loops(threading.local):
 class Awaited:
     """A coroutine that a thread waits for; it is stopped by cancelling it, as asyncio's own functions do."""
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], kept: list[Any]
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], kept: list[Any]) -> None:
         self.loop = loop
         self.kept = kept
         self.error: type[BaseException] | None = None

@@ -73,9 +73,7 @@ class Breakpoints:
     def stops_before(self, node: int, number: int, inputs: dict[str, Any]) -> bool:
         """Pause before a node if there is a breakpoint that is meant for it."""
         if number not in self._breakpoints or self._cancellation.is_on or node in self._passed:
-            self._passed.discard(
-                node
-            )  # for this time: in a loop, or when it is tried again, it is asked once more
+            self._passed.discard(node)  # for this time: in a loop, or when it is tried again, it is asked once more
             return False
         for place, when in self._breakpoints[number]:
             if place == BEFORE and self._is_meant(node, number, when, inputs):
@@ -101,9 +99,7 @@ class Breakpoints:
             return True
         return False
 
-    def _is_meant(
-        self, node: int, number: int, when: Callable[..., object] | None, inputs: dict[str, Any]
-    ) -> bool:
+    def _is_meant(self, node: int, number: int, when: Callable[..., object] | None, inputs: dict[str, Any]) -> bool:
         if when is None:
             return True
         task = self._record.graph.tasks[number]

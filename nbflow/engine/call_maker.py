@@ -92,9 +92,7 @@ class CallMaker:
         """Return what a call that took too long came to: timed out, also where the task has swallowed that."""
         error = outcome.error
         # What a setup gave is kept however long it took: as a failure, nobody would clean it up.
-        if self._schedule.role[call.node] != ORDINARY or isinstance(
-            error, (TaskTimeoutSignal, TaskCancelled)
-        ):
+        if self._schedule.role[call.node] != ORDINARY or isinstance(error, (TaskTimeoutSignal, TaskCancelled)):
             return outcome
         if error is not None and ends_run(error):
             return outcome

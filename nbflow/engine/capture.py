@@ -69,13 +69,9 @@ class TaskLog(list[LogLine]):
         if self._room <= 0 or not text:
             return
         if len(text) > self._room:
-            text = (
-                text[: self._room] + f"\n... cut here: only the first {KEPT_CHARACTERS} characters are kept"
-            )
+            text = text[: self._room] + f"\n... cut here: only the first {KEPT_CHARACTERS} characters are kept"
         self._room -= len(text)
-        self.append(
-            LogLine(time.time(), stream, text, values.get("map_index"), values.get("task_run_count", 1))
-        )
+        self.append(LogLine(time.time(), stream, text, values.get("map_index"), values.get("task_run_count", 1)))
 
 
 class Logs(dict["Task", TaskLog]):
@@ -164,11 +160,7 @@ class _Handler(logging.Handler):
             self.handleError(record)
         # Our being there must not silence what Python prints when nobody has set up logging.
         last = logging.lastResort
-        if (
-            last is not None
-            and record.levelno >= last.level
-            and not _is_handled(logging.getLogger(record.name))
-        ):
+        if last is not None and record.levelno >= last.level and not _is_handled(logging.getLogger(record.name)):
             values = thread.data
             logs = values.pop("_logs", None)  # it is kept already, and would be again as a line on stderr
             try:

@@ -72,9 +72,7 @@ class Cleanup:
 
     def at_end(self, held: OpenResource) -> BaseException | None:
         """Make the run's own cleanup, for which nobody else looks at the clock, in this thread; returns its error."""
-        return self._make(
-            held, self._perform_in_time
-        )  # one that hangs would hold the run, and its user, for ever
+        return self._make(held, self._perform_in_time)  # one that hangs would hold the run, and its user, for ever
 
     def too_late(self, held: OpenResource) -> BaseException | None:
         """Make a cleanup in a thread for which nobody waits any more; returns its error."""
@@ -176,9 +174,7 @@ class Cleanup:
             return HalfSetup(failed)
         was_stopped = call.has_begun and error is not None and was_cut(error)
         # One that was cut, but has undone what it deferred or is a generator with its `finally`, has cleaned up itself.
-        return HalfSetup(
-            is_unknown=was_stopped and not (call.had_deferred or isinstance(held.manager, Wrapped))
-        )
+        return HalfSetup(is_unknown=was_stopped and not (call.had_deferred or isinstance(held.manager, Wrapped)))
 
 
 def _perform(held: OpenResource, call: Call) -> BaseException | None:

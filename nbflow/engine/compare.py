@@ -97,17 +97,13 @@ class Comparison:
         """Return the table as plain text."""
         rows = [tuple(" ".join(cell.split()) for cell in row) for row in self.rows()]
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
-        ]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
         lines.insert(1, "  ".join("-" * width for width in widths))
         return "\n".join(line.rstrip() for line in lines)
 
     def __repr__(self) -> str:
         count = len(self.differing)
-        return (
-            f"<Comparison of {self.names[0]} and {self.names[1]}: {count} of {len(self.tasks)} tasks differ>"
-        )
+        return f"<Comparison of {self.names[0]} and {self.names[1]}: {count} of {len(self.tasks)} tasks differ>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         make = Comparison.bundle_of

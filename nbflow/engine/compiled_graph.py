@@ -166,11 +166,7 @@ class CompiledGraph:
 
     def takers(self, source: Task) -> list[Task]:
         """Return the tasks that take the value of a task, each as often as it does."""
-        return [
-            edge.downstream_task
-            for edge in self.edges
-            if edge.upstream_task is source and edge.key is not None
-        ]
+        return [edge.downstream_task for edge in self.edges if edge.upstream_task is source and edge.key is not None]
 
     def above(self, node: int) -> set[int]:
         """Return the nodes that a task comes after."""

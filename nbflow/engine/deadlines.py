@@ -59,9 +59,7 @@ class Deadlines:
         self._finish = finish
 
         self._due: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
-        self._number = (
-            itertools.count()
-        )  # of two that are due at once the first comes first; actions have no order
+        self._number = itertools.count()  # of two that are due at once the first comes first; actions have no order
 
     # -- what the run's thread does itself, so that it meets nothing that another one is changing -------------
 
@@ -99,9 +97,7 @@ class Deadlines:
             call.stop_requested = True
             stop_runs_of(call)
             self._set(call)
-        for (
-            call
-        ) in self._lingering.outlasting:  # over themselves, but their threads may wait for runs of their own
+        for call in self._lingering.outlasting:  # over themselves, but their threads may wait for runs of their own
             stop_runs_of(call)
 
     def shorten(self) -> None:

@@ -111,9 +111,7 @@ class Host:
     was set there be set back.
     """
 
-    def __init__(
-        self, home: EventLoopOnDemand, loop: asyncio.AbstractEventLoop, context: contextvars.Context
-    ) -> None:
+    def __init__(self, home: EventLoopOnDemand, loop: asyncio.AbstractEventLoop, context: contextvars.Context) -> None:
         self.context = context
         self._home = home
         self._works: asyncio.Queue[Work] = asyncio.Queue()
@@ -212,12 +210,7 @@ class Work:
     def _see_to_block(self) -> None:
         """Raise in the loop's thread what a task does not see that blocks the loop, by a sleep or a computation."""
         asked_at, thread_id = self._asked_at, self.home.thread_id
-        if (
-            asked_at is None
-            or self.error is None
-            or thread_id is None
-            or time.monotonic() < asked_at + BLOCKED_S
-        ):
+        if asked_at is None or self.error is None or thread_id is None or time.monotonic() < asked_at + BLOCKED_S:
             return
         self._asked_at = time.monotonic()
         if self.home.inner(thread_id):

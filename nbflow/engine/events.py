@@ -73,9 +73,7 @@ class EventLog:
         event = (self.run_id, seq, now, kind, task, map_index, block, old, state, attempt, note)
         self._tell_all(_new(Event, event))
 
-    def changed(
-        self, task: Task, map_index: int | None, old: State, state: State, attempt: int, at: float
-    ) -> None:
+    def changed(self, task: Task, map_index: int | None, old: State, state: State, attempt: int, at: float) -> None:
         """Append the change of a task's state at the time `at` and tell every listener; see `told`."""
         events = self.events
         # Past the named tuple's own constructor: this is made for every change of every task.

@@ -94,9 +94,7 @@ class Execution:
         until = None if timeout_s is None else time.monotonic() + timeout_s
         with guard.installed():
             # In slices: our handler only counts, and a run whose own thread hangs must not hold the user for ever.
-            while not event.wait(
-                _SLICE_S if until is None else min(_SLICE_S, max(0.0, until - time.monotonic()))
-            ):
+            while not event.wait(_SLICE_S if until is None else min(_SLICE_S, max(0.0, until - time.monotonic()))):
                 if self.is_over:  # the run ended without reading the command whose end is waited for
                     break
                 if guard.count:

@@ -66,9 +66,7 @@ def settle(call: Call) -> None:
     if opened is None:
         return
     try:
-        outer = _call_of(
-            call.values(call.node, call.task)
-        )  # a task may run a flow, whose files are its own as well
+        outer = _call_of(call.values(call.node, call.task))  # a task may run a flow, whose files are its own as well
         if outer is not None and not outer.is_over:
             known: Opened = vars(outer).setdefault("opened", {})
             for key, found in list(opened.items()):
@@ -272,9 +270,7 @@ def _home(given: str | None) -> tuple[str, ...]:
     if given:
         return _prefix(given), _prefix(os.path.realpath(os.path.expanduser(given)))
     data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return tuple(
-        _prefix(os.path.join(folder, "nbflow")) for folder in (data, "~/Library/Application Support")
-    )
+    return tuple(_prefix(os.path.join(folder, "nbflow")) for folder in (data, "~/Library/Application Support"))
 
 
 def _prefix(folder: str) -> str:

@@ -97,9 +97,7 @@ def look_at(path: str, budget: Budget) -> FileState | None:
     if not stat.S_ISREG(found.st_mode):
         return None
     digest = _digest(path, found, budget)
-    return FileState(
-        found.st_size, 0 if digest and _is_recent(found.st_mtime_ns) else found.st_mtime_ns, digest
-    )
+    return FileState(found.st_size, 0 if digest and _is_recent(found.st_mtime_ns) else found.st_mtime_ns, digest)
 
 
 def difference(path: str, state: FileState) -> str:

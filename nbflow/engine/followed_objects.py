@@ -82,9 +82,7 @@ class FollowedObjects:
 
     def look_around(self, task: Task) -> None:
         """Find out at once of what else a changed object is part, while it is known who has changed it."""
-        if (
-            len(self._followed) <= _MOST_LOOKED_AT
-        ):  # with more, several tasks are named rather than all slowed down
+        if len(self._followed) <= _MOST_LOOKED_AT:  # with more, several tasks are named rather than all slowed down
             for followed in tuple(self._followed.values()):
                 self._look_again(followed, (task,))
 

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-def call_handlers(
-    handlers: Sequence[Callable[..., State | None]], subject: Any, old: State, new: State
-) -> State:
+def call_handlers(handlers: Sequence[Callable[..., State | None]], subject: Any, old: State, new: State) -> State:
     """Tell `handlers` of a change and return the state that they leave: each gets what the one before returned.
 
     A raised signal sets its state; any other error, and an answer that is no state, makes the state Failed, unless
@@ -41,16 +39,12 @@ def call_handlers(
     return new
 
 
-def call_flow_handlers(
-    handlers: Sequence[Callable[..., State | None]], flow: Any, old: State, new: State
-) -> State:
+def call_flow_handlers(handlers: Sequence[Callable[..., State | None]], flow: Any, old: State, new: State) -> State:
     """Do the same for the handlers of a flow, which cannot take the end of a run back: nobody would go on with it."""
     told = call_handlers(handlers, flow, old, new)
     if not new.is_finished() or told.is_finished():
         return told
-    error = TypeError(
-        f"a handler returned {type(told).__name__} for a run that is over ({type(new).__name__})"
-    )
+    error = TypeError(f"a handler returned {type(told).__name__} for a run that is over ({type(new).__name__})")
     return Failed(f"Unexpected error while calling state handlers: {error_text(error)}", result=error)
 
 

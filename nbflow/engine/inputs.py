@@ -73,8 +73,7 @@ class Inputs:
         if constants:
             if task not in self._constant_states:
                 self._constant_states[task] = {
-                    Edge(Constant(value), task, key=key): Success(result=value)
-                    for key, value in constants.items()
+                    Edge(Constant(value), task, key=key): Success(result=value) for key, value in constants.items()
                 }
             found.update(self._constant_states[task])
         return found

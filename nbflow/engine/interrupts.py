@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from nbflow.engine.attempt import Call
 
 ENDS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name))
-HANG_UP = getattr(
-    signal, "SIGHUP", None
-)  # of a terminal that is closed: it may come from several sides at once
+HANG_UP = getattr(signal, "SIGHUP", None)  # of a terminal that is closed: it may come from several sides at once
 
 SHIELDED_INTERRUPTS = 3  # a setup or cleanup is left alone until somebody has asked this often
 

@@ -119,9 +119,7 @@ class Lifecycle:
         if held is None or self._schedule.own[call.node] is None:
             return
         went_well = is_well(state) and (role != CLEANUP or not outcome.error)
-        is_setup = role == SETUP or (
-            role == INIT and opens_at_init(held, state.result if went_well else None)
-        )
+        is_setup = role == SETUP or (role == INIT and opens_at_init(held, state.result if went_well else None))
         if went_well and role == CLEANUP:
             self._record.open_resources.closed(held)
             self._record.set_block(held, held.cleaned())
@@ -130,9 +128,7 @@ class Lifecycle:
             if role == INIT:
                 held.manager = state.result
                 if not is_setup and is_factory(call.task.run):
-                    self._cleanup.tracker.closed(
-                        held
-                    )  # nothing was open: its setup says again that it begins
+                    self._cleanup.tracker.closed(held)  # nothing was open: its setup says again that it begins
             if is_setup:
                 self._opened(held, call.node, state.result if role == SETUP else None)
         elif is_setup:

@@ -25,9 +25,7 @@ class Lingering:
         outlasting: Calls that are over, but threads that they have started are not.
     """
 
-    def __init__(
-        self, calls: dict[int, Call], record: Record, cancellation: Cancellation, inbox: Inbox
-    ) -> None:
+    def __init__(self, calls: dict[int, Call], record: Record, cancellation: Cancellation, inbox: Inbox) -> None:
         self.outlasting: set[Call] = set()
         self._calls, self._schedule, self._record = calls, record.schedule, record
         self._cancellation, self._inbox = cancellation, inbox
@@ -49,9 +47,7 @@ class Lingering:
         self._record.note(text, call.task)
         lifetime = self._schedule.lifetime_of(call.node)
         if self._cancellation.is_on and lifetime is not None and lifetime.grace_s:
-            warn_safely(
-                f"{text}; its block's cleanup waits up to {lifetime.grace_s:g} s, or until the next interrupt"
-            )
+            warn_safely(f"{text}; its block's cleanup waits up to {lifetime.grace_s:g} s, or until the next interrupt")
 
     def let_go(self, call: Call) -> None:
         """Note that the thread of a call has let go after all."""

@@ -33,9 +33,7 @@ class MapExpansion:
             return
         children: list[State] = [Pending()] * plan
         if isinstance(old, Mapped):
-            children[: len(old.map_states)] = [
-                Pending() if child is None else child for child in old.map_states[:plan]
-            ]
+            children[: len(old.map_states)] = [Pending() if child is None else child for child in old.map_states[:plan]]
         mapped = Mapped("Ready to proceed with mapping.", map_states=children)
         state = self._settlement.told_at_start(node, task, old, mapped)
         if state is None:

@@ -88,12 +88,7 @@ class Nodes:
         # The init and setup of the blocks around are no upstream of what is inside: they may wait to be needed by it,
         # and each would wait for the other.
         gated_by = [
-            {
-                node
-                for k in graph.enclosing(shape)
-                if not graph.shapes[k].mapped
-                for node in graph.shapes[k][:2]
-            }
+            {node for k in graph.enclosing(shape) if not graph.shapes[k].mapped for node in graph.shapes[k][:2]}
             for shape in range(len(graph.shapes))
         ]
         for node, upstream in enumerate(graph.upstream):

@@ -99,12 +99,7 @@ class Followed:
         if now == known:
             return False
         if gone := set(self._parts).difference(parts):
-            held = (
-                one
-                for other in others
-                if other is not self
-                for one in (other.value, *contents_of(other.value))
-            )
+            held = (one for other in others if other is not self for one in (other.value, *contents_of(other.value)))
             self.taken_out += tuple(one for one in held if identity(one) in gone)
         self._content, self._parts = content, parts
         self.versions.append(Change(now, by))
@@ -152,11 +147,7 @@ def take_prints(followed: Sequence[Followed]) -> None:
 
 def _is_large_array(value: Any) -> bool:
     numpy: Any = sys.modules.get("numpy")
-    return (
-        type(value) is getattr(numpy, "ndarray", None)
-        and not value.dtype.hasobject
-        and value.nbytes >= _LARGE_ARRAY
-    )
+    return type(value) is getattr(numpy, "ndarray", None) and not value.dtype.hasobject and value.nbytes >= _LARGE_ARRAY
 
 
 class Taken(NamedTuple):

@@ -69,9 +69,7 @@ def make_plan(
     """
     changes = {} if before is None else changed_parameters(graph, before, parameters, prints)
     number = getattr(previous, "number", None)
-    selection = RerunSelection(
-        graph, last, what=what, asked=asked, parameters=changes, number=number, reuse=reuse
-    )
+    selection = RerunSelection(graph, last, what=what, asked=asked, parameters=changes, number=number, reuse=reuse)
     steps: list[Step] = []
     reused: dict[Task, State] = {}
     for node, task in enumerate(graph.tasks):
@@ -82,9 +80,7 @@ def make_plan(
                 reused[task] = reuse.original(node, reused[task])
             kept = _kept(task, known, number, graph.role[node])
             if node in selection.lost:
-                kept = replace(
-                    kept, why=f"{kept.why}, but {selection.lost[node]}, and nothing can bring it back"
-                )
+                kept = replace(kept, why=f"{kept.why}, but {selection.lost[node]}, and nothing can bring it back")
             steps.append(kept)
             continue
         children = selection.runs[node]

@@ -25,6 +25,4 @@ def state_of_signal(signal: signals.StateSignal | signals.ENDRUN) -> State:
     state = signal.state
     if issubclass(type(state), State):
         return state
-    return Failed(
-        f"{type(signal).__name__} was raised with {type(state).__name__}, which is no state", result=signal
-    )
+    return Failed(f"{type(signal).__name__} was raised with {type(state).__name__}, which is no state", result=signal)

@@ -71,9 +71,7 @@ def drawing_after(
 def is_generator(value: Any) -> bool:
     """Tell whether a value is a generator of random numbers of the user's own."""
     kind = type_of(value)
-    return kind is random.Random or (
-        package_of(value) == "numpy" and kind.__name__ in ("Generator", "RandomState")
-    )
+    return kind is random.Random or (package_of(value) == "numpy" and kind.__name__ in ("Generator", "RandomState"))
 
 
 def _run_of(task: Task) -> Any:
@@ -126,9 +124,7 @@ class Draws:
         self.names = drawers(graph)
         self._graph = graph
         self._earlier: dict[Place, States] = {}
-        self._left_at: dict[
-            str, dict[int, Any]
-        ] = {}  # by generator and task, how a task that is not called left it
+        self._left_at: dict[str, dict[int, Any]] = {}  # by generator and task, how a task that is not called left it
         self._alone: frozenset[Task] = frozenset()
         self._going_on: dict[str, int] = {}  # by generator, the last task that was called and drew otherwise
         self._begun: set[Place] = set()

@@ -160,18 +160,14 @@ class RerunSelection:
     def _reason_of_state(self, state: State, *, repairs: bool) -> tuple[str, Children]:
         if isinstance(state, Mapped):
             bad = self._bad_children(state, repairs=repairs)
-            return (
-                (f"{_these(bad)} failed{self._in_run}" if repairs else NO_RESULT, bad) if bad else ("", None)
-            )
+            return (f"{_these(bad)} failed{self._in_run}" if repairs else NO_RESULT, bad) if bad else ("", None)
         if not state.is_finished():
             return NO_RESULT, None
         if isinstance(state, Cancelled):
             return f"was cancelled{self._in_run}", None
         if not repairs or not isinstance(state, Failed):
             return "", None
-        return f"could not run{self._in_run}" if isinstance(
-            state, TriggerFailed
-        ) else f"failed{self._in_run}", None
+        return f"could not run{self._in_run}" if isinstance(state, TriggerFailed) else f"failed{self._in_run}", None
 
     def _bad_children(self, state: Mapped, *, repairs: bool) -> frozenset[int]:
         """Return the children without a result; when a failure is to be repaired, the failed ones are among them."""
@@ -272,9 +268,7 @@ class RerunSelection:
 
     def _change_again(self, node: int) -> None:
         for changer in self._reuse.changers(node):
-            self._make_again(
-                changer, f"changes the value of {self._graph.tasks[node].name!r} in place", changed=node
-            )
+            self._make_again(changer, f"changes the value of {self._graph.tasks[node].name!r} in place", changed=node)
 
     def _make_parts_again(self) -> bool:
         """Make again what holds parts of what is made again, if a change of the one is to be seen in the other.

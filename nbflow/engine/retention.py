@@ -86,9 +86,7 @@ class Retention:
                 takers.discard(node)
                 if not takers:
                     del self._waited_for[up]
-                    self.release(
-                        self._graph.tasks[up], "the last task that takes it has ended (keep='needed')"
-                    )
+                    self.release(self._graph.tasks[up], "the last task that takes it has ended (keep='needed')")
 
     def made(self, value: Any) -> None:
         """Count a value, and give others back if there is no room for all of them."""
@@ -190,9 +188,7 @@ class Retention:
 def _released(state: State, gone: Released) -> State:
     if not isinstance(state, Mapped):
         return without_value(state, gone)
-    children = [
-        one if one is None or _is_small(one) else without_value(one, gone) for one in state.map_states
-    ]
+    children = [one if one is None or _is_small(one) else without_value(one, gone) for one in state.map_states]
     return Mapped(state.message, map_states=children)
 
 

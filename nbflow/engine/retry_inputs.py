@@ -50,17 +50,13 @@ class RetryInputs:
         kept: The contents of inputs, by who takes them.
     """
 
-    def __init__(
-        self, graph: CompiledGraph, objects: FollowedObjects, taken: Mapping[Place, dict[str, Taken]]
-    ) -> None:
+    def __init__(self, graph: CompiledGraph, objects: FollowedObjects, taken: Mapping[Place, dict[str, Taken]]) -> None:
         self._graph = graph
         self._objects = objects
         self._taken = taken
         self.kept: dict[Place, Ahead] = {}
 
-    def keep(
-        self, place: Place, inputs: Mapping[str, Any], changed: Iterable[str], also: tuple[Any, ...]
-    ) -> None:
+    def keep(self, place: Place, inputs: Mapping[str, Any], changed: Iterable[str], also: tuple[Any, ...]) -> None:
         """Keep what inputs contain: all of them together where that is possible, since one may be part of another.
 
         Args:
@@ -118,9 +114,7 @@ class RetryInputs:
         ]
         for key in changed:
             if key not in ahead.snapshots:
-                self._refuse(
-                    place[0], key, ahead.whys.get(key, "it was not known that the task would be tried again")
-                )
+                self._refuse(place[0], key, ahead.whys.get(key, "it was not known that the task would be tried again"))
         return changed
 
     def _refuse(self, task: Task, key: str, why: str) -> None:

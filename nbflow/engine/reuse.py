@@ -183,9 +183,7 @@ class Reuse(NoReuse):
                 continue
             if self._graph.role[up] != ORDINARY:
                 for user in filter(lambda one: is_cell(self._graph, one), range(node)):
-                    if any(
-                        e.key and e.upstream_task is edge.upstream_task for e in self._graph.edges_in[user]
-                    ):
+                    if any(e.key and e.upstream_task is edge.upstream_task for e in self._graph.edges_in[user]):
                         yield user, f"uses {edge.upstream_task.name!r}, which is set up again"
                 continue
             value = vars(self._earlier.state(up)).get("result")
@@ -229,8 +227,7 @@ class Reuse(NoReuse):
         return {
             other: any(holds_any(value, wholes) for value in values_of(other))
             for other in (range(node + 1, len(self._graph.tasks)) if parts else ())
-            if self._graph.role[other] == ORDINARY
-            and any(holds_any(value, parts) for value in values_of(other))
+            if self._graph.role[other] == ORDINARY and any(holds_any(value, parts) for value in values_of(other))
         }
 
     # -- who changes what -------------------------------------------------------------------------------------------

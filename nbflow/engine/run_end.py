@@ -126,9 +126,7 @@ class RunEnd:
         """Leave no task that seems to run in a run that is over (it failed itself, or was given up)."""
         for node, phase in enumerate(self._record.schedule.phase):
             if phase not in (DONE, EXPANDED):
-                self._record.set_task(
-                    node, self._record.current(node), Cancelled("The run ended before this task.")
-                )
+                self._record.set_task(node, self._record.current(node), Cancelled("The run ended before this task."))
 
     def state(self) -> State:
         """Return the final state, which the flow's terminal handler has seen."""
@@ -145,14 +143,10 @@ class RunEnd:
                 {task: states[task] for task in graph.terminal},
             )
         # Rule 7: a failed cleanup is no failure of the flow, unless the manager says so.
-        must_clean = [
-            block for block in self._record.open_resources.failures() if block.cleanup_failure == "fail"
-        ]
+        must_clean = [block for block in self._record.open_resources.failures() if block.cleanup_failure == "fail"]
         if must_clean and not state.is_failed():
             state = Failed(f"The cleanup of {must_clean[0].name!r} failed.")
-        state.result = dict(
-            states
-        )  # a copy: values are given back in the record, and what a caller holds stays
+        state.result = dict(states)  # a copy: values are given back in the record, and what a caller holds stays
         handler = getattr(self._flow, "terminal_state_handler", None)
         if handler is not None:
             reference = {states[task] for task in graph.reference}

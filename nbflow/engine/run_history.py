@@ -130,9 +130,7 @@ class RunHistory:
         """The slugs of the tasks that are no more."""
         kept = {task for task in self.before if task is not None}
         old = self._old
-        return tuple(
-            old.slugs[task] for node, task in enumerate(old.tasks) if task not in kept and not old.free[node]
-        )
+        return tuple(old.slugs[task] for node, task in enumerate(old.tasks) if task not in kept and not old.free[node])
 
     def last(self, *, reads_code: bool = True) -> list[Last | None]:
         """Return what is known of each node of the graph; None for new ones.
@@ -149,9 +147,7 @@ class RunHistory:
         state = self._states[old]
         if self._graph.role[node] == CLEANUP:
             return Last(state)
-        changed = (
-            self._input_change(node, task, old) or _change_of_names(task, old) or self._files.change(node)
-        )
+        changed = self._input_change(node, task, old) or _change_of_names(task, old) or self._files.change(node)
         code = self._code_change(task, old) if reads_code and not changed else ""
         return Last(state, changed, code, self._sources.get(old, COMPUTED), self._files.needs(node))
 

@@ -218,9 +218,7 @@ class RunLoop:
         self.record.timings.started_at = time.time()
         self._watch_files()
         if not self._direct:
-            self._maker.session = self.executor.open(
-                self._parts.late_outcomes.report, name=f"nbflow-{self.graph.name}"
-            )
+            self._maker.session = self.executor.open(self._parts.late_outcomes.report, name=f"nbflow-{self.graph.name}")
         self._change_run(Running("Running flow."))
         ended = give_states(self._given, self.record, self._parts.contexts, self._parts.lifecycle)
         children = take_over(self._reused, self.record, ended)

@@ -93,9 +93,7 @@ class RunParts:
         self.cleanup = cleanup = Cleanup(record, tracker, values, stopper, cancellation)
         self.lifecycle = lifecycle = Lifecycle(record, cleanup, user_code, guard, values)
         self.lingering = lingering = Lingering(calls, record, cancellation, inbox)
-        settlement = Settlement(
-            record, contexts, lifecycle, breakpoints, retention, user_code, cancellation, clock
-        )
+        settlement = Settlement(record, contexts, lifecycle, breakpoints, retention, user_code, cancellation, clock)
         self.held_tasks = HeldTasks(
             record,
             breakpoints,
@@ -132,9 +130,7 @@ class RunParts:
             cancellation,
             self.task_runner.finish,
         )
-        self.pause = Pause(
-            record, breakpoints, self.held_tasks, cancellation, deadlines, guard, cancel, change
-        )
+        self.pause = Pause(record, breakpoints, self.held_tasks, cancellation, deadlines, guard, cancel, change)
         self.fast_path = fast_path = FastPath(
             record,
             inputs,

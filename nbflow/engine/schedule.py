@@ -76,9 +76,7 @@ class Schedule:
         finished_maps: The mapped tasks whose last child has ended, for the loop to read and clear.
     """
 
-    def __init__(
-        self, graph: CompiledGraph, *, capacity: int = 1, serial: bool = True, paused: bool = False
-    ) -> None:
+    def __init__(self, graph: CompiledGraph, *, capacity: int = 1, serial: bool = True, paused: bool = False) -> None:
         self.unfinished = len(graph.tasks)
         self.finished_maps: list[int] = []
         self._graph = graph
@@ -90,9 +88,7 @@ class Schedule:
         self.lifetime_of, self.lifetime_around = nodes.lifetime_of, nodes.lifetime_around
         self._down, self._paired_down = nodes.down, nodes.paired_down
 
-        self.queue = queue = ReadyQueue(
-            nodes, capacity=capacity, serial=serial, budget=0 if paused else UNLIMITED
-        )
+        self.queue = queue = ReadyQueue(nodes, capacity=capacity, serial=serial, budget=0 if paused else UNLIMITED)
         self.pop, self.peek, self._push = queue.pop, queue.peek, queue.push
 
         self._closing = closing = BlockClosing(nodes, queue.push, self._consider)
@@ -118,9 +114,7 @@ class Schedule:
 
     # -- what happened ----------------------------------------------------------------------------------------
 
-    def begin(
-        self, given: dict[int, int] | None = None, children: dict[int, list[int]] | None = None
-    ) -> None:
+    def begin(self, given: dict[int, int] | None = None, children: dict[int, list[int]] | None = None) -> None:
         """Start the run; the nodes in `given` ended before it, with these verdicts.
 
         Args:

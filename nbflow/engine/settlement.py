@@ -72,9 +72,7 @@ class Settlement:
         if not task.state_handlers:
             return state
         values = self._contexts.values(node, task) if call is None else call.context
-        told: State = self._user_code.call(
-            values, call_handlers, task.state_handlers, task, old, state, fallback=state
-        )
+        told: State = self._user_code.call(values, call_handlers, task.state_handlers, task, old, state, fallback=state)
         return told
 
     def told_at_start(self, node: int, task: Task, old: State, state: State) -> State | None:
@@ -113,9 +111,7 @@ class Settlement:
         if isinstance(state, Resume):
             self._contexts.resumed.add(node)
             self._schedule.retry_at(node, self._clock())
-        elif (
-            cancelling and not is_cleanup
-        ):  # its handler has put this state in place: nobody would come back to it
+        elif cancelling and not is_cleanup:  # its handler has put this state in place: nobody would come back to it
             self._end_unended(node, state)
         elif isinstance(state, Scheduled):
             self._wait_for(node, state)
@@ -170,9 +166,7 @@ class Settlement:
         if self._schedule.role[node] == CLEANUP:
             self._lifecycle.ended(node, state)
         self._schedule.ended(node, verdict_of(state))
-        if (
-            self._schedule.child_index[node] < 0
-        ):  # a map's values are let go of when all its children have ended
+        if self._schedule.child_index[node] < 0:  # a map's values are let go of when all its children have ended
             self._retention.ended(node)
 
     def _end_unended(self, node: int, old: State) -> None:

@@ -24,9 +24,7 @@ def note_of(run: Run, task: Task) -> str:
     source = run._execution.source_of(task)
     words = [_SOURCES[source]] if source in _SOURCES and run.graph.role[run.graph.index[task]] == 0 else []
     places = run._control.breakpoints.get(task, ()) if not run.is_finished else ()
-    words += dict.fromkeys(
-        "● breakpoint" if one.place == "before" else "● breakpoint after" for one in places
-    )
+    words += dict.fromkeys("● breakpoint" if one.place == "before" else "● breakpoint after" for one in places)
     return " · ".join(words)
 
 
@@ -56,9 +54,7 @@ def stale_tasks(flow: Any) -> dict[Task, str]:
     for_others = {
         f"inside {block.name!r},"
         for block in plan.graph.blocks
-        if all(
-            whys.get(task, _OPENS).endswith(_OPENS) for task in (block.init_task, block.setup_task) if task
-        )
+        if all(whys.get(task, _OPENS).endswith(_OPENS) for task in (block.init_task, block.setup_task) if task)
     }
     by_the_way: set[str] = set()
     for step in plan.steps:

@@ -174,9 +174,7 @@ class TaskRunner:
 
     def _cached(self, node: int, task: Task, old: State, inputs: dict[str, Any]) -> State | None:
         values = self._contexts.values(node, task)
-        cached: State | None = self._user_code.call(
-            values, from_cache, task, old, inputs, values["parameters"]
-        )
+        cached: State | None = self._user_code.call(values, from_cache, task, old, inputs, values["parameters"])
         return cached
 
     # -- the attempt ------------------------------------------------------------------------------------------
@@ -303,11 +301,7 @@ class TaskRunner:
             self._settlement.settle(node, task, old, state)
             return None
         # In a cancelled run a cleanup has its retries all the same: it is what the run still goes on for.
-        if (
-            isinstance(state, Failed)
-            and task.max_retries
-            and (role == CLEANUP or not self._cancellation.is_on)
-        ):
+        if isinstance(state, Failed) and task.max_retries and (role == CLEANUP or not self._cancellation.is_on):
             attempt = self._contexts.attempts.get(node, 1)
             retrying = retry_of(task, state, attempt=attempt, loop=self._contexts.loops.get(node))
             if retrying is not state:

@@ -94,9 +94,7 @@ def refusal(task: Task, upstream: Mapping[Edge, State]) -> State | None:
     except BaseException as error:
         if ends_run(error) or context.get("raise_on_exception"):
             raise
-        return TriggerFailed(
-            f"Unexpected error while checking task trigger: {error_text(error)}", result=error
-        )
+        return TriggerFailed(f"Unexpected error while checking task trigger: {error_text(error)}", result=error)
     return TriggerFailed("Trigger failed.")
 
 
@@ -116,9 +114,7 @@ def retry_of(task: Task, state: State, *, attempt: int, loop: tuple[int, Any] | 
     )
 
 
-def cached_of(
-    task: Task, state: State, hashed_inputs: dict[str, str] | None, parameters: dict[str, Any]
-) -> State:
+def cached_of(task: Task, state: State, hashed_inputs: dict[str, str] | None, parameters: dict[str, Any]) -> State:
     """Return Cached in place of the success of a task with `cache_for`, and keep it for later runs.
 
     Args:

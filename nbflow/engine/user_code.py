@@ -26,9 +26,7 @@ class UserCode:
     def __init__(self, guard: Guard, fail: Callable[[BaseException], None]) -> None:
         self._guard, self._fail = guard, fail
 
-    def call(
-        self, values: dict[str, Any], fn: Callable[..., Any], *args: Any, fallback: State | None = None
-    ) -> Any:
+    def call(self, values: dict[str, Any], fn: Callable[..., Any], *args: Any, fallback: State | None = None) -> Any:
         """Call a trigger, handler or validator; what gets out of it ends the run, and stands as a state here."""
         found, error = self.ask(values, fn, *args)
         if error is None:
@@ -46,9 +44,7 @@ class UserCode:
         self._guard.in_user_code = True
         try:
             found = fn(*args, **kwargs)
-            if (
-                forks.generation != born
-            ):  # a child that comes back must not go on with its parent's run (rule 14)
+            if forks.generation != born:  # a child that comes back must not go on with its parent's run (rule 14)
                 forks.end_child(None)
             return found, None
         except BaseException as error:  # noqa: BLE001 - the caller decides

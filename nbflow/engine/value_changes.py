@@ -77,12 +77,7 @@ class ValueChanges:
         for (old, _), taken in self._values.taken.items():
             taker = now.get(old, -1)
             parts = (part for one in taken.values() for part in one.parts)
-            by = (
-                task
-                for one, version in parts
-                for change in one.versions[1 : version + 1]
-                for task in change.by
-            )
+            by = (task for one, version in parts for change in one.versions[1 : version + 1] for task in change.by)
             for task in by:
                 if task in now and now[task] < taker:
                     found.setdefault(now[task], {})[taker] = f"takes what {task.name!r} changes in place"
@@ -149,9 +144,7 @@ class ValueChanges:
         for number, change in enumerate(now.versions[1:], 1):
             if any(nodes.get(task, -1) >= node for task in change.by):  # in a fresh run it comes later too
                 break
-            if not change.by or not all(
-                self._earlier.is_above(nodes.get(task, node), node) for task in change.by
-            ):
+            if not change.by or not all(self._earlier.is_above(nodes.get(task, node), node) for task in change.by):
                 return None  # nothing says which comes first
             wanted = change.print
             if now is not then or number > version:

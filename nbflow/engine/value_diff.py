@@ -92,9 +92,7 @@ def _truth(answer: Any) -> bool | None:
 
 
 def _is_numpys(value: Any) -> bool:
-    return any(
-        cls.__module__ == "numpy" and cls.__name__ in ("ndarray", "generic") for cls in type_of(value).__mro__
-    )
+    return any(cls.__module__ == "numpy" and cls.__name__ in ("ndarray", "generic") for cls in type_of(value).__mro__)
 
 
 def _equal_arrays(one: Any, other: Any) -> bool | None:

@@ -44,9 +44,7 @@ class ValueHandover:
         """Have the home of values look at what a call is about to take; see `Values.hand_over`."""
         number = self._schedule.task_of[node]
 
-        def again() -> (
-            bool
-        ):  # asked only for what can be changed: to answer it takes a look at the task's code
+        def again() -> bool:  # asked only for what can be changed: to answer it takes a look at the task's code
             return task.max_retries > 0 or self._may_stand_at(number) or may_ask_again(task.run)
 
         return self._home.hand_over(
@@ -83,9 +81,7 @@ class ValueHandover:
         """Let go of what was kept for a further attempt of a node that has ended well."""
         if self._home.keeps_ahead:
             number = self._schedule.task_of[node]
-            if not self._may_stand_at(
-                number
-            ):  # where a person may ask for one more attempt, there may be one
+            if not self._may_stand_at(number):  # where a person may ask for one more attempt, there may be one
                 self._home.is_done(number, self._schedule.child_index[node])
 
     def note_change(self, task: Task, key: str, source: Task) -> None:

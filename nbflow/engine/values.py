@@ -270,9 +270,7 @@ class Values:
             places, new = (self.taken, now.get(old)) if old in now else (self._took_then, repeated.get(old))
             if new is not None:
                 places[new, child] = {key: self.objects.remembered(one) for key, one in taken.items()}
-        self.originals.update(
-            {new: earlier.originals[old] for new, old in pairs.items() if old in earlier.originals}
-        )
+        self.originals.update({new: earlier.originals[old] for new, old in pairs.items() if old in earlier.originals})
 
     def keep_original(self, task: Task, value: Any) -> None:
         """Keep a copy of a value that a person has pinned or set."""

@@ -106,9 +106,7 @@ def prepare(
         flow,
         graph,
         executor,
-        run_values(
-            {**outer, **extra}, flow_name=flow.name, run_id=run_id, run_name=run_name, parameters=values
-        ),
+        run_values({**outer, **extra}, flow_name=flow.name, run_id=run_id, run_name=run_name, parameters=values),
         run_id=run_id,
         paused=paused,
         blocking=blocking,
@@ -197,9 +195,7 @@ def release_older(runs: RunList, run_id: str) -> None:
     """Give back the values of the runs before one that has ended, but where the user's program holds them."""
     try:
         ids = [
-            run.id
-            for run in runs
-            if run.is_finished and not run._execution.is_released and run.flow.keep != ALL_KEPT
+            run.id for run in runs if run.is_finished and not run._execution.is_released and run.flow.keep != ALL_KEPT
         ]
         for one in dict.fromkeys((ids[-1:] if ids[-1:] != [run_id] else ids[-2:-1]) + ids[:1]) if ids else ():
             run = next((run for run in runs if run.id == one != run_id), None)

@@ -149,9 +149,7 @@ def journals_of(ledger: Path) -> list[Path]:
     except OSError:
         return []
     first = f"{ledger.name}."
-    return [
-        ledger.with_name(name) for name in sorted(names) if name.startswith(first) and name.endswith(_END)
-    ]
+    return [ledger.with_name(name) for name in sorted(names) if name.startswith(first) and name.endswith(_END)]
 
 
 def pages_of(ledger: Path, folded: Mapping[str, int]) -> Iterator[Page]:
@@ -180,11 +178,7 @@ def _page(ledger: Path, path: Path, begin: int, this: Kernel) -> Page | None:
         raise
     with open(number, "rb") as file:
         found = os.fstat(number)
-        if (
-            not stat.S_ISREG(found.st_mode)
-            or found.st_uid != os.geteuid()
-            or found.st_mode & _OTHERS_MAY_WRITE
-        ):
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & _OTHERS_MAY_WRITE:
             return None
         try:
             kernel, lock = json.loads(file.readline())
@@ -229,7 +223,5 @@ def _apply(change: list[Any], records: dict[str, LedgerRecord]) -> None:
         records[key] = LedgerRecord(key=key, flow=flow, run=run, block=block, manager=manager, since=since)
     record = records.get(key)
     if record is None:
-        record = records[key] = LedgerRecord(
-            key=key, flow="", run="", block="", manager="", since=0.0, is_written=True
-        )
+        record = records[key] = LedgerRecord(key=key, flow="", run="", block="", manager="", since=0.0, is_written=True)
     record.state, record.until, record.note = state, until, note

@@ -129,9 +129,7 @@ class LedgerSession:
             self._dirty.pop(key, None)
 
     def _commit(self, tell: Tell, *, is_durable: bool = False) -> bool:
-        if (
-            os.getpid() != self._process
-        ):  # a fork records nothing (rule 14): file and journal are its parent's
+        if os.getpid() != self._process:  # a fork records nothing (rule 14): file and journal are its parent's
             return False
         while self._untold:
             tell(*self._untold.pop())
@@ -209,9 +207,7 @@ class LedgerSession:
             return
         with suppress(LedgerUnavailableError):
             store.prune()
-            dead = [
-                (one, who) for one, who in store.idle_kernels() if owner_of(who, self.kernel) == "dead kernel"
-            ]
+            dead = [(one, who) for one, who in store.idle_kernels() if owner_of(who, self.kernel) == "dead kernel"]
             if dead:
                 store.drop_kernels([one for one, _ in dead])
             for _, who in dead:
@@ -316,9 +312,7 @@ class LedgerSession:
                 ignore,
             )  # not at the top: it looks about where Python is installed
 
-            ignore(
-                self.path.parent
-            )  # a task may have an earlier home put to rest, whose journal is read then
+            ignore(self.path.parent)  # a task may have an earlier home put to rest, whose journal is read then
             wait_s = _WAIT_IN_TROUBLE_S if self._is_in_trouble else LOCK_WAIT_S
             self._store = Store(self.path, lock_wait_s=wait_s)
             if self._token is not None:  # held before the first row is written

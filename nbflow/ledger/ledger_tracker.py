@@ -287,9 +287,7 @@ class LedgerTracker:
         except NotPlainDataError as error:
             if type(handle) is CoroutineType:
                 handle.close()  # it would complain that nobody awaited it
-            self.tell(
-                f"{method} of {name}", f"{method} of {name} must return plain data, but {error}; {left}"
-            )
+            self.tell(f"{method} of {name}", f"{method} of {name} must return plain data, but {error}; {left}")
             return False
         except BaseException as error:  # noqa: BLE001 - users' code; an interrupt is counted by the run
             self.tell(f"{method} of {name}", f"{method} of {name} raised {error_text(error)}; {left}")
@@ -370,7 +368,5 @@ def tracker_of(flow: str, run: str) -> LedgerTracker | _Blind:
         reaper = place.reaper if os.environ.get("NBFLOW_REAPER", "1") != "0" else None
         return LedgerTracker(flow, run, place.session(), reaper)
     except Exception as error:  # noqa: BLE001 - no home, no rights, a broken installation
-        warn_safely(
-            f"there is no ledger: {error_text(error)}; the run goes on, its resources are not recorded"
-        )
+        warn_safely(f"there is no ledger: {error_text(error)}; the run goes on, its resources are not recorded")
         return _Blind()

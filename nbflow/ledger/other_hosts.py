@@ -46,9 +46,7 @@ def rows_of(ledger: Path, *, all: bool = False) -> list[Written]:
             copy.parent.mkdir(mode=0o700)
             for journal in journals_of(ledger):  # before the file, into which they go
                 with suppress(FileNotFoundError):
-                    shutil.copy(
-                        journal, f"{copy}{journal.name.removeprefix(ledger.name)}", follow_symlinks=False
-                    )
+                    shutil.copy(journal, f"{copy}{journal.name.removeprefix(ledger.name)}", follow_symlinks=False)
             for end in ("", "-wal"):
                 if Path(f"{ledger}{end}").exists():
                     shutil.copyfile(f"{ledger}{end}", f"{copy}{end}")
@@ -74,9 +72,7 @@ def row_of(number: int) -> Written | None:
 
 def _number(ledger: Path, row: Written, last: int) -> int:
     """Return a row's number here: by its key as long as its own ledger has given it none."""
-    return _first(ledger) + (
-        row.id if row.id <= last else _ROWS // 2 + crc32(row.key.encode()) % (_ROWS // 2)
-    )
+    return _first(ledger) + (row.id if row.id <= last else _ROWS // 2 + crc32(row.key.encode()) % (_ROWS // 2))
 
 
 def _first(ledger: Path) -> int:

@@ -113,9 +113,7 @@ def _check_ours(path: Path) -> None:
     except FileNotFoundError:
         return
     if stat.S_ISLNK(found.st_mode):
-        raise OSError(
-            errno.ELOOP, f"{path} is a symbolic link; set NBFLOW_HOME to the folder that it leads to"
-        )
+        raise OSError(errno.ELOOP, f"{path} is a symbolic link; set NBFLOW_HOME to the folder that it leads to")
     if found.st_uid != os.geteuid():
         raise OSError(errno.EPERM, f"{path} belongs to another user; set NBFLOW_HOME to a folder of your own")
 

@@ -126,9 +126,7 @@ class Reaper:
             self._pid, self._started, self._token = (message[name] for name in ("pid", "started", "token"))
             sys.path.extend(message["sys_path"])  # behind the standard library; psutil may be there
         elif what == "register":
-            if (
-                self._token is not None
-            ):  # before the answer: who finds the kernel dead has to find this process alive
+            if self._token is not None:  # before the answer: who finds the kernel dead has to find this process alive
                 hold_as_reaper(Path(message["ledger"]), self._token)
             self._jobs[message["key"]] = {**message, "code": self._codes[message["code"]], "env": self._env}
         elif what == "code":  # once, as it may be large and many resources have it

@@ -215,9 +215,7 @@ class ReaperClient:
         self._sent_codes.clear()
         kernel = {"pid": self._kernel.pid, "started": self._kernel.started, "token": self._token}
         with suppress(_GoneError):  # the registration that comes next finds out
-            self._send(
-                {"op": "kernel", **kernel, "sys_path": [one for one in sys.path if isinstance(one, str)]}
-            )
+            self._send({"op": "kernel", **kernel, "sys_path": [one for one in sys.path if isinstance(one, str)]})
 
     def _open_log(self) -> int | None:
         if self._log is None:

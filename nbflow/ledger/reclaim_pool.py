@@ -77,9 +77,7 @@ class ReclaimPool:
         self._changed = threading.Condition()
         self._asked: dict[str, Asked] = {}  # what is not done, first in first out
         self._waiting: dict[tuple[object, ...], dict[str, Asked]] = {}
-        self._ended: set[str] = (
-            set()
-        )  # their keys; asked for again, perhaps as the kernel has ended meanwhile
+        self._ended: set[str] = set()  # their keys; asked for again, perhaps as the kernel has ended meanwhile
         self._lanes: dict[tuple[object, ...], list[Lane]] = {}
         self._supervisor: threading.Thread | None = None
 

@@ -149,9 +149,7 @@ def adopt(row_id: int, *, gone: bool = False) -> Row:
         if record is None or record.held is not None:
             _check_left(row, place, "adopt", gone)
         if os.environ.get("NBFLOW_REAPER", "1") == "0":
-            raise ReaperError(
-                "NBFLOW_REAPER=0: no reaper would reclaim what is adopted; set it to 1, or clean it now"
-            )
+            raise ReaperError("NBFLOW_REAPER=0: no reaper would reclaim what is adopted; set it to 1, or clean it now")
         told: list[str] = []
         receipt = place.reaper.register(_job(row, session), lambda kind, message: told.append(message))
         if receipt is None or not place.reaper.wait_for(receipt, lambda kind, message: told.append(message)):
@@ -218,11 +216,7 @@ def _is_kept(record: LedgerRecord) -> bool:
 
 
 def _row(row_id: int) -> Written:
-    found = (
-        process_ledger().session().read(lambda store: store.row(row_id))
-        if _exists(process_ledger())
-        else None
-    )
+    found = process_ledger().session().read(lambda store: store.row(row_id)) if _exists(process_ledger()) else None
     found = found or row_of(row_id)
     if found is None:
         raise UnknownResourceError(row_id, str(ledger_path()))
@@ -304,9 +298,7 @@ def _take_over(session: LedgerSession, row: Written, this: Kernel) -> LedgerReco
         ResourceInUseError: If another kernel was faster.
     """
     if not session.use(lambda store: store.hand_over(row, this), _ignore):
-        raise ResourceInUseError(
-            row.id, _what(row), "being seen to by another kernel", "look again in a moment"
-        )
+        raise ResourceInUseError(row.id, _what(row), "being seen to by another kernel", "look again in a moment")
     record = LedgerRecord(
         key=row.key,
         flow=row.flow,

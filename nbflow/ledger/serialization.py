@@ -122,9 +122,7 @@ def code_of(cls: type) -> dict[str, Any]:
     except ValueError:
         pass  # it has no signature to look at
     except TypeError as error:
-        raise TypeError(
-            f"{cls.__qualname__}.reclaim must be a staticmethod of one argument: {error}"
-        ) from error
+        raise TypeError(f"{cls.__qualname__}.reclaim must be a staticmethod of one argument: {error}") from error
     if can_be_imported(cls):
         return {"import": f"{cls.__module__}:{cls.__qualname__}"}
     import cloudpickle

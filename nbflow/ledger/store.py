@@ -57,9 +57,7 @@ class Store:
         self._wait_s = lock_wait_s
         with self._explained():
             make_private(path)
-            self._db = sqlite3.connect(
-                path, timeout=lock_wait_s, isolation_level=None, check_same_thread=False
-            )
+            self._db = sqlite3.connect(path, timeout=lock_wait_s, isolation_level=None, check_same_thread=False)
             try:
                 self._prepare()
                 claim(path)

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from nbflow.panel.picture.layout_job import Sheet
 
 # The output after the copy is the widget. Where it could not come to life it holds no panel, only an error text.
-_WIDGET_CSS = (
-    ".jp-OutputArea-child:has(.nbflow-static)+.jp-OutputArea-child:not(:has(.nbflow-panel)){display:none}"
-)
+_WIDGET_CSS = ".jp-OutputArea-child:has(.nbflow-static)+.jp-OutputArea-child:not(:has(.nbflow-panel)){display:none}"
 
 
 def bundle(flow: Flow, run: Run | None, sheet: Sheet | None) -> dict[str, str]:

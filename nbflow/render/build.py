@@ -93,9 +93,7 @@ def start_order(graph: GraphLike) -> tuple[Task, ...]:
 
 
 class _Builder:
-    def __init__(
-        self, graph: GraphLike, fold: Fold, children: Mapping[Task, int], cells: Mapping[Task, str]
-    ) -> None:
+    def __init__(self, graph: GraphLike, fold: Fold, children: Mapping[Task, int], cells: Mapping[Task, str]) -> None:
         self.graph = graph
         self.cells = cells
         self._cell_numbers: dict[str, int] = {}

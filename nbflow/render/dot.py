@@ -33,9 +33,7 @@ if TYPE_CHECKING:
 _NEUTRAL = "#000000"
 _TRANSLUCENT = "80"  # half of a state's colour lets black text be read on it
 _LABEL_LIMIT = 200
-_PURE_FORMATS = frozenset(
-    {"canon", "dot", "gv", "jpe", "jpeg", "jpg", "json", "json0", "plain", "png", "svg", "xdot"}
-)
+_PURE_FORMATS = frozenset({"canon", "dot", "gv", "jpe", "jpeg", "jpg", "json", "json0", "plain", "png", "svg", "xdot"})
 
 
 def visualize(

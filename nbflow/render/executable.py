@@ -84,9 +84,7 @@ def run_engine(source: str, format_: str = "json0", timeout_s: float = 60.0) -> 
             start_new_session=True,
         )
     except subprocess.TimeoutExpired as error:
-        raise RenderError(
-            f"the layout took longer than {timeout_s:g} s; fold blocks, or show the text"
-        ) from error
+        raise RenderError(f"the layout took longer than {timeout_s:g} s; fold blocks, or show the text") from error
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode("utf-8", "replace").strip()[-500:]
         raise RenderError(f"{engine.path} failed with exit code {error.returncode}: {said}") from error

@@ -84,12 +84,8 @@ def html(
     prefix = prefix or _prefix(drawing, shown)
     try:
         if layout is None and len(drawing.nodes) > _MOST_NODES:
-            raise RenderError(
-                f"a picture of {len(drawing.nodes)} nodes would be too large, so they are listed"
-            )
-        picture = svg(
-            drawing, states, block_status, prefix=prefix, horizontal=horizontal, layout=layout, notes=notes
-        )
+            raise RenderError(f"a picture of {len(drawing.nodes)} nodes would be too large, so they are listed")
+        picture = svg(drawing, states, block_status, prefix=prefix, horizontal=horizontal, layout=layout, notes=notes)
     except RenderError as error:
         lines = plain_text(drawing, states, block_status).split("\n")
         listing = "\n".join(lines[:_MOST_LINES]) + _more(len(lines))
@@ -107,9 +103,7 @@ def html(
         f'<div class="nbflow-picture">{picture}</div>{folded}',
     ]
     parts += [
-        f'<div style="{_GONE}">? {escape(problem, 400)}</div>'
-        for problems in missing.values()
-        for problem in problems
+        f'<div style="{_GONE}">? {escape(problem, 400)}</div>' for problems in missing.values() for problem in problems
     ]
     if notes and states is None:
         parts += [f"<div>{escape(task.name, 80)}: {escape(said, 300)}</div>" for task, said in notes.items()]
@@ -150,9 +144,7 @@ def _tasks(drawing: Drawing) -> set[object]:
 def _missing(drawing: Drawing) -> dict[object, list[str]]:
     """Return what is missing, with a sentence for each cell that uses it."""
     tasks = (task for node in drawing.nodes.values() if node.kind == "missing" for task in node.tasks)
-    return {
-        task: [str(error) for error in task.errors] for task in tasks if isinstance(task, PlaceholderTask)
-    }
+    return {task: [str(error) for error in task.errors] for task in tasks if isinstance(task, PlaceholderTask)}
 
 
 def _names(states: States | None, shown: Marks) -> set[str]:

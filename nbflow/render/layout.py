@@ -117,21 +117,15 @@ def _source(
         for item in items:
             if isinstance(item, Cluster):
                 name = shorten(one_line(item.name, 2_000), 36)
-                room = text_width(name, NAME_SIZE) + (
-                    0 if item.block is None else 96
-                )  # the status stands beside it
+                room = text_width(name, NAME_SIZE) + (0 if item.block is None else 96)  # the status stands beside it
                 label = "n" * max(1, round(room / _CHAR))
-                lines.append(
-                    f'subgraph {boxes[item.key]} {{ label="{label}" fontsize=9 labeljust=l margin=12'
-                )
+                lines.append(f'subgraph {boxes[item.key]} {{ label="{label}" fontsize=9 labeljust=l margin=12')
                 add(item.items)
                 lines.append("}")
             else:
                 width, height = node_size(item, with_lines)
                 shape = "diamond" if item.kind == "case" else "ellipse" if item.kind == "parameter" else "box"
-                lines.append(
-                    f"{numbers[item.key]} [width={width / 72:.3f} height={height / 72:.3f} shape={shape}]"
-                )
+                lines.append(f"{numbers[item.key]} [width={width / 72:.3f} height={height / 72:.3f} shape={shape}]")
 
     add(list(drawing.items))
     for i, edge in enumerate(drawing.edges):

@@ -87,13 +87,9 @@ STATES: Mapping[str, Look] = MappingProxyType(
 BLOCKS: Mapping[str, Look] = MappingProxyType(
     {
         "closed": _look("○", "closed", "dashed", "#fafbfc #818b98 #57606a", "#14191f #6e7681 #a5afb9"),
-        "opening": _look(
-            "◔", "opening", "thick dashed", "#eef6ff #0860ca #06315f", "#0c1c2f #58a6ff #cae6ff"
-        ),
+        "opening": _look("◔", "opening", "thick dashed", "#eef6ff #0860ca #06315f", "#0c1c2f #58a6ff #cae6ff"),
         "open": _look("●", "open", "thick", "#eef6ff #0860ca #06315f", "#0c1c2f #58a6ff #cae6ff"),
-        "closing": _look(
-            "◕", "closing", "thick dashed", "#f6f0e9 #6a5442 #453528", "#211c17 #b59c86 #e3d5c8"
-        ),
+        "closing": _look("◕", "closing", "thick dashed", "#f6f0e9 #6a5442 #453528", "#211c17 #b59c86 #e3d5c8"),
         "cleaned": _look("✓", "cleaned", "solid", "#f1fbf6 #0b7a55 #064330", "#0b1f18 #3ec795 #c5f2df"),
         "leaked": _look("▲", "leaked", "heavy", "#fff4f2 #b3130a #650a05", "#240f0d #ff8a7a #ffd9d3"),
         "kept": _look("◆", "kept", "dash-dot", "#fff8e6 #8a5a00 #553800", "#221b0c #e0b252 #f5e3bd"),
@@ -162,8 +158,7 @@ def accents_css(scope: str) -> str:
     """
     light, dark = (
         ";".join(
-            f"--nbflow-{name}:var({own},{_TONES[tone][page].split()[1]})"
-            for name, (own, tone) in _ACCENTS.items()
+            f"--nbflow-{name}:var({own},{_TONES[tone][page].split()[1]})" for name, (own, tone) in _ACCENTS.items()
         )
         for page in (0, 1)
     )

@@ -98,9 +98,7 @@ def summary(states: States) -> str:
         name = mark_of_state(state).name
         counts["Success" if name == "Mapped" else name] += 1
     urgency = list(STATE_TRAITS)
-    ordered = sorted(
-        counts, key=lambda name: (urgency.index(name) if name in urgency else len(urgency), name)
-    )
+    ordered = sorted(counts, key=lambda name: (urgency.index(name) if name in urgency else len(urgency), name))
     return ", ".join(f"{counts[name]} {state_look(name).word.lower()}" for name in ordered)
 
 

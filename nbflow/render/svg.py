@@ -125,9 +125,7 @@ class _Pen:
         parts += [self._edge(e) for e in self.drawing.shown_edges]
         parts += [self._node(n) for n in self.drawing.nodes.values()]
         if not self.drawing.nodes:
-            parts.append(
-                f'<text class="nbflow-empty" x="60" y="16" font-size="{NAME_SIZE:g}">no tasks yet</text>'
-            )
+            parts.append(f'<text class="nbflow-empty" x="60" y="16" font-size="{NAME_SIZE:g}">no tasks yet</text>')
         parts.append("</g></svg>")
         return "\n".join(parts)
 
@@ -238,9 +236,7 @@ def _shape(node: Node, box: Box, look: Look, stacked: bool) -> str:
         return _rect(box, look, box.height / 2)
     radius = 10 if node.kind == "collection" else 5
     behind = [Box(box.x + d, box.y + d, box.width, box.height) for d in (6, 3)] if stacked else []
-    return "".join(_rect(b, look, radius, "nbflow-shape nbflow-behind") for b in behind) + _rect(
-        box, look, radius
-    )
+    return "".join(_rect(b, look, radius, "nbflow-shape nbflow-behind") for b in behind) + _rect(box, look, radius)
 
 
 def _path(line: Line) -> str:

@@ -71,9 +71,7 @@ def table(
 def nodes_with_blocks(drawing: Drawing) -> Iterator[tuple[Node, str]]:
     """Yield every node, in the order of the listing, with the names of the blocks around it."""
 
-    def walk(
-        items: tuple[Node | Cluster, ...] | list[Node | Cluster], box: str
-    ) -> Iterator[tuple[Node, str]]:
+    def walk(items: tuple[Node | Cluster, ...] | list[Node | Cluster], box: str) -> Iterator[tuple[Node, str]]:
         for item in items:
             if isinstance(item, Cluster):
                 name = one_line(item.name, 40)

@@ -204,9 +204,7 @@ class Subprocess:
             if context.cancelled():
                 raise TaskCancelled
             if time.monotonic() >= deadline:
-                raise NotReadyError(
-                    process.command, str(check), self.ready_timeout_s, process.output
-                ) from check.error
+                raise NotReadyError(process.command, str(check), self.ready_timeout_s, process.output) from check.error
             time.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 

@@ -83,9 +83,7 @@ class DaskCluster:
         if stop_timeout_s < 0:
             raise OptionError(f"stop_timeout_s={stop_timeout_s!r} must not be negative")
         if cluster_kwargs is not None and not isinstance(cluster_kwargs, Mapping):
-            raise OptionTypeError(
-                f"cluster_kwargs={cluster_kwargs!r} must be a dictionary of keyword arguments"
-            )
+            raise OptionTypeError(f"cluster_kwargs={cluster_kwargs!r} must be a dictionary of keyword arguments")
         self.n_workers = n_workers
         self.cluster_class = _resolved(cluster_class)
         self.cluster_kwargs = dict(cluster_kwargs or {})

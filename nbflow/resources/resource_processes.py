@@ -82,12 +82,7 @@ def is_there(process: ProcessId) -> bool:
 def is_running(process: ProcessId) -> bool:
     """Tell whether the process is alive."""
     status = _status(process.pid)
-    return (
-        status is not None
-        and not status.is_zombie
-        and status.start == process.start
-        and process.boot == boot_id()
-    )
+    return status is not None and not status.is_zombie and status.start == process.start and process.boot == boot_id()
 
 
 def processes_of(token: str, known: Iterable[ProcessId] = ()) -> set[ProcessId]:

@@ -150,9 +150,7 @@ class FlowStore:
         changes = parent.changes if isinstance(parent, StoredRun) else self._inherited.get(parent, {})
         kept = {run.graph.slugs[step.task] for step in plan.steps if not step.runs}
         found = {
-            owner: [one for one in changers if one in kept]
-            for owner, changers in changes.items()
-            if owner in kept
+            owner: [one for one in changers if one in kept] for owner, changers in changes.items() if owner in kept
         }
         return {owner: changers for owner, changers in found.items() if changers}
 

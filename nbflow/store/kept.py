@@ -92,9 +92,7 @@ class Objects:
         earlier: Finds an object that an earlier run has kept, by its identity, and its fingerprint where that is asked.
     """
 
-    def __init__(
-        self, home: Values, run: str, earlier: Callable[[Any, Callable[[], str | None]], Kept | None]
-    ) -> None:
+    def __init__(self, home: Values, run: str, earlier: Callable[[Any, Callable[[], str | None]], Kept | None]) -> None:
         self._home = home
         self._run = run
         self._earlier = earlier
@@ -157,11 +155,7 @@ class Objects:
         if is_fixed(value):
             return 0
         followed = self._home.followed(value)
-        if (
-            followed is None
-            or followed.looked_at < self._home.objects.moment
-            or followed.versions[-1].print is None
-        ):
+        if followed is None or followed.looked_at < self._home.objects.moment or followed.versions[-1].print is None:
             return None
         return len(followed.versions) - 1
 

@@ -76,9 +76,7 @@ class Outbox:
         """End the threads when their jobs are done."""
         self._writer.close()
 
-    def keep(
-        self, header: Header, value: Any, state: State | None, task: Task, *, may_change: bool = False
-    ) -> None:
+    def keep(self, header: Header, value: Any, state: State | None, task: Task, *, may_change: bool = False) -> None:
         """Have an entry written, with the value as it is now."""
         path = self._folder / value_name(header.slug, header.index)
         number = self._numbers[path] = self._numbers.get(path, 0) + 1
@@ -86,9 +84,7 @@ class Outbox:
         if header.not_kept:
             self._write_later(entry, Contents(not_kept=header.not_kept))
             return
-        if identity(type(value)) in ATOMS and not (
-            type_of(value) in (bytes, str) and len(value) > MOST_INLINE
-        ):
+        if identity(type(value)) in ATOMS and not (type_of(value) in (bytes, str) and len(value) > MOST_INLINE):
             atom = Kept(state, "", 0)
             atom.awaits(entry)
             self._later(atom, lambda job: Pickled(self._folder, value, tick=job.tick), 0)
@@ -133,9 +129,7 @@ class Outbox:
             except CannotCopyError:
                 pass
             else:
-                self._later(
-                    kept, lambda job: Pickled(self._folder, value, tick=job.tick), 0 if size < SMALL else size
-                )
+                self._later(kept, lambda job: Pickled(self._folder, value, tick=job.tick), 0 if size < SMALL else size)
                 return
         found: list[Pickled] = []
 
@@ -173,9 +167,7 @@ class Outbox:
 
         self._writer.later(Job(write, lambda: self.trouble.append(_SLOW)))
 
-    def _write(
-        self, entry: Entry, contents: Contents, *, may_commit: Callable[[], bool] = lambda: True
-    ) -> None:
+    def _write(self, entry: Entry, contents: Contents, *, may_commit: Callable[[], bool] = lambda: True) -> None:
         has_counted = False
 
         def counts() -> bool:

@@ -109,9 +109,7 @@ class Recorder:
             parent="" if parent is None else parent.id,
             changed=self._store.inherited_by(run),
             tasks=[run.graph.slugs[task] for task in run.graph.tasks],
-            parameters={
-                name: "" if task.required else fingerprint(task.default) for name, task in parameters.items()
-            },
+            parameters={name: "" if task.required else fingerprint(task.default) for name, task in parameters.items()},
         )
 
         def begin(job: Job) -> None:
@@ -178,9 +176,7 @@ class Recorder:
             if not isinstance(held, Mapped):
                 return
             held = held.map_states[index]
-        header = self._header(
-            task, index, state_name(state), event.time, state, self._changed_by(task, index)
-        )
+        header = self._header(task, index, state_name(state), event.time, state, self._changed_by(task, index))
         self._keep_state(header, held, task)
 
     def _keep_given(self, now: float) -> None:

@@ -120,9 +120,7 @@ def load_reused(stored: StoredRun, plan: Plan) -> None:
             try:
                 stored.load(step.task)
             except NotKeptError as error:
-                raise NotKeptError(
-                    error.task, f"{error.reason}; to run it again name it in what=[...]"
-                ) from error
+                raise NotKeptError(error.task, f"{error.reason}; to run it again name it in what=[...]") from error
 
 
 class _Known:
@@ -187,9 +185,7 @@ def _parameters(stored: StoredRun, given: Mapping[str, Any]) -> tuple[dict[str, 
         value = before[name] = kept.get(name, _Lost())
         if name not in kept:
             if parameter.required and name not in given:
-                raise NotKeptError(
-                    name, f"the value of the parameter was not; give it, as in resume({name}=...)"
-                )
+                raise NotKeptError(name, f"the value of the parameter was not; give it, as in resume({name}=...)")
         elif parameter.required or fingerprint(value) != default_then:
             values[name] = value
         elif fingerprint(parameter.default) == default_then:

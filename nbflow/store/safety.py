@@ -70,8 +70,7 @@ class Safety:
         found = [False] * len(self._graph.tasks)
         for node in range(len(found) - 1, -1, -1):  # what is below comes first
             found[node] = any(
-                found[taker] or may_change(self._graph.tasks[taker].run, key)
-                for taker, key, _ in self._takers[node]
+                found[taker] or may_change(self._graph.tasks[taker].run, key) for taker, key, _ in self._takers[node]
             )
         return found
 

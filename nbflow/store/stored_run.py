@@ -273,9 +273,7 @@ class StoredRun:
         if whole.state != "Mapped":
             return self._named(whole)
         count = max(whole.children or 0, 0)
-        count = (
-            min(count, max((i for i in parts if i is not None), default=-1) + 1) if count > 1 << 24 else count
-        )
+        count = min(count, max((i for i in parts if i is not None), default=-1) + 1) if count > 1 << 24 else count
         states = [self._named(parts[i]) if i in parts else Pending("Task not run.") for i in range(count)]
         if self.graph.role[self.graph.index[task]] != ORDINARY and not all(map(State.is_finished, states)):
             return Pending("Task not run.")  # of resources no part is taken over
@@ -324,9 +322,7 @@ class StoredDraws:
                     self.met[place], self.left[place] = unpacked(header.met), unpacked(header.left)
                 except (ValueError, TypeError, OverflowError) as error:
                     path = run.folder / value_name(header.slug, header.index)
-                    raise DamagedStoreError(
-                        str(path), f"a state of a generator can not be read ({error})"
-                    ) from error
+                    raise DamagedStoreError(str(path), f"a state of a generator can not be read ({error})") from error
 
     def names_of(self, task: Task) -> frozenset[str]:
         """Return the generators that a task may have drawn on."""

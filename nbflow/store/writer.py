@@ -36,9 +36,7 @@ class Job:
 
     __slots__ = ("_is_settled", "_lock", "began", "ended", "give_up", "moved", "size", "work")
 
-    def __init__(
-        self, work: Callable[[Job], None], give_up: Callable[[], None] | None = None, size: int = 0
-    ) -> None:
+    def __init__(self, work: Callable[[Job], None], give_up: Callable[[], None] | None = None, size: int = 0) -> None:
         self.work: Callable[[Job], None] | None = work
         self.give_up = give_up
         self.size = size

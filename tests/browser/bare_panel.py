@@ -72,9 +72,7 @@ class BarePanel:
 
     def selected(self) -> tuple[str, int | None]:
         """What the kernel was told last to be selected."""
-        found: dict[str, Any] = self.page.evaluate(
-            "sent.findLast(message => message.kind === 'select') ?? {}"
-        )
+        found: dict[str, Any] = self.page.evaluate("sent.findLast(message => message.kind === 'select') ?? {}")
         return found.get("key", ""), found.get("index")
 
     def scale(self) -> int:

@@ -70,9 +70,7 @@ class JupyterServer:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
-        module, traits = {"lab": ("jupyterlab", "LabApp"), "notebook": ("notebook", "JupyterNotebookApp")}[
-            app
-        ]
+        module, traits = {"lab": ("jupyterlab", "LabApp"), "notebook": ("notebook", "JupyterNotebookApp")}[app]
         command = [
             *(sys.executable, "-m", module, "--no-browser"),
             f"--{traits}.expose_app_in_browser=True",
@@ -159,16 +157,12 @@ class NotebookPage:
 
     def wait_idle(self, timeout_s: float = PATIENCE_S) -> None:
         """Wait until the kernel is connected and has nothing to do."""
-        self.page.wait_for_function(
-            f"() => window.jupyterapp && {STATUS} === 'idle'", timeout=timeout_s * 1000
-        )
+        self.page.wait_for_function(f"() => window.jupyterapp && {STATUS} === 'idle'", timeout=timeout_s * 1000)
 
     def set_theme(self, theme: str) -> None:
         """Show the page in the `light` or `dark` theme."""
         name = THEMES[theme]
-        self.page.evaluate(
-            "name => jupyterapp.commands.execute('apputils:change-theme', {theme: name})", name
-        )
+        self.page.evaluate("name => jupyterapp.commands.execute('apputils:change-theme', {theme: name})", name)
         self.page.wait_for_selector(f"body[data-jp-theme-name='{name}']", state="attached")
         self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
@@ -213,9 +207,7 @@ class NotebookPage:
 
     def interrupt(self) -> None:
         """Press the stop button of the toolbar."""
-        self.page.locator(
-            "[data-command='notebook:interrupt-kernel'], [data-jp-item-name='interrupt']"
-        ).first.click()
+        self.page.locator("[data-command='notebook:interrupt-kernel'], [data-jp-item-name='interrupt']").first.click()
 
     def save(self) -> nbformat.NotebookNode:
         """Save the notebook and give what was written."""
@@ -282,9 +274,7 @@ def open_notebook(
     """Open a notebook, `open_notebook(path_or_node, app="lab", theme="light")`; a picture is kept if the test fails."""
     opened: list[NotebookPage] = []
 
-    def open_(
-        notebook: Path | nbformat.NotebookNode, *, app: str = "lab", theme: str = "light"
-    ) -> NotebookPage:
+    def open_(notebook: Path | nbformat.NotebookNode, *, app: str = "lab", theme: str = "light") -> NotebookPage:
         server = jupyter_server(app)
         name = f"{secrets.token_hex(4)}.ipynb"
         node = notebook if isinstance(notebook, dict) else nbformat.read(notebook, as_version=4)
@@ -322,9 +312,7 @@ def kernel_children(
             except psutil.NoSuchProcess:
                 continue
             # Not the kernel itself, not Python's own helper, which it starts once and keeps, and not who draws.
-            if command and not any(
-                name in command for name in ("ipykernel_launcher", "resource_tracker", "-Kdot")
-            ):
+            if command and not any(name in command for name in ("ipykernel_launcher", "resource_tracker", "-Kdot")):
                 found.append(child)
         return found
 

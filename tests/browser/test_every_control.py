@@ -293,9 +293,7 @@ def test_a_held_failure_is_mended_from_the_inspector(open_panel, way):
 
 @EVERY_WAY
 def test_the_views_are_moved_searched_and_folded(open_panel, way):
-    page, panel, hand = open_panel(
-        way, REPORT, "print(run.number, len(flow.runs))", "flow.panel()", run=(0, 2)
-    )
+    page, panel, hand = open_panel(way, REPORT, "print(run.number, len(flow.runs))", "flow.panel()", run=(0, 2))
     graph = panel.element.locator(".nbflow-graph")
     tools = panel.element.get_by_role("toolbar", name="zoom and fold")
     table = panel.element.locator(".nbflow-tasks table")
@@ -328,27 +326,21 @@ def test_the_views_are_moved_searched_and_folded(open_panel, way):
     hand.write(search, " ")
     states = panel.element.locator(".nbflow-states-button")
     hand.press(states)
-    hand.press(
-        panel.element.locator(".nbflow-states-menu").get_by_role("checkbox", name=re.compile("Failed")).first
-    )
+    hand.press(panel.element.locator(".nbflow-states-menu").get_by_role("checkbox", name=re.compile("Failed")).first)
     expect(states).to_have_attribute("aria-label", re.compile("filter by state: failed"))
     hand.press(panel.button("Show all"))
     expect(states).to_have_attribute("aria-label", "filter by state")
     hand.pick(table, panel.row("fit-1"))
     panel.expect_selected("fit-1")
 
-    hand.press(
-        panel.button("Resume")
-    )  # a run that lasted: so short a one as it would have been cannot be zoomed
+    hand.press(panel.button("Resume"))  # a run that lasted: so short a one as it would have been cannot be zoomed
     panel.expect_state("Failed")
     hand.press(panel.element.get_by_role("tab", name="Timeline"))
     timeline = panel.element.get_by_role("listbox", name="timeline of the tasks")
     hand.press(panel.element.locator(".nbflow-timezoom").get_by_role("button", name="zoom in"))
     page.page.wait_for_function("view => view.scrollWidth > view.clientWidth", arg=timeline.element_handle())
     hand.press(panel.element.locator(".nbflow-timezoom").get_by_role("button", name="fit all times"))
-    page.page.wait_for_function(
-        "view => view.scrollWidth === view.clientWidth", arg=timeline.element_handle()
-    )
+    page.page.wait_for_function("view => view.scrollWidth === view.clientWidth", arg=timeline.element_handle())
     hand.pick(timeline, timeline.locator("[data-key='load-1']"))
     expect(panel.element.locator(".nbflow-inspector")).to_have_attribute("aria-label", "details of load")
     hand.press(panel.element.get_by_role("tab", name="Graph"))

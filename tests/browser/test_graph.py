@@ -182,9 +182,7 @@ def test_arrows_walk_along_the_drawing_and_say_where_they_are(bare, ran):
     assert walked[-1] == "block--Shop-1"
     panel.press("ArrowDown", "ArrowDown", "ArrowDown")
     active = panel.graph.get_attribute("aria-activedescendant")
-    expect(panel.page.locator(f"#{active}")).to_have_attribute(
-        "aria-label", re.compile(r"load, Success, \d+ ms")
-    )
+    expect(panel.page.locator(f"#{active}")).to_have_attribute("aria-label", re.compile(r"load, Success, \d+ ms"))
     panel.press("Escape")
     assert panel.selected() == ("", None)
 
@@ -296,9 +294,7 @@ def test_no_word_for_a_state_is_cut_in_the_table(bare, width):
     badges = panel.page.locator(".nbflow-tasks td.nbflow-state .nbflow-badge")
 
     expect(badges.filter(has_text="Trigger failed")).not_to_have_count(0)  # the longest of them
-    cut = badges.evaluate_all(
-        "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.innerText)"
-    )
+    cut = badges.evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.innerText)")
     assert cut == []
 
 

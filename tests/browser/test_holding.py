@@ -32,9 +32,7 @@ def add_up(rows):
 """
 
 
-def test_a_failed_task_is_mended_in_a_cell_and_retried_with_the_resource_held(
-    lab_page, notebook_of, kernel_children
-):
+def test_a_failed_task_is_mended_in_a_cell_and_retried_with_the_resource_held(lab_page, notebook_of, kernel_children):
     page = lab_page(notebook_of(WORKSHOP, FLOW, MENDED, "flow.panel()", "flow.runs[-1].results[total]"))
     for cell in (0, 1, 3):
         page.run_cell(cell)

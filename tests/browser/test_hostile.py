@@ -57,17 +57,13 @@ def test_nothing_of_users_comes_to_life(open_notebook, notebook_of):
         if number:
             keyboard.press("ArrowDown")
         # Whatever is selected is told whole before the next one is.
-        expect(
-            box.locator("[data-section=source] pre, [data-section=source] .nbflow-faint").first
-        ).to_be_attached()
+        expect(box.locator("[data-section=source] pre, [data-section=source] .nbflow-faint").first).to_be_attached()
         told = box.locator("[data-section=result], [data-section=error]").locator("visible=true").first
         expect(told.locator(".nbflow-section-body > *").first).not_to_have_text("…")
         if number == 0:
             frame = box.frame_locator("iframe")
             expect(frame.locator("h5")).to_have_text("harmless")
-            expect(
-                frame.locator("script, iframe, object, embed, meta[http-equiv=refresh], [onerror]")
-            ).to_have_count(0)
+            expect(frame.locator("script, iframe, object, embed, meta[http-equiv=refresh], [onerror]")).to_have_count(0)
             frame.locator("#evil").click()
             frame.locator("#out").click()
             frame.get_by_role("button", name="send").click()

@@ -200,17 +200,13 @@ def test_exported_pages_show_the_last_picture(notebook_of, chromium, tmp_path, s
     }
     executed = tmp_path / "saved.ipynb"
     to_notebook = ["--to", "notebook", "--execute", "--output", executed.name, str(path)]
-    subprocess.run(
-        [sys.executable, "-m", "nbconvert", *to_notebook], check=True, capture_output=True, timeout=180
-    )
+    subprocess.run([sys.executable, "-m", "nbconvert", *to_notebook], check=True, capture_output=True, timeout=180)
     saved = nbformat.read(executed, as_version=4)
     assert "widgets" in saved.metadata
     pages["dark"] = convert(executed, "--theme", "dark", "--output", "dark.html").with_name("dark.html")
     del saved.metadata["widgets"]  # as JupyterLab saves it
     nbformat.write(saved, executed)
-    pages["plain"] = convert(executed, "--template", "basic", "--output", "plain.html").with_name(
-        "plain.html"
-    )
+    pages["plain"] = convert(executed, "--template", "basic", "--output", "plain.html").with_name("plain.html")
 
     for scheme in ("light", "dark"):
         context = chromium.new_context(color_scheme=scheme, viewport={"width": 1000, "height": 1800})

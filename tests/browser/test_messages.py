@@ -63,9 +63,7 @@ def head_of(name, **more):
 
 
 def chips(count):
-    return [
-        {"key": "load-1", "name": f"task {n}", "state": "Success", "line": "✓ Success"} for n in range(count)
-    ]
+    return [{"key": "load-1", "name": f"task {n}", "state": "Success", "line": "✓ Success"} for n in range(count)]
 
 
 def children(count, *, failed=0):

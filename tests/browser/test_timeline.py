@@ -49,9 +49,7 @@ class Views:
         return self.timeline.locator(f"[data-key='{key}']")
 
     def expect_selected(self, key):
-        row = self.element.locator(
-            ".nbflow-tasks tr[aria-selected='true']"
-        )  # also where the table is not shown
+        row = self.element.locator(".nbflow-tasks tr[aria-selected='true']")  # also where the table is not shown
         expect(row).to_have_attribute("data-key", key)
 
 

@@ -90,10 +90,7 @@ def remember(v, kept={}):  # noqa: B006 - meant
 
 
 NAMES = {
-    **{
-        one.__name__: one
-        for one in (Box, same, first_of, in_list, all_of, put, change, change_inside, sometimes)
-    },
+    **{one.__name__: one for one in (Box, same, first_of, in_list, all_of, put, change, change_inside, sometimes)},
     "remember": remember,
     "np": np,
     "pd": pd,

@@ -48,9 +48,7 @@ def test_it_does_not_count_how_an_array_lies_in_memory(shape, dtype, data):
     assert known_fingerprint(backwards[tuple([slice(None, None, -1)] * array.ndim)]) == found
 
 
-@pytest.mark.parametrize(
-    "shape", [(1_000_000,), (3_000, 300), (300, 3_000), (3, 40_000), (40_000, 3), (5, 60, 3_000)]
-)
+@pytest.mark.parametrize("shape", [(1_000_000,), (3_000, 300), (300, 3_000), (3, 40_000), (40_000, 3), (5, 60, 3_000)])
 def test_it_does_not_count_how_a_large_array_lies_in_memory(shape):
     array = np.random.default_rng(1).random(shape)
     wide = np.empty(tuple(2 * size for size in shape))[tuple(slice(None, None, 2) for _ in shape)]
@@ -58,10 +56,7 @@ def test_it_does_not_count_how_a_large_array_lies_in_memory(shape):
     last = np.empty((*shape[:-1], 2 * shape[-1]))[..., : shape[-1]]
     last[...] = array
 
-    found = {
-        fingerprint(value)
-        for value in (array, np.asfortranarray(array), wide, last, array[::-1].copy()[::-1])
-    }
+    found = {fingerprint(value) for value in (array, np.asfortranarray(array), wide, last, array[::-1].copy()[::-1])}
     array[(-1,) * array.ndim] += 1
 
     assert len(found) == 1
@@ -204,9 +199,7 @@ def test_the_blocks_of_a_frame_do_not_count():
         pd.DataFrame(numbers),
         pd.DataFrame(numbers, copy=False),
         pd.DataFrame(np.asfortranarray(numbers), copy=False),
-        pd.DataFrame({place: numbers[:, place].copy() for place in range(5)}).set_axis(
-            pd.RangeIndex(5), axis=1
-        ),
+        pd.DataFrame({place: numbers[:, place].copy() for place in range(5)}).set_axis(pd.RangeIndex(5), axis=1),
     ]
 
     assert len(set(map(fingerprint, frames))) == 1
@@ -268,9 +261,7 @@ def test_the_chunks_of_texts_that_arrow_keeps_for_pandas_do_not_count():
 
 def test_the_chunks_of_polars_do_not_count_and_nothing_lazy_is_collected():
     polars = pytest.importorskip("polars")
-    made = polars.DataFrame(
-        {"a": [1, None, 3], "b": ["x", None, "z"], "c": [[1], [2], None], "d": [1.5, 2.5, None]}
-    )
+    made = polars.DataFrame({"a": [1, None, 3], "b": ["x", None, "z"], "c": [[1], [2], None], "d": [1.5, 2.5, None]})
     parts = polars.concat([made[:1], made[1:]], rechunk=False)
 
     assert known_fingerprint(parts) == known_fingerprint(made) is not None

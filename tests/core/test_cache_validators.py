@@ -30,9 +30,7 @@ WITH_EXPIRATION = [
 
 
 def computed_from(inputs=None, parameters=None, expiration=VALID):
-    return Cached(
-        hashed_inputs=hash_inputs(inputs), cached_parameters=parameters, cached_result_expiration=expiration
-    )
+    return Cached(hashed_inputs=hash_inputs(inputs), cached_parameters=parameters, cached_result_expiration=expiration)
 
 
 def test_never_use_refuses_everything():

@@ -43,9 +43,7 @@ def example(cls):
     if not inspect.isfunction(cls.__init__):
         return cls("text")
     parameters = [
-        p
-        for p in list(inspect.signature(cls.__init__).parameters.values())[1:]
-        if p.kind is p.POSITIONAL_OR_KEYWORD
+        p for p in list(inspect.signature(cls.__init__).parameters.values())[1:] if p.kind is p.POSITIONAL_OR_KEYWORD
     ]
     samples = {"tuple": ("a", "b"), "dict": {"a": "b"}}
     kinds = (next((kind for kind in samples if kind in str(p.annotation)), "") for p in parameters)

@@ -61,9 +61,7 @@ def test_different_values_have_different_fingerprints(one, other):
 
 def test_the_type_counts_for_a_fingerprint():
     assert len({fingerprint(value) for value in (1, 1.0, True, "1", b"1", [1], (1,), {1}, {1: None})}) == 9
-    assert (
-        len({fingerprint([value, []]) for value in (1, 1.0, True, "1", b"1", [1], (1,), {1}, {1: None})}) == 9
-    )
+    assert len({fingerprint([value, []]) for value in (1, 1.0, True, "1", b"1", [1], (1,), {1}, {1: None})}) == 9
 
 
 def test_the_sign_of_zero_and_the_order_of_keys_count():
@@ -245,13 +243,7 @@ def test_nesting_may_be_deeper_than_functions_can_be(wrap):
 
     found = known_fingerprint(value)
     while value is not None:  # an interpreter takes apart what is nested this deep by calling itself
-        value = (
-            next(iter(value.values()))
-            if type(value) is dict
-            else value.x
-            if type(value) is Point
-            else value[0]
-        )
+        value = next(iter(value.values())) if type(value) is dict else value.x if type(value) is Point else value[0]
 
     assert found is not None
 
@@ -323,9 +315,7 @@ class Hostile:
     def refuse(self, *_):
         raise RuntimeError("do not ask")
 
-    __eq__ = __hash__ = __len__ = __bool__ = __iter__ = __contains__ = __str__ = __repr__ = __getattr__ = (
-        refuse
-    )
+    __eq__ = __hash__ = __len__ = __bool__ = __iter__ = __contains__ = __str__ = __repr__ = __getattr__ = refuse
     __deepcopy__ = __copy__ = __getitem__ = refuse
 
 

@@ -325,9 +325,7 @@ def test_a_validated_key_must_be_free():
     flow, b = Graph("f"), inc.copy()
     flow.add_edge(Task(), b, key="x", validate=True)
 
-    with pytest.raises(
-        ValueError, match='Argument "x" for task <Task: inc> has already been assigned'
-    ) as caught:
+    with pytest.raises(ValueError, match='Argument "x" for task <Task: inc> has already been assigned') as caught:
         flow.add_edge(Task(), b, key="x", validate=True)
 
     assert isinstance(caught.value, ArgumentTakenError)

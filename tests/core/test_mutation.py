@@ -357,10 +357,7 @@ def calls_decorated(x):
 
 
 PURE = [
-    *(
-        (f, NUMBERS)
-        for f in (summed, looped, comprehended, dict_comprehended, generator_summed, zipped, enumerated)
-    ),
+    *((f, NUMBERS) for f in (summed, looped, comprehended, dict_comprehended, generator_summed, zipped, enumerated)),
     *(
         (f, NUMBERS)
         for f in (
@@ -375,14 +372,8 @@ PURE = [
             counted,
         )
     ),
-    *(
-        (f, NUMBERS)
-        for f in (reduced, chained, dumped, rooted, averaged, unpacked, tried, whiled, first_of, sliced)
-    ),
-    *(
-        (f, ROWS)
-        for f in (sorted_by_lambda, grouped, setdefault_grouped, rows_rebuilt, rows_copied, best, dumped)
-    ),
+    *((f, NUMBERS) for f in (reduced, chained, dumped, rooted, averaged, unpacked, tried, whiled, first_of, sliced)),
+    *((f, ROWS) for f in (sorted_by_lambda, grouped, setdefault_grouped, rows_rebuilt, rows_copied, best, dumped)),
     (deep_copied_then_changed, NESTED),
     *((f, PRICES) for f in (items_summed, merged, or_ed)),
     (lengths, LISTS),
@@ -394,9 +385,7 @@ PURE = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("function", "value"), PURE, ids=lambda one: getattr(one, "__name__", type(one).__name__)
-)
+@pytest.mark.parametrize(("function", "value"), PURE, ids=lambda one: getattr(one, "__name__", type(one).__name__))
 def test_common_functions_of_data_leave_it_as_it_is(function, value):
     assert may_change(function, "x", value) is False
 
@@ -732,35 +721,20 @@ def taken_one(x):
 
 CHANGES = [
     *((f, NUMBERS) for f in (appends, appends_to_alias, sets_item, deletes_item, sorts, pops, grows)),
-    *(
-        (f, NUMBERS)
-        for f in (grows_through_alias, in_own_list, in_own_tuple, helper_clears, deeper_helper_clears)
-    ),
-    *(
-        (f, NUMBERS)
-        for f in (helper_by_keyword, helper_keeps, keeps_in_global, keeps_as_global, keeps_on_function)
-    ),
+    *((f, NUMBERS) for f in (grows_through_alias, in_own_list, in_own_tuple, helper_clears, deeper_helper_clears)),
+    *((f, NUMBERS) for f in (helper_by_keyword, helper_keeps, keeps_in_global, keeps_as_global, keeps_on_function)),
     *((f, NUMBERS) for f in (calls_unknown, returns_generator, returns_closure, returns_map)),
     *((f, NUMBERS) for f in (closure_appends, lambda_appends, mapped_append, bound_method_later, starred)),
-    *(
-        (f, NUMBERS)
-        for f in (by_getattr, by_operator, by_class, evaluated, walrus, conditional, in_except, matched)
-    ),
+    *((f, NUMBERS) for f in (by_getattr, by_operator, by_class, evaluated, walrus, conditional, in_except, matched)),
     (lazily, NUMBERS),
     *((f, NESTED) for f in (appends_to_rows, appends_to_first, appends_to_shallow_copy, appends_to_sliced)),
     *((f, NESTED) for f in (total_is_first, comprehension_appends)),
     *((f, ROWS) for f in (sets_in_rows, sorted_key_changes)),
     *((f, LISTS) for f in (updates, sets_defaults, appends_to_values, appends_to_items, appends_to_got)),
     *((f, ARRAY) for f in (array_set, array_view_set, array_reshaped_set, array_ravel_set, array_aliased)),
-    *(
-        (f, ARRAY)
-        for f in (array_transposed, array_grows, array_sorts, array_out, array_out_by_position, array_rows)
-    ),
+    *((f, ARRAY) for f in (array_transposed, array_grows, array_sorts, array_out, array_out_by_position, array_rows)),
     *((f, ARRAY) for f in (array_shuffled, array_filled)),
-    *(
-        (f, FRAME)
-        for f in (frame_set, frame_located_set, frame_in_place, frame_sorted_in_place, frame_inserted)
-    ),
+    *((f, FRAME) for f in (frame_set, frame_located_set, frame_in_place, frame_sorted_in_place, frame_inserted)),
     *((f, FRAME) for f in (frame_popped, frame_attribute, frame_piped)),
     (class_changed, Basket()),
     (class_of_element_changed, [Basket()]),
@@ -771,9 +745,7 @@ CHANGES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("function", "value"), CHANGES, ids=lambda one: getattr(one, "__name__", type(one).__name__)
-)
+@pytest.mark.parametrize(("function", "value"), CHANGES, ids=lambda one: getattr(one, "__name__", type(one).__name__))
 def test_a_change_in_place_is_seen(function, value):
     argument = function.__code__.co_varnames[0]
 

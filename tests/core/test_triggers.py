@@ -24,9 +24,7 @@ FACTORIES = [triggers.some_failed, triggers.some_successful]
 
 
 def upstream(success=0, failed=0, skipped=0, trigger_failed=0, pending=0):
-    states = [
-        cls() for cls, n in ((Success, success), (Failed, failed), (Skipped, skipped)) for _ in range(n)
-    ]
+    states = [cls() for cls, n in ((Success, success), (Failed, failed), (Skipped, skipped)) for _ in range(n)]
     states += [TriggerFailed() for _ in range(trigger_failed)] + [Pending() for _ in range(pending)]
     return of(*states)
 
@@ -136,9 +134,7 @@ def test_manual_only_pauses_until_resumed(states):
 )
 def test_limits_are_numbers_or_fractions_and_inclusive(limits, expected):
     """flow-model 7.2."""
-    assert (
-        verdict(triggers.some_failed(**limits), upstream(failed=1, trigger_failed=1, success=2)) == expected
-    )
+    assert verdict(triggers.some_failed(**limits), upstream(failed=1, trigger_failed=1, success=2)) == expected
     assert verdict(triggers.some_successful(**limits), upstream(success=1, skipped=1, failed=2)) == expected
 
 

@@ -334,9 +334,7 @@ def test_a_copy_of_a_masked_array_has_a_fill_value_of_its_own():
     assert array.fill_value == 5
 
 
-@pytest.mark.parametrize(
-    "part", [slice(None, None, 2), slice(None, None, -1), (slice(1), slice(None, None, 2))]
-)
+@pytest.mark.parametrize("part", [slice(None, None, 2), slice(None, None, -1), (slice(1), slice(None, None, 2))])
 def test_a_copy_of_a_part_of_an_array_has_gaps_where_the_part_has(part):
     np = pytest.importorskip("numpy")
     array = np.arange(12.0).reshape(3, 4)[part]

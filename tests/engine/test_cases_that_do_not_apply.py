@@ -59,9 +59,7 @@ GATHERS = {"merge": merge, "filter": lambda x: FilterTask()(x)}
 
 @pytest.mark.parametrize("gather", GATHERS)
 @pytest.mark.parametrize("applies", [True, False])
-def test_a_merge_or_filter_of_tasks_outside_is_skipped_with_what_is_below(
-    applies, gather, note, lines, executor
-):
+def test_a_merge_or_filter_of_tasks_outside_is_skipped_with_what_is_below(applies, gather, note, lines, executor):
     with Flow("f") as flow:
         outside = value()
         with case(value(applies)[0], True):

@@ -141,9 +141,7 @@ def test_where_there_is_no_copy_the_user_is_told_what_the_next_run_begins_with(i
     with Flow("f") as flow:
         task(add_to_box)(tray if is_constant else Parameter("x", default=tray))
 
-    with pytest.warns(
-        RuntimeWarning, match=r"changed in place by 'add_to_box', and there is no copy .*next run"
-    ):
+    with pytest.warns(RuntimeWarning, match=r"changed in place by 'add_to_box', and there is no copy .*next run"):
         run = the_run_of(flow, executor=executor)
 
     assert any("there is no copy" in event.note for event in run.events)

@@ -89,9 +89,7 @@ def test_cleanups_of_a_run_that_is_not_over_cannot_be_tried_again():
 
 def test_a_cleanup_with_retries_is_tried_again_without_a_new_setup():
     """Rules 1, 2 and 7."""
-    flow, cleaned = flow_whose_cleanup_fails(
-        2, cleanup_task_kwargs={"max_retries": 2, "retry_delay": timedelta(0)}
-    )
+    flow, cleaned = flow_whose_cleanup_fails(2, cleanup_task_kwargs={"max_retries": 2, "retry_delay": timedelta(0)})
 
     state = flow.run()
 

@@ -112,10 +112,7 @@ def test_arrays_are_equal_if_all_of_their_elements_are():
     assert alike(array, numpy.array([1.0])) is False
     assert alike(array, [1.0, numpy.nan]) is False
     assert alike(numpy.float64(2), 2.0) is True
-    assert (
-        alike(numpy.array(["a", None, Hostile()], object), numpy.array(["b", None, Hostile()], object))
-        is False
-    )
+    assert alike(numpy.array(["a", None, Hostile()], object), numpy.array(["b", None, Hostile()], object)) is False
     assert alike(numpy.array([(1, 2.0)], "i4,f8"), numpy.array([(1, 2.0)], "i4,f8")) is True
 
 

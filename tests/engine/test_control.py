@@ -30,9 +30,7 @@ def ran(state, *tasks):
     return [not state.result[t].is_skipped() for t in tasks]
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"), [("a", [True, False]), ("b", [False, True]), ("c", [False, False])]
-)
+@pytest.mark.parametrize(("value", "expected"), [("a", [True, False]), ("b", [False, True]), ("c", [False, False])])
 def test_only_the_case_that_applies_runs(value, expected, executor):
     """8.1"""
     with Flow("f") as flow:
@@ -250,9 +248,7 @@ def test_filter_drops_what_failed_or_was_skipped(executor):
         return x
 
     with Flow("f") as flow:
-        kept = FilterTask(filter_func=lambda r: not isinstance(r, (Exception, type(None))))(
-            choosy.map([0, 1, 2, 3])
-        )
+        kept = FilterTask(filter_func=lambda r: not isinstance(r, (Exception, type(None))))(choosy.map([0, 1, 2, 3]))
         default = FilterTask()(choosy.map([0, 1, 2, 3]))
 
     state = flow.run(executor=executor)

@@ -317,9 +317,7 @@ def test_v8_each_task_has_its_own(executor):
     run = flow.start()
     run.wait()
 
-    assert {os.path.relpath(*run.files[one].inputs): one.name for one in tasks} == dict(
-        zip(names, names, strict=True)
-    )
+    assert {os.path.relpath(*run.files[one].inputs): one.name for one in tasks} == dict(zip(names, names, strict=True))
 
 
 def test_v8_children_of_a_map_are_merged():

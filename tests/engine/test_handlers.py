@@ -218,9 +218,7 @@ def test_the_flow_is_told_of_its_changes(executor):
 def test_a_flow_handler_may_return_another_state():
     """4.11"""
     t = Task("t")
-    flow = Flow(
-        "f", tasks=[t], state_handlers=[lambda f, old, new: Failed("no") if new.is_successful() else None]
-    )
+    flow = Flow("f", tasks=[t], state_handlers=[lambda f, old, new: Failed("no") if new.is_successful() else None])
 
     state = flow.run()
 
@@ -260,9 +258,7 @@ def test_an_error_of_a_flow_handler_fails_the_run(when):
 def test_a_flow_handler_may_keep_the_run_from_beginning():
     """4.11"""
     ran = []
-    with Flow(
-        "f", state_handlers=[lambda f, old, new: Skipped("not today") if new.is_running() else None]
-    ) as flow:
+    with Flow("f", state_handlers=[lambda f, old, new: Skipped("not today") if new.is_running() else None]) as flow:
         t = task(lambda: ran.append(1), name="t")()
 
     state = flow.run()

@@ -377,9 +377,7 @@ def notebook(monkeypatch):
     return execute
 
 
-@pytest.mark.parametrize(
-    "cell", ["@task\ndef work(x):\n    return x + 1\n", "def work(x):\n    return x + 1\n"]
-)
+@pytest.mark.parametrize("cell", ["@task\ndef work(x):\n    return x + 1\n", "def work(x):\n    return x + 1\n"])
 def test_a_retry_uses_the_newest_definition_of_the_function(notebook, cell):
     module = notebook(CELL)
     run = module.flow.start(hold_on_failure=True)

@@ -45,9 +45,7 @@ def test_a_listener_is_told_no_values(executor):
     run.listen(told.append, replay=True)
     run.wait(LIMIT_S)
 
-    states = [
-        state for event in (*told, *run.events) for state in (event.old, event.state) if state is not None
-    ]
+    states = [state for event in (*told, *run.events) for state in (event.old, event.state) if state is not None]
 
     assert any(state.is_successful() for state in states)
     assert not any("result" in vars(state) and vars(state)["result"] == [1] for state in states)

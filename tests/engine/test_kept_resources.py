@@ -151,9 +151,7 @@ def test_a_cleanup_may_wait_for_a_person(diary):
         run = flow.start()
         block = flow.blocks[0]
         still = threading.Event()
-        run.listen(
-            lambda event, still=still: still.set() if isinstance(event.state, Paused) else None, replay=True
-        )
+        run.listen(lambda event, still=still: still.set() if isinstance(event.state, Paused) else None, replay=True)
         assert still.wait(PATIENCE_S)
         assert run.open_resources == ["folder"]
         if resumes:

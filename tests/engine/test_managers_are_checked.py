@@ -324,9 +324,7 @@ def test_a_generator_behind_a_decorator_gets_its_arguments(diary, decorate):
 
 
 @pytest.mark.parametrize("decorate", [silent, wrapping])
-def test_an_asynchronous_generator_behind_an_ordinary_decorator_works_like_the_bare_one(
-    diary, executor, decorate
-):
+def test_an_asynchronous_generator_behind_an_ordinary_decorator_works_like_the_bare_one(diary, executor, decorate):
     """Rule 18."""
 
     async def session():
@@ -351,9 +349,7 @@ def test_another_try_of_the_setup_of_a_decorated_generator_begins_a_new_one(diar
         yield "session"
         diary.append("cleanup")
 
-    manager = resource_manager(
-        silent(session), setup_task_kwargs={"max_retries": 1, "retry_delay": timedelta(0)}
-    )
+    manager = resource_manager(silent(session), setup_task_kwargs={"max_retries": 1, "retry_delay": timedelta(0)})
 
     assert flow_with(manager, task(lambda r: diary.append(r), name="use")).run().is_successful()
     assert diary == ["setup", "setup", "session", "cleanup"]
@@ -481,9 +477,7 @@ def test_what_an_except_star_leaves_is_no_failure_of_the_cleanup(diary):
         except* ValueError:
             diary.append("handled")
 
-    flow = flow_with(
-        resource_manager(session), failing(ValueError("one"), "one"), failing(KeyError("two"), "two")
-    )
+    flow = flow_with(resource_manager(session), failing(ValueError("one"), "one"), failing(KeyError("two"), "two"))
 
     flow.run()
 

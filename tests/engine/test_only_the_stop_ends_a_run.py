@@ -105,9 +105,7 @@ def test_a_base_exception_in_a_setup_or_cleanup_fails_that(executor, place):
     assert isinstance(state.result[failed].result, Panic)
 
 
-@pytest.mark.parametrize(
-    "stop", [KeyboardInterrupt, SystemExit, lambda: BaseExceptionGroup("g", [SystemExit()])]
-)
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, lambda: BaseExceptionGroup("g", [SystemExit()])])
 def test_a_stop_still_ends_the_run_and_reaches_the_caller_after_the_cleanup(diary, server, executor, stop):
     """Rules 6 and 17."""
 

@@ -55,9 +55,7 @@ def test_an_outer_cleanup_waits_until_an_inner_one_has_been_tried_again(manager,
     assert lines == ["inner", "inner", "outer"]
 
 
-def test_the_cleanup_around_an_element_waits_until_its_inner_one_has_been_tried_again(
-    manager, lines, executor
-):
+def test_the_cleanup_around_an_element_waits_until_its_inner_one_has_been_tried_again(manager, lines, executor):
     outer, inner = manager("outer"), manager("inner", failures=1, retries=1)
 
     def func(number):

@@ -69,9 +69,7 @@ def test_a_missing_required_parameter_is_named():
     """4.1"""
     flow, _ = flow_with(Parameter("x"), Parameter("y", default=1))
 
-    with pytest.raises(
-        ValueError, match=r"Flow.run did not receive the following required parameters: x\b"
-    ) as error:
+    with pytest.raises(ValueError, match=r"Flow.run did not receive the following required parameters: x\b") as error:
         flow.run()
     assert isinstance(error.value, NbflowError)
 

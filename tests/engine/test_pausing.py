@@ -255,9 +255,7 @@ def test_the_changes_are_pending_paused_running_success(answers):
     given, _ = answers
     given.append("")
     seen = []
-    t = Task(
-        "t", trigger=triggers.manual_only, state_handlers=[lambda t, o, n: seen.append(type(n).__name__)]
-    )
+    t = Task("t", trigger=triggers.manual_only, state_handlers=[lambda t, o, n: seen.append(type(n).__name__)])
 
     Flow("f", tasks=[t]).run()
 

@@ -367,9 +367,7 @@ def test_a_pinned_value_is_taken_over_whatever_runs(story):
 
 def test_a_map_is_pinned_once_all_of_its_children_have_ended_well(story):
     first = story.run("clean 2")
-    with pytest.raises(
-        SetResultError, match=r"'clean' .*: its child 1 is Failed, so there is no value to keep"
-    ):
+    with pytest.raises(SetResultError, match=r"'clean' .*: its child 1 is Failed, so there is no value to keep"):
         first.pin(story.clean)
 
     second = story.rerun("failed")

@@ -135,9 +135,7 @@ def test_other_tasks_go_on_while_one_waits_to_be_tried_again():
 def test_the_handlers_see_the_retries():
     """4.7, 4.11"""
     seen = []
-    t, _ = failing(
-        1, max_retries=1, retry_delay=NOW, state_handlers=[lambda task, old, new: seen.append(new)]
-    )
+    t, _ = failing(1, max_retries=1, retry_delay=NOW, state_handlers=[lambda task, old, new: seen.append(new)])
     with Flow("f") as flow:
         t()
 

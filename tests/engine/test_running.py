@@ -530,9 +530,7 @@ def test_the_states_of_tagged_tasks_name_the_tags(executor):
 def test_a_flow_run_by_a_task_takes_nothing_of_that_task_over(executor):
     """4.3, 4.8, 6.4"""
     with Flow("inner") as inner:
-        look = task(
-            lambda: (context.get("task_loop_result"), context.task_loop_count, context.get("resume"))
-        )()
+        look = task(lambda: (context.get("task_loop_result"), context.task_loop_count, context.get("resume")))()
 
     @task(tags={"outer"})
     def run_it():
@@ -593,9 +591,7 @@ def test_a_run_may_go_on_from_the_states_of_a_former_one(executor):
 
     first = flow.run(executor=executor).result
     children = [child if child.is_successful() else Pending() for child in first[m].map_states]
-    second = flow.run(
-        task_states={**first, m: Mapped(map_states=children), total: Pending()}, executor=executor
-    )
+    second = flow.run(task_states={**first, m: Mapped(map_states=children), total: Pending()}, executor=executor)
 
     assert second.result[total].result == 6
     assert sorted(calls) == [1, 2, 2, 3]

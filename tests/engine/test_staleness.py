@@ -326,9 +326,7 @@ def test_an_argument_that_comes_from_another_task_makes_its_task_run():
 
     plan = flow.plan("failed")
 
-    assert [(step.task, step.why) for step in plan.steps if step.runs] == [
-        (shown, "its argument 'x' has changed")
-    ]
+    assert [(step.task, step.why) for step in plan.steps if step.runs] == [(shown, "its argument 'x' has changed")]
 
 
 def test_a_changed_manager_makes_what_is_inside_its_block_stale(notebook):

@@ -116,9 +116,7 @@ def test_a_map_inside_may_take_the_manager(kind, kinds, use, lines):
 
 @pytest.mark.parametrize("kind", ["bare", "full", "factory"])
 @pytest.mark.parametrize("role", ["init_task", "setup_task"])
-def test_a_task_inside_may_wait_for_one_outside_that_waits_for_the_block(
-    role, kind, kinds, use, lines, executor
-):
+def test_a_task_inside_may_wait_for_one_outside_that_waits_for_the_block(role, kind, kinds, use, lines, executor):
     with Flow("f") as flow:
         block = kinds[kind]("a")
         first = getattr(block, role)

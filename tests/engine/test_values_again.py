@@ -283,9 +283,7 @@ def test_a_value_handed_back_as_a_parameter_is_left_as_it_is(executor):
         added = task(add)(Parameter("x"))
     run = the_run_of(flow)
 
-    results = [
-        the_run_of(other, parameters={"x": run.results[made]}, executor=executor).results[added] for _ in "ab"
-    ]
+    results = [the_run_of(other, parameters={"x": run.results[made]}, executor=executor).results[added] for _ in "ab"]
 
     assert results == [3, 3]
     assert run.results[made] == [1, 2]
@@ -654,9 +652,7 @@ def test_a_function_defined_again_counts_as_it_is_now_before_the_rerun_has_it():
     assert again.results[changed] == 7
 
 
-@pytest.mark.parametrize(
-    "new", [lambda x: len(x), lambda x: x.append([3])], ids=["neither", "the container alone"]
-)
+@pytest.mark.parametrize("new", [lambda x: len(x), lambda x: x.append([3])], ids=["neither", "the container alone"])
 def test_what_holds_parts_of_a_value_that_is_made_again_is_reused_where_nobody_changes_these(new):
     """Values, rule V2: nothing runs needlessly."""
     with Flow("f") as flow:

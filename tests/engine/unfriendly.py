@@ -239,9 +239,7 @@ VALUES = {
     "__getattribute__ raises": with_methods(__getattribute__=raising),
     "__dict__ raises": with_methods(__dict__=property(raising)),
     "__array__ raises": with_methods(__array__=raising, __array_interface__=property(raising)),
-    "a list that raises": with_base(
-        list, __iter__=raising, __len__=raising, __getitem__=raising, __eq__=raising
-    ),
+    "a list that raises": with_base(list, __iter__=raising, __len__=raising, __getitem__=raising, __eq__=raising),
     "a dict that raises": with_base(dict, items=raising, keys=raising, __iter__=raising, copy=raising),
     "a set that raises": with_base(set, __iter__=raising, copy=raising, __eq__=raising),
     "a tuple that raises": with_base(tuple, __iter__=raising, __len__=raising),
@@ -279,9 +277,7 @@ VALUES = {
     "a str of an odd metaclass": lambda: OddMeta("Odd", (str,), {})("a"),
     "an array of an odd metaclass": lambda: np.arange(3).view(OddMeta("Odd", (np.ndarray,), {})),
     "an exception of an odd metaclass": lambda: OddMeta("Odd", (ValueError,), {})("a"),
-    "an iterator of an odd metaclass": lambda: OddMeta(
-        "Odd", (), {"__iter__": one_self, "__next__": stops}
-    )(),
+    "an iterator of an odd metaclass": lambda: OddMeta("Odd", (), {"__iter__": one_self, "__next__": stops})(),
     "a generator that raises": lambda: (1 / 0 for _ in range(2)),
     "a metaclass that lies": lambda: LyingMeta("Lies", (), {})(),
     "a class of a metaclass that lies": lambda: LyingMeta("Lies", (), {}),
@@ -300,15 +296,11 @@ VALUES = {
     "__dict__ lies": with_methods(__dict__=property(lambda self: {"a": self})),
     "__getstate__ lies": with_methods(__getstate__=lambda self: self),
     "__reduce__ never ends": with_methods(__reduce__=lambda self: (with_methods(), (), endless())),
-    "__reduce__ ends the process": with_methods(
-        __reduce__=leaving, __reduce_ex__=leaving, __getstate__=leaving
-    ),
+    "__reduce__ ends the process": with_methods(__reduce__=leaving, __reduce_ex__=leaving, __getstate__=leaving),
     "__init_subclass__ and __set_name__ raise": lambda: Forbidding(),
     "__del__ raises": with_methods(__del__=lambda self: None),
     "__format__ and __str__ raise": with_methods(__format__=raising, __str__=raising, __repr__=raising),
-    "_repr_html_ raises": with_methods(
-        _repr_html_=raising, _repr_mimebundle_=raising, _ipython_display_=raising
-    ),
+    "_repr_html_ raises": with_methods(_repr_html_=raising, _repr_mimebundle_=raising, _ipython_display_=raising),
     "__repr__ is no text": with_methods(__repr__=lambda self: 3, __str__=lambda self: 3),
     "__repr__ is huge": with_methods(__repr__=lambda self: "x" * 1_000_000),
     "__await__": with_methods(__await__=raising),

@@ -53,9 +53,7 @@ class Draft:
     def write(self, depth: int, text: str) -> None:
         self.lines.append("    " * depth + text)
 
-    def block(
-        self, depth: int, room: int, upstream: str | None = None, times: int = 1, kind: str = ""
-    ) -> str:
+    def block(self, depth: int, room: int, upstream: str | None = None, times: int = 1, kind: str = "") -> str:
         """Write one block with what is inside; returns the name of its last task."""
         kind = kind or self.rng.choice(self.kinds)
         if kind == "Slow":  # one is slow enough

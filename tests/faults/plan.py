@@ -155,8 +155,7 @@ def draw(seed: int, number: int, end: str) -> Plan:
         hold_s=rng.choice([0.0, 0.3]) if by_line else 0.5 * in_setup,
         delay_s=rng.uniform(0, 0.03) if by_line or in_setup else rng.uniform(0, draft.seconds * 1.1 + 0.2),
         gaps_s=tuple(
-            rng.uniform(0.02, 0.6 if end != "twenty interrupts" else 0.08)
-            for _ in range(INTERRUPTS.get(end, 1) - 1)
+            rng.uniform(0.02, 0.6 if end != "twenty interrupts" else 0.08) for _ in range(INTERRUPTS.get(end, 1) - 1)
         ),
         cleans=rng.random() < 0.5,
         word=rng.choice(["setting-up", "making", "making", "set-up"]) if in_setup else "",

@@ -90,9 +90,7 @@ def _press(pressed: Pressed, kernel: MarkedKernel, stable: Stable) -> None:
     until(lambda: not _left(kernel), PATIENCE_S / 6)
     pressed.problems += [f"LEFT: process {' '.join(words)}" for words in _left(kernel)]
     pressed.problems += [
-        f"LEFT: row {row.id} of {row.manager} is {row.state}"
-        for row in stable.rows()
-        if row.id not in open_before
+        f"LEFT: row {row.id} of {row.manager} is {row.state}" for row in stable.rows() if row.id not in open_before
     ]
     kernel.manager.shutdown_kernel()
     if not until(lambda: not kernel.left(), PATIENCE_S / 6):
@@ -117,9 +115,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.readme", description=main.__doc__)
     parser.add_argument("--seconds", type=float, default=6.0, help="how long to go on (6)")
     parser.add_argument("--every", type=float, default=0.1, help="the time between two moments (0.1)")
-    parser.add_argument(
-        "--at", type=float, action="append", help="this moment only; may be given several times"
-    )
+    parser.add_argument("--at", type=float, action="append", help="this moment only; may be given several times")
     options = parser.parse_args(argv)
     moments = options.at or [n * options.every for n in range(round(options.seconds / options.every) + 1)]
     results = []

@@ -166,9 +166,7 @@ def _fate(life: Life, *, is_there: bool, can_be_listed: bool, ended: Ended) -> t
         return ("reclaimed", "") if life.reclaims else ("", "")
     if life.closings > 1:
         return "twice", f"closed {life.closings} times by the run"
-    if life.reclaims > 1 and not (
-        life.count("raised") and ended.cut_off
-    ):  # the first could not be noted any more
+    if life.reclaims > 1 and not (life.count("raised") and ended.cut_off):  # the first could not be noted any more
         return "twice", f"reclaimed {life.reclaims} times"
     if life.reclaims and not _may_reclaim(life, ended):
         return "twice", "reclaimed although the run had, or could have, cleaned it up"
@@ -211,9 +209,7 @@ def _pids_of(life: Life, processes: dict[int, str]) -> set[int]:
     if life.kind == "Fork":
         told = {int(step.more) for step in life.steps if step.word == "set-up"}
         # One that was killed between the fork and the line: its child looks like the kernel.
-        pids |= (
-            told or {pid for pid, token in processes.items() if not token and _is_fork(pid)}
-        ) & processes.keys()
+        pids |= (told or {pid for pid, token in processes.items() if not token and _is_fork(pid)}) & processes.keys()
     return pids
 
 

@@ -156,10 +156,7 @@ class _Round:
         # A run that ends before it has written so much is ended after its end.
         began = last_news = time.monotonic()
         seen = 0
-        while (
-            not self._is_moment(lines := self.kernel.lines())
-            and time.monotonic() - last_news < self.plan.patience_s
-        ):
+        while not self._is_moment(lines := self.kernel.lines()) and time.monotonic() - last_news < self.plan.patience_s:
             is_young = not lines and self.kernel.is_alive and time.monotonic() - began < PATIENCE_S
             if len(lines) > seen or is_young:
                 last_news, seen = time.monotonic(), len(lines)
@@ -200,11 +197,7 @@ class _Round:
         rows = self._rows()
         failed = {row.manager for row in rows if row.state == "failed"}
         for life in lives(self.kernel.lines()):
-            if (
-                life.count("set-up")
-                and not (life.closings or life.count("raised"))
-                and life.kind not in failed
-            ):
+            if life.count("set-up") and not (life.closings or life.count("raised")) and life.kind not in failed:
                 self.result.problems.append(f"LEFT: {life.token} is open although the run is over ({life})")
         self.result.problems.extend(
             f"LEFT: row {row.id} of {row.manager} is {row.state} although the run is over"
@@ -216,11 +209,7 @@ class _Round:
         """What three interrupts have left is reclaimed while the kernel lives; the rest is the user's to clean."""
 
         def waits() -> list[Any]:
-            return [
-                row
-                for row in self._rows()
-                if row.state not in ("failed", "abandoned") or row.handle is not None
-            ]
+            return [row for row in self._rows() if row.state not in ("failed", "abandoned") or row.handle is not None]
 
         if not until(lambda: not waits(), DEADLINE_S):
             self.result.problems.extend(
@@ -325,9 +314,7 @@ class _TerminalRound(_ScriptRound):
 
     def play(self) -> None:
         cell = CELL.format(name=self.flow, flow=self.plan.flow)
-        self.kernel.start(
-            "\n".join([*self._begin(), "get_ipython().run_line_magic('load_ext', 'nbflow')", cell])
-        )
+        self.kernel.start("\n".join([*self._begin(), "get_ipython().run_line_magic('load_ext', 'nbflow')", cell]))
         executor = repr(self.plan.executor)
         if self.plan.start == "run":
             self.kernel.type(f"say('run'); flow.run(executor={executor})")

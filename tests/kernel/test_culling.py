@@ -19,9 +19,7 @@ LONG_S = 3600
 async def _leave_alone(folder, cells):
     """Execute cells in a kernel of a server's, and wait until the server has shut it down; tells whether it did."""
     kernels = pytest.importorskip("jupyter_server.services.kernels.kernelmanager")
-    manager = kernels.AsyncMappingKernelManager(
-        root_dir=str(folder), cull_idle_timeout=LONG_S, cull_interval=IDLE_S
-    )
+    manager = kernels.AsyncMappingKernelManager(root_dir=str(folder), cull_idle_timeout=LONG_S, cull_interval=IDLE_S)
     kernel = await manager.start_kernel(path="")
     client = manager.get_kernel(kernel).client()
     client.start_channels()

@@ -28,9 +28,7 @@ def test_the_stop_button_ends_a_busy_cell(kernel, wait_until, tmp_path):
 
 
 def test_child_processes_that_outlive_the_kernel_are_seen_and_ended(kernel):
-    kernel.run(
-        "from subprocess import Popen\nPopen(['sleep', '60'])\nPopen(['sleep', '60'], start_new_session=True)"
-    )
+    kernel.run("from subprocess import Popen\nPopen(['sleep', '60'])\nPopen(['sleep', '60'], start_new_session=True)")
     children = kernel.children()
 
     left = kernel.close()
@@ -41,9 +39,7 @@ def test_child_processes_that_outlive_the_kernel_are_seen_and_ended(kernel):
 
 
 def test_cells_are_executed_with_the_identifier_that_front_ends_send(kernel):
-    kernel.run(
-        "seen = []\nget_ipython().events.register('pre_run_cell', lambda info: seen.append(info.cell_id))"
-    )
+    kernel.run("seen = []\nget_ipython().events.register('pre_run_cell', lambda info: seen.append(info.cell_id))")
     kernel.run("1", cell_id="cell-one")
 
     assert kernel.run("print(seen)").stdout.startswith("['cell-one'")

@@ -238,9 +238,7 @@ def test_the_stop_button_stops_another_cell_and_the_run_stays_held(held, resourc
     assert folder.exists()
 
 
-def test_the_stop_button_during_a_retry_ends_the_run_and_cleans_up(
-    held, resources, assert_gone, log, wait_until
-):
+def test_the_stop_button_during_a_retry_ends_the_run_and_cleans_up(held, resources, assert_gone, log, wait_until):
     """Rule 6."""
     there = resources()
     held.run("def parse(text):\n    log('parse')\n    while True:\n        time.sleep(0.01)")

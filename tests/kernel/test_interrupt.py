@@ -45,9 +45,7 @@ def errors_shown(kernel):
 
 
 @pytest.mark.parametrize("body", ["", STUBBORN], ids=["reads the flag", "only waits"])
-def test_the_stop_button_cleans_up_once_before_the_user_sees_the_interrupt(
-    kernel, log, wait_until, tmp_path, body
-):
+def test_the_stop_button_cleans_up_once_before_the_user_sees_the_interrupt(kernel, log, wait_until, tmp_path, body):
     kernel.run(WORKSHOP)
     kernel.run(body + "os.mkfifo('leave')")
     kernel.run(FLOW)
@@ -214,8 +212,6 @@ exit
         "IPYTHONDIR": str(tmp_path / "ipython"),
     }
 
-    subprocess.run(
-        command, cwd=tmp_path, env=environment, input=typed, text=True, timeout=PATIENCE_S, check=True
-    )
+    subprocess.run(command, cwd=tmp_path, env=environment, input=typed, text=True, timeout=PATIENCE_S, check=True)
 
     assert (tmp_path / "cleaned").read_text() == "True"

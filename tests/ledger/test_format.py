@@ -125,13 +125,9 @@ def test_neither_is_kept_of_what_was_reclaimed_or_forgotten(keep):
     for name in "ab":
         open_folder(kept, name)
 
-    kept.session.use(
-        lambda store: store.mark(kept.session.records()[0].key, "closed", 1.0, "reclaimed"), print
-    )
+    kept.session.use(lambda store: store.mark(kept.session.records()[0].key, "closed", 1.0, "reclaimed"), print)
     assert query("SELECT count(*) FROM codes") == [(1,)]
-    kept.session.use(
-        lambda store: store.mark_all([(kept.session.records()[1].key, "closed", 1.0, "")]), print
-    )
+    kept.session.use(lambda store: store.mark_all([(kept.session.records()[1].key, "closed", 1.0, "")]), print)
 
     assert query("SELECT handle, code_id FROM resources") == [(None, None)] * 2
     assert query("SELECT count(*) FROM codes") == [(0,)]
@@ -164,9 +160,7 @@ def test_old_rows_go_while_a_kernel_runs(keep, monkeypatch):
 def test_dead_kernels_of_which_nothing_is_left_are_forgotten_with_their_locks(kernel, start, tmp_path):
     living = start()
     for one in (kernel, living):
-        one.do(
-            f"set_up(managers.Plain, {str(tmp_path / 'a')!r})\nclean_up({str(tmp_path / 'a')!r})\ntracker.flush()"
-        )
+        one.do(f"set_up(managers.Plain, {str(tmp_path / 'a')!r})\nclean_up({str(tmp_path / 'a')!r})\ntracker.flush()")
     locks = sorted(ledger_path().parent.glob("alive-*.lock"))
     assert len(locks) == 2
     kernel.end()
@@ -186,9 +180,7 @@ def test_dead_kernels_of_which_nothing_is_left_are_forgotten_with_their_locks(ke
 
 
 @pytest.mark.parametrize("which", ["home", "ledger", "file"])
-def test_a_home_that_is_a_link_is_refused_and_nothing_is_written_behind_it(
-    keep, tmp_path, monkeypatch, which
-):
+def test_a_home_that_is_a_link_is_refused_and_nothing_is_written_behind_it(keep, tmp_path, monkeypatch, which):
     home, behind = tmp_path / "home", tmp_path / "behind"
     monkeypatch.setenv("NBFLOW_HOME", str(home))
     behind.mkdir()
@@ -245,9 +237,7 @@ def shared(keep, tmp_path):
         open_folder(kept, str(tmp_path / name))
     kept.session._store._db.execute("UPDATE kernels SET host = 'elsewhere', boot = 'another', lock = NULL")
     kept.session.close()
-    ledger_file.with_name("host.json").write_text(
-        json.dumps(["another", "elsewhere", "other machine", False])
-    )
+    ledger_file.with_name("host.json").write_text(json.dumps(["another", "elsewhere", "other machine", False]))
     return ledger_file
 
 

@@ -75,9 +75,9 @@ def test_what_an_earlier_try_has_left_and_is_reclaimed_does_not_close_the_row_of
     Halved.setups = Halved.reclaims = 0
     with (
         Flow("f") as flow,
-        resource_manager(
-            Halved, name="thing", setup_task_kwargs={"max_retries": 1, "retry_delay": timedelta(0)}
-        )(str(tmp_path / "a")) as thing,
+        resource_manager(Halved, name="thing", setup_task_kwargs={"max_retries": 1, "retry_delay": timedelta(0)})(
+            str(tmp_path / "a")
+        ) as thing,
     ):
         use(thing)
     with pytest.warns(RuntimeWarning, match="cleanup of 'thing' failed"):
@@ -287,8 +287,7 @@ def test_rule_15_two_who_try_again_at_the_same_time_clean_once():
         act()
 
     threads = [
-        threading.Thread(target=try_again, args=(act,))
-        for act in (run.retry_cleanup, lambda: ledger.clean(row.id))
+        threading.Thread(target=try_again, args=(act,)) for act in (run.retry_cleanup, lambda: ledger.clean(row.id))
     ]
     for thread in threads:
         thread.start()

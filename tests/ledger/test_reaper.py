@@ -77,9 +77,7 @@ def test_rule_12_the_pid_of_a_kernel_that_nobody_has_waited_for_counts_as_dead(k
 
 def test_rule_12_a_child_that_holds_the_pipe_open_does_not_hide_the_death(kernel, tmp_path):
     set_up(kernel, tmp_path / "a")
-    pipe = kernel.do(
-        "from nbflow.ledger.process_ledger import process_ledger\nvalue = process_ledger().reaper._inlet"
-    )
+    pipe = kernel.do("from nbflow.ledger.process_ledger import process_ledger\nvalue = process_ledger().reaper._inlet")
     child = kernel.do(
         "import subprocess\n"
         f"child = subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL, pass_fds=[{pipe}])\n"
@@ -110,9 +108,7 @@ def test_rule_12_a_class_of_the_notebook_is_reclaimed(kernel, tmp_path):
     eventually(lambda: gone(tmp_path / "a"))
 
 
-@pytest.mark.parametrize(
-    "cls", ["managers.Decorated.resource_class", "managers.OnlyDecorated.resource_class"]
-)
+@pytest.mark.parametrize("cls", ["managers.Decorated.resource_class", "managers.OnlyDecorated.resource_class"])
 def test_rule_12_a_class_that_its_module_has_only_decorated_is_reclaimed(kernel, tmp_path, cls):
     set_up(kernel, tmp_path / "a", cls)
     assert "import" in kernel.do("import json\nvalue = json.loads(list(tracker._records.values())[0].code)")
@@ -147,9 +143,7 @@ def test_rule_12_a_reclaim_that_raises_stays_in_the_ledger_and_the_next_has_its_
     assert "no rights to remove inner" in row.note
 
 
-def test_rule_12_a_kernel_that_dies_in_the_middle_of_a_setup_leaves_nothing_with_an_early_handle(
-    kernel, tmp_path
-):
+def test_rule_12_a_kernel_that_dies_in_the_middle_of_a_setup_leaves_nothing_with_an_early_handle(kernel, tmp_path):
     path = tmp_path / "a"
     kernel.do(f"one = hold(managers.Early, {str(path)!r})\ntracker.intend(one)\none.manager.setup()")
 
@@ -302,9 +296,7 @@ def test_rule_12_a_locked_ledger_delays_no_reclaim_and_is_written_when_it_is_fre
 def test_what_many_registrations_share_is_sent_to_the_reaper_once(keep, tmp_path, monkeypatch):
     client = ReaperClient(Kernel.this(), answer_wait_s=PATIENCE_S)
     sent, send = [], client._send
-    monkeypatch.setattr(
-        client, "_send", lambda message, **options: sent.append(message) or send(message, **options)
-    )
+    monkeypatch.setattr(client, "_send", lambda message, **options: sent.append(message) or send(message, **options))
     kept = keep(client)
 
     for name in "abc":
@@ -327,9 +319,7 @@ def test_a_living_kernels_resources_are_not_touched_when_the_pipe_ends(kernel, t
     kernel.do("import os\nos.close(process_ledger().reaper._inlet)")
 
     before = reaper.cpu_times().user + reaper.cpu_times().system
-    eventually(
-        lambda: reaper.cpu_times().user + reaper.cpu_times().system > before
-    )  # it looks again and again
+    eventually(lambda: reaper.cpu_times().user + reaper.cpu_times().system > before)  # it looks again and again
     assert not gone(tmp_path / "a")
     kernel.kill()
     eventually(lambda: gone(tmp_path / "a"))
@@ -476,9 +466,7 @@ class Large(managers.Folder):
 @pytest.mark.parametrize(
     "command", [("/nonexistent/python",), (sys.executable, "-c", "pass")], ids=["missing", "ends at once"]
 )
-def test_a_reaper_that_cannot_be_had_is_told_and_the_row_is_there_for_the_next_kernel(
-    keep, tmp_path, command
-):
+def test_a_reaper_that_cannot_be_had_is_told_and_the_row_is_there_for_the_next_kernel(keep, tmp_path, command):
     client = ReaperClient(Kernel.this(), answer_wait_s=1, command=command)
     kept = keep(client)
 

@@ -99,9 +99,7 @@ def test_rule_4_what_is_inside_is_reclaimed_first_also_of_another_class(pool):
 
 
 def test_what_is_around_one_that_hangs_is_reclaimed_all_the_same(pool):
-    pool.pool.add(
-        pool.job("first", managers.HangingOnce, within=["outer"]), pool.job("outer", managers.Folder)
-    )
+    pool.pool.add(pool.job("first", managers.HangingOnce, within=["outer"]), pool.job("outer", managers.Folder))
 
     eventually(lambda: list(pool.ended) == ["outer"])
     managers.let_go(pool.folder)
@@ -146,9 +144,7 @@ def test_a_job_is_done_once_however_often_it_is_asked_for(pool, tmp_path):
 
 def test_what_was_cleaned_up_meanwhile_is_taken_back(pool):
     pool.pool = ReclaimPool(pool.note, patience_s=PATIENCE_S)
-    pool.pool.add(
-        pool.job("first", managers.HangingOnce, within=["outer"]), pool.job("outer", managers.Folder)
-    )
+    pool.pool.add(pool.job("first", managers.HangingOnce, within=["outer"]), pool.job("outer", managers.Folder))
     eventually(lambda: log_of(pool.folder) == ["hanging first"])
 
     pool.pool.drop("outer")

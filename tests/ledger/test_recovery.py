@@ -205,10 +205,7 @@ def test_two_kernels_cannot_both_see_to_one_row(left):
     first, second = (process_ledger().kernel._replace(pid=pid) for pid in (1, 2))
     row = session.read(lambda store: store.open_rows())[0]
 
-    took = [
-        session.use(lambda store, kernel=kernel: store.hand_over(row, kernel), print)
-        for kernel in (first, second)
-    ]
+    took = [session.use(lambda store, kernel=kernel: store.hand_over(row, kernel), print) for kernel in (first, second)]
 
     assert took == [True, False]
 

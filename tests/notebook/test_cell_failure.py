@@ -76,9 +76,7 @@ def test_causes_are_shown(notebook):
     assert "RuntimeError: no ratio" in text
 
 
-@pytest.mark.parametrize(
-    "line", ["%flow run broken --no-raise", "%flow start broken\n%flow wait broken --no-raise"]
-)
+@pytest.mark.parametrize("line", ["%flow run broken --no-raise", "%flow start broken\n%flow wait broken --no-raise"])
 def test_with_no_raise_the_cell_ends_well(broken, line):
     cell = broken(line)
 
@@ -107,9 +105,7 @@ def test_a_flow_cell_that_runs_its_flow_fails_with_it(notebook):
 
 
 def test_the_resources_are_cleaned_up_before_the_cell_fails(notebook):
-    notebook(
-        "%%flow one --no-show\nwith Cluster() as client:\n    task(lambda client: 1 / 0, name='bad')(client)"
-    )
+    notebook("%%flow one --no-show\nwith Cluster() as client:\n    task(lambda client: 1 / 0, name='bad')(client)")
 
     assert type(notebook("%flow run one").error) is ZeroDivisionError
     assert notebook.names["log"] == ["setup", "cleanup"]
@@ -185,9 +181,7 @@ def test_an_error_of_nbflow_in_a_task_is_no_misuse_of_the_magic(notebook):
 
 
 def test_a_run_that_fails_without_an_error_says_so(notebook):
-    notebook(
-        "from nbflow import triggers\nnever = task(lambda x: x, name='never', trigger=triggers.any_failed)"
-    )
+    notebook("from nbflow import triggers\nnever = task(lambda x: x, name='never', trigger=triggers.any_failed)")
     notebook("%%flow broken --no-show\nx = never(load())")
 
     cell = notebook("%flow run broken")

@@ -197,9 +197,7 @@ def write_notebook(path, *ids):
     os.utime(path, (later, later))
 
 
-def test_a_cell_that_the_saved_notebook_no_longer_has_is_marked_and_pruned(
-    three_cells, tmp_path, monkeypatch
-):
+def test_a_cell_that_the_saved_notebook_no_longer_has_is_marked_and_pruned(three_cells, tmp_path, monkeypatch):
     three_cells("%%flow example --no-show\nextra = load(5)", "d")
     path = tmp_path / "work.ipynb"
     monkeypatch.setenv("JPY_SESSION_NAME", str(path))

@@ -87,10 +87,7 @@ def is_as_fresh(notebook, cells):
 
 def edited(cell):
     return (
-        cell.replace("(1)", "(5)")
-        .replace("[1]", "[5]")
-        .replace("double(a)", "double(double(a))")
-        .replace("* 2", "* 3")
+        cell.replace("(1)", "(5)").replace("[1]", "[5]").replace("double(a)", "double(double(a))").replace("* 2", "* 3")
     )
 
 

@@ -51,9 +51,7 @@ def test_what_a_command_does_not_take_is_refused_and_nothing_runs(example, line,
     assert len(flows["example"].runs) == 0
 
 
-@pytest.mark.parametrize(
-    "line", ["show example  # drawn", "show # the only one", "run -p n=3 # three", "# all"]
-)
+@pytest.mark.parametrize("line", ["show example  # drawn", "show # the only one", "run -p n=3 # three", "# all"])
 def test_a_comment_at_the_end_of_a_line_is_none_of_its_words(example, line):
     assert example(f"%flow {line}").error is None
 

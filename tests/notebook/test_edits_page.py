@@ -15,9 +15,7 @@ from tests.patience import PATIENCE_S
 
 PAGE = (Path(__file__).parents[2] / "docs" / "debugging.md").read_text(encoding="utf-8")
 TABLE = PAGE.partition("## What an edit does")[2]
-ROWS = {
-    edit: (uses, stale) for edit, uses, stale in re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \|$", TABLE, re.M)
-}
+ROWS = {edit: (uses, stale) for edit, uses, stale in re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \|$", TABLE, re.M)}
 del ROWS["You edit, and execute its cell"]
 
 CALL = "%%flow f --no-show\nworked = work(1)"

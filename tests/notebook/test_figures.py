@@ -74,9 +74,7 @@ def test_a_run_in_the_background_keeps_its_figures_and_shows_none(plots):
 
 def test_a_cell_that_ends_leaves_the_figures_alone_that_a_task_is_drawing(plots):
     plots("import threading\nis_drawing, may_end = threading.Event(), threading.Event()")
-    plots(
-        "%%task slow --flow slow\nplt.plot([1])\nis_drawing.set()\nmay_end.wait(60)\nplt.title('done')\nc = 1"
-    )
+    plots("%%task slow --flow slow\nplt.plot([1])\nis_drawing.set()\nmay_end.wait(60)\nplt.title('done')\nc = 1")
     plots("%flow start slow\nis_drawing.wait(60)")
 
     cell = plots("plt.figure()\nplt.plot([3])")
@@ -121,9 +119,7 @@ def test_on_threads_each_task_shows_its_own_figures_in_the_order_of_the_tasks(pl
 
     cell = plots("%flow run wide --executor threads")
 
-    first, second = [
-        flows["wide"].runs[-1].logs[task] for task in flows["wide"].sorted_tasks() if task.name == "draw"
-    ]
+    first, second = [flows["wide"].runs[-1].logs[task] for task in flows["wide"].sorted_tasks() if task.name == "draw"]
     assert [len(first.figures), len(second.figures)] == [1, 1]
     assert [base64.b64decode(output["image/png"]) for output in pictures(cell)] == [
         *first.figures,

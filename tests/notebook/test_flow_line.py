@@ -93,9 +93,7 @@ def test_no_parameter_is_evaluated_by_ipython_before_it_is_read(example, text, v
     assert "evaluated" not in example.names["log"]
 
 
-@pytest.mark.parametrize(
-    "line", ["%%flow {log.append('evaluated')} --no-show", "%%task {log.append('evaluated')}"]
-)
+@pytest.mark.parametrize("line", ["%%flow {log.append('evaluated')} --no-show", "%%task {log.append('evaluated')}"])
 def test_no_line_of_a_cell_is_evaluated_by_ipython_before_it_is_read(example, line):
     example(f"{line}\n1")
 

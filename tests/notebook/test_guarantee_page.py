@@ -37,9 +37,7 @@ def test_the_example_with_an_early_handle_survives_kill_9(tmp_path):
         "threading.Event().wait()\n"
     )
     script = tmp_path / "example.py"
-    script.write_text(
-        cells[0] + example.replace("print(type(flow.run()).__name__)\n", held), encoding="utf-8"
-    )
+    script.write_text(cells[0] + example.replace("print(type(flow.run()).__name__)\n", held), encoding="utf-8")
 
     with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as kernel:
         folder = Path(kernel.stdout.readline().strip())

@@ -98,11 +98,7 @@ def test_c6_a_name_in_an_ordinary_cell_says_what_it_is_and_how_to_see_its_value(
 
 
 def test_c6_in_a_cell_of_the_flow_it_is_shown_as_it_is(example):
-    assert (
-        text(example("%%flow example --no-show\nlast = double(total)\nlast"))
-        .strip()
-        .endswith(": <Task: double>")
-    )
+    assert text(example("%%flow example --no-show\nlast = double(total)\nlast")).strip().endswith(": <Task: double>")
 
 
 def test_c6_a_comparison_of_tasks_has_no_truth_value(example):

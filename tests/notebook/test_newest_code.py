@@ -129,9 +129,7 @@ def test_c1_an_edited_class_of_tasks_is_run_with_its_methods(notebook):
         "from nbflow import Task\nclass Fetch(Task):\n    def run(self, x):\n        return self.made(x)\n"
         "    def made(self, x):\n        return {}"
     )
-    cells(
-        notebook, fn=cell.format("x + 1"), fl="%%flow f --no-show\nfetched = Fetch()(x=1)", go="%flow run f"
-    )
+    cells(notebook, fn=cell.format("x + 1"), fl="%%flow f --no-show\nfetched = Fetch()(x=1)", go="%flow run f")
 
     cells(notebook, fn=cell.format("x + 100"), go="%flow run f")
 
@@ -160,9 +158,7 @@ BLOCK = "%%flow f --no-show\nwith Desk(size=2) as desk:\n    used = use(desk)"
 
 
 @pytest.mark.parametrize("manager", [MANAGER, GENERATOR], ids=["class", "generator"])
-@pytest.mark.parametrize(
-    "way", ["%flow run f", "%flow rerun f stale\n%flow wait f", "%flow start f\n%flow wait f"]
-)
+@pytest.mark.parametrize("way", ["%flow run f", "%flow rerun f stale\n%flow wait f", "%flow start f\n%flow wait f"])
 def test_c1_an_edited_manager_is_used_by_every_way_to_run(notebook, manager, way):
     cells(notebook, mg=manager.format("old"), fl=BLOCK, go="%flow run f\nlog.clear()")
 
@@ -308,9 +304,7 @@ def test_c2_each_turn_of_a_loop_is_renewed_by_the_same_turn(notebook):
 
 
 def test_c2_turns_that_no_name_tells_apart_keep_what_they_have_when_their_number_changes(notebook):
-    loop = (
-        "made = []\nfor k in {}:\n    @task\n    def add(x, k=k):\n        return x + k\n    made.append(add)"
-    )
+    loop = "made = []\nfor k in {}:\n    @task\n    def add(x, k=k):\n        return x + k\n    made.append(add)"
     cells(
         notebook,
         lp=loop.format((1, 2)),
@@ -326,9 +320,7 @@ def test_c2_turns_that_no_name_tells_apart_keep_what_they_have_when_their_number
 
 
 def test_c2_functions_made_by_a_function_that_is_called_twice_stay_apart(notebook):
-    maker = (
-        "def maker(k):\n    @task(name='times')\n    def times(x):\n        return {} * x\n    return times"
-    )
+    maker = "def maker(k):\n    @task(name='times')\n    def times(x):\n        return {} * x\n    return times"
     cells(
         notebook,
         mk=maker.format("k"),
@@ -550,9 +542,7 @@ def test_c2_a_script_that_is_run_again_renews_its_tasks(notebook, tmp_path):
 
 # -- a flow that is made again ---------------------------------------------------------------------------------
 
-WITH_FLOW = (
-    "from nbflow import Flow\nwith Flow('f') as flow:\n    loaded = load()\n    doubled = double(loaded)"
-)
+WITH_FLOW = "from nbflow import Flow\nwith Flow('f') as flow:\n    loaded = load()\n    doubled = double(loaded)"
 
 
 def test_a_flow_whose_cell_is_executed_again_keeps_its_runs(notebook):

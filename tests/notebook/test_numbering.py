@@ -25,9 +25,7 @@ def test_tracebacks_give_the_same_number(notebook):
 
 def test_cells_that_the_front_end_does_not_count_have_labels_of_their_own(notebook):
     for name in "abc":
-        notebook.shell.run_cell(
-            f"%%flow example --no-show\n{name} = load(1)", store_history=False, cell_id=name
-        )
+        notebook.shell.run_cell(f"%%flow example --no-show\n{name} = load(1)", store_history=False, cell_id=name)
 
     numbers = [int(cell.label.removeprefix("cell In [").rstrip("]")) for cell in flows["example"].cells]
 

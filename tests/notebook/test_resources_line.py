@@ -82,9 +82,7 @@ def kill_one(tmp_path, names=PLAIN, **environment):
 def leave(tmp_path, names=PLAIN):
     kill_one(tmp_path, names, NBFLOW_REAPER="0")
     outer, inner, bare = (str(row.id) for row in ledger.resources())
-    return SimpleNamespace(
-        outer=outer, inner=inner, bare=bare, folders=(tmp_path / "outer", tmp_path / "inner")
-    )
+    return SimpleNamespace(outer=outer, inner=inner, bare=bare, folders=(tmp_path / "outer", tmp_path / "inner"))
 
 
 def listed(notebook):
@@ -241,9 +239,7 @@ def test_clean_all_reclaims_what_can_be_and_names_the_rest(notebook, left):
 
 
 def test_clean_all_says_so_when_there_is_nothing(notebook):
-    assert notebook("%flow resources clean --all").outputs[-1] == {
-        "text/plain": "dead kernels have left nothing"
-    }
+    assert notebook("%flow resources clean --all").outputs[-1] == {"text/plain": "dead kernels have left nothing"}
 
 
 def test_adopt_makes_this_kernel_responsible(notebook, left):

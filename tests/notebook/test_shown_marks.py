@@ -50,9 +50,7 @@ def test_c5_what_an_edited_helper_makes_stale_is_marked_at_once_with_the_reason(
 
 
 def test_c5_an_edited_cell_is_too(example):
-    cell = example(
-        "%%flow example\ndata = load(4)\ntotal = scale(data)\nlast = double(total)", cell_id="cell 2"
-    )
+    cell = example("%%flow example\ndata = load(4)\ntotal = scale(data)\nlast = double(total)", cell_id="cell 2")
 
     assert "load: △ stale, its argument 'n' has changed" in text(cell)
 

@@ -91,24 +91,17 @@ def test_v8_a_cell_that_writes_a_file_later_is_tied_to_its_readers_when_it_is_ex
     assert cell_edges(flow) == [("write", "read")]
 
     assert (
-        notebook(
-            "%%task write\nfrom pathlib import Path\nPath('y.csv').write_text('1')", cell_id="cell-0"
-        ).error
+        notebook("%%task write\nfrom pathlib import Path\nPath('y.csv').write_text('1')", cell_id="cell-0").error
         is None
     )
     assert cell_edges(flow) == []
 
 
 def test_v8_a_cell_without_a_name_may_change_what_it_is_called(notebook):
-    flow = cells(
-        notebook, "%%task\na = 1", "%%task\nfrom pathlib import Path\nPath('x.csv').write_text(str(a))", READ
-    )
+    flow = cells(notebook, "%%task\na = 1", "%%task\nfrom pathlib import Path\nPath('x.csv').write_text(str(a))", READ)
     assert cell_edges(flow) == [("show_a", "read")]
 
-    assert (
-        notebook("%%task\nfrom pathlib import Path\nPath('x.csv').write_text('1')", cell_id="cell-1").error
-        is None
-    )
+    assert notebook("%%task\nfrom pathlib import Path\nPath('x.csv').write_text('1')", cell_id="cell-1").error is None
 
     assert cell_edges(flow) == [("show", "read")]
     assert flow.run().is_successful()

@@ -63,8 +63,7 @@ def test_a_function_that_was_defined_before_the_value_became_a_task(printed):
 
 def test_a_memo_that_a_function_fills_is_given_on(notebook, printed):
     function = (
-        "def fact(n):\n    if n not in seen:\n        seen[n] = 1 if n < 2 else n * fact(n - 1)\n"
-        "    return seen[n]"
+        "def fact(n):\n    if n not in seen:\n        seen[n] = 1 if n < 2 else n * fact(n - 1)\n    return seen[n]"
     )
 
     assert printed("T seen = {}", function, "T print(fact(5))", "T print(len(seen))") == ["120", "5"]
@@ -246,9 +245,7 @@ DAYS = ("T scale = 10", "T in1 = 2\nin2 = 3", "def day1(n): return n * scale", L
 
 @pytest.mark.parametrize("make", ["", "T "])
 def test_names_that_only_the_run_knows_are_looked_up_among_the_values_above(printed, make):
-    cells = [
-        source.replace("def", f"{make}def", 1) if source.startswith("def") else source for source in DAYS
-    ]
+    cells = [source.replace("def", f"{make}def", 1) if source.startswith("def") else source for source in DAYS]
 
     assert printed(*cells, "def through(n): return solve(n)", "T print(through(1))") == ["20"]
 
@@ -324,15 +321,11 @@ def test_a_text_that_only_the_run_knows_is_evaluated_among_the_values_that_the_c
 
 
 def test_a_text_that_is_put_together_is_evaluated_among_all_values(printed):
-    assert printed(
-        "T one = 1", "T n = 'o'", "def look(name): return eval(name)", "T print(look(n + 'ne'))"
-    ) == ["1"]
+    assert printed("T one = 1", "T n = 'o'", "def look(name): return eval(name)", "T print(look(n + 'ne'))") == ["1"]
 
 
 def test_a_cell_that_looks_names_up_takes_none_that_only_cells_below_it_give(notebook, printed):
-    printed(
-        "T in1 = 1", "def get(n): return globals()[f'in{n}']", "T x = get(1)", "T in2 = x", "T print(get(2))"
-    )
+    printed("T in1 = 1", "def get(n): return globals()[f'in{n}']", "T x = get(1)", "T in2 = x", "T print(get(2))")
 
     cell = notebook("%%task cell_2\nx = get(1) + 4", cell_id="cell-2")
 

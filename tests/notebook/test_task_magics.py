@@ -102,9 +102,7 @@ def test_a_script_or_a_notebook_that_is_run_gives_what_it_binds(run, tmp_path, m
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "more.py").write_text("import math\ndef half(x):\n    return x / two\ntwo = 2\n")
-    other = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell("k = 4\ndef plus(x):\n    return x + k")]
-    )
+    other = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("k = 4\ndef plus(x):\n    return x + k")])
     nbformat.write(other, tmp_path / "other.ipynb")
 
     said, _ = run("%%task\n%run more.py\n%run other.ipynb", "%%task\nprint(half(two), plus(1))")
@@ -122,9 +120,7 @@ def test_a_cell_that_only_sets_something_is_followed_by_those_below(notebook, ru
             "print(a * 2)",
         ]
         run(*(f"%%task cell_{i}\n{source}" for i, source in enumerate(cells)))
-        cell = notebook(
-            "%%task cell_0\nimport numpy as np\nnp.set_printoptions(precision=3)", cell_id="cell-0"
-        )
+        cell = notebook("%%task cell_0\nimport numpy as np\nnp.set_printoptions(precision=3)", cell_id="cell-0")
         assert cell.error is None
 
         notebook("again = nbflow.flows['notebook'].runs[-1].rerun('stale')\nagain.wait()")

@@ -32,9 +32,7 @@ def test_step_block_begins_a_run_and_stands_still_after_the_block(make_panel, fl
     gate.set()
 
     panel.buttons["step_block"].click()
-    until(
-        lambda: panel._body.snapshot["rows"]["Cluster.cleanup-1"][0] == "Success" and enabled(panel) == HELD
-    )
+    until(lambda: panel._body.snapshot["rows"]["Cluster.cleanup-1"][0] == "Success" and enabled(panel) == HELD)
 
     assert {task.name: type(state).__name__ for task, state in panel.run.states.items()} == {
         "Cluster": "Success",
@@ -58,9 +56,7 @@ def test_the_buttons_are_told_that_a_run_is_over_before_anybody_can_see_it(make_
 
     panel._changes.flush_now()
 
-    told = {
-        one: number for number, (one, data) in reversed([*enumerate(sent)]) if one != panel._head.model_id
-    }
+    told = {one: number for number, (one, data) in reversed([*enumerate(sent)]) if one != panel._head.model_id}
     assert head(panel)["state"] == "Success"
     for widget in (panel.buttons["run"], panel.buttons["cancel"]):
         assert told[widget.model_id] < told[panel._body.model_id]

@@ -204,9 +204,7 @@ def test_too_many_nodes_are_refused_and_the_drawing_stays(make_panel, rooms, sen
 
     fold(panel, "block--Room-1", folded=False)
     assert drawing(panel) == before
-    assert problems(sent) == [
-        "a picture of 12 nodes would be too large (at most 5 are drawn); it stays as it is"
-    ]
+    assert problems(sent) == ["a picture of 12 nodes would be too large (at most 5 are drawn); it stays as it is"]
 
     fold(panel, "block--Room-2")  # what was refused is forgotten
     assert drawing(panel)["folds"] == before["folds"]

@@ -292,9 +292,7 @@ def press(form, command, **states):
 
 
 def test_a_press_brings_along_what_was_edited_but_has_not_arrived(make_form):
-    form = make_form(
-        n=3, day=date(2026, 1, 31), method=("fast", Literal["fast", "exact"]), limit=(None, int | None)
-    )
+    form = make_form(n=3, day=date(2026, 1, 31), method=("fast", Literal["fast", "exact"]), limit=(None, int | None))
     none = form.entries["limit"].none.model_id
 
     states = {

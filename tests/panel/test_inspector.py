@@ -62,9 +62,7 @@ class Browser:
     def act(self, act, **fields):
         told = len(self.acted)
         number = self.panel.run.number
-        self.panel._hear(
-            {"kind": "act", "act": act, "key": self.key, "index": self.index, "number": number, **fields}
-        )
+        self.panel._hear({"kind": "act", "act": act, "key": self.key, "index": self.index, "number": number, **fields})
         self.until(lambda: len(self.acted) > told)
         return self.acted[-1]["problem"]
 
@@ -122,9 +120,9 @@ def test_a_task_that_ended_well_is_told_whole(browse, failing):
         "name": "number", "kind": "task", "state": "Success", "line": "✓ Success", "value": "computed", "number": 1,
     }  # fmt: skip
     assert (told["result"]["text"], told["result"]["type"]) == ("7", "int")
-    assert [
-        (row["name"], row["text"], [up["name"] for up in row["from"]]) for row in told["inputs"]["rows"]
-    ] == [("n", "7", ["n"])]
+    assert [(row["name"], row["text"], [up["name"] for up in row["from"]]) for row in told["inputs"]["rows"]] == [
+        ("n", "7", ["n"])
+    ]
     assert [up["key"] for up in told["around"]["up"]] == ["n"]
     assert [down["key"] for down in told["around"]["down"]] == ["divide-1"]
     assert [change[1] for change in told["history"]["changes"]] == ["Running", "Success"]
@@ -153,9 +151,7 @@ def test_before_any_run_source_and_inputs_by_name_are_told(browse, failing):
     told = browse(failing).select("divide-1").sections
 
     assert told["head"]["state"] == "NotRun"
-    assert [(row["name"], [up["key"] for up in row["from"]]) for row in told["inputs"]["rows"]] == [
-        ("x", ["number-1"])
-    ]
+    assert [(row["name"], [up["key"] for up in row["from"]]) for row in told["inputs"]["rows"]] == [("x", ["number-1"])]
     assert "return x / by" in told["source"]["text"]
     assert {action["why"] != "" for action in told["actions"].values()} == {True}
 
@@ -192,11 +188,7 @@ def test_only_changed_sections_are_sent(browse, sent, flow, gate):
     gate.set()
     browser.until(lambda: browser.sections["head"]["state"] == "Success")
 
-    names = [
-        set(d["content"]["sections"])
-        for _, d in sent[before:]
-        if d.get("content", {}).get("kind") == "detail"
-    ]
+    names = [set(d["content"]["sections"]) for _, d in sent[before:] if d.get("content", {}).get("kind") == "detail"]
     assert names
     assert not any("inputs" in sections for sections in names)
 
@@ -335,9 +327,7 @@ def test_what_is_not_there_is_told_to_be_gone(browse, failing):
     browser.until(lambda: browser.sections == {"head": None})
 
 
-@pytest.mark.parametrize(
-    "message", [{}, {"key": 7}, {"key": None, "index": "x"}, {"key": "divide-1", "index": 10**9}]
-)
+@pytest.mark.parametrize("message", [{}, {"key": 7}, {"key": None, "index": "x"}, {"key": "divide-1", "index": 10**9}])
 def test_a_strange_selection_breaks_nothing(browse, failing, message):
     run = failing.start()
     run.wait(timeout_s=PATIENCE_S)
@@ -349,9 +339,7 @@ def test_a_strange_selection_breaks_nothing(browse, failing, message):
 
 
 def test_a_function_of_a_cell_is_told_as_it_ran_and_that_it_was_redefined(browse, shell):
-    shell.run_cell(
-        "from nbflow import Flow, task\n@task\ndef twice(x):\n    return x * 2", store_history=True
-    )
+    shell.run_cell("from nbflow import Flow, task\n@task\ndef twice(x):\n    return x * 2", store_history=True)
     shell.run_cell("with Flow('cells') as flow:\n    twice(2)\nrun = flow.start()\nrun.wait(timeout_s=60)")
     browser = browse(shell.user_ns["flow"], shell.user_ns["run"]).select("twice-1")
     assert browser.sections["source"]["place"].startswith("cell [")
@@ -523,9 +511,7 @@ def test_a_message_of_an_error_that_hangs_or_raises_holds_nothing_up(browse):
 
     told = browse(flow, run).select("raises-1").sections
 
-    assert (
-        told["error"]["chain"][0]["message"] == "(its message can not be shown: __str__ raised RuntimeError)"
-    )
+    assert told["error"]["chain"][0]["message"] == "(its message can not be shown: __str__ raised RuntimeError)"
     hanging.end.set()
 
 
@@ -608,11 +594,7 @@ def test_a_closed_panel_leaves_no_thread(sent, failing):
 
     until(
         lambda: (
-            not [
-                t
-                for t in threading.enumerate()
-                if t.name.startswith(("nbflow-repr", "nbflow-act", "nbflow-panel"))
-            ]
+            not [t for t in threading.enumerate() if t.name.startswith(("nbflow-repr", "nbflow-act", "nbflow-panel"))]
         )
     )
     assert browser.sections

@@ -21,9 +21,7 @@ CSS = "\n".join(path.read_text(encoding="utf-8") for path in sorted(STATIC.rglob
 def test_the_scripts_own_tests_pass():
     files = [str(path) for path in sorted((ROOT / "tests/js").glob("*.test.mjs"))]
 
-    done = subprocess.run(
-        ["node", "--test", *files], capture_output=True, text=True, timeout=120, check=False
-    )
+    done = subprocess.run(["node", "--test", *files], capture_output=True, text=True, timeout=120, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -67,12 +65,8 @@ def test_a_linked_script_is_one_module_that_imports_nothing(tmp_path, entry):
 def test_the_scripts_set_no_markup_but_the_drawing():
     texts = {path.name: path.read_text(encoding="utf-8") for path in STATIC.rglob("*.mjs")}
 
-    assert {name: text.count("innerHTML") for name, text in texts.items() if "innerHTML" in text} == {
-        "graph.mjs": 1
-    }
-    assert not re.search(
-        r"insertAdjacentHTML|outerHTML|document\.write|\beval\(|new Function", "".join(texts.values())
-    )
+    assert {name: text.count("innerHTML") for name, text in texts.items() if "innerHTML" in text} == {"graph.mjs": 1}
+    assert not re.search(r"insertAdjacentHTML|outerHTML|document\.write|\beval\(|new Function", "".join(texts.values()))
 
 
 def test_the_scripts_know_the_states_that_the_kernel_knows():

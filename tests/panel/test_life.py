@@ -37,9 +37,7 @@ def execute(shell, sent, display_tracker, flow, gate, monkeypatch):
     """Execute a cell with an id, as a front end asks for it; `flow` and `panel` are known there."""
     shell.user_ns.update(flow=flow, panel=panel, gate=gate)
     published = []
-    monkeypatch.setattr(
-        shell.display_pub, "publish", lambda data, *args, **keys: published.append((data, keys))
-    )
+    monkeypatch.setattr(shell.display_pub, "publish", lambda data, *args, **keys: published.append((data, keys)))
     shell.published = published
     shell.display_tracker = display_tracker
 
@@ -205,9 +203,7 @@ def test_the_copy_of_a_cell_that_is_executed_again_is_not_kept_up_to_date(execut
     assert {cell: len(handles) for cell, handles in shown._copies._handles.items()} == {"a": 1, "b": 1}
 
 
-def test_where_only_the_main_thread_is_heard_panels_catch_up_when_a_cell_ends(
-    execute, display_tracker, gate, sent
-):
+def test_where_only_the_main_thread_is_heard_panels_catch_up_when_a_cell_ends(execute, display_tracker, gate, sent):
     display_tracker.is_main_only = True
     execute("shown = panel(flow)\nshown")
     shown = execute.shell.user_ns["shown"]

@@ -100,9 +100,7 @@ def test_what_is_counted_as_it_changes_is_what_counting_all_gives(flow, run, see
             for one in changed:
                 states[one] = chance.choice(STATES[1:])
             if chance.random() < 0.7:
-                states[each] = (
-                    states[each] if isinstance(states[each], Mapped) else Mapped(map_states=children)
-                )
+                states[each] = states[each] if isinstance(states[each], Mapped) else Mapped(map_states=children)
                 indexes = [chance.randrange(6) for _ in range(3)]
                 for index in indexes:
                     states[each].map_states[index] = chance.choice(STATES[1:])

@@ -75,9 +75,7 @@ def test_a_picture_is_given_as_base64_whether_it_came_so_or_as_bytes():
 
     class Coded:
         def _repr_mimebundle_(self, include=None, exclude=None):
-            return {"image/png": base64.b64encode(PNG).decode(), "text/plain": "x"}, {
-                "image/png": {"width": 1}
-            }
+            return {"image/png": base64.b64encode(PNG).decode(), "text/plain": "x"}, {"image/png": {"width": 1}}
 
     for value in (Raw(), Coded()):
         told = rich(value)

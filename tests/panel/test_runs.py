@@ -167,9 +167,7 @@ def test_the_list_can_be_told_while_other_threads_start_runs(make_panel):
     panel._hear({"kind": "list_runs"})
     part = next(part for part in panel.parts if "list_runs" in part.handles)
     run, enough = flow.start(), threading.Event()
-    starting = threading.Thread(
-        target=lambda: [flow.runs.append(run) for _ in iter(enough.is_set, True)], daemon=True
-    )
+    starting = threading.Thread(target=lambda: [flow.runs.append(run) for _ in iter(enough.is_set, True)], daemon=True)
     starting.start()
 
     told = [part._marks() for _ in range(3_000)]

@@ -50,9 +50,7 @@ def layouts(monkeypatch):
 
 
 def drawn(flow, **options):
-    return make_sheet(
-        flow, foldable(flow), wishes={}, children={}, prefix="nbflow-a", is_first=True, **options
-    )
+    return make_sheet(flow, foldable(flow), wishes={}, children={}, prefix="nbflow-a", is_first=True, **options)
 
 
 def test_a_panel_and_its_copies_are_laid_out_once(make_panel, small, published, layouts):
@@ -69,9 +67,7 @@ def test_a_panel_and_its_copies_are_laid_out_once(make_panel, small, published, 
     assert keys["update"] is True
 
 
-def test_a_display_does_not_wait_for_a_long_layout_and_the_picture_follows(
-    make_panel, small, published, monkeypatch
-):
+def test_a_display_does_not_wait_for_a_long_layout_and_the_picture_follows(make_panel, small, published, monkeypatch):
     gate, real = threading.Event(), canvas_module.make_sheet
 
     def slow(*args, **keys):
@@ -145,9 +141,7 @@ print(shown.wait_drawn(0))
 
 
 def test_an_interpreter_that_ends_does_not_wait_for_a_drawing():
-    done = subprocess.run(
-        [sys.executable, "-c", LEAVE], capture_output=True, text=True, timeout=PATIENCE_S, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", LEAVE], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
 
     assert done.stdout == "False\n"
     assert done.stderr == ""

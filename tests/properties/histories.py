@@ -201,9 +201,7 @@ class Kernel:
 
     def start(self):
         """Forget everything."""
-        self.shell.run_line_magic(
-            "unload_ext", "nbflow"
-        ) if "nbflow" in self.shell.extension_manager.loaded else None
+        self.shell.run_line_magic("unload_ext", "nbflow") if "nbflow" in self.shell.extension_manager.loaded else None
         nbflow.flows.clear()
         nbflow.flow.newest.clear()
         self.shell.reset(new_session=False)

@@ -55,8 +55,7 @@ def _brief(plan: Any) -> str:
     parts = [
         f"{f.name}={value!r}"
         for f in fields(plan)
-        if (value := getattr(plan, f.name))
-        != (f.default if f.default_factory is MISSING else f.default_factory())
+        if (value := getattr(plan, f.name)) != (f.default if f.default_factory is MISSING else f.default_factory())
     ]
     return f"{type(plan).__name__}({', '.join(parts)})"
 
@@ -179,9 +178,7 @@ def flow_plans(
     return FlowPlan(items=items, does=does)
 
 
-def _body(
-    draw: st.DrawFn, names: _Names, *, depth: int, inside: tuple[str, ...], handlers: tuple[str, ...]
-) -> Any:
+def _body(draw: st.DrawFn, names: _Names, *, depth: int, inside: tuple[str, ...], handlers: tuple[str, ...]) -> Any:
     items: list[Item] = []
     for _ in range(draw(st.integers(1 if depth else 2, 5))):
         if names.left <= 0:
@@ -211,9 +208,7 @@ def _item(
     if kind == "case":
         condition = draw(st.sampled_from(names.tasks))
         names.left -= 1
-        return CasePlan(
-            condition=condition, body=_body(draw, names, depth=depth + 1, inside=inside, handlers=handlers)
-        )
+        return CasePlan(condition=condition, body=_body(draw, names, depth=depth + 1, inside=inside, handlers=handlers))
     if kind == "again":
         block = draw(st.sampled_from(names.blocks))
         names.left -= 1
@@ -504,9 +499,7 @@ class Built:
         if plan.size >= 0:
             over = self.tasks[plan.over] if plan.over else list(range(plan.size))
             inputs = {key: unmapped(value) for key, value in inputs.items()}
-            self.tasks[plan.key] = probe.map(
-                item=over, upstream_tasks=[unmapped(t) for t in upstream], **inputs
-            )
+            self.tasks[plan.key] = probe.map(item=over, upstream_tasks=[unmapped(t) for t in upstream], **inputs)
         else:
             if item is not None:
                 inputs["item"] = item

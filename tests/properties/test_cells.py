@@ -239,9 +239,7 @@ class Notebook(RuleBasedStateMachine):
         flow = Builder([e.cell for e in wanted]).build()
         unknown = [here for here, _ in flow.missing] + flow.unread
         is_possible = flow.problem is None and position not in unknown
-        note(
-            f"{cell_id}, {key}:\n{cell.source}\n-> {'executed' if is_possible else flow.problem or 'missing'}"
-        )
+        note(f"{cell_id}, {key}:\n{cell.source}\n-> {'executed' if is_possible else flow.problem or 'missing'}")
         error = result.error_before_exec or result.error_in_exec
         assert (error is None) == is_possible, error
         if error is None:
@@ -312,9 +310,7 @@ class Notebook(RuleBasedStateMachine):
         if not any(s[0] == "after" for e in self.entries for s in e.cell.statements):
             # Else a later edge has made one of a block's own edges needless, which a closed block does not notice.
             assert edges_of(plain) == edges_of(flow)
-            assert [plain.slugs[t] for t in plain.sorted_tasks()] == [
-                flow.slugs[t] for t in flow.sorted_tasks()
-            ]
+            assert [plain.slugs[t] for t in plain.sorted_tasks()] == [flow.slugs[t] for t in flow.sorted_tasks()]
 
 
 def edges_of(flow):
@@ -329,19 +325,13 @@ def picture(flow=None):
     slug = flow.slugs
     own = {edge for block in flow.blocks for edge in block._made_edges}
     for block in flow.blocks:
-        own |= {
-            e for t in (block.setup_task, block.cleanup_task) for e in flow.edges_in(t) if e.key is not None
-        }
+        own |= {e for t in (block.setup_task, block.cleanup_task) for e in flow.edges_in(t) if e.key is not None}
     return sorted_missing(
         {
             "tasks": [slug[t] for t in flow.tasks],
-            "edges": {
-                (slug[e.upstream_task], slug[e.downstream_task], e.key) for e in flow.edges if e not in own
-            },
+            "edges": {(slug[e.upstream_task], slug[e.downstream_task], e.key) for e in flow.edges if e not in own},
             "constants": {
-                slug[t]: dict(v)
-                for t, v in flow.constants.items()
-                if v and not isinstance(t, PlaceholderTask)
+                slug[t]: dict(v) for t, v in flow.constants.items() if v and not isinstance(t, PlaceholderTask)
             },
             "blocks": {
                 slug[b.setup_task]: ([slug[t] for t in b.members], b.parent and slug[b.parent.setup_task])
@@ -354,18 +344,14 @@ def picture(flow=None):
 def sorted_missing(seen):
     """Put the stand-ins for what is missing in order of name, and leave a block's own edges out of account."""
     tasks = seen["tasks"]
-    return seen | {
-        "tasks": [t for t in tasks if not t.endswith("?")] + sorted(t for t in tasks if t.endswith("?"))
-    }
+    return seen | {"tasks": [t for t in tasks if not t.endswith("?")] + sorted(t for t in tasks if t.endswith("?"))}
 
 
 @pytest.mark.slow
 def test_the_flow_is_what_the_cells_say_whatever_is_done_with_them(shell, monkeypatch):
     shell.run_line_magic("load_ext", "nbflow")
     shell.run_cell(SETUP)
-    monkeypatch.setattr(
-        shell, "showtraceback", lambda *args, **kwargs: None
-    )  # nobody reads them, and they take long
+    monkeypatch.setattr(shell, "showtraceback", lambda *args, **kwargs: None)  # nobody reads them, and they take long
     machine = type("Machine", (Notebook,), {"shell": shell})
 
     run_machine(

@@ -94,9 +94,7 @@ PLANS = flow_plans(
     lifecycle=LIFECYCLE,
     handlers=("plain", "raise", "fail", "succeed", "skip", "retry"),
 )
-ROUGH_PLANS = flow_plans(
-    size=12, outcomes=ORDINARY + ENDING, lifecycle=LIFECYCLE + ENDING, handlers=tuple(HANDLERS)
-)
+ROUGH_PLANS = flow_plans(size=12, outcomes=ORDINARY + ENDING, lifecycle=LIFECYCLE + ENDING, handlers=tuple(HANDLERS))
 
 
 @contextmanager
@@ -138,9 +136,7 @@ def check(run: Run, world: World) -> None:
         if not block.mapped:
             mine = [r for r in world.resources if r.key == block.name]
             if status is BlockStatus.LEAKED and not mine:
-                assert set(world.plan.does[f"{block.name}.setup"]) & set(ENDING), (
-                    "nothing cut this setup (rule 13)"
-                )
+                assert set(world.plan.does[f"{block.name}.setup"]) & set(ENDING), "nothing cut this setup (rule 13)"
             else:
                 assert (status in (BlockStatus.CLEANED, BlockStatus.LEAKED)) == bool(mine), (
                     block.name,
@@ -319,9 +315,7 @@ def starts_after(run: Run, at: int) -> None:
         return
     for event in run.events[at + 2 :]:
         if event.kind == "task" and type(event.state) is states.Running:
-            assert event.task.name.endswith(".cleanup"), (
-                f"{event.task.name} started after the cancel (rule 6)"
-            )
+            assert event.task.name.endswith(".cleanup"), f"{event.task.name} started after the cancel (rule 6)"
 
 
 @budget(80)
@@ -387,11 +381,7 @@ def step(run: Run, command: str = "step", *args: Any) -> None:
 def test_a_run_from_given_states_sets_up_and_cleans_up_anew(plan, data):
     built = Built(plan, handlers=HANDLERS)
     first, _ = run_blocking(built)
-    given = {
-        task: state
-        for task, state in first.states.items()
-        if state.is_finished() and data.draw(st.booleans())
-    }
+    given = {task: state for task, state in first.states.items() if state.is_finished() and data.draw(st.booleans())}
     world = built.world
     world.calls.clear()
     world.log.clear()

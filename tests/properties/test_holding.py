@@ -65,9 +65,7 @@ def move(run: Run, chosen: random.Random) -> None:
 
 @budget(30)
 @given(PLANS, SEEDS, st.sampled_from((None, 2)))
-def test_a_run_that_is_held_and_mended_at_random_keeps_the_guarantee(
-    plan: Any, seed: int, workers: int | None
-):
+def test_a_run_that_is_held_and_mended_at_random_keeps_the_guarantee(plan: Any, seed: int, workers: int | None):
     """Rules 1 to 4, 7 and 8."""
     built = Built(plan, handlers=HANDLERS)
     chosen = random.Random(seed)

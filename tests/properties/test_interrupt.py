@@ -505,9 +505,7 @@ def test_sigterm_in_a_blocking_run_cleans_up_and_then_ends_the_process(tmp_path)
         flow.run()
         print("never", flush=True)
     """
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "running\n"

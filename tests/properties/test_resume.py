@@ -48,9 +48,7 @@ def test_a_run_that_goes_on_from_the_store_executes_exactly_its_plan(plan, data)
         store = run_and_copy(built, Path(folder) / "store", killed_at)
         built.flow.store, built.flow._flow_store = store, FlowStore(store, built.flow)
         places = [*built.tasks.values(), *built.blocks.values()]
-        what = data.draw(
-            st.sampled_from(("failed", "failed", "all", *([place] for place in places))), label="what"
-        )
+        what = data.draw(st.sampled_from(("failed", "failed", "all", *([place] for place in places))), label="what")
         dry = built.flow.resume(what, dry=True)
         forget(built)
 

@@ -158,9 +158,7 @@ class FakeLoop:
             return
         task, child = schedule.task_of[node], schedule.child_index[node]
         role = graph.role[task]
-        assert not schedule.cancelled or role == CLEANUP, (
-            "something else than a cleanup after cancel (rule 6)"
-        )
+        assert not schedule.cancelled or role == CLEANUP, "something else than a cleanup after cancel (rule 6)"
         if role == CLEANUP:
             lifetime = schedule.own[node]
             self._check_cleanup(node, lifetime)
@@ -243,9 +241,7 @@ class FakeLoop:
         else:
             for lifetime in self._lifetimes(node):
                 assert lifetime not in self.cleaning, "a start in a block whose cleanup has begun (rule 3)"
-                assert lifetime.resolved or lifetime is schedule.own[node], (
-                    "a start before the setup around it"
-                )
+                assert lifetime.resolved or lifetime is schedule.own[node], "a start before the setup around it"
             if self.attempts[node] == 0:
                 self._check_demand(node)
         self._spend(node)
@@ -392,9 +388,7 @@ class FakeLoop:
             )
         for other, (since, _) in self.lingerers.items():
             if lifetime in self._lifetimes(other) and not self.hurried:
-                assert self.now >= since + lifetime.grace_s, (
-                    "cleanup before a thread's grace is over (rule 3)"
-                )
+                assert self.now >= since + lifetime.grace_s, "cleanup before a thread's grace is over (rule 3)"
         for inner in self.opened:
             outer = inner.outer
             while outer is not None:
@@ -480,9 +474,7 @@ class FakeLoop:
         self._count_maps()
         assert all(phase == DONE for phase in schedule.phase)
         assert {n: self.endings[n] for n in range(len(schedule.phase)) if self.endings[n] != 1} == {}
-        assert Counter(self.asked) == Counter(self.opened), (
-            "a resource was not cleaned up exactly once (rule 1)"
-        )
+        assert Counter(self.asked) == Counter(self.opened), "a resource was not cleaned up exactly once (rule 1)"
         assert not schedule.open_lifetimes
 
 
@@ -494,9 +486,7 @@ def graph_of(plan: FlowPlan) -> CompiledGraph:
 
 @budget(120)
 @given(flow_plans(size=14), SEEDS, st.integers(1, 4), st.booleans())
-def test_every_task_of_a_run_in_which_all_goes_well_starts_after_what_is_above_it(
-    plan, seed, capacity, serial
-):
+def test_every_task_of_a_run_in_which_all_goes_well_starts_after_what_is_above_it(plan, seed, capacity, serial):
     FakeLoop(graph_of(plan), seed, capacity=1 if serial else capacity, serial=serial).run()
 
 
@@ -576,18 +566,14 @@ def test_tasks_are_numbered_in_topological_order_with_ties_by_declaration(plan):
     oracle.add_nodes_from(flow.tasks)
     oracle.add_edges_from((edge.upstream_task, edge.downstream_task) for edge in flow.edges)
 
-    assert list(CompiledGraph(flow).tasks) == list(
-        nx.lexicographical_topological_sort(oracle, key=declared.get)
-    )
+    assert list(CompiledGraph(flow).tasks) == list(nx.lexicographical_topological_sort(oracle, key=declared.get))
 
 
 # -- what the properties found, as plain examples -----------------------------------------------------------------
 
 
 def test_a_thread_that_lingers_in_an_inner_block_holds_the_outer_one_too():
-    plan = FlowPlan(
-        items=(BlockPlan(key="outer", body=(BlockPlan(key="inner", body=(TaskPlan(key="t"),)),)),)
-    )
+    plan = FlowPlan(items=(BlockPlan(key="outer", body=(BlockPlan(key="inner", body=(TaskPlan(key="t"),)),)),))
     graph = graph_of(plan)
     schedule = Schedule(graph, capacity=2, serial=False)
     schedule.begin()
@@ -676,9 +662,7 @@ def test_a_cleanup_that_waits_for_a_person_is_tried_again_by_a_cancel():
 
 
 def test_a_mapped_block_whose_tasks_ended_before_the_run_sets_nothing_up():
-    graph = graph_of(
-        FlowPlan(items=(BlockPlan(key="b", has_setup=False, body=(TaskPlan(key="t"),), size=2),))
-    )
+    graph = graph_of(FlowPlan(items=(BlockPlan(key="b", has_setup=False, body=(TaskPlan(key="t"),), size=2),)))
     member = graph.shapes[0].members[0]
 
     loop = FakeLoop(graph, 0, given={member: SUCCEEDED}).run()
@@ -705,9 +689,7 @@ def test_a_second_step_finds_the_rest_of_a_stepped_map():
 
 def test_a_task_that_may_run_for_one_child_of_a_map_waits_for_its_block():
     reads = TaskPlan(key="reads", upstream=("map",), trigger="any_successful")
-    graph = graph_of(
-        FlowPlan(items=(TaskPlan(key="map", size=2), BlockPlan(key="b", has_setup=False, body=(reads,))))
-    )
+    graph = graph_of(FlowPlan(items=(TaskPlan(key="map", size=2), BlockPlan(key="b", has_setup=False, body=(reads,)))))
     schedule = Schedule(graph)
     schedule.begin()
     (lifetime,) = (lifetimes[0] for lifetimes in schedule.lifetimes)

@@ -99,11 +99,7 @@ def scene() -> Scene:
     }
     states: dict[Task, State] = dict.fromkeys(graph.tasks, Pending())
     states[size] = states[rows] = Success()
-    states[cleaned] = Mapped(
-        map_states=[Success()] * 35 + [Failed("no")] * 2 + [Running()] * 3 + [Pending()] * 60
-    )
+    states[cleaned] = Mapped(map_states=[Success()] * 35 + [Failed("no")] * 2 + [Running()] * 3 + [Pending()] * 60)
     states[small] = Skipped()
     states[both] = Failed("<disk & full>")
-    return Scene(
-        graph, tasks, {"cluster": cluster, "store": store}, states, {cluster: "open", store: "cleaned"}
-    )
+    return Scene(graph, tasks, {"cluster": cluster, "store": store}, states, {cluster: "open", store: "cleaned"})

@@ -151,9 +151,7 @@ def test_markup_in_a_name_is_literal() -> None:
     assert 'label="<b>x</b>"' in visualize(one("<b>x</b>")).source
 
 
-@pytest.mark.parametrize(
-    "name", ["<lambda>", "<b>x</b>", 'a"b', "a\\nb\\N", "a\nb", "\\", "ü 日本", "x" * 10_000]
-)
+@pytest.mark.parametrize("name", ["<lambda>", "<b>x</b>", 'a"b', "a\\nb\\N", "a\nb", "\\", "ü 日本", "x" * 10_000])
 def test_any_name_can_be_drawn(name) -> None:
     drawn = visualize(one(name)).pipe(format="svg", encoding="utf-8")
 

@@ -73,9 +73,7 @@ def reclaim():
     """Reclaim in a process that has never seen the resource."""
 
     def run(path, handle):
-        subprocess.run(
-            [sys.executable, "-c", RECLAIM, json.dumps([path, handle])], check=True, timeout=PATIENCE_S
-        )
+        subprocess.run([sys.executable, "-c", RECLAIM, json.dumps([path, handle])], check=True, timeout=PATIENCE_S)
 
     return run
 

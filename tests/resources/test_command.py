@@ -194,9 +194,7 @@ def test_it_runs_in_the_directory_and_environment_that_were_asked_for(tmp_path, 
 
 
 def test_it_has_a_session_of_its_own_and_nothing_to_read():
-    with started(
-        python("import os, sys; print(os.getsid(0) == os.getpid(), repr(sys.stdin.read()))")
-    ) as process:
+    with started(python("import os, sys; print(os.getsid(0) == os.getpid(), repr(sys.stdin.read()))")) as process:
         process.wait(PATIENCE_S)
 
     assert process.output == "True ''\n"
@@ -329,9 +327,7 @@ def test_a_process_that_is_not_ready_in_time_is_ended_and_shows_its_output():
         ready_timeout_s=3,
     )
 
-    with pytest.raises(
-        NotReadyError, match=r"(?s)within 3 s \(waited for .* and was ended.*loading"
-    ) as caught:
+    with pytest.raises(NotReadyError, match=r"(?s)within 3 s \(waited for .* and was ended.*loading") as caught:
         manager.setup()
 
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
@@ -342,9 +338,7 @@ def test_a_port_that_somebody_else_has_taken_is_refused_before_anything_is_start
     with socket.create_server(("localhost", port)):
         manager = Subprocess.resource_class(python(SERVER, port), ready=port)
 
-        with pytest.raises(
-            PortTakenError, match=rf"port {port} is taken by process {os.getpid()} \(.*python"
-        ):
+        with pytest.raises(PortTakenError, match=rf"port {port} is taken by process {os.getpid()} \(.*python"):
             manager.setup()
 
     assert manager._process is None
@@ -503,9 +497,7 @@ def test_a_setup_that_is_interrupted_leaves_nothing_running(wait_until):
     thread.start()
     # Python itself forgets a child if `Popen` is interrupted, and says so later, in whatever test comes then.
     wait_until(lambda: manager._process is not None and manager._find(), what="the process")
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt)
-    )
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
     thread.join(PATIENCE_S)
 
     assert len(caught) == 1
@@ -530,9 +522,7 @@ def test_after_the_death_of_its_owner_it_is_reclaimed_with_all_that_it_started(o
     assert not any(is_running(one) for one in [pid, *(child.pid for child in family)])
 
 
-def test_an_owner_that_dies_in_the_middle_of_the_setup_leaves_what_the_early_handle_finds(
-    owner, reclaim, wait_until
-):
+def test_an_owner_that_dies_in_the_middle_of_the_setup_leaves_what_the_early_handle_finds(owner, reclaim, wait_until):
     dying = owner(PATH, python(FOREVER), ready="never")
     (found,) = wait_until(lambda: resource_processes.processes_of(dying.early["token"]), what="the process")
 
@@ -547,9 +537,7 @@ def test_a_process_that_has_got_the_pid_of_another_is_left_alone(reclaim):
     with subprocess.Popen(python(FOREVER), start_new_session=True) as stranger:
         real = resource_processes.identity(stranger.pid)
         for old in (real._replace(start=real.start - 1), real._replace(boot="another")):
-            reclaim(
-                PATH, {"token": resource_processes.new_token(), "stop_timeout_s": 1, "processes": [list(old)]}
-            )
+            reclaim(PATH, {"token": resource_processes.new_token(), "stop_timeout_s": 1, "processes": [list(old)]})
 
         assert stranger.poll() is None
         stranger.kill()

@@ -22,9 +22,7 @@ from tests.patience import PATIENCE_S
 
 PATH = "nbflow.resources.dask_cluster:DaskCluster"
 SUBPROCESSES = "distributed.deploy.subprocess:SubprocessCluster"
-pytestmark = pytest.mark.filterwarnings(
-    "ignore"
-)  # of distributed, about ports, slow starts and its own sockets
+pytestmark = pytest.mark.filterwarnings("ignore")  # of distributed, about ports, slow starts and its own sockets
 dask = pytest.mark.dask
 
 
@@ -193,9 +191,7 @@ def test_a_setup_that_is_interrupted_leaves_nothing(wait_until):
     thread = threading.Thread(target=setup)
     thread.start()
     wait_until(manager._path.exists, what="the directory")
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt)
-    )
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
     thread.join(PATIENCE_S)
 
     assert len(caught) == 1
@@ -260,9 +256,7 @@ def test_after_the_death_of_its_owner_workers_that_do_not_notice_are_reclaimed(o
 
 
 @dask
-def test_an_owner_that_dies_in_the_middle_of_the_setup_leaves_what_the_early_handle_finds(
-    owner, reclaim, wait_until
-):
+def test_an_owner_that_dies_in_the_middle_of_the_setup_leaves_what_the_early_handle_finds(owner, reclaim, wait_until):
     dying = owner(PATH, 2)
     found = wait_until(lambda: resource_processes.processes_in(dying.early["path"]), what="a worker")
     for one in found:

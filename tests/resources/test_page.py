@@ -16,9 +16,7 @@ FENCE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 @pytest.mark.parametrize(
     "section",
     [
-        pytest.param(name, marks=[pytest.mark.dask, pytest.mark.filterwarnings("ignore")])
-        if "Dask" in name
-        else name
+        pytest.param(name, marks=[pytest.mark.dask, pytest.mark.filterwarnings("ignore")]) if "Dask" in name else name
         for name in SECTIONS
     ],
 )

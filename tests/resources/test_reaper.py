@@ -60,9 +60,7 @@ def is_running(pid):
 
 
 def test_after_a_kill_the_directory_and_the_process_of_a_flow_are_gone(tmp_path, wait_until):
-    with subprocess.Popen(
-        [sys.executable, "-c", FLOW, tmp_path], stdout=subprocess.PIPE, text=True
-    ) as kernel:
+    with subprocess.Popen([sys.executable, "-c", FLOW, tmp_path], stdout=subprocess.PIPE, text=True) as kernel:
         _, _, pid, path = kernel.stdout.readline().split()
         assert is_running(int(pid))
         assert Path(path, "data").exists()
@@ -90,9 +88,7 @@ def test_a_flow_inside_of_a_process_that_is_ended_has_its_resources_reclaimed(tm
 def _marked(manager):
     token = manager.early_handle()["token"]
     return [
-        one
-        for one in psutil.process_iter()
-        if token in resource_processes._tokens(one.pid) and is_running(one.pid)
+        one for one in psutil.process_iter() if token in resource_processes._tokens(one.pid) and is_running(one.pid)
     ]
 
 

@@ -94,9 +94,7 @@ def test_what_many_tasks_change_in_turn_is_kept_in_each_version(store, seed, exe
             if chance.random() < 0.5:
                 tasks.append(task(lambda x, n=number: x.append(n) or x, name=f"t{number}")(tasks[-1]))
             else:
-                tasks.append(
-                    task(lambda x, n=number: x.sort(key=lambda i: -i) or x, name=f"t{number}")(tasks[-1])
-                )
+                tasks.append(task(lambda x, n=number: x.sort(key=lambda i: -i) or x, name=f"t{number}")(tasks[-1]))
     flow.run()
 
     expected, chance = list(range(rows)), random.Random(seed)

@@ -68,9 +68,7 @@ def read_all(flow: Flow):
 
 def test_a_file_that_is_written_whole_is_read_whole(tmp_path):
     path = tmp_path / "x.value"
-    written = write_entry(
-        path, Header(slug="x", run="r", state="Success", inputs={"a": "b"}), {"a": b"x" * 200_000}
-    )
+    written = write_entry(path, Header(slug="x", run="r", state="Success", inputs={"a": "b"}), {"a": b"x" * 200_000})
 
     assert read_header(path) == written
     assert read_value(path, written) == {"a": b"x" * 200_000}

@@ -39,9 +39,7 @@ def test_its_results_states_and_parameters_are_read(older):
 
 
 def test_going_on_from_it_is_refused_in_words_until_somebody_says_what_is_to_run(older):
-    with pytest.raises(
-        StaleStoreError, match=r"an older nbflow kept it, .* can not be compared.*what='stale'"
-    ):
+    with pytest.raises(StaleStoreError, match=r"an older nbflow kept it, .* can not be compared.*what='stale'"):
         make(older).resume()
     assert CALLED == []
 

@@ -169,9 +169,7 @@ def test_changed_code_is_named_and_what_is_asked_for(store, changes, named):
 def test_stale_runs_what_has_changed_and_what_follows(store):
     start_and_kill(store)
 
-    facts = tell_of(
-        notebook(store, RESUME.format("what='stale'"), code=("return 2 * row.x", "return 3 * row.x"))
-    )
+    facts = tell_of(notebook(store, RESUME.format("what='stale'"), code=("return 2 * row.x", "return 3 * row.x")))
 
     assert facts["called"] == [*["double"] * 4, "setup", "crunch", "cleanup", "report"]
     assert facts["said"] == "total 30"
@@ -180,9 +178,7 @@ def test_stale_runs_what_has_changed_and_what_follows(store):
 def test_failed_takes_results_of_changed_code_as_they_are(store):
     start_and_kill(store)
 
-    facts = tell_of(
-        notebook(store, RESUME.format("what='failed'"), code=("return 2 * row.x", "return 3 * row.x"))
-    )
+    facts = tell_of(notebook(store, RESUME.format("what='failed'"), code=("return 2 * row.x", "return 3 * row.x")))
 
     assert facts["called"] == ["report"]
     assert facts["said"] == "total 20"

@@ -82,9 +82,7 @@ class Reader:
 
     def lookup(self, space: dict[str, Any], name: str) -> Any:
         """Return what a global name stands for."""
-        return (
-            space.get(name, introspect.NOTHING) if self._memory is None else self._memory.lookup(space, name)
-        )
+        return space.get(name, introspect.NOTHING) if self._memory is None else self._memory.lookup(space, name)
 
     def parts(self, function: FunctionType) -> tuple[Any, ...]:
         """Return a function's code, defaults and keyword defaults."""
@@ -141,9 +139,7 @@ class _Walk:
             self._met.append((label, value))
         return "->", number
 
-    def value(
-        self, value: Any, label: str = "its code", *, is_global: bool = False, of_class: bool = False
-    ) -> object:
+    def value(self, value: Any, label: str = "its code", *, is_global: bool = False, of_class: bool = False) -> object:
         """Describe a value by texts and numbers."""
         kind = type(value)
         if introspect.is_plain(value):
@@ -288,9 +284,7 @@ def fingerprint_of(task: Task, then: CodeSnapshot | None = None, *, renewed: boo
         >>> fingerprint_of(one) == fingerprint_of(task(lambda x: x + 2))
         False
     """
-    return _digest(
-        Reader(then, across_kernels=True).task(task, newest_root(task) if renewed else introspect.NOTHING)
-    )
+    return _digest(Reader(then, across_kernels=True).task(task, newest_root(task) if renewed else introspect.NOTHING))
 
 
 def _code(code: CodeType, document: str | None = None) -> object:

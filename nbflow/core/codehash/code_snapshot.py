@@ -45,9 +45,7 @@ class CodeSnapshot:
             elif "resource_class" in task.__dict__:
                 roots[task] = task.__dict__["resource_class"]
         self._roots = roots
-        distinct = {
-            object.__hash__(root): root for root in roots.values()
-        }  # `id` would tell every audit hook
+        distinct = {object.__hash__(root): root for root in roots.values()}  # `id` would tell every audit hook
         by_code = {_code_key(root): root for root in distinct.values()}
         self._collect(list(by_code.values()))
 
@@ -64,9 +62,7 @@ class CodeSnapshot:
                     self._members[found] = {
                         name: self._kept(value, pending, of_class=True) for name, value in members.items()
                     }
-                    pending += [
-                        function for value in members.values() for function in introspect.functions_in(value)
-                    ]
+                    pending += [function for value in members.values() for function in introspect.functions_in(value)]
                     pending += found.__bases__
             elif introspect.is_a(found, FunctionType):
                 if is_ours(found.__module__) or "<" in found.__qualname__:
@@ -76,9 +72,7 @@ class CodeSnapshot:
             elif parts := introspect.cell_parts(found):
                 for part in parts:
                     self._note_names(found.namespace, introspect.all_names(part), pending)
-                pending += [
-                    value for value in found.own.values() if introspect.is_a(value, FunctionType, type)
-                ]
+                pending += [value for value in found.own.values() if introspect.is_a(value, FunctionType, type)]
             else:
                 pending += introspect.inside_of(found)
 
@@ -90,9 +84,7 @@ class CodeSnapshot:
             if name in space:
                 value = space[name]
                 self._keep(space, name, value, pending)
-                if type(value) is ModuleType and is_ours(
-                    value.__name__
-                ):  # a lazy one would be loaded by looking
+                if type(value) is ModuleType and is_ours(value.__name__):  # a lazy one would be loaded by looking
                     inner = vars(value)
                     for part in names:
                         if part in inner:
@@ -111,9 +103,7 @@ class CodeSnapshot:
             return value
         if is_ours(type_of(value).__module__):
             pending.append(type(value))
-        return content_of_name(
-            value, by_identity=not of_class
-        )  # the value itself is never kept alive by this
+        return content_of_name(value, by_identity=not of_class)  # the value itself is never kept alive by this
 
     def settle(self) -> None:
         """Note what the tasks have changed in place, now that they are over: that makes nothing stale."""

@@ -134,9 +134,7 @@ class _Walk:
     def __init__(self, limit: int) -> None:
         self._left = limit
         self._done: dict[int, bytes] = {}
-        self._kept: list[
-            Any
-        ] = []  # so that nothing in `_done` goes and leaves its identity to another object
+        self._kept: list[Any] = []  # so that nothing in `_done` goes and leaves its identity to another object
         self._open_nodes: dict[int, _Node] = {}
         self._targets = 0
         self._classes: dict[int, bytes] = {}
@@ -267,9 +265,7 @@ class _Walk:
 
     def _builtin(self, value: Any) -> bytes | _Node:
         owner = value.__self__
-        return _Node(
-            _BUILTIN, (value.__qualname__, value.__module__, None if type(owner) is ModuleType else owner)
-        )
+        return _Node(_BUILTIN, (value.__qualname__, value.__module__, None if type(owner) is ModuleType else owner))
 
     def _bytes(self, value: Any) -> bytes | _Node:
         view = memoryview(value)

@@ -88,9 +88,7 @@ def object_content(value: Any) -> list[Any]:
 def _pickles_itself(kind: type) -> bool:
     """Tell whether a class of the user's has its own idea of pickling, which may take for ever or do anything."""
     return any(
-        is_ours(base.__module__) and not _HOOKS.isdisjoint(vars(base))
-        for base in kind.__mro__
-        if base is not object
+        is_ours(base.__module__) and not _HOOKS.isdisjoint(vars(base)) for base in kind.__mro__ if base is not object
     )
 
 

@@ -131,9 +131,7 @@ class Snapshot:
         return ()
 
     def _take_object(self, value: Any, kind: Any) -> Iterable[Any]:
-        if kind is not types.SimpleNamespace and not all(
-            is_ours(base.__module__) for base in kind.__mro__[:-1]
-        ):
+        if kind is not types.SimpleNamespace and not all(is_ours(base.__module__) for base in kind.__mro__[:-1]):
             raise CannotCopyError(f"nothing is known of how to put a {kind.__qualname__} back")
         slots = dict(_slots_of(value, kind))
         self._keep(_put_slots, value, slots)

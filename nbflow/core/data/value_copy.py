@@ -217,9 +217,7 @@ class _Copier:
         numpy: Any = sys.modules["numpy"]
         plain = [column.to_numpy() for column in columns if _is_plain_column(column)]
         if any(numpy.may_share_memory(column, array) for column in plain for array in self._arrays):
-            raise CannotCopyError(
-                "arrays in it share memory"
-            )  # frames among themselves may: they write elsewhere
+            raise CannotCopyError("arrays in it share memory")  # frames among themselves may: they write elsewhere
         self._columns += plain
         return _copied_table(value, columns, self._spend)
 

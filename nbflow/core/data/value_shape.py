@@ -170,9 +170,7 @@ class _Look:
         if self.left < 0:
             return None
         try:
-            kinds = {
-                identity(kind): kind for kind in map(type, chain.from_iterable(map(elements, values)))
-            }.values()
+            kinds = {identity(kind): kind for kind in map(type, chain.from_iterable(map(elements, values)))}.values()
             if not all(map(has_plain_metaclass, kinds)):
                 raise UnknownError("of what is in it nothing can be known")
             found = set()

@@ -247,9 +247,7 @@ def _frame_size(table: Any) -> int:
     step = len(table) // _LOOKED_AT
     few = table.iloc[::step] if hasattr(table, "iloc") else table[::step]
     flat, deep = few.memory_usage(deep=False), few.memory_usage(deep=True)
-    more = int(deep if isinstance(deep, int) else deep.sum()) - int(
-        flat if isinstance(flat, int) else flat.sum()
-    )
+    more = int(deep if isinstance(deep, int) else deep.sum()) - int(flat if isinstance(flat, int) else flat.sum())
     return int(known + max(more, 0) * (len(table) / len(few)))
 
 

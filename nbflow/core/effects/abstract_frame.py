@@ -53,11 +53,7 @@ class Frame:
         if code.co_flags & inspect.CO_OPTIMIZED:  # the code of a function knows its names by number
             start = {index: names[name] for index, name in enumerate(own) if name in names}
             held = closure or {}
-            start |= {
-                index: held[name]
-                for index, name in enumerate(own)
-                if name in held and name in code.co_freevars
-            }
+            start |= {index: held[name] for index, name in enumerate(own) if name in held and name in code.co_freevars}
         self.start = start
         self.result: set[Any] = set()
         self.keywords: tuple[str, ...] = ()

@@ -46,9 +46,7 @@ class Obj:
 
     __slots__ = ("held", "kind", "role", "shape", "value", "was_read")
 
-    def __init__(
-        self, role: Role, kind: type | None = None, value: Any = None, shape: Shape | None = None
-    ) -> None:
+    def __init__(self, role: Role, kind: type | None = None, value: Any = None, shape: Shape | None = None) -> None:
         self.role = role
         self.kind = kind
         self.value = value
@@ -89,9 +87,7 @@ class Heap:
         kind = None if shape is None else shape.type
         return frozenset({self.new("container", kind, self.contents(self.argument(shape)))})
 
-    def new(
-        self, place: Hashable, kind: type | None = None, held: Iterable[Obj] = (), value: Any = None
-    ) -> Obj:
+    def new(self, place: Hashable, kind: type | None = None, held: Iterable[Obj] = (), value: Any = None) -> Obj:
         """Return the object that is made at a place."""
         key = ("new", place, kind)
         found = self._objects.get(key)

@@ -67,9 +67,7 @@ def may_ask_again(function: Any) -> bool:
         for name in all_names(code):  # under another name
             value = space.get(name)
             if (
-                type(value) is type
-                and issubclass(value, Exception)
-                and value.__module__ == "nbflow.core.signals"
+                type(value) is type and issubclass(value, Exception) and value.__module__ == "nbflow.core.signals"
             ) and value.__name__ in _SIGNALS:
                 return True
             if type(value) is ModuleType and value.__name__ in ("nbflow.signals", "nbflow.core.signals"):
@@ -159,16 +157,12 @@ def _generator_of(chain: tuple[str, ...], space: Mapping[str, Any]) -> str | Non
     first, *rest = chain
     if first.partition(".")[0] == "@numpy" and "numpy" not in sys.modules:  # the function will load it
         names = [*first.split(".")[1:], *rest]
-        return (
-            "numpy.random" if names[:1] == ["random"] and _NUMPY_GENERATORS.isdisjoint(names[1:2]) else None
-        )
+        return "numpy.random" if names[:1] == ["random"] and _NUMPY_GENERATORS.isdisjoint(names[1:2]) else None
     value = sys.modules.get(first[1:], NOTHING) if first.startswith("@") else space.get(first, NOTHING)
     while rest and type(value) is ModuleType:
         owner, name = value, rest.pop(0)
         if name == "random" and owner is sys.modules.get("numpy"):
-            numpy_random = importlib.import_module(
-                "numpy.random"
-            )  # numpy loads it when it is first asked for
+            numpy_random = importlib.import_module("numpy.random")  # numpy loads it when it is first asked for
         value = vars(owner).get(name, NOTHING)
         if owner is random and name in _OWN_GENERATORS:
             return None
@@ -308,9 +302,7 @@ def _is_followed_safely(value: Any) -> bool:
     if is_a(value, FunctionType, type):
         return is_ours(value.__module__) or (is_a(value, FunctionType) and "<" in value.__qualname__)
     return (
-        callable(value)
-        and not is_a(value, ModuleType)
-        and (inside_of(value) != [] or is_ours(type(value).__module__))
+        callable(value) and not is_a(value, ModuleType) and (inside_of(value) != [] or is_ours(type(value).__module__))
     )
 
 

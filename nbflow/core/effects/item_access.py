@@ -23,9 +23,7 @@ def iterated(frame: Frame, value: Value) -> Value:
     for one in value:
         function = frame.analysis.method_of(one, "__iter__")
         if function is not None:
-            found |= frame.heap.contents(
-                frame.analysis.call_function(function, Arguments([frozenset({one})]))
-            )
+            found |= frame.heap.contents(frame.analysis.call_function(function, Arguments([frozenset({one})])))
             continue
         if one.role == "argument":
             if one.kind is None:
@@ -83,11 +81,7 @@ def _item_of_argument(frame: Frame, one: Obj, key: Value, may_slice: bool) -> Va
         return inner | {one}
     if is_frame(kind):
         return derived(frame, one, "item")
-    if (
-        is_ours(kind.__module__)
-        and issubclass(kind, (list, tuple, dict))
-        and not hasattr(kind, "__missing__")
-    ):
+    if is_ours(kind.__module__) and issubclass(kind, (list, tuple, dict)) and not hasattr(kind, "__missing__"):
         return frame.heap.argument(None)
     raise MayChangeError
 
@@ -111,6 +105,4 @@ def store_item(frame: Frame, owner: Value, value: Value) -> None:
 
 def _is_own_container(kind: type) -> bool:
     own = (list.__iter__, tuple.__iter__, dict.__iter__, set.__iter__)
-    return (
-        is_ours(kind.__module__) and not hasattr(kind, "__next__") and getattr(kind, "__iter__", None) in own
-    )
+    return is_ours(kind.__module__) and not hasattr(kind, "__next__") and getattr(kind, "__iter__", None) in own

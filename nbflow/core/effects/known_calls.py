@@ -102,9 +102,7 @@ def _look(frame: Frame, function: Any, given: Value) -> None:
             continue
         me = frozenset({one})
         if function is None or id(function) not in _LOOKS_ONLY:  # noqa: SIM102
-            if not (one.kind is not None and is_ours(one.kind.__module__)) or frame.analysis.method_of(
-                one, "__iter__"
-            ):
+            if not (one.kind is not None and is_ours(one.kind.__module__)) or frame.analysis.method_of(one, "__iter__"):
                 iterated(frame, me)
         if one.kind is not None and is_ours(one.kind.__module__):
             probe(frame, one, given)

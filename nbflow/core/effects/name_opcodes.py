@@ -19,9 +19,7 @@ __all__ = ["way"]
 way = Ways()
 
 
-@way(
-    "RESUME", "NOP", "COPY_FREE_VARS", "PRECALL", "CACHE", "SETUP_ANNOTATIONS", "ASYNC_GEN_WRAP", "PUSH_FRAME"
-)
+@way("RESUME", "NOP", "COPY_FREE_VARS", "PRECALL", "CACHE", "SETUP_ANNOTATIONS", "ASYNC_GEN_WRAP", "PUSH_FRAME")
 @way("LIST_TO_TUPLE", "GET_AWAITABLE")
 def _nothing(frame: Frame, state: State, argument: int) -> None:
     """Nothing that matters here: the same objects in another one, or what a call has given already."""

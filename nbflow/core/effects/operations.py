@@ -41,9 +41,7 @@ _OPERATORS = (
     *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"),
     *("and", "or", "xor", "lshift", "rshift"),
 )
-_READING = [
-    f"__{name}__" for name in (*_QUESTIONS, *(side + name for name in _OPERATORS for side in ("", "r")))
-]
+_READING = [f"__{name}__" for name in (*_QUESTIONS, *(side + name for name in _OPERATORS for side in ("", "r")))]
 
 
 def tested(frame: Frame, value: Value) -> None:
@@ -117,9 +115,7 @@ def operate(frame: Frame, value: Value, *, is_comparison: bool = False) -> Value
             raise MayChangeError(depends_on_shape=one.kind is None)
     if is_comparison:
         use(frame, frozenset(one for one in value if one.kind is not package_type("DataFrame")))
-    if not is_comparison and any(
-        frame.heap.leaves([one]) for one in value if one.kind and is_array(one.kind)
-    ):
+    if not is_comparison and any(frame.heap.leaves([one]) for one in value if one.kind and is_array(one.kind)):
         use(frame, value)
     kinds = {one.kind for one in value if one.kind in (list, tuple, set, dict)}
     kind = kinds.pop() if len(kinds) == 1 and len(value) == 2 else None
@@ -137,9 +133,7 @@ def operate_in_place(frame: Frame, one: Value, other: Value) -> Value:
         if each.role == "bound":
             frame.analysis.change(frozenset({each}))
         names = ("__iadd__", "__isub__", "__imul__", "__ior__", "__iand__")
-        if any(frame.analysis.method_of(each, name) for name in names) and frame.heap.holds_argument(
-            one | other
-        ):
+        if any(frame.analysis.method_of(each, name) for name in names) and frame.heap.holds_argument(one | other):
             raise MayChangeError
     takes_elements = any(each.kind in (list, set, dict, deque) for each in one)
     held = iterated(frame, other) if takes_elements else NOTHING

@@ -58,9 +58,7 @@ _OTHERS: list[tuple[ModuleType, str, frozenset[str]]] = [
     (
         operator,
         FRESH,
-        words(
-            "add sub mul truediv floordiv mod neg pos matmul concat itemgetter attrgetter and_ or_ xor invert"
-        ),
+        words("add sub mul truediv floordiv mod neg pos matmul concat itemgetter attrgetter and_ or_ xor invert"),
     ),
     (
         operator,
@@ -100,9 +98,7 @@ _NUMPY = {
         "array_split hsplit vsplit real imag diagonal diag require permute_dims matrix_transpose"
     ),
 }
-_NUMPY_LINALG = words(
-    "norm inv det solve lstsq eig eigh eigvals eigvalsh svd qr cholesky pinv matrix_rank cond"
-)
+_NUMPY_LINALG = words("norm inv det solve lstsq eig eigh eigvals eigvalsh svd qr cholesky pinv matrix_rank cond")
 # Not `default_rng`, which may give the generator that it is given, whose `shuffle` changes what that one is given.
 _NUMPY_RANDOM = words("choice permutation rand randn randint random normal uniform seed")
 # Where the array stands that results are written to, if it is given by position; also for methods, after the array.
@@ -239,9 +235,7 @@ def method_result(kind: type, name: str) -> str | None:
         tables = _SET
     elif kind in (dict, OrderedDict, Counter, defaultdict):
         tables = _DICT
-    elif kind is random.Random or (
-        kind.__module__.startswith("numpy.random") and kind.__name__ == "RandomState"
-    ):
+    elif kind is random.Random or (kind.__module__.startswith("numpy.random") and kind.__name__ == "RandomState"):
         tables = _RANDOM
     elif kind is bytearray:
         tables = _BYTES

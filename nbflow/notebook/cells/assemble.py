@@ -90,9 +90,7 @@ class _Assembly:
     def make(self) -> None:
         contributions = self.index.contributions
         tasks = [task for c in contributions.values() for task in c.tasks]
-        constants = {
-            task: dict(values) for c in contributions.values() for task, values in c.constants.items()
-        }
+        constants = {task: dict(values) for c in contributions.values() for task, values in c.constants.items()}
         blocks = self._blocks()
         edges = [edge for one, c in contributions.items() for edge in self._edges(one, c)]
         for one, c in contributions.items():
@@ -137,11 +135,7 @@ class _Assembly:
                     if membership.inner_reference is None
                     else self.index.resolve(membership.inner_reference, one)
                 )
-                block = (
-                    membership.block
-                    if membership.place is None
-                    else self.index.resolve(membership.place, one)
-                )
+                block = membership.block if membership.place is None else self.index.resolve(membership.place, one)
                 if inner is None:
                     if self.missing is not None and membership.inner_reference is not None:
                         self.missing.task(membership.inner_reference, one)
@@ -154,9 +148,7 @@ class _Assembly:
         return {block: (parents.get(block), list(inside)) for block, inside in members.items()}
 
     @staticmethod
-    def _put(
-        inner: Made, block: Block, members: dict[Block, dict[Task, None]], parents: dict[Block, Block]
-    ) -> None:
+    def _put(inner: Made, block: Block, members: dict[Block, dict[Task, None]], parents: dict[Block, Block]) -> None:
         if isinstance(inner, Block):
             parents[inner] = block
         else:
@@ -166,7 +158,5 @@ class _Assembly:
         found: list[Any] = []
         for one, c in self.index.contributions.items():
             if c.references is not None:
-                found = [
-                    task if place is None else self.index.resolve(place, one) for task, place in c.references
-                ]
+                found = [task if place is None else self.index.resolve(place, one) for task, place in c.references]
         return [task for task in found if isinstance(task, Task)]

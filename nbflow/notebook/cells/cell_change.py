@@ -91,9 +91,7 @@ class CellChange:
     def _own_cell_edges(self) -> tuple[CellEdge, ...]:
         """Return those ties of the former contribution that go with its own tasks."""
         own = self.old.made
-        return tuple(
-            t for t in self.old.cell_edges if t.edge.upstream_task in own or t.edge.downstream_task in own
-        )
+        return tuple(t for t in self.old.cell_edges if t.edge.upstream_task in own or t.edge.downstream_task in own)
 
     def _shares(self) -> bool:
         """Tell whether the former contribution has more than its own tasks, which others may need."""
@@ -151,9 +149,7 @@ class CellChange:
         if self.is_in_step:
             missing = cells.missing(self.index, changed)
             without, constants = self.baseline, difference.constants
-            if exchange(
-                self.graph, self.snapshot, without, constants, self.index, self.id, self.old, missing
-            ):
+            if exchange(self.graph, self.snapshot, without, constants, self.index, self.id, self.old, missing):
                 Graph.validate(self.graph)
                 self.missing = missing
                 return

@@ -140,9 +140,7 @@ class Contribution:
     leans: frozenset[str] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        cell_edges = [
-            place for cell_edge in self.cell_edges for place in (cell_edge.upstream, cell_edge.downstream)
-        ]
+        cell_edges = [place for cell_edge in self.cell_edges for place in (cell_edge.upstream, cell_edge.downstream)]
         bound = [one for bound in self.binds.values() for one in bound.reached.values()]
         aliases = [one for one in bound if isinstance(one, CellReference)]
         others = [foreign_argument.place for foreign_argument in self.foreign_arguments]
@@ -198,12 +196,7 @@ class Contribution:
     def is_empty(self) -> bool:
         """True if it adds nothing to its flow."""
         return not (
-            self.tasks
-            or self.cell_edges
-            or self.foreign_arguments
-            or self.memberships
-            or self.references
-            or self.binds
+            self.tasks or self.cell_edges or self.foreign_arguments or self.memberships or self.references or self.binds
         )
 
 

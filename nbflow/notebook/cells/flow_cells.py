@@ -60,9 +60,7 @@ class Cells:
         self._known = Baseline(Graph("nothing yet"))
         self._version = -1
         self.hidden: set[str] = set()
-        self.definitions: dict[
-            str, dict[str, Any]
-        ] = {}  # the functions and classes of `%%task` cells, by cell
+        self.definitions: dict[str, dict[str, Any]] = {}  # the functions and classes of `%%task` cells, by cell
         self.lineage = Lineage()
         self.skipped: dict[str, int] = {}
         self.notable: weakref.WeakSet[Task] | None = None  # of `%%task`; see `notable_cells`
@@ -182,9 +180,7 @@ class Cells:
         """
         with DeferInterrupt():
             self._rebuild(
-                lambda now: ContributionIndex(
-                    {one: c.with_task(old, new) for one, c in now.contributions.items()}
-                )
+                lambda now: ContributionIndex({one: c.with_task(old, new) for one, c in now.contributions.items()})
             )
 
     def _rebuild(self, changed: Callable[[ContributionIndex], ContributionIndex]) -> ContributionIndex:
@@ -246,13 +242,7 @@ class Cells:
         difference = GraphDiff(self.graph, self._known, index, "", made=made)
         number = execution_number()
         found = difference.contribution({}, label=OUTSIDE, cells=(), source="", number=number, time=0.0)
-        if (
-            found.tasks
-            or found.cell_edges
-            or found.foreign_arguments
-            or found.memberships
-            or found.references
-        ):
+        if found.tasks or found.cell_edges or found.foreign_arguments or found.memberships or found.references:
             index = index.with_(f"{OUTSIDE} {number}", found)
         self.index = index
         self.note()

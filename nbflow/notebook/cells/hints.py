@@ -61,6 +61,4 @@ def value_hint(task: Task) -> str | None:
 def _name_of(task: Task, flow: Flow) -> str | None:
     """Return a name of the notebook that holds a task."""
     index = cells_of(flow).index
-    return next(
-        (name for name, binders in index.binders.items() if index.value(name, binders[-1]) is task), None
-    )
+    return next((name for name, binders in index.binders.items() if index.value(name, binders[-1]) is task), None)

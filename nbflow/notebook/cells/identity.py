@@ -169,9 +169,7 @@ class Identities:
         # loaded again, and then the cell that was edited before it is executed is told by its names.
         if found is None and len(self._renewed) > (1 if self._keeps_ids else 0):
             wanted = self._names(text)
-            found = self._next(
-                [c for c in self._cells if c.ids and c.streak != streak and self._binds(c, wanted)]
-            )
+            found = self._next([c for c in self._cells if c.ids and c.streak != streak and self._binds(c, wanted)])
         if found is None:
             cell = self._add(cell_id, text)
             cell.copy_of = max(alike, key=lambda c: c.turn, default=None)
@@ -195,9 +193,7 @@ class Identities:
         if found is None:
             wanted = self._names(text)
             is_named = wanted[0].endswith(" by name")
-            found = self._next(
-                [c for c in cells if (is_named or c.streak != streak) and self._binds(c, wanted)]
-            )
+            found = self._next([c for c in cells if (is_named or c.streak != streak) and self._binds(c, wanted)])
         return self._add(None, text) if found is None else found
 
     def _binds(self, cell: _Known, wanted: tuple[str, Names]) -> bool:

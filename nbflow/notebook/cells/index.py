@@ -56,9 +56,7 @@ class ContributionIndex:
         self._of_cell: dict[str, tuple[str, ...]] = {}
         self._with_aliases: frozenset[str] = frozenset()
         self._leaning: frozenset[str] = frozenset()
-        self._users: dict[
-            str | None, frozenset[str]
-        ] = {}  # by the names of their ties; None for all that has none
+        self._users: dict[str | None, frozenset[str]] = {}  # by the names of their ties; None for all that has none
         for one, contribution in self.contributions.items():
             for name in contribution.binds:
                 self.binders.setdefault(name, []).append(one)
@@ -228,9 +226,7 @@ class ContributionIndex:
 
     def error(self, dangling: Dangling) -> DanglingTaskError:
         """Return the error that a run raises."""
-        return DanglingTaskError(
-            str(dangling.place), self.label(dangling.user), self.label(dangling.place.owner)
-        )
+        return DanglingTaskError(str(dangling.place), self.label(dangling.user), self.label(dangling.place.owner))
 
 
 def _made_by(contribution: Contribution) -> list[Made]:

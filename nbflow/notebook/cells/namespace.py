@@ -88,9 +88,7 @@ class CellNamespace:
         if held is ABSENT:
             return True
         for binder in self.index.binders[name]:
-            if held is self.index.contributions[binder].binds[name].value or held is self.index.value(
-                name, binder
-            ):
+            if held is self.index.contributions[binder].binds[name].value or held is self.index.value(name, binder):
                 return True
         if not isinstance(held, (Task, Block)):
             return False
@@ -150,9 +148,7 @@ class CellNamespace:
         if held is ABSENT:
             return True
         tasks, blocks = self.graph.tasks, self.graph.blocks
-        return any(
-            one in tasks or one in blocks or self.is_replaced(one) for _, one in islice(reached(held), 3)
-        )
+        return any(one in tasks or one in blocks or self.is_replaced(one) for _, one in islice(reached(held), 3))
 
     def _follow(self, index: ContributionIndex, old: Contribution) -> None:
         """Let names of the user's own, which held a task of the former execution, hold what took its place."""

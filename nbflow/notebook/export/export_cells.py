@@ -164,9 +164,7 @@ class TaskPart:
             if len(end) > _WIDTH:
                 end = "\n".join(["    return {", *(f"        {pair}," for pair in pairs), "    }"])
         lines = [part for part in (body, end) if part] or ["    pass"]
-        decorator = (
-            "@nbflow.task" if name == self.task.name else f"@nbflow.task(name={quoted(self.task.name)})"
-        )
+        decorator = "@nbflow.task" if name == self.task.name else f"@nbflow.task(name={quoted(self.task.name)})"
         taken = [n for n in function.inputs if n not in shared]
         more = ["**values"] if len(taken) < len(function.inputs) else []
         arguments = ", ".join([*taken, *(f"{n}={n}" for n in defaults if n not in shared), *more])
@@ -205,9 +203,7 @@ class TaskPart:
                 wraps[node] = (before, after)
         return wraps
 
-    def call(
-        self, name: str, kept: str | None, after: Sequence[str], shared: Collection[str] = ()
-    ) -> list[str]:
+    def call(self, name: str, kept: str | None, after: Sequence[str], shared: Collection[str] = ()) -> list[str]:
         """Return the lines that add the task to the flow.
 
         Args:
@@ -252,9 +248,7 @@ def cells_to_export(
             continue
         if not contribution.source:
             names = ", ".join(repr(task.name) for task in contribution.tasks) or "some edges"
-            raise ExportError(
-                f"{names} was made {contribution.label}, which has no source; make it in a cell"
-            )
+            raise ExportError(f"{names} was made {contribution.label}, which has no source; make it in a cell")
         head, _, rest = contribution.source.partition("\n")
         is_told = head.startswith(("%%task", "--in "))
         around = cell_magic_of(rest, head) if head.startswith("%%task") else None
@@ -301,9 +295,7 @@ def function_name(name: str, taken: Collection[str]) -> str:
     return found
 
 
-def definitions_to_export(
-    contributions: Mapping[str, Contribution], transform: Callable[[str], str]
-) -> list[str]:
+def definitions_to_export(contributions: Mapping[str, Contribution], transform: Callable[[str], str]) -> list[str]:
     """Return the Python of the `%%task` cells that needed no task: imports, functions, classes."""
     found = []
     for contribution in contributions.values():
@@ -358,9 +350,7 @@ def _inside_of_with(cell: CellSource, namespace: Mapping[str, Any]) -> CellSourc
     for node in cell.tree.body:
         if isinstance(node, ast.With) and _is_flow(node.items[0].context_expr, namespace):
             first, last = node.body[0].lineno, node.end_lineno or node.lineno
-            return CellSource(
-                dedented("\n".join(cell.lines[first - 1 : last]), node.body[0].col_offset) + "\n"
-            )
+            return CellSource(dedented("\n".join(cell.lines[first - 1 : last]), node.body[0].col_offset) + "\n")
     return cell
 
 

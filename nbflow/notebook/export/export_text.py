@@ -36,9 +36,7 @@ class CellSource:
 
     def without(self, nodes: Collection[ast.stmt]) -> CellSource:
         """Return the cell without some of its statements."""
-        gone = {
-            line for node in nodes for line in range(_first_line(node), (node.end_lineno or node.lineno) + 1)
-        }
+        gone = {line for node in nodes for line in range(_first_line(node), (node.end_lineno or node.lineno) + 1)}
         return CellSource("\n".join(line for i, line in enumerate(self.lines, 1) if i not in gone) + "\n")
 
     def replaced(self, node: ast.stmt, text: str) -> CellSource:
@@ -82,8 +80,7 @@ def indented(text: str, by: str = "    ") -> str:
     """Indent the lines of Python, but for those inside of a string, which would be another string then."""
     fixed = _lines_in_strings(text)
     return "\n".join(
-        line if number in fixed or not line.strip() else by + line
-        for number, line in enumerate(text.splitlines(), 1)
+        line if number in fixed or not line.strip() else by + line for number, line in enumerate(text.splitlines(), 1)
     )
 
 
@@ -108,8 +105,7 @@ def dedented(text: str, by: int) -> str:
     """Take `by` spaces from the lines of Python, but for those inside of a string."""
     fixed = _lines_in_strings(f"if True:\n{text}")
     return "\n".join(
-        line if number in fixed or line[:by].strip() else line[by:]
-        for number, line in enumerate(text.splitlines(), 2)
+        line if number in fixed or line[:by].strip() else line[by:] for number, line in enumerate(text.splitlines(), 2)
     )
 
 

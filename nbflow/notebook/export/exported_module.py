@@ -98,9 +98,7 @@ class _Export:
         parts.append("\n".join([*(text for text in imports if text != "import nbflow"), "import nbflow"]))
         parts += self._definitions(statements)
         parts += [f"\n{text}" for text in functions]
-        parts.append(
-            f"\nwith nbflow.Flow({quoted(self.flow.name)}) as {variable}:\n" + indented("\n".join(calls))
-        )
+        parts.append(f"\nwith nbflow.Flow({quoted(self.flow.name)}) as {variable}:\n" + indented("\n".join(calls)))
         parts.append(
             f'if __name__ == "__main__":\n    state = {variable}.run()\n    if not state.is_successful():\n'
             f"        raise SystemExit({variable}.runs[-1].text())"
@@ -199,11 +197,7 @@ class _Export:
             # So is one that a function of the cell reads when others call it: they give it.
             own |= {n for body in function.bodies.values() for n in body.read} & self.given
             return [n for n in (*cell.reads, *function.own) if n not in function.inputs and n not in own]
-        return [
-            n
-            for n in cell.reads
-            if self.index.binder(n, cell.id) in (None, cell.id) and not self._is_bound(n)
-        ]
+        return [n for n in cell.reads if self.index.binder(n, cell.id) in (None, cell.id) and not self._is_bound(n)]
 
     def _is_bound(self, name: str) -> bool:
         return any(isinstance(cell, FlowPart) and name in cell.binds for cell in self.order)
@@ -298,9 +292,7 @@ class _Export:
 
     def _after(self, cell: TaskPart, variables: dict[Task, str]) -> list[str]:
         automatic = {edge for block in self.flow.blocks for edge in block._made_edges}
-        tasks = [
-            e.upstream_task for e in self.flow.edges_in(cell.task) if e.key is None and e not in automatic
-        ]
+        tasks = [e.upstream_task for e in self.flow.edges_in(cell.task) if e.key is None and e not in automatic]
         for task in tasks:
             if task not in variables:
                 raise ExportError(f"{cell.label} comes after {task.name!r}, which no name holds; give it one")
@@ -313,9 +305,7 @@ class _Export:
                 names = (n for n, held in self.namespace.items() if held in (block, *block.lifecycle))
                 found = next((n for n in names if not n.startswith("_")), None)
                 if found is None:
-                    raise ExportError(
-                        f"no name holds the resource of block {block.name!r}; use `with ... as name:`"
-                    )
+                    raise ExportError(f"no name holds the resource of block {block.name!r}; use `with ... as name:`")
                 return found
         return None
 

@@ -107,9 +107,7 @@ class PlainCells:
                     chosen.add(place)
                     changing = self._cells[place[0]][place[1]]
                     wanted += [(r, place[0] + 1) for r in changing.names.read if r not in known]
-        found = {
-            self._cells[cell][number].text: (cell, number) for cell, number in sorted(chosen, reverse=True)
-        }
+        found = {self._cells[cell][number].text: (cell, number) for cell, number in sorted(chosen, reverse=True)}
         return [self._cells[cell][number] for cell, number in sorted(found.values())], unknown - known
 
     def star_imports(self) -> list[Statement]:
@@ -165,11 +163,7 @@ def _statements(source: str) -> list[Statement]:
     found = []
     for node in cell.tree.body:
         call = node.value if isinstance(node, ast.Expr) else None
-        if (
-            isinstance(call, ast.Call)
-            and magic_call(call) == "run_line_magic"
-            and texts_of(call)[:1] == ["run"]
-        ):
+        if isinstance(call, ast.Call) and magic_call(call) == "run_line_magic" and texts_of(call)[:1] == ["run"]:
             script = parse_run("".join(texts_of(call)[1:]))
             found += [] if script is None else _statements(source_of(script[0]))
             continue

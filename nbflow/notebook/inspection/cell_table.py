@@ -109,9 +109,7 @@ def _row(cell: Cell) -> tuple[str, ...]:
         cell.label,
         _listed(own),
         _listed(cell.names),
-        _listed(
-            [name if not label else f"{name} ({label.removeprefix('cell ')})" for name, label in cell.takes]
-        ),
+        _listed([name if not label else f"{name} ({label.removeprefix('cell ')})" for name, label in cell.takes]),
         "; ".join(notes),
     )
 

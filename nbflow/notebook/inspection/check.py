@@ -72,9 +72,7 @@ def check(flow: Graph) -> Report:
     cell_of = labels(flow)
     problems = [_dangling(cells.index.error(dangling)) for dangling in cells.dangling]
     problems += _of_graph(flow, cell_of)
-    problems += [
-        Problem(ERROR, "undefined", cell_of.get(task, ""), said) for task, said in undefined(flow, flow.tasks)
-    ]
+    problems += [Problem(ERROR, "undefined", cell_of.get(task, ""), said) for task, said in undefined(flow, flow.tasks)]
     problems += _changed(flow, cell_of)
     problems += [
         Problem(HINT, "unused", cell_of.get(task, ""), f"parameter {task.name!r} is taken by no task")
@@ -116,9 +114,7 @@ def _changed(flow: Graph, cell_of: dict[Task, str]) -> list[Problem]:
     if runs:
         words = {task: note for task, note in run_notes(runs[-1]).items() if "reused" not in note}
         found += [
-            Problem(
-                HINT, note.partition(" ")[2], cell_of.get(task, ""), f"{task.name}, in run {runs[-1].number}"
-            )
+            Problem(HINT, note.partition(" ")[2], cell_of.get(task, ""), f"{task.name}, in run {runs[-1].number}")
             for task, note in words.items()
         ]
     return found

@@ -53,9 +53,7 @@ def gone(index: ContributionIndex, saved: Saved | None) -> list[str]:
     # Some front ends send ids that are not those in the file: then nothing can be told from it.
     if not any(c.cell_id in saved.ids for _, c in _said(index)):
         return []
-    return [
-        one for one, c in _said(index) if c.cell_id and c.cell_id not in saved.ids and c.time < saved.time
-    ]
+    return [one for one, c in _said(index) if c.cell_id and c.cell_id not in saved.ids and c.time < saved.time]
 
 
 def passed_over(index: ContributionIndex) -> list[str]:

@@ -49,9 +49,7 @@ def undefined(flow: Graph, tasks: Iterable[Task]) -> Iterator[tuple[Task, str]]:
 
 def _arguments(flow: Graph, task: Task) -> list[str]:
     known = {edge.key for edge in flow.edges_in(task)} | flow.constants.get(task, {}).keys()
-    return [
-        name for name, one in task.inputs().items() if _is_required(task, name, one) and name not in known
-    ]
+    return [name for name, one in task.inputs().items() if _is_required(task, name, one) and name not in known]
 
 
 def _is_required(task: Task, name: str, described: Mapping[str, Any]) -> bool:

@@ -35,10 +35,7 @@ def show(call: Call) -> None:
         display(flow)
     else:
         marked = {task: "gone" if cell.note == GONE else "old" for cell in old for task in cell.tasks}
-        named = {
-            task: f"{label} · {marked[task]}" if task in marked else label
-            for task, label in labels(flow).items()
-        }
+        named = {task: f"{label} · {marked[task]}" if task in marked else label for task, label in labels(flow).items()}
         drawing = draw(flow, cells=named)
         display({"text/html": html(drawing), "text/plain": text(drawing)}, raw=True)
     if old:
@@ -65,9 +62,7 @@ def prune(call: Call) -> None:
     every = list(cell_table(flow))
     chosen = [_find(word, every, call) for word in call.words] if call.words else _no_longer_there(every)
     if not chosen:
-        say(
-            f"{flow.name}: no cell is known to be gone; %flow prune {flow.name} 3 takes out what In [3] added"
-        )
+        say(f"{flow.name}: no cell is known to be gone; %flow prune {flow.name} 3 takes out what In [3] added")
         return
     news = DanglingReport(flow, "")
     cells_of(flow).remove([cell.id for cell in chosen], call.namespace)  # type: ignore[arg-type]
@@ -90,9 +85,7 @@ def _find(word: str, every: list[Cell], call: Call) -> Cell:
         if cell.label == f"cell In [{number}]" or cell.label == f"cell {word}":
             return cell
     known = ", ".join(cell.label.removeprefix("cell ") for cell in every) or "none"
-    raise UsageError(
-        f"{call.magic}: no cell {word!r} has added anything to {call.flow.name!r}; there are {known}"
-    )
+    raise UsageError(f"{call.magic}: no cell {word!r} has added anything to {call.flow.name!r}; there are {known}")
 
 
 COMMANDS = (show, cells, check, prune)

@@ -70,9 +70,7 @@ def set_value(call: Call) -> None:
     run = going_run(call.flow, call.magic)
     text = call.words[-1] if len(call.words) > 1 or (call.words and call.options.task) else None
     if text is None:
-        raise UsageError(
-            f"{call.magic}: which value? write %flow set {call.flow.name} TASK VALUE, a name or a literal"
-        )
+        raise UsageError(f"{call.magic}: which value? write %flow set {call.flow.name} TASK VALUE, a name or a literal")
     task = call.task()
     run.set_result(task, _value(text, call))
     say(f"{task.name} is {text} in run {run.number} (edited); %flow resume {call.flow.name} goes on")
@@ -92,9 +90,7 @@ def break_at(call: Call) -> None:
     when = None if call.options.when is None else _condition(call.options.when, task, run, call)
     run.break_at(task, when, after=call.options.after)
     place = "after" if call.options.after else "before"
-    say(
-        f"run {run.number} stands still {place} {task.name}; %flow resume {call.flow.name} lets it go on to there"
-    )
+    say(f"run {run.number} stands still {place} {task.name}; %flow resume {call.flow.name} lets it go on to there")
 
 
 @command("debug", "[TASK]")

@@ -64,9 +64,7 @@ class FlowMagics(Magics):
         command = find_command(word or "list")
         words, options = command.read(rest)
         flow = _take_flow(words, command) if command.of_flow else None
-        call = Call(
-            command=command, words=tuple(words), options=options, namespace=self._shell.user_ns, of=flow
-        )
+        call = Call(command=command, words=tuple(words), options=options, namespace=self._shell.user_ns, of=flow)
         if command.goes_on:
             give_back(self._shell.user_ns, only_values=True)
         with _usage_errors(command.magic):
@@ -76,9 +74,7 @@ class FlowMagics(Magics):
 
     @magic_arguments("%flow")  # the other % is IPython's
     @argument("name", help="the flow; made if there is none of this name")
-    @argument(
-        "--in", dest="block", metavar="BLOCK", help="add to a block of an earlier cell: its resource's name"
-    )
+    @argument("--in", dest="block", metavar="BLOCK", help="add to a block of an earlier cell: its resource's name")
     @argument("--run", action="store_true", help="run the flow afterwards")
     @argument("--step", action="store_true", help="run one task afterwards and pause")
     @argument("--no-show", action="store_true", help="do not draw the flow")

@@ -55,9 +55,7 @@ def rerun(call: Call) -> None:
 def runs(call: Call) -> None:
     """List the runs that the flow keeps, the newest first: how each ended, when it ran, what its values take."""
     kept = list(call.flow.runs.copy())
-    listed = [
-        run_json(run, former, now=time.time()) for run, former in zip(kept, [None, *kept], strict=False)
-    ]
+    listed = [run_json(run, former, now=time.time()) for run, former in zip(kept, [None, *kept], strict=False)]
     rows = [
         (
             str(one["number"]),
@@ -81,9 +79,7 @@ def forget(call: Call) -> None:
     for run in over:
         run.forget()
     count = f"{len(over)} run" + "s" * (len(over) != 1)
-    say(
-        f"{call.flow.name}: {count} gave back about {bytes_in_words(freed)}; a rerun runs what it needs again"
-    )
+    say(f"{call.flow.name}: {count} gave back about {bytes_in_words(freed)}; a rerun runs what it needs again")
 
 
 def _asked_for(call: Call, default: str) -> Any:

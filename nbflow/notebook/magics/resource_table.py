@@ -58,9 +58,7 @@ def what(row: Row) -> str:
 
 def notice(rows: Sequence[Row]) -> dict[str, str]:
     """Return a mime bundle of two sentences: what dead kernels have left, and how to look at it."""
-    named = ", ".join(
-        f"{one_line(row.block, 40)!r} of flow {one_line(row.flow, 40)!r}" for row in rows[-_NAMED:]
-    )
+    named = ", ".join(f"{one_line(row.block, 40)!r} of flow {one_line(row.flow, 40)!r}" for row in rows[-_NAMED:])
     others = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
     which = "1 resource" if len(rows) == 1 else f"{len(rows)} resources"
     text = f"nbflow: dead kernels have left {which} that may be alive: {named}{others}."
@@ -159,10 +157,7 @@ def _lasted(seconds: float) -> str:
 def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
     lines = [cells[0], ["-" * width for width in widths], *cells[1:]]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
 
 
 def _html(cells: Sequence[Sequence[str]], hints: Iterable[str]) -> str:

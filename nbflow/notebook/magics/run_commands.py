@@ -49,9 +49,7 @@ def start(call: Call) -> None:
     _refuse_second_run(call)
 
     name = call.flow.name
-    with call.announcing(
-        lambda run: f"run {run.number} of {name} has started; %flow panel {name} shows it live"
-    ):
+    with call.announcing(lambda run: f"run {run.number} of {name} has started; %flow panel {name} shows it live"):
         _begin(call, paused=call.options.paused, hold_on_failure=call.options.hold)
 
 
@@ -61,9 +59,7 @@ def step(call: Call) -> None:
     going = unfinished_run(call.flow)
     if going is None:
         if not call.flow.tasks:
-            raise UsageError(
-                f"{call.magic}: flow {call.flow.name!r} has no tasks, so there is nothing to step"
-            )
+            raise UsageError(f"{call.magic}: flow {call.flow.name!r} has no tasks, so there is nothing to step")
         going = _begin(call, paused=True)
     elif call.options.parameters:
         raise UsageError(
@@ -105,9 +101,7 @@ def pause(call: Call) -> None:
     """Pause the run after the tasks that are running; its resources stay open."""
     going = going_run(call.flow, call.magic)
     going.pause()
-    say(
-        f"run {going.number} of {call.flow.name} stands still after what is running now; its resources stay open"
-    )
+    say(f"run {going.number} of {call.flow.name} stands still after what is running now; its resources stay open")
 
 
 @command("cancel")

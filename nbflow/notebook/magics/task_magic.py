@@ -59,12 +59,8 @@ class TaskMagics(Magics):
         help=f"the flow; by default the only one there is, made as {DEFAULT_FLOW!r} if there is none",
     )
     @argument("--in", dest="block", metavar="BLOCK", help="the block of a resource to put the task into")
-    @argument(
-        "--needs", nargs="*", metavar="NAME", help="the names it takes, instead of those it is seen to read"
-    )
-    @argument(
-        "--gives", nargs="*", metavar="NAME", help="the names it gives, instead of those it is seen to bind"
-    )
+    @argument("--needs", nargs="*", metavar="NAME", help="the names it takes, instead of those it is seen to read")
+    @argument("--gives", nargs="*", metavar="NAME", help="the names it gives, instead of those it is seen to bind")
     @cell_magic("task")  # type: ignore[arg-type]  # IPython's types know the decorator without a name only
     @no_var_expand
     def cell(self, line: str, cell: str) -> None:
@@ -106,9 +102,7 @@ class TaskMagics(Magics):
 
     def _define(self, flow: Flow, cell: TaskCell, key: str, options: Any) -> Defined:
         magic = cell.text.magic
-        definition = Definition(
-            cell=cell, key=key, cell_id=self.now.cell_id, name=options.name, block=options.block
-        )
+        definition = Definition(cell=cell, key=key, cell_id=self.now.cell_id, name=options.name, block=options.block)
         ask_for(flow, cell, definition.key)
         cell.execute_ordinary(flow)
         try:
@@ -167,7 +161,5 @@ def _summary(defined: Defined) -> str:
         line += f" {', '.join(_named(name, roles.through) for name in roles.inputs)}"
     line += f" -> {', '.join(roles.outputs)}" if roles.outputs else " -> (shows only)"
     if defined.unknown:
-        line += (
-            f"\n  not known yet: {', '.join(defined.unknown)}; no task gives it, and the notebook has none"
-        )
+        line += f"\n  not known yet: {', '.join(defined.unknown)}; no task gives it, and the notebook has none"
     return line

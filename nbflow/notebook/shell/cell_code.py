@@ -121,9 +121,7 @@ def show_without_stack(shell: InteractiveShell, error: SyntaxError) -> None:
     """Make IPython show `error` as it shows any cell's syntax error: the line, without the frames of the magic."""
     before = shell.custom_exceptions, shell.CustomTB
 
-    def show(
-        shell: InteractiveShell, kind: type, value: BaseException, tb: object, tb_offset: object = None
-    ) -> None:
+    def show(shell: InteractiveShell, kind: type, value: BaseException, tb: object, tb_offset: object = None) -> None:
         shell.custom_exceptions, shell.CustomTB = before
         if value is error:
             shell.showsyntaxerror()

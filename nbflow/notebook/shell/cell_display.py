@@ -63,9 +63,7 @@ class DisplayFollower:
         finally:
             forget()
             for run in begun:
-                for one in sorted(
-                    self._order.pop(run.id), key=lambda one: (run.graph.index[one.task], one.child)
-                ):
+                for one in sorted(self._order.pop(run.id), key=lambda one: (run.graph.index[one.task], one.child)):
                     self.publish_as_before(one.data, one.metadata)
 
     def end(self) -> None:

@@ -27,9 +27,7 @@ def find_flow(name: str | None, magic: str) -> Flow:
     if flow is not None:
         return flow
     if name is not None:
-        raise UsageError(
-            f"{magic}: there is no flow {name!r}; {_instead(name, flows)}make it with %%flow {name}"
-        )
+        raise UsageError(f"{magic}: there is no flow {name!r}; {_instead(name, flows)}make it with %%flow {name}")
     if not len(flows):
         raise UsageError(f"{magic}: there is no flow yet; make one with %%flow NAME")
     if len(flows) > 1:
@@ -79,9 +77,7 @@ def going_run(flow: Flow, magic: str) -> Run:
     return run
 
 
-def find_task(
-    flow: str, slugs: Mapping[Task, str], text: str, namespace: Mapping[str, object], magic: str
-) -> Task:
+def find_task(flow: str, slugs: Mapping[Task, str], text: str, namespace: Mapping[str, object], magic: str) -> Task:
     """Return the task that `text` names: by slug, by name if only one has it, or by the variable that holds it."""
     by_slug = {slug: task for task, slug in slugs.items()}
     if text in by_slug:
@@ -101,9 +97,7 @@ def find_task(
 def find_block(graph: Graph, text: str, namespace: Mapping[str, object], magic: str) -> Block:
     """Return the block that `text` names: by the variable that holds it or its resource, else by its name."""
     held = namespace.get(text)
-    block = (
-        held if isinstance(held, Block) else getattr(held, "block", None) if isinstance(held, Task) else None
-    )
+    block = held if isinstance(held, Block) else getattr(held, "block", None) if isinstance(held, Task) else None
     if isinstance(block, Block) and any(block is known for known in graph.blocks):
         return block
     named = [known for known in graph.blocks if known.name == text]
@@ -116,11 +110,7 @@ def find_block(graph: Graph, text: str, namespace: Mapping[str, object], magic: 
         )
     names = [block.name for block in graph.blocks]
     known = ", ".join(map(repr, names))
-    remedy = (
-        f"{_instead(text, names)}it has {known}"
-        if known
-        else "open one first: with SomeManager() as resource"
-    )
+    remedy = f"{_instead(text, names)}it has {known}" if known else "open one first: with SomeManager() as resource"
     raise UsageError(f"{magic}: flow {graph.name!r} has no block {text!r}; {remedy}")
 
 

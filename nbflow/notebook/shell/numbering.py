@@ -51,9 +51,7 @@ def cell_number(shell: InteractiveShell) -> int:
         return numbers.uncounted
     history = shell.history_manager
     inputs = len(history.input_hist_parsed) if history is not None else 0
-    return (
-        inputs - 1 if inputs in (shell.execution_count, shell.execution_count + 1) else shell.execution_count
-    )
+    return inputs - 1 if inputs in (shell.execution_count, shell.execution_count + 1) else shell.execution_count
 
 
 def cell_label(shell: InteractiveShell) -> str:

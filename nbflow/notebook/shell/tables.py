@@ -38,12 +38,8 @@ def bundle(heading: str, head: Sequence[str] = (), rows: Sequence[Sequence[str]]
     plain = [heading]
     if rows:
         titles = "".join(f"<th>{escape(name)}</th>" for name in cells[0])
-        body = "".join(
-            f"<tr>{''.join(f'<td>{escape(cell, 600)}</td>' for cell in line)}</tr>" for line in cells[1:]
-        )
-        page.append(
-            f'<table class="nbflow-table"><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>'
-        )
+        body = "".join(f"<tr>{''.join(f'<td>{escape(cell, 600)}</td>' for cell in line)}</tr>" for line in cells[1:])
+        page.append(f'<table class="nbflow-table"><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>')
         plain += [f"  {line}" for line in _aligned(cells)]
     return {"text/plain": "\n".join(plain), "text/html": "".join([*page, "</div>"])}
 
@@ -59,6 +55,4 @@ def warning(lines: Sequence[str]) -> dict[str, str]:
 
 def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
-    return [
-        "  ".join(c.ljust(width) for c, width in zip(line, widths, strict=True)).rstrip() for line in cells
-    ]
+    return ["  ".join(c.ljust(width) for c, width in zip(line, widths, strict=True)).rstrip() for line in cells]

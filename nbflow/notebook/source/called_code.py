@@ -76,9 +76,7 @@ class CalledCode:
         read_by: Gives what a lambda reads.
     """
 
-    def __init__(
-        self, resolve: Callable[[str], Body | None], read_by: Callable[[ast.Lambda], Iterable[str]]
-    ) -> None:
+    def __init__(self, resolve: Callable[[str], Body | None], read_by: Callable[[ast.Lambda], Iterable[str]]) -> None:
         self._resolve = resolve
         self._read_by = read_by
         self.bodies: dict[str, Body] = {}
@@ -169,9 +167,7 @@ def makes_code(node: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef) -> boo
         return any(isinstance(part, ast.Lambda) for part in ast.walk(node.body))
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     made = {part.name for part in ast.walk(node) if isinstance(part, kinds)}
-    returned = (
-        part.value for part in ast.walk(node) if isinstance(part, (ast.Return, ast.Yield)) and part.value
-    )
+    returned = (part.value for part in ast.walk(node) if isinstance(part, (ast.Return, ast.Yield)) and part.value)
     return any(
         isinstance(part, ast.Lambda) or (isinstance(part, ast.Name) and part.id in made)
         for value in returned

@@ -92,9 +92,7 @@ class ControlFlow:
 
     def _loop(self, node: ast.For | ast.AsyncFor | ast.While, before: set[str]) -> Sure:
         """Follow the body, which may be left out, and what comes when the loop was not broken off."""
-        forever = (
-            isinstance(node, ast.While) and isinstance(node.test, ast.Constant) and bool(node.test.value)
-        )
+        forever = isinstance(node, ast.While) and isinstance(node.test, ast.Constant) and bool(node.test.value)
         deleted = set(self.found.deleted)
         self._breaks.append([])
         self.follow(node.body, set(self.found.sure))
@@ -150,9 +148,7 @@ class ControlFlow:
                 self.names.visit(case.guard)
             after = _either(after, self.follow(case.body, set(self.found.sure)))
         last = node.cases[-1]
-        takes_all = (
-            last.guard is None and isinstance(last.pattern, ast.MatchAs) and last.pattern.pattern is None
-        )
+        takes_all = last.guard is None and isinstance(last.pattern, ast.MatchAs) and last.pattern.pattern is None
         return after if takes_all else _either(after, before)
 
 

@@ -125,10 +125,7 @@ def _of_source(function: FunctionType) -> Body | None:
     except (OSError, TypeError, SyntaxError, ValueError, IndexError):
         return None
     node = tree.body[0] if len(tree.body) == 1 else None
-    if (
-        not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-        or node.name != function.__code__.co_name
-    ):
+    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or node.name != function.__code__.co_name:
         return None
     body = body_of_function(node)
     known = {*used_names(function.__code__), *body.stored, ANY_NAME, SOME_TEXT}

@@ -38,9 +38,7 @@ class NameVisitor(ast.NodeVisitor):
             function of the cell reads counts where the function is used; without it, where it is defined.
     """
 
-    def __init__(
-        self, displayed: ast.stmt | None = None, resolve: Callable[[str], Body | None] | None = None
-    ) -> None:
+    def __init__(self, displayed: ast.stmt | None = None, resolve: Callable[[str], Body | None] | None = None) -> None:
         self.displayed = displayed
         self.found = FoundNames(
             None if resolve is None else CalledCode(resolve, lambda node: body_of_function(node).read)

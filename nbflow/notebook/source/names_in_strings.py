@@ -71,11 +71,7 @@ def is_any_names(node: ast.Call) -> bool:
 def evaluates_text(node: ast.Call) -> bool:
     """Tell whether a call evaluates a text that only the run knows, among the names of the notebook."""
     is_alone = len(node.args) == 1 and not node.keywords
-    return (
-        is_alone
-        and getattr(node.func, "id", "") in ("eval", "exec")
-        and not isinstance(node.args[0], ast.Constant)
-    )
+    return is_alone and getattr(node.func, "id", "") in ("eval", "exec") and not isinstance(node.args[0], ast.Constant)
 
 
 def words_in(tree: ast.AST) -> list[str]:
@@ -107,9 +103,7 @@ def hinted_names(node: ast.Call) -> list[str]:
 
 def _is_names(node: ast.expr) -> bool:
     return (
-        isinstance(node, ast.Call)
-        and getattr(node.func, "id", "") in ("globals", "locals", "vars")
-        and not node.args
+        isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("globals", "locals", "vars") and not node.args
     )
 
 

@@ -185,9 +185,7 @@ class CellFunction:
 
     def _code(self, tree: ast.Module | ast.Expression, mode: str) -> CodeType:
         flags = self.flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-        code: CodeType = compile(
-            ast.fix_missing_locations(tree), self.filename, mode, flags, dont_inherit=True
-        )
+        code: CodeType = compile(ast.fix_missing_locations(tree), self.filename, mode, flags, dont_inherit=True)
         return code
 
     def __repr__(self) -> str:
@@ -308,9 +306,7 @@ class CellFunction:
         elif isinstance(self.namespace.get(name), Task):
             remedy = "a cell gives it now, but did not when this one was executed; execute this cell again"
         else:
-            remedy = (
-                "no cell gives it, and the notebook has no such name; execute the cell that makes it first"
-            )
+            remedy = "no cell gives it, and the notebook has no such name; execute the cell that makes it first"
         error.add_note(f"in the task {self.__name__!r} of {self.label}: {name!r}: {remedy}")
 
     def __getstate__(self) -> dict[str, Any]:

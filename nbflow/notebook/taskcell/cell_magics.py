@@ -22,9 +22,7 @@ __all__ = ["CellMagic", "below_task", "cell_magic_of", "in_task", "timing", "wra
 
 AROUND = frozenset({"time", "capture"})
 # They write or show what stands in the cell, and read no value.
-AT_ONCE = frozenset(
-    {"writefile", "file", "html", "HTML", "markdown", "latex", "svg", "SVG", "javascript", "js"}
-)
+AT_ONCE = frozenset({"writefile", "file", "html", "HTML", "markdown", "latex", "svg", "SVG", "javascript", "js"})
 _SHELLS = frozenset({"bash", "sh", "script", "system", "sx", "!"})
 _MAGIC_LINE = re.compile(r"%%(\w+|!)(.*)")
 
@@ -64,9 +62,7 @@ def cell_magic_of(body: str, magic: str) -> CellMagic | None:
     if found.name in ("timeit", "prun", "memit", "lprun"):
         advice = f"write %{found.name} before the statement that it is about"
     elif found.name in _SHELLS:
-        advice = (
-            "write its commands as lines with `!`, which a task may have, or leave the cell an ordinary one"
-        )
+        advice = "write its commands as lines with `!`, which a task may have, or leave the cell an ordinary one"
     else:
         advice = f"leave this cell an ordinary one, without the line {magic}"
     raise UsageError(f"{magic}: %%{found.name} cannot be a task; {advice}")

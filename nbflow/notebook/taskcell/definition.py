@@ -178,9 +178,7 @@ def tie_others(flow: Flow, task: Task, key: str) -> None:
     later = _TasksAfter(flow, key)
     after = {edge.downstream_task for edge in flow.edges_out(task)}
     versions = [edge.upstream_task for edge in flow.edges_in(task) if edge.key is not None]
-    changing = {
-        e.downstream_task for v in versions for e in flow.edges_out(v) if _changes(e.downstream_task, e.key)
-    }
+    changing = {e.downstream_task for v in versions for e in flow.edges_out(v) if _changes(e.downstream_task, e.key)}
     using = {e.downstream_task for v in versions if is_resource(v) for e in flow.edges_out(v)}
     if using:
         changing |= using - below(flow, task)
@@ -216,12 +214,7 @@ def _taken_names(flow: Flow, task: Task) -> set[str]:
     if len(outputs) == 1:
         return {*outputs} if flow.edges_out(task) else set()
     items = {edge.downstream_task for edge in flow.edges_out(task)}
-    return {
-        name
-        for name in outputs
-        for one in items
-        if one.name == f"{task.name}[{name!r}]" and flow.edges_out(one)
-    }
+    return {name for name in outputs for one in items if one.name == f"{task.name}[{name!r}]" and flow.edges_out(one)}
 
 
 def _is_tied_otherwise(flow: Flow, task: Task, other: Task) -> bool:
@@ -275,9 +268,7 @@ def _given_below(flow: Flow, key: str) -> set[str]:
     """Return the names that only the cell `key` itself and cells below it give."""
     index = cells_of(flow).index
     here = index.place_of(key)
-    return {
-        name for name, binders in index.binders.items() if all(index.position[b] >= here for b in binders)
-    }
+    return {name for name, binders in index.binders.items() if all(index.position[b] >= here for b in binders)}
 
 
 class _TasksAfter(Collection[Task]):

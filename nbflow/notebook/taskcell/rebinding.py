@@ -48,9 +48,7 @@ class Rebinding:
         self._copies: dict[int, Any] = {}
         self._kept: list[Any] = []  # so that no identity comes twice
         self._differs: dict[int, bool] = {}
-        self._containers: dict[
-            int, tuple[Any, Any, list[Any]]
-        ] = {}  # by a copy's id: itself, whose, its items
+        self._containers: dict[int, tuple[Any, Any, list[Any]]] = {}  # by a copy's id: itself, whose, its items
 
     def __enter__(self) -> Rebinding:
         self._token = _here.set(self)
@@ -193,8 +191,7 @@ class Rebinding:
             return value
         self._keep(value, value)  # if it holds itself
         found = [
-            self.here(one) if callable(one) or type(one) in _CONTAINERS else self._adopt_class_of(one)
-            for one in items
+            self.here(one) if callable(one) or type(one) in _CONTAINERS else self._adopt_class_of(one) for one in items
         ]
         if all(one is other for one, other in zip(items, found, strict=True)):
             return value

@@ -122,6 +122,4 @@ class CurrentCell:
             names = names_of(ast.parse(self.shell.transform_cell(found["body"])))
         except SyntaxError:
             return kind, NO_NAMES
-        return kind, Names(
-            bound=frozenset({*names.bound, *names.maybe, *names.changed}), read=frozenset(names.read)
-        )
+        return kind, Names(bound=frozenset({*names.bound, *names.maybe, *names.changed}), read=frozenset(names.read))

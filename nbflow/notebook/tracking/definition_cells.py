@@ -81,9 +81,7 @@ class DefinitionCells:
         if self._changed is None:
             return None
         binds = _names(text).bound
-        alike = [
-            cell for cell in known if binds and cell.binds == binds and max(cell.ids.values()) < self._changed
-        ]
+        alike = [cell for cell in known if binds and cell.binds == binds and max(cell.ids.values()) < self._changed]
         return alike[0] if len(alike) == 1 else None
 
     def _is_another_copy(self, cell: _Cell, cell_id: str, text: str) -> bool:

@@ -82,9 +82,7 @@ class ExecutionOrder:
         position_of: Gives the place of a cell in the order of their first executions.
     """
 
-    def __init__(
-        self, namespace: MutableMapping[str, Any], clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, namespace: MutableMapping[str, Any], clock: Callable[[], float] = time.monotonic) -> None:
         self._namespace = namespace
         self._clock = clock
         self._ended = 0.0
@@ -213,9 +211,7 @@ class ExecutionOrder:
 
     def _has_most_of_all(self) -> bool:
         """Tell whether the streak has executed most of the cells of all flows."""
-        numbers = [
-            c.number for name in flows for c in cells_of(flows[name]).contributions.values() if c.cells
-        ]
+        numbers = [c.number for name in flows for c in cells_of(flows[name]).contributions.values() if c.cells]
         again = sum(1 for number in numbers if number > self._streak_started)
         return again > 1 and 2 * again > len(numbers)
 

@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["reorder"]
 
 
-def reorder(
-    flow: Flow, order: Sequence[str], namespace: MutableMapping[str, Any], left_out: str | None = None
-) -> bool:
+def reorder(flow: Flow, order: Sequence[str], namespace: MutableMapping[str, Any], left_out: str | None = None) -> bool:
     """Put the contributions to `flow` into this order.
 
     Args:
@@ -48,16 +46,12 @@ def reorder(
     with DeferInterrupt():
         try:
             index = ContributionIndex({one: cells.index.contributions[one] for one in order})
-            functions = {
-                one: run for one, c in index.contributions.items() if (run := _function(c)) is not None
-            }
+            functions = {one: run for one, c in index.contributions.items() if (run := _function(c)) is not None}
             emptied = dict(functions) | ({} if left_out is None else {left_out: None})
             gone = [index.contributions[one] for one in emptied]
             for one in emptied:
                 c = index.contributions[one]
-                empty = Contribution(
-                    label=c.label, cells=c.cells, cell_id=c.cell_id, number=c.number, time=c.time
-                )
+                empty = Contribution(label=c.label, cells=c.cells, cell_id=c.cell_id, number=c.number, time=c.time)
                 index = index.with_(one, empty)
             _take(flow, index)
             release_names(namespace, flow, index, gone, cells.hidden)
@@ -125,9 +119,7 @@ class _State:
         self.cells = cells
         self.snapshot = GraphSnapshot(flow)
         self.index = cells.index
-        self.kept = {
-            name: vars(cells)[name] for name in ("dangling", "_missing", "_resolved", "_known", "_version")
-        }
+        self.kept = {name: vars(cells)[name] for name in ("dangling", "_missing", "_resolved", "_known", "_version")}
         self.replaced = dict(cells._replaced)
         self.hidden = set(cells.hidden)
         self.namespace = namespace

@@ -87,9 +87,7 @@ class Commands(Part):
     def start(self, *, paused: bool) -> Run:
         """Start a run with the parameters of the form."""
         given = GivenParameters(self.panel.form.values())
-        return self.panel.flow.start(
-            given, paused=paused, hold_on_failure=self.bar.holds.value, **self._options
-        )
+        return self.panel.flow.start(given, paused=paused, hold_on_failure=self.bar.holds.value, **self._options)
 
     def _fix(self, run: Run, command: str, chosen: Task | None, index: int | None) -> None:
         held = run.held

@@ -94,9 +94,7 @@ class Entry:
 
     def shows(self, value: Any) -> bool:
         """Tell whether this value is shown."""
-        return not self._problem and (
-            self._value is value or (same(self._value, value) and value is not NOT_GIVEN)
-        )
+        return not self._problem and (self._value is value or (same(self._value, value) and value is not NOT_GIVEN))
 
     def set(self, value: Any) -> None:
         """Show a value that is not the user's edit."""

@@ -47,9 +47,7 @@ class Form(Part):
 
     def __init__(self, panel: Panel, parameters: Mapping[str, Any]) -> None:
         super().__init__(panel)
-        self._renewing = (
-            threading.RLock()
-        )  # a run may be started on one thread while the user edits on another
+        self._renewing = threading.RLock()  # a run may be started on one thread while the user edits on another
         self._start = dict(parameters)
         self._strange: dict[str, Any] = {}
         self._fields: tuple[Field, ...] = ()
@@ -121,9 +119,7 @@ class Form(Part):
         self.panel.plans.edited()
 
     def _renew(self, found: tuple[Field, ...]) -> None:
-        self._strange = {
-            name: value for name, value in self._start.items() if name not in {f.name for f in found}
-        }
+        self._strange = {name: value for name, value in self._start.items() if name not in {f.name for f in found}}
         entries: dict[str, Entry] = {}
         for field, base in zip(found, self._bases(found), strict=True):
             entries[field.name] = self._entry(field, base)
@@ -197,9 +193,7 @@ class Form(Part):
         """Say what the run had, and what has been edited since."""
         run = self.panel.run
         shown = (
-            self._bases(self._fields)
-            if run is None
-            else [run.parameters.get(f.name, NOT_GIVEN) for f in self._fields]
+            self._bases(self._fields) if run is None else [run.parameters.get(f.name, NOT_GIVEN) for f in self._fields]
         )
         for field, value in zip(self._fields, shown, strict=True):
             words = ""

@@ -92,9 +92,7 @@ def _rows(block: Block, run: Run) -> list[Json]:
         {
             "name": one_line(row.block, NAME_LIMIT),
             "state": plain(row.state, 40),
-            "handle": "none: only this kernel can clean it up"
-            if row.handle is None
-            else short(row.handle)["text"],
+            "handle": "none: only this kernel can clean it up" if row.handle is None else short(row.handle)["text"],
             "note": plain(row.note, 300),
         }
         for row in found[-10:]

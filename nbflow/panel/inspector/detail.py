@@ -43,9 +43,7 @@ class Detail:
         evaluator: Asks users' code; its answers are kept as long as the target stays selected.
     """
 
-    def __init__(
-        self, neighbours: Neighbours, run: Run | None, target: Target, evaluator: SafeEvaluator
-    ) -> None:
+    def __init__(self, neighbours: Neighbours, run: Run | None, target: Target, evaluator: SafeEvaluator) -> None:
         self.neighbours = neighbours
         self.run = run
         self.target = target

@@ -30,9 +30,7 @@ def value_of(text: str) -> Any:
     try:
         return ast.literal_eval(text.strip())
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        raise OptionError(
-            f"{text.strip()[:200]!r} is no literal, and there is no notebook to look names up"
-        ) from None
+        raise OptionError(f"{text.strip()[:200]!r} is no literal, and there is no notebook to look names up") from None
 
 
 def condition_of(text: str, arguments: Collection[str]) -> Callable[..., object] | None:

@@ -24,11 +24,7 @@ def history_of(run: Run, task: Task, index: int | None) -> Json:
     `left` says how many changes in the middle are left out.
     """
     began = run.timings.started_at or 0.0
-    events = [
-        event
-        for event in run.events
-        if event.task is task and event.kind == "task" and event.map_index == index
-    ]
+    events = [event for event in run.events if event.task is task and event.kind == "task" and event.map_index == index]
     attempts: list[list[Any]] = []
     for event in events:
         if type(event.state) is Running:
@@ -40,8 +36,7 @@ def history_of(run: Run, task: Task, index: int | None) -> Json:
     left = max(0, len(events) - MOST)
     shown = events if not left else [events[0], *events[1 - MOST :]]
     changes = [
-        [round(event.time - began, 3), state_name(event.state), *_said(event.state, event.note)]
-        for event in shown
+        [round(event.time - began, 3), state_name(event.state), *_said(event.state, event.note)] for event in shown
     ]
     return {"changes": changes, "attempts": attempts[-MOST:], "left": left}
 

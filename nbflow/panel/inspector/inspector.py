@@ -43,9 +43,7 @@ class Inspector(Part):
         self._lock = threading.Lock()  # around the selection, never held while users' code is called
         self._key = ""
         self._index: int | None = None
-        self._turn = (
-            object()
-        )  # another one with each selection and each run: what was begun before does not count
+        self._turn = object()  # another one with each selection and each run: what was begun before does not count
         self._detail: Detail | None = None
         self._tail: LogTail | None = None
         self._watched: frozenset[Any] = frozenset()
@@ -123,9 +121,7 @@ class Inspector(Part):
         if key:
             self._news.mark(_NEWS)
 
-    def _target(
-        self, run: Run | None, key: Any, index: Any, neighbours: Neighbours | None = None
-    ) -> Target | None:
+    def _target(self, run: Run | None, key: Any, index: Any, neighbours: Neighbours | None = None) -> Target | None:
         if not isinstance(key, str):
             return None
         graph = self.panel.flow if run is None else run.graph
@@ -181,11 +177,7 @@ class Inspector(Part):
             if turn is not self._turn:
                 return  # another one was selected, or another run is shown
             whole, self._is_whole = not self._is_whole, True
-            changed = {
-                name: section
-                for name, section in sections.items()
-                if whole or section != self._sent.get(name)
-            }
+            changed = {name: section for name, section in sections.items() if whole or section != self._sent.get(name)}
             self._sent |= changed
             news = None if self._tail is None else self._tail.news()
         if changed:

@@ -71,10 +71,7 @@ def read(root: Any) -> Json:
 
 def _function(task: Task) -> Any:
     """Return what a task calls; of a block's tasks that part of the manager."""
-    if (
-        isinstance(task, (ResourceInitTask, ResourceSetupTask, ResourceCleanupTask))
-        and task.block is not None
-    ):
+    if isinstance(task, (ResourceInitTask, ResourceSetupTask, ResourceCleanupTask)) and task.block is not None:
         made_of = task.block.manager.resource_class
         name = "setup" if isinstance(task, ResourceSetupTask) else "cleanup"
         method = vars(made_of).get(name) if is_a(made_of, type) else None

@@ -47,9 +47,7 @@ class Folds(Part):
         if not count:
             self.panel.tell("problem", text=f"{name} has no children yet: they are made when it runs")
         elif count > MOST_CHILDREN:
-            self.panel.tell(
-                "problem", text=f"the first {MOST_CHILDREN} of {count:,} children of {name} are drawn"
-            )
+            self.panel.tell("problem", text=f"the first {MOST_CHILDREN} of {count:,} children of {name} are drawn")
         return count > 0
 
     def _fold_all(self, message: dict[str, Any]) -> None:

@@ -61,9 +61,7 @@ class Header:
     def note_blocks(self, run: Run, statuses: Mapping[Block, str]) -> None:
         """Note the statuses of the blocks; told when one has changed."""
         live = [(block, status) for block, status in statuses.items() if status in _LIVE or status == KEPT]
-        self._open = [
-            [BLOCKS[status].icon, one_line(block.name, 60), status] for block, status in live[:_MOST_OPEN]
-        ]
+        self._open = [[BLOCKS[status].icon, one_line(block.name, 60), status] for block, status in live[:_MOST_OPEN]]
         if len(live) > _MOST_OPEN:
             self._open.append(["+", f"{len(live) - _MOST_OPEN} more", "open"])
         self._leaks = []

@@ -39,9 +39,7 @@ def plan_json(plan: Plan, run: Run) -> Json:
     keys += [f"block--{safe_key(graph.slugs[one.block.init_task])}" for one in opens]
     return {
         "is_empty": plan.is_empty and not opens,
-        "headline": NOTHING.get(plan.what, "Nothing runs.")
-        if plan.is_empty
-        else _headline(plan, running, reused),
+        "headline": NOTHING.get(plan.what, "Nothing runs.") if plan.is_empty else _headline(plan, running, reused),
         "rows": [_row(plan, step) for step in listed],
         "more": [len(running) - sum(s.runs for s in listed), len(reused) - sum(not s.runs for s in listed)],
         "blocks": [[one_line(one.block.name, 60), _why(one)] for one in opens[:_MOST_REUSED]],

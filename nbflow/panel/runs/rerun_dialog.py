@@ -75,9 +75,7 @@ class RerunDialog(Part):
         if what == "from":
             title = f"Rerun from {one_line(wanted[0].name, 60)}"
         parameters = self.panel.form.edited()
-        self.background.ask(
-            lambda is_latest: self._show(run, what, wanted, title, parameters, note, is_latest)
-        )
+        self.background.ask(lambda is_latest: self._show(run, what, wanted, title, parameters, note, is_latest))
 
     def edited(self) -> None:
         """The form was edited: a plan that is shown is to say what comes of that."""
@@ -134,9 +132,7 @@ class RerunDialog(Part):
         is_empty = shown["is_empty"] and word != "all"
         cancels = ""
         if not run.is_finished and not is_empty:
-            cancels = (
-                f"Run {run.number} is still going. It is cancelled first, and its resources are cleaned up."
-            )
+            cancels = f"Run {run.number} is still going. It is cancelled first, and its resources are cleaned up."
         self._asked = None if is_empty else Asked(
             word=word, what=what, title=title, run=run, plan=plan, parameters=parameters
         )  # fmt: skip
@@ -154,9 +150,7 @@ class RerunDialog(Part):
     def _again(self, asked: Asked, run: Run, note: str) -> None:
         parameters = self.panel.form.edited()
         self.background.ask(
-            lambda is_latest: self._show(
-                run, asked.word, asked.what, asked.title, parameters, note, is_latest
-            )
+            lambda is_latest: self._show(run, asked.word, asked.what, asked.title, parameters, note, is_latest)
         )
 
     def _follow(self, message: Json) -> None:

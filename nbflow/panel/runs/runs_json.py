@@ -47,9 +47,7 @@ def run_json(run: Run, former: Run | None, *, now: float) -> Json:
 
 def comparison_json(comparison: Comparison, one: Run, other: Run) -> Json:
     """Describe two runs side by side: what differs first, then in start order."""
-    hidden = {
-        run.graph.slugs[t] for run in (one, other) for n, t in enumerate(run.graph.tasks) if run.graph.free[n]
-    }
+    hidden = {run.graph.slugs[t] for run in (one, other) for n, t in enumerate(run.graph.tasks) if run.graph.free[n]}
     pairs = [pair for pair in comparison.tasks if pair.slug not in hidden or pair.differs]
     ranks = {name: rank for rank, name in enumerate(dict.fromkeys([*_in_order(one), *_in_order(other)]))}
     parameters = sorted(
@@ -67,9 +65,7 @@ def comparison_json(comparison: Comparison, one: Run, other: Run) -> Json:
         "names": [one_line(name, 40) for name in comparison.names],
         "states": [[state, state_look(state).label] for state in comparison.states],
         "seconds": list(comparison.seconds),
-        "parameters": [
-            [one_line(p.name, 60), *_values(p, one, other), p.value] for p in parameters[:MOST_PAIRS]
-        ],
+        "parameters": [[one_line(p.name, 60), *_values(p, one, other), p.value] for p in parameters[:MOST_PAIRS]],
         "tasks": [_pair_json(pair, names, twice) for pair in pairs[:MOST_PAIRS]],
         "differing": sum(pair.differs for pair in pairs),
         "total": len(pairs),
@@ -89,10 +85,7 @@ def _pair_json(pair: TaskPair, names: Mapping[str, str], twice: set[str]) -> lis
     return [
         safe_key(pair.slug),
         one_line(pair.slug if name in twice else name, 80),
-        [
-            [word, f"{state_look(word).label} {counts}".strip() if word != "-" else "-"]
-            for word, _, counts in words
-        ],
+        [[word, f"{state_look(word).label} {counts}".strip() if word != "-" else "-"] for word, _, counts in words],
         [None if seconds is None else round(seconds, 3) for seconds in pair.seconds],
         pair.value,
         pair.code,

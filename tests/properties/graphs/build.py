@@ -302,9 +302,7 @@ class Builder:
             self.flow = context["flow"]
             return build(x)
 
-        made = apply_map(
-            on_scratch, over, flow=outer
-        )  # where it is refused, the flow stays the one it built on
+        made = apply_map(on_scratch, over, flow=outer)  # where it is refused, the flow stays the one it built on
         self.flow, self.in_map = outer, False
         self._add(made)
 

@@ -65,11 +65,7 @@ def _here(flow: Flow) -> State:
     timer.start()
     state = flow.run()
     timer.cancel()
-    return (
-        state
-        if timer.finished.is_set() and not isinstance(state, Cancelled)
-        else Pending("cancelled after all")
-    )
+    return state if timer.finished.is_set() and not isinstance(state, Cancelled) else Pending("cancelled after all")
 
 
 HOW: tuple[Any, ...] = (

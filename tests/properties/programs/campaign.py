@@ -78,18 +78,13 @@ def campaign(family: Any, seeds: Sequence[int], *, jobs: int = 1) -> Figures:
     """Play the programs of these seeds."""
     if jobs > 1:
         total = Figures()
-        parts = [
-            forked(lambda part=part: campaign(family, part), limit_s=24 * 3600)
-            for part in _dealt(seeds, jobs)
-        ]
+        parts = [forked(lambda part=part: campaign(family, part), limit_s=24 * 3600) for part in _dealt(seeds, jobs)]
         for part in parts:
             total.add(part())
         return total
     figures = Figures()
     for start in range(0, len(seeds), family.batch):
-        for case, found, findings in play(
-            [family.make(seed) for seed in seeds[start : start + family.batch]]
-        ):
+        for case, found, findings in play([family.make(seed) for seed in seeds[start : start + family.batch]]):
             figures.note(case, found, findings)
     return figures
 
@@ -136,9 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.properties.programs", description=__doc__)
     parser.add_argument("number", type=int, help="how many programs")
     parser.add_argument("--seed", type=int, default=1, help="of the first program")
-    parser.add_argument(
-        "--jobs", type=int, default=max(1, len(os.sched_getaffinity(0))), help="processes at once"
-    )
+    parser.add_argument("--jobs", type=int, default=max(1, len(os.sched_getaffinity(0))), help="processes at once")
     parser.add_argument("--family", choices=("flows", "notebooks", "files", "kernels", "all"), default="all")
     parser.add_argument("--show", type=int, default=5, help="how many findings to make small and print")
     given = parser.parse_args(arguments)
@@ -155,17 +148,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _play_all(given: argparse.Namespace) -> int:
     faults = 0
     known = families()
-    shares = (
-        {"flows": 0.8, "notebooks": 0.15, "files": 0.05} if given.family == "all" else {given.family: 1.0}
-    )
+    shares = {"flows": 0.8, "notebooks": 0.15, "files": 0.05} if given.family == "all" else {given.family: 1.0}
     for name, share in shares.items():
         number = max(1, round(given.number * share))
         begun = time.monotonic()
         figures = campaign(known[name], range(given.seed, given.seed + number), jobs=given.jobs)
         took = time.monotonic() - begun
-        print(
-            f"--- {name}, seeds {given.seed} to {given.seed + number - 1} ({number / took:.0f} programs a second)"
-        )
+        print(f"--- {name}, seeds {given.seed} to {given.seed + number - 1} ({number / took:.0f} programs a second)")
         print(figures.text(), flush=True)
         faults += figures.faults
         shown: set[Any] = set()

@@ -98,9 +98,7 @@ class FileCase(NotebookCase):
         chosen: list[Step] = []
         for _ in range(rng.choice((1, 2, 3))):
             name = rng.choice(program.tasks).name
-            match rng.choice(
-                (steps.RUN, steps.UNCHANGED, steps.RERUN_TASK, *(steps.EDIT_STALE,) * 3, steps.FILE)
-            ):
+            match rng.choice((steps.RUN, steps.UNCHANGED, steps.RERUN_TASK, *(steps.EDIT_STALE,) * 3, steps.FILE)):
                 case steps.EDIT_STALE:
                     chosen.append(Step(op=steps.EDIT_STALE, bodies={name: new_body(program[name], rng)}))
                 case steps.RERUN_TASK:

@@ -78,9 +78,7 @@ class Generator:
             tasks=tuple(self.tasks),
             parameters=self.parameters,
             prelude=tuple(
-                sorted(
-                    dict.fromkeys(prelude), key=lambda text: (not text.startswith(("import ", "from ")), text)
-                )
+                sorted(dict.fromkeys(prelude), key=lambda text: (not text.startswith(("import ", "from ")), text))
             ),
             block=block,
             ordered=self.ordered,
@@ -139,20 +137,12 @@ class Generator:
             return
         chosen = rng.sample(usable, min(len(usable), rng.choice((1, 1, 1, 2, 2, 3))))
         if feature.startswith("loop"):
-            chosen = [
-                one for one in chosen if one.kind in MUTABLE and one.kind not in ("rows", "class attribute")
-            ][:1]
+            chosen = [one for one in chosen if one.kind in MUTABLE and one.kind not in ("rows", "class attribute")][:1]
             if chosen:  # whether the turns take one object or copies of it is nobody else's to see
                 self.closed |= chosen[0].groups
             else:
                 feature, chosen = "", [rng.choice(usable)]
-        if (
-            not self.plain
-            and feature == ""
-            and chosen[0].kind == "rows"
-            and not chosen[0].path
-            and rng.random() < 0.5
-        ):
+        if not self.plain and feature == "" and chosen[0].kind == "rows" and not chosen[0].path and rng.random() < 0.5:
             feature = "mapped" if not self._has_takers(chosen[0]) else ""
             chosen = chosen[:1] if feature else chosen
         inputs, changed = [], {}
@@ -160,9 +150,7 @@ class Generator:
             changes = bool(one.groups) and (rng.random() < 0.6 or feature in ("retry", "loop", "loop result"))
             changes = changes or (one.kind in KINDS and KINDS[one.kind].is_one_shot)
             kind = "list" if feature == "mapped" else one.kind
-            inputs.append(
-                Input(arg=f"x{index}", kind=kind, source=one.source, path=one.path, may_change=changes)
-            )
+            inputs.append(Input(arg=f"x{index}", kind=kind, source=one.source, path=one.path, may_change=changes))
             for group in one.groups:
                 changed[group] = changed.get(group, False) or changes
         form, kind, groups, path = self._result(chosen, feature, name)
@@ -294,9 +282,7 @@ def _result_text(task: TaskText, rng: random.Random, drawn: list[str], path: str
         case "hold":
             held = path or (task.body[-1] if task.body else "")
             return (
-                f'{{"held": {place}, "n": {rng.randrange(9)}}}'
-                if "held" in held
-                else f"[{place}, {rng.randrange(9)}]"
+                f'{{"held": {place}, "n": {rng.randrange(9)}}}' if "held" in held else f"[{place}, {rng.randrange(9)}]"
             )
     reads = [
         filled(

@@ -119,11 +119,7 @@ def objects(value: Any, found: dict[int, Any] | None = None) -> dict[int, Any]:
     elif isinstance(value, list | set | collections.deque):
         for item in value:
             objects(item, found)
-    elif (
-        hasattr(value, "__dict__")
-        and kind.__module__ not in ("numpy", "pandas")
-        and "pandas" not in kind.__module__
-    ):
+    elif hasattr(value, "__dict__") and kind.__module__ not in ("numpy", "pandas") and "pandas" not in kind.__module__:
         for item in vars(value).values():
             objects(item, found)
     return found

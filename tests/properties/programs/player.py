@@ -190,9 +190,7 @@ class Player:
                 found.said.append(f"{name}: {state.result}")
         if began:
             events = self.run.events
-            found.ran = self._names(
-                e.task for e in events if e.kind == "task" and isinstance(e.state, states.Running)
-            )
+            found.ran = self._names(e.task for e in events if e.kind == "task" and isinstance(e.state, states.Running))
             found.said += notes(events)
 
 

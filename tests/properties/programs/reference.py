@@ -129,9 +129,7 @@ class PlainRun:
         else:
             self._end(task.name, value)
         after = self._objects(inputs)
-        seen.changes = {
-            key for key, form in before.items() if key not in after or told_apart(after[key]) != form
-        }
+        seen.changes = {key for key, form in before.items() if key not in after or told_apart(after[key]) != form}
         for one in task.inputs:  # an iterator is used up
             if one.source in self.items:
                 seen.changes.add(("items", one.source))
@@ -183,10 +181,7 @@ class PlainRun:
         raise RecursionError("too many turns")
 
     def _end(self, name: str, value: Any) -> None:
-        if (
-            name not in self.program.parameters
-            and KINDS.get(self.program[name].kind, KINDS["list"]).is_one_shot
-        ):
+        if name not in self.program.parameters and KINDS.get(self.program[name].kind, KINDS["list"]).is_one_shot:
             self.items[name] = list(value)
             value = iter(())
         self.values[name] = value
@@ -223,9 +218,7 @@ class PlainRun:
                 other for other, theirs in self.seen.items() if theirs.changes & seen.returns
             } - {name}
             if self.program[name].feature == "loop result":
-                self.outcome.loose |= {
-                    one for one, theirs in self.seen.items() if theirs.returns & seen.takes
-                } - {name}
+                self.outcome.loose |= {one for one, theirs in self.seen.items() if theirs.returns & seen.takes} - {name}
             self.outcome.ties[name] = {
                 other
                 for other, theirs in self.seen.items()
@@ -259,9 +252,7 @@ def _writes(body: tuple[str, ...], name: str) -> bool:
     return False
 
 
-def outcomes(
-    program: Program, texts: list[Text], steps: tuple[Step, ...], *, in_cells: bool = False
-) -> list[Outcome]:
+def outcomes(program: Program, texts: list[Text], steps: tuple[Step, ...], *, in_cells: bool = False) -> list[Outcome]:
     """Return what each text gives: that of the first run, then that after each step."""
     kept: dict[str, Any] = {}
     with warnings.catch_warnings():

@@ -28,9 +28,7 @@ HOLD, PIN, SET, PARAMETER, USER = (
     "another parameter",
     "user changes",
 )
-ALL = frozenset(
-    (RUN, UNCHANGED, RERUN_TASK, EDIT_STALE, EDIT_TASK, BREAK, FIX, HOLD, PIN, SET, PARAMETER, USER)
-)
+ALL = frozenset((RUN, UNCHANGED, RERUN_TASK, EDIT_STALE, EDIT_TASK, BREAK, FIX, HOLD, PIN, SET, PARAMETER, USER))
 IN_CELLS = frozenset((RUN, UNCHANGED, RERUN_TASK, EDIT_STALE, EDIT_TASK, BREAK, FIX, HOLD))
 
 
@@ -174,9 +172,7 @@ class _Chooser:
         return [
             name
             for name in self._editable()
-            if self.program[name].feature == ""
-            and self.program[name].inputs
-            and not self.program[name].touches
+            if self.program[name].feature == "" and self.program[name].inputs and not self.program[name].touches
         ]
 
     def break_and_fix(self) -> list[Step]:
@@ -222,9 +218,7 @@ class _Chooser:
         return [Step(op=PIN, task=name, bodies={edited: self._body(edited)})]
 
     def set_value(self) -> list[Step]:
-        names = [
-            task.name for task in self.program.tasks if task.form in ("make", "copy") and task.kind in MUTABLE
-        ]
+        names = [task.name for task in self.program.tasks if task.form in ("make", "copy") and task.kind in MUTABLE]
         names = [name for name in names if not self.program[name].feature]
         if not names:
             return []

@@ -134,9 +134,7 @@ class Program:
     def upstream(self, name: str) -> set[str]:
         """Return the tasks directly before one."""
         task = self[name]
-        return {one.source for one in task.inputs if one.source and one.source not in self.parameters} | set(
-            task.after
-        )
+        return {one.source for one in task.inputs if one.source and one.source not in self.parameters} | set(task.after)
 
     def below(self, names: set[str]) -> set[str]:
         """Return the tasks with what is downstream of them, and with what a new resource of the block makes new."""

@@ -44,9 +44,7 @@ class Finding:
     got: str = ""
 
 
-def judge(
-    program: Program, steps: tuple[Step, ...], outcomes: list[Outcome], found: list[Found]
-) -> list[Finding]:
+def judge(program: Program, steps: tuple[Step, ...], outcomes: list[Outcome], found: list[Found]) -> list[Finding]:
     """Return the first difference of a sort in each step, up to the first step with a wrong value."""
     findings: list[Finding] = []
     given: set[str] = set()
@@ -81,9 +79,7 @@ def judge(
             )
             break
         if step is not None and op in COUNTED:
-            allowed = may_run(
-                program, step, outcomes[number - 1], outcomes[number], also=found[number - 1].renamed
-            )
+            allowed = may_run(program, step, outcomes[number - 1], outcomes[number], also=found[number - 1].renamed)
             if more := sorted(one.ran - allowed):
                 findings.append(
                     Finding(
@@ -113,9 +109,7 @@ def _first_wrong(program: Program, step: Step | None, outcome: Outcome, found: F
     return ""
 
 
-def may_run(
-    program: Program, step: Step, before: Outcome, after: Outcome, *, also: Collection[str] = ()
-) -> set[str]:
+def may_run(program: Program, step: Step, before: Outcome, after: Outcome, *, also: Collection[str] = ()) -> set[str]:
     """Return the tasks that a rerun may run: what is reached, and who made what is taken and was changed.
 
     Args:
@@ -145,9 +139,7 @@ def may_run(
                 producers |= outcome.needs.get(name, set())
             for name in tuple(producers):
                 producers |= outcome.changers.get(name, set())
-        written = {file for t in program.tasks if t.name in reached | producers for file in t.files} - {
-            SOURCE
-        }
+        written = {file for t in program.tasks if t.name in reached | producers for file in t.files} - {SOURCE}
         readers = {task.name for task in program.tasks if written & set(task.files)}
         reached |= program.below(readers)  # a file that is written again is read again
         if producers & program.block:  # it opens again, with all that is made inside
@@ -161,16 +153,10 @@ def describe(program: Program, name: str) -> tuple[str, ...]:
     if name in program.parameters:
         return ("parameter",)
     task = program[name]
-    words = (
-        {one.kind for one in task.inputs}
-        | {task.kind}
-        | {task.feature, task.touches and f"global {task.touches}"}
-    )
+    words = {one.kind for one in task.inputs} | {task.kind} | {task.feature, task.touches and f"global {task.touches}"}
     words |= {"block"} if name in program.block else set()
     words |= {"parameter" for one in task.inputs if one.source in program.parameters}
     words |= {"constant" for one in task.inputs if one.constant}
     words |= {f"file {file}" for file in task.files}
-    words |= {
-        f"taken by {program[other].feature}" for other in program.takers(name) if program[other].feature
-    }
+    words |= {f"taken by {program[other].feature}" for other in program.takers(name) if program[other].feature}
     return tuple(sorted(words - {"", "atoms"}))

@@ -157,11 +157,7 @@ class Containers:
 
     def _at(self, space: Space, pid: int) -> Process | None:
         return next(
-            (
-                one
-                for one in self.kernels
-                if one.is_alive and one.space is space and one.owner.kernel.pid == pid
-            ),
+            (one for one in self.kernels if one.is_alive and one.space is space and one.owner.kernel.pid == pid),
             None,
         )
 

@@ -26,9 +26,7 @@ class Demand(Trace):
                 raise self.broken(f"rule 8: {graph.blocks[shape].name}[{index}] is set up for nobody")
             return
         if not any(self._is_otherwise_ready(number) for number in inside):
-            raise self.broken(
-                f"rule 8: {graph.blocks[shape].name} is set up, but no task in it is otherwise ready"
-            )
+            raise self.broken(f"rule 8: {graph.blocks[shape].name} is set up, but no task in it is otherwise ready")
 
     def _is_otherwise_ready(self, number: int) -> bool:
         """Whether but for the resources around it a task would run; of a map, one of its children."""

@@ -85,9 +85,7 @@ class EventInvariants(Demand):
             if flight.call not in self.loop.lingering.late:
                 raise self.broken(f"rule 3: {task.name} begins while {flight.call.task.name} is running")
             if task not in self.overdue:
-                raise self.broken(
-                    f"rule 3: {task.name} begins beside a late {flight.call.task.name} and says nothing"
-                )
+                raise self.broken(f"rule 3: {task.name} begins beside a late {flight.call.task.name} and says nothing")
             grace_s = graph.shapes[key[0]].grace_s
             since = flight.lingers_since
             if self.interrupts < 2 and (since is None or self.simulation.clock() < since + grace_s - 1e-6):
@@ -96,11 +94,7 @@ class EventInvariants(Demand):
             if flight.call.node == node and flight.lingers_since is not None:
                 raise self.broken(f"rule 1: {task.name} is tried again beside a late one")
         for number in self.inside(key[0]):
-            if (
-                graph.role[number] == ORDINARY
-                and not graph.is_map[number]
-                and not self._has_ended(number, key[1])
-            ):
+            if graph.role[number] == ORDINARY and not graph.is_map[number] and not self._has_ended(number, key[1]):
                 raise self.broken(f"rule 3: {task.name} begins before {graph.tasks[number].name} has ended")
         for resource in self.resources:
             shape, index = self.key_of(resource)
@@ -127,12 +121,7 @@ class EventInvariants(Demand):
             }
             for flight in self.flights:
                 around = self.around(flight.call.node)
-                opens = (
-                    flight.lifecycle
-                    and around
-                    and around[0][0] == shape
-                    and self.role(flight.call.node) != CLEANUP
-                )
+                opens = flight.lifecycle and around and around[0][0] == shape and self.role(flight.call.node) != CLEANUP
                 is_setup = self.role(flight.call.node) == SETUP or one.setup < 0
                 if opens and is_setup and flight.call not in self.loop.lingering.late:
                     open_now.add(around[0])

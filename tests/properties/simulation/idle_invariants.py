@@ -38,11 +38,7 @@ class IdleInvariants(Trace):
                     raise self.broken(f"rule 6: {flight.call.task.name} was not asked to stop")
         for flight in self.flights:
             inner: Any = flight.call.inner
-            if (
-                inner is not None
-                and (flight.call in self.loop.lingering.late)
-                and not inner.cancellation.is_wanted
-            ):
+            if inner is not None and (flight.call in self.loop.lingering.late) and not inner.cancellation.is_wanted:
                 raise self.broken(f"rule 14: the flow that {flight.call.task.name} runs was not cancelled")
         schedule, graph = self.loop.schedule, self.loop.graph
         if schedule.budget == 0 or (schedule.queue.serial and not schedule.is_idle):
@@ -102,9 +98,7 @@ class IdleInvariants(Trace):
         if not run.state.is_finished() and not run.state.is_running():  # Running: a task was left for good
             raise self.broken(f"the run is over, and {run.state}")
         if self.cancelled_at is not None and type(run.state) is not states.Cancelled:
-            allowed = run.state.is_failed() and (
-                self.loop.cancellation.failure is not None or run.cleanup_failures
-            )
+            allowed = run.state.is_failed() and (self.loop.cancellation.failure is not None or run.cleanup_failures)
             if not allowed:
                 raise self.broken(f"rule 6: a cancelled run ended {run.state}")
         failed = {block.name for block in run.cleanup_failures}
@@ -176,9 +170,7 @@ class IdleInvariants(Trace):
             if HAS_TRACKER and not resource.is_alive and row != "closed":
                 raise self.broken(f"rule 10: {resource.key} is gone, and {row} in the ledger")
         for (name, index), row in self.tracker.rows.items():
-            if row in ("intent", "open", "closing") and not (
-                row == "open" and (name, index) in self.tracker.kept_rows
-            ):
+            if row in ("intent", "open", "closing") and not (row == "open" and (name, index) in self.tracker.kept_rows):
                 raise self.broken(f"rule 10: {name}[{index}] is {row} in the ledger after all has ended")
         for attempt in self.attempts:
             expected = [] if attempt.succeeded else attempt.deferred[::-1]

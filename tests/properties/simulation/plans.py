@@ -95,9 +95,7 @@ def inner_plans(draw: st.DrawFn) -> Plan:
 
 
 @st.composite
-def plans(
-    draw: st.DrawFn, *, size: int = 10, handlers: tuple[str, ...] = (), modes: tuple[str, ...] = MODES
-) -> Plan:
+def plans(draw: st.DrawFn, *, size: int = 10, handlers: tuple[str, ...] = (), modes: tuple[str, ...] = MODES) -> Plan:
     """Draw a flow with its options, and what its user does meanwhile."""
     if draw(st.integers(0, 3)):
         handlers = tuple(name for name in handlers if name not in ENDING)
@@ -133,8 +131,6 @@ def plans(
         hasty=tuple(sorted(_options(draw, blocks, ("hasty",)))),
         must_clean=tuple(sorted(_options(draw, blocks, ("fail",), most=1))),
         deeds=tuple(sorted(deeds, key=lambda deed: deed[0])),
-        after=tuple(
-            draw(st.lists(st.sampled_from(("rerun", "retry_cleanup", "clean_kept")), max_size=2, unique=True))
-        ),
+        after=tuple(draw(st.lists(st.sampled_from(("rerun", "retry_cleanup", "clean_kept")), max_size=2, unique=True))),
         inner={key: draw(inner_plans()) for key in runs_flows},
     )

@@ -179,11 +179,7 @@ class Simulator(User):
                 )
             if resource.cleaned > 1:
                 raise self.episode.broken(f"rule 1: {held.name} was cleaned up again")
-            if (
-                held in failed
-                and not (resource.is_alive or held.half)
-                and held.status is not BlockStatus.CLEANED
-            ):
+            if held in failed and not (resource.is_alive or held.half) and held.status is not BlockStatus.CLEANED:
                 raise self.episode.broken(f"{held.name} was cleaned up at last, and is {held.status}")
         episode.check_tracker()
 
@@ -199,9 +195,7 @@ class Simulator(User):
             with suppress(KeyboardInterrupt, SystemExit):
                 error = held.clean_again()
             if resource.cleanups != 1 or (error is None) != (resource.cleaned == 1):
-                raise episode.broken(
-                    f"rule 19: {held.name} was kept, and its cleanup began {resource.cleanups} times"
-                )
+                raise episode.broken(f"rule 19: {held.name} was kept, and its cleanup began {resource.cleanups} times")
             if held.status is (BlockStatus.CLEANED if resource.is_alive else BlockStatus.KEPT):
                 raise episode.broken(f"rule 19: {held.name} was to be cleaned up, and is {held.status}")
         episode.check_tracker()
@@ -223,9 +217,7 @@ class Simulator(User):
             (nbflow.engine.pause, "input", self._answer),
         ]
         before = [(module, name, vars(module).get(name)) for module, name, _ in fakes]
-        interrupt = signal.signal(
-            signal.SIGINT, signal.default_int_handler
-        )  # ignored, if run in the background
+        interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, if run in the background
         held = thread.held
         thread.held = {}
         try:
@@ -299,9 +291,7 @@ class Simulator(User):
 
     def next_time(self, until: float | None) -> float | None:
         """Until when time may pass before somebody has something to do."""
-        times = [
-            flight.aside.until for flight in self.episode.flights if flight.aside and flight.is_under_way
-        ]
+        times = [flight.aside.until for flight in self.episode.flights if flight.aside and flight.is_under_way]
         later = [at for at in (until, *times) if at is not None and at > self.clock()]
         return min(later, default=until)
 

@@ -102,9 +102,7 @@ class Trace:
         flight.hit = error
         return True
 
-    def set_timer(
-        self, delay_s: float, call: Call, error: type[BaseException], *, is_time_out: bool
-    ) -> Timer:
+    def set_timer(self, delay_s: float, call: Call, error: type[BaseException], *, is_time_out: bool) -> Timer:
         timer = Timer(is_time_out=is_time_out)
         at = self.simulation.clock() + delay_s
         heapq.heappush(self.timers, (at, len(self.timers), call, error, timer))

@@ -46,9 +46,7 @@ class UserCode:
 
     def wish(self, call: Call) -> str:
         """Tell what the user code of a call is going to do."""
-        name = (
-            call.task.name if hasattr(call.task, "key") or "." in call.task.name else f"{call.task.name}.init"
-        )
+        name = call.task.name if hasattr(call.task, "key") or "." in call.task.name else f"{call.task.name}.init"
         child = self.simulation.episode.loop.schedule.child_index[call.node]
         return self._wish(name, f"{name}[{child}]" if child >= 0 else name)
 
@@ -100,9 +98,7 @@ class Step(Task):
         return self.world.do(self.key, -1 if index is None else index)
 
 
-def manager_of(
-    simulation: Simulator, plan: BlockPlan, handlers: dict[str, Callable[..., Any]]
-) -> ResourceManager:
+def manager_of(simulation: Simulator, plan: BlockPlan, handlers: dict[str, Callable[..., Any]]) -> ResourceManager:
     """Return a manager that does what the plan says, and tells the simulation what it did."""
     world, options = simulation.world, simulation.plan
 
@@ -216,9 +212,7 @@ class SimulatedFlow(Built):
         if plan.size >= 0:
             over = self.tasks[plan.over] if plan.over else list(range(plan.size))
             inputs = {key: unmapped(value) for key, value in inputs.items()}
-            self.tasks[plan.key] = step.map(
-                item=over, upstream_tasks=[unmapped(t) for t in upstream], **inputs
-            )
+            self.tasks[plan.key] = step.map(item=over, upstream_tasks=[unmapped(t) for t in upstream], **inputs)
         else:
             if item is not None:
                 inputs["item"] = item
