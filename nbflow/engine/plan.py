@@ -77,6 +77,8 @@ class Plan:
         lost: What has become of pinned and edited values that nothing can bring back, in words.
         gone: The slugs of tasks that the earlier run had and the flow no longer has.
         graph: The graph it is about.
+        apart: The tasks whose values are made again, each with those whose values hold parts of the former one and
+            are taken over, and whether they hold all of it.
         previous_of: Returns `previous`.
         origins_of: Returns what was known of the code that computed the values which are taken over.
     """
@@ -92,6 +94,7 @@ class Plan:
     gone: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     graph: CompiledGraph = field(repr=False)
+    apart: Mapping[Task, Mapping[Task, bool]] = field(repr=False, default_factory=dict)
     previous_of: Callable[[], Any] = field(repr=False, default=lambda: None)
     origins_of: Callable[[], Mapping[Task, Any]] = field(repr=False, default=dict)
 

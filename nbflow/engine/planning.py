@@ -119,6 +119,10 @@ def make_plan(
             for node, why in selection.lost.items()
         ),
         graph=graph,
+        apart={
+            graph.tasks[node]: {graph.tasks[other]: holds_all for other, holds_all in others.items()}
+            for node, others in selection.apart.items()
+        },
         previous_of=weakly(previous),
         origins_of=origins_of,
     )

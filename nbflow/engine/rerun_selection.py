@@ -69,6 +69,7 @@ class RerunSelection:
         from_original: The nodes that begin with the copy of a value that a person has pinned or set.
         for_effect: Those of `made_again` that only change what others give: their own values stay as they are.
         made_again: The nodes that run for their values alone: what they give is what they gave.
+        apart: Of those, by node, the nodes whose values stay as they are and hold parts of the former one.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class RerunSelection:
         self.for_effect: set[int] = set()
         self.from_original: set[int] = set()
         self.lost: dict[int, str] = {}
+        self.apart: dict[int, dict[int, bool]] = {}
         self._pending: deque[int] = deque()
         for node in range(len(graph.tasks)):
             self._begin(node, what, (parameters or {}).get(node, ""))
@@ -277,15 +279,16 @@ class RerunSelection:
         so does a person who looks at both.
         """
         before = len(self.runs)
+        self.apart = {}
         for node in sorted((self.made_again - self.for_effect) | self.from_original):
+            why = f"holds parts of the value of {self._graph.tasks[node].name!r}, which is made again"
             for other, holds_all in self._reuse.sharing(node).items():
-                if other not in self.runs and (
-                    self._may_be_changed(node, parts=not holds_all) or self._may_be_changed(other)
-                ):
-                    self._make_again(
-                        other,
-                        f"holds parts of the value of {self._graph.tasks[node].name!r}, which is made again",
-                    )
+                if other in self.runs:
+                    continue
+                if self._may_be_changed(node, parts=not holds_all) or self._may_be_changed(other):
+                    self._make_again(other, why)
+                else:
+                    self.apart.setdefault(node, {})[other] = holds_all
         return len(self.runs) > before
 
     def _may_be_changed(self, one: int, *, parts: bool = False) -> bool:

@@ -224,7 +224,10 @@ class Reuse(NoReuse):
         wholes = {id(value) for value in values_of(node) if not is_fixed(value)}
         parts = {id(one) for value in values_of(node) for one in contained_in(value) if not is_fixed(one)}
         parts.update(id(one) for followed in self._earlier.followed_of(node) for one in followed.taken_out)
-        return {
+        old = self._before[node]
+        apart = {} if old is None else self._values.apart.get(old, {})
+        known = {self._earlier.now[task]: holds_all for task, holds_all in apart.items() if task in self._earlier.now}
+        return known | {
             other: any(holds_any(value, wholes) for value in values_of(other))
             for other in (range(node + 1, len(self._graph.tasks)) if parts else ())
             if self._graph.role[other] == ORDINARY and any(holds_any(value, parts) for value in values_of(other))

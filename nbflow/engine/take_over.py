@@ -50,6 +50,7 @@ def _take_values(
         {task: old for task, old in known.items() if task in taken_over},
         {**plan.reused, **kept},
         {s.task: known[s.task] for s in plan.steps if (s.is_restored or s.keeps_value) and s.task in known},
+        apart=plan.apart,
     )
     if plan.what != ALL:
         alone = frozenset(step.task for step in plan.steps if step.is_restored)

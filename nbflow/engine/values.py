@@ -60,6 +60,7 @@ class Values:
         kept: The values of tasks that run only for what they change.
         originals: Copies of the values that a person has pinned or set, which reruns begin with.
         set_by_user: The pinned tasks whose values a person has set.
+        apart: The tasks whose values were made again, with those that hold parts of a former one: see `Plan.apart`.
         objects: The objects that can change.
         on_change: Is told which task has changed which argument in place, and who gave it.
     """
@@ -71,6 +72,7 @@ class Values:
         self.kept: dict[Task, Any] = {}
         self.originals: dict[Task, Any] = {}
         self.set_by_user: set[Task] = set()
+        self.apart: dict[Task, dict[Task, bool]] = {}
         self.on_change: Callable[[Task, str, Task], None] | None = None
         self.objects = FollowedObjects()
         self.followed, self.settle = self.objects.find, self.objects.settle
@@ -247,6 +249,7 @@ class Values:
         pairs: Mapping[Task, Task],
         states: Mapping[Task, State],
         again: Mapping[Task, Task] | None = None,
+        apart: Mapping[Task, Mapping[Task, bool]] | None = None,
     ) -> None:
         """Go on from what an earlier run knew of the tasks that are taken over from it.
 
@@ -255,6 +258,7 @@ class Values:
             pairs: The tasks taken over, each with the task that had its place there.
             states: Their states.
             again: Those that run to give what they gave, each with the task that had its place there.
+            apart: Those whose values are made again without others that hold parts of them: see `Plan.apart`.
         """
         now = {old: new for new, old in pairs.items()}
         for value in objects_in(states.values()):
@@ -270,6 +274,13 @@ class Values:
             places, new = (self.taken, now.get(old)) if old in now else (self._took_then, repeated.get(old))
             if new is not None:
                 places[new, child] = {key: self.objects.remembered(one) for key, one in taken.items()}
+        for task, others in earlier.apart.items():
+            stay = {now[other]: holds_all for other, holds_all in others.items() if other in now}
+            known = now.get(task, repeated.get(task))
+            if known is not None and stay:
+                self.apart[known] = stay
+        for task, parts in (apart or {}).items():
+            self.apart[task] = self.apart.get(task, {}) | dict(parts)
         self.originals.update({new: earlier.originals[old] for new, old in pairs.items() if old in earlier.originals})
 
     def keep_original(self, task: Task, value: Any) -> None:

@@ -565,6 +565,26 @@ def test_a_change_is_seen_through_what_holds_parts_of_a_value_that_is_made_again
     assert again.rerun("stale", dry=True).is_empty
 
 
+def test_what_holds_parts_of_a_value_is_known_after_that_value_alone_was_made_again(executor):
+    """Values, rule V1: as long as nobody changes what they have in common, one of them is enough."""
+    with Flow("f") as flow:
+        made = task(lambda: [[1], [2]], name="made")()
+        holds = task(lambda x: [x[1]], name="holds")(made)
+        changed = task(lambda x: 1, name="changed")(holds)
+        task(lambda x, y: x.append([3]), name="grown")(made, holds, upstream_tasks=[changed])
+    run = the_run_of(flow, executor=executor)
+
+    changed.run = lambda x: 2
+    again = the_rerun_of(run, "stale")
+    assert holds not in again.plan.tasks
+    changed.run = lambda x: x[0].append(8)
+    third = the_rerun_of(again, "stale")
+
+    assert third.results[made] == [[1], [2, 8], [3]]
+    assert third.results[holds] == [[2, 8]]
+    assert third.rerun("stale", dry=True).is_empty
+
+
 def test_a_change_is_seen_in_the_elements_that_were_mapped_over(executor):
     """Values, rule V1."""
     with Flow("f") as flow:
