@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from nbflow.core.data.value_traits import is_fixed, is_one_shot
 from nbflow.core.data.value_type import identity
-from nbflow.core.effects.mutation import seen_to_change
+from nbflow.core.effects.mutation import may_change, may_change_parts, seen_to_change, seen_to_change_parts
 from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.earlier_run import Lost
 from nbflow.engine.object_versions import ATOMS
 from nbflow.engine.random_state import drawing_after, is_generator
 from nbflow.engine.renewal import newest_run
-from nbflow.engine.value_parts import holds_any
+from nbflow.engine.value_parts import contained_in, holds_any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,17 @@ class ValueChanges:
         given = [(key, value) for key, _, value in self._earlier.given(node, -1) if type(value) is not Lost]
         # By its code alone: the new code has not run yet, so there are no versions that it has made.
         run = newest_run(task)
-        changed = [id(value) for key, value in given if seen_to_change(run, key, value)]
+        changed: set[int] = set()
+        for key, value in given:
+            # What a generator of random numbers is called for is, as a rule, a draw.
+            if seen_to_change(run, key, value) or (is_generator(value) and may_change(run, key, value)):
+                changed.add(id(value))
+            parts = {id(one): one for one in contained_in(value) if one is not value and not is_fixed(one)}
+            if len(parts) == 1 and (  # of several, nothing says which
+                seen_to_change_parts(run, key, value)
+                or (is_generator(*parts.values()) and may_change_parts(run, key, value))
+            ):
+                changed.update(parts)
         for old, child in self._values.taken if changed else ():
             taker = self._earlier.now.get(old, -1)
             if taker in found or not self._earlier.is_above(node, taker):

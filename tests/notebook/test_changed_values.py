@@ -398,3 +398,23 @@ def test_a_cell_that_a_held_run_let_give_its_former_names_runs_again_whatever_is
     cells.do("%flow rerun notebook show")
 
     assert (cells["total"], cells["shown"]) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    "change", ["held[0].append(4)", "held[0].shuffle(np.arange(3))"], ids=["list", "generator of random numbers"]
+)
+def test_a_new_change_of_what_another_value_holds_is_seen_ahead(cells, change):
+    """Values, rule V2: not only in the rerun after the next."""
+    made = "np.random.default_rng(5)" if "shuffle" in change else "[1]"
+    cells("import", "import numpy as np")
+    cells("made", f"made = {made}")
+    cells("holds", "held = [made, 2]")
+    cells("changes", "told = len(held)")
+    cells("show", "shown = repr(made)")
+    cells.do("%flow run notebook")
+
+    cells("changes", f"{change}\ntold = len(held)")
+
+    assert cells.plan()["show"] == "takes what 'changes' changes in place"
+    cells.do("%flow rerun notebook stale")
+    assert cells.plan() == {}

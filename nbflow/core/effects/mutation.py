@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 MISSING: Any = object()
+_CONTAINERS = (list, dict, set, deque)
 _MOST_ROUNDS = 8
 _MOST_ANSWERS = 64  # a piece of code
 _Key = tuple[str, object]
@@ -151,7 +152,7 @@ def may_change_parts(function: Any, argument: str, value: object) -> bool:
         >>> may_change_parts(lambda rows: rows[0].append(3), "rows", [[2], [1]])
         True
     """
-    if type_of(value) not in (list, dict, set, deque):
+    if type_of(value) not in _CONTAINERS:
         return may_change(function, argument, value)
     try:
         return _look(function, argument, shape_of(value), of_parts=True).may_change
@@ -175,6 +176,23 @@ def seen_to_change(function: Any, argument: str, value: object) -> bool:
     except BaseException:  # noqa: BLE001 - as above
         return False
     return answer is not None and answer.is_seen
+
+
+def seen_to_change_parts(function: Any, argument: str, value: object) -> bool:
+    """Tell whether the code of a function is seen to change what is in the container that it gets as an argument.
+
+    Example:
+        >>> seen_to_change_parts(lambda rows: rows[0].append(3), "rows", [[2], [1]])
+        True
+        >>> seen_to_change_parts(lambda rows: rows.reverse(), "rows", [[2], [1]])
+        False
+    """
+    if type_of(value) not in _CONTAINERS:
+        return False
+    try:
+        return _look(function, argument, shape_of(value), of_parts=True).is_seen
+    except BaseException:  # noqa: BLE001 - as above
+        return False
 
 
 def _answer(function: Any, argument: str, value: object) -> _Answer | None:
