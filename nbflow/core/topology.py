@@ -268,7 +268,7 @@ class Topology:
 
     def parameters(self) -> set[Parameter]:
         """Return the parameters."""
-        return {task for task in self._tasks if isinstance(task, Parameter)}
+        return set(self._answer("parameters", lambda: {task for task in self._tasks if isinstance(task, Parameter)}))
 
     def get_tasks(
         self,

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.core.collections import Constant
+from nbflow.core.data.value_type import identity
 from nbflow.core.manager import is_factory
 from nbflow.core.parameter import Parameter
+from nbflow.core.resource_tasks import ResourceInitTask
 from nbflow.core.triggers import all_successful
 from nbflow.engine.wiring import wiring_of
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from nbflow.core.graph import Graph
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
+    from nbflow.engine.wiring import Wiring
 
 ORDINARY, INIT, SETUP, CLEANUP = range(4)
 CountRule = Callable[[int, int, int, int], str]
@@ -75,17 +78,36 @@ class CompiledGraph:
         # The upstream nodes whose children are paired with its own.
         self.pairs: list[tuple[int, ...]] = wiring.pairs
         self.is_map: list[bool] = wiring.is_map
-        self.is_plain: list[bool] = []  # whether the counts of upstream ends say all that its trigger wants
-        self.is_simple: list[bool] = []  # whether nothing but those and the attempt decides about it
-        self.skips: list[bool] = []
-        self.count_rules: list[CountRule | None] = []
-        self.limits: dict[int, int] = {}
-        self.free: list[bool] = []
+        self.wiring: Wiring | None = wiring  # none if this graph has edges of its own
         self._sources: dict[Task, dict[str, Source]] = {}
+        self._called: dict[int, Any] | None = None
         self.file_edges: set[Edge] = set()  # edges of this graph alone: see `nbflow.engine.file_history`
         self.file_ties: tuple[tuple[int, int], ...] = ()  # who writes what others read or write again
-        for task, is_flattened in zip(tasks, wiring.is_flattened, strict=True):
-            self._add(task, is_flattened)
+        # Lists at once, not task by task: most runs are short, and this is a good part of what they cost.
+        # Whether the counts of upstream ends say all that its trigger wants: what a flattened edge gives is known from
+        # the children above, not from their parent's state alone.
+        self.is_plain: list[bool] = [
+            task.trigger is all_successful and not is_flattened
+            for task, is_flattened in zip(tasks, wiring.is_flattened, strict=True)
+        ]
+        # Whether nothing but those and the attempt decides about it.
+        self.is_simple: list[bool] = [
+            is_plain
+            and task.cache_for is None
+            and task.timeout is None
+            and task.task_run_name is None
+            and not (task.state_handlers or task.log_stdout or task.tags)
+            for task, is_plain in zip(tasks, self.is_plain, strict=True)
+        ]
+        self.skips: list[bool] = [bool(task.skip_on_upstream_skip) for task in tasks]
+        self.count_rules: list[CountRule | None] = [
+            PLAIN_RULE if is_plain else getattr(task.trigger, "counts", None)
+            for task, is_plain in zip(tasks, self.is_plain, strict=True)
+        ]
+        self.limits: dict[int, int] = {
+            number: limit for number, task in enumerate(tasks) if (limit := task.max_concurrent) is not None
+        }
+        self.free: list[bool] = [task.auto_generated or isinstance(task, (Parameter, Constant)) for task in tasks]
         self.reference: frozenset[Task] = frozenset(graph.reference_tasks())
         self.terminal: frozenset[Task] = frozenset(graph.terminal_tasks())
         self.role = [ORDINARY] * len(tasks)
@@ -100,24 +122,6 @@ class CompiledGraph:
             number for number, block in enumerate(self.blocks) if is_factory(block.init_task.run)
         )
         self._add_shapes()
-
-    def _add(self, task: Task, is_flattened: bool) -> None:
-        trigger = task.trigger
-        # What a flattened edge gives is known from the children above, not from their parent's state alone.
-        is_plain = trigger is all_successful and not is_flattened
-        self.is_plain.append(is_plain)
-        self.is_simple.append(
-            is_plain
-            and task.cache_for is None
-            and task.timeout is None
-            and task.task_run_name is None
-            and not (task.state_handlers or task.log_stdout or task.tags)
-        )
-        self.skips.append(bool(task.skip_on_upstream_skip))
-        self.count_rules.append(PLAIN_RULE if is_plain else getattr(trigger, "counts", None))
-        if task.max_concurrent is not None:
-            self.limits[len(self.free)] = task.max_concurrent
-        self.free.append(task.auto_generated or isinstance(task, (Parameter, Constant)))
 
     def _add_shapes(self) -> None:
         number = {block: k for k, block in enumerate(self.blocks)}
@@ -139,12 +143,31 @@ class CompiledGraph:
                 if self.role[node] == ORDINARY:
                     self.shape_of[node] = k
 
+    @property
+    def called(self) -> dict[int, Any]:
+        """What the tasks call, each once, by its identity: functions, classes with a `run`, managers of blocks."""
+        if self._called is None:  # many tasks have one function
+            inits = {block.init_task for block in self.blocks if isinstance(block.init_task, ResourceInitTask)}
+            calls = [
+                task.resource_class
+                if task in inits
+                else (type(task) if (run := vars(task).get("run")) is None else run)
+                for task in self.tasks
+            ]
+            self._called = {identity(one): one for one in calls}
+        return self._called
+
+    def note_renewal(self) -> None:
+        """Note that tasks have been given other functions."""
+        self._called = None
+
     def add_edge(self, edge: Edge) -> None:
         """Add an edge to this graph alone, between tasks that have none yet."""
         up, down = self.index[edge.upstream_task], self.index[edge.downstream_task]
         self.edges.append(edge)
         self.edges_in[down] = [*self.edges_in[down], edge]
         self.upstream[down] = (*self.upstream[down], up)
+        self.wiring = None
 
     def maker(self, node: int) -> int:
         """Return the task that makes a value: of a name of a cell with several, that cell."""

@@ -149,6 +149,7 @@ class FastPath:
             self._forget_ahead(node)
         if type(value) is not int and identity(type(value)) not in NUMBERS:
             value = self._keep_value(task, value)
+            record.with_values[task] = None
         success, now = plain(Success, "Task run succeeded.", value), time()
         if child < 0:
             record.timings[task] = (record.timings[task][0], now)

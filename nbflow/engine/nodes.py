@@ -35,7 +35,7 @@ class Nodes:
         own: The lifetime that an init, setup or cleanup makes.
         home: The lifetime that a node is a member of.
         lifetimes: By block: one for each resource, of which a mapped block has one for each element.
-        down: The nodes that wait for a node.
+        down: The nodes that wait for a node: a tuple, shared by all runs, or a list of this run's own.
         paired_down: The mapped tasks whose children are paired with those of a mapped one.
         past: Who waits for whom without taking anything: see `tie_past`.
     """
@@ -56,14 +56,18 @@ class Nodes:
         self.lifetimes: list[list[ResourceLifetime]] = [[] for _ in graph.shapes]
         self.own: list[ResourceLifetime | None] = [None] * count
         self.home: list[ResourceLifetime | None] = [None] * count
-        self.down: list[list[int]] = [[] for _ in range(count)]
+        self.down: list[list[int] | tuple[int, ...]] = []
         self.paired_down: dict[int, list[int]] = {}
         self.past: set[tuple[int, int]] = set()
         self.children_verdict: dict[int, int] = {}
         self._children_left: dict[int, int] = {}
         self._in_mapped: set[int] = set()  # tasks inside of a mapped block
         self._add_blocks()
-        self._link()
+        if graph.wiring is None or graph.shapes:
+            self._link()
+        else:
+            self.left, self.down = graph.wiring.left.copy(), list(graph.wiring.down)
+            self.paired_down = graph.wiring.paired_down
 
     def _add_blocks(self) -> None:
         for k, shape in enumerate(self.graph.shapes):
@@ -85,6 +89,7 @@ class Nodes:
 
     def _link(self) -> None:
         graph = self.graph
+        self.down.extend([] for _ in graph.tasks)
         # The init and setup of the blocks around are no upstream of what is inside: they may wait to be needed by it,
         # and each would wait for the other.
         gated_by = [
@@ -110,8 +115,14 @@ class Nodes:
                 if up in pairs:
                     self.paired_down.setdefault(up, []).append(node)
                 else:
-                    self.down[up].append(node)
+                    self._wait_for(up, node)
                 self.left[node] += 1
+
+    def _wait_for(self, up: int, node: int) -> None:
+        below = self.down[up]
+        if type(below) is tuple:
+            below = self.down[up] = list(below)
+        below.append(node)  # type: ignore[union-attr]
 
     def tie_past(self, given: Iterable[int]) -> None:
         """Let tasks wait for those that are above them through nodes in `given` only, which ended before the run.
@@ -133,7 +144,7 @@ class Nodes:
                 above[node] = found
                 continue
             for far in found.difference(upstream) if self.role[node] == ORDINARY else ():
-                self.down[far].append(node)
+                self._wait_for(far, node)
                 self.past.add((far, node))
                 self.left[node] += 1
 
@@ -214,14 +225,14 @@ class Nodes:
         self.role.extend([self.role[node]] * count)
         self.own.extend([None] * count)
         self.home.extend([None] * count)
-        self.down.extend([] for _ in range(count))
+        self.down.extend([()] * count)
         gated = {up for k in self.graph.enclosing(self.shape_around(node)) for up in self.graph.shapes[k][:2]}
         for up in self.graph.pairs[node]:
             if up in gated or up not in self.children:
                 continue
             for child, upper in zip(children, self.children[up], strict=False):
                 if self.phase[upper] != DONE:  # one that has ended tells nobody any more
-                    self.down[upper].append(child)
+                    self._wait_for(upper, child)
                     self.left[child] += 1
                 elif self.verdict[upper]:
                     self.mark(child, self.verdict[upper])

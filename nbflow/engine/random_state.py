@@ -11,36 +11,38 @@ import random
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
+from nbflow.core.codehash.introspect import is_a
 from nbflow.core.data.fingerprint import known_fingerprint
 from nbflow.core.data.value_type import identity, package_of, type_of
 from nbflow.core.effects.code_reach import draws_random, handles_random_states, only_seeds
+from nbflow.core.task import Task
 from nbflow.engine.compiled_graph import ORDINARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from nbflow.core.task import Task
     from nbflow.engine.compiled_graph import CompiledGraph
 
 States = dict[str, Any]
-Place = tuple["Task", int]
+Place = tuple[Task, int]
 
 
 def drawers(graph: CompiledGraph) -> dict[int, frozenset[str]]:
     """Return the tasks that may draw on a global generator, and on which; what sets up or cleans up does not count."""
     # Asked once for each function, since many tasks have one; in most flows that is all there is to do.
-    tasks = (task for task, role in zip(graph.tasks, graph.role, strict=True) if role == ORDINARY)
     names = {
         key: found
-        for key, run in {identity(run): run for run in map(_run_of, tasks)}.items()
-        if (found := draws_random(run))
+        for key, called in graph.called.items()
+        if (found := draws_random(called.run if is_a(called, type) and issubclass(called, Task) else called))
     }
     if not names:
         return {}
     return {
         number: names[key]
         for number, task in enumerate(graph.tasks)
-        if not graph.free[number] and (key := identity(_run_of(task))) in names
+        if graph.role[number] == ORDINARY
+        and not graph.free[number]
+        and (key := identity(task.__dict__.get("run") or type(task))) in names
     }
 
 

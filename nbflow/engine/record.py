@@ -38,6 +38,7 @@ class Record:
     Attributes:
         state: The state of the run.
         states: The state of each task; children of a mapped task are in its state's `map_states`.
+        with_values: The tasks that may hold more than a number: those whose values are worth giving back.
         timings: When each task was first started and when it ended, and the run.
         open_resources: The resources.
         logs: What each task printed and logged.
@@ -52,6 +53,7 @@ class Record:
         self.log = EventLog(run_id)
         self.state: State = Pending()
         self.states: dict[Task, State] = dict.fromkeys(graph.tasks, Pending(NOT_RUN))
+        self.with_values: dict[Task, None] = {}
         self.open_resources = OpenResources(graph.blocks)
         self.logs = Logs()
         self.sources: dict[Task, str] = {}
@@ -75,6 +77,7 @@ class Record:
             state.context.setdefault("tags", list(task.tags))
         if child < 0:
             self.states[task] = state
+            self.with_values[task] = None
             if type(state) is Running:
                 self.timings.setdefault(task, (now, None))
             elif isinstance(state, Finished) and not isinstance(state, Mapped):

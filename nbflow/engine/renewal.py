@@ -40,6 +40,7 @@ def renew_tasks(graph: CompiledGraph, tasks: Iterable[Task]) -> None:
     tasks = list(tasks)
     older = {key for key, root in _roots_of(tasks).items() if newest(root) is not root}
     if older:
+        graph.note_renewal()
         for task in tasks:
             if identity(_root_of(task)) in older:
                 renew(task, argument_names(graph, task))
@@ -51,7 +52,7 @@ def prepare_tasks(graph: CompiledGraph) -> None:
     Raises:
         RetryError: As for `renew_tasks`.
     """
-    roots = list(_roots_of(graph.tasks).values())  # many tasks have one function
+    roots = list(map(unwrapped, graph.called.values()))
     _warn_of_rivals(roots)
     if any(newest(root) is not root for root in roots):
         renew_tasks(graph, graph.tasks)

@@ -134,14 +134,8 @@ class Retention:
         record = self._record
         self.is_released = True
         role, index = self._graph.role, self._graph.index
-        # Most values are numbers, which stay: they cost a look at their type.
-        worth = [
-            (task, state)
-            for task, state in record.states.items()
-            if type(state) is not Success
-            or ((kind := type(state.__dict__.get("result"))) is not int and identity(kind) not in NUMBERS)
-        ]
-        for task, state in worth:
+        for task in record.with_values:
+            state = record.states[task]
             if isinstance(state, Failed):
                 drop_frames(state.__dict__.get("result"))
             elif role[index[task]] == ORDINARY and not (why == NEWER and task.keep == ALL_KEPT):

@@ -31,6 +31,7 @@ def give_states(
         role = record.graph.role[node]
         if role == CLEANUP or (role == SETUP and not isinstance(state, Cached)):
             continue  # resources are set up again
+        record.with_values[task] = None
         record.states[task] = state = contexts.taken_over(node, state)
         if state.is_finished() and not isinstance(state, (Cached, Mapped)):
             ended[node] = verdict_of(state)
@@ -46,6 +47,7 @@ def take_over(reused: Mapping[Task, State], record: Record, ended: dict[int, int
     children: dict[int, list[int]] = {}
     for task, state in reused.items():
         node, old = record.graph.index[task], record.states[task]
+        record.with_values[task] = None
         record.states[task] = state
         if isinstance(state, Mapped):
             if any(child is None or not child.is_finished() for child in state.map_states):

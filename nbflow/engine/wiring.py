@@ -25,9 +25,15 @@ class Wiring:
         pairs: Those of them whose children are paired with the children of the task.
         is_map: Whether each is mapped.
         is_flattened: Whether an edge into it is flattened.
+        left: How many tasks are right before each.
+        down: The tasks right after each, without those whose children are paired with its own.
+        paired_down: Those, of each that has any.
     """
 
-    __slots__ = ("edges", "edges_in", "index", "is_flattened", "is_map", "pairs", "tasks", "upstream")
+    __slots__ = (
+        *("down", "edges", "edges_in", "index", "is_flattened", "is_map", "left", "paired_down", "pairs", "tasks"),
+        "upstream",
+    )
 
     def __init__(self, graph: Graph) -> None:
         self.tasks: tuple[Task, ...] = graph.sorted_tasks()
@@ -40,6 +46,14 @@ class Wiring:
         self.is_flattened: list[bool] = []
         for task in self.tasks:
             self._add(graph.edges_in(task).copy())
+        self.left: list[int] = [len(upstream) for upstream in self.upstream]
+        self.paired_down: dict[int, list[int]] = {}
+        down: list[list[int]] = [[] for _ in self.tasks]
+        for node, (upstream, pairs) in enumerate(zip(self.upstream, self.pairs, strict=True)):
+            for up in upstream:
+                (self.paired_down.setdefault(up, []) if up in pairs else down[up]).append(node)
+        # Tuples, of which the garbage collector keeps no account: see `Nodes.down`.
+        self.down: list[tuple[int, ...]] = [tuple(below) for below in down]
 
     def _add(self, edges: list[Edge]) -> None:
         upstream = dict.fromkeys(self.index[edge.upstream_task] for edge in edges)
