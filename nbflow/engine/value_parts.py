@@ -37,7 +37,7 @@ def contained_in(value: Any) -> Iterator[Any]:
         elif type(one) is getattr(sys.modules.get("numpy"), "ndarray", None):
             pending.append(one.base)  # what it is a view of
         elif is_ours(type_of(one).__module__):
-            with suppress(Exception):  # a user's object may raise anything
+            with suppress(BaseException):  # what a user's object raises when it is looked at
                 pending += object.__getattribute__(one, "__dict__").values()
 
 
