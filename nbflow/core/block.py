@@ -39,12 +39,7 @@ class Block:
     """
 
     def __init__(
-        self,
-        manager: ResourceManager,
-        init_task: Task,
-        setup_task: Task | None,
-        cleanup_task: Task,
-        flow: Graph,
+        self, manager: ResourceManager, init_task: Task, setup_task: Task | None, cleanup_task: Task, flow: Graph
     ) -> None:
         self.manager = manager
         self.init_task = init_task

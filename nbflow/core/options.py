@@ -56,9 +56,7 @@ def checked_handlers(handlers: object, on_failure: Callable[[Any, Any], Any] | N
 
 
 def checked_retries(
-    max_retries: int,
-    retry_delay: timedelta | float | None,
-    retry_on: ExceptionType | Iterable[ExceptionType] | None,
+    max_retries: int, retry_delay: timedelta | float | None, retry_on: ExceptionType | Iterable[ExceptionType] | None
 ) -> set[ExceptionType] | None:
     """Return `retry_on` as a set, None for every exception.
 

@@ -308,9 +308,7 @@ class LedgerSession:
             tell("lost", f"the ledger {self.path} was removed while it was in use; another one was begun")
         self._looked_at = time.monotonic()
         if self._store is None:
-            from nbflow.engine.file_watch import (
-                ignore,
-            )  # not at the top: it looks about where Python is installed
+            from nbflow.engine.file_watch import ignore  # not at the top: it looks about where Python is installed
 
             ignore(self.path.parent)  # a task may have an earlier home put to rest, whose journal is read then
             wait_s = _WAIT_IN_TROUBLE_S if self._is_in_trouble else LOCK_WAIT_S

@@ -302,8 +302,7 @@ class LedgerTracker:
             record.code = code_text(kind.cls, deadline_s)
         except BaseException as error:  # noqa: BLE001 - pickling runs users' code
             self.tell(
-                f"class {name}",
-                f"{name} can not be sent to another process ({error_text(error)}); {_ON_ITS_OWN}",
+                f"class {name}", f"{name} can not be sent to another process ({error_text(error)}); {_ON_ITS_OWN}"
             )
 
     def _register(self, record: LedgerRecord) -> int | None:

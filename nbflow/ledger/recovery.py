@@ -108,10 +108,7 @@ def clean(row_id: int, *, gone: bool = False) -> Row:
         # What the run has given up somebody may be cleaning up right now: `clean_again` waits for its turn (rule 15).
         elif record.held is not None and record.held.clean_again is None and row.state not in _GIVEN_UP:
             raise ResourceInUseError(
-                row.id,
-                _what(row),
-                f"held by run {row.run!r} of this kernel",
-                "cancel that run, or let it end",
+                row.id, _what(row), f"held by run {row.run!r} of this kernel", "cancel that run, or let it end"
             )
         if record.held is not None and record.held.clean_again is not None:
             return _clean_here(row, record.held.clean_again, session, place)
@@ -191,10 +188,7 @@ def forget(row_id: int) -> Row:
             _check_not_alive(row, place, "forget")
         elif record.held is not None and not (row.state in _GIVEN_UP or _is_kept(record)):
             raise ResourceInUseError(
-                row.id,
-                _what(row),
-                f"held by run {row.run!r} of this kernel",
-                "cancel that run, or let it end",
+                row.id, _what(row), f"held by run {row.run!r} of this kernel", "cancel that run, or let it end"
             )
         _write(session, row, "closed", time.time(), "forgotten by the user")
         place.reaper.release(row.key)
@@ -269,18 +263,12 @@ def _check_not_alive(row: Written, place: ProcessLedger, verb: str) -> None:
     owner = owner_of(row, place.kernel)
     if owner == "another user":
         raise ForeignResourceError(
-            row.id,
-            _what(row),
-            f"belongs to another user (id {row.kernel.user})",
-            f"ask them to {verb} it",
+            row.id, _what(row), f"belongs to another user (id {row.kernel.user})", f"ask them to {verb} it"
         )
     if owner in ("another kernel", "this kernel"):
         whose = f"{owner} (process {row.kernel.pid})"
         raise ResourceInUseError(
-            row.id,
-            _what(row),
-            f"held by {whose}, which is alive",
-            f"{verb} it there, or end that kernel first",
+            row.id, _what(row), f"held by {whose}, which is alive", f"{verb} it there, or end that kernel first"
         )
     if is_being_reaped(row, place.kernel):
         raise ResourceInUseError(
@@ -317,10 +305,7 @@ def _take_over(session: LedgerSession, row: Written, this: Kernel) -> LedgerReco
 
 
 def _clean_here(
-    row: Written,
-    clean_again: Callable[[], BaseException | None],
-    session: LedgerSession,
-    place: ProcessLedger,
+    row: Written, clean_again: Callable[[], BaseException | None], session: LedgerSession, place: ProcessLedger
 ) -> Row:
     """Have the run that could not clean a resource up try again, as its `retry_cleanup` does.
 

@@ -12,10 +12,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
   flow TEXT NOT NULL, run TEXT NOT NULL, block TEXT NOT NULL, manager TEXT NOT NULL, state TEXT NOT NULL,
   handle TEXT, code TEXT, since REAL NOT NULL, until REAL, note TEXT NOT NULL)""",
     ),
-    (
-        "ALTER TABLE kernels ADD COLUMN space TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE kernels ADD COLUMN lock TEXT",
-    ),
+    ("ALTER TABLE kernels ADD COLUMN space TEXT NOT NULL DEFAULT ''", "ALTER TABLE kernels ADD COLUMN lock TEXT"),
     (  # code once for each class, and neither code nor handle of what has ended
         "CREATE TABLE codes (id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, code TEXT NOT NULL)",
         "ALTER TABLE resources ADD COLUMN code_id INTEGER REFERENCES codes (id)",

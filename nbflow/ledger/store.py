@@ -9,12 +9,7 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from nbflow.errors import (
-    DamagedLedgerError,
-    LedgerUnavailableError,
-    LockedLedgerError,
-    NewerLedgerError,
-)
+from nbflow.errors import DamagedLedgerError, LedgerUnavailableError, LockedLedgerError, NewerLedgerError
 from nbflow.ledger import schema
 from nbflow.ledger.journal import Page, pages_of
 from nbflow.ledger.listing import Owner, Written
@@ -153,11 +148,7 @@ class Store:
                     self._db.execute("PRAGMA synchronous = NORMAL")
 
     def _write(
-        self,
-        kernel: Kernel,
-        records: Sequence[LedgerRecord],
-        reaper: tuple[int, float] | None,
-        is_behind: bool,
+        self, kernel: Kernel, records: Sequence[LedgerRecord], reaper: tuple[int, float] | None, is_behind: bool
     ) -> None:
         number = self._kernel_ids.get(kernel)
         is_one = len(records) == 1 and (records[0].code is None or records[0].until is not None)
@@ -170,8 +161,7 @@ class Store:
                 number = number or self._introduce(kernel)
                 if reaper is not None:
                     self._db.execute(
-                        "UPDATE kernels SET reaper_pid = ?, reaper_started = ? WHERE id = ?",
-                        (*reaper, number),
+                        "UPDATE kernels SET reaper_pid = ?, reaper_started = ? WHERE id = ?", (*reaper, number)
                     )
                 for record in records:
                     self._write_one(number, record)
@@ -254,8 +244,7 @@ class Store:
             number = self._number_of(page.owner.kernel, page.owner.lock)
             records = page.records()
             self._db.executemany(
-                schema.INSERT,
-                (self._whole(number, record, None) for record in records if not record.is_written),
+                schema.INSERT, (self._whole(number, record, None) for record in records if not record.is_written)
             )
             for record in records:
                 if record.is_written:

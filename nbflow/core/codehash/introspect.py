@@ -17,13 +17,7 @@ _OF_A_CLASS = frozenset(
         *("__module__", "__dict__", "__weakref__", "__doc__", "__firstlineno__", "__static_attributes__"),
         *("__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__qualname__"),
         # Caches, and what says in other words what the methods and defaults say.
-        *(
-            "__slotnames__",
-            "__abstractmethods__",
-            "_abc_impl",
-            "__dataclass_fields__",
-            "__dataclass_params__",
-        ),
+        *("__slotnames__", "__abstractmethods__", "_abc_impl", "__dataclass_fields__", "__dataclass_params__"),
         "__parameters__",
     }
 )

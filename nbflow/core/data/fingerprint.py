@@ -18,14 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.data.digest import digest, hexdigest
 from nbflow.core.data.foreign_content import foreign_content
-from nbflow.core.data.object_content import (
-    IfKnown,
-    Unordered,
-    class_data,
-    function_content,
-    name_of,
-    object_content,
-)
+from nbflow.core.data.object_content import IfKnown, Unordered, class_data, function_content, name_of, object_content
 from nbflow.core.data.opaque import UnknownError, is_opaque
 from nbflow.core.data.value_type import identity, ids_of, type_of
 
@@ -270,12 +263,7 @@ class _Walk:
     def _bytes(self, value: Any) -> bytes | _Node:
         view = memoryview(value)
         self.spend(view.nbytes)
-        about = (
-            type(value).__name__,
-            view.format,
-            str(view.shape),
-            "" if type(value) is memoryview else None,
-        )
+        about = (type(value).__name__, view.format, str(view.shape), "" if type(value) is memoryview else None)
         return _BYTES + dumps(about, _VERSION) + digest(view if view.c_contiguous else view.tobytes())
 
     def _class(self, kind: type) -> bytes:

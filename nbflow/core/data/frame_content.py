@@ -21,11 +21,7 @@ def frame_content(frame: Any, spend: Spend) -> list[Any]:
         arrays = [columns[place] for place in crosswise]
         spend(sum(array.nbytes for array in arrays))
         for place, found in zip(crosswise, digests_side_by_side(arrays), strict=True):
-            columns[place] = [
-                columns[place].dtype.str,
-                str(columns[place].shape),
-                found,
-            ]  # as `array_content` does
+            columns[place] = [columns[place].dtype.str, str(columns[place].shape), found]  # as `array_content` does
     contents = [_content(column, spend) for column in columns]
     return [frame.columns, frame.index, frame.attrs, _metadata(frame), *contents]
 

@@ -43,11 +43,7 @@ class Frame:
         self.code = code
         self.space = space
         self.shared = shared
-        own = [
-            *code.co_varnames,
-            *(n for n in code.co_cellvars if n not in code.co_varnames),
-            *code.co_freevars,
-        ]
+        own = [*code.co_varnames, *(n for n in code.co_cellvars if n not in code.co_varnames), *code.co_freevars]
         self.locals = own
         start: dict[Any, Value] = dict(names)
         if code.co_flags & inspect.CO_OPTIMIZED:  # the code of a function knows its names by number

@@ -25,16 +25,7 @@ _STATES = frozenset({"getstate", "setstate", "get_state", "set_state"})
 _SIGNALS = frozenset({"LOOP", "RETRY", "signals"})
 _OWN_GENERATORS = frozenset({"Random", "SystemRandom"})
 _NUMPY_GENERATORS = frozenset(
-    (
-        "default_rng",
-        "Generator",
-        "RandomState",
-        "SeedSequence",
-        "BitGenerator",
-        "PCG64",
-        "PCG64DXSM",
-        "MT19937",
-    )
+    ("default_rng", "Generator", "RandomState", "SeedSequence", "BitGenerator", "PCG64", "PCG64DXSM", "MT19937")
 ) | {"Philox", "SFC64", "get_bit_generator"}
 _DRAWING_METHODS = frozenset({"sample", "shuffle"})
 _GIVEN_GENERATOR = frozenset({"random_state", "rng", "generator"})

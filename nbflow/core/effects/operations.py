@@ -22,20 +22,7 @@ __all__ = [
 # What a class may define for operators and functions that read.
 _QUESTIONS = (
     *("iter", "len", "getitem", "contains", "eq", "ne", "lt", "le", "gt", "ge", "hash", "str", "repr"),
-    *(
-        "bool",
-        "format",
-        "index",
-        "float",
-        "int",
-        "array",
-        "reversed",
-        "neg",
-        "abs",
-        "round",
-        "copy",
-        "deepcopy",
-    ),
+    *("bool", "format", "index", "float", "int", "array", "reversed", "neg", "abs", "round", "copy", "deepcopy"),
 )
 _OPERATORS = (
     *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"),

@@ -60,11 +60,7 @@ _OTHERS: list[tuple[ModuleType, str, frozenset[str]]] = [
         FRESH,
         words("add sub mul truediv floordiv mod neg pos matmul concat itemgetter attrgetter and_ or_ xor invert"),
     ),
-    (
-        operator,
-        ATOM,
-        words("eq ne lt le gt ge contains countOf indexOf not_ truth is_ is_not index length_hint"),
-    ),
+    (operator, ATOM, words("eq ne lt le gt ge contains countOf indexOf not_ truth is_ is_not index length_hint")),
     (operator, ALIAS, words("getitem")),
     (
         itertools,
@@ -106,10 +102,7 @@ _OUT_PLACES = {
     name: place
     for place, names in (
         (1, "fix"),
-        (
-            2,
-            "min max amin amax nanmin nanmax argmin argmax any all round around dot outer choose concatenate stack",
-        ),
+        (2, "min max amin amax nanmin nanmax argmin argmax any all round around dot outer choose concatenate stack"),
         (2, "median nanmedian ptp"),
         (3, "clip sum prod cumsum cumprod mean std var nansum nanmean nanstd nanvar nanprod take compress"),
         (3, "percentile quantile nanpercentile nanquantile"),
