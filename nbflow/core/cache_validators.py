@@ -14,13 +14,8 @@ from nbflow.core.data.fingerprint import fingerprint
 from nbflow.core.data.safe_equality import same_values
 
 __all__ = [
-    "all_inputs",
-    "all_parameters",
-    "duration_only",
-    "never_use",
-    "partial_inputs_only",
-    "partial_parameters_only",
-]
+    "all_inputs", "all_parameters", "duration_only", "never_use", "partial_inputs_only", "partial_parameters_only",
+]  # fmt: skip
 
 if TYPE_CHECKING:
     from nbflow.core.states import Cached

@@ -8,24 +8,9 @@ from nbflow.core.expression import Expression
 from nbflow.core.task import Task
 
 __all__ = [
-    "Add",
-    "And",
-    "Div",
-    "Equal",
-    "FloorDiv",
-    "GetItem",
-    "GreaterThan",
-    "GreaterThanOrEqual",
-    "LessThan",
-    "LessThanOrEqual",
-    "Mod",
-    "Mul",
-    "Not",
-    "NotEqual",
-    "Or",
-    "Pow",
-    "Sub",
-]
+    "Add", "And", "Div", "Equal", "FloorDiv", "GetItem", "GreaterThan", "GreaterThanOrEqual", "LessThan",
+    "LessThanOrEqual", "Mod", "Mul", "Not", "NotEqual", "Or", "Pow", "Sub",
+]  # fmt: skip
 
 
 class Operator(Task):

@@ -24,15 +24,9 @@ if TYPE_CHECKING:
     from nbflow.core.graph import Graph
 
 __all__ = [
-    "Block",
-    "ResourceCleanupTask",
-    "ResourceInitTask",
-    "ResourceManager",
-    "ResourceSetupTask",
-    "check_scope",
-    "resource_cleanup_trigger",
-    "resource_manager",
-]
+    "Block", "ResourceCleanupTask", "ResourceInitTask", "ResourceManager", "ResourceSetupTask", "check_scope",
+    "resource_cleanup_trigger", "resource_manager",
+]  # fmt: skip
 
 _CLEANUP_FAILURE = ("ignore", "fail")
 

@@ -8,19 +8,9 @@ from nbflow.core import states
 from nbflow.core.states import State
 
 __all__ = [
-    "ENDRUN",
-    "FAIL",
-    "LOOP",
-    "PAUSE",
-    "RETRY",
-    "SKIP",
-    "SUCCESS",
-    "TRIGGERFAIL",
-    "VALIDATIONFAIL",
-    "StateSignal",
-    "TaskTimeoutSignal",
-    "signal_from_state",
-]
+    "ENDRUN", "FAIL", "LOOP", "PAUSE", "RETRY", "SKIP", "SUCCESS", "TRIGGERFAIL", "VALIDATIONFAIL", "StateSignal",
+    "TaskTimeoutSignal", "signal_from_state",
+]  # fmt: skip
 
 
 class StateSignal(Exception):

@@ -15,17 +15,9 @@ from nbflow.core.signals import PAUSE, SKIP, TRIGGERFAIL
 from nbflow.core.states import Failed, Mapped, Skipped, State, Success
 
 __all__ = [
-    "all_failed",
-    "all_finished",
-    "all_successful",
-    "always_run",
-    "any_failed",
-    "any_successful",
-    "manual_only",
-    "not_all_skipped",
-    "some_failed",
-    "some_successful",
-]
+    "all_failed", "all_finished", "all_successful", "always_run", "any_failed", "any_successful", "manual_only",
+    "not_all_skipped", "some_failed", "some_successful",
+]  # fmt: skip
 
 if TYPE_CHECKING:
     from nbflow.core.edge import Edge

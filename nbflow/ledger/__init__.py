@@ -26,22 +26,7 @@ from nbflow.ledger.listing import Row
 from nbflow.ledger.recovery import adopt, clean, forget, left_behind, resources
 
 __all__ = [
-    "DamagedLedgerError",
-    "ForeignResourceError",
-    "LedgerError",
-    "LedgerUnavailableError",
-    "LockedLedgerError",
-    "NewerLedgerError",
-    "NotReclaimableError",
-    "ReaperError",
-    "ReclaimError",
-    "ResourceInUseError",
-    "Row",
-    "UnknownResourceError",
-    "adopt",
-    "clean",
-    "forget",
-    "left_behind",
-    "resources",
-    "tracker_of",
-]
+    "DamagedLedgerError", "ForeignResourceError", "LedgerError", "LedgerUnavailableError", "LockedLedgerError",
+    "NewerLedgerError", "NotReclaimableError", "ReaperError", "ReclaimError", "ResourceInUseError", "Row",
+    "UnknownResourceError", "adopt", "clean", "forget", "left_behind", "resources", "tracker_of",
+]  # fmt: skip

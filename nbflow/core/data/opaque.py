@@ -33,17 +33,10 @@ _LAZY_MODULES = (
 _LAZY_CLASSES = frozenset({("polars", "LazyFrame"), ("polars", "LazyGroupBy"), ("pandas", "HDFStore")})
 _OPAQUE_TYPES = frozenset(
     {
-        types.AsyncGeneratorType,
-        types.CoroutineType,
-        types.FrameType,
-        types.GeneratorType,
-        types.ModuleType,
-        types.TracebackType,
-        weakref.CallableProxyType,
-        weakref.ProxyType,
-        weakref.ReferenceType,
+        types.AsyncGeneratorType, types.CoroutineType, types.FrameType, types.GeneratorType, types.ModuleType,
+        types.TracebackType, weakref.CallableProxyType, weakref.ProxyType, weakref.ReferenceType,
     }
-)
+)  # fmt: skip
 
 
 class UnknownError(Exception):

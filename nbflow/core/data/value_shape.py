@@ -37,14 +37,9 @@ _ATOMS = frozenset(
         *(pathlib.PurePosixPath, pathlib.PureWindowsPath, pathlib.PosixPath, pathlib.WindowsPath),
     }
 )
-_PACKAGE_TYPES = {
-    "ndarray": ("numpy", "ndarray"),
-    "generic": ("numpy", "generic"),
-    "DataFrame": ("pandas", "DataFrame"),
-    "Series": ("pandas", "Series"),
-    "Index": ("pandas", "Index"),
-    "Timestamp": ("pandas", "Timestamp"),
-    "Timedelta": ("pandas", "Timedelta"),
+_PACKAGES = {
+    **dict.fromkeys(("ndarray", "generic"), "numpy"),
+    **dict.fromkeys(("DataFrame", "Series", "Index", "Timestamp", "Timedelta"), "pandas"),
 }
 _DEEPEST = 5
 # Types are taken at about 100 million a second; no more than what costs some tens of milliseconds.
@@ -71,8 +66,7 @@ ATOM_SHAPE = Shape(type(None), frozenset(), ())
 
 def package_type(name: str) -> type | None:
     """Return a type of numpy or pandas, None as long as nobody has imported its package."""
-    module, attribute = _PACKAGE_TYPES[name]
-    found: type | None = getattr(sys.modules.get(module), attribute, None)
+    found: type | None = getattr(sys.modules.get(_PACKAGES[name]), name, None)
     return found
 
 

@@ -26,14 +26,9 @@ from nbflow.core.effects.code_reach import draws_random, may_ask_again, reads_lo
 from nbflow.core.effects.interpreter import analysis_of, follow
 
 __all__ = [
-    "MISSING",
-    "draws_random",
-    "may_ask_again",
-    "may_change",
-    "may_change_parts",
-    "reads_loop_progress",
+    "MISSING", "draws_random", "may_ask_again", "may_change", "may_change_parts", "reads_loop_progress",
     "seen_to_change",
-]
+]  # fmt: skip
 
 MISSING: Any = object()
 _CONTAINERS = (list, dict, set, deque)
