@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 __all__ = ["Expression"]
 
 
+def _left(operator: str) -> Callable[[Expression, Any], Task]:
+    """Return the method of an operator for a task on its left."""
+    return lambda self, other: self._operate(operator, self, other)
+
+
+def _right(operator: str) -> Callable[[Expression, Any], Task]:
+    """Return the method of an operator for a task on its right, with something else on its left."""
+    return lambda self, other: self._operate(operator, other, self)
+
+
 class Expression:
     """A task as a part of expressions. Comparison for equality stays Python's.
 
@@ -108,62 +118,13 @@ class Expression:
         """Return a task for the truth of `self or other`."""
         return self._operate("Or", self, other)
 
-    def __add__(self, other: Any) -> Task:
-        return self._operate("Add", self, other)
-
-    def __radd__(self, other: Any) -> Task:
-        return self._operate("Add", other, self)
-
-    def __sub__(self, other: Any) -> Task:
-        return self._operate("Sub", self, other)
-
-    def __rsub__(self, other: Any) -> Task:
-        return self._operate("Sub", other, self)
-
-    def __mul__(self, other: Any) -> Task:
-        return self._operate("Mul", self, other)
-
-    def __rmul__(self, other: Any) -> Task:
-        return self._operate("Mul", other, self)
-
-    def __truediv__(self, other: Any) -> Task:
-        return self._operate("Div", self, other)
-
-    def __rtruediv__(self, other: Any) -> Task:
-        return self._operate("Div", other, self)
-
-    def __floordiv__(self, other: Any) -> Task:
-        return self._operate("FloorDiv", self, other)
-
-    def __rfloordiv__(self, other: Any) -> Task:
-        return self._operate("FloorDiv", other, self)
-
-    def __mod__(self, other: Any) -> Task:
-        return self._operate("Mod", self, other)
-
-    def __rmod__(self, other: Any) -> Task:
-        return self._operate("Mod", other, self)
-
-    def __pow__(self, other: Any) -> Task:
-        return self._operate("Pow", self, other)
-
-    def __rpow__(self, other: Any) -> Task:
-        return self._operate("Pow", other, self)
-
-    def __and__(self, other: Any) -> Task:
-        return self._operate("And", self, other)
-
-    def __rand__(self, other: Any) -> Task:
-        return self._operate("And", other, self)
-
-    def __lt__(self, other: Any) -> Task:
-        return self._operate("LessThan", self, other)
-
-    def __le__(self, other: Any) -> Task:
-        return self._operate("LessThanOrEqual", self, other)
-
-    def __gt__(self, other: Any) -> Task:
-        return self._operate("GreaterThan", self, other)
-
-    def __ge__(self, other: Any) -> Task:
-        return self._operate("GreaterThanOrEqual", self, other)
+    __add__, __radd__ = _left("Add"), _right("Add")
+    __sub__, __rsub__ = _left("Sub"), _right("Sub")
+    __mul__, __rmul__ = _left("Mul"), _right("Mul")
+    __truediv__, __rtruediv__ = _left("Div"), _right("Div")
+    __floordiv__, __rfloordiv__ = _left("FloorDiv"), _right("FloorDiv")
+    __mod__, __rmod__ = _left("Mod"), _right("Mod")
+    __pow__, __rpow__ = _left("Pow"), _right("Pow")
+    __and__, __rand__ = _left("And"), _right("And")
+    __lt__, __le__ = _left("LessThan"), _left("LessThanOrEqual")
+    __gt__, __ge__ = _left("GreaterThan"), _left("GreaterThanOrEqual")
