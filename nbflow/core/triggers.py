@@ -66,13 +66,13 @@ def _tally(states: set[State]) -> tuple[int, int, int, int]:
     return len(states), successful, skipped, failed
 
 
-def _judge(upstream_states: UpstreamStates, name: str, counts: Counts, otherwise: str) -> bool:
-    verdict = counts(*_tally(_states(upstream_states)))
+def _judge(upstream_states: UpstreamStates, trigger: Trigger, otherwise: str) -> bool:
+    verdict = trigger.counts(*_tally(_states(upstream_states)))
     if verdict == "run":
         return True
     if verdict == "skip":
         raise SKIP("All upstream tasks were skipped.", result=None)
-    raise TRIGGERFAIL(f'Trigger was "{name}" but {otherwise}.')
+    raise TRIGGERFAIL(f'Trigger was "{trigger.__name__}" but {otherwise}.')
 
 
 def _follows(counts: Counts) -> Callable[[Callable[[UpstreamStates], bool]], Trigger]:
@@ -89,51 +89,31 @@ def _run_if(met: bool) -> Verdict:
     return "run" if met else "fail"
 
 
-def _count_all_successful(n: int, successful: int, skipped: int, failed: int) -> Verdict:
-    return _run_if(successful + skipped == n)
-
-
-@_follows(_count_all_successful)
+@_follows(lambda n, successful, skipped, failed: _run_if(successful + skipped == n))
 def all_successful(upstream_states: UpstreamStates) -> bool:
     """Run if every upstream task succeeded; a skipped one did. The default of every task."""
-    return _judge(upstream_states, "all_successful", _count_all_successful, "some of the upstream tasks failed")
+    return _judge(upstream_states, all_successful, "some of the upstream tasks failed")
 
 
-def _count_all_failed(n: int, successful: int, skipped: int, failed: int) -> Verdict:
-    return _run_if(failed == n)
-
-
-@_follows(_count_all_failed)
+@_follows(lambda n, successful, skipped, failed: _run_if(failed == n))
 def all_failed(upstream_states: UpstreamStates) -> bool:
     """Run if every upstream task failed."""
-    return _judge(upstream_states, "all_failed", _count_all_failed, "some of the upstream tasks succeeded")
+    return _judge(upstream_states, all_failed, "some of the upstream tasks succeeded")
 
 
-def _count_any_successful(n: int, successful: int, skipped: int, failed: int) -> Verdict:
-    return _run_if(n == 0 or successful + skipped > 0)
-
-
-@_follows(_count_any_successful)
+@_follows(lambda n, successful, skipped, failed: _run_if(n == 0 or successful + skipped > 0))
 def any_successful(upstream_states: UpstreamStates) -> bool:
     """Run if at least one upstream task succeeded, or if there is none."""
-    return _judge(upstream_states, "any_successful", _count_any_successful, "none of the upstream tasks succeeded")
+    return _judge(upstream_states, any_successful, "none of the upstream tasks succeeded")
 
 
-def _count_any_failed(n: int, successful: int, skipped: int, failed: int) -> Verdict:
-    return _run_if(n == 0 or failed > 0)
-
-
-@_follows(_count_any_failed)
+@_follows(lambda n, successful, skipped, failed: _run_if(n == 0 or failed > 0))
 def any_failed(upstream_states: UpstreamStates) -> bool:
     """Run if at least one upstream task failed, or if there is none."""
-    return _judge(upstream_states, "any_failed", _count_any_failed, "none of the upstream tasks failed")
+    return _judge(upstream_states, any_failed, "none of the upstream tasks failed")
 
 
-def _count_all_finished(n: int, successful: int, skipped: int, failed: int) -> Verdict:
-    return "run"  # the counts are those of ended tasks
-
-
-@_follows(_count_all_finished)
+@_follows(lambda n, successful, skipped, failed: "run")  # the counts are those of ended tasks
 def all_finished(upstream_states: UpstreamStates) -> bool:
     """Run however the upstream tasks ended, as soon as all have."""
     for state in _states(upstream_states):
@@ -145,11 +125,7 @@ def all_finished(upstream_states: UpstreamStates) -> bool:
 always_run = all_finished
 
 
-def _count_manual_only(n: int, successful: int, skipped: int, failed: int) -> Verdict:
-    return "run"  # it will, once somebody resumes it
-
-
-@_follows(_count_manual_only)
+@_follows(lambda n, successful, skipped, failed: "run")  # it will, once somebody resumes it
 def manual_only(upstream_states: UpstreamStates) -> bool:
     """Pause until the task is resumed, then run however the upstream tasks ended."""
     if context.get("resume"):
@@ -157,14 +133,10 @@ def manual_only(upstream_states: UpstreamStates) -> bool:
     raise PAUSE('Trigger was "manual_only" and the task was not resumed yet.')
 
 
-def _count_not_all_skipped(n: int, successful: int, skipped: int, failed: int) -> Verdict:
-    return "skip" if skipped == n else _run_if(successful + skipped == n)
-
-
-@_follows(_count_not_all_skipped)
+@_follows(lambda n, successful, skipped, failed: "skip" if skipped == n else _run_if(successful + skipped == n))
 def not_all_skipped(upstream_states: UpstreamStates) -> bool:
     """Run if no upstream task failed and at least one was not skipped; skip if all were."""
-    return _judge(upstream_states, "not_all_skipped", _count_not_all_skipped, "some of the upstream tasks failed")
+    return _judge(upstream_states, not_all_skipped, "some of the upstream tasks failed")
 
 
 def some_failed(at_least: float | None = None, at_most: float | None = None) -> Trigger:
@@ -197,7 +169,7 @@ class _Some:
         self.at_most = at_most
 
     def __call__(self, upstream_states: UpstreamStates) -> bool:
-        return _judge(upstream_states, self.__name__, self.counts, "thresholds were not met")
+        return _judge(upstream_states, self, "thresholds were not met")
 
     def __repr__(self) -> str:
         return f"{self.__name__}(at_least={self.at_least!r}, at_most={self.at_most!r})"
