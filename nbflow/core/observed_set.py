@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar
@@ -9,6 +10,19 @@ from typing import Any, TypeVar
 __all__ = ["ObservedSet"]
 
 T = TypeVar("T", bound=Hashable)
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _watched(change: F) -> F:
+    """Let a method of `set` that adds nothing tell the watcher that it has changed the set."""
+
+    @functools.wraps(change)
+    def tell(self: ObservedSet[Any], *args: Any) -> Any:
+        found = change(self, *args)
+        self._did_change()
+        return found
+
+    return tell  # type: ignore[return-value]
 
 
 class ObservedSet(set[T]):
@@ -59,42 +73,18 @@ class ObservedSet(set[T]):
         super().add(member)
         self._did_change([member])
 
-    def discard(self, member: Any) -> None:
-        """Remove a member if it is there."""
-        super().discard(member)
-        self._did_change()
-
-    def remove(self, member: T) -> None:
-        """Remove a member that must be there."""
-        super().remove(member)
-        self._did_change()
-
-    def pop(self) -> T:
-        """Remove any member and return it."""
-        member = super().pop()
-        self._did_change()
-        return member
-
-    def clear(self) -> None:
-        """Remove all members."""
-        super().clear()
-        self._did_change()
+    discard = _watched(set.discard)
+    remove = _watched(set.remove)
+    pop = _watched(set.pop)
+    clear = _watched(set.clear)
+    intersection_update = _watched(set.intersection_update)
+    difference_update = _watched(set.difference_update)
 
     def update(self, *others: Iterable[Any]) -> None:
         """Add the members of all of them."""
         added = [member for other in others for member in other]
         super().update(added)
         self._did_change(added)
-
-    def intersection_update(self, *others: Iterable[Any]) -> None:
-        """Keep the members that are in all of them."""
-        super().intersection_update(*others)
-        self._did_change()
-
-    def difference_update(self, *others: Iterable[Any]) -> None:
-        """Remove the members of all of them."""
-        super().difference_update(*others)
-        self._did_change()
 
     def symmetric_difference_update(self, other: Iterable[T]) -> None:
         """Keep what is in one of the two only."""
