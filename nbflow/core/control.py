@@ -159,13 +159,9 @@ class Merge(Task):
 
     def run(self, **task_results: Any) -> Any:
         """Return the first result that is not None, in the order of the keys as text; None if there is none."""
-        in_order = (value for _, value in sorted(task_results.items(), key=_key))
+        in_order = (task_results[key] for key in sorted(task_results))
         # A branch that was skipped by a signal, such as a merge of nested cases, has the signal as its result.
         return next((v for v in in_order if v is not None and not isinstance(v, signals.SKIP)), None)
-
-
-def _key(item: tuple[str, Any]) -> str:
-    return item[0]
 
 
 def merge(*tasks: Any, flow: Graph | None = None, mapped: bool = False, **kwargs: Any) -> Task:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, overload
 
 from nbflow.core.block import Block
@@ -111,20 +112,10 @@ class ResourceManager:
             >>> TemporaryDirectory.with_options(name="scratch", max_concurrent=2).name
             'scratch'
         """
-        kept = {
-            "cleanup_failure": self.cleanup_failure,
-            "grace_s": self.grace_s,
-            "cleanup_timeout_s": self.cleanup_timeout_s,
-            "max_concurrent": self.max_concurrent,
-        }
+        kept = ["cleanup_failure", "grace_s", "cleanup_timeout_s", "max_concurrent"]
         if "name" not in options:
-            kept |= {
-                "name": self.name,
-                "init_task_kwargs": self.init_task_kwargs,
-                "setup_task_kwargs": self.setup_task_kwargs,
-                "cleanup_task_kwargs": self.cleanup_task_kwargs,
-            }
-        return ResourceManager(self.resource_class, **{**kept, **options})
+            kept += ["name", "init_task_kwargs", "setup_task_kwargs", "cleanup_task_kwargs"]
+        return ResourceManager(self.resource_class, **{name: getattr(self, name) for name in kept} | options)
 
     def __call__(self, *args: Any, flow: Graph | None = None, **kwargs: Any) -> Block:
         """Add a block's tasks to the flow and return the block, to be entered with `with`.
@@ -212,10 +203,6 @@ def resource_manager(
     * `handle(resource)` and the static `reclaim(handle)`, with which the resource is found and removed even when the
       kernel has been killed.
     """
-    if resource_class is not None:
-        return ResourceManager(resource_class, **options)
-
-    def decorate(resource_class: Callable[..., Any]) -> ResourceManager:
-        return ResourceManager(resource_class, **options)
-
-    return decorate
+    if resource_class is None:
+        return functools.partial(ResourceManager, **options)
+    return ResourceManager(resource_class, **options)
