@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 
+
+@dataclass(slots=True, eq=False)
 class ResourceLifetime:
     """The lifetime of one resource: of a block, or of one element of a mapped block (`index` >= 0).
 
@@ -12,58 +15,29 @@ class ResourceLifetime:
     `busy` counts attempts whose thread has not let go although their task has ended.
     """
 
-    __slots__ = (
-        "busy",
-        "cleanup",
-        "demanded",
-        "depth",
-        "grace_s",
-        "grace_until",
-        "index",
-        "init",
-        "lifecycle_left",
-        "members_left",
-        "open",
-        "outer",
-        "overdue",
-        "resolved",
-        "setup",
-        "setup_bad",
-        "shape",
-        "usable",
-        "waiting",
-    )
+    shape: int
+    index: int
+    outer: ResourceLifetime | None
+    init: int
+    setup: int
+    cleanup: int
+    members_left: int
+    grace_s: float
+    depth: int = field(init=False)
+    lifecycle_left: int = field(init=False)
+    grace_until: float | None = None
+    demanded: bool = False
+    resolved: bool = False
+    open: bool = False
+    setup_bad: bool = False
+    usable: bool = False
+    overdue: bool = False
+    busy: int = 0
+    waiting: list[int] = field(default_factory=list)
 
-    def __init__(
-        self,
-        shape: int,
-        index: int,
-        outer: ResourceLifetime | None,
-        init: int,
-        setup: int,
-        cleanup: int,
-        members_left: int,
-        grace_s: float,
-    ) -> None:
-        self.shape = shape
-        self.index = index
-        self.outer = outer
-        self.depth: int = 1 if outer is None else outer.depth + 1
-        self.init = init
-        self.setup = setup
-        self.cleanup = cleanup
-        self.members_left = members_left
-        self.lifecycle_left = 1 if setup < 0 else 2
-        self.grace_s = grace_s
-        self.grace_until: float | None = None
-        self.demanded = False
-        self.resolved = False
-        self.open = False
-        self.setup_bad = False
-        self.usable = False
-        self.overdue = False
-        self.busy = 0
-        self.waiting: list[int] = []
+    def __post_init__(self) -> None:
+        self.depth = 1 if self.outer is None else self.outer.depth + 1
+        self.lifecycle_left = 1 if self.setup < 0 else 2
 
     @property
     def lazy_init(self) -> bool:
