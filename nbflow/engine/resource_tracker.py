@@ -57,22 +57,13 @@ class ResourceTracker(Protocol):
 
 
 class NoResourceTracker:
-    """Keeps nothing: for flows without blocks."""
+    """Keeps nothing: for flows without blocks, and where nothing can be kept."""
 
-    def intend(self, held: OpenResource) -> None:
+    def _nothing(self, *told: object) -> None:
         """Do nothing."""
 
-    opened = closing = closed = kept = abandoned = intend
-
-    def failed(self, held: OpenResource, error: BaseException) -> None:
-        """Do nothing."""
+    intend = opened = closing = closed = failed = kept = abandoned = reclaimer = flush = _nothing
 
     def claim(self, held: OpenResource) -> ClaimAnswer:
         """Do nothing."""
         return ClaimAnswer()
-
-    def reclaimer(self, held: OpenResource) -> None:
-        """There is nothing to do it."""
-
-    def flush(self) -> None:
-        """Do nothing."""

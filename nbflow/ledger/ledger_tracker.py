@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.error_text import error_text
 from nbflow.engine.events import warn_safely
-from nbflow.engine.resource_tracker import ClaimAnswer
+from nbflow.engine.resource_tracker import ClaimAnswer, NoResourceTracker
 from nbflow.errors import LedgerUnavailableError
 from nbflow.ledger.ledger_record import LedgerRecord
 from nbflow.ledger.listing import KEPT_NOTE
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbflow.engine.open_resources import OpenResource
+    from nbflow.engine.resource_tracker import ResourceTracker
     from nbflow.ledger.ledger_session import LedgerSession
     from nbflow.ledger.reaper_client import ReaperClient
     from nbflow.ledger.serialization import Kind
@@ -339,23 +340,7 @@ class LedgerTracker:
             self._reaper.wait_for(receipt, self.tell)
 
 
-class _Blind:
-    """A tracker for when not even the place of the ledger is known."""
-
-    def _nothing(self, *told: object) -> None:
-        """Record nothing."""
-
-    intend = opened = closing = closed = kept = abandoned = failed = flush = _nothing
-
-    def claim(self, held: OpenResource) -> ClaimAnswer:
-        """Let it go ahead."""
-        return ClaimAnswer()
-
-    def reclaimer(self, held: OpenResource) -> None:
-        """There is no handle to do it by."""
-
-
-def tracker_of(flow: str, run: str) -> LedgerTracker | _Blind:
+def tracker_of(flow: str, run: str) -> ResourceTracker:
     """Return who keeps the record of one run's resources. Never raises; its methods neither.
 
     Args:
@@ -368,4 +353,4 @@ def tracker_of(flow: str, run: str) -> LedgerTracker | _Blind:
         return LedgerTracker(flow, run, place.session(), reaper)
     except Exception as error:  # noqa: BLE001 - no home, no rights, a broken installation
         warn_safely(f"there is no ledger: {error_text(error)}; the run goes on, its resources are not recorded")
-        return _Blind()
+        return NoResourceTracker()
