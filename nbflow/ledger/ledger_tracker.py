@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbflow.engine.error_text import error_text
 from nbflow.engine.events import warn_safely
@@ -36,7 +36,28 @@ if TYPE_CHECKING:
 _CLAIM_WAIT_S = 10.0  # for the reaper, when a cleanup is to be made again
 _CLAIM_LOOK_S = 0.05
 _LONGEST = 1_000  # characters of an error
+F = TypeVar("F", bound="Callable[..., None]")
 _ON_ITS_OWN = "the run goes on; if this kernel dies, nobody reclaims it"
+
+
+def _safe(act: F) -> F:
+    """Turn what should never happen into a warning: no fault of the record loses a resource."""
+
+    @functools.wraps(act)
+    def safely(self: LedgerTracker, *args: Any) -> None:
+        for is_last in (False, True):
+            try:
+                act(self, *args)
+            except BaseException as error:  # noqa: BLE001 - see above
+                if not isinstance(error, Exception) and not is_last:
+                    continue  # an interrupt of the user's, which the run has counted; this has to be written
+                self.tell(
+                    type(error).__name__,
+                    f"the ledger failed with {error_text(error)}; the run goes on, its resources may not be recorded",
+                )
+            return
+
+    return safely  # type: ignore[return-value]
 
 
 class LedgerTracker:
@@ -83,36 +104,67 @@ class LedgerTracker:
         known = self._records.get(held)
         if known is not None and known.state != "intent":  # that one may be alive as well
             self._halves.setdefault(held, []).append(self._records.pop(held))
-        self._safely(self._intend, held)
+        self._intend(held)
 
+    @_safe
     def opened(self, held: OpenResource) -> None:
         """Write how to find the resource; returns when that is on disk and the reaper knows it too."""
-        self._safely(self._opened, held)
+        record = self._record(held)
+        record.state = "open"
+        kind = kind_of(held)
+        if kind.has_handle:
+            self._take_handle(record, kind)
+        if record.handle is None:
+            self._save_soon(record)
+            return
+        receipt = self._register(record)
+        self._session.save(record, self.tell, is_durable=True)  # meanwhile the reaper answers
+        self._wait_for(receipt)
 
+    @_safe
     def closing(self, held: OpenResource) -> None:
         """Write that the cleanup begins."""
-        self._safely(self._closing, held)
+        record = self._record(held)
+        record.state = "closing"
+        self._save_soon(record)
 
     def closed(self, held: OpenResource) -> None:
         """Write that nothing is left; a resource without a handle may be written a little later."""
-        self._safely(self._closed, self._record(held))
+        self._closed(self._record(held))
         self._records.pop(held, None)
         if not held.half:  # what they could not undo was undone
             for record in self._halves.pop(held, ()):
                 if record.state == "failed":
-                    self._safely(self._closed, record)
+                    self._closed(record)
 
+    @_safe
     def failed(self, held: OpenResource, error: BaseException) -> None:
         """Write that the cleanup failed: the row stays open, and the reaper stays responsible (rule 7)."""
-        self._safely(self._failed, held, error)
+        record = self._record(held)
+        record.state, record.note = "failed", f"cleanup raised {error_text(error)}"[:_LONGEST]
+        self._session.save(record, self.tell)
 
+    @_safe
     def kept(self, held: OpenResource) -> None:
         """Write that the resource stays open; the reaper stays responsible for it (rule 19)."""
-        self._safely(self._kept, held)
+        record = self._record(held)
+        record.state, record.note = "open", KEPT_NOTE
+        self._session.save(record, self.tell)
 
+    @_safe
     def abandoned(self, held: OpenResource) -> None:
         """Write that the run gave the resource up, and let the reaper reclaim it now if it can (rule 6)."""
-        self._safely(self._abandoned, held)
+        record = self._record(held)
+        record.state, record.note = "abandoned", "given up by its run"
+        self._session.save(record, self.tell, is_durable=record.job is not None)
+        if record.job is None or self._reaper is None:
+            return
+        with held.turn.taken(0) as is_ours:
+            if is_ours:
+                self._give_up(record)
+        if not is_ours:  # its cleanup still runs, and the reaper must not be at work beside it
+            held.turn.cut()
+            threading.Thread(target=self._give_up_later, args=(held, record), daemon=True).start()
 
     def claim(self, held: OpenResource) -> ClaimAnswer:
         """Wait a while for the reaper if it was told to reclaim the resource now, and tell what came of that."""
@@ -135,24 +187,13 @@ class LedgerTracker:
             return None
         return functools.partial(kind_of(held).cls.reclaim, json.loads(record.handle))  # type: ignore[attr-defined]
 
+    @_safe
     def flush(self) -> None:
         """Write all that still has to be."""
-        self._safely(self._flush)
+        self._is_over = True
+        self._session.flush(self.tell)
 
-    def _safely(self, act: Callable[..., None], *args: Any) -> None:
-        """Do it, and turn what should never happen into a warning: no fault of the record loses a resource."""
-        for is_last in (False, True):
-            try:
-                act(*args)
-            except BaseException as error:  # noqa: BLE001 - see above
-                if not isinstance(error, Exception) and not is_last:
-                    continue  # an interrupt of the user's, which the run has counted; this has to be written
-                self.tell(
-                    type(error).__name__,
-                    f"the ledger failed with {error_text(error)}; the run goes on, its resources may not be recorded",
-                )
-            return
-
+    @_safe
     def _intend(self, held: OpenResource) -> None:
         record = self._record(held)
         kind = kind_of(held)
@@ -165,24 +206,7 @@ class LedgerTracker:
         self._session.save(record, self.tell, is_durable=is_early)
         self._wait_for(receipt)
 
-    def _opened(self, held: OpenResource) -> None:
-        record = self._record(held)
-        record.state = "open"
-        kind = kind_of(held)
-        if kind.has_handle:
-            self._take_handle(record, kind)
-        if record.handle is None:
-            self._save_soon(record)
-            return
-        receipt = self._register(record)
-        self._session.save(record, self.tell, is_durable=True)  # meanwhile the reaper answers
-        self._wait_for(receipt)
-
-    def _closing(self, held: OpenResource) -> None:
-        record = self._record(held)
-        record.state = "closing"
-        self._save_soon(record)
-
+    @_safe
     def _closed(self, record: LedgerRecord) -> None:
         record.state, record.until, record.note = "closed", time.time(), ""
         if record.job is None:
@@ -192,29 +216,6 @@ class LedgerTracker:
             # First: should the kernel die in between, the reaper writes the end instead of making it twice.
             self._reaper.release(record.key)
         self._session.save(record, self.tell)
-
-    def _failed(self, held: OpenResource, error: BaseException) -> None:
-        record = self._record(held)
-        record.state, record.note = "failed", f"cleanup raised {error_text(error)}"[:_LONGEST]
-        self._session.save(record, self.tell)
-
-    def _kept(self, held: OpenResource) -> None:
-        record = self._record(held)
-        record.state, record.note = "open", KEPT_NOTE
-        self._session.save(record, self.tell)
-
-    def _abandoned(self, held: OpenResource) -> None:
-        record = self._record(held)
-        record.state, record.note = "abandoned", "given up by its run"
-        self._session.save(record, self.tell, is_durable=record.job is not None)
-        if record.job is None or self._reaper is None:
-            return
-        with held.turn.taken(0) as is_ours:
-            if is_ours:
-                self._give_up(record)
-        if not is_ours:  # its cleanup still runs, and the reaper must not be at work beside it
-            held.turn.cut()
-            threading.Thread(target=self._give_up_later, args=(held, record), daemon=True).start()
 
     def _give_up_later(self, held: OpenResource, record: LedgerRecord) -> None:
         with held.turn.taken(None):
@@ -239,10 +240,6 @@ class LedgerTracker:
             if time.monotonic() >= until:
                 return ClaimAnswer(at_work="the reaper's reclaim")
             time.sleep(_CLAIM_LOOK_S)
-
-    def _flush(self) -> None:
-        self._is_over = True
-        self._session.flush(self.tell)
 
     # -- how it is done -------------------------------------------------------------------------------------------
 
