@@ -45,6 +45,11 @@ class Written(NamedTuple):
     kernel: Kernel
     ledger: Path
 
+    @property
+    def what(self) -> str:
+        """The resource in words."""
+        return f"{self.block!r} of flow {self.flow!r}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:

@@ -89,8 +89,7 @@ class ReaperClient:
         """
         with self._lock:
             self._log = Path(job["ledger"]).with_name("reaper.log")
-            environment = _environment()
-            if environment != self._env:
+            if (environment := _environment()) != self._env:  # as one object, while it is the same
                 self._env = environment
             job = {**job, "env": self._env}
             self._jobs[job["key"]] = job
@@ -155,11 +154,8 @@ class ReaperClient:
 
     def let_go(self) -> None:
         """Forget the reaper, in the child of a fork: it is the parent's."""
-        for number in (self._inlet, self._outlet):
-            if number >= 0:
-                with suppress(OSError):
-                    os.close(number)
-        self.process, self._inlet, self._outlet = None, -1, -1
+        self._close_pipes()
+        self.process = None
 
     # -- the process ----------------------------------------------------------------------------------------------
 
@@ -229,12 +225,15 @@ class ReaperClient:
 
     def _end(self, pid: int) -> None:
         """Close what led to a reaper that is gone, and take its end from the system."""
+        self._close_pipes()
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+    def _close_pipes(self) -> None:
         for number in (self._inlet, self._outlet):
             with suppress(OSError):
                 os.close(number)
         self._inlet = self._outlet = -1
-        with suppress(ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)
 
     # -- the pipes ------------------------------------------------------------------------------------------------
 

@@ -78,8 +78,7 @@ class ReclaimProcess:
         """Let the process end, which has nothing more to do."""
         process, self._process = self._process, None
         if process is not None:
-            _close(process)
-            _wait(process)
+            _end(process)
 
     def _ask(self, handle: object) -> str | None:
         until = time.monotonic() + self._deadline_s
@@ -93,8 +92,7 @@ class ReclaimProcess:
         if answer:
             return json.loads(answer)  # type: ignore[no-any-return]
         self._process = None
-        _close(process)
-        _wait(process)
+        _end(process)
         return f"reclaim ended its process with status {process.returncode}"
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -139,8 +137,7 @@ class ReclaimProcess:
         if process is not None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
-            _close(process)
-            _wait(process)
+            _end(process)
 
 
 def _write(process: subprocess.Popen[bytes], message: object) -> None:
@@ -149,15 +146,12 @@ def _write(process: subprocess.Popen[bytes], message: object) -> None:
     process.stdin.flush()
 
 
-def _close(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
+    from subprocess import TimeoutExpired
+
     for pipe in (process.stdin, process.stdout):
         with suppress(OSError):  # what could not be sent
             pipe.close()  # type: ignore[union-attr]
-
-
-def _wait(process: subprocess.Popen[bytes]) -> None:
-    from subprocess import TimeoutExpired
-
     with suppress(TimeoutExpired):
         process.wait(_KILL_WAIT_S)
 

@@ -107,18 +107,16 @@ def clean(row_id: int, *, gone: bool = False) -> Row:
             record = _take_over(session, row, place.kernel)
         # What the run has given up somebody may be cleaning up right now: `clean_again` waits for its turn (rule 15).
         elif record.held is not None and record.held.clean_again is None and row.state not in _GIVEN_UP:
-            raise ResourceInUseError(
-                row.id, _what(row), f"held by run {row.run!r} of this kernel", "cancel that run, or let it end"
-            )
+            raise _held_here(row)
         if record.held is not None and record.held.clean_again is not None:
             return _clean_here(row, record.held.clean_again, session, place)
         if row.code is None or row.handle is None:  # of this kernel: cut in its setup, before it had a handle
-            raise NotReclaimableError(row.id, _what(row))
+            raise NotReclaimableError(row.id, row.what)
         _check_private(row)
         reason = run_reclaim(json.loads(row.code), handle_of(row))
         if reason is not None:
             _write(session, row, "failed", None, reason)
-            raise ReclaimError(row.id, _what(row), reason)
+            raise ReclaimError(row.id, row.what, reason)
         place.reaper.release(row.key)
         _write(session, row, "closed", time.time(), f"cleaned up by kernel {place.kernel.pid}")
         session.drop(row.key)
@@ -187,9 +185,7 @@ def forget(row_id: int) -> Row:
         if record is None:
             _check_not_alive(row, place, "forget")
         elif record.held is not None and not (row.state in _GIVEN_UP or _is_kept(record)):
-            raise ResourceInUseError(
-                row.id, _what(row), f"held by run {row.run!r} of this kernel", "cancel that run, or let it end"
-            )
+            raise _held_here(row)
         _write(session, row, "closed", time.time(), "forgotten by the user")
         place.reaper.release(row.key)
         session.drop(row.key)
@@ -217,8 +213,9 @@ def _row(row_id: int) -> Written:
     return found
 
 
-def _what(row: Written) -> str:
-    return f"{row.block!r} of flow {row.flow!r}"
+def _held_here(row: Written) -> ResourceInUseError:
+    whose = f"held by run {row.run!r} of this kernel"
+    return ResourceInUseError(row.id, row.what, whose, "cancel that run, or let it end")
 
 
 def _check_left(row: Written, place: ProcessLedger, verb: str, gone: bool) -> None:
@@ -231,7 +228,7 @@ def _check_left(row: Written, place: ProcessLedger, verb: str, gone: bool) -> No
     if owner == "another container" and not gone:
         raise ForeignResourceError(
             row.id,
-            _what(row),
+            row.what,
             f"belongs to process {row.kernel.pid} of another container (host {row.kernel.host!r}), and whether that "
             "is alive cannot be seen from here",
             f"if you know that it is gone, {verb}({row.id}, gone=True)",
@@ -239,13 +236,13 @@ def _check_left(row: Written, place: ProcessLedger, verb: str, gone: bool) -> No
     if owner == "another host":
         raise ForeignResourceError(
             row.id,
-            _what(row),
+            row.what,
             f"belongs to a kernel of the host {row.kernel.host!r}, of which nothing is known here",
             f"{verb} it there, or forget({row.id}) if you know that it is gone",
         )
     _check_not_alive(row, place, verb)
     if row.code is None or row.handle is None:
-        raise NotReclaimableError(row.id, _what(row))
+        raise NotReclaimableError(row.id, row.what)
     _check_private(row)
 
 
@@ -253,7 +250,7 @@ def _check_private(row: Written) -> None:
     if not is_private(row.ledger):
         raise ForeignResourceError(
             row.id,
-            _what(row),
+            row.what,
             "is in a ledger that others can write to, so that its class is not loaded",
             f"see to it by hand, then forget({row.id}); set NBFLOW_HOME to a folder of your own",
         )
@@ -263,16 +260,16 @@ def _check_not_alive(row: Written, place: ProcessLedger, verb: str) -> None:
     owner = owner_of(row, place.kernel)
     if owner == "another user":
         raise ForeignResourceError(
-            row.id, _what(row), f"belongs to another user (id {row.kernel.user})", f"ask them to {verb} it"
+            row.id, row.what, f"belongs to another user (id {row.kernel.user})", f"ask them to {verb} it"
         )
     if owner in ("another kernel", "this kernel"):
         whose = f"{owner} (process {row.kernel.pid})"
         raise ResourceInUseError(
-            row.id, _what(row), f"held by {whose}, which is alive", f"{verb} it there, or end that kernel first"
+            row.id, row.what, f"held by {whose}, which is alive", f"{verb} it there, or end that kernel first"
         )
     if is_being_reaped(row, place.kernel):
         raise ResourceInUseError(
-            row.id, _what(row), "being reclaimed by the reaper of its kernel", "look again in a moment"
+            row.id, row.what, "being reclaimed by the reaper of its kernel", "look again in a moment"
         )
 
 
@@ -286,7 +283,7 @@ def _take_over(session: LedgerSession, row: Written, this: Kernel) -> LedgerReco
         ResourceInUseError: If another kernel was faster.
     """
     if not session.use(lambda store: store.hand_over(row, this), _ignore):
-        raise ResourceInUseError(row.id, _what(row), "being seen to by another kernel", "look again in a moment")
+        raise ResourceInUseError(row.id, row.what, "being seen to by another kernel", "look again in a moment")
     record = LedgerRecord(
         key=row.key,
         flow=row.flow,
@@ -315,18 +312,18 @@ def _clean_here(
     """
     error = clean_again()
     if isinstance(error, CleanupRunningError):
-        raise ResourceInUseError(row.id, _what(row), f"not free: {error}", "look again in a moment")
+        raise ResourceInUseError(row.id, row.what, f"not free: {error}", "look again in a moment")
     if error is not None:
         if not isinstance(error, Exception):  # an interrupt of the user's
             raise error
-        raise ReclaimError(row.id, _what(row), f"its cleanup raised {error_text(error)}") from error
+        raise ReclaimError(row.id, row.what, f"its cleanup raised {error_text(error)}") from error
     return Row.of(_row(row.id), place.kernel)
 
 
 def _job(row: Written, session: LedgerSession) -> dict[str, object]:
     return {
         "key": row.key,
-        "what": _what(row),
+        "what": row.what,
         "ledger": str(session.path),
         "handle": handle_of(row),
         "code": row.code or "{}",
