@@ -7,6 +7,7 @@ import functools
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
+from nbflow.core.data.object_content import content_of as content_of
 from nbflow.core.data.value_type import identity, ids_of, type_of
 from nbflow.core.task import Task
 
@@ -87,14 +88,6 @@ def members_of(cls: type) -> dict[str, Any]:
 def parts_of(function: FunctionType) -> tuple[Any, ...]:
     """Return what of a function can be replaced in place: its code and its defaults."""
     return function.__code__, function.__defaults__, function.__kwdefaults__
-
-
-def content_of(cell: Any) -> Any:
-    """Return what a closure holds, None if it holds nothing yet."""
-    try:
-        return cell.cell_contents
-    except ValueError:  # nothing yet
-        return None
 
 
 def is_plain(value: Any) -> bool:

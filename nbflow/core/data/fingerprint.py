@@ -244,18 +244,6 @@ class _Walk:
         header = _SET if type(value) is set else _FROZENSET
         return _Node(header, list(value), unordered=True)
 
-    def _unordered(self, value: Unordered) -> _Node:
-        return _Node(_UNORDERED, value.items, unordered=True)
-
-    def _perhaps(self, value: IfKnown) -> bytes:
-        return _short(b"".join(map(self._if_known, value.items)))
-
-    def _function(self, value: Any) -> bytes | _Node:
-        return _Node(_FUNCTION, function_content(value))
-
-    def _method(self, value: Any) -> bytes | _Node:
-        return _Node(_METHOD, (value.__func__, value.__self__))
-
     def _builtin(self, value: Any) -> bytes | _Node:
         owner = value.__self__
         return _Node(_BUILTIN, (value.__qualname__, value.__module__, None if type(owner) is ModuleType else owner))
@@ -300,10 +288,10 @@ _OPENERS: dict[type, Callable[[_Walk, Any], bytes | _Node]] = {
     dict: _Walk._dict,
     set: _Walk._set,
     frozenset: _Walk._set,
-    Unordered: _Walk._unordered,
-    IfKnown: _Walk._perhaps,
-    FunctionType: _Walk._function,
-    MethodType: _Walk._method,
+    Unordered: lambda walk, value: _Node(_UNORDERED, value.items, unordered=True),
+    IfKnown: lambda walk, value: _short(b"".join(map(walk._if_known, value.items))),
+    FunctionType: lambda walk, value: _Node(_FUNCTION, function_content(value)),
+    MethodType: lambda walk, value: _Node(_METHOD, (value.__func__, value.__self__)),
     BuiltinFunctionType: _Walk._builtin,
     bytearray: _Walk._bytes,
     memoryview: _Walk._bytes,

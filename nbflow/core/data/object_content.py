@@ -6,7 +6,7 @@ import copyreg
 import enum
 import itertools
 import sys
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.data.opaque import UnknownError
@@ -133,34 +133,42 @@ def _items(base: Any, value: Any) -> list[Any]:
     return [Unordered(items) if base in (set, frozenset) else items]
 
 
+def attributes_of(value: Any) -> dict[str, Any] | None:
+    """Return the very dictionary of an object's attributes, without asking its class; None if it has none."""
+    try:
+        found: dict[str, Any] = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return None
+    return found
+
+
+def slots_of(value: Any, kind: type) -> Iterator[tuple[str, Any, Any]]:
+    """Yield what an object has in slots, without asking its class: the name, the slot and what is in it."""
+    for base in kind.__mro__:
+        for name, member in vars(base).items():
+            if type(member) is MemberDescriptorType and name not in ("__dict__", "__weakref__"):
+                try:
+                    yield name, member, member.__get__(value)
+                except AttributeError:
+                    continue
+
+
 def _attributes(kind: type, value: Any) -> dict[str, Any]:
     """Return the attributes of an object in the order of their names, without asking its class."""
     found: dict[str, Any] = {}
     base: Any
     for base in kind.__mro__:
         members: Any = vars(base)
-        if type(members.get("__dict__")) is _GETSET:
+        if type(members.get("__dict__")) is GetSetDescriptorType:
             found.update(members["__dict__"].__get__(value))
         for name, member in members.items():
-            if type(member) is _MEMBER and type(name) is str and name not in ("__dict__", "__weakref__"):
+            if type(member) is MemberDescriptorType and type(name) is str and name not in ("__dict__", "__weakref__"):
                 try:
                     found[name] = member.__get__(value)
                 except AttributeError:
                     continue
     ordered: dict[str, Any] = _in_order(found)
     return ordered
-
-
-class _Slotted:
-    __slots__ = ("slot",)
-
-
-class _Open:
-    pass
-
-
-_MEMBER: Any = type(vars(_Slotted)["slot"])
-_GETSET: Any = type(vars(_Open)["__dict__"])
 
 
 def _in_order(state: Any) -> Any:
@@ -215,7 +223,7 @@ def _by_name(kind: type) -> list[tuple[str, Any]]:
 
 def function_content(function: FunctionType) -> list[Any]:
     """Return what tells functions apart: code, defaults and what they close over."""
-    cells = [_content_of(cell) for cell in function.__closure__ or ()]
+    cells = [content_of(cell) for cell in function.__closure__ or ()]
     return [
         function.__module__,
         function.__qualname__,
@@ -226,7 +234,8 @@ def function_content(function: FunctionType) -> list[Any]:
     ]
 
 
-def _content_of(cell: Any) -> Any:
+def content_of(cell: Any) -> Any:
+    """Return what a closure holds, None if it holds nothing yet."""
     try:
         return cell.cell_contents
     except ValueError:  # nothing yet

@@ -15,14 +15,14 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.data.object_content import class_data
+from nbflow.core.data.object_content import attributes_of, class_data, slots_of
 from nbflow.core.data.value_traits import is_fixed
 from nbflow.core.data.value_type import type_of
 from nbflow.core.ownership import is_ours
 from nbflow.errors import CannotCopyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
 LIMIT_BYTES = 1 << 28
 _Restore = tuple["Callable[[Any, Any], None]", Any, Any]  # how, the object, what it contained
@@ -133,10 +133,10 @@ class Snapshot:
     def _take_object(self, value: Any, kind: Any) -> Iterable[Any]:
         if kind is not types.SimpleNamespace and not all(is_ours(base.__module__) for base in kind.__mro__[:-1]):
             raise CannotCopyError(f"nothing is known of how to put a {kind.__qualname__} back")
-        slots = dict(_slots_of(value, kind))
+        slots = {name: item for name, _, item in slots_of(value, kind)}
         self._keep(_put_slots, value, slots)
         parts = list(slots.values())
-        attributes = _attributes_of(value)
+        attributes = attributes_of(value)
         if attributes is not None:
             self._keep(_put_dict, attributes, dict(attributes))
             parts += attributes.values()
@@ -191,7 +191,7 @@ def _put_table(value: Any, content: Any) -> None:
 
 
 def _put_slots(value: Any, content: dict[str, Any]) -> None:
-    for name in dict(_slots_of(value, type(value))).keys() - content.keys():
+    for name in {name for name, _, _ in slots_of(value, type(value))} - content.keys():
         object.__delattr__(value, name)
     for name, item in content.items():
         object.__setattr__(value, name, item)
@@ -205,31 +205,13 @@ def _put_class_data(kind: type, content: dict[str, Any]) -> None:
             type.__setattr__(kind, name, item)
 
 
-def _attributes_of(value: Any) -> dict[str, Any] | None:
-    try:
-        found: dict[str, Any] = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return None
-    return found
-
-
-def _slots_of(value: Any, kind: Any) -> Iterator[tuple[str, Any]]:
-    for base in kind.__mro__:
-        for name, member in vars(base).items():
-            if type(member) is types.MemberDescriptorType and name not in ("__dict__", "__weakref__"):
-                try:
-                    yield name, member.__get__(value)
-                except AttributeError:
-                    continue
-
-
 # How to keep what a container contains, and how to put it back.
 _CONTAINERS: dict[type, tuple[Callable[[Any], Any], Callable[[Any, Any], None]]] = {
     list: (list, _put_list),
-    dict: (lambda value: list(value.items()), _put_items),
-    collections.OrderedDict: (lambda value: list(value.items()), _put_items),
-    collections.defaultdict: (lambda value: list(value.items()), _put_items),
-    collections.Counter: (lambda value: list(value.items()), _put_items),
+    **dict.fromkeys(
+        (dict, collections.OrderedDict, collections.defaultdict, collections.Counter),
+        (lambda value: list(value.items()), _put_items),
+    ),
     set: (set, _put_set),
     collections.deque: (list, _put_deque),
     bytearray: (bytes, _put_list),

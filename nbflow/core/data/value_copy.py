@@ -13,13 +13,17 @@ import sys
 import types
 from typing import Any
 
-from nbflow.core.data.object_content import PLAIN_ITERATORS, class_data
+from nbflow.core.data.object_content import PLAIN_ITERATORS, attributes_of, class_data, slots_of
 from nbflow.core.data.value_traits import copies_on_write, is_fixed
 from nbflow.core.data.value_type import type_of
 from nbflow.core.ownership import is_ours
 from nbflow.errors import CannotCopyError
 
 LIMIT_BYTES = 256 << 20
+_SURPRISES = (
+    *("__del__", "__copy__", "__deepcopy__", "__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__"),
+    *("__reduce__", "__reduce_ex__", "__new__", "__getattribute__", "__class__"),
+)
 
 
 def copy_ahead(value: Any, limit_bytes: int = LIMIT_BYTES) -> Any:
@@ -149,28 +153,17 @@ class _Copier:
             copied.__setstate__(self.copy(state[0]))
         return copied
 
-    def _method(self, value: types.MethodType) -> types.MethodType:
-        return types.MethodType(self.copy(value.__func__), self.copy(value.__self__))
-
-    def _builtin(self, value: types.BuiltinFunctionType) -> Any:
-        return getattr(self.copy(value.__self__), value.__name__)
-
     def _object(self, value: Any) -> Any:
         kind: Any = type_of(value)
         _require_plain(kind)
         self._spend(sys.getsizeof(value))
         copied = self._keep(value, kind() if kind is types.SimpleNamespace else object.__new__(kind))
-        for base in kind.__mro__:
-            for name, member in vars(base).items():
-                if type(member) is types.MemberDescriptorType and name not in ("__dict__", "__weakref__"):
-                    try:
-                        item = member.__get__(value)
-                    except AttributeError:
-                        continue
-                    member.__set__(copied, self.copy(item))
-        attributes = _attributes(value)
+        for _, slot, item in slots_of(value, kind):
+            slot.__set__(copied, self.copy(item))
+        attributes = attributes_of(value)
         if attributes is not None:
-            _attributes(copied).update({name: self.copy(item) for name, item in list(attributes.items())})
+            copies = {name: self.copy(item) for name, item in list(attributes.items())}
+            object.__getattribute__(copied, "__dict__").update(copies)
         return copied
 
     # -- arrays and frames ------------------------------------------------------------------------------------
@@ -201,17 +194,8 @@ class _Copier:
             copied._fill_value = copied._fill_value.copy()
         return copied
 
-    def _generator(self, value: Any) -> Any:
-        return type(value)(self.copy(value.bit_generator))
-
-    def _bit_generator(self, value: Any) -> Any:
-        return copy.deepcopy(value)
-
     def _frame(self, value: Any) -> Any:
         return self._table(value, [value.iloc[:, place] for place in range(value.shape[1])])
-
-    def _series(self, value: Any) -> Any:
-        return self._table(value, [value])
 
     def _table(self, value: Any, columns: list[Any]) -> Any:
         numpy: Any = sys.modules["numpy"]
@@ -246,23 +230,12 @@ def _require_plain(kind: Any) -> None:
     for base in kind.__mro__[:-1]:
         if not is_ours(base.__module__):
             raise CannotCopyError(f"nothing is known of how to copy a {kind.__qualname__}")
-    surprises = (
-        *("__del__", "__copy__", "__deepcopy__", "__getstate__", "__setstate__", "__getnewargs__"),
-        *("__getnewargs_ex__",),
-    )
     for base in kind.__mro__[:-1]:
-        for name in (*surprises, "__reduce__", "__reduce_ex__", "__new__", "__getattribute__", "__class__"):
+        for name in _SURPRISES:
             if name in vars(base):
                 raise CannotCopyError(f"{kind.__qualname__} has a {name} of its own")
         if not all(is_fixed(data) for _, data in class_data(base)):
             raise CannotCopyError(f"{kind.__qualname__} holds what all of its instances share")
-
-
-def _attributes(value: Any) -> Any:
-    try:
-        return object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return None
 
 
 def _is_plain_column(column: Any) -> bool:
@@ -302,35 +275,33 @@ def _foreign(kind: type) -> Any:
     if (root, kind.__name__) in _FOREIGN:
         return _FOREIGN[root, kind.__name__]
     if root == "numpy" and any(base.__name__ == "BitGenerator" for base in kind.__mro__):
-        return _Copier._bit_generator
+        return _deep_copy
     return None
+
+
+def _deep_copy(copier: _Copier, value: Any) -> Any:
+    return copy.deepcopy(value)
 
 
 _FOREIGN: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): _Copier._array,
     ("numpy", "MaskedArray"): _Copier._masked_array,
-    ("numpy", "Generator"): _Copier._generator,
-    ("numpy", "RandomState"): _Copier._bit_generator,
+    ("numpy", "Generator"): lambda self, value: type(value)(self.copy(value.bit_generator)),
+    ("numpy", "RandomState"): _deep_copy,
     ("pandas", "DataFrame"): _Copier._frame,
-    ("pandas", "Series"): _Copier._series,
-    ("pandas", "Index"): _Copier._index,
-    ("pandas", "RangeIndex"): _Copier._index,
-    ("pandas", "MultiIndex"): _Copier._index,
-    ("pandas", "DatetimeIndex"): _Copier._index,
+    ("pandas", "Series"): lambda self, value: self._table(value, [value]),
+    **{("pandas", name): _Copier._index for name in ("Index", "RangeIndex", "MultiIndex", "DatetimeIndex")},
 }
 _COPIERS: dict[type, Any] = {
     list: _Copier._list,
     tuple: _Copier._tuple,
-    dict: _Copier._dict,
+    **dict.fromkeys((dict, collections.OrderedDict, collections.defaultdict, collections.Counter), _Copier._dict),
     set: _Copier._set,
     frozenset: _Copier._set,
-    collections.OrderedDict: _Copier._dict,
-    collections.defaultdict: _Copier._dict,
-    collections.Counter: _Copier._dict,
     collections.deque: _Copier._deque,
     bytearray: _Copier._buffer,
     array.array: _Copier._buffer,
     random.Random: _Copier._random,
-    types.MethodType: _Copier._method,
-    types.BuiltinFunctionType: _Copier._builtin,
+    types.MethodType: lambda self, one: types.MethodType(self.copy(one.__func__), self.copy(one.__self__)),
+    types.BuiltinFunctionType: lambda self, one: getattr(self.copy(one.__self__), one.__name__),
 }

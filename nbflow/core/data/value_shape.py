@@ -16,6 +16,7 @@ from itertools import chain
 from types import BuiltinFunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nbflow.core.data.object_content import attributes_of
 from nbflow.core.data.opaque import UnknownError
 from nbflow.core.data.value_type import has_plain_metaclass, identity, type_of
 
@@ -190,10 +191,7 @@ class _Look:
             return None
         by_name: dict[str, list[Any]] = {}
         for one in values:
-            try:
-                held = object.__getattribute__(one, "__dict__")
-            except AttributeError:
-                return None
+            held = attributes_of(one)
             if type(held) is not dict:
                 return None
             for name, value in list(held.items()):

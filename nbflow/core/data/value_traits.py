@@ -19,6 +19,7 @@ import zoneinfo
 from itertools import islice
 from typing import Any
 
+from nbflow.core.data.object_content import attributes_of
 from nbflow.core.data.opaque import is_opaque
 from nbflow.core.data.value_type import OddType, identity, ids_of, type_of
 
@@ -196,19 +197,11 @@ def _size(value: Any, depth: int) -> int | None:
         if issubclass(kind, container):
             return _size_of_items(value, depth)
     own = object.__sizeof__(value) if kind.__sizeof__ is object.__sizeof__ else sys.getsizeof(value)
-    attributes = _attributes(value)
-    if attributes is None:
+    attributes = attributes_of(value)
+    if type(attributes) is not dict:
         return own
     inside = _size(attributes, depth + 1)
     return None if inside is None else own + inside
-
-
-def _attributes(value: Any) -> dict[str, Any] | None:
-    try:
-        found = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return None
-    return found if type(found) is dict else None
 
 
 def _size_of_items(value: Any, depth: int) -> int | None:
