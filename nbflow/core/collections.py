@@ -69,13 +69,8 @@ class _CollectionTask(Task):
         return super().bind(**{f"arg_{i}": value for i, value in enumerate(args, start=1)}, **kwargs)
 
 
-def _in_order(task_results: dict[str, Any]) -> Iterator[Any]:
-    for key in sorted(task_results, key=_number):
-        yield task_results[key]
-
-
-def _number(key: str) -> int:
-    return int(key.removeprefix("arg_"))
+def _in_order(task_results: dict[str, Any]) -> list[Any]:
+    return [task_results[key] for key in sorted(task_results, key=lambda key: int(key.removeprefix("arg_")))]
 
 
 class List(_CollectionTask):
@@ -83,7 +78,7 @@ class List(_CollectionTask):
 
     def run(self, **task_results: Any) -> list[Any]:
         """Return the results in the order in which they were bound."""
-        return list(_in_order(task_results))
+        return _in_order(task_results)
 
 
 class Tuple(_CollectionTask):

@@ -22,7 +22,7 @@ from nbflow.engine.plan import COMPUTED, EDITED, STICKY
 from nbflow.engine.reuse import NoReuse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from nbflow.engine.compiled_graph import CompiledGraph
 
@@ -216,7 +216,7 @@ class RerunSelection:
         for down in self._below[node]:
             if graph.role[down] == CLEANUP:
                 continue  # with its block
-            if role != ORDINARY and shape in self._around(down):
+            if role != ORDINARY and shape in graph.enclosing(graph.shape_of[down]):
                 continue  # a new resource: see `_renew`
             if graph.role[down] != ORDINARY:
                 self._renew_if_needed(graph.shape_of[down], f"downstream of {name!r}")
@@ -293,13 +293,8 @@ class RerunSelection:
 
     def _may_be_changed(self, one: int, *, parts: bool = False) -> bool:
         """Tell whether a task that runs with other code or inputs may change a value, or what is in it."""
-        return any(
-            self._may_give_another_value(taker) and self._reuse.may_change(taker, one, parts=parts)
-            for taker in self._below[one]
-        )
-
-    def _may_give_another_value(self, node: int) -> bool:
-        return node in self.runs and node not in self.made_again
+        others = (taker for taker in self._below[one] if taker in self.runs and taker not in self.made_again)
+        return any(self._reuse.may_change(taker, one, parts=parts) for taker in others)
 
     def _need(self, node: int) -> None:
         if self._graph.role[node] == ORDINARY:
@@ -352,9 +347,6 @@ class RerunSelection:
     def _is_portable(self, node: int) -> bool:
         last = self._last[node]
         return bool(self._graph.tasks[node].portable) or (last is not None and last.source in STICKY)
-
-    def _around(self, node: int) -> Iterator[int]:
-        yield from self._graph.enclosing(self._graph.shape_of[node])
 
 
 def _these(children: frozenset[int]) -> str:

@@ -136,7 +136,9 @@ def owner_of(written: Written | Owner, this: Kernel) -> str:
     if kernel == this:
         return "this kernel"
     if kernel.is_of_host(this) and kernel.shares_pids(this):
-        return "another user" if kernel.user != this.user else _by_pid(kernel)
+        if kernel.user != this.user:
+            return "another user"
+        return "another kernel" if kernel.is_alive() else "dead kernel"
     # The id of a pid namespace that is gone is given again, to a container of another name: then the lock tells.
     seen = is_held(written.ledger, written.lock) if kernel.boot and kernel.boot == this.boot else None
     if seen is None and not kernel.is_of_host(this):
@@ -146,10 +148,6 @@ def owner_of(written: Written | Owner, this: Kernel) -> str:
     if kernel.boot != this.boot:  # two containers of two machines may have one name
         return "another container" if kernel.is_in_container or this.is_in_container else "dead kernel"
     return "another container" if seen is None else "another kernel" if seen else "dead kernel"
-
-
-def _by_pid(kernel: Kernel) -> str:
-    return "another kernel" if kernel.is_alive() else "dead kernel"
 
 
 def is_being_reaped(written: Written, this: Kernel) -> bool:

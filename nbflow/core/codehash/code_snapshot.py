@@ -68,16 +68,13 @@ class CodeSnapshot:
                 if is_ours(found.__module__) or "<" in found.__qualname__:
                     self._parts[found] = introspect.parts_of(found)
                     pending += [introspect.content_of(cell) for cell in found.__closure__ or ()]
-                    self._note(found, pending)
+                    self._note_names(found.__globals__, introspect.all_names(found.__code__), pending)
             elif parts := introspect.cell_parts(found):
                 for part in parts:
                     self._note_names(found.namespace, introspect.all_names(part), pending)
                 pending += [value for value in found.own.values() if introspect.is_a(value, FunctionType, type)]
             else:
                 pending += introspect.inside_of(found)
-
-    def _note(self, function: FunctionType, pending: list[Any]) -> None:
-        self._note_names(function.__globals__, introspect.all_names(function.__code__), pending)
 
     def _note_names(self, space: dict[str, Any], names: tuple[str, ...], pending: list[Any]) -> None:
         for name in names:

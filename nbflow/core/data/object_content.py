@@ -113,16 +113,13 @@ def _looked_into(kind: type, value: Any) -> list[Any]:
 
 def _is_plain(kind: Any) -> bool:
     """Tell whether a class leaves to Python what its instances are made of."""
+    base: Any = next(base for base in (set, frozenset, object) if issubclass(kind, base))
     return (
         kind.__reduce_ex__ is object.__reduce_ex__
-        and kind.__reduce__ is (set.__reduce__ if issubclass(kind, set) else _frozen(kind))
+        and kind.__reduce__ is base.__reduce__
         and kind.__getstate__ is object.__getstate__
         and kind not in copyreg.dispatch_table
     )
-
-
-def _frozen(kind: type) -> Any:
-    return frozenset.__reduce__ if issubclass(kind, frozenset) else object.__reduce__
 
 
 def _items(base: Any, value: Any) -> list[Any]:
@@ -207,18 +204,15 @@ def class_data(kind: type) -> Iterator[tuple[str, Any]]:
     """Yield the plain data in the body of a user's own class, which a task may change for all of its instances."""
     if not is_ours(kind.__module__) or issubclass(kind, enum.Enum):
         return
-    for name, value in _by_name(kind):
+    members = {name: value for name, value in list(vars(kind).items()) if type(name) is str}
+    for name in sorted(members):
+        value = members[name]
         cls = type(value)
         if name[:2] == name[-2:] == "__" or name == "_abc_impl":
             continue
         if hasattr(cls, "__get__") or hasattr(cls, "__next__") or issubclass(cls, (type, ModuleType)):
             continue  # methods, properties and slots; counters that are no part of any instance
         yield name, value
-
-
-def _by_name(kind: type) -> list[tuple[str, Any]]:
-    members = vars(kind)
-    return [(name, members[name]) for name in sorted(name for name in list(members) if type(name) is str)]
 
 
 def function_content(function: FunctionType) -> list[Any]:
