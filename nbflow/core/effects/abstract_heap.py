@@ -75,12 +75,7 @@ class Heap:
         """Return the part of the argument that has a shape; None: any part of it."""
         if shape == ATOM_SHAPE:
             return ATOM
-        key = ("argument", shape)
-        found = self._objects.get(key)
-        if found is None:
-            kind = None if shape is None else shape.type
-            found = self._objects[key] = Obj("argument", kind, None, shape)
-        return frozenset({found})
+        return frozenset({self.interned("argument", shape, None if shape is None else shape.type, None, shape)})
 
     def container(self, shape: Shape | None) -> Value:
         """Return a container that may be changed, with parts of the argument in it."""
@@ -96,12 +91,12 @@ class Heap:
         self.add(found, held)
         return found
 
-    def interned(self, role: Role, key: Hashable, kind: type | None, value: Any) -> Obj:
+    def interned(self, role: Role, key: Hashable, kind: type | None, value: Any, shape: Shape | None = None) -> Obj:
         """Return the object with this key."""
         whole = (role, key)
         found = self._objects.get(whole)
         if found is None:
-            found = self._objects[whole] = Obj(role, kind, value)
+            found = self._objects[whole] = Obj(role, kind, value, shape)
         return found
 
     def known(self, value: Any) -> Value:

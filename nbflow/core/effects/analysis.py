@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from dataclasses import dataclass
 from types import BuiltinFunctionType, CellType, FunctionType, MethodDescriptorType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,10 @@ __all__ = ["Analysis", "OfType", "kept"]
 
 _MOST_STEPS = 30_000
 _DEEPEST = 8
+_KEPT = (
+    *(FunctionType, MethodType, type, ModuleType, functools.partial, BuiltinFunctionType),
+    *(property, staticmethod, classmethod, MethodDescriptorType),
+)
 _GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
@@ -109,7 +114,12 @@ class Analysis:
         found: set[Obj] = set()
         for one in value:
             if one.role == "known" and one.kind is CellType:
-                found |= self.heap.existing(one.value.cell_contents) if _is_full(one.value) else OUTER
+                try:
+                    held = one.value.cell_contents
+                except ValueError:  # there is nothing in it yet
+                    found |= OUTER
+                else:
+                    found |= self.heap.existing(held)
             else:
                 found |= self.heap.contents([one])
         return frozenset(found)
@@ -173,26 +183,11 @@ class Analysis:
 
 def kept(value: Any) -> Any:
     """Return what an answer keeps of a value that it depends on: data is not held on to, its type is enough."""
-    kinds = (FunctionType, MethodType, type, ModuleType, functools.partial, BuiltinFunctionType)
-    if isinstance(value, kinds) or type(value).__name__ == "ufunc":
-        return value
-    if isinstance(value, (property, staticmethod, classmethod, MethodDescriptorType)):
-        return value
-    return OfType(type(value))
+    return value if isinstance(value, _KEPT) or type(value).__name__ == "ufunc" else OfType(type(value))
 
 
+@dataclass(slots=True, eq=False)
 class OfType:
     """Stands for any value of a type."""
 
-    __slots__ = ("kind",)
-
-    def __init__(self, kind: type) -> None:
-        self.kind = kind
-
-
-def _is_full(cell: CellType) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018 - it raises if there is nothing in it
-    except ValueError:
-        return False
-    return True
+    kind: type

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 import functools
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbflow.core.effects.abstract_heap import MayChangeError, Value
@@ -52,14 +53,12 @@ def decoded(code: CodeType) -> tuple[dict[int, Step], dict[int, int], list[tuple
     return steps, after, ranges
 
 
+@dataclass(slots=True, eq=False)
 class State:
     """The local names and the stack, as what they may be at one place."""
 
-    __slots__ = ("names", "stack")
-
-    def __init__(self, names: dict[Any, Value], stack: list[Value]) -> None:
-        self.names = names
-        self.stack = stack
+    names: dict[Any, Value]
+    stack: list[Value]
 
     def copy(self) -> State:  # noqa: D102
         return State(dict(self.names), list(self.stack))

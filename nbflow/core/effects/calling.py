@@ -19,13 +19,13 @@ from nbflow.core.effects.item_access import iterated, iterator
 from nbflow.core.effects.known_calls import call_back, result_of_known
 from nbflow.core.effects.operations import use_given
 from nbflow.core.effects.pure_calls import ATOM as GIVES_ATOM
-from nbflow.core.effects.pure_calls import FRESH, method_out_place, method_result, result_of, words
+from nbflow.core.effects.pure_calls import FRESH, OUT_PLACES, method_result, result_of, words
 from nbflow.core.ownership import is_ours
 
 if TYPE_CHECKING:
     from nbflow.core.effects.abstract_frame import Frame
 
-__all__ = ["call", "make_function", "set_function_attribute"]
+__all__ = ["call", "make_function"]
 
 _SEES_NAMES = {id(one) for one in (eval, exec, globals, locals, vars, sys._getframe, builtins.__import__)}
 _STORING = words("append add extend insert update setdefault appendleft extendleft put push write")
@@ -36,20 +36,9 @@ _CHANGED_BY_METHODS = (bytearray, random.Random)
 def make_function(frame: Frame, code: CodeType, closure: Value, defaults: Value) -> Value:
     """Return the function that is made here."""
     found = frame.heap.interned("function", (id(code), id(frame.code)), None, (code, frame))
-    frame.heap.add(found, _cells(code, frame) | defaults)
+    frame.heap.add(found, defaults.union(*(_cell(name, frame) for name in code.co_freevars)))
     found.value = (code, frame)
     return frozenset({found})
-
-
-def set_function_attribute(frame: Frame, function: Value, flag: int, value: Value) -> None:
-    """Give a function its defaults."""
-    if flag in (1, 2):
-        for one in function:
-            frame.heap.add(one, value)
-
-
-def _cells(code: CodeType, frame: Frame) -> Value:
-    return frozenset().union(*(_cell(name, frame) for name in code.co_freevars))
 
 
 def _cell(name: str, frame: Frame) -> Value:
@@ -115,7 +104,7 @@ def _call_bound(frame: Frame, one: Obj, arguments: Arguments) -> Value:
         if result is None:
             raise MayChangeError(is_seen=is_plain(kind) or kind in _CHANGED_BY_METHODS)
         positional = arguments.positional
-        most = method_out_place(name) if kind is package_type("ndarray") else None
+        most = OUT_PLACES.get(name) if kind is package_type("ndarray") else None
         if most is not None and len(positional) >= most:
             frame.analysis.change(frozenset().union(*positional[most - 1 :]))
         if result == GIVES_ATOM and not any(arguments):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nbflow.core.effects.abstract_heap import ATOM, NOTHING, NULL, OUTER, MayChangeError, Value
 from nbflow.core.effects.arguments import Arguments
 from nbflow.core.effects.bytecode import NAMED, State, Ways, decoded
-from nbflow.core.effects.calling import call, make_function, set_function_attribute
+from nbflow.core.effects.calling import call, make_function
 from nbflow.core.effects.item_access import iterated, iterator
 from nbflow.core.effects.operations import entered, tested
 
@@ -138,9 +138,10 @@ def _make_function(frame: Frame, state: State, argument: int) -> None:
 
 @way("SET_FUNCTION_ATTRIBUTE")
 def _set_function_attribute(frame: Frame, state: State, argument: int) -> None:
-    function = state.stack.pop()
-    value = state.stack.pop()
-    set_function_attribute(frame, function, argument, value)
+    value, function = state.pop(2)
+    if argument in (1, 2):  # its defaults
+        for one in function:
+            frame.heap.add(one, value)
     state.stack.append(function)
 
 

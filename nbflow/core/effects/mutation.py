@@ -44,18 +44,10 @@ class _Answer:
 
     __slots__ = ("depends_on_shape", "is_seen", "may_change", "names", "others", "own")
 
-    def __init__(
-        self,
-        function: Any,
-        may_change: bool,
-        depends_on_shape: bool,
-        dependencies: list[tuple[Any, Any, Any]],
-        *,
-        is_seen: bool = False,
-    ) -> None:
-        self.may_change = may_change
-        self.is_seen = is_seen
-        self.depends_on_shape = depends_on_shape
+    def __init__(self, function: Any, dependencies: list[tuple[Any, Any, Any]], change: MayChangeError | None) -> None:
+        self.may_change = change is not None
+        self.is_seen = change is not None and change.is_seen
+        self.depends_on_shape = change is not None and change.depends_on_shape
         inner = getattr(function, "__func__", function)
         # Functions of one code differ in these; they are compared with those of the function that is asked for.
         self.own = _own(function)
@@ -245,12 +237,12 @@ def _look(function: Any, argument: str, shape: Shape | None, *, of_parts: bool =
             if analysis.heap.has_lazy(result):
                 raise MayChangeError(depends_on_shape=True)
             if not analysis.heap.has_grown:
-                return _Answer(function, False, False, dependencies)
+                return _Answer(function, dependencies, None)
     except MayChangeError as error:
-        return _Answer(function, True, error.depends_on_shape, dependencies, is_seen=error.is_seen)
+        return _Answer(function, dependencies, error)
     except Exception:  # noqa: BLE001 - code that this look does not understand may do anything
-        return _Answer(function, True, False, dependencies)
-    return _Answer(function, True, False, dependencies)
+        return _Answer(function, dependencies, MayChangeError())
+    return _Answer(function, dependencies, MayChangeError())
 
 
 def _run(analysis: Analysis, function: Any, argument: str, value: Value) -> Value:
@@ -259,20 +251,18 @@ def _run(analysis: Analysis, function: Any, argument: str, value: Value) -> Valu
     if isinstance(function, MethodType):
         function, me = function.__func__, function.__self__
         first = function.__code__.co_varnames[0]
-        return _run_function(analysis, function, {argument: value, first: analysis.heap.known(me)})
+        return analysis.call_function(function, Arguments(keywords={argument: value, first: analysis.heap.known(me)}))
     if isinstance(function, FunctionType):
-        return _run_function(analysis, function, {argument: value})
+        return analysis.call_function(function, Arguments(keywords={argument: value}))
     if isinstance(getattr(function, "_body", None), CodeType):
         return _run_cell(analysis, function, {argument: value})
     method = inspect.getattr_static(type(function), "__call__", None)
     if isinstance(method, FunctionType):
         first = method.__code__.co_varnames[0]
-        return _run_function(analysis, method, {argument: value, first: analysis.heap.known(function)})
+        return analysis.call_function(
+            method, Arguments(keywords={argument: value, first: analysis.heap.known(function)})
+        )
     raise MayChangeError
-
-
-def _run_function(analysis: Analysis, function: FunctionType, given: dict[str, Value]) -> Value:
-    return analysis.call_function(function, Arguments(keywords=given))
 
 
 def _run_cell(analysis: Analysis, function: Any, given: dict[str, Value]) -> Value:

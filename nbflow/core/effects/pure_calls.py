@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 __all__ = [
-    *("ALIAS", "ATOM", "DEEP", "FRESH", "method_out_place", "method_result"),
-    *("out_place", "result_of", "words"),
+    *("ALIAS", "ATOM", "DEEP", "FRESH", "OUT_PLACES", "method_result", "out_place", "result_of", "words"),
 ]
 
 ATOM, FRESH, ALIAS, DEEP = "atom", "fresh", "alias", "deep"
@@ -98,7 +97,7 @@ _NUMPY_LINALG = words("norm inv det solve lstsq eig eigh eigvals eigvalsh svd qr
 # Not `default_rng`, which may give the generator that it is given, whose `shuffle` changes what that one is given.
 _NUMPY_RANDOM = words("choice permutation rand randn randint random normal uniform seed")
 # Where the array stands that results are written to, if it is given by position; also for methods, after the array.
-_OUT_PLACES = {
+OUT_PLACES = {
     name: place
     for place, names in (
         (1, "fix"),
@@ -198,12 +197,7 @@ def out_place(function: Any) -> int | None:
     if not str(getattr(function, "__module__", "numpy")).startswith("numpy"):
         return None
     most: int | None = getattr(function, "nin", None)
-    return _OUT_PLACES.get(getattr(function, "__name__", "")) if most is None else most
-
-
-def method_out_place(name: str) -> int | None:
-    """Return the same for a method of an array, with the array as the first argument."""
-    return _OUT_PLACES.get(name)
+    return OUT_PLACES.get(getattr(function, "__name__", "")) if most is None else most
 
 
 def result_of(function: Any) -> str | None:
