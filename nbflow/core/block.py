@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from nbflow.core.resource import ResourceManager
     from nbflow.core.task import Task
 
-__all__ = ["Block", "copied_blocks"]
-
 
 class Block:
     """The block that calling a resource manager gives: tasks created inside `with block:` use the resource.

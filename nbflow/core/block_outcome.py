@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nbflow.core.task import Task
 
-__all__ = ["BlockOutcome"]
-
 
 @dataclass(frozen=True, slots=True)
 class BlockOutcome:

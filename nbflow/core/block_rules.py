@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from nbflow.core.graph import Graph
     from nbflow.core.task import Task
 
-__all__ = ["check_mapping", "check_scope", "circular_wait", "default_reference_tasks"]
-
 
 def default_reference_tasks(graph: Graph) -> set[Task]:
     """Return the last tasks of a graph, where a block's cleanup does not count as coming after."""

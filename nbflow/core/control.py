@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from nbflow.core.graph import Graph
 
-__all__ = ["CompareValue", "Merge", "case", "ifelse", "merge", "switch"]
-
 
 class CompareValue(Task):
     """Skip, and with it what is downstream, unless the value given at run time equals the expected one."""

@@ -11,8 +11,6 @@ from nbflow.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["defaults_from_attrs"]
-
 Run = TypeVar("Run", bound="Callable[..., Any]")
 
 

@@ -14,8 +14,6 @@ from nbflow.errors import EdgeKeyError, SelfEdgeError
 if TYPE_CHECKING:
     from nbflow.core.graph import Graph
 
-__all__ = ["Edge"]
-
 
 class Edge:
     """A directed edge between two tasks; edges with the same five values are equal.

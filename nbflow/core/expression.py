@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from nbflow.core.graph import Graph
     from nbflow.core.task import Task
 
-__all__ = ["Expression"]
-
 
 def _left(operator: str) -> Callable[[Expression, Any], Task]:
     """Return the method of an operator for a task on its left."""

@@ -10,8 +10,6 @@ from nbflow.core.task import Task
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["FilterTask"]
-
 
 def _is_result(value: Any) -> bool:
     return value is not None and not isinstance(value, Exception)

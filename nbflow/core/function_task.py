@@ -13,8 +13,6 @@ from nbflow.errors import OptionTypeError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FunctionTask", "task"]
-
 _SHOWN = ("__name__", "__qualname__", "__annotations__", "__type_params__")
 
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from nbflow.core.context import Attempt
     from nbflow.core.users_line import Place
 
-__all__ = ["Graph"]
-
 
 class Graph(Topology):
     """Tasks and the edges between them, under a name.

@@ -14,8 +14,6 @@ from nbflow.errors import OptionError
 if TYPE_CHECKING:
     from nbflow.core.graph import Graph
 
-__all__ = ["merge", "replace_task", "take_blocks"]
-
 
 def take_blocks(graph: Graph) -> None:
     """Give the graph the blocks of the tasks that it was made with, as far as all three of a block are there."""

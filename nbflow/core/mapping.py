@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from nbflow.core.edge import Edge
 
-__all__ = ["apply_map"]
-
 T = TypeVar("T")
 
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar
 
-__all__ = ["ObservedSet"]
-
 T = TypeVar("T", bound=Hashable)
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -11,11 +11,6 @@ from typing import Any
 
 from nbflow.errors import OptionError, OptionTypeError
 
-__all__ = [
-    *("KEEP", "OnFailure", "checked_choice", "checked_delay", "checked_handlers", "checked_retries"),
-    *("moment_after", "whole_seconds"),
-]
-
 KEEP = ("newest", "needed", "all")
 """How long values are kept in memory: docs/reruns.md."""
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from nbflow.core.graph import Graph
 
-__all__ = ["Parameter"]
-
 _NO_DEFAULT: Any = object()
 
 

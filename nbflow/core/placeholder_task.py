@@ -9,8 +9,6 @@ from nbflow.core.task import Task
 if TYPE_CHECKING:
     from nbflow.errors import DanglingTaskError
 
-__all__ = ["PlaceholderTask"]
-
 
 class PlaceholderTask(Task):
     """Keeps the place of a task that has gone, so that a flow can be drawn and fixed; such a flow does not run.

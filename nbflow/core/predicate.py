@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["predicate"]
-
 
 class _Bound(partial[bool]):
     """The method of one object: to be called; its own truth value, which would always be true, is refused."""

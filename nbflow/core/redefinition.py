@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
-__all__ = ["Execution", "execute_cell", "leave_cell", "newest", "place_of", "remember", "replace", "rival"]
-
 _MOST = 20_000  # of one execution: what a program makes on and on is not kept in mind
 _OPTIMIZED = 0x1  # the flag of a function's code, as opposed to that of a module or cell
 

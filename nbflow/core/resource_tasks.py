@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from nbflow.core.edge import Edge
     from nbflow.core.states import State
 
-__all__ = ["ResourceCleanupTask", "ResourceInitTask", "ResourceSetupTask", "resource_cleanup_trigger"]
-
 
 def resource_cleanup_trigger(upstream_states: Mapping[Edge, State]) -> bool:
     """Let cleanup run if there is something to clean up, however the other upstream tasks ended.

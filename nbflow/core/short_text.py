@@ -9,8 +9,6 @@ from nbflow.core.data.value_type import identity, ids_of, type_name, type_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["is_large", "short_text"]
-
 _CONTAINERS = ids_of((list, tuple, dict, set, frozenset))
 _LONGEST = 80
 

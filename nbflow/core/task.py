@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from nbflow.core.graph import Graph
 
-__all__ = ["Task"]
-
 
 class Task(Expression, task_class.TaskDefaults):
     """One step of a flow; subclass it and define `run`, or decorate a function with `@task`.

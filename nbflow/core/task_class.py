@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 
     from nbflow.core.task import Task
 
-__all__ = [
-    *("LoggerOf", "SignatureOf", "TaskDefaults", "has_copy_hook", "overwritten", "reset_overwritten"),
-    *("set_attributes", "warn_of_argument"),
-]
-
 _COPY_HOOKS = ("__copy__", "__getstate__", "__reduce__", "__reduce_ex__", "__slots__", "__getnewargs_ex__")
 
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from nbflow.core.edge import Edge
     from nbflow.core.task import Task
 
-__all__ = ["Topology"]
-
 T = TypeVar("T")
 
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from nbflow.engine.record import Record
     from nbflow.engine.run import Run
 
-__all__ = ["Refusals", "refusal", "why_not_debugged", "why_not_pinned"]
-
 OVER = "the run is over; Rerun from here runs it again"
 
 

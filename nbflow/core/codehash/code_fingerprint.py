@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from nbflow.core.codehash.code_snapshot import CodeSnapshot
 
-__all__ = ["Reader", "change", "fingerprint_of", "newest_root"]
-
 # What a task carries besides its work: how it is named, drawn, tried again and watched.
 _OF_A_TASK = frozenset(signature(Task.__init__).parameters) | {
     *("run", "block", "default", "required", "resource_class", "auto_generated", "logger"),

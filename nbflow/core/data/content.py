@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 from nbflow.core.data.fingerprint import known_fingerprint
 from nbflow.core.data.value_type import qualified_type_name, type_of
 
-__all__ = ["Content", "content_of_name", "is_volatile", "note_volatile"]
-
 _MOST_BYTES = 1 << 20  # of a value; it is looked at whenever a run begins and ends
 _volatile: set[tuple[int, str]] = set()
 

@@ -23,11 +23,6 @@ from nbflow.core.data.value_type import has_plain_metaclass, identity, type_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = [
-    *("ATOM_SHAPE", "DICTS", "SEQUENCES", "Shape", "is_array", "is_atomic_type", "is_frame", "is_plain"),
-    *("package_type", "shape_of"),
-]
-
 SEQUENCES = (list, tuple, set, frozenset, deque)
 DICTS = (dict, OrderedDict, Counter, defaultdict)
 _ATOMS = frozenset(

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from nbflow.core.effects.analysis import Analysis
 
-__all__ = ["Frame"]
-
 
 class Frame:
     """One call of a function or one execution of a cell.

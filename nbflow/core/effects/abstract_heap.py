@@ -14,8 +14,6 @@ from nbflow.core.data.value_shape import ATOM_SHAPE, Shape, is_array, is_atomic_
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
 
-__all__ = ["ATOM", "NOTHING", "OUTER", "Heap", "MayChangeError", "Obj", "Value", "each_once"]
-
 Role = Literal["atom", "outer", "argument", "new", "known", "function", "bound", "null"]
 
 

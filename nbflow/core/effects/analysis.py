@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from nbflow.core.effects.arguments import Arguments
 
-__all__ = ["Analysis", "OfType", "kept"]
-
 _MOST_STEPS = 30_000
 _DEEPEST = 8
 _KEPT = (

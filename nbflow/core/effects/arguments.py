@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import CodeType
 
-__all__ = ["Arguments"]
-
 
 class Arguments(NamedTuple):
     """The arguments of one call.

@@ -16,8 +16,6 @@ from nbflow.core.ownership import is_ours
 if TYPE_CHECKING:
     from nbflow.core.effects.abstract_frame import Frame
 
-__all__ = ["attribute", "store_attribute"]
-
 _MISSING = object()
 _ARRAY_FACTS = words("shape size ndim dtype nbytes itemsize flags strides")
 _FRAME_FACTS = words(

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType
 
-__all__ = ["NAMED", "State", "Ways", "decoded"]
-
 NAMED = sys.version_info >= (3, 12)
 Step = tuple[str, int, int]  # the operation, its argument, where it jumps to
 _Way = TypeVar("_Way", bound="Callable[..., Any]")

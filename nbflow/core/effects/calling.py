@@ -25,8 +25,6 @@ from nbflow.core.ownership import is_ours
 if TYPE_CHECKING:
     from nbflow.core.effects.abstract_frame import Frame
 
-__all__ = ["call", "make_function"]
-
 _SEES_NAMES = {id(one) for one in (eval, exec, globals, locals, vars, sys._getframe, builtins.__import__)}
 _STORING = words("append add extend insert update setdefault appendleft extendleft put push write")
 _TAKING = words("pop popitem popleft get setdefault")

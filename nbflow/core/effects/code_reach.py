@@ -18,8 +18,6 @@ from nbflow.core.task import Task
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-__all__ = ["draws_random", "handles_random_states", "may_ask_again", "only_seeds", "reads_loop_progress"]
-
 _PROGRESS = frozenset({"task_loop_result", "task_loop_count"})
 _STATES = frozenset({"getstate", "setstate", "get_state", "set_state"})
 _SIGNALS = frozenset({"LOOP", "RETRY", "signals"})

@@ -15,8 +15,6 @@ from nbflow.core.effects.operations import entered, tested
 if TYPE_CHECKING:
     from nbflow.core.effects.abstract_frame import Frame
 
-__all__ = ["way"]
-
 way = Ways()
 
 

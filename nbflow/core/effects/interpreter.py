@@ -13,8 +13,6 @@ from nbflow.core.effects.calling import call
 if TYPE_CHECKING:
     from nbflow.core.effects.abstract_frame import Frame
 
-__all__ = ["analysis_of", "follow"]
-
 _WAYS: dict[str, Any] = {**name_opcodes.way, **value_opcodes.way, **flow_opcodes.way}
 
 

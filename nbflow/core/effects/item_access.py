@@ -14,8 +14,6 @@ from nbflow.core.ownership import is_ours
 if TYPE_CHECKING:
     from nbflow.core.effects.abstract_frame import Frame
 
-__all__ = ["derived", "item", "iterated", "iterator", "store_item"]
-
 
 def iterated(frame: Frame, value: Value) -> Value:
     """Return what going through objects gives; an iterator that is the argument is used up by it."""

@@ -19,8 +19,6 @@ from nbflow.core.ownership import is_ours
 if TYPE_CHECKING:
     from nbflow.core.effects.abstract_frame import Frame
 
-__all__ = ["call_back", "result_of_known"]
-
 # They look at their arguments, and go through none.
 _LOOKS_ONLY = set(
     map(id, (len, str, repr, ascii, isinstance, print, id, callable, hasattr, hash, bool, format, copy.copy))

@@ -14,8 +14,6 @@ from nbflow.core.effects.operations import use
 if TYPE_CHECKING:
     from nbflow.core.effects.abstract_frame import Frame
 
-__all__ = ["way"]
-
 way = Ways()
 
 

@@ -14,11 +14,6 @@ from nbflow.core.ownership import is_ours
 if TYPE_CHECKING:
     from nbflow.core.effects.abstract_frame import Frame
 
-__all__ = [
-    *("entered", "known_only", "matched", "operate", "operate_in_place", "probe", "tested"),
-    *("use", "use_given"),
-]
-
 # What a class may define for operators and functions that read.
 _QUESTIONS = (
     *("iter", "len", "getitem", "contains", "eq", "ne", "lt", "le", "gt", "ge", "hash", "str", "repr"),

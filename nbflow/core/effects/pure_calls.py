@@ -26,10 +26,6 @@ from nbflow.core.data.value_traits import copies_on_write
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = [
-    *("ALIAS", "ATOM", "DEEP", "FRESH", "OUT_PLACES", "method_result", "out_place", "result_of", "words"),
-]
-
 ATOM, FRESH, ALIAS, DEEP = "atom", "fresh", "alias", "deep"
 
 

@@ -13,8 +13,6 @@ from nbflow.core.effects.operations import known_only, matched, operate, operate
 if TYPE_CHECKING:
     from nbflow.core.effects.abstract_frame import Frame
 
-__all__ = ["way"]
-
 _INPLACE = 13  # the first operator of BINARY_OP that is written with `=`
 way = Ways()
 
