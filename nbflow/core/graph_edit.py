@@ -97,11 +97,7 @@ class GraphSnapshot:
         graph._slug_numbers, graph._slugs_taken = dict(self.slug_numbers), set(self.slugs_taken)
         graph._declared, graph._edge_list = dict(self.declared), list(self.edge_list)
         graph._tasks, graph._edges = ObservedSet(self.declared), ObservedSet(self.edge_list)
-        graph._in = {task: [] for task in self.declared}
-        graph._out = {task: [] for task in self.declared}
-        for edge in self.edge_list:
-            graph._out.setdefault(edge.upstream_task, []).append(edge)
-            graph._in.setdefault(edge.downstream_task, []).append(edge)
+        graph._join()
         graph._stale, graph._answers = False, {}
         graph._watch()
         graph._changed()
@@ -250,14 +246,9 @@ def make_anew(
             graph._declare(task)
     declared = graph._declared
     fill(graph._tasks, declared)
-    graph._in = {task: [] for task in declared}
-    graph._out = {task: [] for task in declared}
     graph._edge_list = list(dict.fromkeys(edges))
     fill(graph._edges, graph._edge_list)
-    into, out = graph._in, graph._out
-    for edge in graph._edge_list:
-        out[edge.upstream_task].append(edge)
-        into[edge.downstream_task].append(edge)
+    graph._join()
     graph.constants = defaultdict(dict, constants)
     graph._reference_tasks = {task for task in references if task in declared}
     graph.blocks[:] = blocks

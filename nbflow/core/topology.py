@@ -108,9 +108,13 @@ class Topology:
         known = set(kept)
         kept += [edge for edge in edges.take_added() if edge not in known]
         self._edge_list = kept
+        self._join()
+
+    def _join(self) -> None:
+        """Make the lists of edges into and out of each task anew."""
         self._in = {task: [] for task in self._declared}
         self._out = {task: [] for task in self._declared}
-        for edge in kept:
+        for edge in self._edge_list:
             self._out.setdefault(edge.upstream_task, []).append(edge)
             self._in.setdefault(edge.downstream_task, []).append(edge)
 
