@@ -42,66 +42,52 @@ def duration_only(state: Cached, inputs: Values, parameters: Values) -> bool:
 
 def all_inputs(state: Cached, inputs: Values, parameters: Values) -> bool:
     """Accept a cached result that was computed from the same inputs."""
-    return duration_only(state, inputs, parameters) and _same_inputs(state, inputs or {}, None)
+    return duration_only(state, inputs, parameters) and _same_inputs(state, inputs, parameters, None)
 
 
 def all_parameters(state: Cached, inputs: Values, parameters: Values) -> bool:
     """Accept a cached result of a run with the same parameters."""
-    if not duration_only(state, inputs, parameters):
-        return False
-    return same_values(_only(state.cached_parameters, None), _only(parameters, None))
+    return duration_only(state, inputs, parameters) and _same_parameters(state, inputs, parameters, None)
 
 
 def partial_inputs_only(validate_on: Iterable[str] | None = None) -> Validator:
     """Return a validator that compares the inputs named in `validate_on` only; None compares none."""
-    return _PartialInputs(validate_on)
+    return _Partial("partial_inputs_only", _same_inputs, validate_on)
 
 
 def partial_parameters_only(validate_on: Iterable[str] | None = None) -> Validator:
     """Return a validator that compares the parameters named in `validate_on` only; None compares none."""
-    return _PartialParameters(validate_on)
+    return _Partial("partial_parameters_only", _same_parameters, validate_on)
 
 
 class _Partial:
     """Compares some names only. A class, not a closure: tasks that carry one can be pickled."""
 
-    def __init__(self, validate_on: Iterable[str] | None) -> None:
+    def __init__(self, name: str, are_same: Callable[..., bool], validate_on: Iterable[str] | None) -> None:
         names = (validate_on,) if isinstance(validate_on, str) else validate_on
         self.validate_on = None if names is None else frozenset(names)
+        self.__name__ = name
+        self._are_same = are_same
 
     def __repr__(self) -> str:
         names = "" if self.validate_on is None else str(sorted(self.validate_on))
         return f"{self.__name__}({names})"
 
-    @property
-    def __name__(self) -> str:
-        raise NotImplementedError
-
-
-class _PartialInputs(_Partial):
-    __name__ = "partial_inputs_only"
-
     def __call__(self, state: Cached, inputs: Values, parameters: Values) -> bool:
         if not duration_only(state, inputs, parameters):
             return False
-        return self.validate_on is None or _same_inputs(state, inputs or {}, self.validate_on)
-
-
-class _PartialParameters(_Partial):
-    __name__ = "partial_parameters_only"
-
-    def __call__(self, state: Cached, inputs: Values, parameters: Values) -> bool:
-        if not duration_only(state, inputs, parameters):
-            return False
-        names = self.validate_on
-        return names is None or same_values(_only(state.cached_parameters, names), _only(parameters, names))
+        return self.validate_on is None or self._are_same(state, inputs, parameters, self.validate_on)
 
 
 def _only(values: Values, names: frozenset[str] | None) -> dict[str, Any]:
     return {key: value for key, value in (values or {}).items() if names is None or key in names}
 
 
-def _same_inputs(state: Cached, inputs: Mapping[str, Any], names: frozenset[str] | None) -> bool:
+def _same_parameters(state: Cached, inputs: Values, parameters: Values, names: frozenset[str] | None) -> bool:
+    return same_values(_only(state.cached_parameters, names), _only(parameters, names))
+
+
+def _same_inputs(state: Cached, inputs: Values, parameters: Values, names: frozenset[str] | None) -> bool:
     given = _only(inputs, names)
     if state.hashed_inputs is not None:
         hashed = _only(state.hashed_inputs, names)
