@@ -113,14 +113,10 @@ def why_not_pinned(state: State) -> str:
     """
     children = enumerate(tuple(state.map_states)) if isinstance(state, Mapped) else ()
     whose = [("it", state), *((f"its child {index}", child) for index, child in children)]
-    return next(
-        (
-            f"{who} is {type(one).__name__}, so there is no value to keep"
-            for who, one in whose
-            if not one.is_successful()
-        ),
-        "",
-    )
+    for who, one in whose:
+        if not one.is_successful():
+            return f"{who} is {type(one).__name__}, so there is no value to keep"
+    return ""
 
 
 def why_not_debugged(state: State) -> str:

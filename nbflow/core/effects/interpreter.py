@@ -6,19 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.effects import flow_opcodes, name_opcodes, value_opcodes
 from nbflow.core.effects.abstract_heap import ATOM, MayChangeError, Value
-from nbflow.core.effects.analysis import Analysis
 from nbflow.core.effects.bytecode import State, decoded
-from nbflow.core.effects.calling import call
 
 if TYPE_CHECKING:
     from nbflow.core.effects.abstract_frame import Frame
 
 _WAYS: dict[str, Any] = {**name_opcodes.way, **value_opcodes.way, **flow_opcodes.way}
-
-
-def analysis_of(dependencies: list[tuple[Any, Any, Any]]) -> Analysis:
-    """Return a look that follows calls into the user's functions; it notes what its answer depends on."""
-    return Analysis(dependencies, follow, call)
 
 
 def follow(frame: Frame) -> Value:

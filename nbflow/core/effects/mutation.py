@@ -22,8 +22,9 @@ from nbflow.core.effects.abstract_frame import Frame
 from nbflow.core.effects.abstract_heap import ATOM, OUTER, MayChangeError, Value
 from nbflow.core.effects.analysis import Analysis, OfType, kept
 from nbflow.core.effects.arguments import Arguments
+from nbflow.core.effects.calling import call
 from nbflow.core.effects.code_reach import draws_random, may_ask_again, reads_loop_progress
-from nbflow.core.effects.interpreter import analysis_of, follow
+from nbflow.core.effects.interpreter import follow
 
 __all__ = [
     "MISSING", "draws_random", "may_ask_again", "may_change", "may_change_parts", "reads_loop_progress",
@@ -228,7 +229,7 @@ def _keep(function: Any, code: Any, key: _Key, shape: Shape | None) -> _Answer:
 
 def _look(function: Any, argument: str, shape: Shape | None, *, of_parts: bool = False) -> _Answer:
     dependencies: list[tuple[Any, Any, Any]] = []
-    analysis = analysis_of(dependencies)
+    analysis = Analysis(dependencies, follow, call)
     give = analysis.heap.container if of_parts else analysis.heap.argument
     try:
         for _ in range(_MOST_ROUNDS):
