@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -50,12 +50,9 @@ def rows_of(ledger: Path, *, all: bool = False) -> list[Written]:
             for end in ("", "-wal"):
                 if Path(f"{ledger}{end}").exists():
                     shutil.copyfile(f"{ledger}{end}", f"{copy}{end}")
-            store = Store(copy)
-            try:
+            with closing(Store(copy)) as store:
                 last = store.last_id()
                 found = store.all_rows() if all else store.open_rows()
-            finally:
-                store.close()
     except (OSError, LedgerUnavailableError):  # it was written to meanwhile, or is of a newer nbflow
         return []
     return [one._replace(id=_number(ledger, one, last), ledger=ledger) for one in found]

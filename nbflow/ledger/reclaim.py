@@ -12,7 +12,7 @@ import select
 import signal
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,11 +31,8 @@ def run_reclaim(code: Mapping[str, Any], handle: object) -> str | None:
         code: How to find it (see `nbflow.ledger.serialization`), and `deadline_s`, the seconds it may take.
         handle: What it is called with.
     """
-    process = ReclaimProcess(code)
-    try:
+    with closing(ReclaimProcess(code)) as process:
         return process.reclaim(handle)
-    finally:
-        process.close()
 
 
 class ReclaimProcess:
