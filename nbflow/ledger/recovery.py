@@ -11,17 +11,9 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from nbflow import errors
 from nbflow.engine.error_text import error_text
 from nbflow.engine.open_resources import BlockStatus
-from nbflow.errors import (
-    CleanupRunningError,
-    ForeignResourceError,
-    NotReclaimableError,
-    ReaperError,
-    ReclaimError,
-    ResourceInUseError,
-    UnknownResourceError,
-)
 from nbflow.ledger.journal import journals_of
 from nbflow.ledger.ledger_record import LedgerRecord
 from nbflow.ledger.listing import Row, Written, handle_of, is_being_reaped, owner_of
@@ -111,12 +103,12 @@ def clean(row_id: int, *, gone: bool = False) -> Row:
         if record.held is not None and record.held.clean_again is not None:
             return _clean_here(row, record.held.clean_again, session, place)
         if row.code is None or row.handle is None:  # of this kernel: cut in its setup, before it had a handle
-            raise NotReclaimableError(row.id, row.what)
+            raise errors.NotReclaimableError(row.id, row.what)
         _check_private(row)
         reason = run_reclaim(json.loads(row.code), handle_of(row))
         if reason is not None:
             _write(session, row, "failed", None, reason)
-            raise ReclaimError(row.id, row.what, reason)
+            raise errors.ReclaimError(row.id, row.what, reason)
         place.reaper.release(row.key)
         _write(session, row, "closed", time.time(), f"cleaned up by kernel {place.kernel.pid}")
         session.drop(row.key)
@@ -144,12 +136,14 @@ def adopt(row_id: int, *, gone: bool = False) -> Row:
         if record is None or record.held is not None:
             _check_left(row, place, "adopt", gone)
         if os.environ.get("NBFLOW_REAPER", "1") == "0":
-            raise ReaperError("NBFLOW_REAPER=0: no reaper would reclaim what is adopted; set it to 1, or clean it now")
+            raise errors.ReaperError(
+                "NBFLOW_REAPER=0: no reaper would reclaim what is adopted; set it to 1, or clean it now"
+            )
         told: list[str] = []
         receipt = place.reaper.register(_job(row, session), lambda kind, message: told.append(message))
         if receipt is None or not place.reaper.wait_for(receipt, lambda kind, message: told.append(message)):
             place.reaper.release(row.key)
-            raise ReaperError(f"resource {row.id} was not adopted: {'; '.join(told)}")
+            raise errors.ReaperError(f"resource {row.id} was not adopted: {'; '.join(told)}")
         if place.reaper.process is not None:
             session.note_reaper(place.reaper.process)
         try:
@@ -209,13 +203,13 @@ def _row(row_id: int) -> Written:
     found = process_ledger().session().read(lambda store: store.row(row_id)) if _exists(process_ledger()) else None
     found = found or row_of(row_id)
     if found is None:
-        raise UnknownResourceError(row_id, str(ledger_path()))
+        raise errors.UnknownResourceError(row_id, str(ledger_path()))
     return found
 
 
-def _held_here(row: Written) -> ResourceInUseError:
+def _held_here(row: Written) -> errors.ResourceInUseError:
     whose = f"held by run {row.run!r} of this kernel"
-    return ResourceInUseError(row.id, row.what, whose, "cancel that run, or let it end")
+    return errors.ResourceInUseError(row.id, row.what, whose, "cancel that run, or let it end")
 
 
 def _check_left(row: Written, place: ProcessLedger, verb: str, gone: bool) -> None:
@@ -226,7 +220,7 @@ def _check_left(row: Written, place: ProcessLedger, verb: str, gone: bool) -> No
     """
     owner = owner_of(row, place.kernel)
     if owner == "another container" and not gone:
-        raise ForeignResourceError(
+        raise errors.ForeignResourceError(
             row.id,
             row.what,
             f"belongs to process {row.kernel.pid} of another container (host {row.kernel.host!r}), and whether that "
@@ -234,7 +228,7 @@ def _check_left(row: Written, place: ProcessLedger, verb: str, gone: bool) -> No
             f"if you know that it is gone, {verb}({row.id}, gone=True)",
         )
     if owner == "another host":
-        raise ForeignResourceError(
+        raise errors.ForeignResourceError(
             row.id,
             row.what,
             f"belongs to a kernel of the host {row.kernel.host!r}, of which nothing is known here",
@@ -242,13 +236,13 @@ def _check_left(row: Written, place: ProcessLedger, verb: str, gone: bool) -> No
         )
     _check_not_alive(row, place, verb)
     if row.code is None or row.handle is None:
-        raise NotReclaimableError(row.id, row.what)
+        raise errors.NotReclaimableError(row.id, row.what)
     _check_private(row)
 
 
 def _check_private(row: Written) -> None:
     if not is_private(row.ledger):
-        raise ForeignResourceError(
+        raise errors.ForeignResourceError(
             row.id,
             row.what,
             "is in a ledger that others can write to, so that its class is not loaded",
@@ -259,16 +253,16 @@ def _check_private(row: Written) -> None:
 def _check_not_alive(row: Written, place: ProcessLedger, verb: str) -> None:
     owner = owner_of(row, place.kernel)
     if owner == "another user":
-        raise ForeignResourceError(
+        raise errors.ForeignResourceError(
             row.id, row.what, f"belongs to another user (id {row.kernel.user})", f"ask them to {verb} it"
         )
     if owner in ("another kernel", "this kernel"):
         whose = f"{owner} (process {row.kernel.pid})"
-        raise ResourceInUseError(
+        raise errors.ResourceInUseError(
             row.id, row.what, f"held by {whose}, which is alive", f"{verb} it there, or end that kernel first"
         )
     if is_being_reaped(row, place.kernel):
-        raise ResourceInUseError(
+        raise errors.ResourceInUseError(
             row.id, row.what, "being reclaimed by the reaper of its kernel", "look again in a moment"
         )
 
@@ -283,20 +277,9 @@ def _take_over(session: LedgerSession, row: Written, this: Kernel) -> LedgerReco
         ResourceInUseError: If another kernel was faster.
     """
     if not session.use(lambda store: store.hand_over(row, this), _ignore):
-        raise ResourceInUseError(row.id, row.what, "being seen to by another kernel", "look again in a moment")
-    record = LedgerRecord(
-        key=row.key,
-        flow=row.flow,
-        run=row.run,
-        block=row.block,
-        manager=row.manager,
-        since=row.since,
-        state=row.state,
-        handle=row.handle,
-        code=row.code,
-        note=row.note,
-        is_written=True,
-    )
+        raise errors.ResourceInUseError(row.id, row.what, "being seen to by another kernel", "look again in a moment")
+    names = ("key", "flow", "run", "block", "manager", "since", "state", "handle", "code", "note")
+    record = LedgerRecord(**{name: getattr(row, name) for name in names}, is_written=True)
     session.know(record)
     return record
 
@@ -311,12 +294,12 @@ def _clean_here(
         ReclaimError: If it failed again.
     """
     error = clean_again()
-    if isinstance(error, CleanupRunningError):
-        raise ResourceInUseError(row.id, row.what, f"not free: {error}", "look again in a moment")
+    if isinstance(error, errors.CleanupRunningError):
+        raise errors.ResourceInUseError(row.id, row.what, f"not free: {error}", "look again in a moment")
     if error is not None:
         if not isinstance(error, Exception):  # an interrupt of the user's
             raise error
-        raise ReclaimError(row.id, row.what, f"its cleanup raised {error_text(error)}") from error
+        raise errors.ReclaimError(row.id, row.what, f"its cleanup raised {error_text(error)}") from error
     return Row.of(_row(row.id), place.kernel)
 
 
