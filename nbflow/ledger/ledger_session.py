@@ -252,7 +252,7 @@ class LedgerSession:
         """
         with self._lock:
             try:
-                store = self._opened(self._tell_later)
+                store = self._opened(lambda kind, message: self._untold.append((kind, message)))  # for who writes next
                 if self._dirty and not self._is_in_trouble:
                     with suppress(LedgerUnavailableError):  # the next commit tries again, and tells
                         self._write(store, is_durable=False)
@@ -260,10 +260,6 @@ class LedgerSession:
             except LockedLedgerError:
                 self._in_trouble(True)
                 raise
-
-    def _tell_later(self, kind: str, message: str) -> None:
-        """Keep what a reader has found out until somebody writes, who is told."""
-        self._untold.append((kind, message))
 
     def close(self) -> None:
         """Close the file; it is opened again when there is something to write."""

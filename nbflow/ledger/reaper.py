@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from collections import deque
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from types import ModuleType
@@ -142,13 +142,8 @@ class Reaper:
         elif what == "now":
             self._reclaim(message["key"], why="as its run had given it up")
         if "n" in message:
-            self._answer(message["n"])
-
-    def _answer(self, number: int) -> None:
-        try:
-            os.write(self._outlet, b"%d\n" % number)
-        except OSError:
-            return  # it has gone meanwhile
+            with suppress(OSError):  # it has gone meanwhile
+                os.write(self._outlet, b"%d\n" % message["n"])
 
     # -- reclaiming -----------------------------------------------------------------------------------------------
 
@@ -205,11 +200,8 @@ class Reaper:
             log(f"the ledger {ledger} is gone; not written: {marks}")
             return True
         try:
-            store = Store(Path(ledger), lock_wait_s=wait_s)
-            try:
+            with closing(Store(Path(ledger), lock_wait_s=wait_s)) as store:
                 store.mark_all(marks)
-            finally:
-                store.close()
         except LockedLedgerError:
             return False
         except LedgerUnavailableError as error:
@@ -220,10 +212,8 @@ class Reaper:
 def log(text: str) -> None:
     """Write one line to the log, which is the standard error of this process."""
     line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} reaper {os.getpid()}: {text}\n"
-    try:
+    with suppress(OSError):  # a full disk is no reason to leave a resource
         os.write(2, line.encode("utf-8", "replace"))
-    except OSError:
-        return  # a full disk is no reason to leave a resource
 
 
 def _ignore(number: int, frame: object) -> None:
