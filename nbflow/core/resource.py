@@ -6,7 +6,6 @@ import functools
 from typing import TYPE_CHECKING, Any, overload
 
 from nbflow.core.block import Block
-from nbflow.core.block_rules import check_scope
 from nbflow.core.context import context
 from nbflow.core.manager import check_manager, maker_of
 from nbflow.core.options import checked_limit
@@ -24,10 +23,7 @@ if TYPE_CHECKING:
 
     from nbflow.core.graph import Graph
 
-__all__ = [
-    "Block", "ResourceCleanupTask", "ResourceInitTask", "ResourceManager", "ResourceSetupTask", "check_scope",
-    "resource_cleanup_trigger", "resource_manager",
-]  # fmt: skip
+__all__ = ["Block", "ResourceManager", "resource_cleanup_trigger", "resource_manager"]
 
 _CLEANUP_FAILURE = ("ignore", "fail")
 

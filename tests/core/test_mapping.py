@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nbflow.core.annotations import flatten, mapped, unmapped
+from nbflow.core.block_rules import check_scope
 from nbflow.core.collections import Constant, List
 from nbflow.core.context import context
 from nbflow.core.control import CompareValue, case, merge
@@ -13,7 +14,7 @@ from nbflow.core.function_task import task
 from nbflow.core.graph import Graph
 from nbflow.core.mapping import apply_map
 from nbflow.core.parameter import Parameter
-from nbflow.core.resource import check_scope, resource_manager
+from nbflow.core.resource import resource_manager
 from nbflow.core.task import Task
 
 

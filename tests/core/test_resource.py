@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from nbflow.core import signals
 from nbflow.core.annotations import unmapped
+from nbflow.core.block_rules import check_scope
 from nbflow.core.collections import as_task
 from nbflow.core.context import context
 from nbflow.core.control import case
@@ -18,12 +19,7 @@ from nbflow.core.edge import Edge
 from nbflow.core.function_task import task
 from nbflow.core.graph import Graph
 from nbflow.core.parameter import Parameter
-from nbflow.core.resource import (
-    ResourceManager,
-    check_scope,
-    resource_cleanup_trigger,
-    resource_manager,
-)
+from nbflow.core.resource import ResourceManager, resource_cleanup_trigger, resource_manager
 from nbflow.core.states import Failed, Pending, Skipped, Success
 from nbflow.core.task import Task
 from nbflow.errors import (

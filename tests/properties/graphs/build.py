@@ -22,7 +22,7 @@ from nbflow import (
     triggers,
     unmapped,
 )
-from nbflow.core.resource import ResourceCleanupTask, ResourceInitTask, ResourceSetupTask
+from nbflow.core.resource_tasks import ResourceCleanupTask, ResourceInitTask, ResourceSetupTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
