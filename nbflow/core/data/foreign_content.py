@@ -8,21 +8,9 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.data import array_content as arrays
+from nbflow.core.data import arrow_content as arrow
 from nbflow.core.data import frame_content as frames
-from nbflow.core.data.array_content import (
-    array_content,
-    masked_content,
-    scalar_content,
-    sparse_content,
-    subclass_content,
-    tensor_content,
-)
-from nbflow.core.data.arrow_content import (
-    arrow_content,
-    arrow_table_content,
-    polars_frame_content,
-    polars_series_content,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +18,9 @@ if TYPE_CHECKING:
     Content = Callable[[Any, Callable[[int], None]], list[Any]]
 
 _CONTENTS: dict[tuple[str, str], Content] = {
-    ("numpy", "MaskedArray"): masked_content,
-    ("numpy", "ndarray"): array_content,
-    ("numpy", "generic"): scalar_content,
+    ("numpy", "MaskedArray"): arrays.masked_content,
+    ("numpy", "ndarray"): arrays.array_content,
+    ("numpy", "generic"): arrays.scalar_content,
     ("pandas", "DataFrame"): frames.frame_content,
     ("pandas", "Series"): frames.series_content,
     ("pandas", "MultiIndex"): frames.multi_index_content,
@@ -45,14 +33,14 @@ _CONTENTS: dict[tuple[str, str], Content] = {
     ("pandas", "BaseStringArray"): frames.string_column_content,
     ("pandas", "NumpyExtensionArray"): frames.column_content,
     ("pandas", "ArrowExtensionArray"): frames.arrow_column_content,
-    ("pyarrow", "Table"): arrow_table_content,
-    ("pyarrow", "RecordBatch"): arrow_table_content,
-    ("pyarrow", "ChunkedArray"): arrow_content,
-    ("pyarrow", "Array"): arrow_content,
-    ("polars", "DataFrame"): polars_frame_content,
-    ("polars", "Series"): polars_series_content,
-    ("scipy", "_spbase"): sparse_content,
-    ("torch", "Tensor"): tensor_content,
+    ("pyarrow", "Table"): arrow.arrow_table_content,
+    ("pyarrow", "RecordBatch"): arrow.arrow_table_content,
+    ("pyarrow", "ChunkedArray"): arrow.arrow_content,
+    ("pyarrow", "Array"): arrow.arrow_content,
+    ("polars", "DataFrame"): arrow.polars_frame_content,
+    ("polars", "Series"): arrow.polars_series_content,
+    ("scipy", "_spbase"): arrays.sparse_content,
+    ("torch", "Tensor"): arrays.tensor_content,
 }
 _found: weakref.WeakKeyDictionary[type, Content | None] = weakref.WeakKeyDictionary()
 
@@ -75,5 +63,5 @@ def _content_of(kind: type) -> Content | None:
     for base in kind.__mro__:
         content = _CONTENTS.get((base.__module__.partition(".")[0], base.__name__))
         if content is not None:
-            return subclass_content if content is array_content and base is not kind else content
+            return arrays.subclass_content if content is arrays.array_content and base is not kind else content
     return None
