@@ -82,10 +82,7 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
 from __future__ import annotations
 
 from inspect import Parameter, Signature
-from typing import TYPE_CHECKING, ClassVar, TypeVar, dataclass_transform
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from typing import ClassVar, TypeVar, dataclass_transform
 
 T = TypeVar("T", bound="NbflowError")
 
@@ -373,13 +370,12 @@ class RunSignatureError(NbflowError, ValueError):
     """The arguments of a `run` cannot be bound by name."""
 
 
+@carries
 class PositionalOnlyError(NbflowError, TypeError):
     """A `run` has positional-only arguments."""
 
-    def __init__(self, function: str, arguments: Iterable[str]) -> None:
-        self.function = function
-        self.arguments = tuple(arguments)
-        super().__init__(function, self.arguments)
+    function: str
+    arguments: tuple[str, ...]
 
     def __str__(self) -> str:
         return (

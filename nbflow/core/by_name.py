@@ -49,7 +49,8 @@ def callable_by_name(name: str, function: Callable[..., Any], signature: inspect
     for wanted in (parameters, required):
         if _takes(taken, (), wanted):
             return function
-        if _takes(taken, *_split(wanted)):
+        placed = [p for p in wanted if p.kind is _POSITIONAL]
+        if _takes(taken, placed, [p for p in wanted if p.kind is not _POSITIONAL]):
             return _by_position(function, signature, fills_in=wanted is parameters)
     raise RunSignatureError(
         f"{name} is wrapped in a function that does not take its arguments ({', '.join(p.name for p in parameters)}); "
@@ -74,10 +75,6 @@ def _by_position(function: Callable[..., Any], signature: inspect.Signature, *, 
 
     by_position._passes_by_position = True  # type: ignore[attr-defined]
     return by_position
-
-
-def _split(parameters: list[inspect.Parameter]) -> tuple[list[inspect.Parameter], list[inspect.Parameter]]:
-    return [p for p in parameters if p.kind is _POSITIONAL], [p for p in parameters if p.kind is not _POSITIONAL]
 
 
 def _takes(signature: inspect.Signature, args: Iterable[inspect.Parameter], named: Iterable[inspect.Parameter]) -> bool:

@@ -108,9 +108,6 @@ class Context(MutableMapping[str, Any]):
         except KeyError:
             raise AttributeError(f"context has no value {name!r} here") from None
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        thread.data[name] = value
-
     def __delattr__(self, name: str) -> None:
         try:
             del thread.data[name]
@@ -125,6 +122,8 @@ class Context(MutableMapping[str, Any]):
 
     def __setitem__(self, key: str, value: Any) -> None:
         thread.data[key] = value
+
+    __setattr__ = __setitem__
 
     def __delitem__(self, key: str) -> None:
         del thread.data[key]

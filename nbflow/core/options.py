@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from numbers import Integral, Real
 from typing import Any
@@ -18,13 +19,11 @@ Handler = Callable[..., Any]
 ExceptionType = type[BaseException]
 
 
+@dataclass(slots=True, eq=False)
 class OnFailure:
     """A state handler that calls `function(obj, state)` when a task or flow fails."""
 
-    __slots__ = ("function",)
-
-    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
-        self.function = function
+    function: Callable[[Any, Any], Any]
 
     def __call__(self, obj: Any, old: Any, new: Any) -> Any:
         """Call the function if the new state is a failed one; the state stays as it is."""

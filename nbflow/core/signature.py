@@ -157,7 +157,7 @@ def _checked(name: str, function: Callable[..., Any], has_self: bool = False) ->
             f"Tasks cannot have the following argument names: {', '.join(reserved)}; they are keywords of "
             f"every task call, rename them in {name}"
         )
-    positional_only = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
+    positional_only = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY)
     if positional_only:
         raise PositionalOnlyError(name, positional_only)
     return signature

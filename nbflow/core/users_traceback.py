@@ -27,7 +27,7 @@ def users_traceback(trace: TracebackType | None) -> TracebackType | None:
 
     The frames themselves are kept, so that a debugger can look into them.
     """
-    links = [link for link in _links(trace) if not _is_nbflows(link)]
+    links = [link for link in _links(trace) if str(_module(link)).partition(".")[0] != "nbflow"]
     first = next((n for n, link in enumerate(links) if _is_users(link)), 0)
     made: TracebackType | None = None
     for link in reversed(links[first:]):
@@ -67,10 +67,6 @@ def _links(trace: TracebackType | None) -> Iterator[TracebackType]:
 
 def _module(link: TracebackType) -> object:
     return link.tb_frame.f_globals.get("__name__")
-
-
-def _is_nbflows(link: TracebackType) -> bool:
-    return str(_module(link)).partition(".")[0] == "nbflow"
 
 
 def _is_users(link: TracebackType) -> bool:

@@ -109,26 +109,22 @@ def is_plain_data(value: Any) -> bool:
         >>> is_plain_data({"rows": [1, 2]}), is_plain_data([object])
         (True, True)
     """
+    pending, seen = [value], 0
     try:
-        return _is_plain_data(value)
+        while pending:
+            one = pending.pop()
+            seen += 1
+            if seen > _MANY:
+                return False
+            kind = type_of(one)
+            if kind in (list, tuple, set, frozenset, collections.deque):
+                pending.extend(one)
+            elif kind in (dict, collections.OrderedDict, collections.defaultdict, collections.Counter):
+                pending.extend(one.values())
+            elif not (kind in (bytearray, array.array) or is_fixed(one) or _root(kind) in ("numpy", "pandas")):
+                return False
     except BaseException:  # noqa: BLE001 - a user's metaclass may raise when its classes are looked up
         return False
-
-
-def _is_plain_data(value: Any) -> bool:
-    pending, seen = [value], 0
-    while pending:
-        one = pending.pop()
-        seen += 1
-        if seen > _MANY:
-            return False
-        kind = type_of(one)
-        if kind in (list, tuple, set, frozenset, collections.deque):
-            pending.extend(one)
-        elif kind in (dict, collections.OrderedDict, collections.defaultdict, collections.Counter):
-            pending.extend(one.values())
-        elif not (kind in (bytearray, array.array) or is_fixed(one) or _root(kind) in ("numpy", "pandas")):
-            return False
     return True
 
 

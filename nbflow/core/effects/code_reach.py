@@ -282,17 +282,12 @@ def _named(code: CodeType, space: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_followed(value: Any) -> bool:
     try:
-        return _is_followed_safely(value)
+        if is_a(value, FunctionType, type):
+            return is_ours(value.__module__) or (is_a(value, FunctionType) and "<" in value.__qualname__)
+        is_code = callable(value) and not is_a(value, ModuleType)
+        return is_code and (inside_of(value) != [] or is_ours(type(value).__module__))
     except BaseException:  # noqa: BLE001 - a user's metaclass may raise when its classes are looked at
         return False
-
-
-def _is_followed_safely(value: Any) -> bool:
-    if is_a(value, FunctionType, type):
-        return is_ours(value.__module__) or (is_a(value, FunctionType) and "<" in value.__qualname__)
-    return (
-        callable(value) and not is_a(value, ModuleType) and (inside_of(value) != [] or is_ours(type(value).__module__))
-    )
 
 
 def _of_modules(code: CodeType, space: Mapping[str, Any]) -> list[Any]:

@@ -195,8 +195,7 @@ def _answer(function: Any, argument: str, value: object) -> _Answer | None:
         code = function.__code__
     else:
         code = getattr(getattr(function, "__func__", None), "__code__", None) or getattr(function, "_body", None)
-    answers = _known.get(id(code))
-    answer = None if answers is None else answers.get((argument, kind))
+    answer = _known.get(id(code), {}).get((argument, kind))
     if answer is None or not answer.holds(function):
         if is_atomic_type(kind):
             return None
