@@ -143,15 +143,12 @@ class Graph(Topology):
         # In a notebook, parameters on their own are a cell of them, as papermill wants it; the next cell uses them.
         are_a_cells = before is not None and all(isinstance(task, Parameter) for task in unused)
         if unused and kind is None and not are_a_cells:
-            filename, line, module = made[unused[0]]  # the end of the `with` is in nbflow for a magic's cell
-            warnings.warn_explicit(
+            message = (
                 f"Tasks were created but not added to the flow: {', '.join(map(repr, unused))}. Call a task, "
-                "use it as an argument of another one, or add it with flow.add_task(task)",
-                UserWarning,
-                filename,
-                line,
-                module,
+                "use it as an argument of another one, or add it with flow.add_task(task)"
             )
+            # Where the first was made: the end of the `with` is in nbflow for a magic's cell.
+            warnings.warn_explicit(message, UserWarning, *made[unused[0]])
 
     def add_task(self, task: Task) -> Task:
         """Add a task and return it; adding it again changes nothing.

@@ -187,13 +187,8 @@ class _Scratch:
         for task in self.graph.tasks:
             for edge in self.graph.edges_in(task):
                 use = self._use(edge.upstream_task)
-                self._edges[edge] = self.flow.add_edge(
-                    edge.upstream_task,
-                    task,
-                    key=edge.key,
-                    mapped=use.mapped or edge.mapped,
-                    flattened=use.flattened or edge.flattened,
-                )
+                mapped, flattened = use.mapped or edge.mapped, use.flattened or edge.flattened
+                self._edges[edge] = self.flow.add_edge(edge.upstream_task, task, edge.key, mapped, flattened)
 
     def _copy_constants(self) -> None:
         for task, values in self.graph.constants.items():

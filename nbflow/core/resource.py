@@ -74,11 +74,8 @@ class ResourceManager:
         if grace_s < 0 or cleanup_timeout_s < 0:
             raise OptionError(f"grace_s={grace_s!r} and cleanup_timeout_s={cleanup_timeout_s!r} must not be negative")
         self.init_task_kwargs: dict[str, Any] = {"name": self.name, **(init_task_kwargs or {})}
-        self.setup_task_kwargs: dict[str, Any] = {
-            "name": f"{self.name}.setup",
-            "checkpoint": False,
-            **(setup_task_kwargs or {}),
-        }
+        setup: dict[str, Any] = {"name": f"{self.name}.setup", "checkpoint": False}
+        self.setup_task_kwargs = {**setup, **(setup_task_kwargs or {})}
         self.cleanup_task_kwargs: dict[str, Any] = {
             "name": f"{self.name}.cleanup",
             "trigger": resource_cleanup_trigger,

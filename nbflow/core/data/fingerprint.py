@@ -261,11 +261,8 @@ class _Walk:
             self._kept.append(kind)
             named = _CLASS + dumps(name_of(kind), _VERSION)
             self._classes[key] = named  # for what it holds of its own instances
-            found = [
-                dumps(name, _VERSION) + self._if_known(value)
-                for base in kind.__mro__
-                for name, value in class_data(base)
-            ]
+            held = (pair for base in kind.__mro__ for pair in class_data(base))
+            found = [dumps(name, _VERSION) + self._if_known(value) for name, value in held]
             self._classes[key] = _short(b"".join((named, *found)))
         return self._classes[key]
 

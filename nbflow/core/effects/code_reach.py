@@ -261,11 +261,8 @@ def _reached(function: Any) -> Iterator[tuple[CodeType, Mapping[str, Any]]]:
                 pending += [inner] if _is_followed(inner) else []
         elif isinstance(getattr(one, "_body", None), CodeType):  # the function of a cell
             for code in filter(None, (one._body, one._last)):
-                space = {
-                    name: value
-                    for name, value in (_named(code, one.namespace) | one.own).items()
-                    if not is_a(value, Task)  # the cell gets its value
-                }
+                named = _named(code, one.namespace) | one.own
+                space = {name: value for name, value in named.items() if not is_a(value, Task)}  # it gets its value
                 yield code, space
                 pending += [value for value in space.values() if _is_followed(value)]
                 pending += _of_modules(code, space)
