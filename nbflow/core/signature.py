@@ -91,10 +91,6 @@ class RunSignature:
     def _type_or_any(self, annotation: Any) -> Any:
         return Any if annotation is inspect.Signature.empty else resolved(annotation, self.function)
 
-    def refuses(self, key: str) -> bool:
-        """Tell whether no argument can be called `key`."""
-        return self._variable is None and key not in self._accepted
-
 
 def of_function(function: Callable[..., Any]) -> RunSignature:
     """Return the signature of a function that becomes a task, refusing what cannot be one.

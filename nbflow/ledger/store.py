@@ -111,10 +111,6 @@ class Store:
             self._wait_s = seconds
             self._db.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
 
-    def limit_size(self, pages: int) -> None:
-        """Let the file grow to this many pages of 4 KiB only, as on a disk that is full then."""
-        self._db.execute(f"PRAGMA max_page_count = {pages}")
-
     # -- writing --------------------------------------------------------------------------------------------------
 
     def write(

@@ -463,7 +463,7 @@ def test_reading_a_damaged_ledger_changes_nothing(keep):
 def test_on_a_full_disk_the_run_goes_on_and_what_has_ended_is_still_written(keep):
     kept = keep()
     first = set_up(kept)
-    kept.session._store.limit_size(1)  # it is larger already: no page more
+    kept.session._store._db.execute("PRAGMA max_page_count = 1")  # it is larger already: no page more
     others = [hold(managers.Folder, name="x" * 3000) for _ in range(4)]
 
     for held in others:
@@ -472,7 +472,7 @@ def test_on_a_full_disk_the_run_goes_on_and_what_has_ended_is_still_written(keep
 
     assert len(kept.told) == 1
     assert "full" in kept.told[0]
-    kept.session._store.limit_size(10_000)
+    kept.session._store._db.execute("PRAGMA max_page_count = 10000")
     kept.tracker.flush()
     assert [row.state for row in ledger.resources()] == ["open"] * len(others)
 
