@@ -98,20 +98,14 @@ class Row:
     @classmethod
     def of(cls, written: Written, this: Kernel) -> Row:
         """Return a row as it looks from the process `this`."""
+        same = ("id", "state", "flow", "run", "block", "manager", "since", "until")
         return cls(
-            id=written.id,
-            state=written.state,
-            flow=written.flow,
-            run=written.run,
-            block=written.block,
-            manager=written.manager,
+            **{name: getattr(written, name) for name in same},
             handle=handle_of(written),
             is_reclaimable=written.code is not None and written.handle is not None,
             owner=owner_of(written, this),
             pid=written.kernel.pid,
             host=written.kernel.host,
-            since=written.since,
-            until=written.until,
             note=written.note or ("its reaper is at work" if is_being_reaped(written, this) else ""),
         )
 

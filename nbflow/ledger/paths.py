@@ -13,8 +13,6 @@ from pathlib import Path
 from nbflow.ledger.process_identity import Kernel
 
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
-
-
 _NAME = "ledger.sqlite3"
 _HOST = "host.json"  # whose that file is
 

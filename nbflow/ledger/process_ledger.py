@@ -75,6 +75,7 @@ class _Process:
         self._lock = threading.Lock()
 
     def get(self) -> ProcessLedger:
+        """Return what this process has of the ledger."""
         with self._lock:
             if self._ledger is None:
                 self._ledger = ProcessLedger()
@@ -88,16 +89,11 @@ class _Process:
             self._left.append(here)  # not closed: SQLite must not be used across a fork, not even for that
 
     def at_exit(self) -> None:
-        here = self._ledger
-        if here is not None:
-            here.close()
+        if self._ledger is not None:
+            self._ledger.close()
 
 
 _process = _Process()
+process_ledger = _process.get
 os.register_at_fork(after_in_child=_process.after_fork)
 atexit.register(_process.at_exit)
-
-
-def process_ledger() -> ProcessLedger:
-    """Return what this process has of the ledger."""
-    return _process.get()
