@@ -241,10 +241,7 @@ class Panel(ipywidgets.VBox):
         """Take what was edited in fields before something was asked for: their own messages may come later."""
         if not isinstance(states, dict):
             return
-        inputs = [
-            *self.commands.bar.inputs,
-            *(one for entry in self.form.entries.values() for one in entry.inputs),
-        ]
+        inputs = [*self.commands.bar.inputs, *(one for entry in self.form.entries.values() for one in entry.inputs)]
         for widget in inputs:
             state = states.get(widget.model_id)
             if isinstance(state, dict):

@@ -267,8 +267,7 @@ def _view(digraph: Any, format_: str | None) -> None:
         digraph.render(name, view=True, quiet_view=True, format=format_)
     except FileNotFoundError as error:  # the machine has no program to open pictures with
         warnings.warn(
-            f"no viewer could be opened ({error}); pass filename= to write the picture to a file",
-            stacklevel=3,
+            f"no viewer could be opened ({error}); pass filename= to write the picture to a file", stacklevel=3
         )
     finally:
         os.unlink(name)

@@ -13,17 +13,7 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
 
 NodeKind = Literal[
-    "task",
-    "parameter",
-    "collection",
-    "case",
-    "init",
-    "setup",
-    "cleanup",
-    "block",
-    "group",
-    "child",
-    "missing",
+    "task", "parameter", "collection", "case", "init", "setup", "cleanup", "block", "group", "child", "missing"
 ]
 EdgeKind = Literal["data", "order", "lifecycle"]
 

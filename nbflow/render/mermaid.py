@@ -36,12 +36,7 @@ def mermaid(
 
 
 def _items(
-    items: list[Node | Cluster],
-    lines: list[str],
-    depth: int,
-    shown: Marks,
-    with_lines: bool,
-    with_status: bool,
+    items: list[Node | Cluster], lines: list[str], depth: int, shown: Marks, with_lines: bool, with_status: bool
 ) -> None:
     indent = "  " * depth
     for item in items:

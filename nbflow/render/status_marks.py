@@ -42,10 +42,7 @@ class Marks(NamedTuple):
 
 
 def marks(
-    drawing: Drawing,
-    states: States,
-    block_status: BlockStatuses | None = None,
-    notes: Notes | None = None,
+    drawing: Drawing, states: States, block_status: BlockStatuses | None = None, notes: Notes | None = None
 ) -> Marks:
     """Say how every node and box looks. Tasks without a state are not run, blocks without a status closed.
 

@@ -20,17 +20,7 @@ from typing import TYPE_CHECKING
 
 from nbflow.core.state_traits import NOT_RUN
 from nbflow.render.build import Fold, GraphLike, draw
-from nbflow.render.layout import (
-    LABEL_SIZE,
-    LINE_SIZE,
-    NAME_SIZE,
-    Box,
-    Layout,
-    Line,
-    edge_label,
-    lay_out,
-    shown_name,
-)
+from nbflow.render.layout import LABEL_SIZE, LINE_SIZE, NAME_SIZE, Box, Layout, Line, edge_label, lay_out, shown_name
 from nbflow.render.names import escape, one_line, safe_key, shorten
 from nbflow.render.palette import BLOCKS, BORDERS, LIGHT_PAGE, MISSING, Look, palette_css, state_look
 from nbflow.render.status_marks import BlockStatuses, Mark, Marks, Notes, States, marks, note_on, with_note

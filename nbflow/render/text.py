@@ -44,11 +44,7 @@ def text(
 
 
 def table(
-    graph: GraphLike | Drawing,
-    states: States | None = None,
-    *,
-    fold: Fold = None,
-    notes: Notes | None = None,
+    graph: GraphLike | Drawing, states: States | None = None, *, fold: Fold = None, notes: Notes | None = None
 ) -> str:
     """Return a plain table of the tasks: name, block, state and, if any state has more to say, its message."""
     drawing = draw(graph, fold=fold)

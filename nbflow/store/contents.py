@@ -33,10 +33,7 @@ FORMER_NAMES = {
     ("nbflow.core.watched", "WatchedSet"): ("nbflow.core.observed_set", "ObservedSet"),
     ("nbflow.core.missing", "MissingTask"): ("nbflow.core.placeholder_task", "PlaceholderTask"),
     ("nbflow.engine.handle", "Run"): ("nbflow.engine.run", "Run"),
-    ("nbflow.notebook.cellfunction", "CellFunction"): (
-        "nbflow.notebook.taskcell.cell_function",
-        "CellFunction",
-    ),
+    ("nbflow.notebook.cellfunction", "CellFunction"): ("nbflow.notebook.taskcell.cell_function", "CellFunction"),
     ("nbflow.notebook.namewalk", "Body"): ("nbflow.notebook.source.called_code", "Body"),
     ("nbflow.store.past", "StoredRun"): ("nbflow.store.stored_run", "StoredRun"),
 }
@@ -75,12 +72,7 @@ class Pickled:
     """
 
     def __init__(
-        self,
-        folder: Path,
-        value: Any,
-        *,
-        most_in_memory: int = MOST_INLINE,
-        tick: Callable[[], None] = lambda: None,
+        self, folder: Path, value: Any, *, most_in_memory: int = MOST_INLINE, tick: Callable[[], None] = lambda: None
     ) -> None:
         self._tick = tick
         self._folder = folder

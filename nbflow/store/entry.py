@@ -108,11 +108,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 
 def write_entry(
-    path: Path,
-    header: Header,
-    value: Any = None,
-    *,
-    may_commit: Callable[[], bool] = lambda: True,
+    path: Path, header: Header, value: Any = None, *, may_commit: Callable[[], bool] = lambda: True
 ) -> Header:
     """Write a task's entry with its result, or with the reason why that cannot be pickled.
 

@@ -43,10 +43,7 @@ class Bar:
         self.holds.add_class("nbflow-command-hold")
         self.holds.observe(lambda _: turn(), "value")
         self.what = ipywidgets.Dropdown(
-            options=CHOICES,
-            value="all",
-            description="What to rerun",
-            layout=ipywidgets.Layout(width="auto"),
+            options=CHOICES, value="all", description="What to rerun", layout=ipywidgets.Layout(width="auto")
         )
         self.what.add_class("nbflow-what")
         for widget in self.inputs:

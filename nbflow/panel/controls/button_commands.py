@@ -40,9 +40,7 @@ class Commands(Part):
         self._options = dict(options)
         hold = bool(self._options.pop("hold_on_failure", False))
         self.bar = Bar(
-            lambda command: panel.guarded(lambda: self.press(command)),
-            lambda: panel.guarded(self._set_hold),
-            hold=hold,
+            lambda command: panel.guarded(lambda: self.press(command)), lambda: panel.guarded(self._set_hold), hold=hold
         )
 
     def followed(self, run: Run | None) -> None:

@@ -192,10 +192,7 @@ class Entry:
 
 def _input(field: Field, is_typed: bool) -> Any:
     """Make the widget that ipywidgets has for such a value."""
-    common: dict[str, Any] = {
-        "description": one_line(field.name, 60),
-        "style": {"description_width": "initial"},
-    }
+    common: dict[str, Any] = {"description": one_line(field.name, 60), "style": {"description_width": "initial"}}
     kind, bounds = field.kind, field.bounds
     if kind == "choice" or (kind == "bool" and field.required):
         choices = list(field.choices or (("True", True), ("False", False)))

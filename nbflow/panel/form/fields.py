@@ -28,15 +28,7 @@ class _NotGiven(enum.Enum):
 NOT_GIVEN = _NotGiven.NOT_GIVEN
 _BIGGEST = 2**53  # whole numbers above it are not exact in a browser
 _LONGEST = 10_000
-_TYPES = {
-    bool: "bool",
-    int: "int",
-    float: "float",
-    str: "text",
-    datetime: "datetime",
-    date: "date",
-    time: "time",
-}
+_TYPES = {bool: "bool", int: "int", float: "float", str: "text", datetime: "datetime", date: "date", time: "time"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

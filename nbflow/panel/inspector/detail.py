@@ -75,10 +75,7 @@ class Detail:
         """Return the tasks and blocks whose changes change what is told."""
         found: set[Any] = set(self.target.tasks)
         if self.target.what == "task":
-            found |= {
-                *self.neighbours.upstream(self.target.task),
-                *self.neighbours.downstream(self.target.task),
-            }
+            found |= {*self.neighbours.upstream(self.target.task), *self.neighbours.downstream(self.target.task)}
         block = self.target.block or self.neighbours.block_of(self.target.task)
         return frozenset(found | ({block} if block is not None else set()))
 
@@ -122,11 +119,7 @@ class Detail:
         return {
             "block": None
             if block is None
-            else {
-                "key": self.neighbours.block_key(block),
-                "name": one_line(block.name, NAME_LIMIT),
-                "status": status,
-            },
+            else {"key": self.neighbours.block_key(block), "name": one_line(block.name, NAME_LIMIT), "status": status},
             "up": self.neighbours.chips(up, self.run),
             "up_total": len(up),
             "down": self.neighbours.chips(down, self.run),
@@ -238,11 +231,7 @@ class Detail:
         counts = [[name, state_look(name).label, count] for name, count in names.most_common()]
         return {
             "head": {"what": "group", "name": one_line(tasks[0].name, NAME_LIMIT), "kind": "group"},
-            "members": {
-                "listed": self.neighbours.chips(order, run),
-                "total": len(tasks),
-                "counts": counts,
-            },
+            "members": {"listed": self.neighbours.chips(order, run), "total": len(tasks), "counts": counts},
             "source": self._source(None),
         }
 

@@ -26,12 +26,7 @@ if TYPE_CHECKING:
 TEXT_LIMIT = 50_000
 IMAGE_LIMIT = 120_000  # in base64; the page of a detail stays below 200 kB
 INPUT_LIMIT = 4_000
-_IMAGES = {
-    "image/png": b"\x89PNG\r\n",
-    "image/jpeg": b"\xff\xd8\xff",
-    "image/gif": b"GIF8",
-    "image/webp": b"RIFF",
-}
+_IMAGES = {"image/png": b"\x89PNG\r\n", "image/jpeg": b"\xff\xd8\xff", "image/gif": b"GIF8", "image/webp": b"RIFF"}
 _TEXTS = ("text/html", "image/svg+xml", "text/markdown", "text/latex")
 # The first of these that a value has is shown; in the order in which notebooks prefer them.
 _ORDER = ("text/html", "image/svg+xml", *_IMAGES, "text/markdown", "text/latex", "application/json")

@@ -83,12 +83,7 @@ class Picture:
     def names(self) -> Json:
         """Describe what does not change in a run: the rows, in start order, and the boxes around them."""
         boxes = [
-            {
-                "key": key,
-                "name": one_line(block.name, 60),
-                "depth": block.depth,
-                "home": self._home(block.parent),
-            }
+            {"key": key, "name": one_line(block.name, 60), "depth": block.depth, "home": self._home(block.parent)}
             for key, block in self._blocks.items()
         ]
         return {"rows": [self._name(node) for node in self._nodes.values()], "boxes": boxes}
@@ -171,11 +166,7 @@ class Picture:
         return found if found or said != self._header.changed else None
 
     def _paint(
-        self,
-        run: Run | None,
-        tasks: Changed,
-        blocks: list[Block],
-        rows: dict[str, Row] | None = None,
+        self, run: Run | None, tasks: Changed, blocks: list[Block], rows: dict[str, Row] | None = None
     ) -> tuple[Json, Json]:
         """Return the marks of nodes and boxes, and fill `rows` if given."""
         states: Mapping[Task, State] = run.states if run is not None else {}

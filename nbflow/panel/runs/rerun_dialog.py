@@ -22,11 +22,7 @@ if TYPE_CHECKING:
     from nbflow.panel.part import Json
     from nbflow.panel.widget import Panel
 
-_TITLES = {
-    "failed": "Rerun what failed",
-    "stale": "Rerun what is stale",
-    "all": "Rerun everything",
-}
+_TITLES = {"failed": "Rerun what failed", "stale": "Rerun what is stale", "all": "Rerun everything"}
 _SELECT_FIRST = "Select a task or a block first, in the graph or in the table."
 
 
@@ -137,14 +133,7 @@ class RerunDialog(Part):
             word=word, what=what, title=title, run=run, plan=plan, parameters=parameters
         )  # fmt: skip
         self.panel.tell(
-            "plan",
-            is_shown=True,
-            what=word,
-            title=title,
-            number=run.number,
-            cancels=cancels,
-            note=note,
-            **shown,
+            "plan", is_shown=True, what=word, title=title, number=run.number, cancels=cancels, note=note, **shown
         )
 
     def _again(self, asked: Asked, run: Run, note: str) -> None:
