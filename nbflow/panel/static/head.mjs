@@ -6,7 +6,7 @@
  * @typedef {import("./common/format.mjs").Patch} Patch
  */
 import { bringEdits, tendButtons, tendForm } from "./controls/controls.mjs";
-import { everySecond, listen, make, say, whenThere } from "./common/dom.mjs";
+import { everySecond, listen, make, makeButton, say, whenThere } from "./common/dom.mjs";
 import { watchEdits } from "./common/edits.mjs";
 import { goneText, lastHead, whenGone } from "./common/kernel-lifecycle.mjs";
 import { formatSeconds, progressText, runTime, whereText, withClass } from "./common/format.mjs";
@@ -24,13 +24,9 @@ async function renderHead(view) {
   const time = make("span", "nbflow-time");
   const open = make("span", "nbflow-open");
   title.append(flow, number, why, badge, where, time, open);
-  const bar = make("div", "nbflow-bar");
-  bar.setAttribute("role", "progressbar");
-  bar.setAttribute("aria-label", "tasks done");
-  bar.setAttribute("aria-valuemin", "0");
+  const bar = make("div", "nbflow-bar", "", { role: "progressbar", "aria-label": "tasks done", "aria-valuemin": 0 });
   const counts = make("div", "nbflow-counts");
-  const problem = make("div", "nbflow-problem");
-  problem.setAttribute("role", "alert");
+  const problem = make("div", "nbflow-problem", "", { role: "alert" });
   el.replaceChildren(title, bar, counts, problem);
 
   const find = (/** @type {string} */ part) => () => el.closest(".nbflow-panel")?.querySelector(part);
@@ -78,8 +74,7 @@ async function renderHead(view) {
   everySecond(signal, () => head.going && tick());
   paint(body.get("snapshot"));
   whenGone(view, (why) => {
-    const gone = make("div", "nbflow-gone-bar", goneText(head, why));
-    gone.setAttribute("role", "alert");
+    const gone = make("div", "nbflow-gone-bar", goneText(head, why), { role: "alert" });
     el.prepend(gone);
     paint({ ...body.get("snapshot"), head: lastHead(head, taken()) });
   });
@@ -121,12 +116,7 @@ function paintProblem(problem, leaks, error, dismiss) {
   problem.replaceChildren(...lines.map((line, i) => {
     const element = make("div", "nbflow-problem-line");
     element.append(make("span", "", line));
-    if (error && i === lines.length - 1) {
-      const button = make("button", "nbflow-dismiss", "Dismiss");
-      button.setAttribute("type", "button");
-      button.addEventListener("click", dismiss);
-      element.append(button);
-    }
+    if (error && i === lines.length - 1) element.append(makeButton("Dismiss", "nbflow-dismiss", dismiss));
     return element;
   }));
 }

@@ -16,9 +16,7 @@ const NAMED = 3;
 export function makeAnnouncer(store) {
   const element = make("div", "nbflow-announcer");
   const [polite, urgent] = ["polite", "assertive"].map((how) => {
-    const region = make("div");
-    region.setAttribute("aria-live", how);
-    region.setAttribute("aria-atomic", "true");
+    const region = make("div", "", "", { "aria-live": how, "aria-atomic": "true" });
     return region;
   });
   element.append(polite, urgent);

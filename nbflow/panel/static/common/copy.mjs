@@ -1,18 +1,17 @@
 // @ts-check
 /** A button that puts a text into the clipboard. */
-import { pushButton } from "./dom.mjs";
+import { makeButton } from "./dom.mjs";
 
 const SHOWN_MS = 1500;
 
 /** @param {import("./store.mjs").Store} store @param {string} label @param {() => string} text */
 export function copyButton(store, label, text) {
-  const button = pushButton("Copy", "nbflow-copy", async () => {
+  const button = makeButton("Copy", "nbflow-push nbflow-copy", async () => {
     const isDone = await copyText(store.el, text());
     button.textContent = isDone ? "Copied" : "Not possible";
     store.tell("announce", isDone ? "Copied." : "Copying is not possible here.");
     setTimeout(() => { button.textContent = "Copy"; }, SHOWN_MS);
-  });
-  button.setAttribute("aria-label", label);
+  }, { "aria-label": label });
   return button;
 }
 

@@ -12,23 +12,41 @@
 const TICK_MS = 1000;
 const ATTACH_TRIES = 120;
 
+let idsMade = 0;
+
 /**
- * @param {string} tag  @param {string} [classes]  @param {string} [text]
- * @returns {HTMLElement}
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag  @param {string} [classes]  @param {string} [text]
+ * @param {Record<string, string | number>} [attributes]
+ * @returns {HTMLElementTagNameMap[T]}
  */
-export function make(tag, classes = "", text = "") {
+export function make(tag, classes = "", text = "", attributes = {}) {
   const element = document.createElement(tag);
   if (classes) element.className = classes;
   if (text) element.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
   return element;
 }
 
-/** A button of the script's own. @param {string} text @param {string} classes @param {() => void} press */
-export function pushButton(text, classes, press) {
-  const button = make("button", `nbflow-push ${classes}`, text);
-  button.setAttribute("type", "button");
+/**
+ * A button of the script's own.
+ * @param {string} text  @param {string} classes  @param {() => void} press
+ * @param {Record<string, string | number>} [attributes]
+ */
+export function makeButton(text, classes, press, attributes = {}) {
+  const button = make("button", classes, text, { type: "button", ...attributes });
   button.addEventListener("click", press);
-  return /** @type {HTMLButtonElement} */ (button);
+  return button;
+}
+
+/** A button that looks like one. @param {string} text @param {string} classes @param {() => void} press */
+export function pushButton(text, classes, press) {
+  return makeButton(text, `nbflow-push ${classes}`, press);
+}
+
+/** An id that no other element has, nor one of another script in the page. @param {string} what */
+export function uniqueId(what) {
+  return `nbflow-${what}-${++idsMade}-${Math.random().toString(36).slice(2, 8)}`;
 }
 
 /** @param {Element} element @param {string} text */

@@ -22,8 +22,7 @@ export function errorOf(store, { chain, text }) {
     return box;
   });
   const whole = make("details", "nbflow-astext");
-  const pre = make("pre", "nbflow-pre", text);
-  pre.tabIndex = 0;
+  const pre = make("pre", "nbflow-pre", text, { tabindex: 0 });
   whole.append(make("summary", "", "Traceback"), pre);
   const bar = make("div", "nbflow-log-bar");
   bar.append(make("span"), copyButton(store, "Copy traceback", () => text));
@@ -34,8 +33,7 @@ export function errorOf(store, { chain, text }) {
 function framesOf({ frames, left, others, others_left: othersLeft }) {
   const shown = [];
   if (frames.length) {
-    const list = make("ol", "nbflow-frames");
-    list.setAttribute("aria-label", "where, newest call first");
+    const list = make("ol", "nbflow-frames", "", { "aria-label": "where, newest call first" });
     list.append(...frames.map(frameOf));
     shown.push(list);
   }
@@ -71,10 +69,9 @@ export function sourceOf({ text, place, line, problem, changed, doc }) {
   }
   if (doc) shown.push(make("p", "nbflow-doc", doc));
   if (problem) return [...shown, make("p", "nbflow-faint", problem)];
-  const pre = make("pre", "nbflow-pre nbflow-code");
-  pre.tabIndex = 0;
-  pre.setAttribute("role", "group"); // an element without a role may have no name
-  pre.setAttribute("aria-label", `source, ${place}, from line ${line}`);
+  // An element without a role may have no name.
+  const name = `source, ${place}, from line ${line}`;
+  const pre = make("pre", "nbflow-pre nbflow-code", "", { tabindex: 0, role: "group", "aria-label": name });
   pre.style.setProperty("--nbflow-first", String(line - 1));
   for (const one of text.replace(/\n$/, "").split("\n")) {
     pre.append(make("span", "nbflow-code-line", one), "\n");

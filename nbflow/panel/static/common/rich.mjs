@@ -30,8 +30,7 @@ const HARMLESS = /^(#|data:image\/)/i;
  */
 export function showRich(store, value, name, gone) {
   const shown = [];
-  const text = make("pre", "nbflow-pre", value.text);
-  text.tabIndex = 0;
+  const text = make("pre", "nbflow-pre", value.text, { tabindex: 0 });
   if (value.mime === "text/html") {
     shown.push(htmlFrame(store, value.data, name, gone));
     if (/<script/i.test(value.data)) shown.push(make("p", "nbflow-faint", "Scripts of a value are not executed here."));
@@ -52,7 +51,7 @@ function withNote(shown, note) {
 
 /** @param {Rich} value @param {string} name */
 function pictureOf({ mime, data }, name) {
-  const image = /** @type {HTMLImageElement} */ (make("img", "nbflow-picture"));
+  const image = make("img", "nbflow-picture");
   image.alt = name;
   // As an image, an SVG runs no script and loads nothing.
   image.src = mime === "image/svg+xml"
@@ -65,11 +64,9 @@ function pictureOf({ mime, data }, name) {
  * @param {import("./store.mjs").Store} store  @param {string} html  @param {string} name  @param {AbortSignal} gone
  */
 function htmlFrame(store, html, name, gone) {
-  const frame = /** @type {HTMLIFrameElement} */ (make("iframe", "nbflow-value-frame"));
   // The same origin, to fill and to measure it; without `allow-scripts` that gives nobody inside any power.
-  frame.setAttribute("sandbox", "allow-same-origin");
-  frame.setAttribute("referrerpolicy", "no-referrer");
-  frame.title = name;
+  const rights = { sandbox: "allow-same-origin", referrerpolicy: "no-referrer" };
+  const frame = make("iframe", "nbflow-value-frame", "", { ...rights, title: name });
   frame.srcdoc = `<!doctype html><html><head><meta http-equiv="Content-Security-Policy" content="${RULES}">` +
     `<style>${STYLE}</style></head><body></body></html>`;
   const sizes = new ResizeObserver(() => fitFrame(frame));

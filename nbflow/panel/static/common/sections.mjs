@@ -14,7 +14,7 @@ export function makeSections(wanted) {
   /** @type {Map<string, boolean>} */
   const wished = new Map();
   for (const [name, label] of wanted) {
-    const section = /** @type {HTMLDetailsElement} */ (make("details", "nbflow-section"));
+    const section = make("details", "nbflow-section");
     section.dataset.section = name;
     section.hidden = true;
     const summary = make("summary");

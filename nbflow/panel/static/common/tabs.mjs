@@ -4,34 +4,25 @@
  *
  * @typedef {{name: string, label: string, element: HTMLElement}} Tab
  */
-import { make } from "./dom.mjs";
-
-let made = 0;
+import { make, makeButton, uniqueId } from "./dom.mjs";
 
 /**
  * @param {import("./store.mjs").Store} store  @param {Tab[]} tabs
  * @returns {{list: HTMLElement, panels: HTMLElement, show: (name: string) => void}}
  */
 export function makeTabs(store, tabs) {
-  const list = make("div", "nbflow-tabs");
-  list.setAttribute("role", "tablist");
-  list.setAttribute("aria-label", "views");
+  const list = make("div", "nbflow-tabs", "", { role: "tablist", "aria-label": "views" });
   const panels = make("div", "nbflow-views");
-  const id = `nbflow-tabs-${++made}-${Math.random().toString(36).slice(2, 8)}`;
+  const id = uniqueId("tabs");
   const buttons = tabs.map(({ name, label, element }) => {
-    const button = make("button", "nbflow-tab", label);
-    button.setAttribute("type", "button");
-    button.setAttribute("role", "tab");
-    button.id = `${id}-${name}`;
-    button.dataset.view = name;
-    button.addEventListener("click", () => show(name));
     element.classList.add("nbflow-view");
     element.dataset.view = name;
     element.setAttribute("role", "tabpanel");
-    element.setAttribute("aria-labelledby", button.id);
+    element.setAttribute("aria-labelledby", `${id}-${name}`);
     element.id = `${id}-${name}-view`;
-    button.setAttribute("aria-controls", element.id);
-    return button;
+    return makeButton(label, "nbflow-tab", () => show(name), {
+      role: "tab", id: `${id}-${name}`, "data-view": name, "aria-controls": element.id,
+    });
   });
   /** @param {string} name */
   const show = (name) => {
@@ -44,7 +35,7 @@ export function makeTabs(store, tabs) {
     store.tell("view", name);
   };
   list.addEventListener("keydown", (event) => {
-    const at = buttons.indexOf(/** @type {HTMLElement} */ (event.target));
+    const at = buttons.indexOf(/** @type {HTMLButtonElement} */ (event.target));
     const last = buttons.length - 1;
     const to = { ArrowRight: at === last ? 0 : at + 1, ArrowLeft: at ? at - 1 : last, Home: 0, End: last }[event.key];
     if (at < 0 || to === undefined) return;

@@ -1,10 +1,10 @@
 // @ts-check
 /** What the buttons and the form of a panel, which are ipywidgets, lack for keyboards and screen readers. */
 
+import { uniqueId } from "../common/dom.mjs";
+
 // What these do depends on the fields.
 const ASKING = ["run", "step", "step_block", "rerun"];
-
-let notesMade = 0;
 
 /**
  * A button is disabled while its command is carried out, and so loses the focus, with which the next key would go
@@ -83,7 +83,7 @@ function tendField(field) {
   }
   const note = field.querySelector(".nbflow-entry-note");
   if (!note) return;
-  if (!note.id) note.id = `nbflow-note-${++notesMade}-${Math.random().toString(36).slice(2, 8)}`;
+  if (!note.id) note.id = uniqueId("note");
   setOnce(note, "role", "status");
   const isWrong = String(field.classList.contains("nbflow-wrong"));
   for (const input of field.querySelectorAll("input, textarea, select, .noUi-handle")) {

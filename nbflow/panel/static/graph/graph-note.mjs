@@ -7,8 +7,7 @@ const SOON_MS = 300;
 
 /** @param {AbortSignal} signal */
 export function makeGraphNote(signal) {
-  const element = make("div", "nbflow-graph-note", "drawing…");
-  element.setAttribute("role", "status");
+  const element = make("div", "nbflow-graph-note", "drawing…", { role: "status" });
   element.hidden = true;
   let timer = 0;
 

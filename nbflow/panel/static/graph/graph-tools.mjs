@@ -1,6 +1,6 @@
 // @ts-check
 /** The graph's small toolbar: zoom, fit, fold. One stop of the Tab key, arrows within, as the ARIA practices say. */
-import { make, say } from "../common/dom.mjs";
+import { make, makeButton, say } from "../common/dom.mjs";
 import { drawIcon } from "../common/shapes.mjs";
 
 const ZOOM_STEP = 1.3;
@@ -17,9 +17,7 @@ const ICONS = {
  * @param {import("./viewport.mjs").Viewport} viewport  @param {(folded: boolean) => void} foldAll
  */
 export function makeGraphTools(viewport, foldAll) {
-  const element = make("div", "nbflow-graph-tools");
-  element.setAttribute("role", "toolbar");
-  element.setAttribute("aria-label", "zoom and fold");
+  const element = make("div", "nbflow-graph-tools", "", { role: "toolbar", "aria-label": "zoom and fold" });
   const out = toolButton("zoom out", "Zoom out (−)", ICONS.out, () => viewport.zoom(1 / ZOOM_STEP));
   const scale = toolButton("actual size", "Actual size (0)", "", viewport.reset);
   const into = toolButton("zoom in", "Zoom in (+), or Ctrl and the wheel", ICONS.in, () => viewport.zoom(ZOOM_STEP));
@@ -63,13 +61,12 @@ export function makeGraphTools(viewport, foldAll) {
   };
 }
 
-/** @param {string} name @param {string} hint @param {string} icon @param {() => void} press */
-function toolButton(name, hint, icon, press) {
-  const button = /** @type {HTMLButtonElement} */ (make("button", "nbflow-tool"));
-  button.type = "button";
-  button.title = hint;
-  button.setAttribute("aria-label", name);
+/**
+ * A small button with a drawing on it, if it has one.
+ * @param {string} name  @param {string} hint  @param {string} icon  @param {() => void} press
+ */
+export function toolButton(name, hint, icon, press) {
+  const button = makeButton("", "nbflow-tool", press, { title: hint, "aria-label": name });
   if (icon) button.append(drawIcon(icon));
-  button.addEventListener("click", press);
   return button;
 }

@@ -31,10 +31,7 @@ const LARGE_CHAR = 9;
 /** @param {import("../common/store.mjs").Store} store */
 export function makeGraph(store) {
   const element = make("div", "nbflow-graph-view");
-  const sheet = make("div", "nbflow-graph");
-  sheet.tabIndex = 0;
-  sheet.setAttribute("role", "application");
-  sheet.setAttribute("aria-roledescription", "graph");
+  const sheet = make("div", "nbflow-graph", "", { tabindex: 0, role: "application", "aria-roledescription": "graph" });
   /** @type {import("./svg-index.mjs").Places | null} */
   let places = null;
   let drawn = "";

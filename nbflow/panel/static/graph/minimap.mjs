@@ -10,10 +10,9 @@ const HIGHEST = 110;
  * @param {import("./viewport.mjs").Viewport} viewport
  */
 export function makeMinimap(signal, read, viewport) {
-  const element = make("div", "nbflow-minimap");
-  element.setAttribute("aria-hidden", "true"); // all it does, arrows do
+  const element = make("div", "nbflow-minimap", "", { "aria-hidden": "true" }); // all it does, arrows do
   element.hidden = true;
-  const canvas = /** @type {HTMLCanvasElement} */ (make("canvas"));
+  const canvas = make("canvas");
   const frame = make("div", "nbflow-frame");
   element.append(canvas, frame);
   let isAsked = false;

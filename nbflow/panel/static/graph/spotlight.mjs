@@ -1,15 +1,14 @@
 // @ts-check
 /** What stands out in the drawing: the selected node with its direct edges, and what the filter looks for. */
 import { shownAs } from "./svg-index.mjs";
+import { uniqueId } from "../common/dom.mjs";
 import { elapsed, formatSeconds } from "../common/format.mjs";
-
-let sheets = 0;
 
 /**
  * @param {import("../common/store.mjs").Store} store  @param {HTMLElement} sheet
  */
 export function makeSpotlight(store, sheet) {
-  const id = `nbflow-sheet-${++sheets}-${Math.random().toString(36).slice(2, 8)}`;
+  const id = uniqueId("sheet");
   /** @type {import("./svg-index.mjs").Places | null} */
   let places = null;
   /** The rows that each node shows. @type {Map<string, string[]>} */

@@ -6,7 +6,7 @@
  * @typedef {Record<string, Action>} Actions
  */
 import { copyButton } from "../common/copy.mjs";
-import { make, pushButton, say } from "../common/dom.mjs";
+import { make, pushButton, say, uniqueId } from "../common/dom.mjs";
 
 /** @type {[string, string, string][]} */
 const ACTIONS = [
@@ -19,19 +19,15 @@ const ACTIONS = [
   ["rerun", "Rerun from here", "Run it and what follows from it again; shows the plan first"],
 ];
 const WITH_FORM = new Set(["set", "break", "debug"]);
-let actionsMade = 0;
 
 /** @param {import("../common/store.mjs").Store} store */
 export function makeActions(store) {
   const element = make("div", "nbflow-doing");
-  const bar = make("div", "nbflow-doing-bar");
-  bar.setAttribute("role", "group");
-  bar.setAttribute("aria-label", "actions");
+  const bar = make("div", "nbflow-doing-bar", "", { role: "group", "aria-label": "actions" });
   const place = make("div", "nbflow-doing-form");
-  const said = make("div", "nbflow-doing-said");
-  said.setAttribute("role", "status");
+  const said = make("div", "nbflow-doing-said", "", { role: "status" });
   element.append(bar, place, said);
-  const id = `nbflow-doing-${++actionsMade}-${Math.random().toString(36).slice(2, 8)}`;
+  const id = uniqueId("doing");
   /** @type {Actions} */
   let actions = {};
   let number = /** @type {number | null} */ (null);
@@ -69,8 +65,9 @@ export function makeActions(store) {
   };
   /** @param {string} name */
   const formOf = (name) => {
-    const form = /** @type {HTMLFormElement} */ (make("form", "nbflow-ask"));
-    form.setAttribute("aria-label", ACTIONS.find(([one]) => one === name)?.[1].replace("…", "") ?? "");
+    const form = make("form", "nbflow-ask", "", {
+      "aria-label": ACTIONS.find(([one]) => one === name)?.[1].replace("…", "") ?? "",
+    });
     form.addEventListener("keydown", (event) => {
       const isSent = event.key === "Enter" && event.target instanceof HTMLInputElement;
       if (event.key !== "Escape" && !isSent) return;
@@ -80,9 +77,7 @@ export function makeActions(store) {
       else show("");
     });
     form.addEventListener("submit", (event) => event.preventDefault());
-    problem = make("div", "nbflow-ask-problem");
-    problem.id = `${id}-problem`;
-    problem.setAttribute("role", "alert");
+    problem = make("div", "nbflow-ask-problem", "", { id: `${id}-problem`, role: "alert" });
     const cancel = pushButton("Cancel", "", () => show(""));
     if (name === "debug") {
       const line = actions.debug.line ?? "";
@@ -91,18 +86,17 @@ export function makeActions(store) {
         formRow(copyButton(store, "Copy the line", () => line), cancel));
       return form;
     }
-    const field = /** @type {HTMLInputElement} */ (make("input", "nbflow-ask-field"));
-    Object.assign(field, { type: "text", spellcheck: false, autocomplete: "off", id: `${id}-${name}` });
-    field.setAttribute("aria-describedby", problem.id);
+    const field = make("input", "nbflow-ask-field", "", {
+      type: "text", spellcheck: "false", autocomplete: "off", id: `${id}-${name}`, "aria-describedby": problem.id,
+    });
     if (name === "set") {
       field.placeholder = "a Python expression, such as [1, 2] or a name";
       form.append(labelFor("New value", field), field, problem, formRow(submitButton("Set"), cancel));
       form.addEventListener("submit", () => act("set", { text: field.value }));
       return form;
     }
-    const where = /** @type {HTMLSelectElement} */ (make("select", "nbflow-ask-field"));
+    const where = make("select", "nbflow-ask-field", "", { id: `${id}-where` });
     where.append(make("option", "", "before it runs"), make("option", "", "after it ended well"));
-    where.id = `${id}-where`;
     field.placeholder = "always; or a condition on its inputs";
     where.addEventListener("change", () => { field.disabled = where.selectedIndex === 1; });
     form.append(labelFor("Stand still", where), where, labelFor("Only if", field), field, problem, formRow(submitButton("Set"), cancel));
@@ -152,15 +146,13 @@ export function makeActions(store) {
 
 /** @param {string} text @param {HTMLElement} field */
 function labelFor(text, field) {
-  const element = make("label", "", text);
-  element.setAttribute("for", field.id);
+  const element = make("label", "", text, { for: field.id });
   return element;
 }
 
 /** @param {string} text */
 function submitButton(text) {
-  const button = make("button", "nbflow-push nbflow-submit", text);
-  button.setAttribute("type", "submit");
+  const button = make("button", "nbflow-push nbflow-submit", text, { type: "submit" });
   return button;
 }
 

@@ -8,22 +8,18 @@
  * @typedef {{changes: [number, string, string, string][], attempts: [number, number, number | null, string, string][],
  *   left: number}} History
  */
-import { make } from "../common/dom.mjs";
+import { make, makeButton } from "../common/dom.mjs";
 import { formatSeconds } from "../common/format.mjs";
 
 const FEW = 8;
 
 /** A button that selects a task. @param {import("../common/store.mjs").Store} store @param {Chip} chip */
 export function chipButton(store, { key, name, state, line }, index = /** @type {number | null} */ (null)) {
-  const button = make("button", `nbflow-link nbflow-state-${state}`);
-  button.setAttribute("type", "button");
-  button.dataset.id = `${key} ${index ?? ""}`;
-  const icon = make("span", "nbflow-link-icon", line.split(" ")[0]);
-  icon.setAttribute("aria-hidden", "true");
+  const button = makeButton("", `nbflow-link nbflow-state-${state}`, () => store.select(key, index), {
+    "data-id": `${key} ${index ?? ""}`, title: `${name}: ${line}`, "aria-label": `${name}: ${line.replace(/^\S+ /, "")}`,
+  });
+  const icon = make("span", "nbflow-link-icon", line.split(" ")[0], { "aria-hidden": "true" });
   button.append(icon, make("span", "nbflow-link-name", name));
-  button.title = `${name}: ${line}`;
-  button.setAttribute("aria-label", `${name}: ${line.replace(/^\S+ /, "")}`);
-  button.addEventListener("click", () => store.select(key, index));
   return button;
 }
 
@@ -35,9 +31,7 @@ export function chipRow(store, chips, total, few = FEW) {
   const row = make("div", "nbflow-chips");
   row.append(...chips.slice(0, few).map((chip) => chipButton(store, chip)));
   if (chips.length > few) {
-    const more = make("button", "nbflow-link nbflow-more", `${total - few} more`);
-    more.setAttribute("type", "button");
-    more.addEventListener("click", () => {
+    const more = makeButton(`${total - few} more`, "nbflow-link nbflow-more", () => {
       const others = chips.slice(few).map((chip) => chipButton(store, chip));
       more.replaceWith(...others, leftOut(total - chips.length));
       others[0].focus({ preventScroll: true });
@@ -58,14 +52,11 @@ function leftOut(count) {
  */
 export function childrenOf(store, key, { total, listed }) {
   const chips = listed.map(([i, state, line]) => chipButton(store, { key, name: `[${i}]`, state, line }, i));
-  const row = make("div", "nbflow-chips nbflow-scroll");
-  row.dataset.id = "children";
+  const row = make("div", "nbflow-chips nbflow-scroll", "", { "data-id": "children" });
   row.append(...chips);
   if (total <= listed.length) return [row];
   const label = make("label", "nbflow-choose", `${(total - listed.length).toLocaleString("en")} more; number, and Enter: `);
-  const field = /** @type {HTMLInputElement} */ (make("input", "nbflow-ask-field"));
-  Object.assign(field, { type: "number", min: "0", max: String(total - 1) });
-  field.dataset.id = "number";
+  const field = make("input", "nbflow-ask-field", "", { type: "number", min: 0, max: total - 1, "data-id": "number" });
   // Not by `change`: it comes as well when what is being typed into is told anew.
   field.addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
@@ -91,10 +82,7 @@ export function inputsOf(store, { rows, left }) {
     }
     const value = make("dd");
     if (text !== undefined && !problem) {
-      const pre = make("pre", "nbflow-pre nbflow-short", text);
-      pre.tabIndex = 0;
-      pre.dataset.id = `input ${name}`;
-      value.append(pre);
+      value.append(make("pre", "nbflow-pre nbflow-short", text, { tabindex: 0, "data-id": `input ${name}` }));
     } else if (pending || problem) value.append(make("span", "nbflow-faint", pending ? "…" : problem));
     list.append(term, value);
   }
@@ -122,11 +110,7 @@ export function historyOf({ changes, attempts, left }) {
 function tableOf(names) {
   const element = make("table", "nbflow-facts-table");
   const head = make("tr");
-  head.append(...names.map((name) => {
-    const cell = make("th", "", name);
-    cell.setAttribute("scope", "col");
-    return cell;
-  }));
+  head.append(...names.map((name) => make("th", "", name, { scope: "col" })));
   const top = make("thead");
   top.append(head);
   const body = make("tbody");

@@ -1,7 +1,7 @@
 // @ts-check
 /** All that is known of the selected task, and what can be done with it. The kernel tells it section by section. */
 import { makeActions } from "./actions.mjs";
-import { everySecond, make, pushButton, say } from "../common/dom.mjs";
+import { everySecond, make, makeButton, say } from "../common/dom.mjs";
 import { errorOf, sourceOf } from "../common/errors.mjs";
 import { childrenOf, chipRow, historyOf, inputsOf } from "./detail-sections.mjs";
 import { makeTitle } from "./inspected.mjs";
@@ -17,12 +17,11 @@ const SECTIONS = [
 
 /** @param {import("../common/store.mjs").Store} store */
 export function makeInspector(store) {
-  const element = make("section", "nbflow-inspector");
-  element.tabIndex = -1;
+  const element = make("section", "nbflow-inspector", "", { tabindex: -1 });
   element.hidden = true;
-  const close = pushButton("✕", "nbflow-close", () => store.select(""));
-  close.setAttribute("aria-label", "Close the details");
-  close.title = "Close (Esc)";
+  const close = makeButton("✕", "nbflow-push nbflow-close", () => store.select(""), {
+    "aria-label": "Close the details", title: "Close (Esc)",
+  });
   const title = makeTitle(store, close);
   const actions = makeActions(store);
   const log = makeLog(store);

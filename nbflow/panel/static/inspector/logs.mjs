@@ -12,11 +12,10 @@ export function makeLog(store) {
   const element = make("div", "nbflow-log");
   const bar = make("div", "nbflow-log-bar");
   const note = make("span", "nbflow-faint");
-  const box = make("div", "nbflow-log-lines");
-  box.tabIndex = 0;
-  box.setAttribute("role", "log");
-  box.setAttribute("aria-live", "off"); // it may be a thousand lines a second
-  box.setAttribute("aria-label", "output");
+  const box = make("div", "nbflow-log-lines", "", {
+    tabindex: 0, role: "log", "aria-label": "output",
+    "aria-live": "off", // it may be a thousand lines a second
+  });
   /** @type {import("./log-lines.mjs").Said[]} */
   const lines = [];
   let omitted = 0;

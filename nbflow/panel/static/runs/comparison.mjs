@@ -9,29 +9,22 @@
  *   seconds: [number | null, number | null], parameters: [string, string, string, string][], tasks: Pair[],
  *   differing: number, total: number}} Comparison
  */
-import { make, say } from "../common/dom.mjs";
+import { make, say, uniqueId } from "../common/dom.mjs";
 import { formatSeconds } from "../common/format.mjs";
-
-let comparisonsMade = 0;
 
 /** @param {import("../common/store.mjs").Store} store */
 export function makeComparison(store) {
-  const element = make("section", "nbflow-comparison");
+  const id = uniqueId("comparison");
+  const element = make("section", "nbflow-comparison", "", { "aria-labelledby": id });
   element.hidden = true;
-  const title = make("h3", "nbflow-comparison-title");
-  title.id = `nbflow-comparison-${++comparisonsMade}-${Math.random().toString(36).slice(2, 8)}`;
-  title.tabIndex = -1;
-  element.setAttribute("aria-labelledby", title.id);
-  const summary = make("p", "nbflow-comparison-summary");
-  summary.setAttribute("role", "status");
-  const only = /** @type {HTMLInputElement} */ (make("input"));
-  only.type = "checkbox";
+  const title = make("h3", "nbflow-comparison-title", "", { id, tabindex: -1 });
+  const summary = make("p", "nbflow-comparison-summary", "", { role: "status" });
+  const only = make("input", "", "", { type: "checkbox" });
   const label = make("label", "nbflow-comparison-only");
   label.append(only, make("span", "", "Show only what differs"));
-  const tables = make("div", "nbflow-comparison-tables");
-  tables.tabIndex = 0;
-  tables.setAttribute("role", "region");
-  tables.setAttribute("aria-label", "comparison");
+  const tables = make("div", "nbflow-comparison-tables", "", {
+    tabindex: 0, role: "region", "aria-label": "comparison",
+  });
   element.append(title, summary, label, tables);
   /** @type {Comparison | null} */
   let told = null;
@@ -81,12 +74,7 @@ function comparisonTable(comparison, isOnlyWhatDiffers) {
   const { names, states, seconds, parameters, tasks } = comparison;
   const table = make("table", "nbflow-comparison-table");
   const head = make("tr");
-  for (const [name, span] of [["", 1], [names[0], 1], [names[1], 1], ["Time", 1], ["Value", 1], ["Code", 1]]) {
-    const cell = make(name ? "th" : "td", "", String(name));
-    if (name) cell.setAttribute("scope", "col");
-    cell.setAttribute("colspan", String(span));
-    head.append(cell);
-  }
+  head.append(make("td"), ...[...names, "Time", "Value", "Code"].map((name) => make("th", "", name, { scope: "col" })));
   const top = make("thead");
   top.append(head);
   const body = make("tbody");
@@ -94,12 +82,9 @@ function comparisonTable(comparison, isOnlyWhatDiffers) {
   body.append(comparisonRow("The run", states, seconds, "", "", ["", ""], whole, "nbflow-comparison-run"));
   for (const [name, one, other, word] of parameters) {
     if (isOnlyWhatDiffers && word === "same") continue;
-    const row = make("tr", word === "same" ? "" : "nbflow-differs");
-    row.dataset.parameter = name;
-    const cell = make("th", "", name);
-    cell.setAttribute("scope", "row");
-    row.append(cell, make("td", "nbflow-comparison-given", one), make("td", "nbflow-comparison-given", other),
-      make("td"), wordCell(word), make("td"));
+    const row = make("tr", word === "same" ? "" : "nbflow-differs", "", { "data-parameter": name });
+    row.append(make("th", "", name, { scope: "row" }), make("td", "nbflow-comparison-given", one),
+      make("td", "nbflow-comparison-given", other), make("td"), wordCell(word), make("td"));
     body.append(row);
   }
   const scale = barScale(tasks);
@@ -119,9 +104,7 @@ function comparisonTable(comparison, isOnlyWhatDiffers) {
  */
 function comparisonRow(name, states, seconds, value, code, sources, scale, classes) {
   const row = make("tr", classes);
-  const head = make("th", "nbflow-comparison-name", name);
-  head.setAttribute("scope", "row");
-  head.title = name;
+  const head = make("th", "nbflow-comparison-name", name, { scope: "row", title: name });
   const cells = states.map(([state, line], i) => {
     const cell = make("td");
     cell.append(line === "-" ? make("span", "", "–") : make("span", `nbflow-badge nbflow-state-${state}`, line));

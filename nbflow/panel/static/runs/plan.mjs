@@ -8,22 +8,16 @@
  *   blocks: [name: string, why: string][], closed: number, parameters: [name: string, was: string, will: string][],
  *   gone: string[], keys: string[]}} Plan
  */
-import { make, pushButton } from "../common/dom.mjs";
+import { make, pushButton, uniqueId } from "../common/dom.mjs";
 import { replaceKeepingPlace } from "../common/sections.mjs";
-
-let plansMade = 0;
 
 /** @param {import("../common/store.mjs").Store} store */
 export function makePlan(store) {
-  const element = make("section", "nbflow-plan");
-  const id = `nbflow-plan-${++plansMade}-${Math.random().toString(36).slice(2, 8)}`;
-  element.setAttribute("role", "dialog");
-  element.setAttribute("aria-labelledby", id);
+  const id = uniqueId("plan");
+  const element = make("section", "nbflow-plan", "", { role: "dialog", "aria-labelledby": id });
   element.hidden = true;
-  const title = make("h3", "nbflow-plan-title");
-  title.id = id;
-  const headline = make("p", "nbflow-plan-headline");
-  headline.setAttribute("role", "status");
+  const title = make("h3", "nbflow-plan-title", "", { id });
+  const headline = make("p", "nbflow-plan-headline", "", { role: "status" });
   const content = make("div", "nbflow-plan-content");
   const start = pushButton("Rerun now", "nbflow-plan-start", () => store.sendWithEdits("follow"));
   const drop = pushButton("Close", "nbflow-close", () => close());
@@ -108,24 +102,18 @@ function details(plan) {
     ]));
     found.push(list);
   }
-  const table = make("table");
-  table.setAttribute("aria-label", "tasks");
+  const table = make("table", "", "", { "aria-label": "tasks" });
   const body = make("tbody");
   body.append(...plan.rows.map(([key, name, runs, why, expected]) => {
-    const row = make("tr", runs ? "nbflow-runs-again" : "nbflow-reused");
-    row.dataset.key = key;
-    const head = make("th", "nbflow-plan-task", name);
-    head.setAttribute("scope", "row");
-    row.append(head, make("td", "", runs ? "▶ runs" : "= reused"), make("td", "nbflow-plan-why", why),
-      make("td", "nbflow-plan-time", expected));
+    const row = make("tr", runs ? "nbflow-runs-again" : "nbflow-reused", "", { "data-key": key });
+    row.append(make("th", "nbflow-plan-task", name, { scope: "row" }), make("td", "", runs ? "▶ runs" : "= reused"),
+      make("td", "nbflow-plan-why", why), make("td", "nbflow-plan-time", expected));
     return row;
   }));
   table.append(body);
-  const scroll = make("div", "nbflow-plan-rows");
-  scroll.dataset.id = "rows";
-  scroll.tabIndex = 0;
-  scroll.setAttribute("role", "region");
-  scroll.setAttribute("aria-label", "what runs and why");
+  const scroll = make("div", "nbflow-plan-rows", "", {
+    "data-id": "rows", tabindex: 0, role: "region", "aria-label": "what runs and why",
+  });
   scroll.append(table);
   const more = moreText(plan.more, plan.rows.length);
   if (more) scroll.append(make("p", "nbflow-plan-more", more));

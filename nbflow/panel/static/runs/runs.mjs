@@ -7,7 +7,7 @@
  * @typedef {{runs: RunLine[], shown: number | null, is_kept: boolean, note: string}} RunList
  */
 import { makeComparison } from "./comparison.mjs";
-import { everySecond, make, pushButton, say } from "../common/dom.mjs";
+import { everySecond, make, makeButton, pushButton, say } from "../common/dom.mjs";
 import { elapsed, formatSeconds } from "../common/format.mjs";
 
 const ASK_AGAIN_S = 3; // while another run than the one that is shown goes on
@@ -15,16 +15,13 @@ const ASK_AGAIN_S = 3; // while another run than the one that is shown goes on
 /** @param {import("../common/store.mjs").Store} store */
 export function makeRuns(store) {
   const element = make("div", "nbflow-runs");
-  const note = make("p", "nbflow-runs-note");
-  note.setAttribute("role", "status");
+  const note = make("p", "nbflow-runs-note", "", { role: "status" });
   const table = make("table", "nbflow-runs-table");
   const head = make("tr");
-  for (const name of ["Compare", "Run", "State", "Started", "Time", ""]) {
-    const cell = make("th", name ? `nbflow-runs-${name.toLowerCase()}` : "", name);
-    cell.setAttribute("scope", "col");
-    head.append(cell);
+  for (const name of ["Compare", "Run", "State", "Started", "Time"]) {
+    head.append(make("th", `nbflow-runs-${name.toLowerCase()}`, name, { scope: "col" }));
   }
-  if (head.lastChild) head.replaceChild(make("td"), head.lastChild);
+  head.append(make("td"));
   const top = make("thead");
   top.append(head);
   const body = make("tbody");
@@ -67,32 +64,29 @@ export function makeRuns(store) {
   };
   const focusName = () => /** @type {HTMLElement} */ (document.activeElement).dataset.name ?? "";
   const rows = (/** @type {RunLine} */ run) => {
-    const line = make("tr", run.number === list.shown ? "nbflow-runs-shown" : "");
-    line.dataset.run = String(run.number);
-    const box = /** @type {HTMLInputElement} */ (make("input"));
-    box.type = "checkbox";
-    box.checked = chosen.includes(run.number);
-    box.dataset.name = `box-${run.number}`;
-    box.setAttribute("aria-label", `run ${run.number}, to be compared`);
-    box.addEventListener("change", () => choose(run.number, box.checked));
+    const { number } = run;
+    const line = make("tr", number === list.shown ? "nbflow-runs-shown" : "", "", { "data-run": number });
+    const box = make("input", "", "", {
+      type: "checkbox", "data-name": `box-${number}`, "aria-label": `run ${number}, to be compared`,
+    });
+    box.checked = chosen.includes(number);
+    box.addEventListener("change", () => choose(number, box.checked));
     const check = make("td", "nbflow-runs-compare");
     check.append(box);
-    const name = make("th", "nbflow-runs-run", `run ${run.number}`);
-    name.setAttribute("scope", "row");
+    const name = make("th", "nbflow-runs-run", `run ${number}`, { scope: "row" });
     const state = make("td", "nbflow-runs-state");
     state.append(make("span", `nbflow-badge nbflow-state-${run.state}`, run.line));
     const length = make("div", "nbflow-runs-length");
     const time = make("span");
     const cell = make("td", "nbflow-runs-time");
     cell.append(time, length);
-    times.set(run.number, { time, bar: length });
+    times.set(number, { time, bar: length });
     const show = make("td", "nbflow-runs-show");
-    if (run.number === list.shown) show.append(make("span", "", "shown"));
+    if (number === list.shown) show.append(make("span", "", "shown"));
     else {
-      const button = pushButton("Show", "", () => store.send("show", { number: run.number }));
-      button.dataset.name = `show-${run.number}`;
-      button.setAttribute("aria-label", `Show run ${run.number}`);
-      show.append(button);
+      show.append(makeButton("Show", "nbflow-push", () => store.send("show", { number }), {
+        "data-name": `show-${number}`, "aria-label": `Show run ${number}`,
+      }));
     }
     const started = make("td", "nbflow-runs-started", startText(run.started, new Date()));
     line.append(check, name, state, started, cell, show);
@@ -101,9 +95,7 @@ export function makeRuns(store) {
     // What there is to say of a run gets a row of its own, as wide as the table.
     line.classList.add("nbflow-runs-noted");
     const below = make("tr", line.className.replace("nbflow-runs-noted", ""));
-    const what = make("td", "nbflow-runs-what", words);
-    what.setAttribute("colspan", "5");
-    below.append(make("td"), what);
+    below.append(make("td"), make("td", "nbflow-runs-what", words, { colspan: 5 }));
     return [line, below];
   };
   const choose = (/** @type {number} */ number, /** @type {boolean} */ isChosen) => {

@@ -1,6 +1,6 @@
 // @ts-check
 /** Search by name, and filter by state: what is found stands out in every view. */
-import { make, say } from "../common/dom.mjs";
+import { make, makeButton, say } from "../common/dom.mjs";
 import { nextMatch, stateCounts, stateWord } from "./matches.mjs";
 import { drawIcon } from "../common/shapes.mjs";
 
@@ -9,9 +9,7 @@ const FUNNEL = "M1.8 3h12.4M4 8h8M6.3 13h3.4";
 
 /** @param {import("../common/store.mjs").Store} store */
 export function makeFilter(store) {
-  const element = make("div", "nbflow-filter");
-  element.setAttribute("role", "search");
-  element.setAttribute("aria-label", "tasks");
+  const element = make("div", "nbflow-filter", "", { role: "search", "aria-label": "tasks" });
   const count = make("span", "nbflow-found");
   element.append(makeSearch(store, count), makeStateMenu(store));
 
@@ -32,12 +30,9 @@ export function makeFilter(store) {
 /** @param {import("../common/store.mjs").Store} store @param {HTMLElement} count */
 function makeSearch(store, count) {
   const element = make("div", "nbflow-search");
-  const input = /** @type {HTMLInputElement} */ (make("input", "nbflow-search-text"));
-  input.type = "search";
-  input.placeholder = "Search tasks";
-  input.setAttribute("aria-label", "search tasks");
-  input.autocomplete = "off";
-  input.spellcheck = false;
+  const input = make("input", "nbflow-search-text", "", {
+    type: "search", placeholder: "Search tasks", "aria-label": "search tasks", autocomplete: "off", spellcheck: "false",
+  });
   element.append(drawIcon(LENS), input, count);
   input.addEventListener("input", () => store.setFilter({ text: input.value.trim() }));
   input.addEventListener("keydown", (event) => {
@@ -58,14 +53,12 @@ function makeSearch(store, count) {
 /** @param {import("../common/store.mjs").Store} store */
 function makeStateMenu(store) {
   const element = make("div", "nbflow-states");
-  const button = /** @type {HTMLButtonElement} */ (make("button", "nbflow-states-button"));
-  button.type = "button";
+  const button = makeButton("", "nbflow-states-button", () => open(menu.hidden), {
+    "aria-expanded": "false", "aria-label": "filter by state",
+  });
   const label = make("span", "", "State");
   button.append(drawIcon(FUNNEL), label);
-  button.setAttribute("aria-expanded", "false");
-  const menu = make("div", "nbflow-states-menu");
-  menu.setAttribute("role", "group");
-  menu.setAttribute("aria-label", "show only");
+  const menu = make("div", "nbflow-states-menu", "", { role: "group", "aria-label": "show only" });
   menu.hidden = true;
   element.append(button, menu);
 
@@ -81,10 +74,7 @@ function makeStateMenu(store) {
     button.classList.toggle("nbflow-on", states.size > 0);
     button.setAttribute("aria-label", `filter by state${words.length ? `: ${words.join(", ")}` : ""}`);
   };
-  button.setAttribute("aria-label", "filter by state");
-  const clear = /** @type {HTMLButtonElement} */ (make("button", "nbflow-states-clear", "Show all"));
-  clear.type = "button";
-  clear.addEventListener("click", () => {
+  const clear = makeButton("Show all", "nbflow-states-clear", () => {
     choose(new Set());
     open(false);
     button.focus();
@@ -115,7 +105,6 @@ function makeStateMenu(store) {
     }
     clear.disabled = !store.filter.states.size;
   };
-  button.addEventListener("click", () => open(menu.hidden !== false));
   element.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || (menu.hidden && !store.filter.states.size)) return;
     if (menu.hidden) choose(new Set());
@@ -140,8 +129,7 @@ function makeStateMenu(store) {
  */
 function stateLine({ state, icon, word }, choose) {
   const line = make("label", "nbflow-states-line");
-  const box = /** @type {HTMLInputElement} */ (make("input"));
-  box.type = "checkbox";
+  const box = make("input", "", "", { type: "checkbox" });
   box.addEventListener("change", () => choose(box.checked));
   const count = make("span", "nbflow-states-count");
   line.append(box, make("span", `nbflow-badge nbflow-state-${state}`, `${icon} ${word}`.trim()), count);

@@ -5,7 +5,7 @@
  * @typedef {import("./outline.mjs").Line} Line
  * @typedef {{row: HTMLElement, badge: HTMLElement, time: HTMLElement, note: HTMLElement}} Cells
  */
-import { everySecond, make, say } from "../common/dom.mjs";
+import { everySecond, make, say, uniqueId } from "../common/dom.mjs";
 import { countTasks, matchText, matchingLines, outlineOf } from "./outline.mjs";
 import { isListedOtherwise, letPick } from "../common/row-selection.mjs";
 import { elapsed, formatSeconds, runTime, shortName, withClass } from "../common/format.mjs";
@@ -15,7 +15,6 @@ import { makeRoll } from "../common/virtual-list.mjs";
 // The heights of rows in a long list, as table.css has them.
 const ROW_PX = 27;
 const NOTE_PX = 22;
-let tables = 0;
 
 /** @param {import("../common/store.mjs").Store} store */
 export function makeTable(store) {
@@ -26,7 +25,7 @@ export function makeTable(store) {
   const { table, body } = makeGrid();
   scroller.append(table, none);
   element.append(matches, scroller);
-  const id = `nbflow-table-${++tables}-${Math.random().toString(36).slice(2, 8)}`;
+  const id = uniqueId("table");
   /** @type {Line[]} */
   let lines = [];
   let bands = bandsOf({});
@@ -140,24 +139,14 @@ export function makeTable(store) {
 
 /** An empty table; the whole of it is one stop of Tab. */
 function makeGrid() {
-  const table = make("table");
-  table.tabIndex = 0;
-  table.setAttribute("role", "grid");
-  table.setAttribute("aria-label", "tasks");
-  table.setAttribute("aria-colcount", "3");
-  const top = make("thead");
-  const head = make("tr");
-  const body = make("tbody");
-  head.setAttribute("aria-rowindex", "1");
-  for (const name of ["Task", "State", "Time"]) {
-    const cell = make("th", `nbflow-${name.toLowerCase()}`, name);
-    cell.setAttribute("role", "columnheader");
-    head.append(cell);
-  }
+  const table = make("table", "", "", { tabindex: 0, role: "grid", "aria-label": "tasks", "aria-colcount": 3 });
   // Said in words, because their layout is not that of a table.
-  top.setAttribute("role", "rowgroup");
-  head.setAttribute("role", "row");
-  body.setAttribute("role", "rowgroup");
+  const top = make("thead", "", "", { role: "rowgroup" });
+  const head = make("tr", "", "", { role: "row", "aria-rowindex": 1 });
+  const body = make("tbody", "", "", { role: "rowgroup" });
+  for (const name of ["Task", "State", "Time"]) {
+    head.append(make("th", `nbflow-${name.toLowerCase()}`, name, { role: "columnheader" }));
+  }
   top.append(head);
   table.append(top, body);
   return { table, body };
@@ -165,13 +154,11 @@ function makeGrid() {
 
 /** @param {Line} line @returns {Cells} */
 function makeRow({ key, name, depth, row: task }) {
-  const row = make("tr", task ? "" : "nbflow-box");
-  row.dataset.key = key;
-  row.setAttribute("role", "row");
+  const row = make("tr", task ? "" : "nbflow-box", "", { role: "row", "data-key": key });
   row.style.setProperty("--nbflow-depth", String(depth));
-  const title = make("th", `nbflow-name nbflow-${task?.kind ?? "block"}`, task ? shortName(task) : name);
-  title.setAttribute("role", "rowheader");
-  title.title = task?.box ? `${name} (in ${task.box})` : name;
+  const title = make("th", `nbflow-name nbflow-${task?.kind ?? "block"}`, task ? shortName(task) : name, {
+    role: "rowheader", title: task?.box ? `${name} (in ${task.box})` : name,
+  });
   const state = make("td", "nbflow-state");
   const badge = make("span", "nbflow-badge");
   const time = make("td", "nbflow-time");

@@ -19,9 +19,7 @@ const LEAST_PX = 4;
 
 /** @param {Line} line @returns {Lane} */
 export function makeLane({ key, name, depth, row }) {
-  const lane = make("div", row ? "nbflow-lane" : "nbflow-lane nbflow-lane-box");
-  lane.dataset.key = key;
-  lane.setAttribute("role", "option");
+  const lane = make("div", row ? "nbflow-lane" : "nbflow-lane nbflow-lane-box", "", { role: "option", "data-key": key });
   const title = make("div", `nbflow-lane-title nbflow-${row?.kind ?? "block"}`);
   title.style.setProperty("--nbflow-depth", String(depth));
   const icon = make("span", "nbflow-lane-icon");

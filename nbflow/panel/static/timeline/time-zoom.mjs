@@ -1,7 +1,7 @@
 // @ts-check
 /** How much time fits into the view: all of it, or what buttons, keys and the wheel with Ctrl have chosen. */
 import { make } from "../common/dom.mjs";
-import { drawIcon } from "../common/shapes.mjs";
+import { toolButton } from "../graph/graph-tools.mjs";
 
 const ZOOM_FACTOR = 1.6;
 // Neither more pixels in a line than a browser lays out well, nor finer than times are told.
@@ -28,13 +28,8 @@ export function makeTimeZoom(scroller, signal, zoom) {
     ["zoom in", "+", ZOOM_FACTOR, "M3 8h10M8 3v10"],
     ["fit all times", "0", 0, "M2 3v10M14 3v10M4.5 8h7M6.5 6l-2 2 2 2M9.5 6l2 2-2 2"],
   ])) {
-    const button = make("button", "nbflow-tool");
-    button.setAttribute("type", "button");
-    button.setAttribute("aria-label", label);
-    button.title = `${label[0].toUpperCase()}${label.slice(1)} (${keys})`;
-    button.append(drawIcon(icon));
-    button.addEventListener("click", () => zoom(factor, null));
-    element.append(button);
+    const hint = `${label[0].toUpperCase()}${label.slice(1)} (${keys})`;
+    element.append(toolButton(label, hint, icon, () => zoom(factor, null)));
   }
   scroller.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;

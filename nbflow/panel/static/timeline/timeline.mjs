@@ -5,7 +5,7 @@
  * @typedef {import("../table/outline.mjs").Line} Line
  */
 import { paintBackdrop, ROW_HEIGHT } from "./backdrop.mjs";
-import { everySecond, make, say } from "../common/dom.mjs";
+import { everySecond, make, say, uniqueId } from "../common/dom.mjs";
 import { boxLines, makeLane, paintBoxLane, paintTaskLane, stretchOf, taskLines, timesOf } from "./lanes.mjs";
 import { countTasks, matchingLines, outlineOf } from "../table/outline.mjs";
 import { isListedOtherwise, letPick } from "../common/row-selection.mjs";
@@ -17,25 +17,21 @@ import { makeTimeZoom, timeZoomed } from "./time-zoom.mjs";
 
 const HEAD_HEIGHT = 26;
 const RIGHT_PX = 24;
-let timelines = 0;
 
 /** @param {import("../common/store.mjs").Store} store */
 export function makeTimeline(store) {
   const { signal } = store;
-  const id = `nbflow-timeline-${++timelines}-${Math.random().toString(36).slice(2, 8)}`;
+  const id = uniqueId("timeline");
   const element = make("div", "nbflow-timeline");
   const frame = make("div", "nbflow-timeline-frame");
-  const scroller = make("div", "nbflow-timeline-view");
-  const axis = make("div", "nbflow-axis");
-  const area = make("div", "nbflow-lanes");
-  const behind = make("div", "nbflow-lanes-behind");
-  const list = make("div", "nbflow-lane-list");
+  const scroller = make("div", "nbflow-timeline-view", "", {
+    tabindex: 0, role: "listbox", "aria-label": "timeline of the tasks",
+  });
+  const axis = make("div", "nbflow-axis", "", { "aria-hidden": "true" });
+  const area = make("div", "nbflow-lanes", "", { role: "presentation" });
+  const behind = make("div", "nbflow-lanes-behind", "", { "aria-hidden": "true" });
+  const list = make("div", "nbflow-lane-list", "", { role: "presentation" });
   const none = make("div", "nbflow-none");
-  scroller.tabIndex = 0;
-  scroller.setAttribute("role", "listbox");
-  scroller.setAttribute("aria-label", "timeline of the tasks");
-  for (const part of [axis, behind]) part.setAttribute("aria-hidden", "true");
-  for (const part of [area, list]) part.setAttribute("role", "presentation");
   area.append(behind, list);
   scroller.append(axis, area);
   const tip = makeTooltip(frame, ROW_HEIGHT);
