@@ -98,8 +98,7 @@ class Panel(ipywidgets.VBox):
         self.buttons, self.holds = self.commands.bar.buttons, self.commands.bar.holds
         children = [self._head, self.commands.bar.box, self.form.box, self._body]
         super().__init__(children, layout=ipywidgets.Layout())
-        self.add_class("nbflow-panel")
-        self.add_class("nbflow-page")
+        self.add_class("nbflow-panel").add_class("nbflow-page")
         self.parts = (self.form, self.commands, Inspector(self), Folds(self), self.plans, Runs(self))
         self._handlers = {kind: part for part in self.parts for kind in part.handles}
         self._body.on_msg(lambda _, message, __: self.guarded(lambda: self._hear(message)))

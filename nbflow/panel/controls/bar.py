@@ -39,8 +39,7 @@ class Bar:
             tooltip="Stand still where a task fails, with the resources open (H)",
             layout=ipywidgets.Layout(width="auto"),
         )
-        self.holds.add_class("nbflow-button")
-        self.holds.add_class("nbflow-command-hold")
+        self.holds.add_class("nbflow-button").add_class("nbflow-command-hold")
         self.holds.observe(lambda _: turn(), "value")
         self.what = ipywidgets.Dropdown(
             options=CHOICES, value="all", description="What to rerun", layout=ipywidgets.Layout(width="auto")
@@ -53,10 +52,8 @@ class Bar:
         for name, controls in itertools.groupby(CONTROLS, key=lambda control: control.group):
             beside = {"fix": [self.holds], "again": [self.what]}.get(name, [])
             group = ipywidgets.HBox([*(self.buttons[control.command] for control in controls), *beside])
-            group.add_class("nbflow-group")
-            groups.append(group)
-        self.box = ipywidgets.HBox(groups)
-        self.box.add_class("nbflow-controls")
+            groups.append(group.add_class("nbflow-group"))
+        self.box = ipywidgets.HBox(groups).add_class("nbflow-controls")
 
     @property
     def inputs(self) -> list[Any]:
@@ -84,7 +81,5 @@ def _button(control: Control, press: Callable[[str], None]) -> Any:
         button_style=control.style,
         layout=ipywidgets.Layout(width="auto"),
     )
-    button.add_class("nbflow-button")
-    button.add_class(f"nbflow-command-{control.command}")
     button.on_click(lambda _: press(control.command))
-    return button
+    return button.add_class("nbflow-button").add_class(f"nbflow-command-{control.command}")

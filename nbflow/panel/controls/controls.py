@@ -13,27 +13,27 @@ if TYPE_CHECKING:
     from nbflow.engine.run import Run
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Control:
     """A button: its command, what it says, and when it can be pressed.
 
     Attributes:
+        group: Which buttons it stands with.
         command: What it does; its element has the class `nbflow-command-COMMAND`.
         label: Its name.
         icon: Its icon, of Font Awesome.
         hint: What it does, in a sentence.
-        when: The situations in which it can be pressed, see `situations`.
-        group: Which buttons it stands with.
+        when: The situations in which it can be pressed, see `situations`, with spaces between them.
         key: The key that presses it, as `static/keys.mjs` has it.
         style: The kind of button, of ipywidgets.
     """
 
+    group: str
     command: str
     label: str
     icon: str
     hint: str
-    when: frozenset[str]
-    group: str
+    when: str
     key: str = ""
     style: str = ""
 
@@ -43,34 +43,19 @@ class Control:
         return f"{self.hint} ({self.key})" if self.key else self.hint
 
 
-def _control(
-    group: str, command: str, label: str, icon: str, hint: str, when: str, key: str = "", style: str = ""
-) -> Control:
-    return Control(
-        command=command,
-        label=label,
-        icon=icon,
-        hint=hint,
-        when=frozenset(when.split()),
-        group=group,
-        key=key,
-        style=style,
-    )
-
-
 CONTROLS = (
-    _control("go", "run", "Run", "play", "Run the flow", "new over", "R", "primary"),
-    _control("go", "resume", "Resume", "forward", "Go on to the end", "held", "G"),
-    _control("go", "pause", "Pause", "pause", "Start no more tasks; resources stay open", "going", "P"),
-    _control("go", "cancel", "Cancel", "stop", "Stop, clean up and end the run", "going held", "Shift+C", "danger"),
-    _control("step", "step", "Step", "step-forward", "Run one task and pause again", "new held over", "S"),
-    _control(
+    Control("go", "run", "Run", "play", "Run the flow", "new over", "R", "primary"),
+    Control("go", "resume", "Resume", "forward", "Go on to the end", "held", "G"),
+    Control("go", "pause", "Pause", "pause", "Start no more tasks; resources stay open", "going", "P"),
+    Control("go", "cancel", "Cancel", "stop", "Stop, clean up and end the run", "going held", "Shift+C", "danger"),
+    Control("step", "step", "Step", "step-forward", "Run one task and pause again", "new held over", "S"),
+    Control(
         "step", "step_block", "Step block", "cube",
         "Run to the end of the block that is open, or opens next", "new held over", "B",
     ),
-    _control("fix", "retry", "Retry", "wrench", "Run the failed task again, as it is defined now", "retry", "T"),
-    _control("fix", "skip", "Skip", "share", "Leave out the task at which the run is paused", "skip", "K"),
-    _control("again", "rerun", "Rerun", "repeat", "Show what a rerun would do", "going held over", "Shift+R"),
+    Control("fix", "retry", "Retry", "wrench", "Run the failed task again, as it is defined now", "retry", "T"),
+    Control("fix", "skip", "Skip", "share", "Leave out the task at which the run is paused", "skip", "K"),
+    Control("again", "rerun", "Rerun", "repeat", "Show what a rerun would do", "going held over", "Shift+R"),
 )  # fmt: skip
 
 # What can be run again, in the words of the choice beside Rerun.
@@ -101,4 +86,4 @@ def situations(run: Run | None) -> frozenset[str]:
 def enabled(run: Run | None) -> Mapping[str, bool]:
     """Tell for each command whether it makes sense now."""
     now = situations(run)
-    return {control.command: not now.isdisjoint(control.when) for control in CONTROLS}
+    return {control.command: not now.isdisjoint(control.when.split()) for control in CONTROLS}

@@ -55,14 +55,11 @@ class Entry:
         self.none: Any = None
         if field.optional and field.kind != "choice":
             self.none = ipywidgets.Checkbox(description=f"{one_line(field.name, 60)} is None", indent=False)
-            self.none.observe(lambda _: self._edit(), "value")
-            self.none.add_class("nbflow-entry-none")
+            self.none.add_class("nbflow-entry-none").observe(lambda _: self._edit(), "value")
         for widget in self.inputs:
             widget.add_class(f"nbflow-field-{widget.model_id}")
-        self.note = ipywidgets.Label()
-        self.note.add_class("nbflow-entry-note")
-        self.box = ipywidgets.HBox([*self.inputs, self.note])
-        self.box.add_class("nbflow-entry")
+        self.note = ipywidgets.Label().add_class("nbflow-entry-note")
+        self.box = ipywidgets.HBox([*self.inputs, self.note]).add_class("nbflow-entry")
         self.box.add_class(f"nbflow-entry-{field.kind}")
         self.set(value)
 
@@ -115,10 +112,8 @@ class Entry:
             words = self._problem
         elif self._value is NOT_GIVEN:
             words = f"required: {_ASKED[self.field.kind]}" if self.field.kind in _ASKED else "required"
-        for name, is_on in (
-            ("nbflow-wrong", bool(self._problem)),
-            ("nbflow-edited", self.is_edited and not self._problem),
-        ):
+        is_wrong = bool(self._problem)
+        for name, is_on in (("nbflow-wrong", is_wrong), ("nbflow-edited", self.is_edited and not is_wrong)):
             (self.box.add_class if is_on else self.box.remove_class)(name)
         if self.note.value != words:
             self.note.value = words
@@ -143,21 +138,16 @@ class Entry:
 
     def _read(self) -> Any:
         raw, kind = self.input.value, self.field.kind
-        if kind == "choice":
+        if kind in ("choice", "bool"):
             return raw
-        if kind == "bool":
-            return raw
-        if raw is None or (self.field.required and raw == "" and not self.is_text_given()):
+        # An empty text is a value where a text was given before.
+        if raw is None or (self.field.required and raw == "" and not isinstance(self._value, str)):
             return NOT_GIVEN if self.field.required else self._refuse_nothing()
         if not self._is_typed:
             return raw
         if kind == "literal":
             return read_literal(raw) if raw.strip() else self._refuse_nothing()
         return self._number(raw)
-
-    def is_text_given(self) -> bool:
-        """Tell whether an empty text is a value: where a text was given before."""
-        return isinstance(self._value, str)
 
     def _refuse_nothing(self) -> Any:
         raise ParameterError("nothing is entered")

@@ -189,15 +189,8 @@ def _fitting(kind: str, bounds: Any, default: Any) -> tuple[str, Any]:
     own = _kind_of(default)
     if kind == "float" and own == "int":
         own = "float"
-    if kind == "datetime" and own == "aware":
-        return own, None
-    if kind == "text" and own == "lines":
-        return own, None
-    if own != kind:
-        return own, None
-    if bounds is not None and not bounds[0] <= default <= bounds[1]:
-        return own, None
-    return own, bounds
+    is_within = bounds is not None and own == kind and bounds[0] <= default <= bounds[1]
+    return own, bounds if is_within else None
 
 
 def _kind_of(value: Any) -> str:

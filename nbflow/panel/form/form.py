@@ -53,24 +53,16 @@ class Form(Part):
         self._fields: tuple[Field, ...] = ()
         self.entries: dict[str, Entry] = {}
         self.toggle = ipywidgets.ToggleButton(description="Parameters", icon="caret-right")
-        self.toggle.add_class("nbflow-entries-toggle")
-        self.toggle.observe(lambda _: self._open(), "value")
-        self.summary = ipywidgets.Label()
-        self.summary.add_class("nbflow-entries-summary")
-        self.edits = ipywidgets.Label()
-        self.edits.add_class("nbflow-entries-edits")
+        self.toggle.add_class("nbflow-entries-toggle").observe(lambda _: self._open(), "value")
+        self.summary = ipywidgets.Label().add_class("nbflow-entries-summary")
+        self.edits = ipywidgets.Label().add_class("nbflow-entries-edits")
         self.reset = ipywidgets.Button(description="Reset", tooltip="Return to the defaults")
-        self.reset.add_class("nbflow-button")
-        self.reset.add_class("nbflow-entries-reset")
+        self.reset.add_class("nbflow-button").add_class("nbflow-entries-reset")
         self.reset.on_click(lambda _: panel.guarded(self.reset_all))
-        self._head = ipywidgets.HBox([self.toggle, self.summary, self.edits, self.reset])
-        self._head.add_class("nbflow-entries-head")
-        self._area = ipywidgets.VBox()
-        self._area.add_class("nbflow-entries-area")
-        self._area.layout.display = "none"
-        self.box = ipywidgets.VBox([self._head, self._area])
-        self.box.add_class("nbflow-entries")
-        self.box.layout.display = "none"
+        head = ipywidgets.HBox([self.toggle, self.summary, self.edits, self.reset])
+        self._area = ipywidgets.VBox().add_class("nbflow-entries-area")
+        self.box = ipywidgets.VBox([head.add_class("nbflow-entries-head"), self._area]).add_class("nbflow-entries")
+        self._area.layout.display = self.box.layout.display = "none"
 
     def followed(self, run: Run | None) -> None:
         """Show the fields of the flow as it is now, and the values of this run."""
@@ -120,9 +112,8 @@ class Form(Part):
 
     def _renew(self, found: tuple[Field, ...]) -> None:
         self._strange = {name: value for name, value in self._start.items() if name not in {f.name for f in found}}
-        entries: dict[str, Entry] = {}
-        for field, base in zip(found, self._bases(found), strict=True):
-            entries[field.name] = self._entry(field, base)
+        based = zip(found, self._bases(found), strict=True)
+        entries = {field.name: self._entry(field, base) for field, base in based}
         is_other = list(entries.values()) != list(self.entries.values())
         gone = [entry for name, entry in self.entries.items() if entries.get(name) is not entry]
         self._fields, self.entries = found, entries
