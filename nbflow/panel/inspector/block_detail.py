@@ -24,7 +24,7 @@ def block_sections(neighbours: Neighbours, run: Run | None, target: Target, eval
     assert block is not None
     status = "closed" if run is None else str(run.block_status.get(block, "closed"))
     look = BLOCKS.get(status)
-    around = block.parent
+    around = neighbours.block_chip(block.parent, run)
     return {
         "head": {
             "what": "block",
@@ -35,19 +35,7 @@ def block_sections(neighbours: Neighbours, run: Run | None, target: Target, eval
             "number": None if run is None else run.number,
             "epoch": None if run is None else run.timings.started_at,
         },
-        "around": None
-        if around is None or around.init_task not in neighbours.keys
-        else {
-            "block": {
-                "key": neighbours.block_key(around),
-                "name": one_line(around.name, NAME_LIMIT),
-                "status": "" if run is None else str(run.block_status.get(around, "")),
-            },
-            "up": [],
-            "up_total": 0,
-            "down": [],
-            "down_total": 0,
-        },
+        "around": around and {"block": around, "up": [], "up_total": 0, "down": [], "down_total": 0},
         "facts": {"rows": _facts(block, run), "handles": _handles(block, run, status, evaluator)},
         "history": _history(block, run),
         "members": {

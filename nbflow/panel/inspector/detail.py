@@ -115,11 +115,8 @@ class Detail:
         task = self.target.task
         block = self.target.block or self.neighbours.block_of(task)
         up, down = list(self.neighbours.upstream(task)), self.neighbours.downstream(task)
-        status = "" if block is None or self.run is None else str(self.run.block_status.get(block, ""))
         return {
-            "block": None
-            if block is None
-            else {"key": self.neighbours.block_key(block), "name": one_line(block.name, NAME_LIMIT), "status": status},
+            "block": self.neighbours.block_chip(block, self.run),
             "up": self.neighbours.chips(up, self.run),
             "up_total": len(up),
             "down": self.neighbours.chips(down, self.run),
@@ -190,10 +187,7 @@ class Detail:
         run, task = self.run, self.target.task
         if run is None:
             if isinstance(task, Parameter) and not task.required:
-                default = task.default
-                return _of(self._evaluator.ask("result", (default,), lambda: rich(default)), "its repr") | {
-                    "title": "Default"
-                }
+                return self._rich(task.default) | {"title": "Default"}
             return None
         if state is None or not state.is_successful() or state.is_skipped():
             return None
@@ -203,7 +197,9 @@ class Detail:
             return _of(self._evaluator.ask("result", (state,), lambda: rich(state.result)), "its repr")
         if state.released is not None:
             return {"problem": f"given back: {state.released.why}; {state.released.remedy}"}
-        value = state.result
+        return self._rich(state.result)
+
+    def _rich(self, value: Any) -> Json:
         return _of(self._evaluator.ask("result", (value,), lambda: rich(value)), "its repr")
 
     def _error(self, state: State | None) -> Json | None:

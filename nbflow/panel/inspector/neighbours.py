@@ -81,10 +81,15 @@ class Neighbours:
 
     def block_named(self, key: str) -> Block | None:
         """Return the block whose box has this key."""
-        for block in self.graph.blocks:
-            if block.init_task in self.keys and self.block_key(block) == key:
-                return block
-        return None
+        known = (block for block in self.graph.blocks if block.init_task in self.keys)
+        return next((block for block in known if self.block_key(block) == key), None)
+
+    def block_chip(self, block: Block | None, run: Run | None) -> Json | None:
+        """Describe a block as it is listed: key, name and status; None if there is none in the graph."""
+        if block is None or block.init_task not in self.keys:
+            return None
+        status = "" if run is None else str(run.block_status.get(block, ""))
+        return {"key": self.block_key(block), "name": one_line(block.name, NAME_LIMIT), "status": status}
 
     def chips(self, tasks: list[Task], run: Run | None) -> list[Json]:
         """Describe tasks as they are listed: key, name, state and line."""

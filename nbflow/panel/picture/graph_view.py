@@ -179,13 +179,9 @@ class GraphView:
     def _make(
         self, picture: Picture, parts: Foldable, wishes: dict[str, bool], run: Run | None, *, is_first: bool
     ) -> Sheet:
+        children = _children(parts, wishes, run)
         return make_sheet(
-            picture.graph,
-            parts,
-            wishes=wishes,
-            children=_children(parts, wishes, run),
-            prefix=self._prefix,
-            is_first=is_first,
+            picture.graph, parts, wishes=wishes, children=children, prefix=self._prefix, is_first=is_first
         )
 
     def _put_up(self, sheet: Sheet, shown: DrawingMarks, wishes: dict[str, bool]) -> None:

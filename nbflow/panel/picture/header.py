@@ -20,13 +20,9 @@ if TYPE_CHECKING:
     from nbflow.panel.part import Json
 
 # The parts of the progress bar, in this order.
-_ORDER = (
-    *("Failed", "TriggerFailed", "Cancelled", "Success", "Skipped"),
-    *("Running", "Paused", "Retrying", "Pending"),
-)
-_DONE = frozenset({"Failed", "TriggerFailed", "Cancelled", "Success", "Skipped"})
-KEPT = "kept"
-_LIVE = frozenset({"opening", "open", "closing"})
+_DONE = ("Failed", "TriggerFailed", "Cancelled", "Success", "Skipped")
+_ORDER = (*_DONE, "Running", "Paused", "Retrying", "Pending")
+_LIVE = frozenset({"opening", "open", "closing", "kept"})
 _MOST_OPEN, _MOST_LEAKS, _MOST_HELD = 12, 20, 3
 
 
@@ -60,7 +56,7 @@ class Header:
 
     def note_blocks(self, run: Run, statuses: Mapping[Block, str]) -> None:
         """Note the statuses of the blocks; told when one has changed."""
-        live = [(block, status) for block, status in statuses.items() if status in _LIVE or status == KEPT]
+        live = [(block, status) for block, status in statuses.items() if status in _LIVE]
         self._open = [[BLOCKS[status].icon, one_line(block.name, 60), status] for block, status in live[:_MOST_OPEN]]
         if len(live) > _MOST_OPEN:
             self._open.append(["+", f"{len(live) - _MOST_OPEN} more", "open"])

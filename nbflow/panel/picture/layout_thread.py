@@ -39,8 +39,7 @@ class LayoutThread:
         while True:
             with self._changed:
                 if not self._jobs:
-                    self._is_busy = False
-                    self._changed.notify_all()
+                    self._end()
                     return
                 job = self._jobs.pop(next(iter(self._jobs)))
             try:
@@ -49,6 +48,9 @@ class LayoutThread:
                 # Whoever waits is not kept waiting, and the next wish starts another thread.
                 with self._changed:
                     self._jobs.clear()
-                    self._is_busy = False
-                    self._changed.notify_all()
+                    self._end()
                 raise
+
+    def _end(self) -> None:
+        self._is_busy = False
+        self._changed.notify_all()

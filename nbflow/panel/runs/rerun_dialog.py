@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbflow.core.data.safe_equality import same_values
@@ -34,8 +34,8 @@ class Asked:
     what: Any
     title: str
     run: Run
-    plan: Plan
     parameters: Mapping[str, Any]
+    plan: Plan | None = None
 
 
 class RerunDialog(Part):
@@ -70,8 +70,8 @@ class RerunDialog(Part):
             return
         if what == "from":
             title = f"Rerun from {one_line(wanted[0].name, 60)}"
-        parameters = self.panel.form.edited()
-        self.background.ask(lambda is_latest: self._show(run, what, wanted, title, parameters, note, is_latest))
+        asked = Asked(word=what, what=wanted, title=title, run=run, parameters=self.panel.form.edited())
+        self.background.ask(lambda is_latest: self._show(asked, note, is_latest))
 
     def edited(self) -> None:
         """The form was edited: a plan that is shown is to say what comes of that."""
@@ -111,36 +111,23 @@ class RerunDialog(Part):
         one: Any = self.panel.picture.task(key) or self.panel.picture.block(key)
         return None if one is None else [one]
 
-    def _show(
-        self,
-        run: Run,
-        word: str,
-        what: Any,
-        title: str,
-        parameters: Mapping[str, Any],
-        note: str,
-        is_latest: Callable[[], bool],
-    ) -> None:
-        plan = run.rerun(what, dry=True, parameters=GivenParameters(parameters))
+    def _show(self, asked: Asked, note: str, is_latest: Callable[[], bool]) -> None:
+        run = asked.run
+        plan = run.rerun(asked.what, dry=True, parameters=GivenParameters(asked.parameters))
         if not is_latest():
             return
         shown = plan_json(plan, run)
-        is_empty = shown["is_empty"] and word != "all"
+        is_empty = shown["is_empty"] and asked.word != "all"
         cancels = ""
         if not run.is_finished and not is_empty:
             cancels = f"Run {run.number} is still going. It is cancelled first, and its resources are cleaned up."
-        self._asked = None if is_empty else Asked(
-            word=word, what=what, title=title, run=run, plan=plan, parameters=parameters
-        )  # fmt: skip
-        self.panel.tell(
-            "plan", is_shown=True, what=word, title=title, number=run.number, cancels=cancels, note=note, **shown
-        )
+        self._asked = None if is_empty else replace(asked, plan=plan)
+        shown |= {"what": asked.word, "title": asked.title, "number": run.number, "cancels": cancels, "note": note}
+        self.panel.tell("plan", is_shown=True, **shown)
 
     def _again(self, asked: Asked, run: Run, note: str) -> None:
-        parameters = self.panel.form.edited()
-        self.background.ask(
-            lambda is_latest: self._show(run, asked.word, asked.what, asked.title, parameters, note, is_latest)
-        )
+        again = replace(asked, run=run, parameters=self.panel.form.edited())
+        self.background.ask(lambda is_latest: self._show(again, note, is_latest))
 
     def _follow(self, message: Json) -> None:
         asked = self._asked
@@ -156,10 +143,11 @@ class RerunDialog(Part):
         run, hold = asked.run, self.panel.holds.value
         if run.is_finished:
             plan = run.rerun(asked.what, dry=True, parameters=GivenParameters(parameters))
+            assert asked.plan is not None, "it was shown"
             is_same = same_values(dict(plan.parameters), dict(asked.plan.parameters))
             if not is_same or signature(plan) != signature(asked.plan):
                 note = "The flow has changed since: this is the plan now."
-                self._show(run, asked.word, asked.what, asked.title, parameters, note, is_latest)
+                self._show(replace(asked, parameters=parameters), note, is_latest)
                 return
             if not self._takes(asked):
                 return
