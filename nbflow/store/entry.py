@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nbflow.core.data.digest import hasher
 from nbflow.errors import DamagedStoreError, NewerStoreError, NotKeptError
-from nbflow.store.contents import FORMAT, MAGIC, NAME, Contents, Pickled, is_whole, shortly, unpickle
+from nbflow.store.contents import FORMAT, MAGIC, NAME, Contents, is_whole, shortly, unpickle
 from nbflow.store.filenames import content_name
-from nbflow.store.secure_files import NewFile, in_our_words, reading
+from nbflow.store.metadata import wrongly_typed
+from nbflow.store.secure_files import reading, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,32 +91,17 @@ class Header:
 
 
 _FIELDS = tuple(one.name for one in fields(Header))
-_KINDS: dict[str, tuple[type, ...]] = {
-    "index": (int, type(None)),
-    "message": (str, type(None)),
-    "inputs": (dict,),
-    "children": (int, type(None)),
-    "began": (int, float, type(None)),
-    "ended": (int, float, type(None)),
-    "changed": (list,),
-    "met": (dict,),
-    "left": (dict,),
-    "size": (int,),
-    "buffers": (list,),
-    "apart": (bool,),
-    "format": (int,),
-}
 
 
 def write_entry(
-    path: Path, header: Header, value: Any = None, *, may_commit: Callable[[], bool] = lambda: True
+    path: Path, header: Header, contents: Contents, *, may_commit: Callable[[], bool] = lambda: True
 ) -> Header:
     """Write a task's entry with its result, or with the reason why that cannot be pickled.
 
     Args:
         path: The file; what is there is replaced, at once or not at all.
-        header: What is known of it; with `not_kept` set the value is not looked at.
-        value: The result.
+        header: What is known of it.
+        contents: The result, pickled.
         may_commit: Asked when all is written: whether it still counts.
 
     Returns:
@@ -124,15 +110,6 @@ def write_entry(
     Raises:
         StoreUnavailableError: If it cannot be written.
     """
-    reason = header.not_kept
-    contents = Contents(not_kept=reason) if reason else Pickled(path.parent, value).kept()
-    return write_head(path, header, contents, may_commit=may_commit)
-
-
-def write_head(
-    path: Path, header: Header, contents: Contents, *, may_commit: Callable[[], bool] = lambda: True
-) -> Header:
-    """Write a task's entry with contents that are kept already. For the arguments and errors see `write_entry`."""
     facts = {name: getattr(header, name) for name in _FIELDS} | {
         "not_kept": contents.not_kept,
         "size": contents.size,
@@ -143,17 +120,7 @@ def write_head(
     }
     packed = json.dumps(facts).encode("ascii")
     footer = _FOOTER.pack(len(packed), _head_digest(packed).digest())
-    with in_our_words(path):
-        new = NewFile(path)
-        try:
-            new.write(b"".join((MAGIC, contents.data or b"", packed, footer)))
-            if may_commit():
-                new.commit()
-            else:
-                new.discard()
-        except BaseException:
-            new.discard()
-            raise
+    write_whole(path, b"".join((MAGIC, contents.data or b"", packed, footer)), may_commit=may_commit)
     return Header(**facts)
 
 
@@ -248,7 +215,7 @@ def _unpacked(path: Path, packed: bytes, version: int) -> Header:
     try:
         facts = json.loads(packed) | {"format": version}
         header = Header(**facts)
-        strange = [n for n in facts if not isinstance(facts[n], _KINDS.get(n, (str,)))]
+        strange = wrongly_typed(Header, facts)
         texts = [*header.inputs.values(), *header.changed] if not strange else []
         if strange or not all(isinstance(one, str) for one in texts):
             raise TypeError(f"{strange or 'inputs'} of an unexpected type")

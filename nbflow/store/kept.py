@@ -64,8 +64,7 @@ class Kept:
 
     def value(self) -> Any:
         """Return the object, None if it is gone."""
-        holder = None if self._holder is None else self._holder()
-        return None if holder is None else vars(holder).get("result")
+        return None if self._holder is None else _held(self._holder)
 
     def awaits(self, entry: Entry) -> bool:
         """Have an entry written with the others; False if the contents are there already."""
@@ -81,6 +80,11 @@ class Kept:
                 self.contents, self.folder = contents, folder
             waiting, self._waiting = self._waiting, []
             return waiting
+
+
+def _held(ref: weakref.ref[State]) -> Any:
+    holder = ref()
+    return None if holder is None else vars(holder).get("result")
 
 
 class Objects:
@@ -127,18 +131,15 @@ class Objects:
     def owners_of(self, followed: Followed) -> Iterable[Task]:
         """Return the tasks whose value an object is."""
         for (task, _), ref in self._owners.get(id(followed.value), {}).items():
-            holder = ref()
-            if holder is not None and vars(holder).get("result") is followed.value:
+            if _held(ref) is followed.value:
                 yield task
 
     def owned(self) -> Iterable[tuple[Task, Followed]]:
         """Return the objects that are values of tasks and still here, each with every such task."""
         for owners in self._owners.values():
             for (task, _), ref in owners.items():
-                holder = ref()
-                value = None if holder is None else vars(holder).get("result")
-                followed = None if value is None else self._home.followed(value)
-                if followed is not None:
+                value = _held(ref)
+                if value is not None and (followed := self._home.followed(value)) is not None:
                     yield task, followed
 
     def to_be_found(self) -> Iterable[tuple[int, Kept, str]]:

@@ -6,8 +6,9 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from nbflow.errors import DamagedStoreError, NewerStoreError
 from nbflow.store.contents import FORMAT
@@ -15,6 +16,7 @@ from nbflow.store.filenames import FACTS, LOCK
 from nbflow.store.secure_files import in_our_words, reading, write_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _LARGEST = 1 << 26
@@ -59,18 +61,21 @@ class Facts:
     format: int = FORMAT
 
 
-_KINDS: dict[str, tuple[type, ...]] = {
-    "number": (int,),
-    "pid": (int,),
-    "message": (str, type(None)),
-    "began": (int, float, type(None)),
-    "ended": (int, float, type(None)),
-    "tasks": (list,),
-    "parameters": (dict,),
-    "sources": (dict,),
-    "changed": (dict,),
-    "format": (int,),
-}
+@cache
+def _kinds(cls: type) -> dict[str, Any]:
+    return {name: _kind(hint) for name, hint in get_type_hints(cls).items()}
+
+
+def _kind(hint: Any) -> Any:
+    """Return what `isinstance` takes for an annotation: of lists and dictionaries not what is in them."""
+    if (origin := get_origin(hint)) in (dict, list):
+        return origin
+    return hint | int if float in get_args(hint) else hint
+
+
+def wrongly_typed(cls: type, facts: Mapping[str, Any]) -> list[str]:
+    """Return the names of those of a dataclass's fields that were read as something else than they are."""
+    return [name for name, value in facts.items() if not isinstance(value, _kinds(cls)[name])]
 
 
 def write_facts(folder: Path, facts: Facts) -> None:
@@ -98,7 +103,7 @@ def read_facts(folder: Path) -> Facts:
             raise TypeError("its format is no number")
         if version <= FORMAT:
             facts = Facts(**found)
-            strange = [n for n in found if not isinstance(found[n], _KINDS.get(n, (str,)))]
+            strange = wrongly_typed(Facts, found)
             if strange:
                 raise TypeError(f"{strange} of an unexpected type")
             texts = [*facts.tasks, *facts.parameters.values(), *facts.sources.values()]

@@ -14,7 +14,7 @@ from nbflow.core.data.value_type import identity, type_of
 from nbflow.engine.object_versions import ATOMS
 from nbflow.errors import CannotCopyError
 from nbflow.store.contents import MOST_INLINE, Contents, Pickled
-from nbflow.store.entry import Header, write_head
+from nbflow.store.entry import Header, write_entry
 from nbflow.store.filenames import content_name, value_name
 from nbflow.store.kept import Entry, Kept, Objects
 from nbflow.store.safety import SMALL, Safety, copied_ahead
@@ -46,6 +46,7 @@ class Outbox:
         limit_s: How long one result may take to be pickled and written.
 
     Attributes:
+        writer: Does its jobs.
         objects: What it has kept.
         safety: Which values may be changed while the run goes on.
         trouble: What went wrong, for the run's thread to tell.
@@ -56,25 +57,13 @@ class Outbox:
     ) -> None:
         self._store = store
         self._folder = folder
-        self._writer = Writer(f"nbflow-store-{run.graph.name}-{run.number}", is_hurried, limit_s=limit_s)
+        self.writer = Writer(f"nbflow-store-{run.graph.name}-{run.number}", is_hurried, limit_s=limit_s)
         self._limit_s = limit_s
         self._numbers: dict[Path, int] = {}
         self._committing = threading.Lock()
         self.safety = Safety(run.graph, lambda task: run.states[task].result)
         self.objects = Objects(run._execution.home, run.id, store.find)
         self.trouble: list[BaseException | str] = []
-
-    def wait(self) -> None:
-        """Wait until all that was taken so far is written or given up; from any thread."""
-        self._writer.wait()
-
-    def finish(self) -> None:
-        """Wait until all is written, or give it up."""
-        self._writer.finish()
-
-    def close(self) -> None:
-        """End the threads when their jobs are done."""
-        self._writer.close()
 
     def keep(self, header: Header, value: Any, state: State | None, task: Task, *, may_change: bool = False) -> None:
         """Have an entry written, with the value as it is now."""
@@ -122,7 +111,7 @@ class Outbox:
         """Pickle a value behind the run if nobody can change it meanwhile, else at once."""
         size = size_of(value)
         size = UNKNOWN if size is None else size
-        if self._writer.size + size < MOST_WAITING:
+        if self.writer.size + size < MOST_WAITING:
             try:
                 if may_change or self.safety.may_be_changed(task, value):
                     value = value if is_fixed(value) else copied_ahead(value)
@@ -153,7 +142,7 @@ class Outbox:
                     for entry in kept.pickled(contents, self._folder):
                         self._write(_named(entry, kept), contents)
 
-        self._writer.later(Job(write, lambda: self._give_up(kept), size))
+        self.writer.later(Job(write, lambda: self._give_up(kept), size))
 
     def _give_up(self, kept: Kept) -> None:
         contents = Contents(not_kept=f"it took longer than {self._limit_s:g} s to pickle and write it")
@@ -165,7 +154,7 @@ class Outbox:
             with self._troubled():
                 self._write(entry, contents, may_commit=job.settle)
 
-        self._writer.later(Job(write, lambda: self.trouble.append(_SLOW)))
+        self.writer.later(Job(write, lambda: self.trouble.append(_SLOW)))
 
     def _write(self, entry: Entry, contents: Contents, *, may_commit: Callable[[], bool] = lambda: True) -> None:
         has_counted = False
@@ -176,7 +165,7 @@ class Outbox:
             return has_counted
 
         with self._committing:  # an older entry must not come between the question and the answer
-            written = write_head(entry.path, entry.header, contents, may_commit=counts)
+            written = write_entry(entry.path, entry.header, contents, may_commit=counts)
         if has_counted and entry.state is not None:
             self._store.remember(entry.state, entry.path, written)
 
@@ -195,7 +184,7 @@ class Outbox:
             with self._troubled():
                 work(job)
 
-        return self._writer.do(safely)
+        return self.writer.do(safely)
 
 
 def _named(entry: Entry, kept: Kept) -> Entry:

@@ -83,7 +83,7 @@ class Recorder:
 
     def wait(self) -> None:
         """Wait until all that was taken so far is written or given up; from any thread."""
-        self._outbox.wait()
+        self._outbox.writer.wait()
 
     def _take(self, event: Event, state: State) -> None:
         if event.kind == "task":
@@ -148,7 +148,7 @@ class Recorder:
             self._store.drop_old()
 
         if self._lock is not None:
-            self._outbox.finish()
+            self._outbox.writer.finish()
             self._outbox.do(end)
             self._tell_trouble()
             self._store.offer(self._outbox.objects.to_be_found())
@@ -156,7 +156,7 @@ class Recorder:
 
     def _close(self) -> None:
         self._is_off = True
-        self._outbox.close()
+        self._outbox.writer.close()
         if self._lock is not None:
             let_go(self._lock)
             self._lock = None

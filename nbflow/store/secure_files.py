@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from nbflow.errors import StoreUnavailableError, UntrustedStoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -105,8 +105,13 @@ class NewFile:
             os.unlink(self._beside)
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, *, may_commit: Callable[[], bool] = lambda: True) -> None:
     """Write a file at once, or not at all.
+
+    Args:
+        path: The file; what is there is replaced.
+        data: What is to be in it.
+        may_commit: Asked when all is written: whether it still counts.
 
     Raises:
         StoreUnavailableError: If it cannot be written.
@@ -115,7 +120,7 @@ def write_whole(path: Path, data: bytes) -> None:
         new = NewFile(path)
         try:
             new.write(data)
-            new.commit()
+            (new.commit if may_commit() else new.discard)()
         except BaseException:
             new.discard()
             raise

@@ -19,8 +19,9 @@ from nbflow.errors import (
     UntrustedStoreError,
 )
 from nbflow.store import entry, secure_files
-from nbflow.store.entry import Header, read_header, read_value, write_entry
+from nbflow.store.entry import Header, read_header, read_value
 from nbflow.store.filenames import number_of, run_name, safe_name, value_name
+from tests.store.conftest import write_value
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +69,7 @@ def read_all(flow: Flow):
 
 def test_a_file_that_is_written_whole_is_read_whole(tmp_path):
     path = tmp_path / "x.value"
-    written = write_entry(path, Header(slug="x", run="r", state="Success", inputs={"a": "b"}), {"a": b"x" * 200_000})
+    written = write_value(path, Header(slug="x", run="r", state="Success", inputs={"a": "b"}), {"a": b"x" * 200_000})
 
     assert read_header(path) == written
     assert read_value(path, written) == {"a": b"x" * 200_000}
@@ -174,7 +175,7 @@ def test_a_run_whose_facts_have_other_types_is_refused(flow, store, wrong):
 @pytest.mark.parametrize("state", ["Pending", "State", "__class__", "os.system", ""])
 def test_a_state_that_no_store_holds_is_refused(flow, store, state):
     path = value_file(store)
-    write_entry(path, Header(slug="trap-1", state=state), 1)
+    write_value(path, Header(slug="trap-1", state=state), 1)
 
     with pytest.raises(DamagedStoreError, match="can not be"):
         _ = flow.stored_runs()[0].states
@@ -182,7 +183,7 @@ def test_a_state_that_no_store_holds_is_refused(flow, store, state):
 
 def test_a_file_of_another_task_is_refused(flow, store):
     path = value_file(store)
-    write_entry(path, Header(slug="other-1", state="Success"), 1)
+    write_value(path, Header(slug="other-1", state="Success"), 1)
 
     with pytest.raises(DamagedStoreError, match="of the task 'other-1'"):
         read_all(flow)
@@ -229,7 +230,7 @@ def test_another_version_of_python_does_not_unpickle_it(flow, store, monkeypatch
 def test_a_file_that_changes_between_two_looks_is_refused(flow, store):
     run = flow.stored_runs()[0]
     (one,) = run.states
-    write_entry(value_file(store), Header(slug="trap-1", state="Success", message="other"), Trap())
+    write_value(value_file(store), Header(slug="trap-1", state="Success", message="other"), Trap())
 
     with pytest.raises(DamagedStoreError, match="changed while it was in use"):
         _ = run.results[one]
@@ -341,9 +342,9 @@ def test_errors_survive_pickling(flow, store):
 
 def test_a_writer_that_dies_leaves_what_was_there(tmp_path):
     path = tmp_path / "x.value"
-    written = write_entry(path, Header(slug="x", state="Success"), 1)
+    written = write_value(path, Header(slug="x", state="Success"), 1)
 
-    write_entry(path, Header(slug="x", state="Success"), 2, may_commit=lambda: False)
+    write_value(path, Header(slug="x", state="Success"), 2, may_commit=lambda: False)
 
     assert read_value(path, written) == 1
     assert [one.name for one in tmp_path.iterdir()] == ["x.value"]

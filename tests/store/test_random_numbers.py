@@ -10,9 +10,10 @@ import pytest
 
 from nbflow import Flow, task
 from nbflow.errors import DamagedStoreError
-from nbflow.store.entry import read_header, write_entry
+from nbflow.store.entry import read_header
 from nbflow.store.filenames import VALUE
 from nbflow.store.generators import packed, unpacked
+from tests.store.conftest import write_value
 from tests.store.kernel import tell_of
 
 NOTEBOOK = """
@@ -96,7 +97,7 @@ def test_what_can_be_no_state_of_a_generator_is_damage(store):
     flow.run()
     path = next(store.rglob(f"*{VALUE}"))
     header = read_header(path)
-    write_entry(path, replace(header, met={"random": [3, [1, 2], None]}), 1)
+    write_value(path, replace(header, met={"random": [3, [1, 2], None]}), 1)
 
     with pytest.raises(DamagedStoreError, match="generator"):
         flow.resume("all", dry=True)
