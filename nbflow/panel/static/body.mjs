@@ -29,13 +29,10 @@ function render(view) {
     { name: "timeline", label: "Timeline", element: makeTimeline(store) },
     { name: "runs", label: "Runs", element: makeRuns(store) },
   ]);
-  const tools = make("div", "nbflow-tools");
   const help = makeHelp(signal);
-  const right = make("div", "nbflow-tools-right");
-  right.append(makeFilter(store), help.button);
-  tools.append(tabs.list, right);
-  const side = make("div", "nbflow-side");
-  side.append(makeTable(store), makeInspector(store));
+  const right = make("div", "nbflow-tools-right", [makeFilter(store), help.button]);
+  const tools = make("div", "nbflow-tools", [tabs.list, right]);
+  const side = make("div", "nbflow-side", [makeTable(store), makeInspector(store)]);
   store.on("view", (name) => { el.dataset.view = name; });
   store.on("picture", () => {
     const { rows, boxes } = store.picture;

@@ -15,7 +15,6 @@ import { formatSeconds, progressText, runTime, whereText, withClass } from "./co
 async function renderHead(view) {
   const { model, el, signal, host } = view;
   el.classList.add("nbflow-head");
-  const title = make("div", "nbflow-title");
   const flow = make("strong", "nbflow-flow");
   const number = make("span", "nbflow-number");
   const why = make("span", "nbflow-why");
@@ -23,7 +22,7 @@ async function renderHead(view) {
   const where = make("span", "nbflow-where");
   const time = make("span", "nbflow-time");
   const open = make("span", "nbflow-open");
-  title.append(flow, number, why, badge, where, time, open);
+  const title = make("div", "nbflow-title", [flow, number, why, badge, where, time, open]);
   const bar = make("div", "nbflow-bar", "", { role: "progressbar", "aria-label": "tasks done", "aria-valuemin": 0 });
   const counts = make("div", "nbflow-counts");
   const problem = make("div", "nbflow-problem", "", { role: "alert" });
@@ -114,8 +113,7 @@ function paintProblem(problem, leaks, error, dismiss) {
   if (problem.dataset.shown === lines.join("\n")) return;
   problem.dataset.shown = lines.join("\n");
   problem.replaceChildren(...lines.map((line, i) => {
-    const element = make("div", "nbflow-problem-line");
-    element.append(make("span", "", line));
+    const element = make("div", "nbflow-problem-line", [make("span", "", line)]);
     if (error && i === lines.length - 1) element.append(makeButton("Dismiss", "nbflow-dismiss", dismiss));
     return element;
   }));

@@ -14,12 +14,9 @@ const NAMED = 3;
 
 /** @param {import("./store.mjs").Store} store */
 export function makeAnnouncer(store) {
-  const element = make("div", "nbflow-announcer");
-  const [polite, urgent] = ["polite", "assertive"].map((how) => {
-    const region = make("div", "", "", { "aria-live": how, "aria-atomic": "true" });
-    return region;
-  });
-  element.append(polite, urgent);
+  const polite = make("div", "", "", { "aria-live": "polite", "aria-atomic": "true" });
+  const urgent = make("div", "", "", { "aria-live": "assertive", "aria-atomic": "true" });
+  const element = make("div", "nbflow-announcer", [polite, urgent]);
   /** @type {Head | undefined} */
   let told;
   /** @type {Map<string, Failure>} */

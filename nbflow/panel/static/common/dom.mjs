@@ -16,14 +16,14 @@ let idsMade = 0;
 
 /**
  * @template {keyof HTMLElementTagNameMap} T
- * @param {T} tag  @param {string} [classes]  @param {string} [text]
+ * @param {T} tag  @param {string} [classes]  @param {string | (Node | string)[]} [content]  its text, or what is in it
  * @param {Record<string, string | number>} [attributes]
  * @returns {HTMLElementTagNameMap[T]}
  */
-export function make(tag, classes = "", text = "", attributes = {}) {
+export function make(tag, classes = "", content = "", attributes = {}) {
   const element = document.createElement(tag);
   if (classes) element.className = classes;
-  if (text) element.textContent = text;
+  if (content.length) element.append(...[content].flat());
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
   return element;
 }

@@ -12,20 +12,16 @@ import { make } from "./dom.mjs";
 /** @param {import("./store.mjs").Store} store @param {{chain: Link[], text: string}} error */
 export function errorOf(store, { chain, text }) {
   const shown = chain.map((link) => {
-    const box = make("div", "nbflow-error");
-    if (link.relation) box.append(make("div", "nbflow-relation", link.relation));
-    const title = make("div", "nbflow-error-title");
-    title.append(make("strong", "", link.type));
+    const title = make("div", "nbflow-error-title", [make("strong", "", link.type)]);
     if (link.message) title.append(make("span", "nbflow-error-message", `: ${link.message}`));
-    box.append(title, ...link.notes.map((note) => make("div", "nbflow-error-note", note)));
-    box.append(...framesOf(link));
+    const notes = link.notes.map((note) => make("div", "nbflow-error-note", note));
+    const box = make("div", "nbflow-error", [title, ...notes, ...framesOf(link)]);
+    if (link.relation) box.prepend(make("div", "nbflow-relation", link.relation));
     return box;
   });
-  const whole = make("details", "nbflow-astext");
   const pre = make("pre", "nbflow-pre", text, { tabindex: 0 });
-  whole.append(make("summary", "", "Traceback"), pre);
-  const bar = make("div", "nbflow-log-bar");
-  bar.append(make("span"), copyButton(store, "Copy traceback", () => text));
+  const whole = make("details", "nbflow-astext", [make("summary", "", "Traceback"), pre]);
+  const bar = make("div", "nbflow-log-bar", [make("span"), copyButton(store, "Copy traceback", () => text)]);
   return [...shown, whole, bar];
 }
 
@@ -33,17 +29,13 @@ export function errorOf(store, { chain, text }) {
 function framesOf({ frames, left, others, others_left: othersLeft }) {
   const shown = [];
   if (frames.length) {
-    const list = make("ol", "nbflow-frames", "", { "aria-label": "where, newest call first" });
-    list.append(...frames.map(frameOf));
-    shown.push(list);
+    shown.push(make("ol", "nbflow-frames", frames.map(frameOf), { "aria-label": "where, newest call first" }));
   }
   if (left) shown.push(make("div", "nbflow-faint", `${left} more of your own`));
   if (others.length) {
-    const more = make("details", "nbflow-astext");
     const count = others.length + othersLeft;
-    const list = make("ol", "nbflow-frames");
-    list.append(...others.map(frameOf));
-    more.append(make("summary", "", `${count} more frame${count === 1 ? "" : "s"} of libraries`), list);
+    const head = make("summary", "", `${count} more frame${count === 1 ? "" : "s"} of libraries`);
+    const more = make("details", "nbflow-astext", [head, make("ol", "nbflow-frames", others.map(frameOf))]);
     if (othersLeft) more.append(make("div", "nbflow-faint", `${othersLeft} of them are in the traceback only`));
     shown.push(more);
   }
@@ -52,10 +44,9 @@ function framesOf({ frames, left, others, others_left: othersLeft }) {
 
 /** @param {Frame} frame */
 function frameOf({ place, line, name, code }) {
-  const item = make("li");
-  const where = make("div", "nbflow-frame-where");
-  where.append(make("span", "nbflow-place", place), make("span", "nbflow-faint", `line ${line}, in `), make("code", "", name));
-  item.append(where);
+  const item = make("li", "", [make("div", "nbflow-frame-where", [
+    make("span", "nbflow-place", place), make("span", "nbflow-faint", `line ${line}, in `), make("code", "", name),
+  ])]);
   if (code) item.append(make("pre", "nbflow-pre nbflow-line-of-code", code));
   return item;
 }

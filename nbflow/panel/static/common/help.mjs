@@ -9,15 +9,12 @@ import { KEYS } from "./keys.mjs";
  */
 export function makeHelp(signal) {
   const id = uniqueId("help");
-  const dialog = make("dialog", "nbflow-help", "", { "aria-labelledby": id, "aria-modal": "true" });
   const title = make("h2", "nbflow-help-title", "Keys of the panel", { id });
   const close = makeButton("Close", "nbflow-button nbflow-close", () => dialog.close());
-  const top = make("div", "nbflow-help-top");
-  top.append(title, close);
-  const groups = make("div", "nbflow-help-groups");
-  groups.append(...[...new Set(KEYS.map(({ group }) => group))].map(listGroup));
+  const top = make("div", "nbflow-help-top", [title, close]);
+  const groups = make("div", "nbflow-help-groups", [...new Set(KEYS.map(({ group }) => group))].map(listGroup));
   const note = make("p", "nbflow-help-note", "These keys work while the focus is in the panel, but not in a text field.");
-  dialog.append(top, groups, note);
+  const dialog = make("dialog", "nbflow-help", [top, groups, note], { "aria-labelledby": id, "aria-modal": "true" });
 
   const open = () => {
     if (!dialog.open) dialog.showModal();
@@ -39,15 +36,7 @@ export function makeHelp(signal) {
 
 /** @param {string} group */
 function listGroup(group) {
-  const section = make("section", "nbflow-help-group");
-  const list = make("dl");
-  for (const { keys, text } of KEYS.filter((one) => one.group === group)) {
-    const term = make("dt");
-    term.append(...keys.map((key) => make("kbd", "", key)));
-    const row = make("div");
-    row.append(term, make("dd", "", text));
-    list.append(row);
-  }
-  section.append(make("h3", "", group), list);
-  return section;
+  const rows = KEYS.filter((one) => one.group === group).map(({ keys, text }) =>
+    make("div", "", [make("dt", "", keys.map((key) => make("kbd", "", key))), make("dd", "", text)]));
+  return make("section", "nbflow-help-group", [make("h3", "", group), make("dl", "", rows)]);
 }

@@ -7,9 +7,8 @@ import { make, makeButton, say } from "./dom.mjs";
 
 /** @param {import("./store.mjs").Store} store */
 export function makeNotice(store) {
-  const element = make("div", "nbflow-notice");
   const text = make("span");
-  element.hidden = true;
+  const element = make("div", "nbflow-notice", [text], { hidden: "" });
 
   const show = (/** @type {string} */ line) => {
     say(text, line);
@@ -19,7 +18,7 @@ export function makeNotice(store) {
     show("");
     /** @type {HTMLElement | null} */ (store.el.querySelector('.nbflow-tab[aria-selected="true"]'))?.focus();
   }, { "aria-label": "close the note" });
-  element.append(text, close);
+  element.append(close);
   store.on("problem", ({ text: line }) => {
     show(line);
     if (line) store.tell("announce", line);

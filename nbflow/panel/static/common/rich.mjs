@@ -39,8 +39,7 @@ export function showRich(store, value, name, gone) {
     text.textContent = value.data;
     return withNote([text], value.note);
   } else return withNote([text], value.note);
-  const plain = make("details", "nbflow-astext");
-  plain.append(make("summary", "", "As text"), text);
+  const plain = make("details", "nbflow-astext", [make("summary", "", "As text"), text]);
   return withNote([...shown, plain], value.note);
 }
 

@@ -14,15 +14,11 @@ export function makeSections(wanted) {
   /** @type {Map<string, boolean>} */
   const wished = new Map();
   for (const [name, label] of wanted) {
-    const section = make("details", "nbflow-section");
-    section.dataset.section = name;
-    section.hidden = true;
-    const summary = make("summary");
     const extra = make("span", "nbflow-extra");
-    summary.append(make("span", "nbflow-section-name", label), extra);
-    summary.addEventListener("click", () => wished.set(name, !section.open));
+    const summary = make("summary", "", [make("span", "nbflow-section-name", label), extra]);
     const body = make("div", "nbflow-section-body");
-    section.append(summary, body);
+    const section = make("details", "nbflow-section", [summary, body], { "data-section": name, hidden: "" });
+    summary.addEventListener("click", () => wished.set(name, !section.open));
     sections.set(name, { element: section, body, extra });
     element.append(section);
   }

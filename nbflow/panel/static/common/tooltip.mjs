@@ -6,8 +6,7 @@ const GAP_PX = 14;
 
 /** @param {HTMLElement} frame  positioned; the box stays within it @param {number} rowHeight  of what it is about */
 export function makeTooltip(frame, rowHeight) {
-  const tip = make("div", "nbflow-tip", "", { role: "tooltip" });
-  tip.hidden = true;
+  const tip = make("div", "nbflow-tip", "", { role: "tooltip", hidden: "" });
   frame.append(tip);
   return {
     element: tip,

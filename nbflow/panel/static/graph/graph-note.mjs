@@ -7,8 +7,7 @@ const SOON_MS = 300;
 
 /** @param {AbortSignal} signal */
 export function makeGraphNote(signal) {
-  const element = make("div", "nbflow-graph-note", "drawing…", { role: "status" });
-  element.hidden = true;
+  const element = make("div", "nbflow-graph-note", "drawing…", { role: "status", hidden: "" });
   let timer = 0;
 
   /** It is there, or will not be. */

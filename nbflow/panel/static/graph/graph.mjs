@@ -30,7 +30,6 @@ const LARGE_CHAR = 9;
 
 /** @param {import("../common/store.mjs").Store} store */
 export function makeGraph(store) {
-  const element = make("div", "nbflow-graph-view");
   const sheet = make("div", "nbflow-graph", "", { tabindex: 0, role: "application", "aria-roledescription": "graph" });
   /** @type {import("./svg-index.mjs").Places | null} */
   let places = null;
@@ -51,7 +50,7 @@ export function makeGraph(store) {
   const note = makeGraphNote(store.signal);
   const minimap = makeMinimap(store.signal, () => places, viewport);
   const light = makeSpotlight(store, sheet);
-  element.append(sheet, tools.element, minimap.element, note.element);
+  const element = make("div", "nbflow-graph-view", [sheet, tools.element, minimap.element, note.element]);
 
   const ask = (/** @type {string} */ kind, /** @type {Record<string, any>} */ fields) => {
     store.tell("problem", { text: "" });

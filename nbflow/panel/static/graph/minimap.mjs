@@ -10,11 +10,10 @@ const HIGHEST = 110;
  * @param {import("./viewport.mjs").Viewport} viewport
  */
 export function makeMinimap(signal, read, viewport) {
-  const element = make("div", "nbflow-minimap", "", { "aria-hidden": "true" }); // all it does, arrows do
-  element.hidden = true;
   const canvas = make("canvas");
   const frame = make("div", "nbflow-frame");
-  element.append(canvas, frame);
+  // Nobody hears of it: all it does, arrows do.
+  const element = make("div", "nbflow-minimap", [canvas, frame], { "aria-hidden": "true", hidden: "" });
   let isAsked = false;
   let k = 1;
   let bounds = [0, 0];

@@ -22,11 +22,10 @@ const WITH_FORM = new Set(["set", "break", "debug"]);
 
 /** @param {import("../common/store.mjs").Store} store */
 export function makeActions(store) {
-  const element = make("div", "nbflow-doing");
   const bar = make("div", "nbflow-doing-bar", "", { role: "group", "aria-label": "actions" });
   const place = make("div", "nbflow-doing-form");
   const said = make("div", "nbflow-doing-said", "", { role: "status" });
-  element.append(bar, place, said);
+  const element = make("div", "nbflow-doing", [bar, place, said]);
   const id = uniqueId("doing");
   /** @type {Actions} */
   let actions = {};
@@ -95,8 +94,8 @@ export function makeActions(store) {
       form.addEventListener("submit", () => act("set", { text: field.value }));
       return form;
     }
-    const where = make("select", "nbflow-ask-field", "", { id: `${id}-where` });
-    where.append(make("option", "", "before it runs"), make("option", "", "after it ended well"));
+    const options = [make("option", "", "before it runs"), make("option", "", "after it ended well")];
+    const where = make("select", "nbflow-ask-field", options, { id: `${id}-where` });
     field.placeholder = "always; or a condition on its inputs";
     where.addEventListener("change", () => { field.disabled = where.selectedIndex === 1; });
     form.append(labelFor("Stand still", where), where, labelFor("Only if", field), field, problem, formRow(submitButton("Set"), cancel));
@@ -146,19 +145,15 @@ export function makeActions(store) {
 
 /** @param {string} text @param {HTMLElement} field */
 function labelFor(text, field) {
-  const element = make("label", "", text, { for: field.id });
-  return element;
+  return make("label", "", text, { for: field.id });
 }
 
 /** @param {string} text */
 function submitButton(text) {
-  const button = make("button", "nbflow-push nbflow-submit", text, { type: "submit" });
-  return button;
+  return make("button", "nbflow-push nbflow-submit", text, { type: "submit" });
 }
 
 /** @param {HTMLElement[]} parts */
 function formRow(...parts) {
-  const element = make("div", "nbflow-ask-row");
-  element.append(...parts);
-  return element;
+  return make("div", "nbflow-ask-row", parts);
 }

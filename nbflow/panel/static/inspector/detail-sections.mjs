@@ -28,8 +28,7 @@ export function chipButton(store, { key, name, state, line }, index = /** @type 
  * @param {import("../common/store.mjs").Store} store  @param {Chip[]} chips  @param {number} total
  */
 export function chipRow(store, chips, total, few = FEW) {
-  const row = make("div", "nbflow-chips");
-  row.append(...chips.slice(0, few).map((chip) => chipButton(store, chip)));
+  const row = make("div", "nbflow-chips", chips.slice(0, few).map((chip) => chipButton(store, chip)));
   if (chips.length > few) {
     const more = makeButton(`${total - few} more`, "nbflow-link nbflow-more", () => {
       const others = chips.slice(few).map((chip) => chipButton(store, chip));
@@ -52,10 +51,8 @@ function leftOut(count) {
  */
 export function childrenOf(store, key, { total, listed }) {
   const chips = listed.map(([i, state, line]) => chipButton(store, { key, name: `[${i}]`, state, line }, i));
-  const row = make("div", "nbflow-chips nbflow-scroll", "", { "data-id": "children" });
-  row.append(...chips);
+  const row = make("div", "nbflow-chips nbflow-scroll", chips, { "data-id": "children" });
   if (total <= listed.length) return [row];
-  const label = make("label", "nbflow-choose", `${(total - listed.length).toLocaleString("en")} more; number, and Enter: `);
   const field = make("input", "nbflow-ask-field", "", { type: "number", min: 0, max: total - 1, "data-id": "number" });
   // Not by `change`: it comes as well when what is being typed into is told anew.
   field.addEventListener("keydown", (event) => {
@@ -64,21 +61,19 @@ export function childrenOf(store, key, { total, listed }) {
     const index = Number(field.value);
     if (field.value !== "" && Number.isInteger(index) && index >= 0 && index < total) store.select(key, index);
   });
-  label.append(field);
-  return [row, label];
+  const text = `${(total - listed.length).toLocaleString("en")} more; number, and Enter: `;
+  return [row, make("label", "nbflow-choose", [text, field])];
 }
 
 /** @param {import("../common/store.mjs").Store} store @param {{rows: Input[], left: number}} inputs */
 export function inputsOf(store, { rows, left }) {
   const list = make("dl", "nbflow-inputs");
   for (const { name, from, text, type, size, problem, pending } of rows) {
-    const term = make("dt");
-    term.append(make("code", "", name));
+    const term = make("dt", "", [make("code", "", name)]);
     if (type) term.append(make("span", "nbflow-faint", [type, size].filter(Boolean).join(" · ")));
     if (from.length) {
-      const origin = make("span", "nbflow-from");
-      origin.append(make("span", "nbflow-faint", "from"), ...from.map((chip) => chipButton(store, chip)));
-      term.append(origin);
+      const chips = from.map((chip) => chipButton(store, chip));
+      term.append(make("span", "nbflow-from", [make("span", "nbflow-faint", "from"), ...chips]));
     }
     const value = make("dd");
     if (text !== undefined && !problem) {
@@ -91,41 +86,25 @@ export function inputsOf(store, { rows, left }) {
 
 /** @param {History} history */
 export function historyOf({ changes, attempts, left }) {
-  const shown = [];
-  if (attempts.length > 1) {
-    const table = tableOf(["Attempt", "Began", "Took", "Ended"]);
-    table.body.append(...attempts.map(([number, start, seconds, state, line]) =>
-      rowOf([String(number), formatSeconds(start), seconds === null ? "…" : formatSeconds(seconds)], state, line, "")));
-    shown.push(table.element);
-  }
-  const table = tableOf(["At", "State"]);
-  changes.forEach(([time, state, line, message], i) => {
-    table.body.append(rowOf([formatSeconds(time)], state, line, message));
-    if (left && i === 0) table.body.append(rowOf(["…"], "", "", `${left} changes are left out here`));
-  });
-  return [...shown, table.element];
+  const tries = attempts.map(([number, start, seconds, state, line]) =>
+    rowOf([String(number), formatSeconds(start), seconds === null ? "…" : formatSeconds(seconds)], state, line, ""));
+  const rows = changes.map(([time, state, line, message]) => rowOf([formatSeconds(time)], state, line, message));
+  if (left) rows.splice(1, 0, rowOf(["…"], "", "", `${left} changes are left out here`));
+  const table = tableOf(["At", "State"], rows);
+  return tries.length > 1 ? [tableOf(["Attempt", "Began", "Took", "Ended"], tries), table] : [table];
 }
 
-/** @param {string[]} names */
-function tableOf(names) {
-  const element = make("table", "nbflow-facts-table");
-  const head = make("tr");
-  head.append(...names.map((name) => make("th", "", name, { scope: "col" })));
-  const top = make("thead");
-  top.append(head);
-  const body = make("tbody");
-  element.append(top, body);
-  return { element, body };
+/** @param {string[]} names @param {HTMLElement[]} rows */
+function tableOf(names, rows) {
+  const head = make("tr", "", names.map((name) => make("th", "", name, { scope: "col" })));
+  return make("table", "nbflow-facts-table", [make("thead", "", [head]), make("tbody", "", rows)]);
 }
 
 /** @param {string[]} cells @param {string} state @param {string} line @param {string} message */
 function rowOf(cells, state, line, message) {
-  const row = make("tr");
-  row.append(...cells.map((cell) => make("td", "nbflow-number-cell", cell)));
   const last = make("td", "nbflow-said-cell");
   const kind = state.startsWith("block-") ? `nbflow-${state}` : `nbflow-state-${state}`;
   if (line) last.append(make("span", `nbflow-badge ${kind}`, line));
   if (message) last.append(make("span", "nbflow-message", message));
-  row.append(last);
-  return row;
+  return make("tr", "", [...cells.map((cell) => make("td", "nbflow-number-cell", cell)), last]);
 }

@@ -13,21 +13,17 @@ const UNSAID = /^(Task run succeeded\.|Task not run\.|Starting task run\.|Error 
 
 /** @param {import("../common/store.mjs").Store} store @param {HTMLElement} close */
 export function makeTitle(store, close) {
-  const element = make("header", "nbflow-inspected");
-  const line = make("div", "nbflow-inspected-line");
   const kind = make("span", "nbflow-kind");
   const name = make("h3", "nbflow-inspected-name");
   const badge = make("span", "nbflow-badge");
-  line.append(badge, name, kind, close);
-  const facts = make("div", "nbflow-inspected-facts");
+  const line = make("div", "nbflow-inspected-line", [badge, name, kind, close]);
+  const element = make("header", "nbflow-inspected", [line]);
   const time = make("span", "nbflow-faint");
   const value = make("span", "nbflow-badge nbflow-value");
-  facts.append(time, value);
+  const facts = make("div", "nbflow-inspected-facts", [time, value]);
   const message = make("div", "nbflow-inspected-message");
   const around = make("div", "nbflow-around");
-  const more = make("div", "nbflow-inspected-more");
-  element.append(line);
-  more.append(facts, message, around);
+  const more = make("div", "nbflow-inspected-more", [facts, message, around]);
   /** @type {any} */
   let head = null;
 
@@ -91,7 +87,5 @@ export function makeTitle(store, close) {
 
 /** @param {string} word @param {HTMLElement} chips */
 function lineOfChips(word, chips) {
-  const line = make("div", "nbflow-around-line");
-  line.append(make("span", "nbflow-faint", word), chips);
-  return line;
+  return make("div", "nbflow-around-line", [make("span", "nbflow-faint", word), chips]);
 }

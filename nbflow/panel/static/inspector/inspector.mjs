@@ -17,8 +17,6 @@ const SECTIONS = [
 
 /** @param {import("../common/store.mjs").Store} store */
 export function makeInspector(store) {
-  const element = make("section", "nbflow-inspector", "", { tabindex: -1 });
-  element.hidden = true;
   const close = makeButton("✕", "nbflow-push nbflow-close", () => store.select(""), {
     "aria-label": "Close the details", title: "Close (Esc)",
   });
@@ -26,7 +24,8 @@ export function makeInspector(store) {
   const actions = makeActions(store);
   const log = makeLog(store);
   const sections = makeSections(SECTIONS);
-  element.append(title.element, title.more, actions.element, sections.element);
+  const parts = [title.element, title.more, actions.element, sections.element];
+  const element = make("section", "nbflow-inspector", parts, { tabindex: -1, hidden: "" });
   /** @type {Record<string, any>} */
   let known = {};
   let shownResult = new AbortController();
@@ -86,8 +85,7 @@ export function makeInspector(store) {
     members: (members) => {
       const counts = members.counts.map((/** @type {[string, string, number]} */ [state, line, count]) =>
         make("span", `nbflow-badge nbflow-state-${state}`, `${line} ${count.toLocaleString("en")}`));
-      const row = make("div", "nbflow-chips");
-      row.append(...counts);
+      const row = make("div", "nbflow-chips", counts);
       const extra = members.total.toLocaleString("en");
       sections.show("members", [row, chipRow(store, members.listed, members.total, 40)], { extra });
     },
@@ -152,11 +150,10 @@ function waiting({ pending, problem, ...rest }) {
 
 /** @param {[string, string][]} rows @param {{name: string, state: string, handle: string, note: string}[]} handles */
 function factsOf(rows, handles) {
-  const list = make("dl", "nbflow-inputs nbflow-pairs");
   const told = handles.map(({ name, state, handle, note }) =>
     [`${name} in the ledger`, [state, handle, note].filter(Boolean).join(" · ")]);
-  for (const [name, value] of [...told, ...rows]) list.append(make("dt", "", name), make("dd", "", value));
-  return [list];
+  const pairs = [...told, ...rows].flatMap(([name, value]) => [make("dt", "", name), make("dd", "", value)]);
+  return [make("dl", "nbflow-inputs nbflow-pairs", pairs)];
 }
 
 /** Give the focus back to what had it when the inspector opened. @param {import("../common/store.mjs").Store} store @param {HTMLElement | null} place */

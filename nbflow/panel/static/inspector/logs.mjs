@@ -9,8 +9,6 @@ const NEAR_END_PX = 24;
 
 /** @param {import("../common/store.mjs").Store} store */
 export function makeLog(store) {
-  const element = make("div", "nbflow-log");
-  const bar = make("div", "nbflow-log-bar");
   const note = make("span", "nbflow-faint");
   const box = make("div", "nbflow-log-lines", "", {
     tabindex: 0, role: "log", "aria-label": "output",
@@ -19,8 +17,8 @@ export function makeLog(store) {
   /** @type {import("./log-lines.mjs").Said[]} */
   const lines = [];
   let omitted = 0;
-  bar.append(note, copyButton(store, "Copy output", () => textOfLines(lines)));
-  element.append(bar, box);
+  const bar = make("div", "nbflow-log-bar", [note, copyButton(store, "Copy output", () => textOfLines(lines))]);
+  const element = make("div", "nbflow-log", [bar, box]);
 
   const paintNote = () => {
     const count = `${lines.length.toLocaleString("en")} line${lines.length === 1 ? "" : "s"}`;
@@ -53,10 +51,9 @@ export function makeLog(store) {
 
 /** @param {import("./log-lines.mjs").Said} line */
 function lineOf({ time, stream, text, index, attempt }) {
-  const element = make("div", `nbflow-said ${stream === "stdout" ? "" : "nbflow-said-loud"}`);
-  const stamp = make("span", "nbflow-said-time", formatSeconds(time));
-  stamp.title = `after the start of the run; attempt ${attempt}`;
-  const from = make("span", "nbflow-said-from", index === null ? stream : `${stream} [${index}]`);
-  element.append(stamp, from, make("span", "nbflow-said-text", text.replace(/\r$/, "")));
-  return element;
+  return make("div", `nbflow-said ${stream === "stdout" ? "" : "nbflow-said-loud"}`, [
+    make("span", "nbflow-said-time", formatSeconds(time), { title: `after the start of the run; attempt ${attempt}` }),
+    make("span", "nbflow-said-from", index === null ? stream : `${stream} [${index}]`),
+    make("span", "nbflow-said-text", text.replace(/\r$/, "")),
+  ]);
 }

@@ -15,17 +15,15 @@ import { formatSeconds } from "../common/format.mjs";
 /** @param {import("../common/store.mjs").Store} store */
 export function makeComparison(store) {
   const id = uniqueId("comparison");
-  const element = make("section", "nbflow-comparison", "", { "aria-labelledby": id });
-  element.hidden = true;
   const title = make("h3", "nbflow-comparison-title", "", { id, tabindex: -1 });
   const summary = make("p", "nbflow-comparison-summary", "", { role: "status" });
   const only = make("input", "", "", { type: "checkbox" });
-  const label = make("label", "nbflow-comparison-only");
-  label.append(only, make("span", "", "Show only what differs"));
+  const label = make("label", "nbflow-comparison-only", [only, make("span", "", "Show only what differs")]);
   const tables = make("div", "nbflow-comparison-tables", "", {
     tabindex: 0, role: "region", "aria-label": "comparison",
   });
-  element.append(title, summary, label, tables);
+  const parts = [title, summary, label, tables];
+  const element = make("section", "nbflow-comparison", parts, { "aria-labelledby": id, hidden: "" });
   /** @type {Comparison | null} */
   let told = null;
   let isAwaited = false;
@@ -72,30 +70,25 @@ export function barScale(pairs) {
 /** @param {Comparison} comparison @param {boolean} isOnlyWhatDiffers */
 function comparisonTable(comparison, isOnlyWhatDiffers) {
   const { names, states, seconds, parameters, tasks } = comparison;
-  const table = make("table", "nbflow-comparison-table");
-  const head = make("tr");
-  head.append(make("td"), ...[...names, "Time", "Value", "Code"].map((name) => make("th", "", name, { scope: "col" })));
-  const top = make("thead");
-  top.append(head);
-  const body = make("tbody");
+  const heads = [...names, "Time", "Value", "Code"].map((name) => make("th", "", name, { scope: "col" }));
+  const top = make("thead", "", [make("tr", "", [make("td"), ...heads])]);
   const whole = barScale([["", "", states, seconds, "", "", ["", ""], 0]]);
-  body.append(comparisonRow("The run", states, seconds, "", "", ["", ""], whole, "nbflow-comparison-run"));
+  const rows = [comparisonRow("The run", states, seconds, "", "", ["", ""], whole, "nbflow-comparison-run")];
   for (const [name, one, other, word] of parameters) {
     if (isOnlyWhatDiffers && word === "same") continue;
-    const row = make("tr", word === "same" ? "" : "nbflow-differs", "", { "data-parameter": name });
-    row.append(make("th", "", name, { scope: "row" }), make("td", "nbflow-comparison-given", one),
-      make("td", "nbflow-comparison-given", other), make("td"), wordCell(word), make("td"));
-    body.append(row);
+    rows.push(make("tr", word === "same" ? "" : "nbflow-differs", [
+      make("th", "", name, { scope: "row" }), make("td", "nbflow-comparison-given", one),
+      make("td", "nbflow-comparison-given", other), make("td"), wordCell(word), make("td"),
+    ], { "data-parameter": name }));
   }
   const scale = barScale(tasks);
   for (const [key, name, both, times, value, code, sources, differs] of tasks) {
     if (isOnlyWhatDiffers && !differs) continue;
     const row = comparisonRow(name, both, times, value, code, sources, scale, differs ? "nbflow-differs" : "");
     row.dataset.key = key;
-    body.append(row);
+    rows.push(row);
   }
-  table.append(top, body);
-  return table;
+  return make("table", "nbflow-comparison-table", [top, make("tbody", "", rows)]);
 }
 
 /**
@@ -103,25 +96,20 @@ function comparisonTable(comparison, isOnlyWhatDiffers) {
  * @param {[string, string]} sources  @param {(seconds: number | null) => number} scale  @param {string} classes
  */
 function comparisonRow(name, states, seconds, value, code, sources, scale, classes) {
-  const row = make("tr", classes);
   const head = make("th", "nbflow-comparison-name", name, { scope: "row", title: name });
   const cells = states.map(([state, line], i) => {
-    const cell = make("td");
-    cell.append(line === "-" ? make("span", "", "–") : make("span", `nbflow-badge nbflow-state-${state}`, line));
+    const badge = line === "-" ? make("span", "", "–") : make("span", `nbflow-badge nbflow-state-${state}`, line);
     const source = sources[i] === "computed" ? "" : sources[i];
-    if (source) cell.append(make("span", "nbflow-comparison-source", ` ${source}`));
-    return cell;
+    return make("td", "", source ? [badge, make("span", "nbflow-comparison-source", ` ${source}`)] : [badge]);
   });
-  const time = make("td", "nbflow-comparison-time");
-  time.append(...seconds.map((one, i) => {
-    const line = make("div", `nbflow-comparison-bar nbflow-comparison-bar-${i}`);
+  const bars = seconds.map((one, i) => {
     const bar = make("span", "nbflow-comparison-length");
     bar.style.width = `${scale(one)}%`;
-    line.append(make("span", "", one === null ? "–" : formatSeconds(one)), bar);
-    return line;
-  }));
-  row.append(head, ...cells, time, wordCell(value), wordCell(code));
-  return row;
+    const text = make("span", "", one === null ? "–" : formatSeconds(one));
+    return make("div", `nbflow-comparison-bar nbflow-comparison-bar-${i}`, [text, bar]);
+  });
+  const time = make("td", "nbflow-comparison-time", bars);
+  return make("tr", classes, [head, ...cells, time, wordCell(value), wordCell(code)]);
 }
 
 /** @param {string} word */

@@ -14,17 +14,15 @@ import { replaceKeepingPlace } from "../common/sections.mjs";
 /** @param {import("../common/store.mjs").Store} store */
 export function makePlan(store) {
   const id = uniqueId("plan");
-  const element = make("section", "nbflow-plan", "", { role: "dialog", "aria-labelledby": id });
-  element.hidden = true;
   const title = make("h3", "nbflow-plan-title", "", { id });
   const headline = make("p", "nbflow-plan-headline", "", { role: "status" });
   const content = make("div", "nbflow-plan-content");
   const start = pushButton("Rerun now", "nbflow-plan-start", () => store.sendWithEdits("follow"));
   const drop = pushButton("Close", "nbflow-close", () => close());
   const all = pushButton("Plan a rerun of everything", "nbflow-plan-all", () => store.sendWithEdits("plan", { what: "all" }));
-  const buttons = make("div", "nbflow-plan-buttons");
-  buttons.append(start, all, drop);
-  element.append(title, headline, content, buttons);
+  const buttons = make("div", "nbflow-plan-buttons", [start, all, drop]);
+  const parts = [title, headline, content, buttons];
+  const element = make("section", "nbflow-plan", parts, { role: "dialog", "aria-labelledby": id, hidden: "" });
   /** @type {Plan | null} */
   let plan = null;
   /** @type {HTMLElement | null} */
@@ -96,34 +94,26 @@ function details(plan) {
   const found = [];
   for (const text of [plan.note, plan.cancels]) if (text) found.push(make("p", "nbflow-plan-note", text));
   if (plan.parameters.length) {
-    const list = make("p", "nbflow-plan-parameters");
-    list.append(make("span", "", "With "), ...plan.parameters.flatMap(([name, was, will], i) => [
-      make("span", "", i ? ", " : ""), make("strong", "", name), make("span", "", ` = ${will} (was ${was})`),
-    ]));
-    found.push(list);
+    found.push(make("p", "nbflow-plan-parameters", plan.parameters.flatMap(([name, was, will], i) => [
+      make("span", "", i ? ", " : "With "), make("strong", "", name), make("span", "", ` = ${will} (was ${was})`),
+    ])));
   }
-  const table = make("table", "", "", { "aria-label": "tasks" });
-  const body = make("tbody");
-  body.append(...plan.rows.map(([key, name, runs, why, expected]) => {
-    const row = make("tr", runs ? "nbflow-runs-again" : "nbflow-reused", "", { "data-key": key });
-    row.append(make("th", "nbflow-plan-task", name, { scope: "row" }), make("td", "", runs ? "▶ runs" : "= reused"),
-      make("td", "nbflow-plan-why", why), make("td", "nbflow-plan-time", expected));
-    return row;
-  }));
-  table.append(body);
-  const scroll = make("div", "nbflow-plan-rows", "", {
+  const rows = plan.rows.map(([key, name, runs, why, expected]) =>
+    make("tr", runs ? "nbflow-runs-again" : "nbflow-reused", [
+      make("th", "nbflow-plan-task", name, { scope: "row" }), make("td", "", runs ? "▶ runs" : "= reused"),
+      make("td", "nbflow-plan-why", why), make("td", "nbflow-plan-time", expected),
+    ], { "data-key": key }));
+  const table = make("table", "", [make("tbody", "", rows)], { "aria-label": "tasks" });
+  const scroll = make("div", "nbflow-plan-rows", [table], {
     "data-id": "rows", tabindex: 0, role: "region", "aria-label": "what runs and why",
   });
-  scroll.append(table);
   const more = moreText(plan.more, plan.rows.length);
   if (more) scroll.append(make("p", "nbflow-plan-more", more));
   if (plan.rows.length || more) found.push(scroll);
   if (plan.blocks.length) {
-    const list = make("p", "nbflow-plan-blocks");
-    list.append(...plan.blocks.flatMap(([name, why], i) => [
+    found.push(make("p", "nbflow-plan-blocks", plan.blocks.flatMap(([name, why], i) => [
       make("span", "", i ? "; " : "Opens "), make("strong", "", name), make("span", "", ` (${why})`),
-    ]));
-    found.push(list);
+    ])));
   }
   if (plan.gone.length) found.push(make("p", "", `The flow no longer has ${plan.gone.join(", ")}.`));
   return found;

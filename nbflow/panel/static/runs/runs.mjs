@@ -14,29 +14,22 @@ const ASK_AGAIN_S = 3; // while another run than the one that is shown goes on
 
 /** @param {import("../common/store.mjs").Store} store */
 export function makeRuns(store) {
-  const element = make("div", "nbflow-runs");
   const note = make("p", "nbflow-runs-note", "", { role: "status" });
-  const table = make("table", "nbflow-runs-table");
-  const head = make("tr");
-  for (const name of ["Compare", "Run", "State", "Started", "Time"]) {
-    head.append(make("th", `nbflow-runs-${name.toLowerCase()}`, name, { scope: "col" }));
-  }
-  head.append(make("td"));
-  const top = make("thead");
-  top.append(head);
+  const heads = ["Compare", "Run", "State", "Started", "Time"].map((name) =>
+    make("th", `nbflow-runs-${name.toLowerCase()}`, name, { scope: "col" }));
   const body = make("tbody");
-  table.append(top, body);
+  const top = make("thead", "", [make("tr", "", [...heads, make("td")])]);
+  const table = make("table", "nbflow-runs-table", [top, body]);
   const empty = make("p", "nbflow-runs-empty", "No runs yet.");
   const compare = pushButton("Compare", "nbflow-runs-go", () => {
     comparison.wait();
     store.send("compare", { runs: inOrder(chosen) });
   });
   const hint = make("span", "nbflow-runs-hint");
-  const bar = make("div", "nbflow-runs-bar");
-  bar.append(compare, hint);
+  const bar = make("div", "nbflow-runs-bar", [compare, hint]);
   const comparison = makeComparison(store);
   for (const part of [note, empty, table, bar]) part.hidden = true; // until the kernel has told the list
-  element.append(note, empty, table, bar, comparison.element);
+  const element = make("div", "nbflow-runs", [note, empty, table, bar, comparison.element]);
   /** The runs whose boxes are checked, in the order in which they were. @type {number[]} */
   let chosen = [];
   /** @type {RunList} */
@@ -65,38 +58,31 @@ export function makeRuns(store) {
   const focusName = () => /** @type {HTMLElement} */ (document.activeElement).dataset.name ?? "";
   const rows = (/** @type {RunLine} */ run) => {
     const { number } = run;
-    const line = make("tr", number === list.shown ? "nbflow-runs-shown" : "", "", { "data-run": number });
     const box = make("input", "", "", {
       type: "checkbox", "data-name": `box-${number}`, "aria-label": `run ${number}, to be compared`,
     });
     box.checked = chosen.includes(number);
     box.addEventListener("change", () => choose(number, box.checked));
-    const check = make("td", "nbflow-runs-compare");
-    check.append(box);
+    const check = make("td", "nbflow-runs-compare", [box]);
     const name = make("th", "nbflow-runs-run", `run ${number}`, { scope: "row" });
-    const state = make("td", "nbflow-runs-state");
-    state.append(make("span", `nbflow-badge nbflow-state-${run.state}`, run.line));
+    const state = make("td", "nbflow-runs-state", [make("span", `nbflow-badge nbflow-state-${run.state}`, run.line)]);
     const length = make("div", "nbflow-runs-length");
     const time = make("span");
-    const cell = make("td", "nbflow-runs-time");
-    cell.append(time, length);
+    const cell = make("td", "nbflow-runs-time", [time, length]);
     times.set(number, { time, bar: length });
-    const show = make("td", "nbflow-runs-show");
-    if (number === list.shown) show.append(make("span", "", "shown"));
-    else {
-      show.append(makeButton("Show", "nbflow-push", () => store.send("show", { number }), {
+    const isShown = number === list.shown;
+    const show = make("td", "nbflow-runs-show", [isShown ? make("span", "", "shown")
+      : makeButton("Show", "nbflow-push", () => store.send("show", { number }), {
         "data-name": `show-${number}`, "aria-label": `Show run ${number}`,
-      }));
-    }
+      })]);
     const started = make("td", "nbflow-runs-started", startText(run.started, new Date()));
-    line.append(check, name, state, started, cell, show);
+    const classes = isShown ? "nbflow-runs-shown" : "";
+    const line = make("tr", classes, [check, name, state, started, cell, show], { "data-run": number });
     const words = [run.kind, run.parameters, run.held && `values: ${run.held}`].filter(Boolean).join("; ");
     if (!words) return [line];
     // What there is to say of a run gets a row of its own, as wide as the table.
     line.classList.add("nbflow-runs-noted");
-    const below = make("tr", line.className.replace("nbflow-runs-noted", ""));
-    below.append(make("td"), make("td", "nbflow-runs-what", words, { colspan: 5 }));
-    return [line, below];
+    return [line, make("tr", classes, [make("td"), make("td", "nbflow-runs-what", words, { colspan: 5 })])];
   };
   const choose = (/** @type {number} */ number, /** @type {boolean} */ isChosen) => {
     chosen = chosen.filter((one) => one !== number);

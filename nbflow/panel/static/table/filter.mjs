@@ -9,9 +9,9 @@ const FUNNEL = "M1.8 3h12.4M4 8h8M6.3 13h3.4";
 
 /** @param {import("../common/store.mjs").Store} store */
 export function makeFilter(store) {
-  const element = make("div", "nbflow-filter", "", { role: "search", "aria-label": "tasks" });
   const count = make("span", "nbflow-found");
-  element.append(makeSearch(store, count), makeStateMenu(store));
+  const parts = [makeSearch(store, count), makeStateMenu(store)];
+  const element = make("div", "nbflow-filter", parts, { role: "search", "aria-label": "tasks" });
 
   const found = (/** @type {boolean} */ isAsked) => {
     const { text, states } = store.filter;
@@ -29,11 +29,10 @@ export function makeFilter(store) {
 
 /** @param {import("../common/store.mjs").Store} store @param {HTMLElement} count */
 function makeSearch(store, count) {
-  const element = make("div", "nbflow-search");
   const input = make("input", "nbflow-search-text", "", {
     type: "search", placeholder: "Search tasks", "aria-label": "search tasks", autocomplete: "off", spellcheck: "false",
   });
-  element.append(drawIcon(LENS), input, count);
+  const element = make("div", "nbflow-search", [drawIcon(LENS), input, count]);
   input.addEventListener("input", () => store.setFilter({ text: input.value.trim() }));
   input.addEventListener("keydown", (event) => {
     if (event.key === "Enter") {
@@ -52,15 +51,13 @@ function makeSearch(store, count) {
 
 /** @param {import("../common/store.mjs").Store} store */
 function makeStateMenu(store) {
-  const element = make("div", "nbflow-states");
   const button = makeButton("", "nbflow-states-button", () => open(menu.hidden), {
     "aria-expanded": "false", "aria-label": "filter by state",
   });
   const label = make("span", "", "State");
   button.append(drawIcon(FUNNEL), label);
-  const menu = make("div", "nbflow-states-menu", "", { role: "group", "aria-label": "show only" });
-  menu.hidden = true;
-  element.append(button, menu);
+  const menu = make("div", "nbflow-states-menu", "", { role: "group", "aria-label": "show only", hidden: "" });
+  const element = make("div", "nbflow-states", [button, menu]);
 
   const open = (/** @type {boolean} */ isOpen) => {
     menu.hidden = !isOpen;
@@ -128,10 +125,9 @@ function makeStateMenu(store) {
  * @param {{state: string, icon: string, word: string}} state  @param {(isOn: boolean) => void} choose
  */
 function stateLine({ state, icon, word }, choose) {
-  const line = make("label", "nbflow-states-line");
   const box = make("input", "", "", { type: "checkbox" });
   box.addEventListener("change", () => choose(box.checked));
   const count = make("span", "nbflow-states-count");
-  line.append(box, make("span", `nbflow-badge nbflow-state-${state}`, `${icon} ${word}`.trim()), count);
-  return { line, box, count };
+  const badge = make("span", `nbflow-badge nbflow-state-${state}`, `${icon} ${word}`.trim());
+  return { line: make("label", "nbflow-states-line", [box, badge, count]), box, count };
 }

@@ -18,13 +18,11 @@ const NOTE_PX = 22;
 
 /** @param {import("../common/store.mjs").Store} store */
 export function makeTable(store) {
-  const element = make("div", "nbflow-list");
   const matches = make("div", "nbflow-matches");
-  const scroller = make("div", "nbflow-tasks");
   const none = make("div", "nbflow-none");
   const { table, body } = makeGrid();
-  scroller.append(table, none);
-  element.append(matches, scroller);
+  const scroller = make("div", "nbflow-tasks", [table, none]);
+  const element = make("div", "nbflow-list", [matches, scroller]);
   const id = uniqueId("table");
   /** @type {Line[]} */
   let lines = [];
@@ -139,34 +137,26 @@ export function makeTable(store) {
 
 /** An empty table; the whole of it is one stop of Tab. */
 function makeGrid() {
-  const table = make("table", "", "", { tabindex: 0, role: "grid", "aria-label": "tasks", "aria-colcount": 3 });
-  // Said in words, because their layout is not that of a table.
-  const top = make("thead", "", "", { role: "rowgroup" });
-  const head = make("tr", "", "", { role: "row", "aria-rowindex": 1 });
+  // Roles are said in words, because the layout is not that of a table.
+  const heads = ["Task", "State", "Time"].map((name) =>
+    make("th", `nbflow-${name.toLowerCase()}`, name, { role: "columnheader" }));
+  const top = make("thead", "", [make("tr", "", heads, { role: "row", "aria-rowindex": 1 })], { role: "rowgroup" });
   const body = make("tbody", "", "", { role: "rowgroup" });
-  for (const name of ["Task", "State", "Time"]) {
-    head.append(make("th", `nbflow-${name.toLowerCase()}`, name, { role: "columnheader" }));
-  }
-  top.append(head);
-  table.append(top, body);
-  return { table, body };
+  const about = { tabindex: 0, role: "grid", "aria-label": "tasks", "aria-colcount": 3 };
+  return { table: make("table", "", [top, body], about), body };
 }
 
 /** @param {Line} line @returns {Cells} */
 function makeRow({ key, name, depth, row: task }) {
-  const row = make("tr", task ? "" : "nbflow-box", "", { role: "row", "data-key": key });
-  row.style.setProperty("--nbflow-depth", String(depth));
   const title = make("th", `nbflow-name nbflow-${task?.kind ?? "block"}`, task ? shortName(task) : name, {
     role: "rowheader", title: task?.box ? `${name} (in ${task.box})` : name,
   });
-  const state = make("td", "nbflow-state");
   const badge = make("span", "nbflow-badge");
-  const time = make("td", "nbflow-time");
+  const state = make("td", "nbflow-state", [badge], { role: "gridcell" });
+  const time = make("td", "nbflow-time", "", { role: "gridcell" });
   // The message, below the others and as wide as the table.
-  const note = make("td", "nbflow-note");
-  note.hidden = true;
-  for (const cell of [state, time, note]) cell.setAttribute("role", "gridcell");
-  state.append(badge);
-  row.append(title, state, time, note);
+  const note = make("td", "nbflow-note", "", { role: "gridcell", hidden: "" });
+  const row = make("tr", task ? "" : "nbflow-box", [title, state, time, note], { role: "row", "data-key": key });
+  row.style.setProperty("--nbflow-depth", String(depth));
   return { row, badge, time, note };
 }

@@ -19,16 +19,14 @@ const LEAST_PX = 4;
 
 /** @param {Line} line @returns {Lane} */
 export function makeLane({ key, name, depth, row }) {
-  const lane = make("div", row ? "nbflow-lane" : "nbflow-lane nbflow-lane-box", "", { role: "option", "data-key": key });
-  const title = make("div", `nbflow-lane-title nbflow-${row?.kind ?? "block"}`);
-  title.style.setProperty("--nbflow-depth", String(depth));
   const icon = make("span", "nbflow-lane-icon");
-  title.append(icon, make("span", "nbflow-lane-name", row ? shortName(row) : name));
-  const bar = make("div", "nbflow-lane-bar");
+  const words = make("span", "nbflow-lane-name", row ? shortName(row) : name);
+  const title = make("div", `nbflow-lane-title nbflow-${row?.kind ?? "block"}`, [icon, words]);
+  title.style.setProperty("--nbflow-depth", String(depth));
+  const bar = make("div", "nbflow-lane-bar", "", { hidden: "" });
   const label = make("span", "nbflow-lane-time");
-  bar.hidden = true;
-  lane.append(title);
-  if (row) lane.append(bar, label);
+  const [classes, parts] = row ? ["nbflow-lane", [title, bar, label]] : ["nbflow-lane nbflow-lane-box", [title]];
+  const lane = make("div", classes, parts, { role: "option", "data-key": key });
   return { lane, title, icon, bar, label, texts: [] };
 }
 

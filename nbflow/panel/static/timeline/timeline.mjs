@@ -22,18 +22,16 @@ const RIGHT_PX = 24;
 export function makeTimeline(store) {
   const { signal } = store;
   const id = uniqueId("timeline");
-  const element = make("div", "nbflow-timeline");
   const frame = make("div", "nbflow-timeline-frame");
-  const scroller = make("div", "nbflow-timeline-view", "", {
-    tabindex: 0, role: "listbox", "aria-label": "timeline of the tasks",
-  });
   const axis = make("div", "nbflow-axis", "", { "aria-hidden": "true" });
-  const area = make("div", "nbflow-lanes", "", { role: "presentation" });
   const behind = make("div", "nbflow-lanes-behind", "", { "aria-hidden": "true" });
   const list = make("div", "nbflow-lane-list", "", { role: "presentation" });
+  const area = make("div", "nbflow-lanes", [behind, list], { role: "presentation" });
+  const scroller = make("div", "nbflow-timeline-view", [axis, area], {
+    tabindex: 0, role: "listbox", "aria-label": "timeline of the tasks",
+  });
   const none = make("div", "nbflow-none");
-  area.append(behind, list);
-  scroller.append(axis, area);
+  const element = make("div", "nbflow-timeline", [frame, none]);
   const tip = makeTooltip(frame, ROW_HEIGHT);
 
   /** @type {Line[]} */
@@ -154,7 +152,6 @@ export function makeTimeline(store) {
     if (isFront && document.activeElement === scroller) requestAnimationFrame(() => showTip(key, null));
   });
   frame.prepend(makeTimeZoom(scroller, signal, zoom), scroller);
-  element.append(frame, none);
 
   const refill = () => {
     if (!isFront) return;
