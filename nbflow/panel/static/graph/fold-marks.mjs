@@ -1,7 +1,7 @@
 // @ts-check
 /** The small − and + at what can be folded and unfolded in the drawing. */
 import { foldAt } from "./svg-index.mjs";
-import { makeShape } from "../common/shapes.mjs";
+import { makeShape } from "../common/dom.mjs";
 
 const RADIUS = 8;
 
@@ -21,8 +21,8 @@ export function drawFoldMarks(places, folds) {
     const [x, y, width] = ["x", "y", "width"].map((one) => Number(shape.getAttribute(one)));
     // In a box there is room beside its title; a node has it at its corner.
     const at = isBox ? [x + width - RADIUS - 7, y + RADIUS + 6] : [x + width - 1, y + 1];
-    const mark = makeShape("g", { class: "nbflow-fold", transform: `translate(${at[0]} ${at[1]})` });
-    mark.setAttribute("data-fold", fold);
+    const transform = `translate(${at[0]} ${at[1]})`;
+    const mark = makeShape("g", { class: "nbflow-fold", "data-fold": fold, transform });
     const title = makeShape("title");
     title.textContent = foldLabel(name, folds[fold]);
     mark.append(title, makeShape("circle", { r: RADIUS }), makeShape("path", { d: folds[fold] ? "M-4 0h8M0-4v8" : "M-4 0h8" }));

@@ -1,7 +1,6 @@
 // @ts-check
 /** The graph's small toolbar: zoom, fit, fold. One stop of the Tab key, arrows within, as the ARIA practices say. */
-import { make, makeButton, say } from "../common/dom.mjs";
-import { drawIcon } from "../common/shapes.mjs";
+import { drawIcon, make, makeButton, say } from "../common/dom.mjs";
 
 const ZOOM_STEP = 1.3;
 // Drawn here, so that they look alike wherever they are shown.

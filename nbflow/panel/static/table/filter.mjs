@@ -1,8 +1,7 @@
 // @ts-check
 /** Search by name, and filter by state: what is found stands out in every view. */
-import { make, makeButton, say } from "../common/dom.mjs";
+import { drawIcon, make, makeButton, say } from "../common/dom.mjs";
 import { nextMatch, stateCounts, stateWord } from "./matches.mjs";
-import { drawIcon } from "../common/shapes.mjs";
 
 const LENS = "M7 12.2A5.2 5.2 0 1 0 7 1.8a5.2 5.2 0 0 0 0 10.4ZM10.8 10.8 14.5 14.5";
 const FUNNEL = "M1.8 3h12.4M4 8h8M6.3 13h3.4";
