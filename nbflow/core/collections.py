@@ -70,7 +70,8 @@ class _CollectionTask(Task):
 
 
 def _in_order(task_results: dict[str, Any]) -> list[Any]:
-    return [task_results[key] for key in sorted(task_results, key=lambda key: int(key.removeprefix("arg_")))]
+    numbered = {int(key.removeprefix("arg_")): result for key, result in task_results.items()}
+    return [numbered[number] for number in sorted(numbered)]
 
 
 class List(_CollectionTask):

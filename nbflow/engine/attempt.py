@@ -229,7 +229,7 @@ def perform(call: Call) -> Outcome:
     finally:
         if AFTER_TASK:
             _tidy_up()
-        if call.task.log_stdout:
+        if not call.is_simple and call.task.log_stdout:
             call.context["_lines"].end()
         thread.held = before
         work_of.reset(around)

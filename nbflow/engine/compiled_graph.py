@@ -147,14 +147,17 @@ class CompiledGraph:
     def called(self) -> dict[int, Any]:
         """What the tasks call, each once, by its identity: functions, classes with a `run`, managers of blocks."""
         if self._called is None:  # many tasks have one function
-            inits = {block.init_task for block in self.blocks if isinstance(block.init_task, ResourceInitTask)}
-            calls = [
-                task.resource_class
-                if task in inits
-                else (type(task) if (run := vars(task).get("run")) is None else run)
-                for task in self.tasks
-            ]
-            self._called = {identity(one): one for one in calls}
+            inits = [task for task in self.tasks if isinstance(task, ResourceInitTask)]
+            others = (
+                self.tasks if not inits else [task for task in self.tasks if not isinstance(task, ResourceInitTask)]
+            )
+            calls = [task.__dict__.get("run") for task in others]
+            found = dict(zip(map(identity, calls), calls, strict=True))
+            if found.pop(identity(None), self) is None:  # some have only what their class has
+                kinds = [type(task) for task, call in zip(others, calls, strict=True) if call is None]
+                found.update(zip(map(identity, kinds), kinds, strict=True))
+            found.update((identity(task.resource_class), task.resource_class) for task in inits)
+            self._called = found
         return self._called
 
     def note_renewal(self) -> None:

@@ -6,7 +6,7 @@ import logging
 import time
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from nbflow.core.states import Released, State, Success, plain, without_value
 from nbflow.engine.error_text import error_text
@@ -41,6 +41,10 @@ class Event(NamedTuple):
     note: str = ""
 
 
+Entry = tuple["Task", int | None, State, State, int, float]
+"""The change of a task's state, before it is made an event: task, child, old and new state, attempt, time."""
+
+
 class EventLog:
     """Keeps a run's events in order and hands each to the listeners, on the thread that emits it.
 
@@ -48,12 +52,38 @@ class EventLog:
     dropped with a warning and never harms the run.
     """
 
-    __slots__ = ("_listeners", "events", "run_id")
+    __slots__ = ("_made", "entries", "listeners", "run_id")
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
-        self.events: list[Event] = []
-        self._listeners: tuple[Listener, ...] = ()
+        # Events, and `Entry`s in place of those that nobody has looked at: most runs are over before anybody does.
+        self.entries: list[Event | Entry] = []
+        self._made = 0  # as many of the first ones are events
+        self.listeners: tuple[Listener, ...] = ()  # asked for after an entry was appended, so that none is missed
+
+    @property
+    def events(self) -> list[Event]:
+        """The events up to now; may be read from any thread."""
+        entries: list[Any] = self.entries
+        end = len(entries)
+        for seq in range(self._made, end):
+            entry = entries[seq]
+            if type(entry) is not Event:
+                entries[seq] = self._event_of(seq, entry)
+        self._made = end
+        return entries
+
+    def _event_of(self, seq: int, entry: Entry) -> Event:
+        task, map_index, old, state, attempt, at = entry
+        return _new(Event, (self.run_id, seq, at, "task", task, map_index, None, old, state, attempt, ""))
+
+    def tell_newest(self) -> None:
+        """Tell the listeners of the last entry."""
+        seq = len(self.entries) - 1
+        entry: Any = self.entries[seq]
+        event = self.entries[seq] = entry if type(entry) is Event else self._event_of(seq, entry)
+        for listener in self.listeners:
+            self._tell(listener, event)
 
     def emit(
         self,
@@ -67,29 +97,18 @@ class EventLog:
         note: str = "",
     ) -> None:
         """Append one event of now and tell every listener."""
-        now, seq = time.time(), len(self.events)
+        now, seq = time.time(), len(self.entries)
         if state is not None:
             old, state = told(old), told(state)
         event = (self.run_id, seq, now, kind, task, map_index, block, old, state, attempt, note)
-        self._tell_all(_new(Event, event))
+        self.entries.append(_new(Event, event))
+        self.tell_newest()
 
     def changed(self, task: Task, map_index: int | None, old: State, state: State, attempt: int, at: float) -> None:
         """Append the change of a task's state at the time `at` and tell every listener; see `told`."""
-        events = self.events
-        # Past the named tuple's own constructor: this is made for every change of every task.
-        event = _new(
-            Event,
-            (self.run_id, len(events), at, "task", task, map_index, None, old, state, attempt, ""),
-        )
-        if self._listeners:
-            self._tell_all(event)
-        else:
-            events.append(event)
-
-    def _tell_all(self, event: Event) -> None:
-        self.events.append(event)
-        for listener in self._listeners:
-            self._tell(listener, event)
+        self.entries.append((task, map_index, old, state, attempt, at))
+        if self.listeners:
+            self.tell_newest()
 
     def listen(self, listener: Listener, *, replay: bool = False) -> Callable[[], None]:
         """Add a listener; returns a function that removes it (calling it twice is harmless).
@@ -97,7 +116,7 @@ class EventLog:
         With `replay` the events so far are told first, on the caller's thread. None is missed; one that happens
         meanwhile may be told twice or out of order, which `seq` shows.
         """
-        self._listeners = (*self._listeners, listener)
+        self.listeners = (*self.listeners, listener)
         if replay:
             for event in tuple(self.events):
                 if not self._tell(listener, event):
@@ -105,7 +124,7 @@ class EventLog:
         return lambda: self._drop(listener)
 
     def _drop(self, listener: Listener) -> None:
-        self._listeners = tuple(kept for kept in self._listeners if kept is not listener)
+        self.listeners = tuple(kept for kept in self.listeners if kept is not listener)
 
     def _tell(self, listener: Listener, event: Event) -> bool:
         try:

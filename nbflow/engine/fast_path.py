@@ -53,6 +53,8 @@ class FastPath:
         self._queue, self._calls, self._performed = record.schedule.queue, calls, performed
         self._lifecycle, self._cancellation, self._guard = lifecycle, cancellation, guard
         # Bound once: each look for one of them would be paid for by every task of the run.
+        self._states, self._timings, self._log = record.states, record.timings, record.log
+        self._note = record.log.entries.append
         self._inputs_of, self._values = inputs.values, contexts.values
         self._attempt_of, self._hand_over = contexts.attempts.get, handover.hand_over
         self._forget_ahead, self._keep_value = handover.forget_ahead, handover.keep
@@ -82,11 +84,11 @@ class FastPath:
 
     def start(self, node: int) -> Call | None:
         """Note the start of a node and return the call to be made for it, or None if it is not a simple one."""
-        graph, record, schedule = self._graph, self._record, self._schedule
+        graph, states, schedule = self._graph, self._states, self._schedule
         number, child = schedule.task_of[node], schedule.child_index[node]
         if not graph.is_simple[number] or schedule.bad[node] or self._queue.budget >= 0:
             return None
-        task, states = graph.tasks[number], record.states
+        task = graph.tasks[number]
         parent: Any = states[task]
         state: State = parent
         all_fixed = False
@@ -131,36 +133,40 @@ class FastPath:
         running, now = self._running, time()
         if child < 0:
             states[task] = running
-            record.timings[task] = (now, None)
-            record.log.changed(task, None, state, running, self._attempt_of(node, 1), now)
+            self._timings[task] = (now, None)
+            self._note((task, None, state, running, self._attempt_of(node, 1), now))
         else:
             parent.map_states[child] = running
-            record.log.changed(task, child, state, running, self._attempt_of(node, 1), now)
+            self._note((task, child, state, running, self._attempt_of(node, 1), now))
+        if self._log.listeners:
+            self._log.tell_newest()
         schedule.phase[node] = RUNNING
         self._queue.running += 1
         return call
 
     def end(self, call: Call, value: object) -> None:
         """Note that a call that `start` gave has returned `value`."""
-        node, task, record = call.node, call.task, self._record
+        node, task, timings = call.node, call.task, self._timings
         child = self._schedule.child_index[node]
         if call.watch is not None:
             self._values_ended(call.watch)
             self._forget_ahead(node)
         if type(value) is not int and identity(type(value)) not in NUMBERS:
             value = self._keep_value(task, value)
-            record.with_values[task] = None
+            self._record.with_values[task] = None
         success, now = plain(Success, "Task run succeeded.", value), time()
         if child < 0:
-            record.timings[task] = (record.timings[task][0], now)
-            record.states[task] = success
-            record.log.changed(task, None, self._running, TOLD_SUCCESS, self._attempt_of(node, 1), now)
+            timings[task] = (timings[task][0], now)
+            self._states[task] = success
+            self._note((task, None, self._running, TOLD_SUCCESS, self._attempt_of(node, 1), now))
         else:
-            parent: Any = record.states[task]
+            parent: Any = self._states[task]
             parent.map_states[child] = success
-            record.log.changed(task, child, self._running, TOLD_SUCCESS, self._attempt_of(node, 1), now)
+            self._note((task, child, self._running, TOLD_SUCCESS, self._attempt_of(node, 1), now))
+        if self._log.listeners:
+            self._log.tell_newest()
         if call.files is not None:
-            record.note_files(node, call.files)
+            self._record.note_files(node, call.files)
         self._queue.running -= 1
         self._schedule.succeeded(node)
         if child < 0 and self._values_may_go is not None:

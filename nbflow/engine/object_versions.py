@@ -128,7 +128,10 @@ def contents_of(value: Any) -> Iterable[Any]:
 
 def parts_of(value: Any) -> tuple[int, ...]:
     """Return the identities of what is in a list or dictionary and may change, in order."""
-    return tuple(identity(one) for one in contents_of(value) if identity(type(one)) not in ATOMS)
+    contents = contents_of(value)
+    if ATOMS.issuperset(map(identity, map(type, contents))):  # most are, and are looked through at once
+        return ()
+    return tuple(identity(one) for one in contents if identity(type(one)) not in ATOMS)
 
 
 def take_prints(followed: Sequence[Followed]) -> None:

@@ -67,12 +67,12 @@ class Pause:
 
     def limit(self) -> None:
         """Have the run cancelled when it has been paused for as long as it may, if it is paused now."""
-        limit_s, stood_at = self._breakpoints.limit_s, len(self._record.log.events)
+        limit_s, stood_at = self._breakpoints.limit_s, len(self._record.log.entries)
         if limit_s is None or not isinstance(self._record.state, Paused):
             return
 
         def end() -> None:  # unless anything has happened meanwhile: then it is not the same pause
-            if isinstance(self._record.state, Paused) and len(self._record.log.events) == stood_at:
+            if isinstance(self._record.state, Paused) and len(self._record.log.entries) == stood_at:
                 self._cancel(f"The run stood still for more than {limit_s:g} s.")
 
         self._deadlines.after(limit_s, end)

@@ -206,7 +206,7 @@ class RunControl:
     def _go(self, wait: bool, command: Callable[..., None], *args: Any) -> State:
         """Have the run's thread go on as the scheduler is told; return the state of the task that ended last."""
         self._refuse_if_over()
-        seen = len(self._record.log.events)
+        seen = len(self._record.log.entries)
         waiter = threading.Event() if wait else None
         self._loop.post(self._loop.pause.go, command, args, waiter)
         if waiter is None:

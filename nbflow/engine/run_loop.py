@@ -245,10 +245,10 @@ class RunLoop:
             # Outcomes first: a setup's resource is noted before anything that a message asks for can look for it.
             while performed:
                 self._ended(*performed.popleft())
-            while not nothing_came():
-                self._take(0)
-            if cancellation.gives_up:
-                break
+            if not nothing_came():
+                while not nothing_came():
+                    self._take(0)
+                continue
             if schedule.finished_maps:
                 self._note_maps()
             node = pop()

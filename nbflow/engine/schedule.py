@@ -111,6 +111,8 @@ class Schedule:
         self._asleep: list[tuple[float, int]] = []
         self._has_children = bool(nodes.paired_down) or any(shape.mapped for shape in graph.shapes)
         self._is_in_no_block = [shape < 0 for shape in graph.shape_of]
+        # Without blocks there is nothing to consider: a call for each node would be felt.
+        self._consider_ready = self._consider if graph.shapes else self._push
 
     # -- what happened ----------------------------------------------------------------------------------------
 
@@ -170,11 +172,11 @@ class Schedule:
             home.members_left -= 1  # as `member_ended` does: a call for each node would be felt
             if not home.members_left:
                 self._closing.members_ended(home)
-        left, phase = self._left, self.phase
+        left, phase, consider = self._left, self.phase, self._consider_ready
         for down in self._down[node]:
             left[down] -= 1
             if left[down] == 0 and phase[down] == WAITING:
-                self._consider(down)
+                consider(down)
         if self.child_index[node] >= 0:
             self._child_ended(node, SUCCEEDED)
             return

@@ -19,7 +19,7 @@ print(json.dumps({
     "widgets": len(ipywidgets.widgets.widget._instances),
     "threads": sorted(t.name for t in threading.enumerate() if t.name.startswith("nbflow")),
     "of the flow": len(flow._start_listeners),
-    "of the runs": [len(run._record.log._listeners) for run in flow.runs],
+    "of the runs": [len(run._record.log.listeners) for run in flow.runs],
     "panels": sum(type(one).__name__ == "Panel" for one in gc.get_objects()),
     "comms": len(get_ipython().kernel.comm_manager.comms),
     "events": len(get_ipython().events.callbacks["post_run_cell"]),

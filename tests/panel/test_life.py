@@ -132,7 +132,7 @@ def test_a_closed_panel_leaves_no_widget_and_no_thread(sent, flow, gate):
 
     assert set(open_widgets()) == before
     assert run.wait(PATIENCE_S).is_successful()
-    assert run._record.log._listeners == ()
+    assert run._record.log.listeners == ()
     assert flow._start_listeners == ()
     until(lambda: not [t for t in threading.enumerate() if t.name.startswith("nbflow")])
 
@@ -287,7 +287,7 @@ def test_a_panel_is_closed_while_another_thread_shows_a_new_run_in_it(sent, flow
     closing.join(PATIENCE_S)
 
     assert shown.is_closed
-    assert run._record.log._listeners == ()
+    assert run._record.log.listeners == ()
     assert run.wait(PATIENCE_S).is_successful()
 
 
@@ -300,7 +300,7 @@ def test_a_panel_can_be_closed_by_what_a_user_has_hung_on_a_button(sent, flow, g
 
     assert shown.is_closed
     assert run.wait(PATIENCE_S).is_successful()
-    assert run._record.log._listeners == ()
+    assert run._record.log.listeners == ()
 
 
 def test_a_panel_is_closed_although_the_events_of_the_session_were_cleared(execute):

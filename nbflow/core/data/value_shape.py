@@ -160,7 +160,8 @@ class _Look:
         if self.left < 0:
             return None
         try:
-            kinds = {identity(kind): kind for kind in map(type, chain.from_iterable(map(elements, values)))}.values()
+            types = list(map(type, chain.from_iterable(map(elements, values))))
+            kinds = dict(zip(map(identity, types), types, strict=True)).values()
             if not all(map(has_plain_metaclass, kinds)):
                 raise UnknownError("of what is in it nothing can be known")
             found = set()
