@@ -304,10 +304,7 @@ class Flow(Graph):
 
     @takes_parameters(*START_OPTIONS)
     def resume_stored(
-        self,
-        what: str | Iterable[Task | Block] | Task | Block | None = None,
-        dry: bool = False,
-        **parameters: Any,
+        self, what: str | Iterable[Task | Block] | Task | Block | None = None, dry: bool = False, **parameters: Any
     ) -> Any:
         """Go on from the newest run in the flow's store, as a new run: in another kernel than that one's, say.
 

@@ -25,13 +25,7 @@ from nbflow.engine.run import Run
 from nbflow.engine.run_context import run_values
 from nbflow.engine.run_list import RunList
 from nbflow.engine.run_loop import RunLoop
-from nbflow.errors import (
-    ExecutorError,
-    ParameterError,
-    RunInsideFlowError,
-    RunOptionError,
-    UnexpectedArgumentError,
-)
+from nbflow.errors import ExecutorError, ParameterError, RunInsideFlowError, RunOptionError, UnexpectedArgumentError
 from nbflow.executors import InlineExecutor, ThreadExecutor
 from nbflow.flow.storage import opened_store
 
@@ -44,15 +38,7 @@ if TYPE_CHECKING:
     from nbflow.flow.flow import Flow
 
 __all__ = [
-    *(
-        "KEPT_RUNS",
-        "carried_over",
-        "drop_listener",
-        "kept_graph",
-        "nothing_run",
-        "parameter_values",
-        "prepare",
-    ),
+    *("KEPT_RUNS", "carried_over", "drop_listener", "kept_graph", "nothing_run", "parameter_values", "prepare"),
     *("take_over_runs", "take_parameters", "tell_start", "with_all_tasks"),
 ]
 

@@ -16,12 +16,7 @@ from nbflow.core.resource import resource_manager
 from nbflow.engine.attempt import TaskCancelled
 from nbflow.errors import OptionError, OptionTypeError
 from nbflow.resources import resource_processes
-from nbflow.resources.errors import (
-    CommandNotFoundError,
-    NotReadyError,
-    ProcessEndedError,
-    StillRunningError,
-)
+from nbflow.resources.errors import CommandNotFoundError, NotReadyError, ProcessEndedError, StillRunningError
 from nbflow.resources.output import Output
 from nbflow.resources.process import Process
 from nbflow.resources.readiness import TextPrinted, check_of

@@ -32,12 +32,7 @@ class Output:
     """
 
     def __init__(
-        self,
-        source: BinaryIO,
-        *,
-        limit: int,
-        pattern: re.Pattern[str] | None = None,
-        copy: BinaryIO | None = None,
+        self, source: BinaryIO, *, limit: int, pattern: re.Pattern[str] | None = None, copy: BinaryIO | None = None
     ) -> None:
         self._source = source
         self._limit = limit

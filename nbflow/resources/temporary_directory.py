@@ -46,10 +46,7 @@ class TemporaryDirectory:
     """
 
     def __init__(
-        self,
-        prefix: str = "nbflow-",
-        dir: str | os.PathLike[str] | None = None,
-        keep_on_failure: bool = False,
+        self, prefix: str = "nbflow-", dir: str | os.PathLike[str] | None = None, keep_on_failure: bool = False
     ) -> None:
         if os.path.basename(prefix) != prefix or "\0" in prefix:
             raise OptionError(f"prefix={prefix!r} must be the beginning of a name; give the folder as dir=")

@@ -58,10 +58,7 @@ def _edge(index: ContributionIndex, missing: Missing | None, one: str, cell_edge
     edge = cell_edge.edge
     upstream, downstream = (
         task if place is None else _task(index, missing, place, one)
-        for task, place in (
-            (edge.upstream_task, cell_edge.upstream),
-            (edge.downstream_task, cell_edge.downstream),
-        )
+        for task, place in ((edge.upstream_task, cell_edge.upstream), (edge.downstream_task, cell_edge.downstream))
     )
     if upstream is None or downstream is None:
         return None

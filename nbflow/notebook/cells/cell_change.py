@@ -9,15 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.graph import Graph
-from nbflow.core.graph_edit import (
-    Baseline,
-    GraphSnapshot,
-    begin_watching,
-    end_watching,
-    made_inside,
-    take_out,
-    version,
-)
+from nbflow.core.graph_edit import Baseline, GraphSnapshot, begin_watching, end_watching, made_inside, take_out, version
 from nbflow.notebook.cells.assemble import assemble
 from nbflow.notebook.cells.contribution import CellEdge, Contribution, OldTaskError
 from nbflow.notebook.cells.graph_diff import GraphDiff

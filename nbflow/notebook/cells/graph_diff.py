@@ -52,14 +52,7 @@ class GraphDiff:
         self._places: dict[Made, CellReference] = {}
 
     def contribution(
-        self,
-        names: dict[str, Any],
-        *,
-        label: str,
-        cells: tuple[str, ...],
-        source: str,
-        number: int,
-        time: float,
+        self, names: dict[str, Any], *, label: str, cells: tuple[str, ...], source: str, number: int, time: float
     ) -> Contribution:
         """Return what was added; `names` are those that the cell bound, with what they hold."""
         graph, before = self.graph, self.baseline

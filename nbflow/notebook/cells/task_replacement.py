@@ -91,12 +91,7 @@ def _is_in_step(index: ContributionIndex, one: str, former: Contribution, resolv
 
 
 def _edges_now(
-    before: GraphSnapshot,
-    graph: Graph,
-    index: ContributionIndex,
-    one: str,
-    changed: Set[str],
-    missing: Missing,
+    before: GraphSnapshot, graph: Graph, index: ContributionIndex, one: str, changed: Set[str], missing: Missing
 ) -> tuple[list[Edge], set[Edge], list[Edge]] | None:
     """Return all edges, those that are gone and those that are new; None if one is not what it seems to be."""
     resolved = dict(missing.resolved_before)

@@ -95,9 +95,7 @@ class CellTable(Sequence[Cell]):
             return bundle(f"{self.flow}: no cell of the notebook has added anything")
         count = "1 cell" if len(self) == 1 else f"{len(self)} cells"
         return bundle(
-            f"{self.flow}: {count}",
-            ("cell", "adds", "binds", "takes", "note"),
-            [_row(cell) for cell in self._cells],
+            f"{self.flow}: {count}", ("cell", "adds", "binds", "takes", "note"), [_row(cell) for cell in self._cells]
         )
 
 

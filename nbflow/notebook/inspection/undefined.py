@@ -54,10 +54,7 @@ def _arguments(flow: Graph, task: Task) -> list[str]:
 
 def _is_required(task: Task, name: str, described: Mapping[str, Any]) -> bool:
     kind = task._run_signature().signature.parameters[name].kind
-    return bool(described["required"]) and kind not in (
-        inspect.Parameter.VAR_KEYWORD,
-        inspect.Parameter.VAR_POSITIONAL,
-    )
+    return bool(described["required"]) and kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
 
 
 def _names(task: Task) -> list[str]:

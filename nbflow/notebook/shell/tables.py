@@ -47,10 +47,7 @@ def bundle(heading: str, head: Sequence[str] = (), rows: Sequence[Sequence[str]]
 def warning(lines: Sequence[str]) -> dict[str, str]:
     """Return a mime bundle of sentences that want to be noticed."""
     page = "".join(f'<div class="nbflow-warning">{escape(line, 600)}</div>' for line in lines)
-    return {
-        "text/plain": "\n".join(lines),
-        "text/html": f'<div class="nbflow-cells"><style>{_CSS}</style>{page}</div>',
-    }
+    return {"text/plain": "\n".join(lines), "text/html": f'<div class="nbflow-cells"><style>{_CSS}</style>{page}</div>'}
 
 
 def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:

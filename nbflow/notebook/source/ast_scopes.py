@@ -49,13 +49,7 @@ def hidden_names(targets: Iterable[ast.expr]) -> set[str]:
 
 def arguments_in(arguments: ast.arguments) -> list[ast.arg]:
     """Return the arguments of a function, each with its annotation."""
-    every = (
-        *arguments.posonlyargs,
-        *arguments.args,
-        *arguments.kwonlyargs,
-        arguments.vararg,
-        arguments.kwarg,
-    )
+    every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg)
     return [one for one in every if one is not None]
 
 

@@ -20,9 +20,7 @@ Sure = set[str] | None  # the names bound for certain; None where no way leads
 
 
 def walk(
-    nodes: Sequence[ast.stmt],
-    resolve: Callable[[str], Body | None] | None = None,
-    displayed: ast.stmt | None = None,
+    nodes: Sequence[ast.stmt], resolve: Callable[[str], Body | None] | None = None, displayed: ast.stmt | None = None
 ) -> tuple[FoundNames, Sure]:
     """Walk through statements; returns what their names are, and which of them are bound at the end.
 

@@ -298,10 +298,7 @@ def body_of_function(node: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef) 
     inner._inside(function_locals(node), nodes, is_function=True)
     stored = [] if isinstance(node, ast.Lambda) else _global_stores(node)
     return Body(
-        read=tuple(inner.found.read),
-        changed=tuple(inner.found.changed),
-        stored=tuple(stored),
-        makes=makes_code(node),
+        read=tuple(inner.found.read), changed=tuple(inner.found.changed), stored=tuple(stored), makes=makes_code(node)
     )
 
 

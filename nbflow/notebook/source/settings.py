@@ -82,11 +82,7 @@ def _sets(node: ast.stmt, is_outside: Any) -> bool:
     if not isinstance(call.func, ast.Attribute) or not is_outside(call.func):
         return False
     method = call.func.attr
-    is_part = isinstance(call.func.value, (ast.Attribute, ast.Subscript)) and method in (
-        "update",
-        "append",
-        "insert",
-    )
+    is_part = isinstance(call.func.value, (ast.Attribute, ast.Subscript)) and method in ("update", "append", "insert")
     return method in SETTINGS or is_part
 
 

@@ -120,11 +120,7 @@ class Rebinding:
             return function
         names = self.space if is_of_notebook(function) else function.__globals__
         made = FunctionType(
-            function.__code__,
-            names,
-            function.__name__,
-            function.__defaults__,
-            cells and tuple(map(CellType, cells)),
+            function.__code__, names, function.__name__, function.__defaults__, cells and tuple(map(CellType, cells))
         )
         self._keep(function, made)
         made.__defaults__ = self._defaults(function.__defaults__)
@@ -137,14 +133,7 @@ class Rebinding:
         if cells:
             closure = tuple(self._cell(cell) for cell in cells)
             again = FunctionType(function.__code__, names, function.__name__, made.__defaults__, closure)
-            for name in (
-                "__kwdefaults__",
-                "__qualname__",
-                "__doc__",
-                "__module__",
-                "__dict__",
-                "__annotations__",
-            ):
+            for name in ("__kwdefaults__", "__qualname__", "__doc__", "__module__", "__dict__", "__annotations__"):
                 setattr(again, name, getattr(made, name))
             made = self._keep(function, again)
         return made

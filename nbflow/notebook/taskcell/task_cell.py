@@ -22,12 +22,7 @@ from nbflow.core.function_task import FunctionTask
 from nbflow.core.task import Task
 from nbflow.errors import ForeignTaskError
 from nbflow.notebook.cells.hints import foreign
-from nbflow.notebook.shell.cell_code import (
-    aligned,
-    ends_with_semicolon,
-    show_user_frames_only,
-    show_without_stack,
-)
+from nbflow.notebook.shell.cell_code import aligned, ends_with_semicolon, show_user_frames_only, show_without_stack
 from nbflow.notebook.shell.lookup import find_block
 from nbflow.notebook.shell.numbering import cell_number
 from nbflow.notebook.source.cell_files import file_names

@@ -118,8 +118,7 @@ class CellWatch:
         snapshot = None if former is None else GraphSnapshot(former)
         if former is not None:
             cells.take_over(
-                cells_of(former),
-                lambda c: self.cell.has_left(c) and not any(is_of_cell(one, key) for one in c.cells),
+                cells_of(former), lambda c: self.cell.has_left(c) and not any(is_of_cell(one, key) for one in c.cells)
             )
             flow._take_over_runs(former)
         change = CellChange(

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from nbflow.notebook.tracking.execution_order import ExecutionOrder
 
 _MAGIC = re.compile(
-    r"\s*(?:%%(?!flow\b|task\b)[^\n]*\n\s*)*%%(?P<magic>flow|task)\b(?P<line>[^\n]*)\n?(?P<body>.*)",
-    re.DOTALL,
+    r"\s*(?:%%(?!flow\b|task\b)[^\n]*\n\s*)*%%(?P<magic>flow|task)\b(?P<line>[^\n]*)\n?(?P<body>.*)", re.DOTALL
 )
 _FLOW = re.compile(r"--flow[= ]\s*(\S+)")
 
