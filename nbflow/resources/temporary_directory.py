@@ -30,9 +30,8 @@ class TemporaryDirectory:
     Args:
         prefix: How the directory's name begins.
         dir: Where it is made; by default where the system keeps temporary files.
-        keep_on_failure: Keep the directory when a task of the block failed, to look at what is in it; a line in
-            the log of the cleanup says where it is. When the run is cancelled or the kernel dies it is removed
-            all the same.
+        keep_on_failure: Keep the directory when a task of the block failed, to look at what is in it; a line in the log
+            of the cleanup says where it is. When the run is cancelled or the kernel dies it is removed all the same.
 
     Raises:
         OptionError: If the prefix contains a separator.
