@@ -13,7 +13,7 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
 
 from __future__ import annotations
 
-from nbflow.errors import NbflowError
+from nbflow.errors import NbflowError, carries
 
 __all__ = [
     "CommandNotFoundError",
@@ -28,29 +28,24 @@ _SHOWN_LINES = 20
 _SHOWN_CHARACTERS = 2_000
 
 
+@carries
 class CommandNotFoundError(NbflowError, FileNotFoundError):
     """The program of a command does not exist."""
 
-    def __init__(self, program: str) -> None:
-        super().__init__(program)
-        self.program = program
-
-    def __str__(self) -> str:
-        return f"command {self.program!r} was not found; install it, put it on PATH, or give its full path"
+    program: str
+    _text = "command {self.program!r} was not found; install it, put it on PATH, or give its full path"
 
 
+@carries
 class PortTakenError(NbflowError, OSError):
     """Somebody else listens on the port that tells whether a process is ready."""
 
-    def __init__(self, port: int, holder: str) -> None:
-        super().__init__(port, holder)
-        self.port = port
-        self.holder = holder
-
-    def __str__(self) -> str:
-        return f"port {self.port} is taken by {self.holder}, so nothing was started; end that, or use another port"
+    port: int
+    holder: str
+    _text = "port {self.port} is taken by {self.holder}, so nothing was started; end that, or use another port"
 
 
+@carries
 class ProcessEndedError(NbflowError, RuntimeError):
     """A process ended before it was ready.
 
@@ -60,17 +55,16 @@ class ProcessEndedError(NbflowError, RuntimeError):
         output: What it had printed.
     """
 
-    def __init__(self, command: str, status: int, output: str) -> None:
-        super().__init__(command, status, output)
-        self.command = command
-        self.status = status
-        self.output = output
+    command: str
+    status: int
+    output: str
 
     def __str__(self) -> str:
         end = f"exit status {self.status}" if self.status >= 0 else f"signal {-self.status}"
         return f"{self.command!r} ended with {end} before it was ready; {_end_of(self.output)}"
 
 
+@carries
 class NotReadyError(NbflowError, TimeoutError):
     """A process was not ready in time, and was ended.
 
@@ -81,12 +75,10 @@ class NotReadyError(NbflowError, TimeoutError):
         output: What the process had printed.
     """
 
-    def __init__(self, command: str, waited_for: str, timeout_s: float, output: str) -> None:
-        NbflowError.__init__(self, command, waited_for, timeout_s, output)
-        self.command = command
-        self.waited_for = waited_for
-        self.timeout_s = timeout_s
-        self.output = output
+    command: str
+    waited_for: str
+    timeout_s: float
+    output: str
 
     def __reduce__(self) -> tuple[type[NotReadyError], tuple[str, str, float, str]]:
         # An OSError keeps no more than two of its arguments.
@@ -99,13 +91,12 @@ class NotReadyError(NbflowError, TimeoutError):
         )
 
 
+@carries
 class StillRunningError(NbflowError, RuntimeError):
     """Processes of a resource could not be ended."""
 
-    def __init__(self, what: str, pids: tuple[int, ...]) -> None:
-        super().__init__(what, pids)
-        self.what = what
-        self.pids = pids
+    what: str
+    pids: tuple[int, ...]
 
     def __str__(self) -> str:
         pids = ", ".join(map(str, self.pids))
@@ -115,16 +106,13 @@ class StillRunningError(NbflowError, RuntimeError):
         )
 
 
+@carries
 class NotOurDirectoryError(NbflowError, OSError):
     """What is found where a directory was made is not that directory, and is left alone."""
 
-    def __init__(self, path: str, found: str) -> None:
-        super().__init__(path, found)
-        self.path = path
-        self.found = found
-
-    def __str__(self) -> str:
-        return f"{self.path!r} is {self.found}, not the directory that was made there; it is left as it is"
+    path: str
+    found: str
+    _text = "{self.path!r} is {self.found}, not the directory that was made there; it is left as it is"
 
 
 def _end_of(output: str) -> str:

@@ -13,8 +13,8 @@ from nbflow.core.graph import Graph
 from nbflow.core.parameter import Parameter
 from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.core.resource import resource_manager
-from nbflow.errors import CycleError
-from nbflow.notebook.cells.contribution import DanglingTaskError, OldTaskError
+from nbflow.errors import CycleError, DanglingTaskError
+from nbflow.notebook.cells.contribution import OldTaskError
 from nbflow.notebook.cells.flow_cells import Cells, cells_of
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.edge import Edge
-from nbflow.errors import DanglingTaskError, NbflowError
+from nbflow.errors import NbflowError, carries
 from nbflow.notebook.cells.references import CellReference
 
 if TYPE_CHECKING:
@@ -20,32 +20,19 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.notebook.cells.references import Made, Steps
 
-__all__ = [
-    "Binding",
-    "BlockMembership",
-    "CellEdge",
-    "Contribution",
-    "DanglingTaskError",
-    "ForeignArgument",
-    "OldTaskError",
-]
-
 ABSENT: Any = object()
 
 
+@carries
 class OldTaskError(NbflowError, ValueError):
     """A cell uses a task from an execution that another one has replaced."""
 
-    def __init__(self, task: str, cell: str) -> None:
-        super().__init__(task, cell)
-        self.task = task
-        self.cell = cell
-
-    def __str__(self) -> str:
-        return (
-            f"task {self.task!r} comes from an earlier execution of {self.cell}, which has been replaced; "
-            "execute that cell again and use what it makes now"
-        )
+    task: str
+    cell: str
+    _text = (
+        "task {self.task!r} comes from an earlier execution of {self.cell}, which has been replaced; "
+        "execute that cell again and use what it makes now"
+    )
 
 
 @dataclass(frozen=True, slots=True)
