@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from nbflow.engine.run import Run
     from nbflow.flow.flow import Flow
 
-__all__ = ["flow_bundle", "open_front_end", "register_front_end", "run_bundle", "run_table"]
-
 _front_ends: dict[str, str] = {}
 
 

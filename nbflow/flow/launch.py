@@ -37,11 +37,6 @@ if TYPE_CHECKING:
     from nbflow.engine.resource_tracker import ResourceTracker
     from nbflow.flow.flow import Flow
 
-__all__ = [
-    *("KEPT_RUNS", "carried_over", "drop_listener", "kept_graph", "nothing_run", "parameter_values", "prepare"),
-    *("take_over_runs", "take_parameters", "tell_start", "with_all_tasks"),
-]
-
 KEPT_RUNS = 20
 EXECUTORS: dict[str, Callable[[], Executor]] = {"inline": InlineExecutor, "threads": ThreadExecutor}
 _BUILDING = ("flow", "case", "resource", "mapped", "tags", "cell")

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     What = str | Iterable[Task | Block] | Task | Block  # that is to run again
 
-__all__ = ["plan_after", "rerun"]
-
 
 def plan_after(flow: Flow, previous: Run | None, what: What, given: dict[str, Any]) -> Plan:
     """Return what a rerun of a run of the flow would do; without one, everything runs."""

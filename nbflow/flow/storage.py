@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from nbflow.flow.flow import Flow
     from nbflow.store import FlowStore, StoredRun
 
-__all__ = ["StoreFolder", "needed_store", "newest_stored_run", "opened_store"]
-
 
 class StoreFolder:
     """The folder in which a flow's results are kept; None if they are not. Setting it counts for later runs.

@@ -25,8 +25,6 @@ from nbflow.resources.resource_processes import ProcessId
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Subprocess"]
-
 _KEPT_CHARACTERS = 65_536
 _DRAIN_TIMEOUT_S = 1
 _LONGEST_PAUSE_S = 0.1

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
-__all__ = ["DaskCluster"]
-
 
 # Run by each worker process as it starts. In a session of its own, the stop button's signal does not reach it and it
 # does not hold up the kernel's exit. A worker that is told to stop in the middle of a task says so with a warning.

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
-__all__ = ["has_scheduler_here", "processes_here", "quiet", "shut_down"]
-
 _CONNECT_TIMEOUT_S = 5
 _LOUD = ("distributed", "tornado")
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from nbflow.core.block_outcome import BlockOutcome
 
-__all__ = ["Database"]
-
 
 @functools.partial(VarargsManager, cleanup_failure="fail")
 class Database:

@@ -10,8 +10,6 @@ from pathlib import Path
 
 from nbflow.resources.errors import NotOurDirectoryError
 
-__all__ = ["make", "new_path", "remove"]
-
 _TRIES = 5
 
 

@@ -11,8 +11,6 @@ from nbflow.engine.attempt import TaskCancelled
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["InterruptSafeOpen"]
-
 _WAIT_S = 0.1
 
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from nbflow.core.block import Block
     from nbflow.core.graph import Graph
 
-__all__ = ["managed"]
-
 
 def managed(cm: Any, *args: Any, name: str | None = None, flow: Graph | None = None, **kwargs: Any) -> Block:
     """Return a block whose resource is what a context manager gives on entering.

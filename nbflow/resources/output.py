@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, BinaryIO
 if TYPE_CHECKING:
     import re
 
-__all__ = ["Output"]
-
 _CHUNK = 65_536
 
 

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from nbflow.resources.output import Output
 
-__all__ = ["Process"]
-
 _LONGEST_PAUSE_S = 0.05
 
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     Find = Callable[[], set[ProcessId]]
 
-__all__ = ["Check", "check_of"]
-
 _CONNECT_TIMEOUT_S = 1
 _HIGHEST_PORT = 65_535
 

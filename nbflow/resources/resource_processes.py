@@ -18,20 +18,6 @@ from nbflow.processes import ProcessStatus, UnknownStatusError, boot_id, has_pro
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = [
-    "MARK",
-    "ProcessId",
-    "end",
-    "identity",
-    "is_running",
-    "kill",
-    "marked",
-    "new_token",
-    "processes_in",
-    "processes_of",
-    "this_process",
-]
-
 MARK = "NBFLOW_RESOURCE"
 _KILL_TIMEOUT_S = 5
 _LONGEST_PAUSE_S = 0.05

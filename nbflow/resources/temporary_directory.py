@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from nbflow.core.block_outcome import BlockOutcome
 
-__all__ = ["TemporaryDirectory"]
-
 
 @resource_manager
 class TemporaryDirectory:

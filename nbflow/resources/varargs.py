@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from nbflow.core.block import Block
     from nbflow.core.graph import Graph
 
-__all__ = ["VarargsManager", "split"]
-
 _NAME = re.compile(r"argument_(\d+)")
 
 

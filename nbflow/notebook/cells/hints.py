@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.flow import Flow
 
-__all__ = ["flow_of", "foreign", "value_hint"]
-
 
 def flow_of(task: Task, apart_from: Graph | None = None) -> Flow | None:
     """Return the flow of the notebook that has a task; of another name than `apart_from`, if that is given."""

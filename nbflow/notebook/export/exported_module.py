@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     from nbflow.flow import Flow
 
-__all__ = ["ExportError", "export"]
-
 _SHOW = f'''def {SHOW}(value):
     """Print what a cell of the notebook showed, as the notebook did, and return it."""
     try:

@@ -11,8 +11,6 @@ from nbflow.notebook.source.changes import called_name, root_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-__all__ = ["Body", "CalledCode", "makes_code", "only_wraps"]
-
 # Decorators that leave the call of the function to others.
 _WRAPPERS = frozenset(
     {

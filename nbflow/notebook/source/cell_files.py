@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 from nbflow.notebook.source.changes import called_name
 
-__all__ = ["NO_NAMES", "FileNames", "file_names"]
-
 _READS = frozenset(
     {
         *("load", "loads_file", "loadtxt", "genfromtxt", "fromfile", "from_file", "imread", "load_workbook"),

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from nbflow.notebook.source.called_code import CalledCode
 
-__all__ = ["FoundNames"]
-
 
 class FoundNames:
     """What a cell does with its names, and which of them are bound for certain where the walk is.

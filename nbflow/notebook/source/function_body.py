@@ -18,8 +18,6 @@ from nbflow.notebook.source.called_code import Body
 from nbflow.notebook.source.name_visitor import body_of_function
 from nbflow.notebook.source.names_in_strings import ANY_NAME, SOME_TEXT
 
-__all__ = ["body_of", "inner_functions", "is_of_notebook"]
-
 _DEEPEST = 4
 _MOST_ITEMS = 20
 _of_code: weakref.WeakKeyDictionary[CodeType, Body] = weakref.WeakKeyDictionary()

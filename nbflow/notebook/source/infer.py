@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from nbflow.notebook.source.called_code import Body
 
-__all__ = ["CellNames", "Roles", "is_shell_name", "names_of", "ordinary_statements", "roles"]
-
 _OF_SHELL = frozenset({"_", "__", "___", "_i", "_ii", "_iii", "_ih", "_oh", "_dh", "In", "Out", "_exit_code"})
 
 

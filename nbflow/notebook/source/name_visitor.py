@@ -26,8 +26,6 @@ from nbflow.notebook.source.names_in_strings import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-__all__ = ["NameVisitor", "body_of_function"]
-
 
 class NameVisitor(ast.NodeVisitor):
     """Collects names in the order of execution; `ControlFlow` says at each place what is bound for certain.

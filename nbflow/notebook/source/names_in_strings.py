@@ -8,17 +8,6 @@ import string
 
 from nbflow.notebook.source.changes import called_name
 
-__all__ = [
-    "ANY_NAME",
-    "evaluates_text",
-    "hinted_names",
-    "is_any_names",
-    "key_of_names",
-    "names_asked",
-    "python_in_call",
-    "python_in_format",
-]
-
 # No names: stand among those that are read for all that there are, and for those that some text says.
 ANY_NAME = "globals()"
 SOME_TEXT = "eval()"

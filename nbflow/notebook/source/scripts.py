@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["parse_run", "python_of_run", "run", "source_of"]
-
 
 def parse_run(line: str) -> tuple[str, list[str], bool] | None:
     """Return the file of `%run`, its arguments, and whether it shares the names of the notebook.

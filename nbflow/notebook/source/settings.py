@@ -13,8 +13,6 @@ from nbflow.notebook.source.magic_source import magic_call, texts_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SETTINGS", "sets_something"]
-
 # Calls that set an option of a module.
 SETTINGS = frozenset(
     {

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from nbflow.flow import Flow
     from nbflow.notebook.source.called_code import Body
 
-__all__ = ["CellFunction", "UnboundOutputError", "function_of"]
-
 LAST = "last_expr"
 
 

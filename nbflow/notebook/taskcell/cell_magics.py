@@ -18,8 +18,6 @@ from nbflow.notebook.source.scripts import parse_run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["CellMagic", "below_task", "cell_magic_of", "in_task", "timing", "wrapped"]
-
 AROUND = frozenset({"time", "capture"})
 # They write or show what stands in the cell, and read no value.
 AT_ONCE = frozenset({"writefile", "file", "html", "HTML", "markdown", "latex", "svg", "SVG", "javascript", "js"})

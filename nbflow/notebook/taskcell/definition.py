@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from nbflow.notebook.cells.contribution import Contribution
     from nbflow.notebook.taskcell.task_cell import Defined, TaskCell
 
-__all__ = ["Definition", "ask_for", "note_definitions", "repair_order", "tie_others"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:

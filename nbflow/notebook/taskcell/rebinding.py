@@ -23,8 +23,6 @@ from nbflow.notebook.source.function_body import inner_functions, is_of_notebook
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-__all__ = ["Rebinding"]
-
 _MOST = 5_000  # functions and classes that are looked at for one cell
 _MOST_ITEMS = 50
 _CONTAINERS = (list, tuple, dict)

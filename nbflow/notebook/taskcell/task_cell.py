@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from nbflow.flow import Flow
     from nbflow.notebook.source.called_code import Body
 
-__all__ = ["CellText", "Defined", "TaskCell"]
-
 _NAMES_IN_A_NAME = 3
 
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from nbflow.flow import Flow
     from nbflow.notebook.taskcell.cell_function import CellFunction
 
-__all__ = ["below", "comes_after", "giving_cell", "is_resource", "notable_cells", "note_if_notable"]
-
 
 def comes_after(flow: Flow, task: Task, inputs: Mapping[str, Task], later: Collection[Task]) -> list[Task]:
     """Return the tasks that a new task of a cell comes after although it takes no value of them.

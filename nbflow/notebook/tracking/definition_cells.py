@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 
 from nbflow.notebook.cells.identity import Names, cell_key, names_in
 
-__all__ = ["DefinitionCells"]
-
 _MAGIC_LINES = re.compile(r"\A(\s*%%[^\n]*\n)+")
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
 

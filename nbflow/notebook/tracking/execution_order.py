@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from nbflow.notebook.cells.flow_cells import Lineage
     from nbflow.notebook.cells.index import ContributionIndex
 
-__all__ = ["ExecutionOrder"]
-
 PAUSE_S = 1.0  # nobody is as quick; cells that are executed together follow each other within milliseconds
 
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.flow import Flow
 
-__all__ = ["reorder"]
-
 
 def reorder(flow: Flow, order: Sequence[str], namespace: MutableMapping[str, Any], left_out: str | None = None) -> bool:
     """Put the contributions to `flow` into this order.
