@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.block import Block
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from nbflow.core.graph import Graph
     from nbflow.notebook.cells.contribution import CellEdge, Contribution
     from nbflow.notebook.cells.index import ContributionIndex, Missing
-    from nbflow.notebook.cells.references import CellReference, Made
+    from nbflow.notebook.cells.references import CellReference
 
 
 def assemble(graph: Graph, index: ContributionIndex, missing: Missing | None) -> None:
@@ -78,11 +79,11 @@ def _task(index: ContributionIndex, missing: Missing | None, place: CellReferenc
     return None if missing is None else missing.task(place, user)
 
 
+@dataclass(eq=False)
 class _Assembly:
-    def __init__(self, graph: Graph, index: ContributionIndex, missing: Missing | None) -> None:
-        self.graph = graph
-        self.index = index
-        self.missing = missing
+    graph: Graph
+    index: ContributionIndex
+    missing: Missing | None
 
     def make(self) -> None:
         contributions = self.index.contributions
@@ -127,29 +128,22 @@ class _Assembly:
             members.update((block, {}) for block in c.blocks)
         for one, c in self.index.contributions.items():
             for membership in c.memberships:
-                inner = (
-                    membership.inner
-                    if membership.inner_reference is None
-                    else self.index.resolve(membership.inner_reference, one)
-                )
-                block = membership.block if membership.place is None else self.index.resolve(membership.place, one)
+                at, place = membership.inner_reference, membership.place
+                inner = membership.inner if at is None else self.index.resolve(at, one)
+                block = membership.block if place is None else self.index.resolve(place, one)
                 if inner is None:
-                    if self.missing is not None and membership.inner_reference is not None:
-                        self.missing.task(membership.inner_reference, one)
+                    if self.missing is not None and at is not None:
+                        self.missing.task(at, one)
                 elif isinstance(block, Block) and block in members:
-                    self._put(inner, block, members, parents)
-                elif self.missing is not None and membership.place is not None:
-                    stand_in = self.missing.task(membership.place, one)
+                    if isinstance(inner, Block):
+                        parents[inner] = block
+                    else:
+                        members[block].setdefault(inner)
+                elif self.missing is not None and place is not None:
+                    stand_in = self.missing.task(place, one)
                     if isinstance(inner, Task):
                         self._lost.append(Edge(stand_in, inner))
         return {block: (parents.get(block), list(inside)) for block, inside in members.items()}
-
-    @staticmethod
-    def _put(inner: Made, block: Block, members: dict[Block, dict[Task, None]], parents: dict[Block, Block]) -> None:
-        if isinstance(inner, Block):
-            parents[inner] = block
-        else:
-            members[block].setdefault(inner)
 
     def _references(self) -> list[Task]:
         found: list[Any] = []

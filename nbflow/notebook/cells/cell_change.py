@@ -122,20 +122,21 @@ class CellChange:
             made=self._made(held_before),
             repeated=end_watching(self.graph),
         )
-        new = difference.contribution(
-            scope.bound(self.binds),
-            label=self.label,
-            cells=(self.key,),
-            source=self.source.strip(),
-            number=execution_number(),
-            time=time.time(),
-        )
+        new = difference.contribution(scope.bound(self.binds), self.label)
         cells.refuse_replaced(new.tasks)
         cells.refuse_foreign(task for task in new.tasks if task not in new.made)
         for task in new.tasks:
             if task in self.old.made:
                 raise OldTaskError(task.name, "this cell")
-        new = replace(new, before=scope.before(new), cell_id=self.cell_id or "")
+        new = replace(
+            new,
+            cells=(self.key,),
+            cell_id=self.cell_id or "",
+            source=self.source.strip(),
+            number=execution_number(),
+            time=time.time(),
+            before=scope.before(new),
+        )
         self.index = cells.index.with_(self.id, new)
         changed = self.index.changed_with((*self.old.binds, *new.binds))
         if self.is_in_step:

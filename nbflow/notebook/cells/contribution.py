@@ -131,12 +131,7 @@ class Contribution:
         bound = [one for bound in self.binds.values() for one in bound.reached.values()]
         aliases = [one for one in bound if isinstance(one, CellReference)]
         others = [foreign_argument.place for foreign_argument in self.foreign_arguments]
-        others += [
-            place
-            for membership in self.memberships
-            for place in (membership.inner_reference, membership.place)
-            if place is not None
-        ]
+        others += [place for one in self.memberships for place in (one.inner_reference, one.place) if place is not None]
         others += [place for _, place in self.references or () if place is not None]
         object.__setattr__(self, "uses", _names_of(cell_edges))
         object.__setattr__(self, "has_aliases", bool(aliases))
@@ -151,26 +146,16 @@ class Contribution:
         def now(task: Task) -> Task:
             return new if task is old else task
 
-        return replace(
-            self,
-            tasks=tuple(now(task) for task in self.tasks),
-            cell_edges=tuple(
-                replace(
-                    cell_edge,
-                    edge=Edge(
-                        now(cell_edge.edge.upstream_task),
-                        now(cell_edge.edge.downstream_task),
-                        cell_edge.edge.key,
-                        cell_edge.edge.mapped,
-                        cell_edge.edge.flattened,
-                    ),
-                )
-                if old in cell_edge.edge.tasks
-                else cell_edge
-                for cell_edge in self.cell_edges
-            ),
-            constants={now(task): values for task, values in self.constants.items()},
-        )
+        def moved(cell_edge: CellEdge) -> CellEdge:
+            edge = cell_edge.edge
+            if old not in edge.tasks:
+                return cell_edge
+            upstream, downstream = now(edge.upstream_task), now(edge.downstream_task)
+            return replace(cell_edge, edge=Edge(upstream, downstream, edge.key, edge.mapped, edge.flattened))
+
+        constants = {now(task): values for task, values in self.constants.items()}
+        tasks, cell_edges = tuple(map(now, self.tasks)), tuple(map(moved, self.cell_edges))
+        return replace(self, tasks=tasks, cell_edges=cell_edges, constants=constants)
 
     @property
     def is_plain(self) -> bool:

@@ -241,7 +241,7 @@ class Cells:
         made = set(self.graph.tasks) - self._known.tasks
         difference = GraphDiff(self.graph, self._known, index, "", made=made)
         number = execution_number()
-        found = difference.contribution({}, label=OUTSIDE, cells=(), source="", number=number, time=0.0)
+        found = replace(difference.contribution({}, OUTSIDE), number=number)
         if found.tasks or found.cell_edges or found.foreign_arguments or found.memberships or found.references:
             index = index.with_(f"{OUTSIDE} {number}", found)
         self.index = index
@@ -253,18 +253,12 @@ class Cells:
         edges = known.edges - set(graph.edges)
         if not (tasks or edges):
             return self.index
-        kept = {}
-        for one, c in self.index.contributions.items():
-            kept[one] = replace(
-                c,
-                tasks=tuple(task for task in c.tasks if task not in tasks),
-                cell_edges=tuple(
-                    cell_edge
-                    for cell_edge in c.cell_edges
-                    if cell_edge.edge not in edges and not cell_edge.edge.tasks & tasks
-                ),
-            )
-        return ContributionIndex(kept)
+
+        def kept(c: Contribution) -> Contribution:
+            cell_edges = tuple(one for one in c.cell_edges if one.edge not in edges and not one.edge.tasks & tasks)
+            return replace(c, tasks=tuple(task for task in c.tasks if task not in tasks), cell_edges=cell_edges)
+
+        return ContributionIndex({one: kept(c) for one, c in self.index.contributions.items()})
 
     def forget(self, tasks: Iterable[Task], label: str) -> None:
         """Note that tasks belong to an execution that has been replaced."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.graph_edit import Baseline, Constants, automatic_edges, edges_since
 from nbflow.core.task import Task
-from nbflow.notebook.cells.contribution import BlockMembership, CellEdge, Contribution, ForeignArgument
+from nbflow.notebook.cells.contribution import Binding, BlockMembership, CellEdge, Contribution, ForeignArgument
 from nbflow.notebook.cells.references import CellReference, Made, Steps, reached
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from nbflow.notebook.cells.index import ContributionIndex
 
 
+@dataclass(eq=False, repr=False)
 class GraphDiff:
     """The difference that one cell made to a graph, and the places by which it got at what other cells had made.
 
@@ -31,30 +33,20 @@ class GraphDiff:
         repeated: Edges that the cell added although another one had.
     """
 
-    def __init__(
-        self,
-        graph: Graph,
-        baseline: Baseline,
-        index: ContributionIndex,
-        cell: str,
-        *,
-        reads: Collection[str] = (),
-        made: Collection[Task] = (),
-        repeated: Collection[Edge] = (),
-    ) -> None:
-        self.graph = graph
-        self.baseline = baseline
-        self.index = index
-        self.cell = cell
-        self.reads = reads
-        self.made = made
-        self.repeated = repeated
+    graph: Graph
+    baseline: Baseline
+    index: ContributionIndex
+    cell: str
+    _: KW_ONLY
+    reads: Collection[str] = ()
+    made: Collection[Task] = ()
+    repeated: Collection[Edge] = ()
+
+    def __post_init__(self) -> None:
         self._places: dict[Made, CellReference] = {}
 
-    def contribution(
-        self, names: dict[str, Any], *, label: str, cells: tuple[str, ...], source: str, number: int, time: float
-    ) -> Contribution:
-        """Return what was added; `names` are those that the cell bound, with what they hold."""
+    def contribution(self, names: dict[str, Any], label: str) -> Contribution:
+        """Return what the cell of this label added; `names` are those that it bound, with what they hold."""
         graph, before = self.graph, self.baseline
         tasks = [task for task in graph.tasks if task not in before.tasks]
         self.own = {*tasks}
@@ -62,16 +54,12 @@ class GraphDiff:
         self.own_blocks = {*blocks}
         automatic = automatic_edges(graph)
         edges = [e for e in edges_since(graph, before, self.repeated) if e not in automatic]
-        cell_edges = tuple(self._cell_edge(edge) for edge in edges)
+        cell_edges = tuple(CellEdge(e, self._place(e.upstream_task), self._place(e.downstream_task)) for e in edges)
         # What existed before and is nobody's is shared by all cells that use it, and is there as long as one does.
         shared = {t for edge in edges for t in edge.tasks if t not in self.own and self._place(t) is None}
         tasks += [task for task in graph.tasks if task in shared] if shared else []
         return Contribution(
             label=label,
-            cells=cells,
-            source=source,
-            number=number,
-            time=time,
             tasks=tuple(tasks),
             made=frozenset(self.made).intersection(tasks),
             cell_edges=cell_edges,
@@ -82,9 +70,6 @@ class GraphDiff:
             references=self._references(),
             binds={name: bound for name, value in names.items() if (bound := self._bound(value)).reached},
         )
-
-    def _cell_edge(self, edge: Edge) -> CellEdge:
-        return CellEdge(edge, self._place(edge.upstream_task), self._place(edge.downstream_task))
 
     def _foreign_arguments(self) -> list[ForeignArgument]:
         found: list[ForeignArgument] = []
@@ -123,9 +108,7 @@ class GraphDiff:
             return None
         return tuple((task, self._place(task)) for task in self.graph.tasks if task in now)
 
-    def _bound(self, value: Any) -> Any:
-        from nbflow.notebook.cells.contribution import Binding
-
+    def _bound(self, value: Any) -> Binding:
         known: dict[Steps, Made | CellReference] = {}
         for steps, one in reached(value):
             if one in self.own or one in self.own_blocks:

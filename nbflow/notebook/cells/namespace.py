@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import compress, islice
+from dataclasses import dataclass
+from itertools import compress, islice, repeat
+from operator import is_not
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.block import Block
 from nbflow.core.task import Task
 from nbflow.notebook.cells.contribution import ABSENT
 from nbflow.notebook.cells.graph_diff import is_made
-from nbflow.notebook.cells.rebound import rebound
 from nbflow.notebook.cells.references import CellReference, reached
 from nbflow.notebook.source.infer import is_shell_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, MutableMapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping
 
     from nbflow.core.graph import Graph
     from nbflow.notebook.cells.contribution import Contribution
@@ -22,6 +23,17 @@ if TYPE_CHECKING:
     from nbflow.notebook.cells.references import Made
 
 
+def rebound(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return the names of `now` that hold another object than in `before`, or were not there.
+
+    Example:
+        >>> rebound({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 4})
+        ['b', 'c']
+    """
+    return list(compress(now, map(is_not, now.values(), map(before.get, now, repeat(ABSENT)))))
+
+
+@dataclass(eq=False, repr=False)
 class CellNamespace:
     """The values of the notebook's names before, in and after the execution of one cell.
 
@@ -36,23 +48,16 @@ class CellNamespace:
         is_replaced: Tells whether a task belongs to an execution that has been replaced.
     """
 
-    def __init__(
-        self,
-        namespace: MutableMapping[str, Any],
-        graph: Graph,
-        index: ContributionIndex,
-        cell: str,
-        hidden: set[str],
-        is_replaced: Callable[[Made], bool],
-    ) -> None:
-        self.namespace = namespace
-        self.graph = graph
-        self.index = index
-        self.cell = cell
-        self.hidden = hidden
-        self.is_replaced = is_replaced
-        self._hidden_before = set(hidden)
-        self.names = dict(namespace)
+    namespace: MutableMapping[str, Any]
+    graph: Graph
+    index: ContributionIndex
+    cell: str
+    hidden: set[str]
+    is_replaced: Callable[[Made], bool]
+
+    def __post_init__(self) -> None:
+        self._hidden_before = set(self.hidden)
+        self.names = dict(self.namespace)
         self.inside: dict[str, Any] = {}
         self.switched: dict[str, Any] = {}
 

@@ -24,8 +24,8 @@ from nbflow.notebook.cells.cell_keys import is_of_cell
 from nbflow.notebook.cells.flow_cells import cells_of
 from nbflow.notebook.cells.identity import NO_NAMES, Names
 from nbflow.notebook.cells.lent_values import give_back
+from nbflow.notebook.cells.namespace import rebound
 from nbflow.notebook.cells.reach import is_reached
-from nbflow.notebook.cells.rebound import rebound
 from nbflow.notebook.inspection.dangling_report import DanglingReport, show_undefined
 from nbflow.notebook.shell.defer_interrupt import DeferInterrupt
 from nbflow.notebook.shell.numbering import cell_label

@@ -6,7 +6,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.redefinition import execute_cell, leave_cell, remember
-from nbflow.notebook.cells.rebound import rebound
+from nbflow.notebook.cells.namespace import rebound
 from nbflow.notebook.shell.numbering import cell_label
 from nbflow.notebook.tracking.definition_cells import DefinitionCells
 
