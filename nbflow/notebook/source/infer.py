@@ -160,7 +160,7 @@ def ordinary_statements(tree: ast.Module, values: Collection[str]) -> list[ast.s
         values: The names that hold values of tasks when the cell's task runs: its inputs and what it binds itself.
     """
     found = [node for node in tree.body if is_definition(node)]
-    walks = {node: walk([node], _nothing)[0] for node in tree.body}
+    walks = {node: walk([node], lambda _: None)[0] for node in tree.body}
     own = {name for node in tree.body if not is_definition(node) for name in walks[node].bound}
     busy = set(values) | own
     counts = Counter(name for node in found for name in walks[node].bound if not _is_any_import(node))
@@ -176,10 +176,6 @@ def ordinary_statements(tree: ast.Module, values: Collection[str]) -> list[ast.s
             return found
         found = [node for node in found if node not in late]
         busy.update(*(walks[node].bound for node in late))
-
-
-def _nothing(name: str) -> None:
-    """Know no function of other cells."""
 
 
 def _bound_by_definition(node: ast.stmt) -> tuple[str, ...]:

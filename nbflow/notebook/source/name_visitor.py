@@ -49,9 +49,7 @@ class NameVisitor(ast.NodeVisitor):
         is_named = all(isinstance(target, ast.Name) for target in node.targets)
         called = self.found.lazy
         if called is None or not (isinstance(node.value, ast.Lambda) and is_named):
-            self.visit(node.value)
-            for target in node.targets:
-                self.visit(target)
+            self._visit_all((node.value, *node.targets))
             self.found.carry(node.targets, node.value)
             return
         self._visit_arguments(node.value.args)
@@ -111,20 +109,16 @@ class NameVisitor(ast.NodeVisitor):
             self.found.add_read(ANY_NAME)
         if evaluates_text(node):
             self.found.add_read(SOME_TEXT)
-        for name in changed_by_call(node, is_displayed=self._is_displayed(node)):
+        is_displayed = isinstance(self.displayed, ast.Expr) and self.displayed.value is node
+        for name in changed_by_call(node, is_displayed=is_displayed):
             self.found.change(name)
-        for child in (*python_of_magic(node, _bound_by), *python_in_call(node)):
-            self.visit(child)
+        self._visit_all((*python_of_magic(node, _bound_by), *python_in_call(node)))
         if not self.found.hidden:
             self.found.hinted.update(dict.fromkeys(hinted_names(node)))
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
         self.generic_visit(node)
-        for child in python_in_format(node):
-            self.visit(child)
-
-    def _is_displayed(self, node: ast.Call) -> bool:
-        return isinstance(self.displayed, ast.Expr) and self.displayed.value is node
+        self._visit_all(python_in_format(node))
 
     def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
@@ -132,19 +126,16 @@ class NameVisitor(ast.NodeVisitor):
         elif isinstance(node.ctx, ast.Store):
             self.found.bind_value(node.id)
 
-    def visit_Attribute(self, node: ast.Attribute) -> None:
-        self._visit_part(node)
-
-    def visit_Subscript(self, node: ast.Subscript) -> None:
-        self._visit_part(node)
-        name = key_of_names(node)
-        if name is not None:
-            self.visit(ast.Name(name, node.ctx))
-
-    def _visit_part(self, node: ast.Attribute | ast.Subscript) -> None:
+    def visit_Attribute(self, node: ast.Attribute | ast.Subscript) -> None:
         self.generic_visit(node)
         if not isinstance(node.ctx, ast.Load):
             self.found.change(root_name(node))
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        self.visit_Attribute(node)
+        name = key_of_names(node)
+        if name is not None:
+            self.visit(ast.Name(name, node.ctx))
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         self.visit(node.value)
@@ -165,8 +156,7 @@ class NameVisitor(ast.NodeVisitor):
 
     def _perhaps(self, nodes: Iterable[ast.expr]) -> None:
         before = set(self.found.sure)
-        for node in nodes:
-            self.visit(node)
+        self._visit_all(nodes)
         self.found.sure &= before
 
     def visit_ListComp(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> None:
@@ -176,12 +166,8 @@ class NameVisitor(ast.NodeVisitor):
             for number, generator in enumerate(node.generators):
                 if number:
                     self.visit(generator.iter)
-                self.visit(generator.target)
-                for condition in generator.ifs:
-                    self.visit(condition)
-            parts = (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,)
-            for part in parts:
-                self.visit(part)
+                self._visit_all((generator.target, *generator.ifs))
+            self._visit_all((node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,))
 
     visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_ListComp
 
@@ -195,11 +181,7 @@ class NameVisitor(ast.NodeVisitor):
                 if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
                     self.visit(child)
                     continue
-                for part in child.decorator_list:
-                    self.visit(part)
-                self._visit_arguments(child.args)
-                if child.returns is not None:
-                    self._name([child.returns])
+                self._visit_head(child)
                 body |= body_of_function(child)
         return body
 
@@ -210,11 +192,7 @@ class NameVisitor(ast.NodeVisitor):
     # Definitions
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        for decorator in node.decorator_list:
-            self.visit(decorator)
-        self._visit_arguments(node.args)
-        if node.returns is not None:
-            self._name([node.returns])
+        self._visit_head(node)
         self.found.bind_definition(node.name)
         if self.found.lazy is not None:
             self._define(node, body_of_function(node))
@@ -226,8 +204,7 @@ class NameVisitor(ast.NodeVisitor):
     visit_AsyncFunctionDef = visit_FunctionDef
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        for part in node.decorator_list:
-            self.visit(part)
+        self._visit_all(node.decorator_list)
         self._name([*node.bases, *node.keywords])
         body = None if self.found.lazy is None else self._class_body(node)
         if body is None:
@@ -242,23 +219,30 @@ class NameVisitor(ast.NodeVisitor):
         if not all(map(only_wraps, node.decorator_list)):  # it may be called by what decorates it
             self.found.use(node.name)
 
+    def _visit_head(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        """Visit what is executed when a function is defined."""
+        self._visit_all(node.decorator_list)
+        self._visit_arguments(node.args)
+        if node.returns is not None:
+            self._name([node.returns])
+
     def _visit_arguments(self, arguments: ast.arguments) -> None:
-        for default in (*arguments.defaults, *arguments.kw_defaults):
-            if default is not None:
-                self.visit(default)
+        self._visit_all(one for one in (*arguments.defaults, *arguments.kw_defaults) if one is not None)
         self._name(one.annotation for one in arguments_in(arguments) if one.annotation is not None)
 
     def _name(self, nodes: Iterable[ast.AST]) -> None:
         """Visit what names functions and classes without calling them."""
         before, self.found.only_named = self.found.only_named, True
-        for node in nodes:
-            self.visit(node)
+        self._visit_all(nodes)
         self.found.only_named = before
 
     def _inside(self, local: Collection[str], nodes: Iterable[ast.AST], *, is_function: bool) -> None:
         with self.found.hidden.adding(local, is_function=is_function):
-            for node in nodes:
-                self.visit(node)
+            self._visit_all(nodes)
+
+    def _visit_all(self, nodes: Iterable[ast.AST]) -> None:
+        for node in nodes:
+            self.visit(node)
 
     # Patterns
 

@@ -7,6 +7,7 @@ import re
 import string
 
 from nbflow.notebook.source.changes import called_name
+from nbflow.notebook.source.magic_source import texts_of
 
 # No names: stand among those that are read for all that there are, and for those that some text says.
 ANY_NAME = "globals()"
@@ -22,7 +23,7 @@ _SQL = frozenset({"sql", "sqldf", "pysqldf"})
 def python_in_call(node: ast.Call) -> list[ast.stmt]:
     """Return the Python in the texts that a call evaluates."""
     function = node.func
-    texts = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    texts = texts_of(node)
     source = ""
     if isinstance(function, ast.Name) and function.id in ("eval", "exec"):
         source = texts[0].strip() if texts else ""
@@ -84,10 +85,7 @@ def names_asked(node: ast.AST) -> ast.expr | None:
 
 def hinted_names(node: ast.Call) -> list[str]:
     """Return the words in a text that a library takes for SQL about the notebook's tables."""
-    if called_name(node.func) not in _SQL:
-        return []
-    texts = (a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str))
-    return [word for text in texts for word in _WORD.findall(text)]
+    return [word for text in texts_of(node) for word in _WORD.findall(text)] if called_name(node.func) in _SQL else []
 
 
 def _is_names(node: ast.expr) -> bool:
