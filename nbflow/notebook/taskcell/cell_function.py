@@ -56,21 +56,15 @@ def _interactivity(default: str) -> str:
     return default if shell is None else str(shell.ast_node_interactivity)
 
 
+@dataclass(frozen=True)
 class NotBound:
     """Stands for the value of a name that a cell has left unbound, which it may."""
 
-    def __init__(self, task: str, name: str) -> None:
-        self.task = task
-        self.name = name
+    task: str
+    name: str
 
     def __repr__(self) -> str:
         return f"<{self.task!r} has not bound {self.name!r}>"
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is NotBound and (other.task, other.name) == (self.task, self.name)
-
-    def __hash__(self) -> int:
-        return hash((self.task, self.name))
 
 
 @dataclass(eq=False, repr=False, kw_only=True)

@@ -112,10 +112,7 @@ def wrapped(magic: CellMagic, nodes: list[ast.stmt]) -> list[ast.stmt]:
 
 def in_task(nodes: list[ast.stmt]) -> list[ast.stmt]:
     """Return the statements with `%time` and `%run` about the names of the task instead of those of the notebook."""
-    found: list[ast.stmt] = []
-    for node in nodes:
-        found += _in_task(node)
-    return found
+    return [made for node in nodes for made in _in_task(node)]
 
 
 def _in_task(node: ast.stmt) -> list[ast.stmt]:

@@ -112,7 +112,8 @@ def note_definitions(flow: Flow, cell: TaskCell, key: str) -> None:
     Where two cells define one name, the notebook has the one that was executed last; a cell between the two means
     the upper one.
     """
-    defined = {n: v for n, v in cell.own.items() if isinstance(v, (FunctionType, type)) and _is_own(v)}
+    own = {n: v for n, v in cell.own.items() if isinstance(v, (FunctionType, type))}
+    defined = {n: v for n, v in own.items() if getattr(v, "__module__", None) == "__main__"}
     known = cells_of(flow).definitions
     before = known.get(key, {})
     known[key] = defined
@@ -132,10 +133,6 @@ def _repeat(function: CellFunction) -> None:
     if function.define_again is not None:
         with suppress(NbflowError):
             function.define_again()
-
-
-def _is_own(value: Any) -> bool:
-    return getattr(value, "__module__", None) == "__main__"
 
 
 def _definitions_above(flow: Flow, key: str, names: Iterable[str]) -> dict[str, Any]:

@@ -117,24 +117,11 @@ class Rebinding:
         if not self._needs(function):
             return function
         names = self.space if is_of_notebook(function) else function.__globals__
-        made = FunctionType(
-            function.__code__, names, function.__name__, function.__defaults__, cells and tuple(map(CellType, cells))
-        )
-        self._keep(function, made)
+        made = self._keep(function, _twin(function, names, cells and tuple(map(CellType, cells))))
         made.__defaults__ = self._defaults(function.__defaults__)
         words = function.__kwdefaults__
         made.__kwdefaults__ = words and dict(zip(words, self._defaults(words.values()) or (), strict=True))
-        made.__qualname__, made.__doc__ = function.__qualname__, function.__doc__
-        made.__module__ = function.__module__
-        made.__dict__ = function.__dict__  # shared: a function may count its calls
-        made.__annotations__ = function.__annotations__
-        if cells:
-            closure = tuple(self._cell(cell) for cell in cells)
-            again = FunctionType(function.__code__, names, function.__name__, made.__defaults__, closure)
-            for name in ("__kwdefaults__", "__qualname__", "__doc__", "__module__", "__dict__", "__annotations__"):
-                setattr(again, name, getattr(made, name))
-            made = self._keep(function, again)
-        return made
+        return self._keep(function, _twin(made, names, tuple(self._cell(cell) for cell in cells))) if cells else made
 
     def _defaults(self, values: Iterable[Any] | None) -> tuple[Any, ...] | None:
         return None if values is None else tuple(self.here(one) if callable(one) else one for one in values)
@@ -204,10 +191,6 @@ class Rebinding:
                 if any(map(self._needs, functions_in(member))):
                     _set(base, name, _dispatching(member))
 
-    def method(self, function: FunctionType) -> Any:
-        """Return the method of a class as the task is to see it."""
-        return self.here(function)
-
     # What differs
 
     def _needs(self, function: Any) -> bool:
@@ -245,6 +228,15 @@ def stored_names(code: CodeType) -> tuple[str, ...]:
         if isinstance(constant, CodeType):
             found += stored_names(constant)
     return tuple(found)
+
+
+def _twin(function: FunctionType, names: dict[str, Any], closure: tuple[CellType, ...]) -> FunctionType:
+    """Return a function like another one that looks names up among `names`, and has another closure."""
+    twin = FunctionType(function.__code__, names, function.__name__, function.__defaults__, closure)
+    # The dictionary is shared: a function may count its calls.
+    for name in ("__kwdefaults__", "__qualname__", "__doc__", "__module__", "__dict__", "__annotations__"):
+        setattr(twin, name, getattr(function, name))
+    return twin
 
 
 def _items(value: Any) -> list[Any]:
@@ -313,7 +305,7 @@ def _dispatching(member: Any) -> Any:
     @functools.wraps(member)
     def method(*args: Any, **kwargs: Any) -> Any:
         here = _here.get()
-        return (member if here is None else here.method(member))(*args, **kwargs)
+        return (member if here is None else here.here(member))(*args, **kwargs)
 
     method.__nbflow_method__ = member  # type: ignore[attr-defined]
     return method

@@ -10,6 +10,7 @@ import __future__
 
 import ast
 import builtins
+import functools
 import weakref
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -76,31 +77,21 @@ class Defined:
     unknown: tuple[str, ...] = ()
 
 
-class Bodies:
-    """Tells what a function or class that a name stands for does to names when it is used.
+def bodies_in(flow: Flow, namespace: Mapping[str, Any]) -> Callable[[str], Body | None]:
+    """Return what tells how a function or class that a name of the notebook stands for uses names when it is used.
 
-    Args:
-        flow: The flow, whose tasks give some of them.
-        namespace: The notebook's names.
+    For a name that one of the flow's tasks gives, that is told by the cell of the task.
     """
 
-    def __init__(self, flow: Flow, namespace: Mapping[str, Any]) -> None:
-        self.flow = flow
-        self.namespace = namespace
-        self._known: dict[str, Body | None] = {}
-
-    def __call__(self, name: str) -> Body | None:
-        """Return it, None if it is no function, class or object of one."""
-        if name not in self._known:
-            self._known[name] = self._find(name)
-        return self._known[name]
-
-    def _find(self, name: str) -> Body | None:
-        held = self.namespace.get(name)
+    @functools.cache
+    def body(name: str) -> Body | None:
+        held = namespace.get(name)
         if not isinstance(held, Task):
             return None if held is None else body_of(held)
-        function = giving_cell(self.flow, held)
+        function = giving_cell(flow, held)
         return None if function is None else function.bodies.get(name)
+
+    return body
 
 
 class TaskCell:
@@ -171,7 +162,7 @@ class TaskCell:
 
     def find_names(self, flow: Flow) -> CellNames:
         """Find the names, with what functions of the notebook read, as it is now."""
-        self.names = names_of(self.tree, Bodies(flow, self.shell.user_ns))
+        self.names = names_of(self.tree, bodies_in(flow, self.shell.user_ns))
         if self.looks_up:
             self.names = replace(self.names, read=(*self.names.read, *self._asked_for(flow)))
         captured = captured_name(self.around)
@@ -369,11 +360,7 @@ def _results(task: FunctionTask, outputs: Sequence[str]) -> dict[str, Task]:
 
 def _enter_blocks_of(inputs: Iterable[Task], inside: ExitStack) -> None:
     """Enter the block whose resource is among the inputs, the innermost if there are several."""
-    blocks: list[Block] = []
-    for task in inputs:
-        block = getattr(task, "block", None)
-        if isinstance(block, Block):
-            blocks.append(block)
+    blocks = [block for task in inputs if isinstance(block := getattr(task, "block", None), Block)]
     if blocks:
         innermost = max(blocks, key=lambda block: block.depth)
         inside.enter_context(innermost)

@@ -97,22 +97,16 @@ def below(flow: Flow, task: Task) -> set[Task]:
 
 def _readers(flow: Flow, versions: Sequence[Task]) -> list[Task]:
     """Return the tasks that take one of `versions`: they come first, before it is changed in place."""
-    found: dict[Task, None] = {}
-    for version in versions:
-        found.update((e.downstream_task, None) for e in flow.edges_out(version) if e.key is not None)
-    return list(found)
+    edges = (edge for version in versions for edge in flow.edges_out(version) if edge.key is not None)
+    return list(dict.fromkeys(edge.downstream_task for edge in edges))
 
 
 def _sharing_files(flow: Flow, function: CellFunction) -> list[Task]:
     """Return the tasks that come first because of a file which both name, if their cells are above."""
-    found: list[Task] = []
     if function.files == NO_NAMES:
-        return found
-    for task in notable_cells(flow):
-        run = function_of(task)
-        if run is not None and function.files.comes_after(run.files):
-            found.append(task)
-    return found
+        return []
+    others = ((task, function_of(task)) for task in notable_cells(flow))
+    return [task for task, run in others if run is not None and function.files.comes_after(run.files)]
 
 
 def _users_above(flow: Flow, resource: Task, later: Collection[Task]) -> list[Task]:
@@ -124,9 +118,5 @@ def _users_above(flow: Flow, resource: Task, later: Collection[Task]) -> list[Ta
 
 def _setters_above(flow: Flow, task: Task, later: Collection[Task]) -> list[Task]:
     """Return the cells above that set something for all cells below."""
-    found = []
-    for other in notable_cells(flow):
-        run = function_of(other)
-        if run is not None and run.sets and other is not task and other not in later:
-            found.append(other)
-    return found
+    others = ((one, function_of(one)) for one in notable_cells(flow))
+    return [one for one, run in others if run is not None and run.sets and one is not task and one not in later]

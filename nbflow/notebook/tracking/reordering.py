@@ -44,14 +44,15 @@ def reorder(flow: Flow, order: Sequence[str], namespace: MutableMapping[str, Any
     with DeferInterrupt():
         try:
             index = ContributionIndex({one: cells.index.contributions[one] for one in order})
-            functions = {one: run for one, c in index.contributions.items() if (run := _function(c)) is not None}
+            tasks = {one: task for one, c in index.contributions.items() if (task := _cell_task(c)) is not None}
+            functions = {one: run for one, task in tasks.items() if (run := function_of(task)) is not None}
             emptied = dict(functions) | ({} if left_out is None else {left_out: None})
             gone = [index.contributions[one] for one in emptied]
             for one in emptied:
                 c = index.contributions[one]
                 empty = Contribution(label=c.label, cells=c.cells, cell_id=c.cell_id, number=c.number, time=c.time)
                 index = index.with_(one, empty)
-            _take(flow, index)
+            cells.take(index, cells.put_together(index))
             release_names(namespace, flow, index, gone, cells.hidden)
             for c in gone:
                 cells.forget(c.made, c.label)
@@ -69,13 +70,8 @@ def reorder(flow: Flow, order: Sequence[str], namespace: MutableMapping[str, Any
     return True
 
 
-def _function(contribution: Contribution) -> CellFunction | None:
-    """Return what a contribution's task calls if its cell can be defined again."""
-    task = _cell_task(contribution)
-    return None if task is None else function_of(task)
-
-
 def _cell_task(contribution: Contribution) -> Task | None:
+    """Return a contribution's task if its cell can be defined again."""
     for task in contribution.tasks:
         run = function_of(task)
         if task in contribution.made and run is not None and run.define_again is not None:
@@ -93,11 +89,6 @@ def _define(flow: Flow, one: str, function: CellFunction, former: Contribution) 
     if task is not None:
         function.give_way_to(task.run)  # type: ignore[arg-type]
         tie_others(flow, task, now.cells[0])
-
-
-def _take(flow: Flow, index: ContributionIndex) -> None:
-    cells = cells_of(flow)
-    cells.take(index, cells.put_together(index))
 
 
 def _name_last(flow: Flow, namespace: MutableMapping[str, Any]) -> None:
