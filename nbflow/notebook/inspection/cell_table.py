@@ -192,7 +192,5 @@ def _takes(index: ContributionIndex, one: str, contribution: Contribution) -> tu
 
 
 def labels(flow: Graph) -> dict[Task, str]:
-    """Return the label of the cell that each task comes from."""
-    cells = cells_of(flow)
-    cells.adopt_strangers()
-    return {task: c.label for c in cells.index.contributions.values() for task in c.tasks}
+    """Return the label of the cell that each task comes from; what was changed by hand since is not looked at."""
+    return {task: c.label for c in cells_of(flow).index.contributions.values() for task in c.tasks}

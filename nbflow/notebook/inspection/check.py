@@ -70,7 +70,8 @@ def check(flow: Graph) -> Report:
     cells = cells_of(flow)
     cells.adopt_strangers()
     cell_of = labels(flow)
-    problems = [_dangling(cells.index.error(dangling)) for dangling in cells.dangling]
+    errors = map(cells.index.error, cells.dangling)
+    problems = [Problem(ERROR, "missing", error.cell, str(error)) for error in errors]
     problems += _of_graph(flow, cell_of)
     problems += [Problem(ERROR, "undefined", cell_of.get(task, ""), said) for task, said in undefined(flow, flow.tasks)]
     problems += _changed(flow, cell_of)
@@ -120,41 +121,30 @@ def _changed(flow: Graph, cell_of: dict[Task, str]) -> list[Problem]:
     return found
 
 
-def _dangling(error: Any) -> Problem:
-    return Problem(ERROR, "missing", error.cell, str(error))
-
-
 def _of_graph(flow: Graph, cell_of: dict[Task, str]) -> list[Problem]:
     try:
         Graph.validate(flow)
-    except CycleError as error:
-        return [Problem(ERROR, "cycle", _cells_named(flow, error.path, cell_of), str(error))]
-    except ResourceScopeError as error:
-        return [Problem(ERROR, "scope", _cells_named(flow, (error.task,), cell_of), str(error))]
-    except UnevenBlockError as error:
-        return [Problem(ERROR, "graph", _cells_named(flow, (error.mapped,), cell_of), str(error))]
     except NbflowError as error:
-        return [Problem(ERROR, "graph", "", str(error))]
+        what = {CycleError: "cycle", ResourceScopeError: "scope"}.get(type(error), "graph")
+        return [Problem(ERROR, what, _cells_named(flow, error, cell_of), str(error))]
     return []
 
 
-def _cells_named(flow: Graph, names: tuple[str, ...], cell_of: dict[Task, str]) -> str:
-    found = dict.fromkeys(cell_of[task] for task in flow.tasks if task.name in names and task in cell_of)
-    return ", ".join(found)
+def _cells_named(flow: Graph, error: NbflowError, cell_of: dict[Task, str]) -> str:
+    """Return the cells of the tasks that an error about a flow names."""
+    match error:
+        case CycleError():
+            names = error.path
+        case ResourceScopeError():
+            names = (error.task,)
+        case UnevenBlockError():
+            names = (error.mapped,)
+        case _:
+            return ""
+    return ", ".join(dict.fromkeys(cell_of[task] for task in flow.tasks if task.name in names and task in cell_of))
 
 
 def cells_in(flow: Graph, error: NbflowError) -> str:
     """Return, to be put behind an error about a flow, which cells have the tasks that it names."""
-    names = error.path if isinstance(error, CycleError) else ()
-    if isinstance(error, ResourceScopeError):
-        names = (error.task,)
-    if isinstance(error, UnevenBlockError):
-        names = (error.mapped,)
-    cells = _cells_named(flow, tuple(names), labels_as_they_are(flow)) if names else ""
+    cells = _cells_named(flow, error, labels(flow))
     return f" (in {cells})" if cells else ""
-
-
-def labels_as_they_are(flow: Graph) -> dict[Task, str]:
-    """Return the labels of the cells by task, without looking whether the flow was changed by hand."""
-    contributions = cells_of(flow).index.contributions.values()
-    return {task: c.label for c in contributions for task in c.tasks}
