@@ -36,13 +36,6 @@ def open_front_end(name: str, source: Flow | Run) -> Any:
     return getattr(importlib.import_module(module), function)(source)
 
 
-def flow_bundle(flow: Flow) -> dict[str, Any]:
-    """Return what a notebook shows for a flow, by mime type."""
-    from nbflow.render.mimebundle import flow_bundle as make
-
-    return make(flow)
-
-
 def run_bundle(run: Run) -> dict[str, Any]:
     """Return what a notebook shows for a run, by mime type."""
     from nbflow.render.mimebundle import run_bundle as make

@@ -19,7 +19,7 @@ from nbflow.engine.retention import NEWEST
 from nbflow.engine.run_list import RunList
 from nbflow.errors import RunOptionError
 from nbflow.flow import launch
-from nbflow.flow.display import flow_bundle, open_front_end, run_bundle, run_table
+from nbflow.flow.display import open_front_end, run_bundle, run_table
 from nbflow.flow.reruns import plan_after, rerun
 from nbflow.flow.storage import StoreFolder, needed_store, newest_stored_run, opened_store
 
@@ -378,6 +378,8 @@ class Flow(Graph):
         return open_front_end("panel", self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from nbflow.render.mimebundle import flow_bundle
+
         return flow_bundle(self)
 
     # For the rooms below, which get a flow and do not know this one.

@@ -133,11 +133,9 @@ def with_all_tasks(flow: Flow, state: State) -> State:
 
 def _executor(flow: Flow, wanted: Executor | str | None) -> Executor:
     wanted = wanted or flow.executor or "inline"
-    if isinstance(wanted, str):
-        if wanted not in EXECUTORS:
-            raise ExecutorError(wanted, tuple(EXECUTORS))
+    if isinstance(wanted, str) and wanted in EXECUTORS:
         return EXECUTORS[wanted]()
-    if inspect.isclass(wanted) or not hasattr(wanted, "open"):
+    if isinstance(wanted, str) or inspect.isclass(wanted) or not hasattr(wanted, "open"):
         raise ExecutorError(wanted, tuple(EXECUTORS))
     return wanted
 
