@@ -84,11 +84,10 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
         shell.input_transformers_cleanup.remove(below_task)
     PostMortem.debugger = None
     Expression._value_hint = None
+    followers = (CurrentCell, CellNumbers, CodeWatch, CellWatch, Figures)
     for event in ("pre_run_cell", "post_run_cell"):
         for callback in list(shell.events.callbacks[event]):
-            if isinstance(
-                getattr(callback, "__self__", None), (CurrentCell, CellNumbers, CodeWatch, CellWatch, Figures)
-            ):
+            if isinstance(getattr(callback, "__self__", None), followers):
                 shell.events.unregister(event, callback)
     thread.data.pop(CONTEXT_KEY, None)
     manager = shell.magics_manager

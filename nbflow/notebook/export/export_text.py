@@ -66,10 +66,6 @@ class CellSource:
         new.text, new.lines, new.tree = text, text.splitlines(), ast.Module([], [])
         return new
 
-    def indented(self) -> str:
-        """Return the text as the body of a function or a `with`, without blank lines around it."""
-        return indented(self.text.strip("\n")).rstrip()
-
 
 def _first_line(node: ast.stmt) -> int:
     decorators: Iterable[ast.expr] = getattr(node, "decorator_list", ())

@@ -82,12 +82,8 @@ def usages() -> str:
 
 def reference() -> str:
     """Return the page of the documentation about the commands, in Markdown."""
-    parts = [
-        "# The commands of `%flow`",
-        "",
-        "<!-- Made by nbflow/notebook/magics/command_table.py; do not edit. -->",
-        "",
-    ]
+    parts = ["# The commands of `%flow`", ""]
+    parts += ["<!-- Made by nbflow/notebook/magics/command_table.py; do not edit. -->", ""]
     parts += ["`NAME` is the flow. It may be left out when there is only one.", ""]
     for one in COMMANDS.values():
         parts += [f"## `%flow {one.name}`", "", "```", one.usage, "```", "", one.text, ""]

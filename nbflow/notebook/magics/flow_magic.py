@@ -35,11 +35,6 @@ if TYPE_CHECKING:
     from nbflow.notebook.tracking.current_cell import CurrentCell
 
 
-_PARAMETER = argument(
-    "-p", "--param", dest="parameters", action="append", default=[], metavar="K=V", help=PARAMETERS.help
-)
-
-
 @magics_class
 class FlowMagics(Magics):
     """`%%flow NAME` adds a cell to a flow; `%flow COMMAND NAME` runs it, steps through it and draws it."""
@@ -79,7 +74,7 @@ class FlowMagics(Magics):
     @argument("--step", action="store_true", help="run one task afterwards and pause")
     @argument("--no-show", action="store_true", help="do not draw the flow")
     @argument("--no-raise", action="store_true", help=f"for --run: {NO_RAISE.help}")
-    @_PARAMETER
+    @argument("-p", "--param", dest="parameters", action="append", default=[], metavar="K=V", help=PARAMETERS.help)
     @cell_magic("flow")  # type: ignore[arg-type]
     @no_var_expand
     def cell(self, line: str, cell: str) -> None:
@@ -143,7 +138,7 @@ class FlowMagics(Magics):
 
     def _proceed(self, flow: Flow, options: Any, magic: str) -> None:
         command = run_commands.run if options.run else run_commands.step
-        given = command.without_options()
+        given = command.parser.parse_args([])
         given.parameters, given.no_raise = options.parameters, options.no_raise
         call = Call(command=command, words=(), options=given, namespace=self._shell.user_ns, of=flow)
         with _usage_errors(magic):
@@ -161,14 +156,11 @@ def _check(options: Any, magic: str) -> None:
 
 def _take_flow(words: list[str], command: Command) -> Flow:
     """Take the flow from the words; with only one flow, the first word may be the next one."""
-    if words and words[0] not in flows and len(flows) == 1 and _fit_without_flow(words, command):
+    most = command.most_words
+    fit_without = command.takes_task and most is not None and len(words) <= most
+    if words and words[0] not in flows and len(flows) == 1 and fit_without:
         return find_flow(None, command.magic)
     return find_flow(words.pop(0) if words else None, command.magic)
-
-
-def _fit_without_flow(words: list[str], command: Command) -> bool:
-    most = command.most_words
-    return command.takes_task and most is not None and len(words) <= most
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -184,10 +184,6 @@ class Command:
             raise UsageError(f"{self.magic}: unrecognized arguments: {extra}; write {self.usage}")
         return words, options
 
-    def without_options(self) -> Namespace:
-        """Return the options of a line that gives none."""
-        return self.parser.parse_args([])
-
 
 def command(
     name: str, *words: str, options: tuple[Option, ...] = (), of_flow: bool = True, goes_on: bool = False
@@ -203,9 +199,8 @@ def command(
     """
 
     def make(act: Callable[[Call], None]) -> Command:
-        takes_task = any(re.search(r"\bTASK\b", word) for word in words[:1])
-        more = (TASK,) if takes_task else ()
-        return Command(name, act, words, (*options, *more), of_flow, goes_on)
+        found = Command(name, act, words, options, of_flow, goes_on)
+        return replace(found, options=(*options, TASK)) if found.takes_task else found
 
     return make
 

@@ -28,7 +28,7 @@ DRY = Option(("--dry",), "only show the plan")
 def plan(call: Call) -> None:
     """Show what a rerun would do: which tasks run and why, which values are taken over, which blocks open."""
     given = GivenParameters(parameters(call.options.parameters, call.magic))
-    display(call.flow.plan(_asked_for(call, "all"), parameters=given))
+    display(call.flow.plan(_asked_for(call), parameters=given))
 
 
 @command("rerun", "[TASK|all|failed|stale]", options=(DRY, PARAMETERS, EXECUTOR, PAUSED, HOLD))
@@ -37,7 +37,7 @@ def rerun(call: Call) -> None:
     name = call.flow.name
     run = call.newest_run(f"; %flow start {name} begins a run")
     given: dict[str, Any] = call.start_options()
-    what = _asked_for(call, "all")
+    what = _asked_for(call)
     if call.options.dry:
         display(run.rerun(what, dry=True, **given))
         return
@@ -82,10 +82,8 @@ def forget(call: Call) -> None:
     say(f"{call.flow.name}: {count} gave back about {bytes_in_words(freed)}; a rerun runs what it needs again")
 
 
-def _asked_for(call: Call, default: str) -> Any:
-    text = call.task_text
-    if text is None:
-        return default
+def _asked_for(call: Call) -> Any:
+    text = "all" if call.task_text is None else call.task_text
     if text in WORDS:
         return text
     return [find_task(call.flow.name, call.flow.slugs, text, call.namespace, call.magic)]

@@ -73,7 +73,8 @@ class TaskMagics(Magics):
         magic = " ".join(["%%task", *([options.name] if options.name else [])])
         needs, gives = _names(options.needs, magic), _names(options.gives, magic)
         key, label = self.now.part(cell)
-        text = CellText(body=cell, raw=self._raw(cell), label=label, magic=magic)
+        raw = cell if self._cell is None else str(self._cell.raw_cell)
+        text = CellText(body=cell, raw=raw, label=label, magic=magic)
         name, is_new = _flow_name(options.flow, magic)
         around = cell_magic_of(cell, magic)
         if around is not None and around.name in AT_ONCE:
@@ -96,9 +97,6 @@ class TaskMagics(Magics):
         if flow in flows:
             cells_of(flows[flow]).remove_cell(key, self._shell.user_ns)
         display({"text/plain": f"%%{magic.name} is executed at once, and no task is needed"}, raw=True)
-
-    def _raw(self, body: str) -> str:
-        return body if self._cell is None else str(self._cell.raw_cell)
 
     def _define(self, flow: Flow, cell: TaskCell, key: str, options: Any) -> Defined:
         magic = cell.text.magic

@@ -80,7 +80,9 @@ class DisplayFollower:
             if not is_alive and _is_in_background(values.get("flow_run_id")):
                 return None
             waiting = self._order.get(values.get("flow_run_id", ""))
-            if waiting is not None and "image/png" in data and not _is_waiting_thread():
+            # On the thread on which cells are executed, its tasks come one after the other.
+            is_waiting_thread = threading.current_thread() is threading.main_thread()
+            if waiting is not None and "image/png" in data and not is_waiting_thread:
                 waiting.append(_Waiting(values["_task"], values.get("map_index") or 0, data, metadata))
                 return None
         return self.publish_as_before(data, metadata, *args, **kwargs)
@@ -112,11 +114,6 @@ def keep_shown(task: str, value: Any) -> None:
         display(value)
     if log is not None and not any(line.stream == "display" for line in log[before:]):
         keep("display", f"{_text_of(value)}\n")
-
-
-def _is_waiting_thread() -> bool:
-    """Tell whether this is the thread on which cells are executed, so that its tasks come one after the other."""
-    return threading.current_thread() is threading.main_thread()
 
 
 def _keep(data: dict[str, Any]) -> None:

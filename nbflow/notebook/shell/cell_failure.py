@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
@@ -48,10 +49,8 @@ def raise_failure(run: Run) -> None:
     error, cause = first.error, None
     trace = _trimmed(error)
     if isinstance(error, _SHOWN_OTHERWISE) or not isinstance(error, Exception):
-        error, cause = (
-            RunFailedError(run.number, run.graph.name, f"{one_line(first.name, 60)}: {first.text()}"),
-            error,
-        )
+        said = f"{one_line(first.name, 60)}: {first.text()}"
+        error, cause = RunFailedError(run.number, run.graph.name, said), error
         error.__cause__ = cause
     rendering = Rendering(error, cause, trace, _said(run, first, [one for one in found if one is not first]))
     object.__setattr__(error, "_render_traceback_", rendering)  # past a class that forbids it
@@ -67,6 +66,7 @@ def _trimmed(error: BaseException) -> TracebackType | None:
     return users_traceback(error.__traceback__) or error.__traceback__
 
 
+@dataclass(eq=False, repr=False)
 class Rendering:
     """Shows an error as IPython shows any, without the frames through which the magic raised it.
 
@@ -74,13 +74,10 @@ class Rendering:
     noted of it. So this is the moment to note the task's own frames there.
     """
 
-    def __init__(
-        self, error: BaseException, cause: BaseException | None, trace: TracebackType | None, said: list[str]
-    ) -> None:
-        self.error = error
-        self.cause = cause
-        self.trace = trace
-        self.said = said
+    error: BaseException
+    cause: BaseException | None
+    trace: TracebackType | None
+    said: list[str]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Elsewhere, (self.said,)  # a stored error leaves its notebook behind
