@@ -21,12 +21,7 @@ _front_ends: dict[str, str] = {}
 
 
 def register_front_end(name: str, where: str) -> None:
-    """Say what opens a front end: `where` is ``module:function``, and is imported when the front end is opened.
-
-    Args:
-        name: Of the front end, such as "panel".
-        where: The function; it gets a flow or a run.
-    """
+    """Say what opens a front end: `where` is ``module:function``, which is imported then and gets a flow or a run."""
     _front_ends[name] = where
 
 

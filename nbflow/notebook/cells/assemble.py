@@ -23,13 +23,10 @@ if TYPE_CHECKING:
 
 
 def assemble(graph: Graph, index: ContributionIndex, missing: Missing | None) -> None:
-    """Make `graph` what the contributions in `index` say.
+    """Make `graph` what the contributions in `index` say; whatever else it has is dropped.
 
-    Args:
-        graph: The graph; whatever else it has is dropped.
-        index: The contributions.
-        missing: Takes what is used and not made; with None that is left out, for the time in which a cell is
-            being executed.
+    What is used and not made goes to `missing`. With None it is left out, for the time in which a cell is being
+    executed.
 
     Raises:
         NbflowError: If the contributions do not go together.
@@ -40,13 +37,9 @@ def assemble(graph: Graph, index: ContributionIndex, missing: Missing | None) ->
 def cell_edges_of(
     index: ContributionIndex, one: str, contribution: Contribution, missing: Missing | None
 ) -> Iterator[Edge]:
-    """Yield the edges of a contribution, between the tasks that its places lead to now.
+    """Yield the edges of the contribution with the id `one`, between the tasks that its places lead to now.
 
-    Args:
-        index: The contributions.
-        one: The id of the contribution.
-        contribution: The contribution.
-        missing: Takes what is used and not made; with None such edges are left out.
+    What is used and not made goes to `missing`; with None such edges are left out.
     """
     for cell_edge in contribution.cell_edges:
         if cell_edge.upstream is None and cell_edge.downstream is None:

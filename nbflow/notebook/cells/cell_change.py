@@ -107,9 +107,8 @@ class CellChange:
     def end(self, held_before: Namespace | None = None) -> None:
         """Find what was added, and put the flow together with it.
 
-        Args:
-            held_before: The names before the cell, if the flow has not seen all tasks being made: what these names
-                did not hold was made in the cell.
+        `held_before` are the names before the cell, if the flow has not seen all tasks being made: what these names did
+        not hold was made in the cell.
         """
         cells, scope = self.cells, self.scope
         assert scope is not None

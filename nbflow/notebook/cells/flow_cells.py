@@ -122,11 +122,7 @@ class Cells:
             change.commit()
 
     def remove(self, ids: Collection[str], namespace: Namespace | None = None) -> None:
-        """Take contributions out, as if their cells had been executed empty.
-
-        Args:
-            ids: Which.
-            namespace: The user's names, which no longer lead to what is gone.
+        """Take contributions out, as if their cells had been executed empty; no name leads to them any more.
 
         Raises:
             NbflowError: If the graph is not valid afterwards; then nothing is changed.
@@ -146,12 +142,7 @@ class Cells:
             self.remove([one], namespace)
 
     def take_over(self, former: Cells, is_old: Callable[[Contribution], bool] = lambda _: False) -> None:
-        """Bring what cells had added to another flow, of which this one takes the place, to this one.
-
-        Args:
-            former: The cells of the other flow.
-            is_old: Tells whether a contribution is to be left behind.
-        """
+        """Bring what cells had added to the flow whose place this one takes to this one, but for what `is_old`."""
         former.adopt_strangers()
         old = [one for one, c in former.index.contributions.items() if is_old(c)]
         if old:
@@ -206,9 +197,7 @@ class Cells:
     def put_together(self, index: ContributionIndex, changed: Set[str] | None = None) -> Missing:
         """Make the graph what `index` says, and check it.
 
-        Args:
-            index: The contributions.
-            changed: The names that may lead to something else than in the present index; None if any may.
+        `changed` are the names that may lead to something else than in the present index; None if any may.
         """
         missing = self.missing(index, changed)
         assemble(self.graph, index, missing)

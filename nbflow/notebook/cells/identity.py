@@ -95,12 +95,9 @@ class Identities:
         self._turn = 0
 
     def key(self, cell_id: str | None, text: str, streak: int) -> str:
-        """Return the key of the cell that is about to be executed.
+        """Return the key of the cell that is about to be executed, by the id that the front end sends and its text.
 
-        Args:
-            cell_id: The id that the front end sends, if it does.
-            text: What the cell says.
-            streak: The number of the streak; the cells of one follow each other without a pause.
+        The cells of one `streak` follow each other without a pause.
         """
         self._turn += 1
         text = text.strip()

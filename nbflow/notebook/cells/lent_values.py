@@ -36,13 +36,8 @@ def lend(namespace: MutableMapping[str, Any], values: Mapping[str, Any]) -> None
 def give_back(namespace: MutableMapping[str, Any], *, only_values: bool = False) -> list[str]:
     """Let the names hold again what they held before, those that the user has not given anything else since.
 
-    Args:
-        namespace: The user's names.
-        only_values: Whether only those names are given back that held a value, which functions may read; the others
-            can still be looked at.
-
-    Returns:
-        The names that are gone now.
+    With `only_values` only those names are given back that held a value, which functions may read; the others can still
+    be looked at. Returns the names that are gone now.
     """
     lent = namespace.get(_KEY) or {}
     gone = []
@@ -62,13 +57,10 @@ def give_back(namespace: MutableMapping[str, Any], *, only_values: bool = False)
 
 
 def give_results_back(cells: Cells, namespace: MutableMapping[str, Any]) -> list[str]:
-    """Let names that hold their task's result hold the task again.
+    """Let names that hold their task's result hold the task again; returns those that may be to hold something else.
 
     `table = run.results[table]` has put it there to be looked at. Read by a cell of the flow, it would be a value that
     is no task's, and what the cell adds would not be tied to anything.
-
-    Returns:
-        The names that may be to hold something else than they do.
     """
     index: ContributionIndex = cells.index
     unsettled = index.unsettled(namespace)

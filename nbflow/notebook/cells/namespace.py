@@ -62,11 +62,9 @@ class CellNamespace:
         self.switched: dict[str, Any] = {}
 
     def enter(self, old: Contribution, unsettled: Iterable[str]) -> None:
-        """Give the names of the flow the values that they have at the place of this cell.
+        """Give the names of the flow the values that they have at the place of this cell, which said `old` before.
 
-        Args:
-            old: The former contribution of the cell.
-            unsettled: The names that do not hold what the only cell that binds them bound.
+        `unsettled` are the names that do not hold what the only cell that binds them bound.
         """
         contributions = self.index.contributions
         own = contributions[self.cell].binds if self.cell in contributions else ()
@@ -102,8 +100,7 @@ class CellNamespace:
     def bound(self, expected: Collection[str] = ()) -> dict[str, Any]:
         """Return the names that the cell has bound, with what they hold.
 
-        Args:
-            expected: Those that its source binds, which count even if they hold what they held before.
+        Those that its source is `expected` to bind count even if they hold what they held before.
         """
         namespace = self.namespace
         found = {*rebound(self.inside, namespace), *expected}

@@ -38,17 +38,11 @@ def exchange(
     former: Contribution,
     missing: Missing,
 ) -> bool:
-    """Make `graph` what the contributions in `index` say, if only the tasks of one of them are other ones.
+    """Make `graph` what the contributions in `index` say, if only the tasks of the contribution `one` are other ones.
 
-    Args:
-        graph: The graph, in which a cell has just been executed.
-        before: What it was before the cell, as it was assembled from the former book.
-        without: What it was without the cell's former contribution.
-        constants: The known arguments as they are now.
-        index: The contributions.
-        one: The contribution of the cell.
-        former: The cell's former contribution.
-        missing: What the contributions come to; the changed names, and the edges of before, are known.
+    Its cell has just been executed; before that the graph was `before`, as the cells with the `former` contribution had
+    made it, and it was `without` that in between. `constants` are the known arguments as they are now. `missing` knows
+    the changed names and the edges of before.
 
     Returns:
         Whether it was possible; if not, the graph is as the cell has left it.

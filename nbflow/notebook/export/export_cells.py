@@ -204,13 +204,10 @@ class TaskPart:
         return wraps
 
     def call(self, name: str, kept: str | None, after: Sequence[str], shared: Collection[str] = ()) -> list[str]:
-        """Return the lines that add the task to the flow.
+        """Return the lines that add the task to the flow, by a call of the function `name`.
 
-        Args:
-            name: What the function is called.
-            kept: The variable for the task itself, if it is needed.
-            after: The variables of tasks that come first.
-            shared: The values that functions of the module read.
+        `kept` is the variable for the task itself, if it is needed, `after` are those of the tasks that come first, and
+        `shared` the values that functions of the module read.
         """
         together = {*self._shared(shared, ())}
         arguments = [n for n in self.function.inputs if n not in together]
@@ -232,12 +229,7 @@ class TaskPart:
 def cells_to_export(
     contributions: Mapping[str, Contribution], transform: Callable[[str], str], namespace: Mapping[str, Any]
 ) -> list[FlowPart | TaskPart]:
-    """Return the cells behind the contributions.
-
-    Args:
-        contributions: Those of the flow, by id.
-        transform: Translates IPython's own syntax.
-        namespace: The notebook's names.
+    """Return the cells behind the contributions of a flow; `transform` translates IPython's own syntax.
 
     Raises:
         ExportError: If one is not from a cell, or holds what is no plain Python.

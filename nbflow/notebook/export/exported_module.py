@@ -49,11 +49,7 @@ _WITH_OTHER_CELLS = ("time", "capture")
 
 
 def export(flow: Flow, shell: InteractiveShell) -> str:
-    """Return the text of a module that makes this flow.
-
-    Args:
-        flow: The flow.
-        shell: The shell whose cells made it.
+    """Return the text of a module that makes this flow, whose cells were executed in `shell`.
 
     Raises:
         ExportError: If a task was made outside of cells, a cell is no plain Python, or something that a cell uses
@@ -124,12 +120,7 @@ class _Export:
 
     @staticmethod
     def _reads(statement: Statement, *, is_lazy: bool = False) -> set[str]:
-        """Return the names that a statement reads, but for those in annotations.
-
-        Args:
-            statement: The statement.
-            is_lazy: Whether what its functions read when they are called is left out.
-        """
+        """Return the names that a statement reads but in annotations; if lazy, without those its functions read."""
         tree = ast.Module([without_annotations(statement.node)], [])
         names = names_of(tree, (lambda name: None) if is_lazy else None)
         stored = () if is_lazy else names.maybe

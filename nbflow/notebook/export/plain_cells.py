@@ -75,11 +75,7 @@ class PlainCells:
         self._cells = [_statements(source) for source in sources]
 
     def needed_for(self, names: Iterable[str], given: Collection[str]) -> tuple[list[Statement], set[str]]:
-        """Find the statements that bind `names`.
-
-        Args:
-            names: The names wanted.
-            given: Names that are not to be looked for, because tasks give them.
+        """Find the statements that bind `names`, but for those that tasks have `given`.
 
         Returns:
             The statements, each once, and the names that no cell binds.

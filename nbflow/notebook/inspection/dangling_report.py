@@ -17,12 +17,7 @@ if TYPE_CHECKING:
 
 
 class DanglingReport:
-    """Knows what was missing before, and says what is missing since.
-
-    Args:
-        flow: The flow.
-        label: The cell that is being executed.
-    """
+    """Knows what was missing before, and says what is missing since the cell of this label is executed."""
 
     def __init__(self, flow: Graph, label: str) -> None:
         self.flow = flow

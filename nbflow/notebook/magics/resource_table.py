@@ -36,9 +36,7 @@ NOTHING = "no resources are open, and dead kernels have left none"
 def table(rows: Sequence[Row], run_numbers: Mapping[str, int]) -> dict[str, str]:
     """Return a mime bundle that lists the rows, oldest first, and says what can be done about them.
 
-    Args:
-        rows: What may be alive, or has ended.
-        run_numbers: The numbers of this kernel's runs by their ids.
+    The numbers are those of this kernel's runs, by their ids.
     """
     if not rows:
         return {"text/plain": NOTHING, "text/html": f"<div>{escape(NOTHING)}</div>"}

@@ -24,11 +24,7 @@ if TYPE_CHECKING:
 def execute(shell: InteractiveShell, body: str, *, raw_cell: str, magic: str) -> None:
     """Execute `body` in the user's namespace and display its last expression.
 
-    Args:
-        shell: The shell whose namespace, transformers and display hook are used.
-        body: The cell without the line of the magic.
-        raw_cell: The whole cell as the user sees it; gives the line numbers.
-        magic: The magic's name, for messages.
+    The whole cell, as the user sees it, gives the line numbers; `magic` is the magic's name, for messages.
 
     Raises:
         UsageError: If the body awaits at top level.

@@ -95,12 +95,7 @@ def follower_of(shell: InteractiveShell | None) -> DisplayFollower | None:
 
 
 def keep_shown(task: str, value: Any) -> None:
-    """Show the value of a task's last expression if somebody waits for the run, and keep it in the task's log.
-
-    Args:
-        task: What the task is called.
-        value: The value.
-    """
+    """Show the value of a task's last expression if somebody waits for the run, and keep it in the task's log."""
     from IPython.core.getipython import get_ipython
     from IPython.display import display
 

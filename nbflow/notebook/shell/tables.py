@@ -25,13 +25,7 @@ _CSS = (
 
 
 def bundle(heading: str, head: Sequence[str] = (), rows: Sequence[Sequence[str]] = ()) -> dict[str, str]:
-    """Return a mime bundle of a heading and a table; columns that are empty in all rows are left out.
-
-    Args:
-        heading: What stands above.
-        head: The names of the columns.
-        rows: The lines.
-    """
+    """Return a mime bundle of a heading and a table; columns that are empty in all rows are left out."""
     shown = [i for i in range(len(head)) if any(row[i] for row in rows)]
     cells = [[line[i] for i in shown] for line in (head, *rows)]
     page = [f'<div class="nbflow-cells"><style>{_CSS}</style><div>{escape(heading, 400)}</div>']

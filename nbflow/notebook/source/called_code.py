@@ -94,9 +94,7 @@ class CalledCode:
     def used(self, name: str, sure: Collection[str]) -> Body:
         """Return all that is done when `name` is used, also by what its code uses in turn.
 
-        Args:
-            name: The name.
-            sure: The names that the cell has bound for certain: they are its own, whatever other cells have defined.
+        The names that the cell has bound for sure are its own, whatever other cells have defined.
         """
         read: dict[str, None] = {}
         changed: dict[str, None] = {}

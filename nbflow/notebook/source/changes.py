@@ -74,9 +74,7 @@ def _changes_alone(method: str) -> bool:
 def changed_by_call(node: ast.Call, *, is_displayed: bool) -> list[str]:
     """Return the names whose objects a call changes, whatever is made of its value.
 
-    Args:
-        node: The call.
-        is_displayed: Whether it is the last expression of the cell.
+    The value is displayed if the call is the last expression of the cell.
     """
     function = node.func
     found = []

@@ -24,10 +24,7 @@ def walk(
 ) -> tuple[FoundNames, Sure]:
     """Walk through statements; returns what their names are, and which of them are bound at the end.
 
-    Args:
-        nodes: The statements.
-        resolve: What a function or class of other cells does to names; see `NameVisitor`.
-        displayed: The statement whose value the cell shows.
+    `resolve` is as for `NameVisitor`, and `displayed` the statement whose value the cell shows.
     """
     names = NameVisitor(displayed, resolve)
     sure = ControlFlow(names).follow(nodes, set())
@@ -35,11 +32,7 @@ def walk(
 
 
 class ControlFlow:
-    """Follows the ways in the order of execution, and tells the visitor what is bound where it looks.
-
-    Args:
-        names: Collects the names.
-    """
+    """Follows the ways in the order of execution, and tells the visitor what is bound where it looks."""
 
     def __init__(self, names: NameVisitor) -> None:
         self.names = names

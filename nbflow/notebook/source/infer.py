@@ -76,10 +76,8 @@ class Roles:
 def names_of(tree: ast.Module, resolve: Callable[[str], Body | None] | None = None) -> CellNames:
     """Find the names of a cell, which IPython's own syntax has been translated to Python in.
 
-    Args:
-        tree: The cell.
-        resolve: Tells what a function or class of other cells does to names when it is used. With it, what
-            functions read counts where they are used; without it, where they are defined.
+    `resolve` tells what a function or class of other cells does to names when it is used. With it, what functions read
+    counts where they are used; without it, where they are defined.
     """
     found, sure = walk(tree.body, resolve, displayed=tree.body[-1] if tree.body else None)
     bound = set() if sure is None else sure
@@ -152,12 +150,9 @@ def ordinary_statements(tree: ast.Module, values: Collection[str]) -> list[ast.s
     """Return the imports, functions and classes at the top of a cell that need no value of a task to be defined.
 
     They can be executed when the cell is, as in any cell. What a function reads when it is called does not count: it
-    gets the values then. A function whose default, decorator or annotation needs a value is part of the task, and so
-    is a class with one in its body, and what is bound a second time or used above its definition.
-
-    Args:
-        tree: The cell.
-        values: The names that hold values of tasks when the cell's task runs: its inputs and what it binds itself.
+    gets the values then. A function whose default, decorator or annotation needs a value is part of the task, and so is
+    a class with one in its body, and what is bound a second time or used above its definition. The names of such
+    `values` are those of the cell's inputs and those that it binds itself.
     """
     found = [node for node in tree.body if is_definition(node)]
     walks = {node: walk([node], lambda _: None)[0] for node in tree.body}

@@ -34,9 +34,7 @@ def texts_of(node: ast.Call) -> list[str]:
 def python_of_magic(node: ast.Call, bound_by: Callable[[ast.Module], Iterable[str]]) -> list[ast.stmt]:
     """Return the Python in a line magic that runs its line, or in a shell command; other magics have none.
 
-    Args:
-        node: The translated call.
-        bound_by: Gives the names that the code of a script binds.
+    `bound_by` gives the names that the code of a script binds.
     """
     method, texts = magic_call(node), texts_of(node)
     if method == "run_line_magic" and len(texts) == 2 and texts[0] == "time":

@@ -54,9 +54,7 @@ def source_of(path: str) -> str:
 def python_of_run(line: str, bound_by: Callable[[ast.Module], Iterable[str]]) -> list[ast.stmt]:
     """Return Python that reads and binds what the script of a `%run` line reads and binds in the notebook.
 
-    Args:
-        line: What stands behind `%run`.
-        bound_by: Gives the names that a script binds.
+    `bound_by` gives the names that a script binds.
     """
     found = parse_run(line)
     if found is None:
@@ -72,13 +70,9 @@ def python_of_run(line: str, bound_by: Callable[[ast.Module], Iterable[str]]) ->
 
 
 def run(space: dict[str, Any], path: str, arguments: Sequence[str], *, is_shared: bool) -> None:
-    """Execute a script.
+    """Execute a script, which finds `arguments` in `sys.argv`; the names of the task, `space`, get what it binds.
 
-    Args:
-        space: The names of the task; gets what the script binds.
-        path: The script.
-        arguments: What the script finds in `sys.argv`.
-        is_shared: Whether it is executed in these names, else in names of its own.
+    If shared, it is executed in these names, else in names of its own.
     """
     names = space if is_shared else {"__name__": "__main__", "__file__": path}
     code = compile(source_of(path), path, "exec", dont_inherit=True)

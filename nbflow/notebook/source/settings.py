@@ -29,9 +29,7 @@ _MAGICS = frozenset({"config", "precision", "env", "set_env", "cd"})
 def sets_something(tree: ast.Module, namespace: Mapping[str, Any]) -> bool:
     """Tell whether a cell sets something that cells below may see without reading a name of it.
 
-    Args:
-        tree: The cell.
-        namespace: The notebook's names, which tell what is a module.
+    The notebook's names tell what is a module.
     """
     imported = {
         alias.asname or alias.name.partition(".")[0]

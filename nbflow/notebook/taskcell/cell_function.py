@@ -140,9 +140,7 @@ class CellFunction:
     def give_way_to(self, newer: CellFunction, taken: Collection[str] = ()) -> None:
         """Let a run that is held at this version of the cell go on with a newer one, which gives the same names.
 
-        Args:
-            newer: The cell as it now reads.
-            taken: The names that others take; of the rest it may leave unbound what it no longer gives.
+        Others take the names in `taken`; of the rest the newer one may leave unbound what it no longer gives.
         """
         stand_ins = []
         for older in (self, *self.stand_ins):

@@ -43,12 +43,8 @@ class CellMagic:
 def cell_magic_of(body: str, magic: str) -> CellMagic | None:
     """Return the magic that the body of a `%%task` cell begins with, None if it begins with Python.
 
-    Args:
-        body: The cell without the line of `%%task`.
-        magic: The magic's name, for messages.
-
     Raises:
-        UsageError: If it is one that a task cannot have.
+        UsageError: If it is one that a task cannot have; `magic` is what the message calls the cell's own.
     """
     head, _, rest = body.lstrip().partition("\n")
     match = _MAGIC_LINE.fullmatch(head.rstrip())
@@ -84,12 +80,7 @@ def below_task(lines: list[str]) -> list[str]:
 
 
 def wrapped(magic: CellMagic, nodes: list[ast.stmt]) -> list[ast.stmt]:
-    """Return the statements of a cell inside of a `with` that does what the magic does.
-
-    Args:
-        magic: One of those that are around a task.
-        nodes: The statements.
-    """
+    """Return the statements of a cell inside of a `with` that does what the magic around the task does."""
     last = nodes[-1] if nodes else None
     shown: list[ast.stmt] = []
     if magic.name == "time":

@@ -45,9 +45,7 @@ class Definition:
     def add_to(self, flow: Flow, asked: Collection[str] = ()) -> Defined:
         """Make the task the contribution of the cell, in place of its former one.
 
-        Args:
-            flow: The flow.
-            asked: Names that a cell is about to read which the flow does not know yet.
+        `asked` are names that a cell is about to read which the flow does not know yet.
 
         Raises:
             NbflowError: If the flow would not be valid then; it is as it was.

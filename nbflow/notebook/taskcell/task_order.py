@@ -26,11 +26,7 @@ if TYPE_CHECKING:
 def comes_after(flow: Flow, task: Task, inputs: Mapping[str, Task], later: Collection[Task]) -> list[Task]:
     """Return the tasks that a new task of a cell comes after although it takes no value of them.
 
-    Args:
-        flow: The flow.
-        task: The new task.
-        inputs: What it takes, by name.
-        later: The tasks of the cells below.
+    Its inputs are given by name; `later` are the tasks of the cells below.
     """
     function = function_of(task)
     assert function is not None

@@ -69,12 +69,7 @@ class _Now:
 
 
 class CellWatch:
-    """Follows the cells of one shell; IPython calls `begin` and `end`, a flow the others.
-
-    Args:
-        shell: The shell.
-        cell: Knows which cell is being executed.
-    """
+    """Follows the cells of one shell, which `cell` knows; IPython calls `begin` and `end`, a flow the others."""
 
     def __init__(self, shell: InteractiveShell, cell: CurrentCell) -> None:
         self.shell = shell

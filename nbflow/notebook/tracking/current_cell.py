@@ -25,14 +25,10 @@ _FLOW = re.compile(r"--flow[= ]\s*(\S+)")
 
 
 class CurrentCell:
-    """Knows the cell that a shell is executing; IPython calls `begin` and `end`.
+    """Knows the cell that a shell is executing; IPython calls `begin` and `end`, and `passes` know of pauses.
 
     A cell that executes others, by `%run` or `run_cell_magic`, is the one that counts. What its cells add are parts of
     what it adds.
-
-    Args:
-        shell: The shell.
-        passes: Knows when there was a pause.
     """
 
     def __init__(self, shell: InteractiveShell, passes: ExecutionOrder) -> None:
@@ -92,8 +88,7 @@ class CurrentCell:
     def part(self, body: str) -> tuple[str, str]:
         """Return the key and the label of what a cell magic is about to add.
 
-        Args:
-            body: What stands below the magic; tells them apart that are executed while no cell is.
+        Its body tells those apart that are executed while no cell is.
         """
         if not self.depth:
             return self.identities.key(None, body, self.passes.streak), cell_label(self.shell)

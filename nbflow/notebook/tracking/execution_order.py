@@ -103,13 +103,7 @@ class ExecutionOrder:
                 one.clear()
 
     def begin_cell(self, key: str, number: int, *, is_command: bool) -> None:
-        """Note which cell it is.
-
-        Args:
-            key: The key of the cell.
-            number: The number of its execution.
-            is_command: Whether it may look at flows rather than add to them.
-        """
+        """Note the cell and the number of its execution; a command may look at flows rather than add to them."""
         if is_command:
             for name in list(flows):
                 self._settle(name, key)
@@ -175,9 +169,7 @@ class ExecutionOrder:
     def _settle(self, name: str, command: str | None) -> None:
         """Take the order of a pass that is over, although cells that have been deleted were not in it.
 
-        Args:
-            name: The flow.
-            command: The cell that is about to look at it; None if there was a pause.
+        The cell `command` is about to look at the flow; None if there was a pause.
         """
         now = self._pass(name)
         if self._has_most(now):

@@ -28,13 +28,9 @@ if TYPE_CHECKING:
 
 
 def reorder(flow: Flow, order: Sequence[str], namespace: MutableMapping[str, Any], left_out: str | None = None) -> bool:
-    """Put the contributions to `flow` into this order.
+    """Put the contributions to `flow`, all of them, into this order.
 
-    Args:
-        flow: The flow.
-        order: All contributions.
-        namespace: The user's names.
-        left_out: A contribution that is about to be made again, and is empty until then.
+    One that is about to be made again is `left_out`: it is empty until then.
 
     Returns:
         Whether it was possible; otherwise nothing has changed.
