@@ -139,7 +139,7 @@ class Subprocess:
             lambda: resource_processes.processes_of(token, known), stop_timeout_s=handle["stop_timeout_s"]
         )
         if left:
-            raise StillRunningError("a subprocess", tuple(sorted(one.pid for one in left)))
+            raise StillRunningError("a subprocess", left)
 
     def _start(self) -> Process:
         copy = None if self.stdout is None else Path(self.stdout).open("wb")  # noqa: SIM115 - `Output` closes it
@@ -212,7 +212,7 @@ class Subprocess:
             process.popen.wait()  # from here on its pid may be another's
             self._id = None
             process._output.close()
-        return tuple(sorted(one.pid for one in left))
+        return left
 
 
 def _as_texts(args: Any) -> list[str]:

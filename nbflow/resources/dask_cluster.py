@@ -173,14 +173,13 @@ class DaskCluster:
         worker_class = options.get("worker_class", Nanny)
         if not (options.get("processes", True) and issubclass(worker_class, Nanny)):
             return {**defaults, **options}  # its workers are threads of the kernel
-        environment = {**options.get("env", {})}
         mark = resource_processes.marked(os.environ, self._token)[resource_processes.MARK]
         preload = options.get("preload", dask.config.get("distributed.worker.preload"))
         preload = [preload] if isinstance(preload, str) else list(preload)
         return {
             **defaults,
             **options,
-            "env": {**environment, resource_processes.MARK: mark},
+            "env": {**options.get("env", {}), resource_processes.MARK: mark},
             "preload": [_PRELOAD, *preload],
         }
 
@@ -230,4 +229,4 @@ def _find(token: str, known: list[ProcessId], path: str) -> set[ProcessId]:
 def _sweep(token: str, known: list[ProcessId], path: str, *, stop_timeout_s: float) -> tuple[int, ...]:
     left = resource_processes.end(lambda: _find(token, known, path), stop_timeout_s=stop_timeout_s)
     directory.remove(path)
-    return tuple(sorted(one.pid for one in left))
+    return left

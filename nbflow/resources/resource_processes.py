@@ -109,8 +109,8 @@ def processes_in(directory: str) -> set[ProcessId]:
     return found
 
 
-def end(find: Callable[[], set[ProcessId]], *, stop_timeout_s: float) -> set[ProcessId]:
-    """End all processes that `find` returns, until it returns none, and return those that could not be ended.
+def end(find: Callable[[], set[ProcessId]], *, stop_timeout_s: float) -> tuple[int, ...]:
+    """End all processes that `find` returns, until it returns none; returns the pids of those that it could not end.
 
     They are asked to terminate, and killed if they are there after `stop_timeout_s`. What they start in the meantime
     is found too.
@@ -125,7 +125,7 @@ def end(find: Callable[[], set[ProcessId]], *, stop_timeout_s: float) -> set[Pro
             if not known:  # to look through all processes costs more than to look at a few
                 known = find()
             if not known:
-                return known
+                return ()
             for process in known - told:
                 _send(process, number)
             told |= known
@@ -133,7 +133,7 @@ def end(find: Callable[[], set[ProcessId]], *, stop_timeout_s: float) -> set[Pro
                 break
             time.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
-    return {process for process in known if is_running(process)}
+    return tuple(sorted(process.pid for process in known if is_running(process)))
 
 
 def kill(found: Iterable[ProcessId]) -> None:

@@ -17,6 +17,8 @@ from nbflow.notebook.source.infer import names_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+_PART = " part "
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
@@ -37,6 +39,21 @@ def names_in(source: str) -> Names:
     except SyntaxError:
         return NO_NAMES
     return Names(bound=frozenset((*names.bound, *names.maybe)), read=frozenset(names.read))
+
+
+def part_key(cell: str, number: int) -> str:
+    """Return the key of a part of what the cell `cell` adds; the first part has the cell's own key."""
+    return cell if number == 1 else f"{cell}{_PART}{number}"
+
+
+def cell_of(key: str) -> str:
+    """Return the key of the cell, for what it adds and for each part of that."""
+    return key.partition(_PART)[0]
+
+
+def is_of_cell(key: str, cell: str) -> bool:
+    """Tell whether a contribution's key is that of the cell `cell`, or of a part of what it adds."""
+    return cell_of(key) == cell
 
 
 def cell_key(cell_id: str | None, source: str, names: Names) -> str:

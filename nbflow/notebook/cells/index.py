@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.errors import DanglingTaskError
-from nbflow.notebook.cells.cell_keys import cell_of
 from nbflow.notebook.cells.contribution import ABSENT, Contribution
+from nbflow.notebook.cells.identity import cell_of
 from nbflow.notebook.cells.references import CellReference, Made
 
 if TYPE_CHECKING:

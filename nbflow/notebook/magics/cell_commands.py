@@ -1,13 +1,16 @@
-"""The commands of `%flow` about cells: `cells`, `check`, `prune`, and the drawing of `show`."""
+"""The commands of `%flow` about cells: `cells`, `check`, `prune`, `export`, and the drawing of `show`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
-from IPython.display import display
+from IPython.core.getipython import get_ipython
+from IPython.display import Code, display
 
 from nbflow.notebook.cells.flow_cells import cells_of
+from nbflow.notebook.export.exported_module import export
 from nbflow.notebook.inspection.cell_table import GONE, PASSED_OVER, cell_table, labels
 from nbflow.notebook.inspection.check import check as find_problems
 from nbflow.notebook.inspection.dangling_report import DanglingReport
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from nbflow.notebook.magics.magic_command import Call
 
 CELLS = Option(("--cells",), "a box around what each cell made")
+OUTPUT = Option(("-o", "--output"), "the file to write; shown below the cell if left out", "FILE")
 
 
 @command("show", options=(CELLS,))
@@ -71,6 +75,24 @@ def prune(call: Call) -> None:
         names = ", ".join(task.name for task in cell.tasks if not task.auto_generated) or "no tasks"
         say(f"{flow.name}: what {cell.label} added is taken out: {names}")
     news.show()
+
+
+@command("export", options=(OUTPUT,))
+def export_flow(call: Call) -> None:
+    """Write the flow as a Python module, to the file after -o or below the cell."""
+    shell = get_ipython()
+    assert shell is not None
+    text = export(call.flow, shell)
+    if call.options.output is None:
+        display(Code(text, language="python"))
+        return
+    path = Path(call.options.output)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{call.magic}: cannot write {str(path)!r}: {error.strerror}") from error
+    lines = text.count("\n")
+    say(f"{call.flow.name} is written to {path} ({lines} lines)")
 
 
 def _no_longer_there(every: list[Cell]) -> list[Cell]:

@@ -20,9 +20,8 @@ from nbflow.core.task import Task
 from nbflow.errors import ForeignTaskError, NbflowError
 from nbflow.flow import Flow
 from nbflow.notebook.cells.cell_change import CellChange
-from nbflow.notebook.cells.cell_keys import is_of_cell
 from nbflow.notebook.cells.flow_cells import cells_of
-from nbflow.notebook.cells.identity import NO_NAMES, Names
+from nbflow.notebook.cells.identity import NO_NAMES, Names, is_of_cell
 from nbflow.notebook.cells.lent_values import give_back
 from nbflow.notebook.cells.namespace import rebound
 from nbflow.notebook.cells.reach import is_reached

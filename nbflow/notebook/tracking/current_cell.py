@@ -7,8 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nbflow.notebook.cells.cell_change import execution_number
-from nbflow.notebook.cells.cell_keys import cell_of, part_key
-from nbflow.notebook.cells.identity import NO_NAMES, Identities, Names, names_in
+from nbflow.notebook.cells.identity import NO_NAMES, Identities, Names, cell_of, names_in, part_key
 from nbflow.notebook.shell.numbering import cell_label
 from nbflow.notebook.source.infer import names_of
 

@@ -14,8 +14,8 @@ from itertools import compress
 from operator import is_not
 from typing import TYPE_CHECKING, Any
 
-from nbflow.notebook.cells.cell_keys import is_of_cell
 from nbflow.notebook.cells.flow_cells import cells_of
+from nbflow.notebook.cells.identity import is_of_cell
 from nbflow.notebook.taskcell.definition import repair_order
 from nbflow.notebook.tracking.reordering import reorder
 from nbflow.registry import flows
