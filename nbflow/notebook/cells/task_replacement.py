@@ -64,16 +64,10 @@ def exchange(
 
 def _are_alike(former: Contribution, new: Contribution) -> bool:
     """Tell whether two contributions have nothing but tasks of their own, which are called the same one by one."""
-    return (
-        bool(new.tasks)
-        and former.is_plain
-        and new.is_plain
-        and len(former.tasks) == len(new.tasks)
-        and all(
-            (old.name, old.slug, old.tags) == (task.name, task.slug, task.tags)
-            for old, task in zip(former.tasks, new.tasks, strict=True)
-        )
-    )
+    if not (new.tasks and former.is_plain and new.is_plain):
+        return False
+    called, before = ([(task.name, task.slug, task.tags) for task in one.tasks] for one in (new, former))
+    return called == before
 
 
 def _is_in_step(index: ContributionIndex, one: str, former: Contribution, resolved: Resolved) -> bool:

@@ -184,18 +184,12 @@ class TaskPart:
     def _wraps(self, cell: CellSource, *, is_returned: bool) -> dict[ast.Expr, tuple[str, str]]:
         """Return what stands around the expressions that the cell shows."""
         function, body = self.function, cell.tree.body
-        shown = [body[-1]] if body else []
-        if function.interactivity == "all":
-            shown = [*body]
+        shows = not function.is_quiet and function.interactivity != "none"
         wraps: dict[ast.Expr, tuple[str, str]] = {}
-        for node in shown:
+        for node in body if function.interactivity == "all" else body[-1:]:
             if not isinstance(node, ast.Expr):
                 continue
-            is_shown = (
-                not function.is_quiet
-                and not _prints(node.value, function.namespace)
-                and function.interactivity != "none"
-            )
+            is_shown = shows and not _prints(node.value, function.namespace)
             before, after = (f"{SHOW}(", ")") if is_shown else ("", "")
             if is_returned and node is body[-1] and self.around is None:
                 before = f"return {before}"
@@ -289,12 +283,8 @@ def function_name(name: str, taken: Collection[str]) -> str:
 
 def definitions_to_export(contributions: Mapping[str, Contribution], transform: Callable[[str], str]) -> list[str]:
     """Return the Python of the `%%task` cells that needed no task: imports, functions, classes."""
-    found = []
-    for contribution in contributions.values():
-        head, _, rest = contribution.source.partition("\n")
-        if head.startswith("%%task") and not contribution.tasks:
-            found.append(transform(rest))
-    return found
+    sources = (c.source.partition("\n") for c in contributions.values() if not c.tasks)
+    return [transform(rest) for head, _, rest in sources if head.startswith("%%task")]
 
 
 def _around(magic: CellMagic | None, text: str) -> str:

@@ -72,6 +72,7 @@ class _Export:
         if not self.cells:
             raise ExportError(f"flow {flow.name!r} has no cells; build it with %%flow or %%task")
         self.order = self._in_order()
+        self.tasks = [cell for cell in self.order if isinstance(cell, TaskPart)]
         self.given = set(self.index.binders) | {
             n for cell in self.cells if isinstance(cell, FlowPart) for n in cell.binds
         }
@@ -101,7 +102,7 @@ class _Export:
 
     def _apart(self, statements: Sequence[Statement]) -> tuple[list[Statement], list[Statement]]:
         """Part what stands in the module from what needs values to be defined, and so stands in the tasks."""
-        values = {name for cell in self.order if isinstance(cell, TaskPart) for name in cell.function.binds}
+        values = {name for cell in self.tasks for name in cell.function.binds}
         values |= self.given
         values -= {name for s in statements if not self._reads(s) & values for name in s.binds}
         inner: list[Statement] = []
@@ -114,7 +115,7 @@ class _Export:
             inner += more
             needed |= {name for statement in more for name in statement.binds}
         read = {name for statement in statements for name in self._reads(statement)}
-        read |= {n for cell in self.cells if isinstance(cell, TaskPart) for n in cell.read_by_functions}
+        read |= {name for cell in self.tasks for name in cell.read_by_functions}
         self.shared = frozenset(values & read)
         return [s for s in statements if s not in inner], [s for s in statements if s in inner]
 
@@ -162,7 +163,8 @@ class _Export:
         wanted: dict[str, None] = {}
         for cell in self.order:
             wanted.update(dict.fromkeys(self._from_notebook(cell)))
-        plain = PlainCells([*self._plain_sources(), *self._ordinary_parts()])
+        ordinary = ["\n".join(cell.source.of(node) for node in cell.ordinary) for cell in self.tasks]
+        plain = PlainCells([*self._plain_sources(), *ordinary])
         found, unknown = plain.needed_for(wanted, self.given - set(wanted))
         stars = plain.star_imports()
         unknown -= set(vars(builtins))
@@ -202,13 +204,6 @@ class _Export:
                     continue
             found.append(self.shell.transform_cell(text))
         return found
-
-    def _ordinary_parts(self) -> list[str]:
-        return [
-            "\n".join(cell.source.of(node) for node in cell.ordinary)
-            for cell in self.order
-            if isinstance(cell, TaskPart)
-        ]
 
     # The cells, one after the other
 
@@ -276,8 +271,7 @@ class _Export:
 
     def _kept(self) -> set[Task]:
         """Return the tasks that others come after without taking anything from them."""
-        mains = [cell.task for cell in self.order if isinstance(cell, TaskPart)]
-        return {e.upstream_task for task in mains for e in self.flow.edges_in(task) if e.key is None}
+        return {e.upstream_task for cell in self.tasks for e in self.flow.edges_in(cell.task) if e.key is None}
 
     def _after(self, cell: TaskPart, variables: dict[Task, str]) -> list[str]:
         automatic = {edge for block in self.flow.blocks for edge in block._made_edges}

@@ -119,16 +119,12 @@ class PlainCells:
 
     def _changes(self, name: str, since: int) -> list[tuple[int, int]]:
         is_module = any(name in s.binds and s.is_import for s in self._cells[since])
-        found = []
-        for cell in range(since, len(self._cells)):
-            for number, statement in enumerate(self._cells[cell]):
-                if is_module:
-                    changes = _sets_option(statement.node, name)
-                else:
-                    changes = name in statement.names.changed and not statement.binds
-                if changes:
-                    found.append((cell, number))
-        return found
+
+        def changes(s: Statement) -> bool:
+            return _sets_option(s.node, name) if is_module else name in s.names.changed and not s.binds
+
+        cells = [(cell, self._cells[cell]) for cell in range(since, len(self._cells))]
+        return [(cell, number) for cell, statements in cells for number, s in enumerate(statements) if changes(s)]
 
 
 def import_of(name: str, value: Any) -> str | None:

@@ -162,11 +162,8 @@ def cell_table(flow: Graph) -> CellTable:
 def notes_of(cells: Cells) -> dict[str, str]:
     """Return, by contribution, why its cell may be no longer in the notebook."""
     index = cells.index
-    skipped = [
-        one
-        for one, number in cells.skipped.items()
-        if one in index.contributions and index.contributions[one].number == number
-    ]
+    known = index.contributions
+    skipped = [one for one, number in cells.skipped.items() if one in known and known[one].number == number]
     return (
         dict.fromkeys(skipped, SKIPPED)
         | dict.fromkeys(passed_over(index), PASSED_OVER)
@@ -175,14 +172,11 @@ def notes_of(cells: Cells) -> dict[str, str]:
 
 
 def _takes(index: ContributionIndex, one: str, contribution: Contribution) -> tuple[tuple[str, str], ...]:
+    used = [place for edge in contribution.cell_edges for place in (edge.upstream, edge.downstream)]
+    used += [membership.place for membership in contribution.memberships]
     places: dict[Any, CellReference] = {}
-    for cell_edge in contribution.cell_edges:
-        for place in (cell_edge.upstream, cell_edge.downstream):
-            if place is not None:
-                places.setdefault(place.base.id, place.base)
-    for membership in contribution.memberships:
-        if membership.place is not None:
-            places.setdefault(membership.place.base.id, membership.place.base)
+    for base in (place.base for place in used if place is not None):
+        places.setdefault(base.id, base)
     found = []
     for place in places.values():
         if index.resolve(place, one) is not None:

@@ -34,17 +34,12 @@ def undefined(flow: Graph, tasks: Iterable[Task]) -> Iterator[tuple[Task, str]]:
         for missing in _names(task):
             yield task, f"{name} reads {missing!r}, and no cell has defined that; execute the cell that does"
         for argument in _arguments(flow, task):
-            yield (
-                task,
-                f"{name} is not given {argument!r}, which it requires; give it in the call, or give it a default",
-            )
+            said = f"{name} is not given {argument!r}, which it requires; give it in the call, or give it a default"
+            yield task, said
         for argument, value in flow.constants.get(task, {}).items():
             if isinstance(value, Block):
-                yield (
-                    task,
-                    f"{name} takes {value.name} as {argument!r} without its block, so it would be given no resource; "
-                    f"write `with {value.name}(...) as resource:` and give it that",
-                )
+                said = f"{name} takes {value.name} as {argument!r} without its block, so it would be given no resource"
+                yield task, f"{said}; write `with {value.name}(...) as resource:` and give it that"
 
 
 def _arguments(flow: Graph, task: Task) -> list[str]:

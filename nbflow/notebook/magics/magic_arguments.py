@@ -89,16 +89,9 @@ def split(line: str, magic: str) -> list[str]:
 def parse(
     parser: MagicArgumentParser, words: Sequence[str], magic: str, *, with_words: bool = False
 ) -> tuple[Any, list[str]]:
-    """Parse the words of a line.
+    """Parse the words of a line; returns the options, and the words that are none.
 
-    Args:
-        parser: Knows the options, and the words where `with_words` is not set.
-        words: The line, split.
-        magic: The beginning of the line, which errors name.
-        with_words: Words that the parser does not know are returned, not refused.
-
-    Returns:
-        The options, and the words that are none.
+    The parser knows the options, and the words unless called `with_words`: those are returned then, not refused.
 
     Raises:
         UsageError: If a word does not fit; the message names it and what would.

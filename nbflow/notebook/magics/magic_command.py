@@ -82,11 +82,9 @@ class Call:
 
     def start_options(self) -> dict[str, Any]:
         """Return the keyword arguments of `flow.run` and `flow.start`."""
-        values = GivenParameters(parameters(self.options.parameters, self.magic))
-        given: dict[str, Any] = {"parameters": values}
-        if self.options.executor is not None:
-            given["executor"] = self.options.executor
-        return given
+        given = {"parameters": GivenParameters(parameters(self.options.parameters, self.magic))}
+        executor = self.options.executor
+        return given if executor is None else {**given, "executor": executor}
 
     @property
     def task_text(self) -> str | None:

@@ -102,23 +102,20 @@ def _since(seconds: float) -> str:
 
 def _hints(rows: Sequence[Row]) -> list[str]:
     dead = [row for row in rows if row.owner == "dead kernel"]
-    own = [row for row in rows if row.owner == "this kernel" and row.state in ("failed", "abandoned")]
+    mine = [row for row in rows if row.owner == "this kernel"]
     hints = []
     if any(row.is_reclaimable for row in dead):
         hints.append("%flow resources clean --all removes what dead kernels left, where it is reclaimable")
-    if own:
-        hints.append(f"%flow resources clean {own[-1].id} tries the cleanup again")
-    kept = [row for row in rows if row.owner == "this kernel" and row.is_kept]
-    if kept:
+    if failed := [row for row in mine if row.state in ("failed", "abandoned")]:
+        hints.append(f"%flow resources clean {failed[-1].id} tries the cleanup again")
+    if kept := [row for row in mine if row.is_kept]:
         hints.append(f"%flow resources clean {kept[-1].id} cleans up what was kept")
-    unseen = [row for row in rows if row.owner == "another container" and row.is_reclaimable]
-    if unseen:
+    if unseen := [row for row in rows if row.owner == "another container" and row.is_reclaimable]:
         hints.append(
             "another container: whether it is alive cannot be seen from here; if you know that it is gone, "
             f"%flow resources clean --gone {unseen[-1].id}"
         )
-    by_hand = [row for row in dead if not row.is_reclaimable]
-    if by_hand:
+    if by_hand := [row for row in dead if not row.is_reclaimable]:
         hints.append(
             "best effort: nothing finds such a resource from here; see to it by hand, "
             f"then %flow resources forget {by_hand[-1].id} takes it off the list"
@@ -128,14 +125,8 @@ def _hints(rows: Sequence[Row]) -> list[str]:
 
 def _long_open(rows: Iterable[Row], now: float) -> list[str]:
     """Say which resource of this kernel has been open for long, and for how long: it may cost money meanwhile."""
-    lasting = [
-        row
-        for row in rows
-        if row.owner == "this kernel"
-        and row.until is None
-        and row.state == "open"
-        and _LONG_S <= now - row.since < _TOO_LONG_S
-    ]
+    own = (row for row in rows if row.owner == "this kernel" and row.until is None and row.state == "open")
+    lasting = [row for row in own if _LONG_S <= now - row.since < _TOO_LONG_S]
     if not lasting:
         return []
     oldest = min(lasting, key=lambda row: row.since)

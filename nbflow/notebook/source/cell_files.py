@@ -84,20 +84,15 @@ class _Walk(ast.NodeVisitor):
         function = node.func
         name = called_name(function)
         paths = _paths(node)
+        own = [path] if isinstance(function, ast.Attribute) and (path := _path_of(function.value)) else []
         if name == "open":
-            of_path = isinstance(function, ast.Attribute) and _path_of(function.value)
-            if of_path:
-                self._opened([of_path], _mode(node, 0))
-            else:
-                self._opened(_first_path(node), _mode(node, 1))
+            self._opened(own or _first_path(node), _mode(node, 0 if own else 1))
         elif name in _COPIES:
-            if isinstance(function, ast.Attribute) and (own := _path_of(function.value)):
-                paths = [own, *paths]
+            paths = [*own, *paths]
             self._reads(paths[:1])
             self._writes(paths[1:2])
         elif name in ("read_text", "read_bytes", "write_text", "write_bytes"):
-            own = _path_of(function.value) if isinstance(function, ast.Attribute) else ""
-            (self._reads if name.startswith("read") else self._writes)([own] if own else [])
+            (self._reads if name.startswith("read") else self._writes)(own)
         elif name.startswith("read_") or name in _READS:
             self._reads(paths)
         elif name == "write" and len(node.args) == 1:  # a text into an open file, as a rule

@@ -55,7 +55,8 @@ class DefinitionCells:
         else:
             if self._changed is not None and self._first[cell_id] < self._changed:
                 self._changed = None  # an old id lives: they have not changed
-            if self._is_another_copy(cell, cell_id, text):
+            if text != cell.text and len(cell.ids) > 1 and self._changed is None:
+                # It began as a copy, and says something else by now than what it was copied from.
                 del cell.ids[cell_id]
                 cell = None
         if cell is None:
@@ -81,10 +82,6 @@ class DefinitionCells:
         binds = _names(text).bound
         alike = [cell for cell in known if binds and cell.binds == binds and max(cell.ids.values()) < self._changed]
         return alike[0] if len(alike) == 1 else None
-
-    def _is_another_copy(self, cell: _Cell, cell_id: str, text: str) -> bool:
-        """Tell whether a cell that began as a copy says something else than what it was copied from, by now."""
-        return text != cell.text and len(cell.ids) > 1 and self._changed is None
 
 
 def _names(text: str) -> Names:
