@@ -99,8 +99,7 @@ class DaskCluster:
         handle: dict[str, Any] = {**self.early_handle(), "processes": [list(one) for one in self._known]}
         if not has_scheduler_here(client.cluster):
             scheduler = client.scheduler_info()
-            handle["address"] = scheduler["address"]
-            handle["scheduler"] = scheduler["id"]
+            handle |= {"address": scheduler["address"], "scheduler": scheduler["id"]}
         return handle
 
     def setup(self) -> Client:
@@ -162,7 +161,6 @@ class DaskCluster:
         import dask
         from distributed import Nanny
 
-        options = {**options}
         defaults = {
             "dashboard_address": ":0",  # even without a dashboard, the usual port would be asked for
             "silence_logs": logging.ERROR,

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from IPython.display import display
-
 from nbflow.notebook.cells.flow_cells import cells_of
 from nbflow.notebook.inspection.undefined import undefined
-from nbflow.notebook.shell.tables import warning
+from nbflow.notebook.shell.tables import show_warning
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable
-
     from nbflow.core.graph import Graph
 
 
@@ -22,19 +18,12 @@ class DanglingReport:
     def __init__(self, flow: Graph, label: str) -> None:
         self.flow = flow
         self.label = label
-        self._before = self._missing()
-
-    def _missing(self) -> Collection[Hashable]:
-        return {(dangling.user, dangling.place.id) for dangling in cells_of(self.flow).dangling}
+        self._before = {(dangling.user, dangling.place.id) for dangling in cells_of(flow).dangling}
 
     def lines(self) -> list[str]:
         """Return a sentence for each cell that misses something since."""
         cells = cells_of(self.flow)
-        errors = [
-            cells.index.error(dangling)
-            for dangling in cells.dangling
-            if (dangling.user, dangling.place.id) not in self._before
-        ]
+        errors = [cells.index.error(d) for d in cells.dangling if (d.user, d.place.id) not in self._before]
         return [
             f"{self.flow.name}: {str(error).replace(f'which {self.label} no', 'which this cell no')}. "
             "The flow does not run until then"
@@ -43,9 +32,7 @@ class DanglingReport:
 
     def show(self) -> None:
         """Display the sentences, if there are any."""
-        lines = self.lines()
-        if lines:
-            display(warning(lines), raw=True)
+        show_warning(*self.lines())
 
 
 def show_undefined(flow: Graph, key: str) -> None:
@@ -53,6 +40,4 @@ def show_undefined(flow: Graph, key: str) -> None:
     index = cells_of(flow).index
     one = index.id_of(key)
     tasks = () if one is None else index.contributions[one].tasks
-    lines = [f"{flow.name}: {said}" for _, said in undefined(flow, tasks)]
-    if lines:
-        display(warning(lines), raw=True)
+    show_warning(*(f"{flow.name}: {said}" for _, said in undefined(flow, tasks)))

@@ -104,11 +104,11 @@ class Rendering:
         return stb
 
 
+@dataclass(eq=False, repr=False)
 class Elsewhere:
     """Takes the place of a `Rendering` in another process."""
 
-    def __init__(self, said: list[str]) -> None:
-        self.said = said
+    said: list[str]
 
     def __call__(self) -> list[str]:
         """Return the lines for the error that is being handled."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from IPython.display import display
+
 from nbflow.render.names import escape
 
 if TYPE_CHECKING:
@@ -38,10 +40,13 @@ def bundle(heading: str, head: Sequence[str] = (), rows: Sequence[Sequence[str]]
     return {"text/plain": "\n".join(plain), "text/html": "".join([*page, "</div>"])}
 
 
-def warning(lines: Sequence[str]) -> dict[str, str]:
-    """Return a mime bundle of sentences that want to be noticed."""
+def show_warning(*lines: str) -> None:
+    """Display sentences that want to be noticed, if there are any."""
+    if not lines:
+        return
     page = "".join(f'<div class="nbflow-warning">{escape(line, 600)}</div>' for line in lines)
-    return {"text/plain": "\n".join(lines), "text/html": f'<div class="nbflow-cells"><style>{_CSS}</style>{page}</div>'}
+    page = f'<div class="nbflow-cells"><style>{_CSS}</style>{page}</div>'
+    display({"text/plain": "\n".join(lines), "text/html": page}, raw=True)
 
 
 def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:

@@ -23,10 +23,9 @@ _WRAPPERS = frozenset(
 # What they return holds what they were given.
 _CARRIERS = frozenset(
     {
-        *("partial", "partialmethod", "lru_cache", "cache", "njit", "jit", "vectorize", "update_wrapper"),
-        *("wraps", "list", "tuple", "dict", "set", "sorted", "zip", "deque", "defaultdict", "OrderedDict"),
-        *("copy", "deepcopy", "singledispatch", "contextmanager", "SimpleNamespace", "namedtuple", "iter"),
-        *("reversed", "enumerate"),
+        *("partial", "partialmethod", "lru_cache", "cache", "njit", "jit", "vectorize", "update_wrapper", "wraps"),
+        *("list", "tuple", "dict", "set", "sorted", "zip", "deque", "defaultdict", "OrderedDict", "copy", "deepcopy"),
+        *("singledispatch", "contextmanager", "SimpleNamespace", "namedtuple", "iter", "reversed", "enumerate"),
     }
 )
 # What these methods return works only as long as their object does: a cursor of a connection, a future of a client.

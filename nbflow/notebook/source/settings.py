@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 # Calls that set an option of a module.
 SETTINGS = frozenset(
     {
-        *("seed", "manual_seed", "set_option", "set_printoptions", "set_theme", "set_style", "use", "rc"),
-        *("set", "filterwarnings", "simplefilter", "basicConfig", "setLevel", "setlocale"),
-        *("setrecursionlimit", "chdir", "register_plotting_backend", "set_seed", "set_random_seed"),
-        *("set_default_dtype", "set_context", "set_palette", "set_float_precision"),
-        *("disable_notebook_logging", "extension", "setcontext", "init_printing"),
+        *("seed", "manual_seed", "set_option", "set_printoptions", "set_theme", "set_style", "use", "rc", "set"),
+        *("filterwarnings", "simplefilter", "basicConfig", "setLevel", "setlocale", "setrecursionlimit", "chdir"),
+        *("register_plotting_backend", "set_seed", "set_random_seed", "set_default_dtype", "set_context"),
+        *("set_palette", "set_float_precision", "disable_notebook_logging", "extension", "setcontext", "init_printing"),
     }
 )
 _MAGICS = frozenset({"config", "precision", "env", "set_env", "cd"})

@@ -12,8 +12,6 @@ import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from IPython.display import display
-
 from nbflow.core.context import thread
 from nbflow.core.graph_edit import GraphSnapshot, begin_made, end_made
 from nbflow.core.task import Task
@@ -28,7 +26,7 @@ from nbflow.notebook.cells.reach import is_reached
 from nbflow.notebook.inspection.dangling_report import DanglingReport, show_undefined
 from nbflow.notebook.shell.defer_interrupt import DeferInterrupt
 from nbflow.notebook.shell.numbering import cell_label
-from nbflow.notebook.shell.tables import warning
+from nbflow.notebook.shell.tables import show_warning
 from nbflow.registry import flows
 
 if TYPE_CHECKING:
@@ -215,11 +213,10 @@ class CellWatch:
         ones = [index.id_of(key) for key in makers]
         labels = [index.label(one) for one in ones if one is not None]
         if labels and all(index.contributions[one].source != self.cell.source.strip() for one in ones if one):
-            said = (
+            show_warning(
                 f"{labels[0]} has made a flow {flow.name!r} too. %flow and nbflow.flows mean the one of "
                 f"{entered.change.label} from now on; give one of them another name if both are wanted"
             )
-            display(warning([said]), raw=True)
 
     def _keep(self, entered: _Entered, now: _Now) -> bool:
         """Keep the change as a contribution; False if the flow is not valid with it."""
@@ -231,11 +228,10 @@ class CellWatch:
                 # A flow that this cell alone makes is what it is, as in any program: running it says why not.
                 change.leave()
                 if isinstance(error, ForeignTaskError):
-                    display(warning([f"{change.graph.name}: {error}"]), raw=True)
+                    show_warning(f"{change.graph.name}: {error}")
             else:
                 change.undo()
-                said = f"{change.graph.name}: {error}. The flow is as it was before this cell"
-                display(warning([said]), raw=True)
+                show_warning(f"{change.graph.name}: {error}. The flow is as it was before this cell")
             return False
         except BaseException:
             change.undo()
@@ -255,7 +251,7 @@ class CellWatch:
             try:
                 cells.remove(left, self.shell.user_ns)
             except NbflowError as error:
-                display(warning([f"{name}: {error}. What this cell had added is still there"]), raw=True)
+                show_warning(f"{name}: {error}. What this cell had added is still there")
             news.show()
 
     def _follow_names(self, now: _Now) -> None:
@@ -270,7 +266,7 @@ class CellWatch:
                     try:
                         cells_of(flow).substitute(old, new)
                     except NbflowError as error:
-                        display(warning([f"{flow.name}: {error}"]), raw=True)
+                        show_warning(f"{flow.name}: {error}")
 
 
 def _module_being_imported(frame: FrameType | None) -> str | None:

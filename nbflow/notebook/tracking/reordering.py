@@ -57,11 +57,10 @@ def reorder(flow: Flow, order: Sequence[str], namespace: MutableMapping[str, Any
                     _define(flow, one, function, state.index.contributions[one])
             if left_out is None:
                 _name_last(flow, namespace)
-        except NbflowError:  # it cannot be their order, then
+        except BaseException as error:
             state.restore()
-            return False
-        except BaseException:
-            state.restore()
+            if isinstance(error, NbflowError):  # it cannot be their order, then
+                return False
             raise
     return True
 
