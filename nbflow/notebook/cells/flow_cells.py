@@ -122,7 +122,7 @@ class Cells:
             change.commit()
 
     def remove(self, ids: Collection[str], namespace: Namespace | None = None) -> None:
-        """Take contributions out, as if their cells had been executed empty; no name leads to them any more.
+        """Take contributions out, as if their cells had been executed empty; no name of `namespace` leads to them.
 
         Raises:
             NbflowError: If the graph is not valid afterwards; then nothing is changed.

@@ -146,7 +146,7 @@ class ContributionIndex:
     def changed_with(self, names: Iterable[str]) -> frozenset[str] | None:
         """Return the names that may lead to something else when `names` do: these, and those that stand for them.
 
-        None if any may.
+        Returns None if any may.
         """
         changed = frozenset(names)
         aliases = [self.contributions[one] for one in self._with_aliases]

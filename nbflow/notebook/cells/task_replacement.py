@@ -66,8 +66,8 @@ def _are_alike(former: Contribution, new: Contribution) -> bool:
     """Tell whether two contributions have nothing but tasks of their own, which are called the same one by one."""
     if not (new.tasks and former.is_plain and new.is_plain):
         return False
-    called, before = ([(task.name, task.slug, task.tags) for task in one.tasks] for one in (new, former))
-    return called == before
+    now, before = ([(task.name, task.slug, task.tags) for task in one.tasks] for one in (new, former))
+    return now == before
 
 
 def _is_in_step(index: ContributionIndex, one: str, former: Contribution, resolved: Resolved) -> bool:
