@@ -230,7 +230,7 @@ KINDS = {
                 '$x.drop(columns="b", inplace=True, errors="ignore")',
                 '$x.rename(columns={"b": "bb"}, inplace=True)',
                 "$x.reset_index(drop=True, inplace=True)",
-                '$x.insert(0, "z%d" % len($x.columns), $a)',
+                '$x.insert(0, "z%d" % sum("z" in str(one) for one in $x.columns), $a)',
                 "$x.index = $x.index + $a",
                 '$x.iloc[0, $x.columns.get_loc("a")] = $b',
             ),
