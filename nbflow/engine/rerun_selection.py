@@ -292,9 +292,22 @@ class RerunSelection:
         return len(self.runs) > before
 
     def _may_be_changed(self, one: int, *, parts: bool = False) -> bool:
-        """Tell whether a task that runs with other code or inputs may change a value, or what is in it."""
-        others = (taker for taker in self._below[one] if taker in self.runs and taker not in self.made_again)
-        return any(self._reuse.may_change(taker, one, parts=parts) for taker in others)
+        """Tell whether a task that runs with other code or inputs may change a value, or what is in it.
+
+        It may take it from a task between the two, which hands on what it takes itself.
+        """
+        pending, seen = [one], {one}
+        while pending:
+            giver = pending.pop()
+            for taker in self._below[giver]:
+                if taker not in self.runs or taker in self.made_again:
+                    continue
+                if self._reuse.may_change(taker, giver, parts=parts):
+                    return True
+                if taker not in seen and self._reuse.shares(taker, giver):
+                    seen.add(taker)
+                    pending.append(taker)
+        return False
 
     def _need(self, node: int) -> None:
         if self._graph.role[node] == ORDINARY:

@@ -202,6 +202,9 @@ class Reuse(NoReuse):
         if task._input_mode == "copy":
             return False
         is_map, sources, run = self._graph.is_map[node], self._graph.sources_of(task), newest_run(task)
+        if not self._earlier.state(other).is_successful():  # nothing is known of the value that it is to give
+            keys = (edge.key for edge in self._graph.edges_in[node] if self._graph.index[edge.upstream_task] == other)
+            return any(key is not None and may_change(run, key) for key in keys)
 
         def changes(key: str, value: Any) -> bool:
             # The list of a map's values is made for each who takes it: nobody else sees a change of the list itself.

@@ -585,6 +585,30 @@ def test_what_holds_parts_of_a_value_is_known_after_that_value_alone_was_made_ag
     assert third.rerun("stale", dry=True).is_empty
 
 
+def test_a_change_is_seen_through_a_task_that_hands_on_what_it_takes(executor):
+    """Values, rule V1: also one that gave nothing the last time."""
+
+    def breaks(x):
+        x.append([3])
+        raise ValueError("not yet")
+
+    with Flow("f") as flow:
+        made = task(lambda: [[1], [2]], name="made")()
+        holds = task(lambda x: [x[1]], name="holds")(made)
+        handed = task(lambda x: x, name="handed")(made, upstream_tasks=[holds])
+        told = task(lambda x, y: x[1].append(5) or repr(y), name="told")(handed, holds)
+    run = the_run_of(flow, executor=executor)
+    assert run.results[told] == "[[2, 5]]"
+
+    handed.run = breaks
+    broken = the_rerun_of(run, "stale")
+    handed.run = lambda x: x
+    again = the_rerun_of(broken, "stale")
+
+    assert again.results[told] == "[[2, 5]]"
+    assert again.rerun("stale", dry=True).is_empty
+
+
 def test_a_change_is_seen_in_the_elements_that_were_mapped_over(executor):
     """Values, rule V1."""
     with Flow("f") as flow:
