@@ -285,7 +285,7 @@ def test_after_the_run_no_listener_and_no_thread_is_left(make_panel, flow, gate)
     panel.buttons["run"].click()
     until(lambda: "run" in enabled(panel))
 
-    until(lambda: panel.run._record.log._listeners == ())
+    until(lambda: panel.run._record.log.listeners == ())
     until(lambda: not [t for t in threading.enumerate() if t.name.startswith("nbflow")])
 
 
@@ -296,7 +296,7 @@ def test_a_closed_panel_lets_go_of_a_run_that_goes_on(make_panel, flow, gate):
 
     panel.close()
 
-    assert run._record.log._listeners == ()
+    assert run._record.log.listeners == ()
     gate.set()
     assert run.wait(timeout_s=PATIENCE_S).is_successful()
 
@@ -476,7 +476,7 @@ def test_a_cleanup_that_is_tried_again_after_the_end_is_shown(make_panel, sent):
     run.retry_cleanup()
 
     until(lambda: head(panel)["leaks"] == [])
-    until(lambda: run._record.log._listeners == ())
+    until(lambda: run._record.log.listeners == ())
 
 
 def test_the_newest_run_is_shown_whichever_thread_says_so_last(make_panel, flow, gate):
