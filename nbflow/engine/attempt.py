@@ -80,6 +80,7 @@ class Call:
     had_deferred = False
     has_begun = False  # only of one that keeps what it gives
     inner: Inner | None = None  # the run that blocks this call's thread
+    remote: Remote | None = None  # the process that makes it, while its thread waits for that
     hook_error: BaseException | None = None
     made: dict[str, Any] | None = None
     watch: Watch | None = None  # what it may change of its inputs
@@ -140,6 +141,9 @@ class Call:
         with self.lock:
             if self.thread_id is None or self.is_over or self.undone is not None:
                 return False
+            if self.remote is not None:
+                self.remote.hit(error)
+                return True
             if self.inner is not None:  # rule 14: it cleans up first, and raises it then
                 self.inner.end_with(error)
                 return True
@@ -180,6 +184,13 @@ class Inner(Protocol):
 
     def end_with(self, error: type[BaseException]) -> None:
         """Cancel it, and have `error` raised when it is cleaned up; from any thread, and quickly."""
+
+
+class Remote(Protocol):
+    """Another process, or a thread of somebody else's, that makes a call."""
+
+    def hit(self, error: type[BaseException]) -> None:
+        """Have `error` raised in the call; from any thread, and at once."""
 
 
 def _raise_in_thread(thread_id: int, error: type[BaseException] | None) -> None:

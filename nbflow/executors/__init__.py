@@ -1,9 +1,11 @@
-"""Where tasks run: in the run's own thread, on threads; each behind the same small protocol."""
+"""Where tasks run: in the run's own thread, on threads, in processes; each behind the same small protocol."""
 
 from nbflow.executors.inline import InlineExecutor
+from nbflow.executors.pool import PoolExecutor
+from nbflow.executors.processes import ProcessExecutor
 from nbflow.executors.threads import ThreadExecutor
 
 LocalExecutor = InlineExecutor
 LocalDaskExecutor = ThreadExecutor
 
-__all__ = ["InlineExecutor", "LocalDaskExecutor", "LocalExecutor", "ThreadExecutor"]
+__all__ = ["InlineExecutor", "LocalDaskExecutor", "LocalExecutor", "PoolExecutor", "ProcessExecutor", "ThreadExecutor"]

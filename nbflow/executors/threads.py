@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,9 @@ from nbflow.core.context import context_without_work
 from nbflow.engine.attempt import close_loop, perform_on_worker
 
 if TYPE_CHECKING:
-    from nbflow.engine.attempt import Call
+    from collections.abc import Callable, Iterator
+
+    from nbflow.engine.attempt import Call, Outcome
     from nbflow.engine.executor import Report
 
 
@@ -63,8 +66,8 @@ class ThreadSession:
     def __init__(self, report: Report, *, name: str, serial: bool) -> None:
         self._report = report
         self._name = name
-        self._tasks = _Lane()
-        self._lifecycle = self._tasks if serial else _Lane()
+        self._tasks = Lane()
+        self._lifecycle = self._tasks if serial else Lane()
 
     def submit(self, call: Call, *, lifecycle: bool) -> None:
         """Hand a call to an idle thread, or to a new one."""
@@ -88,7 +91,7 @@ class ThreadSession:
         for thread in [*self._tasks.threads, *self._lifecycle.threads]:
             thread.join(max(0.0, until - time.monotonic()))
 
-    def _start(self, lane: _Lane) -> None:
+    def _start(self, lane: Lane) -> None:
         # A copy of the context, so that what tasks print is shown by the cell that started the run.
         thread = threading.Thread(
             target=context_without_work().run,
@@ -99,17 +102,23 @@ class ThreadSession:
         lane.threads.append(thread)
         thread.start()
 
-    def _work(self, lane: _Lane) -> None:
-        while True:
-            call = lane.calls.get()
-            if call is None:
-                break
-            self._report(call, perform_on_worker(call))
-            del call  # a waiting thread must not keep the last inputs alive
+    def _work(self, lane: Lane) -> None:
+        with self._hand(lane) as perform:
+            while True:
+                call = lane.calls.get()
+                if call is None:
+                    break
+                self._report(call, perform(call))
+                del call  # a waiting thread must not keep the last inputs alive
         close_loop()
 
+    @contextmanager
+    def _hand(self, lane: Lane) -> Iterator[Callable[[Call], Outcome]]:
+        """Give what a thread makes its calls with."""
+        yield perform_on_worker
 
-class _Lane:
+
+class Lane:
     """Calls that wait for a thread, the threads, and how many of them are idle; counted by the run's thread alone."""
 
     def __init__(self) -> None:

@@ -6,6 +6,8 @@ import functools
 import inspect
 import uuid
 import warnings
+from concurrent import futures
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.context import context as current_context
@@ -26,7 +28,7 @@ from nbflow.engine.run_context import run_values
 from nbflow.engine.run_list import RunList
 from nbflow.engine.run_loop import RunLoop
 from nbflow.errors import ExecutorError, ParameterError, RunInsideFlowError, RunOptionError, UnexpectedArgumentError
-from nbflow.executors import InlineExecutor, ThreadExecutor
+from nbflow.executors import InlineExecutor, PoolExecutor, ProcessExecutor, ThreadExecutor
 from nbflow.flow.storage import opened_store
 
 if TYPE_CHECKING:
@@ -38,7 +40,11 @@ if TYPE_CHECKING:
     from nbflow.flow.flow import Flow
 
 KEPT_RUNS = 20
-EXECUTORS: dict[str, Callable[[], Executor]] = {"inline": InlineExecutor, "threads": ThreadExecutor}
+EXECUTORS: dict[str, Callable[[], Executor]] = {
+    "inline": InlineExecutor,
+    "threads": ThreadExecutor,
+    "processes": ProcessExecutor,
+}
 _BUILDING = ("flow", "case", "resource", "mapped", "tags", "cell")
 _OF_AN_ATTEMPT = (
     *("_deferred", "_lines", "_logs", "_outcome_of", "_task", "task_loop_count", "task_loop_result"),
@@ -131,10 +137,16 @@ def with_all_tasks(flow: Flow, state: State) -> State:
     return state
 
 
-def _executor(flow: Flow, wanted: Executor | str | None) -> Executor:
+def _executor(flow: Flow, wanted: Executor | futures.Executor | str | None) -> Executor:
     wanted = wanted or flow.executor or "inline"
-    if isinstance(wanted, str) and wanted in EXECUTORS:
-        return EXECUTORS[wanted]()
+    if isinstance(wanted, str):
+        if wanted in EXECUTORS:
+            return EXECUTORS[wanted]()
+        for one in entry_points(group="nbflow.executors", name=wanted):  # of other packages
+            made: Executor = one.load()()
+            return made
+    if isinstance(wanted, futures.Executor):
+        return PoolExecutor(wanted)
     if isinstance(wanted, str) or inspect.isclass(wanted) or not hasattr(wanted, "open"):
         raise ExecutorError(wanted, tuple(EXECUTORS))
     return wanted

@@ -1,0 +1,76 @@
+"""The errors of calls that other processes make."""
+
+from __future__ import annotations
+
+from nbflow.errors import NbflowError, carries
+
+
+@carries
+class CannotTravelError(NbflowError, TypeError):
+    """Something that a task needs cannot be sent to the process that is to call it."""
+
+    task_name: str
+    part: str
+    type_name: str
+    reason: str = ""
+
+    def __str__(self) -> str:
+        why = f" ({self.reason})" if self.reason else ""
+        return (
+            f"task {self.task_name!r} cannot run in another process: {self.part}, a {self.type_name}, cannot be "
+            f"pickled{why}; make it inside of the task, or run the flow with executor='threads'"
+        )
+
+
+@carries
+class CannotReturnError(NbflowError, TypeError):
+    """What a task gave in another process cannot be sent back."""
+
+    task_name: str
+    type_name: str
+    reason: str = ""
+
+    def __str__(self) -> str:
+        why = f" ({self.reason})" if self.reason else ""
+        return (
+            f"task {self.task_name!r} gave a {self.type_name} in another process, which cannot be pickled{why}; "
+            "return what can be, or run the flow with executor='threads'"
+        )
+
+
+@carries
+class UnreadableCallError(NbflowError, RuntimeError):
+    """A process could not read what it was to call: a module that it does not find, say."""
+
+    task_name: str
+    worker: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.worker} could not read task {self.task_name!r}: {self.reason}"
+
+
+@carries
+class RemoteError(NbflowError, RuntimeError):
+    """Stands for an error of a task in another process that cannot be made again here."""
+
+    type_name: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.type_name}: {self.text}"
+
+
+@carries
+class WorkerDiedError(NbflowError, RuntimeError):
+    """The process in which a task ran has ended, or was ended."""
+
+    task_name: str
+    worker: str
+    how: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.worker} {self.how} while it ran task {self.task_name!r}; if the tasks need more memory than there "
+            "is, use fewer workers, and if a library crashes, executor='inline' shows where"
+        )

@@ -1,0 +1,127 @@
+"""What travels between the kernel and another process: calls of tasks, and what came of them.
+
+Functions and classes of a notebook travel by value (cloudpickle), those of modules by name. Arrays travel as they are,
+beside the pickle (protocol 5, PEP 574), so that nobody holds a further copy of them.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nbflow.core.data.value_type import identity
+from nbflow.engine.object_versions import ATOMS
+from nbflow.executors.errors import CannotTravelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from multiprocessing.connection import Connection
+
+    from nbflow.engine.attempt import Call
+
+_LARGEST_PART = 2**30  # of what one write takes, in bytes
+
+
+class Shipped(NamedTuple):
+    """An attempt of a task, as another process needs it.
+
+    Attributes:
+        task: The task's name.
+        files: What it says of the files that it opens: see `Task`.
+        function: What to call, or where to find it: module and name.
+        inputs: Its arguments.
+        context: What `nbflow.context` knows there.
+        draws: The states of the global generators of random numbers that the task may draw on.
+    """
+
+    task: str
+    files: Any
+    function: Any
+    inputs: dict[str, Any]
+    context: dict[str, Any]
+    draws: dict[str, Any]
+
+
+class Returned(NamedTuple):
+    """What came of an attempt in another process.
+
+    Attributes:
+        value: What the task returned.
+        error: What it raised.
+        trace: Its traceback, as tblib writes it.
+        files: What files it opened.
+        draws: The states in which it left the generators.
+    """
+
+    value: Any = None
+    error: BaseException | None = None
+    trace: Any = None
+    files: Any = None
+    draws: Mapping[str, Any] = {}
+
+
+def packed(value: Any) -> list[Any]:
+    """Return a value as bytes: its pickle, and then the buffers that lie beside it."""
+    import cloudpickle
+
+    buffers: list[pickle.PickleBuffer] = []
+    head = cloudpickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    return [head, *(buffer.raw() for buffer in buffers)]
+
+
+def unpacked(parts: Iterable[Any]) -> Any:
+    """Return the value that `packed` was given."""
+    head, *buffers = parts
+    return pickle.loads(head, buffers=buffers)
+
+
+def send(connection: Connection, kind: str, parts: list[Any]) -> None:
+    """Send a message: its kind and the sizes of its parts, and then the parts."""
+    connection.send((kind, [len(part) for part in parts]))
+    for part in parts:
+        view = memoryview(part).cast("B") if len(part) else memoryview(b"")
+        for start in range(0, len(view), _LARGEST_PART):
+            connection.send_bytes(view[start : start + _LARGEST_PART])
+
+
+def receive(connection: Connection) -> tuple[str, list[Any]]:
+    """Receive a message that `send` has sent.
+
+    Raises:
+        EOFError, OSError: If the other side is gone.
+    """
+    kind, sizes = connection.recv()
+    parts = []
+    for size in sizes:
+        part = bytearray(size)  # filled in place: there is no second copy of an array
+        start = 0
+        while start < size:
+            start += connection.recv_bytes_into(part, start)
+        parts.append(part)
+    return kind, parts
+
+
+def address_of(function: Any) -> Any:
+    """Return where another process finds a function: the module and the name of its task; itself, if nowhere.
+
+    ``@task`` leaves a task under the name of its function, so cloudpickle would ship the function by value.
+    """
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+    if type(module) is str and type(name) is str and module != "__main__":
+        found = getattr(sys.modules.get(module), "__dict__", {}).get(name)
+        if found is not None and getattr(found, "run", None) is function:
+            return module, name
+    return function
+
+
+def check_parts(call: Call, cause: Exception) -> CannotTravelError:
+    """Return the error that names what of a call cannot travel."""
+    for key, value in call.inputs.items():
+        if identity(type(value)) in ATOMS:
+            continue
+        try:
+            packed(value)
+        except Exception as error:  # noqa: BLE001 - whatever a user's object raises when it is pickled
+            return CannotTravelError(call.task.name, f"argument {key!r}", type(value).__name__, str(error))
+    return CannotTravelError(call.task.name, "its function", type(call.fn).__name__, str(cause))

@@ -1,0 +1,137 @@
+"""What another process does for the kernel: one attempt of a task, its output told as it comes."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import sys
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.context import work_of
+from nbflow.engine import file_watch
+from nbflow.engine.attempt import Call, Outcome, perform_on_worker
+from nbflow.engine.random_state import restore, state_of
+from nbflow.executors.errors import CannotReturnError, RemoteError
+from nbflow.executors.parcel import Returned, Shipped, packed, unpacked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+_LONGEST = 1_000  # characters that a stream keeps back until its line is whole
+
+
+def call_of(shipped: Shipped) -> Call:
+    """Return the call that a process makes for the kernel."""
+    function = shipped.function
+    if type(function) is tuple:
+        function = getattr(import_module(function[0]), function[1]).run
+    task: Any = SimpleNamespace(name=shipped.task, files=shipped.files, log_stdout=False, run=function)
+    call = Call(-1, task, function, shipped.inputs, lambda _node, _task: dict(shipped.context))
+    call.is_simple = True
+    return call
+
+
+def made(call: Call, shipped: Shipped) -> list[Any]:
+    """Make a call in this thread and return what came of it, ready to travel; never raises."""
+    restore(shipped.draws)
+    outcome = perform_on_worker(call)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    return _returned(call, outcome, state_of(shipped.draws))
+
+
+def served(parts: list[bytes]) -> tuple[list[tuple[str, str]], list[bytes]]:
+    """Make a call in a process of somebody else's pool; returns what it said, and what came of it."""
+    said: list[tuple[str, str]] = []
+    with telling(lambda stream, text: said.append((stream, text))):
+        shipped: Shipped = unpacked((parts[0], *map(bytearray, parts[1:])))  # arrays that may be written to
+        returned = made(call_of(shipped), shipped)
+    return said, [bytes(part) for part in returned]
+
+
+def _returned(call: Call, outcome: Outcome, draws: dict[str, Any]) -> list[Any]:
+    error = outcome.error
+    if error is None:
+        try:
+            return packed(Returned(outcome.value, files=call.files, draws=draws))
+        except Exception as reason:  # noqa: BLE001 - whatever a user's object raises when it is pickled
+            error = CannotReturnError(call.task.name, type(outcome.value).__name__, str(reason))
+    trace = _trace_of(error)
+    with suppress(Exception):
+        parts = packed(Returned(error=error, trace=trace, files=call.files, draws=draws))
+        unpacked(parts)  # many an exception can be pickled, and not be made again
+        return parts
+    told = RemoteError(type(error).__name__, str(error))
+    return packed(Returned(error=told, trace=trace, files=call.files, draws=draws))
+
+
+def _trace_of(error: BaseException) -> Any:
+    from tblib import Traceback
+
+    trace = error.__traceback__
+    while trace is not None and str(trace.tb_frame.f_globals.get("__name__", "")).startswith("nbflow."):
+        trace = trace.tb_next  # the frames of ours, which the kernel has too
+    return None if trace is None else Traceback(trace).to_dict()
+
+
+@contextmanager
+def telling(say: Callable[[str, str], None]) -> Iterator[None]:
+    """Tell what tasks print and log, for the time of a `with` block: `say(stream or logger's level and name, text)`."""
+    streams, handler = (sys.stdout, sys.stderr), _Records(say)
+    sys.stdout, sys.stderr = _Stream("stdout", say, streams[0]), _Stream("stderr", say, streams[1])
+    root, ours = logging.getLogger(), logging.getLogger("nbflow")
+    root.addHandler(handler)
+    if not ours.level:
+        ours.setLevel(logging.INFO)
+    file_watch.watch()
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        sys.stdout, sys.stderr = streams
+
+
+class _Stream:
+    """Stands in for a standard stream; what no task says goes to the stream itself."""
+
+    def __init__(self, name: str, say: Callable[[str, str], None], stream: Any) -> None:
+        self._name, self._say, self._stream = name, say, stream
+        self._rest = ""
+
+    def write(self, text: str) -> int:
+        if work_of.get() is not None:
+            self._rest += text
+            if "\n" in text or "\r" in text or len(self._rest) > _LONGEST:
+                self.flush()
+        elif self._stream is not None:
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        text, self._rest = self._rest, ""
+        if text:
+            self._say(self._name, text)
+        if self._stream is not None:
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _Records(logging.Handler):
+    """Tells each record, its arguments put into its text."""
+
+    def __init__(self, say: Callable[[str, str], None]) -> None:
+        super().__init__()
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        facts = {key: value for key, value in vars(record).items() if type(value) in (int, float, str)}
+        facts |= {"msg": record.getMessage(), "args": ()}
+        if record.exc_info:
+            facts["exc_text"] = logging.Formatter().formatException(record.exc_info)
+        self._say("log", pickle.dumps(facts).hex())

@@ -1,0 +1,40 @@
+"""Each place where tasks may run, by its name."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+
+import pytest
+
+from nbflow.executors import InlineExecutor, ProcessExecutor, ThreadExecutor
+
+REMOTE = ["processes", "pool of processes"]
+
+
+@pytest.fixture(params=["inline", "threads", "pool of threads", *REMOTE])
+def place(request):
+    """Give an executor; what a flow comes to must not depend on it."""
+    yield from executor_of(request.param)
+
+
+@pytest.fixture(params=REMOTE)
+def remote(request):
+    """Give an executor whose tasks run in other processes."""
+    yield from executor_of(request.param)
+
+
+def executor_of(name):
+    """Yield an executor of two workers; a pool is shut down afterwards."""
+    if name == "inline":
+        yield InlineExecutor()
+    elif name == "threads":
+        yield ThreadExecutor(2)
+    elif name == "processes":
+        yield ProcessExecutor(2)
+    elif name == "pool of threads":
+        with ThreadPoolExecutor(2) as pool:
+            yield pool
+    else:
+        with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+            yield pool
