@@ -1,0 +1,275 @@
+"""What other processes do wrong: each ends in a clear state, nothing hangs, and cleanups come last."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+
+from nbflow import Flow, resource_manager, task
+from nbflow.executors import ProcessExecutor
+from nbflow.executors.errors import CannotReturnError, CannotTravelError, RemoteError, WorkerDiedError
+from nbflow.states import Cancelled, Success, TimedOut
+from tests.executors.workers import workers_of_here
+
+LIMIT_S = 30
+
+
+def flow_of(function, *args):
+    with Flow("f") as flow:
+        one = task(function, name="one")(*args)
+    return flow, one
+
+
+class Unpicklable:
+    def __init__(self):
+        self.lock = threading.Lock()
+
+
+def test_what_cannot_travel_is_named_before_anything_is_sent(remote):
+    flow, one = flow_of(lambda held: held, Unpicklable())
+    state = flow.run(executor=remote)
+
+    error = state.result[one].result
+    assert isinstance(error, CannotTravelError)
+    assert (error.task_name, error.part, error.type_name) == ("one", "argument 'held'", "Unpicklable")
+    assert "executor='threads'" in str(error)
+
+
+def test_a_resource_that_cannot_travel_is_named_and_cleaned_up(remote):
+    told = []
+
+    @resource_manager
+    class Lock:
+        def setup(self):
+            return threading.Lock()
+
+        def cleanup(self, resource):
+            told.append("cleanup")
+
+    with Flow("f") as flow, Lock() as lock:
+        one = task(lambda held: held, name="one")(lock)
+    state = flow.run(executor=remote)
+
+    assert isinstance(state.result[one].result, CannotTravelError)
+    assert "lock" in str(state.result[one].result)
+    assert told == ["cleanup"]
+
+
+def test_a_result_that_cannot_travel_is_named(remote):
+    flow, one = flow_of(lambda: threading.Lock())
+
+    error = flow.run(executor=remote).result[one].result
+
+    assert isinstance(error, CannotReturnError)
+    assert (error.task_name, error.type_name) == ("one", "lock")
+
+
+def raises_unpicklable():
+    raise OddError(threading.Lock(), 1)
+
+
+class OddError(Exception):
+    """One that cannot be pickled."""
+
+
+def raises_unreadable():
+    class TwoArgumentsError(Exception):
+        def __init__(self, one, two):
+            super().__init__(f"{one} and {two}")
+
+    raise TwoArgumentsError(1, 2)
+
+
+@pytest.mark.parametrize("function", [raises_unpicklable, raises_unreadable])
+def test_an_error_that_cannot_travel_is_told_by_its_name_and_text(remote, function):
+    flow, one = flow_of(function)
+
+    error = flow.run(executor=remote).result[one].result
+
+    assert isinstance(error, RemoteError)
+    assert error.type_name in ("OddError", "TwoArgumentsError")
+
+
+def test_an_error_that_ends_programs_ends_no_worker(remote):
+    flow, one = flow_of(lambda: sys.exit(3))
+    with pytest.raises(SystemExit):
+        flow.run(executor=remote)
+
+    assert isinstance(flow.runs[-1].states[one].result, SystemExit)
+    assert flow.runs[-1].states[one].result.code == 3
+
+
+def test_a_task_that_crashes_its_process_fails_alone():
+    with Flow("f") as flow:
+        numbers = task(lambda x: os._exit(3) if x == 2 else x, name="numbers").map([1, 2, 3, 4])
+    state = flow.run(executor=ProcessExecutor(2))
+
+    ends = [one.result for one in state.result[numbers].map_states]
+    assert [ends[0], *ends[2:]] == [1, 3, 4]
+    assert isinstance(ends[1], WorkerDiedError)
+    assert "exit code 3" in str(ends[1])
+    assert "'numbers'" in str(ends[1])
+
+
+def test_a_process_that_is_killed_is_told_by_its_signal():
+    flow, one = flow_of(lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+    assert "SIGKILL" in str(flow.run(executor=ProcessExecutor(1)).result[one].result)
+
+
+def test_a_worker_that_was_killed_while_idle_is_replaced():
+    with Flow("f") as flow:
+        first = task(os.getpid, name="first")()
+        second = task(os.getpid, name="second")(upstream_tasks=[first])
+    run = flow.start(executor=ProcessExecutor(1), paused=True)
+    run.step()
+    worker = psutil.Process(run.results[first])
+    worker.kill()
+    worker.wait(LIMIT_S)
+    run.resume()
+    run.wait(LIMIT_S)
+
+    assert isinstance(run.states[second], Success)
+    assert run.results[second] != run.results[first]
+
+
+def test_workers_make_way_after_so_many_tasks():
+    with Flow("f") as flow:
+        pids = task(lambda x: os.getpid(), name="pids").map([1, 2, 3, 4])
+    state = flow.run(executor=ProcessExecutor(1, max_tasks=2))
+
+    first, second, third, fourth = state.result[pids].result
+    assert first == second != third == fourth
+
+
+def test_the_initializer_is_called_in_each_process():
+    def initialize(name):
+        os.environ["SET_BY"] = name
+
+    flow, one = flow_of(lambda: os.environ["SET_BY"])
+    state = flow.run(executor=ProcessExecutor(1, initializer=initialize, initargs=("me",)))
+
+    assert state.result[one].result == "me"
+
+
+def deaf():
+    """Wait in one call, which no exception ends."""
+    time.sleep(LIMIT_S)
+
+
+@pytest.mark.parametrize("how", ["cancel", "timeout"])
+def test_a_task_that_does_not_listen_is_ended_with_its_process_before_the_cleanup(how):
+    told = []
+
+    @resource_manager
+    class Held:
+        def setup(self):
+            return 1
+
+        def cleanup(self, resource):
+            told.append(workers_of_here())
+
+    with Flow("f") as flow, Held() as held:
+        late = task(lambda held: deaf(), name="late", timeout=1 if how == "timeout" else None)(held)
+    run = flow.start(executor=ProcessExecutor(1))
+    if how == "cancel":
+        for event in iter_until(run, lambda: run.states[late].is_running()):
+            assert event
+        run.cancel()
+    run.wait(LIMIT_S)
+
+    assert isinstance(run.states[late], TimedOut if how == "timeout" else Cancelled)
+    assert told == [[]]
+    assert workers_of_here() == []
+
+
+def iter_until(run, is_true):
+    """Yield once, when something has become true of a run."""
+    came = threading.Event()
+    stop = run.events.listen(lambda event: is_true() and came.set())
+    if not is_true():
+        assert came.wait(LIMIT_S)
+    stop()
+    yield True
+
+
+def test_a_task_that_listens_ends_by_itself_and_its_process_stays():
+    from nbflow import context
+
+    def listens():
+        while not context.cancelled():
+            threading.Event().wait(0.01)
+        return os.getpid()
+
+    flow, one = flow_of(listens)
+    run = flow.start(executor=ProcessExecutor(1))
+    for _ in iter_until(run, lambda: run.states[one].is_running()):
+        pass
+    run.cancel()
+    run.wait(LIMIT_S)
+
+    assert run.states[one].is_finished()
+
+
+def test_no_worker_outlives_a_kernel_that_was_killed(tmp_path):
+    path = tmp_path / "pid"
+    script = f"""
+import os, pathlib, time
+from nbflow import Flow, task
+def one():
+    pathlib.Path({str(path)!r}).write_text(str(os.getpid()))
+    time.sleep({LIMIT_S})
+with Flow("f") as flow:
+    task(one)()
+flow.run(executor="processes")
+"""
+    kernel = subprocess.Popen([sys.executable, "-c", script])
+    until = time.monotonic() + LIMIT_S
+    while not (path.exists() and path.read_text()) and time.monotonic() < until:
+        threading.Event().wait(0.02)
+    worker = psutil.Process(int(path.read_text()))
+    kernel.kill()
+    kernel.wait()
+
+    gone, _ = psutil.wait_procs([worker], timeout=LIMIT_S)
+    assert gone
+
+
+def test_a_script_needs_no_guard_for_its_main(tmp_path):
+    path = tmp_path / "script.py"
+    path.write_text(
+        "from nbflow import Flow, task\n"
+        "class Box:\n    def __init__(self, x): self.x = x\n"
+        "@task\ndef one(): return Box(3)\n"
+        "@task\ndef two(box): return Box(box.x + 1)\n"
+        "with Flow('f') as flow:\n    last = two(one())\n"
+        "value = flow.run(executor='processes').result[last].result\n"
+        "assert isinstance(value, Box)\nprint(value.x)\n"
+    )
+    ran = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    assert (ran.stdout, ran.returncode) == ("4\n", 0), ran.stderr
+
+
+def test_arrays_may_be_written_to_in_the_task_and_stay_as_they_are_here(remote):
+    numpy = pytest.importorskip("numpy")
+
+    def changes(x):
+        x += 1
+        return x
+
+    with Flow("f") as flow:
+        made = task(lambda: numpy.arange(100_000), name="made")()
+        changed = task(changes, name="changed")(made)
+        again = task(changes, name="again")(changed)
+    state = flow.run(executor=remote)
+
+    assert state.result[made].result[-1] == 99_999
+    assert state.result[again].result[-1] == 100_001
+    state.result[again].result[0] = 5
