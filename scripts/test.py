@@ -33,7 +33,7 @@ PANEL = ("tests/panel",)
 # Each executes cells in a real IPython shell.
 SHELL = ("tests/notebook",)
 # They start processes and kill them: quick each, but too many to wait for after every change.
-PROCESSES = ("tests/ledger", "tests/resources", "tests/store")
+PROCESSES = ("tests/executors", "tests/ledger", "tests/resources", "tests/store")
 
 # Several tests at once; each worker has servers, browsers and kernels of its own.
 AT_ONCE = ("-n", "auto", "--maxprocesses=4", "--dist=worksteal")

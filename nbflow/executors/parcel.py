@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from nbflow.engine.attempt import Call
 
 _LARGEST_PART = 2**30  # of what one write takes, in bytes
+_LARGE = 2**16
+_KIND = 8  # characters
+_SIZES = b"+"
 
 
 class Shipped(NamedTuple):
@@ -31,7 +34,8 @@ class Shipped(NamedTuple):
         files: What it says of the files that it opens: see `Task`.
         function: What to call, or where to find it: module and name.
         inputs: Its arguments.
-        context: What `nbflow.context` knows there.
+        base: What `nbflow.context` knows in all tasks of the run, pickled: it is read once in each process.
+        context: What it knows in this one.
         draws: The states of the global generators of random numbers that the task may draw on.
     """
 
@@ -39,6 +43,7 @@ class Shipped(NamedTuple):
     files: Any
     function: Any
     inputs: dict[str, Any]
+    base: bytes
     context: dict[str, Any]
     draws: dict[str, Any]
 
@@ -77,8 +82,15 @@ def unpacked(parts: Iterable[Any]) -> Any:
 
 
 def send(connection: Connection, kind: str, parts: list[Any]) -> None:
-    """Send a message: its kind and the sizes of its parts, and then the parts."""
-    connection.send((kind, [len(part) for part in parts]))
+    """Send a message: its kind, and its first part or, if there are more or it is large, the sizes of all before them.
+
+    Most messages are small, and one write each.
+    """
+    if not parts or (len(parts) == 1 and len(parts[0]) < _LARGE):
+        connection.send_bytes(b"".join((kind.encode().ljust(_KIND), *parts)))
+        return
+    sizes = pickle.dumps([memoryview(part).nbytes for part in parts])
+    connection.send_bytes(_SIZES + kind.encode().ljust(_KIND) + sizes)
     for part in parts:
         view = memoryview(part).cast("B") if len(part) else memoryview(b"")
         for start in range(0, len(view), _LARGEST_PART):
@@ -91,9 +103,11 @@ def receive(connection: Connection) -> tuple[str, list[Any]]:
     Raises:
         EOFError, OSError: If the other side is gone.
     """
-    kind, sizes = connection.recv()
-    parts = []
-    for size in sizes:
+    message = connection.recv_bytes()
+    if message[:1] != _SIZES:
+        return message[:_KIND].rstrip().decode(), [memoryview(message)[_KIND:]]
+    kind, parts = message[1 : 1 + _KIND].rstrip().decode(), []
+    for size in pickle.loads(message[1 + _KIND :]):
         part = bytearray(size)  # filled in place: there is no second copy of an array
         start = 0
         while start < size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import pickle
 import sys
@@ -30,9 +31,16 @@ def call_of(shipped: Shipped) -> Call:
     if type(function) is tuple:
         function = getattr(import_module(function[0]), function[1]).run
     task: Any = SimpleNamespace(name=shipped.task, files=shipped.files, log_stdout=False, run=function)
-    call = Call(-1, task, function, shipped.inputs, lambda _node, _task: dict(shipped.context))
+    call = Call(-1, task, function, shipped.inputs, lambda _node, _task: known_in(shipped.base) | shipped.context)
     call.is_simple = True
     return call
+
+
+@functools.lru_cache(maxsize=4)
+def known_in(base: bytes) -> dict[str, Any]:
+    """Return what all tasks of a run know; the dictionary is not to be changed."""
+    found: dict[str, Any] = unpacked([base])
+    return found
 
 
 def made(call: Call, shipped: Shipped) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.effects.code_reach import draws_random
@@ -16,14 +17,17 @@ if TYPE_CHECKING:
 
     from nbflow.engine.attempt import Call
 
-_PLAIN = (bool, int, float, str, bytes, type(None))
+_OF_AN_ATTEMPT = (
+    *("task_name", "task_full_name", "task_slug", "task_id", "task_tags", "task_run_id", "task_run_count"),
+    *("task_run_name", "task_loop_count", "task_loop_result", "map_index", "resume"),
+)
 
 
 class Shipper:
     """Sends calls of one run."""
 
     def __init__(self) -> None:
-        self._travels: dict[int, tuple[Any, bool]] = {}  # by what a context holds: whether it can be pickled
+        self._base: bytes | None = None  # what all tasks of the run know: it does not change
 
     def ship(self, call: Call, function: Callable[..., Any]) -> list[Any]:
         """Return a call as bytes.
@@ -31,25 +35,30 @@ class Shipper:
         Raises:
             CannotTravelError: If its function or an argument cannot be pickled.
         """
-        context = {key: value for key, value in call.context.items() if key[:1] != "_" and self._can_travel(value)}
-        draws = state_of(draws_random(function))
+        known = call.context
+        if self._base is None:
+            self._base = _base_of(known)
+        context = {key: known[key] for key in _OF_AN_ATTEMPT if key in known}
+        draws, where = state_of(draws_random(function)), address_of(function)
+        task = call.task
         try:
-            return packed(Shipped(call.task.name, call.task.files, address_of(function), call.inputs, context, draws))
+            return packed(Shipped(task.name, task.files, where, call.inputs, self._base, context, draws))
         except Exception as error:
             raise check_parts(call, error) from error
 
-    def _can_travel(self, value: Any) -> bool:
-        if type(value) in _PLAIN:
-            return True
-        known = self._travels.get(id(value))
-        if known is None or known[0] is not value:
-            try:
+
+def _base_of(context: dict[str, Any]) -> bytes:
+    """Return what of a context can be pickled; a task finds that its context does not have the rest."""
+    import cloudpickle
+
+    base = {}
+    for key, value in context.items():
+        if key[:1] != "_" and key not in _OF_AN_ATTEMPT:
+            with suppress(Exception):
                 packed(value)
-                can = True
-            except Exception:  # noqa: BLE001 - as above; the task finds that its context does not have it
-                can = False
-            known = self._travels[id(value)] = value, can
-        return known[1]
+                base[key] = value
+    pickled: bytes = cloudpickle.dumps(base)
+    return pickled
 
 
 def take_in(call: Call, parts: list[Any]) -> Any:

@@ -44,7 +44,9 @@ class ThreadExecutor:
         if wanted is not None and wanted < 1:
             raise ValueError(f"max_workers must be at least 1, got {wanted!r}")
         if scheduler not in ("threads", "sync", "synchronous", "single-threaded"):
-            raise ValueError(f"unknown scheduler {scheduler!r}; use 'threads', or executor='inline' for one thread")
+            raise ValueError(
+                f"unknown scheduler {scheduler!r}; use 'threads', executor='inline' for one thread, or executor='processes'"
+            )
         if scheduler != "threads":
             wanted = 1
         self.capacity = wanted or min(32, (os.cpu_count() or 1) + 4)

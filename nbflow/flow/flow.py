@@ -48,8 +48,8 @@ class Flow(Graph):
 
     Args:
         name: What it is called.
-        executor: Where its tasks run unless a run says otherwise: ``"inline"`` (default), ``"threads"``, or an
-            executor such as `nbflow.executors.ThreadExecutor(8)`.
+        executor: Where its tasks run unless a run says otherwise: ``"inline"`` (default), ``"threads"``,
+            ``"processes"``, an executor such as `nbflow.executors.ThreadExecutor(8)`, or one of `concurrent.futures`.
         tasks: Tasks to begin with.
         edges: Edges to begin with; their tasks are added.
         reference_tasks: The tasks whose states decide the state of a run; by default the last ones.

@@ -60,7 +60,7 @@ def _candidates(magic: str, given: list[str]) -> list[str]:
     if command.name == "help":
         return [*COMMANDS] if len(given) == 1 else []
     if last == "--executor":
-        return ["inline", "threads"]
+        return ["inline", "processes", "threads"]
     if last in ("-p", "--param"):
         return [f"{p.name}=" for p in flow.parameters()] if flow is not None else []
     if last == "--task":

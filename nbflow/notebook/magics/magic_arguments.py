@@ -62,7 +62,7 @@ PARAMETERS = Option(
     store="parameters",
     is_many=True,
 )
-EXECUTOR = Option(("--executor",), "where the tasks run: inline or threads", "EXECUTOR")
+EXECUTOR = Option(("--executor",), "where the tasks run: inline, threads or processes", "EXECUTOR")
 PAUSED = Option(("--paused",), "pause before the first task")
 HOLD = Option(("--hold",), "pause where a task fails")
 NO_RAISE = Option(("--no-raise",), "only draw a run that has failed; the cell ends well")
