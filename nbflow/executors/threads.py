@@ -45,7 +45,8 @@ class ThreadExecutor:
             raise ValueError(f"max_workers must be at least 1, got {wanted!r}")
         if scheduler not in ("threads", "sync", "synchronous", "single-threaded"):
             raise ValueError(
-                f"unknown scheduler {scheduler!r}; use 'threads', executor='inline' for one thread, or executor='processes'"
+                f"unknown scheduler {scheduler!r}; "
+                "use 'threads', executor='inline' for one thread, or executor='processes'"
             )
         if scheduler != "threads":
             wanted = 1
