@@ -2,7 +2,7 @@
 
 from nbflow.executors.inline import InlineExecutor
 from nbflow.executors.pool import PoolExecutor
-from nbflow.executors.processes import ProcessExecutor
+from nbflow.executors.process_executor import ProcessExecutor
 from nbflow.executors.threads import ThreadExecutor
 
 LocalExecutor = InlineExecutor
