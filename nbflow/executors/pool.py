@@ -95,7 +95,7 @@ class PoolSession(ThreadSession):
     def _wait(self, call: Call, function: Callable[..., Any], argument: Any, inner: Call | None = None) -> Any:
         try:
             future = self._pool.submit(function, argument)
-            call.remote = remote = _Waiting(future, inner)
+            call.remote = remote = _Waiting(inner)
             while not futures.wait([future], _LOOK_S).done:
                 if call.stop_requested and inner is not None:
                     inner.stop_requested = True
@@ -111,9 +111,9 @@ class PoolSession(ThreadSession):
 class _Waiting:
     """A call that is in the hands of a pool."""
 
-    def __init__(self, future: futures.Future[Any], inner: Call | None) -> None:
+    def __init__(self, inner: Call | None) -> None:
         self.error: type[BaseException] | None = None
-        self._future, self._inner = future, inner
+        self._inner = inner
 
     def hit(self, error: type[BaseException]) -> None:
         """Keep the call from beginning, or have `error` raised in its thread."""

@@ -20,8 +20,6 @@ from nbflow.executors.remote_call import call_of, made, telling
 if TYPE_CHECKING:
     from nbflow.engine.attempt import Call
 
-NOT_READ = "nbflow could not read"
-
 
 class Worker:
     """Makes calls for a kernel at the other end of a connection."""
