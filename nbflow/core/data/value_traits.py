@@ -212,7 +212,11 @@ def _size_of_items(value: Any, depth: int) -> int | None:
         items = [base.__getitem__(value, place * step) for place in range(looked_at)]
     else:
         items = list(islice(base.__iter__(value), looked_at))
-    sizes = [_size(item, depth + 1) for item in items]
+    sizes: list[int | None]
+    if _FIXED_IDS.issuperset(map(identity, map(type, items))):  # most are, and are measured at once
+        sizes = list(map(sys.getsizeof, items))
+    else:
+        sizes = [_size(item, depth + 1) for item in items]
     known = [size for size in sizes if size is not None]
     if len(known) < len(sizes):
         return None
