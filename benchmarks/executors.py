@@ -1,0 +1,103 @@
+"""Measure flows on processes beside the same work on a plain pool of as many processes, as ratios of one run.
+
+    python -m benchmarks.executors
+
+A plain pool is warm and has all its work ahead. What nbflow's own processes take to start is told apart.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nbflow import Flow, task
+from nbflow.executors import ProcessExecutor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WORKERS = 2
+TURNS = 5
+
+
+def nothing(x: Any) -> Any:
+    """Return what it takes."""
+    return x
+
+
+def nap(x: int) -> int:
+    """Wait for 50 ms."""
+    time.sleep(0.05)
+    return x
+
+
+def count(x: int) -> int:
+    """Work for about a second."""
+    for number in range(20_000_000):
+        x += number
+    return x
+
+
+class Work(NamedTuple):
+    """Calls of a function that need nothing of each other; `most` is the ratio that is aimed at."""
+
+    name: str
+    function: Callable[[Any], Any]
+    arguments: list[Any]
+    most: float
+
+
+def works() -> list[Work]:
+    """Return what is measured."""
+    import numpy
+
+    return [
+        Work("1,000 tasks that do nothing", nothing, list(range(1_000)), 1.2),
+        Work("64 naps of 50 ms", nap, list(range(64)), 1.1),
+        Work("8 tasks of a second in pure Python", count, list(range(8)), 1.1),
+        Work("an array of 500 MB, there and back", nothing, [numpy.ones(62_500_000)], 1.3),
+    ]
+
+
+def flow_of(work: Work) -> Flow:
+    """Return a flow of the calls."""
+    with Flow(work.name) as flow:
+        for argument in work.arguments:
+            task(work.function, name=work.function.__name__)(argument)
+    return flow
+
+
+def seconds(action: Callable[[], Any]) -> float:
+    """Return how long an action takes."""
+    begun = time.perf_counter()
+    action()
+    return time.perf_counter() - begun
+
+
+def main() -> None:
+    """Print the table."""
+    start = statistics.median(
+        seconds(lambda: flow_of(Work("one", nothing, [1], 0)).run(executor=ProcessExecutor(WORKERS))) for _ in range(3)
+    )
+    print(f"a run of one task on a process that has to be started: {start:.2f} s")
+    print(f"{'work':38} {'pool':>8} {'on the pool':>12} {'processes':>10}   at most")
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+        list(pool.map(nothing, range(10 * WORKERS)))
+        for work in works():
+            flow = flow_of(work)
+            turns = 1 if len(work.arguments) == 8 else TURNS
+            sides: list[Callable[[], Any]] = [
+                lambda work=work: [one.result() for one in [pool.submit(work.function, x) for x in work.arguments]],
+                lambda flow=flow: flow.run(executor=pool),
+                lambda flow=flow: flow.run(executor=ProcessExecutor(WORKERS)),
+            ]
+            taken = [[seconds(side) for side in sides] for _ in range(turns)]
+            plain, shared, own = (statistics.median(side) for side in zip(*taken, strict=True))
+            print(f"{work.name:38} {plain:6.2f} s {shared / plain:12.2f} {own / plain:10.2f}   {work.most}")
+
+
+if __name__ == "__main__":
+    main()
