@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
+from nbflow.flow.launch import EXECUTORS
 from nbflow.notebook.cells.flow_cells import cells_of
 from nbflow.notebook.magics.command_table import COMMANDS
 from nbflow.notebook.magics.flow_magic import FlowMagics
@@ -60,7 +61,7 @@ def _candidates(magic: str, given: list[str]) -> list[str]:
     if command.name == "help":
         return [*COMMANDS] if len(given) == 1 else []
     if last == "--executor":
-        return ["inline", "processes", "threads"]
+        return sorted(EXECUTORS)
     if last in ("-p", "--param"):
         return [f"{p.name}=" for p in flow.parameters()] if flow is not None else []
     if last == "--task":

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
+from nbflow.flow.launch import EXECUTORS
+
 if TYPE_CHECKING:
     from argparse import ArgumentParser
     from collections.abc import Iterable, Sequence
@@ -62,7 +64,8 @@ PARAMETERS = Option(
     store="parameters",
     is_many=True,
 )
-EXECUTOR = Option(("--executor",), "where the tasks run: inline, threads or processes", "EXECUTOR")
+_PLACES = " or ".join(", ".join(EXECUTORS).rsplit(", ", 1))
+EXECUTOR = Option(("--executor",), f"where the tasks run: {_PLACES}", "EXECUTOR")
 PAUSED = Option(("--paused",), "pause before the first task")
 HOLD = Option(("--hold",), "pause where a task fails")
 NO_RAISE = Option(("--no-raise",), "only draw a run that has failed; the cell ends well")
