@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from IPython.display import display
 
 from nbflow.render.names import escape
+from nbflow.render.palette import WARNING_CSS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +22,7 @@ _CSS = (
     ".nbflow-cells .nbflow-table tr{background:none}"
     ".nbflow-cells .nbflow-table th{font-weight:600;opacity:.75}"
     ".nbflow-cells .nbflow-table tbody td{border-top:1px solid rgba(128,128,128,.3)}"
-    ".nbflow-cells .nbflow-warning{border-left:4px solid #b3130a;padding:4px 10px;margin:2px 0;"
-    "background:rgba(200,40,20,.1)}"
+    f".nbflow-cells .nbflow-warning{{{WARNING_CSS};padding:4px 10px;margin:2px 0}}"
 )
 
 
