@@ -19,7 +19,7 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.errors import LedgerUnavailableError
-from nbflow.ledger.ledger_record import LedgerRecord
+from nbflow.ledger.ledger_record import MADE_WITH, LedgerRecord, made_with
 from nbflow.ledger.listing import Owner, owner_of
 from nbflow.ledger.liveness import is_free
 from nbflow.ledger.process_identity import Kernel
@@ -212,15 +212,19 @@ def _change(record: LedgerRecord) -> str:
     changing = f"{_quoted(record.key)}, {_quoted(record.state)}, {until}, {_quoted(record.note)}"
     if record.is_written:
         return f"[{changing}]"
-    names = ", ".join([_quoted(str(one)) for one in (record.flow, record.run, record.block, record.manager)])
-    return f"[{changing}, {names}, {record.since!r}]"
+    return f"[{changing}, {', '.join([_json(one) for one in made_with(record)])}]"
+
+
+def _json(one: object) -> str:
+    if isinstance(one, str):
+        return _quoted(one)
+    return repr(one) if isinstance(one, float) else json.dumps(one, default=str)
 
 
 def _apply(change: list[Any], records: dict[str, LedgerRecord]) -> None:
     key, state, until, note, *new = change
     if new:
-        flow, run, block, manager, since = new
-        records[key] = LedgerRecord(key=key, flow=flow, run=run, block=block, manager=manager, since=since)
+        records[key] = LedgerRecord(key=key, **dict(zip(MADE_WITH, new, strict=False)))  # of another nbflow, perhaps
     record = records.get(key)
     if record is None:
         record = records[key] = LedgerRecord(key=key, flow="", run="", block="", manager="", since=0.0, is_written=True)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nbflow.engine.open_resources import OpenResource
+
+# What is written with a new row and never changed, in the order of the lines of a journal. Another one comes last, with
+# a default in the class: a kernel of an older nbflow appends lines without it.
+MADE_WITH = ("flow", "run", "block", "manager", "since")
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -44,3 +49,6 @@ class LedgerRecord:
     def what(self) -> str:
         """The resource in words."""
         return f"{self.block!r} of flow {self.flow!r}"
+
+
+made_with = attrgetter(*MADE_WITH)

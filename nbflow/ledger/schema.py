@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from nbflow.ledger.ledger_record import MADE_WITH
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         """CREATE TABLE IF NOT EXISTS kernels (
@@ -32,8 +34,8 @@ END""",
 """What makes the schema of each version of that of the one before. A kernel of an older nbflow may have the file open
 while it is migrated, so what its statements name has to stay."""
 VERSION = len(MIGRATIONS)
-INSERT = """INSERT INTO resources (key, kernel, flow, run, block, manager, state, handle, code_id, since, until, note)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET state = excluded.state,
+INSERT = f"""INSERT INTO resources (key, kernel, state, handle, code_id, until, note, {", ".join(MADE_WITH)})
+VALUES (?, ?, ?, ?, ?, ?, ?{", ?" * len(MADE_WITH)}) ON CONFLICT (key) DO UPDATE SET state = excluded.state,
 handle = coalesce(excluded.handle, handle), code_id = coalesce(excluded.code_id, code_id), until = excluded.until,
 note = excluded.note WHERE until IS NULL"""
 # The conflict is with ourselves: an interrupt came between the commit and the note that it was made, or the file was

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.errors import DamagedLedgerError, LedgerUnavailableError, LockedLedgerError, NewerLedgerError
 from nbflow.ledger import schema
 from nbflow.ledger.journal import Page, pages_of
+from nbflow.ledger.ledger_record import made_with
 from nbflow.ledger.listing import Owner, Written
 from nbflow.ledger.paths import claim, make_private
 from nbflow.ledger.process_identity import UNKNOWN, Kernel
@@ -176,8 +177,8 @@ class Store:
 
     @staticmethod
     def _whole(number: int, record: LedgerRecord, code: int | None) -> tuple[object, ...]:
-        named = (record.key, number, record.flow, record.run, record.block, record.manager)
-        return (*named, record.state, record.handle, code, record.since, record.until, record.note)
+        changing = (record.state, record.handle, code, record.until, record.note)
+        return (record.key, number, *changing, *made_with(record))
 
     def _code_id(self, code: str | None) -> int | None:
         """Return the number of a class's code, which is written once however many rows have it."""
