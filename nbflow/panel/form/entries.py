@@ -9,7 +9,7 @@ import ipywidgets
 
 from nbflow.core.data.safe_equality import same
 from nbflow.errors import ParameterError
-from nbflow.panel.form.fields import NOT_GIVEN, Field
+from nbflow.panel.form.fields import NOT_GIVEN, PICKERS, Field
 from nbflow.panel.form.literals import in_short, literal_text, read_literal
 from nbflow.panel.widget_tree import close_all
 from nbflow.render.names import one_line
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _STEPS = 10_000  # a slider with more of them cannot be set to one
-_PICKERS = {
-    "date": ipywidgets.DatePicker,
-    "time": ipywidgets.TimePicker,
-    "datetime": ipywidgets.NaiveDatetimePicker,
-    "aware": ipywidgets.DatetimePicker,
-}
 _ASKED = {"int": "a whole number", "float": "a number", "text": "a text", "lines": "a text"}
 
 
@@ -175,7 +169,7 @@ class Entry:
                 "required" if value is NOT_GIVEN else "" if text else f"{in_short(value)} unless edited"
             )
         elif value is NOT_GIVEN:
-            widget.value = None if field.kind in _PICKERS else ""
+            widget.value = None if field.kind in PICKERS else ""
         else:
             widget.value = value
 
@@ -213,8 +207,8 @@ def _input(field: Field, is_typed: bool) -> Any:
         return ipywidgets.IntText(**common)
     if kind == "float":
         return ipywidgets.FloatText(step=None, **common)
-    if kind in _PICKERS:
-        return _PICKERS[kind](**common)
+    if kind in PICKERS:
+        return getattr(ipywidgets, PICKERS[kind])(**common)
     make = ipywidgets.Textarea if kind == "lines" else ipywidgets.Text
     return make(continuous_update=False, **({"rows": 3} if kind == "lines" else {}), **common)
 

@@ -1,4 +1,4 @@
-"""Which field of the form a parameter gets: by its annotation, and else by its default. Knows no widgets."""
+"""Which field of the form a parameter gets: by its annotation, and else by its default. Makes none of the widgets."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ NOT_GIVEN = _NotGiven.NOT_GIVEN
 _BIGGEST = 2**53  # whole numbers above it are not exact in a browser
 _LONGEST = 10_000
 _TYPES = {bool: "bool", int: "int", float: "float", str: "text", datetime: "datetime", date: "date", time: "time"}
+# The widget of ipywidgets that gives a value of such a kind as it is, or None.
+PICKERS = {"date": "DatePicker", "time": "TimePicker", "datetime": "NaiveDatetimePicker", "aware": "DatetimePicker"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
