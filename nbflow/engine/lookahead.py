@@ -37,6 +37,7 @@ class Lookahead:
         """Tell whether a node will not run, whatever its block's setup gives."""
         nodes = self._nodes
         bad = nodes.bad[node]
+        # Whatever its trigger says: one that wants a failure may still get it, from the very setup that is asked for.
         if not bad:
             return False
         is_child = nodes.child_index[node] >= 0
@@ -49,6 +50,7 @@ class Lookahead:
         for up in self._graph.pairs[node]:
             if up in nodes.children:
                 upper = nodes.children[up][index]
+                # No reason yet, but it may become one: `BlockOpening.child_ended` asks again.
                 if nodes.phase[upper] != DONE:
                     return False
                 verdict = nodes.verdict[upper]
@@ -63,6 +65,8 @@ class Lookahead:
         if skipped and graph.skips[task]:
             return True
         rule = graph.count_rules[task]
+        # A user's own trigger has no such rule, and is not called to look ahead, as what it does may have effects: its
+        # task counts as one that will run. A map is asked child by child.
         if rule is None or (graph.is_map[task] and not is_child):
             return False
         # Its trigger sees the children, the counts one verdict of them all: nobody can tell before it is asked.

@@ -71,6 +71,8 @@ class RetryInputs:
         with suppress(CannotCopyError):
             self.kept[place] = Ahead(dict.fromkeys(inputs, Snapshot([*inputs.values(), *also])), {})
             return
+        # Else each by itself, and those alone that may change: a connection beside a list, which cannot be copied,
+        # is no reason to refuse a further attempt.
         snapshots, whys = {}, {}
         for key in changed:
             try:
@@ -86,7 +88,7 @@ class RetryInputs:
             ChangedInputError: If that is not known, or cannot be put back.
         """
         changed = self.refuse_lost(place, inputs)
-        if not changed:
+        if not changed:  # before `kept` is asked: nothing is there of a call that seemed to change nothing
             return
         snapshots = self.kept[place].snapshots
         try:

@@ -73,9 +73,13 @@ class RunParts:
         ended: Callable[[Call, Outcome], None],
     ) -> None:
         graph = record.graph
+        # `cancel`, `change` and `ended` lead up to the loop, which gives weak ones: a part that kept the loop alive
+        # would have a run's values wait for the garbage collector (docs/reruns.md, rule V6).
+        # All share these two, not copies: who gives a call up takes it out, so that nobody else ends it once more.
         self.calls: dict[int, Call] = {}  # those that are under way, by node
         self.performed: deque[tuple[Call, Outcome]] = deque()  # made by the run's thread, and to be looked at
         calls, performed = self.calls, self.performed
+        # First: whatever calls the user's code does so open to the interrupts of this guard, and of no other (rule 6).
         self.stopper = stopper = CallStopper(on_interrupt, timer)
         self.guard = guard = stopper.guard
         self.cancellation = cancellation = Cancellation(values, guard, cancel)
@@ -88,6 +92,7 @@ class RunParts:
         self.contexts = contexts = AttemptContexts(record, values)
         self.breakpoints = breakpoints = Breakpoints(record, contexts, user_code, cancellation)
         handover = ValueHandover(record, home, retention, breakpoints, draws)
+        # Afterwards, as the two need each other: the home is asked at a handover, and tells what a call has changed.
         home.on_change = handover.note_change
 
         self.cleanup = cleanup = Cleanup(record, tracker, values, stopper, cancellation)
@@ -120,6 +125,7 @@ class RunParts:
             user_code,
             cancellation,
         )
+        # A late call's task ends the task runner's way, with one state and one event; its thread may go on (rule 3).
         self.deadlines = deadlines = Deadlines(
             calls,
             record.schedule,
@@ -131,6 +137,7 @@ class RunParts:
             self.task_runner.finish,
         )
         self.pause = Pause(record, breakpoints, self.held_tasks, cancellation, deadlines, guard, cancel, change)
+        # On the very parts that the task runner has: a call begun here is the runner's when it does not end well.
         self.fast_path = fast_path = FastPath(
             record,
             inputs,
@@ -155,5 +162,6 @@ class RunParts:
             graph.free,
             is_direct,
         )
+        # A thread may report when the loop is over: a setup that ends then has made a resource all the same (rule 1).
         self.late_outcomes = LateOutcomes(inbox, ended, calls, performed, record.schedule, lifecycle, cleanup)
         self.run_end = RunEnd(flow, values, record, cleanup, lifecycle, home, draws, user_code, cancellation)
