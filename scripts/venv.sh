@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes or mends .venv and installs nbflow into it with one extra, in the versions it is tested with:
+# Makes or fixes .venv and installs nbflow into it with one extra, in the versions it is tested with:
 # `scripts/venv.sh demo`. Done in no time when nothing has changed: a stamp in .venv remembers pyproject.toml,
 # constraints.txt, the interpreter and the folder it was made for.
 set -euo pipefail

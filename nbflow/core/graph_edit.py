@@ -216,7 +216,7 @@ def take_out(graph: Graph, tasks: Collection[Task], blocks: Collection[Block]) -
     graph._changed()
 
 
-def make_anew(
+def replace_parts(
     graph: Graph,
     *,
     tasks: Iterable[Task],

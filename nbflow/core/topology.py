@@ -111,7 +111,7 @@ class Topology:
         self._join()
 
     def _join(self) -> None:
-        """Make the lists of edges into and out of each task anew."""
+        """Make the lists of edges into and out of each task again."""
         self._in = {task: [] for task in self._declared}
         self._out = {task: [] for task in self._declared}
         for edge in self._edge_list:

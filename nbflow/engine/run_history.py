@@ -44,14 +44,14 @@ class CodeNotes:
     def __init__(self, tasks: Sequence[Task]) -> None:
         self._tasks = tasks
         self._notes = [(0.0, _memory_of(tasks))]
-        self._mended: dict[Task, CodeSnapshot] = {}
+        self._redefined: dict[Task, CodeSnapshot] = {}
         self._inherited: dict[Task, Origin] = {}
 
-    def note(self, mended: Task) -> None:
-        """Note what the code is now; `mended` has just been run by it."""
+    def note(self, redefined: Task) -> None:
+        """Note what the code is now; `redefined` has just been run by it."""
         memory = _memory_of(self._tasks)
         self._notes.append((time.time(), memory))
-        self._mended[mended] = memory
+        self._redefined[redefined] = memory
 
     def settle(self) -> None:
         """Note what the tasks have changed by themselves, now that the run is over."""
@@ -67,8 +67,8 @@ class CodeNotes:
 
     def origin_of(self, task: Task, began_at: float) -> Origin:
         """Return what was noted last before a task began, in seconds since the epoch, and which task it was then."""
-        if task in self._mended:
-            return self._mended[task], task
+        if task in self._redefined:
+            return self._redefined[task], task
         if task in self._inherited:
             return self._inherited[task]
         if len(self._notes) == 1:

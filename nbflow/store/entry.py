@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-ANEW = "a resource is not kept, it is set up anew"
+SET_UP_AGAIN = "a resource is not kept, it is set up again"
+NOT_MISSED = ("", SET_UP_AGAIN, "a resource is not kept, it is set up anew")  # the last as an earlier nbflow wrote it
 _FOOTER = struct.Struct(">Q16s")
 _LARGEST_HEADER = 1 << 26
 

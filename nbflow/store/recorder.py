@@ -16,7 +16,7 @@ from nbflow.engine.breakpoints import EDITED, PINNED
 from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.events import Event, warn_safely
 from nbflow.errors import StoreError, ValueReleasedError
-from nbflow.store.entry import ANEW, Header, contents_of
+from nbflow.store.entry import SET_UP_AGAIN, Header, contents_of
 from nbflow.store.filenames import content_name, run_name, value_name
 from nbflow.store.generators import packed
 from nbflow.store.input_signature import inputs_of
@@ -170,7 +170,7 @@ class Recorder:
         if index is None or event.attempt > 1:
             self._prints.pop(task, None)  # it may have been fixed since
             if event.attempt > 1:
-                self._outbox.safety.mended()
+                self._outbox.safety.redefined()
         held = self._run.states[task]  # an event carries no value
         if index is not None:
             if not isinstance(held, Mapped):
@@ -264,7 +264,7 @@ class Recorder:
             changed=changed or [],
             met=packed(run._execution.draws.met.get(place, {})),
             left=packed(run._execution.draws.left.get(place, {})),
-            not_kept=ANEW if graph.role[graph.index[task]] != ORDINARY else "",
+            not_kept=SET_UP_AGAIN if graph.role[graph.index[task]] != ORDINARY else "",
         )
 
     def _keep_state(self, header: Header, state: State, task: Task) -> None:

@@ -44,7 +44,7 @@ class Safety:
         self._above: dict[int, bool] = {}
         self._dirty: dict[int, tuple[int, bool]] = {}
 
-    def mended(self) -> None:
+    def redefined(self) -> None:
         """Look again: a task has got another function."""
         self._below = None
         self._above.clear()

@@ -14,7 +14,7 @@ from nbflow.engine.given_parameters import START_OPTIONS, takes_parameters
 from nbflow.engine.random_state import drawn_in
 from nbflow.engine.record import Timings
 from nbflow.errors import DamagedStoreError, NotKeptError
-from nbflow.store.entry import ANEW, PYTHON, Header, contents_of, read_header, read_value
+from nbflow.store.entry import NOT_MISSED, PYTHON, Header, contents_of, read_header, read_value
 from nbflow.store.filenames import VALUE, value_name
 from nbflow.store.generators import unpacked
 from nbflow.store.metadata import Facts, is_going, read_facts
@@ -161,7 +161,7 @@ class StoredRun:
             slug if index is None else f"{slug}[{index}]": header.not_kept
             for slug, parts in self.headers.items()
             for index, header in parts.items()
-            if header.not_kept not in ("", ANEW) and header.state in ("Success", "Cached")
+            if header.not_kept not in NOT_MISSED and header.state in ("Success", "Cached")
         }
 
     @property
@@ -292,7 +292,7 @@ class StoredRun:
             raise DamagedStoreError(str(path), f"a task can not be {header.state!r}")
         if has_value:
             self.store.remember(state, path, header)
-        elif reason not in ("", ANEW) and state.is_successful() and not state.is_skipped():
+        elif reason not in NOT_MISSED and state.is_successful() and not state.is_skipped():
             state = Pending(f"{NOT_THERE}: {reason}")
         return state
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LIMIT_S = 30.0
-LIMIT_OF_CANCELLED_S = 1.0  # that one may stand still
+LIMIT_OF_CANCELLED_S = 1.0  # without progress
 BEHIND = 2  # threads
 GATHER_S = 0.02  # small results are written together, so that the run is not interrupted for each
 _SLICE_S = 0.05
@@ -47,7 +47,7 @@ class Job:
         self._is_settled = False
 
     def tick(self) -> None:
-        """Say that it goes forward: in a cancelled run only what stands still is given up early."""
+        """Say that it goes forward: in a cancelled run only what makes no progress is given up early."""
         self.moved = time.monotonic()
 
     def settle(self) -> bool:
@@ -107,7 +107,7 @@ class Lane:
 
         Args:
             limit_s: How long a job may take.
-            still_s: How long it may stand still; None for as long as it may take.
+            still_s: How long it may make no progress; None for as long as it may take.
         """
         if not self._running:
             return []

@@ -72,7 +72,7 @@ def command(page, index, *names):
     page.page.evaluate(COMMAND, [index, *names])
 
 
-def test_the_flow_follows_cells_that_are_executed_again_edited_and_mended(work):
+def test_the_flow_follows_cells_that_are_executed_again_edited_and_fixed(work):
     page = work()
     once = page.output_text(5)
 

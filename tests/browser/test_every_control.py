@@ -24,7 +24,7 @@ REPORTED = """\
 run = flow.runs[-1]
 values = {task.name: run.results.get(task) for task in (*flow.parameters(), fitted, result)}
 print(len(flow.runs), type(run.state).__name__, dict(sorted(values.items())))"""
-MENDED = """\
+FIXED = """\
 run = flow.runs[-1]
 print(len(flow.runs), {task.name: type(run.states[task]).__name__ for task in (loaded, fitted, result)},
       run.results.get(fitted), run.sources.get(fitted), len(run.breakpoints), len(run.open_resources))"""
@@ -208,8 +208,8 @@ def test_a_plan_is_shown_and_followed_and_runs_are_compared(open_panel, way):
 
 
 @EVERY_WAY
-def test_a_held_failure_is_mended_from_the_inspector(open_panel, way):
-    page, panel, hand = open_panel(way, REPORT, MENDED, "flow.panel()", run=(0, 2))
+def test_a_held_failure_is_fixed_from_the_inspector(open_panel, way):
+    page, panel, hand = open_panel(way, REPORT, FIXED, "flow.panel()", run=(0, 2))
     box = panel.element.locator(".nbflow-inspector")
 
     def select(name):

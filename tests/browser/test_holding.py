@@ -26,14 +26,14 @@ with nbflow.Flow("work") as flow:
     with Workshop() as place:
         total = work(place, load())
 """
-MENDED = """
+FIXED = """
 def add_up(rows):
     return sum(row["amount"] or 0 for row in rows)
 """
 
 
-def test_a_failed_task_is_mended_in_a_cell_and_retried_with_the_resource_held(lab_page, notebook_of, kernel_children):
-    page = lab_page(notebook_of(WORKSHOP, FLOW, MENDED, "flow.panel()", "flow.runs[-1].results[total]"))
+def test_a_failed_task_is_fixed_in_a_cell_and_retried_with_the_resource_held(lab_page, notebook_of, kernel_children):
+    page = lab_page(notebook_of(WORKSHOP, FLOW, FIXED, "flow.panel()", "flow.runs[-1].results[total]"))
     for cell in (0, 1, 3):
         page.run_cell(cell)
     panel = LivePanel(page, 3)

@@ -136,7 +136,7 @@ def test_a_parameter_stays_selected_when_another_run_begins(bare):
     expect(bare.node("size")).to_have_class(re.compile("nbflow-selected"))
 
 
-def test_what_is_told_anew_keeps_the_focus_what_was_typed_and_how_far_it_was_scrolled(bare):
+def test_what_is_told_again_keeps_the_focus_what_was_typed_and_how_far_it_was_scrolled(bare):
     bare.node("load-1").click()
     tell_detail(bare, "load-1", {"head": head_of("load"), "children": children(400)}, whole=True)
     bare.page.evaluate("document.querySelector('.nbflow-chips.nbflow-scroll').scrollTop = 40")

@@ -50,7 +50,7 @@ LOOK = """\
 import json
 workers = flow.runs[-1].results[client].run(os.getpid)
 print(json.dumps(sorted(workers.values())))"""
-MENDED = """\
+FIXED = """\
 def add_up(rows):
     return sum(row["amount"] or 0 for row in rows)
 """
@@ -58,10 +58,10 @@ ANSWER = "flow.runs[-1].results[answer]"
 
 
 @pytest.mark.parametrize("app", ["lab", "notebook"])
-def test_a_failure_is_read_mended_and_retried_from_the_inspector_while_the_cluster_stays_open(
+def test_a_failure_is_read_fixed_and_retried_from_the_inspector_while_the_cluster_stays_open(
     open_notebook, notebook_of, app
 ):
-    page = open_notebook(notebook_of(STEPS, FLOW, LOOK, MENDED, ANSWER), app=app)
+    page = open_notebook(notebook_of(STEPS, FLOW, LOOK, FIXED, ANSWER), app=app)
     page.run_cell(0)
     page.run_cell(1)
     panel = LivePanel(page, 1)
@@ -88,7 +88,7 @@ def test_a_failure_is_read_mended_and_retried_from_the_inspector_while_the_clust
     panel.expect_row("total-1", "Success")
     panel.expect_open("DaskCluster open")
     expect(inspector.get_by_text("TypeError").first).to_be_hidden()
-    panel.screenshot(f"story-mended-{app}")
+    panel.screenshot(f"story-fixed-{app}")
     panel.click("Resume")
     panel.expect_state("Success")
     panel.expect_open()

@@ -210,7 +210,7 @@ def test_a_given_cached_state_is_used_if_the_validator_accepts_it():
     assert flow.run(task_states={a: expired}).result[a].result == 3
 
 
-def test_a_given_cached_state_of_a_task_that_is_not_cached_is_computed_anew():
+def test_a_given_cached_state_of_a_task_that_is_not_cached_is_computed_again():
     """4.3"""
     with Flow("f") as flow:
         a = task(lambda: 3, name="a")()

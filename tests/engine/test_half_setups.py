@@ -248,7 +248,7 @@ def test_a_generator_that_raises_before_its_yield_unwinds_by_itself(diary):
     assert diary == ["unwound"]
 
 
-def test_a_generator_is_made_anew_for_each_try_of_the_setup(diary):
+def test_a_generator_is_made_again_for_each_try_of_the_setup(diary):
     @resource_manager(setup_task_kwargs={"max_retries": 1, "retry_delay": timedelta(0)})
     def scratch():
         diary.append("setup")

@@ -99,7 +99,7 @@ def story():
     return Story()
 
 
-def test_without_a_choice_everything_runs_anew(story):
+def test_without_a_choice_everything_runs_again(story):
     story.run()
 
     run = story.rerun()

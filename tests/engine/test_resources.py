@@ -484,7 +484,7 @@ def test_a_task_that_runs_because_a_setup_has_failed_waits_for_the_block_around_
     ]
 
 
-def test_a_run_from_given_states_sets_up_and_cleans_up_anew(diary, executor):
+def test_a_run_from_given_states_sets_up_and_cleans_up_again(diary, executor):
     """1.11"""
     with Flow("f") as flow:
         block = diary.manager()()

@@ -82,7 +82,7 @@ def test_only_the_owner_can_look_into_a_journal(keep):
     assert journal.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_journal_that_has_grown_is_folded_and_begun_anew(keep, monkeypatch):
+def test_a_journal_that_has_grown_is_folded_and_begun_again(keep, monkeypatch):
     monkeypatch.setattr(session_module, "FOLD_AFTER", 10)
     monkeypatch.setattr(session_module, "_LONGEST_JOURNAL", 1_000)
     kept = keep()

@@ -230,7 +230,7 @@ def test_loading_the_ledger_loads_no_foreign_module():
 # -- faults of the disk -------------------------------------------------------------------------------------------
 
 
-def test_a_ledger_that_is_removed_while_in_use_is_begun_anew_with_all_that_is_open(keep):
+def test_a_ledger_that_is_removed_while_in_use_is_begun_again_with_all_that_is_open(keep):
     kept, first, second = keep(), hold(managers.Plain), hold(managers.Folder, "somewhere")
     kept.tracker.intend(first)
     for path in ledger_path().parent.iterdir():
@@ -438,7 +438,7 @@ def test_a_ledger_without_its_tables_is_moved_aside(keep):
     assert "damaged" in kept.told[0]
 
 
-def test_a_ledger_that_is_truncated_while_in_use_is_begun_anew_with_all_that_is_open(keep):
+def test_a_ledger_that_is_truncated_while_in_use_is_begun_again_with_all_that_is_open(keep):
     kept = keep()
     kept.tracker.intend(hold(managers.Plain))
     os.truncate(ledger_path(), 0)

@@ -409,7 +409,7 @@ def test_a_block_continued_in_another_cell_survives_the_first_one_again(notebook
     assert all(isinstance(block, Block) for block in notebook.graph.blocks)
 
 
-def test_a_block_is_tied_anew_when_a_cell_that_continued_it_goes(notebook):
+def test_a_block_is_tied_again_when_a_cell_that_continued_it_goes(notebook):
     def continues(names):
         with names["client"].block:
             names["more"] = clean(names["saved"])

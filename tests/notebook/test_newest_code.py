@@ -565,7 +565,7 @@ def test_a_flow_whose_cell_is_executed_again_keeps_its_runs(notebook):
     assert flow.runs[0].rerun("stale", dry=True).graph.tasks == flow.sorted_tasks()
 
 
-def test_a_cell_that_fails_to_make_its_flow_anew_leaves_the_former_one_its_runs(notebook):
+def test_a_cell_that_fails_to_make_its_flow_again_leaves_the_former_one_its_runs(notebook):
     cells(notebook, fl=WITH_FLOW, go="flow.run()")
     former = notebook.names["flow"]
 

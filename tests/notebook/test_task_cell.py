@@ -95,7 +95,7 @@ def test_a_cell_of_imports_alone_is_no_task(notebook):
     assert not flows["notebook"].tasks
 
 
-def test_a_helper_that_another_cell_defines_anew_stays_that_of_its_cell(notebook, flow_of, value):
+def test_a_helper_that_another_cell_defines_again_stays_that_of_its_cell(notebook, flow_of, value):
     flow_of("%%task\ndef norm(x): return x + 1\na = norm(1)", "%%task\ndef norm(x): return x * 10\nb = norm(1)")
 
     assert value("a") == 2

@@ -271,7 +271,7 @@ def test_no_layout_is_made_on_the_thread_that_starts_a_run_or_hears_a_click(make
     assert threads == ["nbflow-panel-draw"] * 2  # none for the run: its graph is the same
 
 
-def test_another_graph_is_drawn_anew_while_its_rows_are_there_at_once(make_panel, rooms, monkeypatch):
+def test_another_graph_is_drawn_again_while_its_rows_are_there_at_once(make_panel, rooms, monkeypatch):
     panel = make_panel(rooms)
     drawing(panel)
     gate, real = threading.Event(), canvas_module.make_sheet

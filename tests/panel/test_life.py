@@ -137,7 +137,7 @@ def test_a_closed_panel_leaves_no_widget_and_no_thread(sent, flow, gate):
     until(lambda: not [t for t in threading.enumerate() if t.name.startswith("nbflow")])
 
 
-def test_a_closed_panel_that_is_displayed_is_made_anew_and_shows_the_newest_run(sent, flow, gate):
+def test_a_closed_panel_that_is_displayed_is_made_again_and_shows_the_newest_run(sent, flow, gate):
     gate.set()
     shown = Panel(flow, options={"hold_on_failure": True})
     former = shown.model_id

@@ -190,7 +190,7 @@ def test_rerun_now_ends_the_run_that_goes_on_and_blocks_no_callback(make_panel, 
     assert panel.run.state.is_successful()
 
 
-def test_another_run_that_begins_makes_the_plan_anew(panel, sent, broken):
+def test_another_run_that_begins_makes_the_plan_again(panel, sent, broken):
     panel.buttons["run"].click()
     over(panel)
     panel.buttons["rerun"].click()

@@ -26,7 +26,7 @@ class Kernel:
 
     Args:
         text: The notebook, a script.
-        stops: What it finds in ``os.environ["STOPS"]``: where it is to stand still. Its code is the same everywhere.
+        stops: What it finds in ``os.environ["STOPS"]``: where it is to pause. Its code is the same everywhere.
     """
 
     def __init__(self, text: str, stops: str = "") -> None:

@@ -100,8 +100,8 @@ def test_resources_are_not_kept(store):
     run = stored(flow)
 
     assert run.not_kept == {}
-    assert run.headers["Lamp.setup-1"][None].not_kept == "a resource is not kept, it is set up anew"
-    with pytest.raises(NotKeptError, match="set up anew"):
+    assert run.headers["Lamp.setup-1"][None].not_kept == "a resource is not kept, it is set up again"
+    with pytest.raises(NotKeptError, match="set up again"):
         _ = run.results[lamp]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbflow import Flow, Parameter, task
+from nbflow import Flow, Parameter, resource_manager, task
 from nbflow.errors import DamagedStoreError, StaleStoreError
 from tests.store.older import made_older
 
@@ -64,6 +64,26 @@ def test_the_next_run_is_taken_over_again(older):
     make(older).resume().wait(30)
 
     assert CALLED == []
+
+
+def test_a_resource_that_was_not_kept_is_not_missed_in_it(store):
+    @resource_manager
+    class Lamp:
+        def setup(self):
+            return "light"
+
+        def cleanup(self, light):
+            pass
+
+    with Flow("f", store=store) as flow, Lamp() as lamp:
+        task(lambda light: len(light), name="use")(lamp)
+    flow.run()
+    made_older(store)
+
+    (run,) = flow.stored_runs()
+
+    assert run.headers["Lamp.setup-1"][None].not_kept == "a resource is not kept, it is set up anew"
+    assert run.not_kept == {}
 
 
 def test_a_damaged_file_of_it_is_refused(older):

@@ -558,11 +558,11 @@ def test_the_error_that_names_changes_survives_pickling():
     assert str(pickle.loads(pickle.dumps(StoredRunInUseError("f", 1, 2)))).startswith("run 1 of 'f'")
 
 
-def test_a_task_that_was_mended_is_kept_with_the_code_that_it_was_mended_with(store, notes):
+def test_a_task_that_was_fixed_is_kept_with_the_code_that_it_was_fixed_with(store, notes):
     def make_one(fn):
         with Flow("g", store=store) as flow:
-            mended = task(fn, name="mended")()
-        return flow, mended
+            fixed = task(fn, name="fixed")()
+        return flow, fixed
 
     def good():
         return NOTES("good", 1)
@@ -570,12 +570,12 @@ def test_a_task_that_was_mended_is_kept_with_the_code_that_it_was_mended_with(st
     def bad():
         raise ValueError("bad")
 
-    flow, mended = make_one(bad)
+    flow, fixed = make_one(bad)
     run = flow.start(hold_on_failure=True)
     while not run.is_paused:
         assert not run.is_finished
-    mended.run = good
-    run.retry(mended)
+    fixed.run = good
+    run.retry(fixed)
     run.wait(PATIENCE_S)
     notes.taken()
 

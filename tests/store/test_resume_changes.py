@@ -163,7 +163,7 @@ def test_what_a_mapped_task_changes_is_known(store):
     assert run.results[read] == [2, 2]
 
 
-def test_a_value_that_a_person_has_set_is_changed_anew_by_the_task_that_changes_it(store):
+def test_a_value_that_a_person_has_set_is_changed_again_by_the_task_that_changes_it(store):
     flow, tasks = make(store)
     run = flow.start(paused=True)
     run.set_result(tasks["rows"], [5])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.block import Block
 from nbflow.core.edge import Edge
-from nbflow.core.graph_edit import make_anew
+from nbflow.core.graph_edit import replace_parts
 from nbflow.core.parameter import Parameter
 from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.core.task import Task
@@ -90,7 +90,7 @@ class _Assembly:
                 if task is not None:
                     constants.setdefault(task, {})[foreign_argument.argument] = foreign_argument.value
         stand_ins = list(self.missing.tasks.values()) if self.missing is not None else []
-        make_anew(
+        replace_parts(
             self.graph,
             tasks=[*tasks, *stand_ins],
             edges=[*edges, *self._lost],

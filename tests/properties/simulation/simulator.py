@@ -101,7 +101,7 @@ class Simulator(User):
                 self._end_asides()
 
     def _go(self) -> None:
-        self._start_anew()
+        self._restart()
         run = self._first()
         self._over()
         for deed in self.plan.after:
@@ -113,7 +113,7 @@ class Simulator(User):
                 self._clean_kept()
                 self.raise_wrong()
             else:
-                self._start_anew()
+                self._restart()
                 run = run.rerun()
                 self._over()
 
@@ -124,7 +124,7 @@ class Simulator(User):
             if flight.is_under_way:
                 self._drive(flight)
 
-    def _start_anew(self) -> None:
+    def _restart(self) -> None:
         self.world.calls.clear()
         self.deeds = deque(self.plan.deeds)
         self.moments = self.turns = 0

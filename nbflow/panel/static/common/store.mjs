@@ -3,7 +3,7 @@
  * What the parts of a panel's body share: what there is to show, the latest of it, the selection, the filter, and
  * messages to and from the kernel. A part listens to topics and changes only its own elements.
  *
- * Topics: `picture` (other rows: build anew), `drawing` (another drawing of them), `patch` (what changed, a `Patch`),
+ * Topics: `picture` (other rows: build again), `drawing` (another drawing of them), `patch` (what changed, a `Patch`),
  * `select`, `filter`, `view` (the name of the tab in front), and every other kind of message that the kernel sends.
  *
  * @typedef {import("./format.mjs").Patch} Patch

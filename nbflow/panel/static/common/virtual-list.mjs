@@ -144,7 +144,7 @@ export function makeRoll({ list, scroller, signal, head = 0, height, build, root
     place: (key) => places.get(key) ?? -1,
     /** @param {string} key */
     handle: (key) => shown.get(key),
-    /** Show other entries; all are painted anew. @param {E[]} list */
+    /** Show other entries; all are painted again. @param {E[]} list */
     fill(list) {
       entries = list;
       places = new Map(list.map((entry, i) => [entry.key, i]));

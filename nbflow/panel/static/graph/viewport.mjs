@@ -47,7 +47,7 @@ export function makeViewport(sheet, signal, changed) {
       isAsked = false;
       if (!svg || !size.width) return;
       // A transform by style: measured on 300 nodes, 20 ms a frame of zooming, where another viewBox takes 60 to 100,
-      // for then the browser lays every text out anew. It stays as crisp, since nothing is promoted to a layer.
+      // for then the browser lays every text out again. It stays as crisp, since nothing is promoted to a layer.
       svg.style.transform = `translate(${-camera.x * camera.k}px, ${-camera.y * camera.k}px) scale(${camera.k})`;
       changed(camera);
     });

@@ -54,7 +54,7 @@ export function childrenOf(store, key, { total, listed }) {
   const row = make("div", "nbflow-chips nbflow-scroll", chips, { "data-id": "children" });
   if (total <= listed.length) return [row];
   const field = make("input", "nbflow-ask-field", "", { type: "number", min: 0, max: total - 1, "data-id": "number" });
-  // Not by `change`: it comes as well when what is being typed into is told anew.
+  // Not by `change`: it comes as well when what is being typed into is told again.
   field.addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
     event.preventDefault();
