@@ -1,6 +1,6 @@
 """What the benchmark of the panel does in the kernel: flows, a run whose tasks change all the time, what that costs.
 
-Its cells import this. The changes are made by a driver, through the record of a real run that stands still, just as
+Its cells import this. The changes are made by a driver, through the record of a real run that is paused, just as
 the run itself would make them: so there are as many as asked for, in any second, and each one of another task.
 """
 
@@ -111,7 +111,7 @@ def _fail(record: Any, node: int, found: Drive) -> None:
 
 @dataclass
 class Held:
-    """A flow with a run that stands still before its first task."""
+    """A flow with a run that is paused before its first task."""
 
     flow: Flow
     run: Run
@@ -123,7 +123,7 @@ class Held:
 
 
 def hold(count: int) -> Held:
-    """Start a run of a flow with so many tasks, standing still."""
+    """Start a run of a flow with so many tasks, paused."""
     flow = layered(count)
     return Held(flow, flow.start(paused=True))
 

@@ -15,7 +15,7 @@ now="$version $PWD $(git hash-object pyproject.toml scripts/constraints.txt | pa
 # Stale: its interpreter is gone or another one, it has no pip, or its folder was moved here.
 if [ -d "$venv" ] && ! { "$venv/bin/python" -c "import pip, platform, sys; sys.exit(platform.python_version() != '$version')" &&
   head -c 512 "$venv/bin/pip" | grep -qF "$venv/bin/"; } 2>/dev/null; then
-  echo "making .venv anew: the one here does not belong to Python $version in this folder"
+  echo "making .venv again: the one here does not belong to Python $version in this folder"
   rm -rf "$venv"
 fi
 if [ ! -d "$venv" ]; then

@@ -133,7 +133,7 @@ class Breakpoints:
         """Return the state of the run that is paused: it says at what, and what it holds open."""
         at = f" ({self.names()})" if self.at else ""
         held = ", ".join(held.name for held in self._record.open_resources.owing())
-        return Paused(f"The run stands still{at}{f'; open: {held}' if held else ''}.")
+        return Paused(f"The run is paused{at}{f'; open: {held}' if held else ''}.")
 
 
 def check_condition(when: Callable[..., object], task: Task, keys: set[str]) -> None:

@@ -67,13 +67,13 @@ class Pause:
 
     def limit(self) -> None:
         """Have the run cancelled when it has been paused for as long as it may, if it is paused now."""
-        limit_s, stood_at = self._breakpoints.limit_s, len(self._record.log.entries)
+        limit_s, paused_at = self._breakpoints.limit_s, len(self._record.log.entries)
         if limit_s is None or not isinstance(self._record.state, Paused):
             return
 
         def end() -> None:  # unless anything has happened meanwhile: then it is not the same pause
-            if isinstance(self._record.state, Paused) and len(self._record.log.entries) == stood_at:
-                self._cancel(f"The run stood still for more than {limit_s:g} s.")
+            if isinstance(self._record.state, Paused) and len(self._record.log.entries) == paused_at:
+                self._cancel(f"The run was paused for more than {limit_s:g} s.")
 
         self._deadlines.after(limit_s, end)
 

@@ -1,4 +1,4 @@
-"""A run that stands still with its resources open: looking, fixing, going on (design 6)."""
+"""A run that is paused with its resources open: looking, fixing, going on (design 6)."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ def test_a_failure_holds_the_run_with_its_resources_open(story, executor):
     assert isinstance(run.states[story.work], Failed)
     assert run.open_resources == ["Server"]
     assert story.lines == ["setup", "work"]
-    assert run.state.message == "The run stands still ('work' failed); open: Server."
+    assert run.state.message == "The run is paused ('work' failed); open: Server."
     assert not run.is_finished
 
 
 @pytest.mark.parametrize("executor", ["inline", "threads"])
-def test_a_mended_task_is_retried_and_the_run_goes_on_with_the_same_resource(story, executor):
+def test_a_fixed_task_is_retried_and_the_run_goes_on_with_the_same_resource(story, executor):
     """Rule 2."""
     run = story.start(executor=executor)
     story.broken = False

@@ -240,12 +240,12 @@ def test_a_value_taken_over_keeps_the_code_it_was_computed_by(flow, notebook):
     assert "load" in notebook.why(flow)  # which nothing has computed again
 
 
-def test_what_was_mended_in_a_held_run_is_not_stale(notebook):
+def test_what_was_fixed_in_a_held_run_is_not_stale(notebook):
     notebook.cell(
         "def helper(x):\n    return 1 / x\n@task\ndef first(x):\n    return helper(x)\n"
         "@task\ndef second(x):\n    return helper(x)"
     )
-    with Flow("mended") as flow:
+    with Flow("fixed") as flow:
         one = notebook["first"](0)
         notebook["second"](one)
     run = flow.start(hold_on_failure=True)

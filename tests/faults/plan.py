@@ -107,7 +107,7 @@ class Plan:
 
     @property
     def patience_s(self) -> float:
-        """How long the log may be silent before it is sure that the run has ended, or stands still."""
+        """How long the log may be silent before it is sure that the run has ended, or is paused."""
         return 8.0 if DASK in self.flow else 1.5
 
     @property

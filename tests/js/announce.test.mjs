@@ -51,8 +51,8 @@ test("a failure is told with its message", () => {
   assert.equal(polite(going, going, [{ name: "load", note: "ValueError: no" }]), "load failed: ValueError: no.");
 });
 
-test("standing still is told with the place and what is open", () => {
-  const note = "The run stands still (load); open: Cluster.";
+test("a pause is told with the place and what is open", () => {
+  const note = "The run is paused (load); open: Cluster.";
   const still = { ...going, state: "Paused", line: "‖ Paused", note, done: 2 };
   assert.equal(polite(going, still), `${note} 2 of 6 done.`);
   assert.equal(polite(still, still), "");
@@ -60,9 +60,9 @@ test("standing still is told with the place and what is open", () => {
 });
 
 test("a failure that is held, and a resource that is left, cannot wait", () => {
-  const still = { ...going, state: "Paused", note: "The run stands still (load)." };
+  const still = { ...going, state: "Paused", note: "The run is paused (load)." };
   const held = tellChange(going, still, [{ name: "load", note: "no" }]);
-  assert.deepEqual(held, { text: "", urgent: "load failed: no. The run stands still (load). 0 of 6 done." });
+  assert.deepEqual(held, { text: "", urgent: "load failed: no. The run is paused (load). 0 of 6 done." });
   const left = tellChange({ ...going, open: open("Cluster") }, { ...going, leaks: ["Cluster: OSError()"] }, []);
   assert.deepEqual(left, { text: "", urgent: "Cleanup failed, the resource may be left: Cluster: OSError()." });
 });

@@ -71,7 +71,7 @@ def test_pause_stands_still_after_the_running_task_and_resume_goes_on(work, log,
     wait_until(lambda: "busy" in log(), what="the task to begin")
     work.run(f"%flow pause work\n{RUN}")
     work.run("gate.set()")
-    wait_until(lambda: work.run("print(run.is_paused)").stdout == "True\n", what="the run to stand still")
+    wait_until(lambda: work.run("print(run.is_paused)").stdout == "True\n", what="the run to be paused")
     held = (log()[-1], len(work.children()), work.run("print(run.open_resources)").stdout)
 
     work.run("%flow resume work")

@@ -57,11 +57,11 @@ with TemporaryDirectory(dir=".", prefix="scratch-") as folder:
         summed = total(server, fetch(folder, server))
 answer = report(summed)
 """
-MENDED = {
+FIXED = {
     "the task": """\
 @task
 def total(server, path):
-    log(f"mended {server.pid}")
+    log(f"fixed {server.pid}")
     return sum(int(text) for text in path.read_text().split() if text != "-")
 """,
     "a function that it calls": "def parse(text):\n    return 0 if text == '-' else int(text)\n",
@@ -78,7 +78,7 @@ def work(kernel):
 
 @pytest.fixture
 def held(work):
-    """The kernel, with a run that stands still at the failure of `total`."""
+    """The kernel, with a run that is paused at the failure of `total`."""
     work.run("gate.set()")
     work.run("%flow start work --hold")
     assert "failed" in work.run(f"%flow wait work\n{RUN}; print(run.state.message)").stdout
@@ -109,8 +109,8 @@ def assert_gone(wait_until):
 # -- the story --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("definition", MENDED)
-def test_a_run_in_the_background_is_held_looked_at_mended_and_goes_on(
+@pytest.mark.parametrize("definition", FIXED)
+def test_a_run_in_the_background_is_held_looked_at_fixed_and_goes_on(
     work, log, wait_until, resources, assert_gone, definition
 ):
     work.run("%flow start work --hold")
@@ -122,7 +122,7 @@ def test_a_run_in_the_background_is_held_looked_at_mended_and_goes_on(
 
     said = work.run("%flow values work")
     looked = work.run("print(server.poll(), path.read_text(), run.open_resources)")
-    work.run(MENDED[definition], cell_id="total" if definition == "the task" else None)
+    work.run(FIXED[definition], cell_id="total" if definition == "the task" else None)
     retried = work.run("%flow retry work")
     still = work.run("print(run.is_paused, server.poll(), path.exists())")
     work.run("%flow resume work")
@@ -140,14 +140,14 @@ def test_a_run_in_the_background_is_held_looked_at_mended_and_goes_on(
     assert {line.split()[1] for line in log()[:-1]} == {str(server.pid)}  # one server for all of it
 
 
-def test_a_later_run_uses_what_was_mended(held, log):
-    held.run(MENDED["the task"], cell_id="total")
+def test_a_later_run_uses_what_was_fixed(held, log):
+    held.run(FIXED["the task"], cell_id="total")
     held.run("%flow retry work\n%flow resume work\nrun.wait()")
 
     held.run("%flow run work")
 
     assert held.run(STATE).stdout == "Success\n"
-    assert log()[-2].startswith("mended")
+    assert log()[-2].startswith("fixed")
 
 
 def test_the_debugger_looks_into_the_failing_frame_with_the_resources_open(held):
@@ -291,7 +291,7 @@ answer = report(halved)
 
 @pytest.fixture
 def cluster(kernel, tmp_path):
-    """The kernel, with a run that stands still with a cluster open, and the cluster's workers."""
+    """The kernel, with a run that is paused with a cluster open, and the cluster's workers."""
     kernel.run(CELLS)
     kernel.run(CLUSTER)
     kernel.run(CLUSTER_FLOW)

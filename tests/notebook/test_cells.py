@@ -83,7 +83,7 @@ def test_a_flow_with_something_missing_does_not_run_step_or_start(three_cells):
         flows["example"].run()
 
 
-def test_executing_the_other_cell_without_the_name_mends_the_flow(three_cells):
+def test_executing_the_other_cell_without_the_name_fixes_the_flow(three_cells):
     three_cells("%%flow example --no-show\nn = Parameter('n', default=2)()", "a")
 
     three_cells("%%flow example --no-show\nwith Cluster() as client:\n    used = use(client, n)", "b")

@@ -364,7 +364,7 @@ def test_a_held_cell_may_leave_out_a_name_that_nobody_takes(cells):
     assert {task.name: state.result for task, state in cells.run.states.items()}["show"] == "3"
 
 
-def test_a_held_cell_that_gives_other_names_is_mended_more_than_once(cells):
+def test_a_held_cell_that_gives_other_names_is_fixed_more_than_once(cells):
     """Values, rule V1: each retry takes the cell as it now reads."""
     cells("load", "rows = [1, 2]")
     cells("add", "rows.append(3)\ntotal = sum(rows) / 0")

@@ -1,4 +1,4 @@
-"""`%flow` on a run that stands still: retry, skip, set, break, debug, values."""
+"""`%flow` on a run that is paused: retry, skip, set, break, debug, values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def work(client, n):
     log.append(f"work {n}")
     raise ValueError("not yet")
 """
-MENDED = """
+FIXED = """
 @task
 def work(client, n):
     return n + 40
@@ -39,12 +39,12 @@ def held(notebook):
 
 
 def test_a_held_run_says_what_it_stands_at_and_holds_open(held):
-    assert newest().state.message == "The run stands still ('work' failed); open: Cluster."
+    assert newest().state.message == "The run is paused ('work' failed); open: Cluster."
     assert held.names["log"] == ["setup", "work 2"]
 
 
 def test_a_redefined_function_is_retried_and_the_run_goes_on(held):
-    held(MENDED)
+    held(FIXED)
 
     assert held("%flow retry story").error is None
     held("%flow resume story")
@@ -81,7 +81,7 @@ def test_a_failed_task_is_skipped(held):
 
 def test_a_breakpoint_begins_a_run_and_its_condition_is_an_expression(notebook):
     for cell in (
-        MENDED,
+        FIXED,
         FLOW,
         "limit = 1",
         "%flow break story work --when 'n > limit'",
@@ -142,7 +142,7 @@ def test_bad_input_is_a_usage_error_naming_culprit_and_remedy(held, line, words)
 
 
 def test_a_retry_without_a_run_says_how_to_begin_one(notebook):
-    notebook(MENDED)
+    notebook(FIXED)
     notebook(FLOW)
 
     assert "%flow start story" in str(notebook("%flow retry story").error)

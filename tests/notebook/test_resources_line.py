@@ -191,7 +191,7 @@ def test_an_impossible_time_is_a_question_mark(notebook, left, since):
     [(700, "11 min"), (3 * 3600 + 300, "3 h 5 min"), (50 * 3600, "2 d 2 h"), (60, ""), (float("inf"), "")],
 )
 def test_what_this_kernel_has_held_for_long_is_told_with_how_long(notebook, ago_s, said):
-    """It may cost money, and nobody may be looking at the run that stands still."""
+    """It may cost money, and nobody may be looking at the run that is paused."""
     notebook("%%flow example --no-show\nwith Cluster() as client:\n    use(client)")
     notebook("%flow until example use")
     (row,) = ledger.resources()

@@ -15,7 +15,7 @@ from tests.panel.conftest import until
 from tests.patience import PATIENCE_S
 
 PARTS = ("nodes", "clusters", "rows")
-HELD = {"step", "step_block", "resume", "cancel", "rerun"}  # what can be done with a run that stands still
+HELD = {"step", "step_block", "resume", "cancel", "rerun"}  # what can be done with a run that is paused
 
 
 def patches(sent, panel):

@@ -58,7 +58,7 @@ def flow():
 
 @pytest.fixture
 def run(flow):
-    """A run that stands still, for tests that change its record by hand."""
+    """A run that is paused, for tests that change its record by hand."""
     run = flow.start(paused=True)
     yield run
     run.cancel()
@@ -140,7 +140,7 @@ def test_of_a_large_map_only_the_children_that_changed_are_looked_at(run):
     assert row[5] == "[3] number 3"
 
 
-def test_children_that_were_replaced_are_counted_anew():
+def test_children_that_were_replaced_are_counted_again():
     children = Children()
     children.read([Success(), Failed()], None)
 
@@ -150,7 +150,7 @@ def test_children_that_were_replaced_are_counted_anew():
     assert children.first_failed is None
 
 
-def test_the_first_failed_child_is_found_again_when_it_is_mended():
+def test_the_first_failed_child_is_found_again_when_it_is_fixed():
     states = [Success(), Failed(), Success(), Failed()]
     children = Children()
     children.read(states, None)

@@ -378,7 +378,7 @@ def step(run: Run, command: str = "step", *args: Any) -> None:
 
 @budget(60)
 @given(PLANS, st.data())
-def test_a_run_from_given_states_sets_up_and_cleans_up_anew(plan, data):
+def test_a_run_from_given_states_sets_up_and_cleans_up_again(plan, data):
     built = Built(plan, handlers=HANDLERS)
     first, _ = run_blocking(built)
     given = {task: state for task, state in first.states.items() if state.is_finished() and data.draw(st.booleans())}

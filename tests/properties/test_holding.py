@@ -34,7 +34,7 @@ MOST_MOVES = 60
 
 
 def move(run: Run, chosen: random.Random) -> None:
-    """Do something that a person may do to a run that stands still; what is refused leaves it as it was."""
+    """Do something that a person may do to a run that is paused; what is refused leaves it as it was."""
     task = chosen.choice(run.held) if run.held and chosen.random() < 0.7 else chosen.choice(run.graph.tasks)
     command = chosen.choice(MOVES)
     before = [(kind, held) for kind, held in run._loop.breakpoints.at.items()]
@@ -65,7 +65,7 @@ def move(run: Run, chosen: random.Random) -> None:
 
 @budget(30)
 @given(PLANS, SEEDS, st.sampled_from((None, 2)))
-def test_a_run_that_is_held_and_mended_at_random_keeps_the_guarantee(plan: Any, seed: int, workers: int | None):
+def test_a_run_that_is_held_and_fixed_at_random_keeps_the_guarantee(plan: Any, seed: int, workers: int | None):
     """Rules 1 to 4, 7 and 8."""
     built = Built(plan, handlers=HANDLERS)
     chosen = random.Random(seed)

@@ -130,7 +130,7 @@ def test_a_rerun_executes_exactly_its_plan(plan, data):
         what, redefined = data.draw(choices(built), label="what")
         for task in redefined:
             redefine(task)
-        if data.draw(st.booleans(), label="mended"):
+        if data.draw(st.booleans(), label="fixed"):
             built.world.plan = replace(plan, does={})
         having = [task for task in built.tasks.values() if not why_not_pinned(run.states[task])]
         for task in data.draw(st.lists(st.sampled_from(having), max_size=1)) if having else []:

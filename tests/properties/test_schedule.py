@@ -344,7 +344,7 @@ class FakeLoop:
             self.in_block, self.allowed = False, 0
         if self.allowed is None or self.graph.free[task] or task in self.step_maps:
             return
-        assert self.allowed > 0, "a start while the run stands still"
+        assert self.allowed > 0, "a start while the run is paused"
         self.allowed -= 1
         if self.graph.is_map[task]:
             self.step_maps.add(task)

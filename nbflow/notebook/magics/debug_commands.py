@@ -90,7 +90,7 @@ def break_at(call: Call) -> None:
     when = None if call.options.when is None else _condition(call.options.when, task, run, call)
     run.break_at(task, when, after=call.options.after)
     place = "after" if call.options.after else "before"
-    say(f"run {run.number} stands still {place} {task.name}; %flow resume {call.flow.name} lets it go on to there")
+    say(f"run {run.number} pauses {place} {task.name}; %flow resume {call.flow.name} lets it go on to there")
 
 
 @command("debug", "[TASK]")
@@ -131,7 +131,7 @@ def _task_or_held(call: Call, run: Run) -> Task:
     held = run.held or [task for task in (run.next_task,) if task is not None]
     if len(held) == 1:
         return held[0]
-    which = ", ".join(repr(task.name) for task in held) or "it stands still at none"
+    which = ", ".join(repr(task.name) for task in held) or "it is paused at none"
     raise UsageError(f"{call.magic}: which task of run {run.number}? {which}; add its name")
 
 

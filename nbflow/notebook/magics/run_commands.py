@@ -101,7 +101,7 @@ def pause(call: Call) -> None:
     """Pause the run after the tasks that are running; its resources stay open."""
     going = going_run(call.flow, call.magic)
     going.pause()
-    say(f"run {going.number} of {call.flow.name} stands still after what is running now; its resources stay open")
+    say(f"run {going.number} of {call.flow.name} pauses after what is running now; its resources stay open")
 
 
 @command("cancel")

@@ -72,7 +72,7 @@ def going_run(flow: Flow, magic: str) -> Run:
         what = "has not run yet" if not flow.runs else f"has finished: run {flow.runs[-1].number} is over"
         raise UsageError(
             f"{magic}: flow {flow.name!r} {what}; %flow start {flow.name} begins a run, "
-            f"%flow step {flow.name} one that stands still after each task"
+            f"%flow step {flow.name} one that pauses after each task"
         )
     return run
 

@@ -56,7 +56,7 @@ def _facts(block: Block, run: Run | None) -> list[list[str]]:
     facts.append(["time for a cleanup after cancel", f"{block.cleanup_timeout_s:g} s"])
     facts.append(["a failed cleanup", "fails the run" if block.cleanup_failure == "fail" else "is reported"])
     if run is not None and run.hold_limit_s is not None and not run.is_finished:
-        facts.append(["the run stands still for at most", f"{run.hold_limit_s:g} s"])
+        facts.append(["the run is paused for at most", f"{run.hold_limit_s:g} s"])
     return facts
 
 

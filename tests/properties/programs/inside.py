@@ -60,17 +60,17 @@ def pause_after() -> None:
 
 
 def number() -> int:
-    """Return the number of the newest run, after it has come to an end or stands still."""
+    """Return the number of the newest run, after it has come to an end or is paused."""
     return int(_settled().number)
 
 
 def stands_still() -> bool:
-    """Tell whether the newest run is not over, after it has come to an end or stands still."""
+    """Tell whether the newest run is not over, after it has come to an end or is paused."""
     return not _settled().is_finished
 
 
 def held() -> list[str]:
-    """Return the tasks at which the newest run stands still."""
+    """Return the tasks at which the newest run is paused."""
     run = _settled()
     return [] if run.is_finished else [task.name for task in run.held]
 

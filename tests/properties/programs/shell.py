@@ -162,14 +162,14 @@ class ShellPlayer:
                 self._rerun(found, "stale --hold")
                 self.texts[step.task] = cell_of(self.program[step.task], step.fixed)
                 self._execute(found, self.texts[step.task], step.task)
-                is_mended = False
+                is_fixed = False
                 while self.host.call("stands_still") and not (found.error or found.refused):
-                    if step.task in self.host.call("held") and not is_mended:
+                    if step.task in self.host.call("held") and not is_fixed:
                         self._execute(found, f"%flow retry {FLOW} {step.task}")
-                        is_mended = True
+                        is_fixed = True
                     else:
                         self._execute(found, f"%flow resume {FLOW}")
-                if not (is_mended or found.error or found.refused):  # nothing failed: see `Player`
+                if not (is_fixed or found.error or found.refused):  # nothing failed: see `Player`
                     self._rerun(found, "stale")
                 if found.refused:
                     self.host.execute(f"%flow cancel {FLOW}\n%flow wait {FLOW}", "line")

@@ -79,7 +79,7 @@ export function tellChange(before, now, failures) {
   parts.push(...tellResources(earlier, now));
   const failed = tellFailures(failures);
   const isStill = now.state === "Paused" && (earlier.state !== "Paused" || earlier.note !== now.note || before.done !== now.done);
-  const still = isStill ? `${sentence(now.note || "The run stands still")} ${now.done} of ${now.total} done.` : "";
+  const still = isStill ? `${sentence(now.note || "The run is paused")} ${now.done} of ${now.total} done.` : "";
   const leaks = now.leaks.filter((leak) => !earlier.leaks.includes(leak));
   const leaked = leaks.length ? `Cleanup failed, the resource may be left: ${sentence(some(leaks))}` : "";
   const isHeld = still && failed;

@@ -71,7 +71,7 @@ export function whenGone({ model, el, signal }, call) {
 }
 
 /**
- * What the body of a panel does then: it stands still.
+ * What the body of a panel does then: it freezes.
  * @param {import("./store.mjs").Store} store  @param {import("./dom.mjs").View} view
  */
 export function watchKernel(store, view) {
