@@ -80,13 +80,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the kernel's user stops the run, which stops its workers
     connection = Connection(int(sys.argv[1]))
     _, parts = receive(connection)
-    path, folder, initializer, arguments = unpacked(parts)
-    sys.path[:] = path
+    folder, initializer, arguments = unpacked(parts)
     os.chdir(folder)
     if initializer is not None:
         initializer(*arguments)
     Worker(connection).work()
-
-
-if __name__ == "__main__":
-    main()

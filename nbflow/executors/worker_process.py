@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _LOOK_S = 0.05  # until the thread that waits looks whether its call is to stop
 KILL_AFTER_S = 1.0  # until a call that does not stop is ended with its process
 _END_S = 2.0
+# By the path of here, and not by a variable that the programs which a task starts would find as well.
+_PROGRAM = "import sys; sys.path[:] = {path!r}; from nbflow.executors.worker import main; main()"
 
 
 class WorkerProcess:
@@ -41,15 +43,14 @@ class WorkerProcess:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "nbflow.executors.worker", str(theirs.fileno())],
+                [sys.executable, "-c", _PROGRAM.format(path=sys.path), str(theirs.fileno())],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C in a terminal is for the run, which stops its workers
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         self._connection = Connection(ours.detach())
         self._hit: type[BaseException] | None = None
-        send(self._connection, "start", packed((sys.path, os.getcwd(), initializer, initargs)))
+        send(self._connection, "start", packed((os.getcwd(), initializer, initargs)))
 
     @property
     def pid(self) -> int:

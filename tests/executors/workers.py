@@ -12,6 +12,6 @@ def workers_of_here():
     found = []
     for one in psutil.Process().children():
         with contextlib.suppress(psutil.Error):
-            if "nbflow.executors.worker" in one.cmdline() and one.status() != psutil.STATUS_ZOMBIE:
+            if "nbflow.executors.worker" in " ".join(one.cmdline()) and one.status() != psutil.STATUS_ZOMBIE:
                 found.append(one)
     return found
