@@ -7,7 +7,6 @@ libraries expect; a thread of its own reads what the kernel says meanwhile.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 from multiprocessing.connection import Connection
@@ -77,7 +76,6 @@ class Worker:
 
 def main() -> None:
     """Serve the kernel whose connection is the file descriptor named on the command line."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the kernel's user stops the run, which stops its workers
     connection = Connection(int(sys.argv[1]))
     _, parts = receive(connection)
     folder, initializer, arguments = unpacked(parts)
