@@ -29,12 +29,7 @@ class Admission:
     """Asks on behalf of the nodes that the scheduler gives. Changes no state."""
 
     def __init__(
-        self,
-        record: Record,
-        inputs: Inputs,
-        contexts: AttemptContexts,
-        lifecycle: Lifecycle,
-        user_code: UserCode,
+        self, record: Record, inputs: Inputs, contexts: AttemptContexts, lifecycle: Lifecycle, user_code: UserCode
     ) -> None:
         self._schedule, self._record, self._graph = record.schedule, record, record.graph
         self._inputs, self._values, self._around = inputs, contexts.values, lifecycle.around

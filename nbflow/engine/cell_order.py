@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from nbflow.engine.compiled_graph import CompiledGraph
     from nbflow.engine.files import TaskFiles
 
-__all__ = ["keep_order_of_cells"]
-
 _MOST_RUNS = 5
 
 

@@ -99,10 +99,7 @@ class Cleanup:
         """Make a call that ends a resource, for as long as a cleanup of it may take; returns its error."""
         call.shielded = True
         timer = self._stopper.hit_after(self._cancellation.cleanup_limit_s(held), call, TaskTimeoutSignal)
-        before, self._guard.call = (
-            self._guard.call,
-            call,
-        )  # the interrupt that hits this one is not for the other
+        before, self._guard.call = self._guard.call, call  # the interrupt that hits this one is not for the other
         error = (perform if self._guard.is_installed else perform_on_worker)(call).error
         call.is_over = True
         self._guard.call = before

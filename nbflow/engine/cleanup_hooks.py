@@ -33,9 +33,7 @@ def outcome_of(record: Record, held: OpenResource) -> BlockOutcome:
         errors += [error for one in (*children, state) if (error := _error_of(one)) is not None]
         found[_end_of(state)].append(task)
     return BlockOutcome(
-        **{end: tuple(tasks) for end, tasks in found.items()},
-        error=errors[0] if errors else None,
-        errors=tuple(errors),
+        **{end: tuple(tasks) for end, tasks in found.items()}, error=errors[0] if errors else None, errors=tuple(errors)
     )
 
 

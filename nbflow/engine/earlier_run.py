@@ -41,11 +41,7 @@ class EarlierRun:
     """
 
     def __init__(
-        self,
-        graph: CompiledGraph,
-        before: Sequence[Task | None],
-        values: Values,
-        states: Mapping[Task, State],
+        self, graph: CompiledGraph, before: Sequence[Task | None], values: Values, states: Mapping[Task, State]
     ) -> None:
         self.graph = graph
         self.before = before

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from nbflow.engine.compiled_graph import CompiledGraph
     from nbflow.engine.files import TaskFiles
 
-__all__ = ["FileHistory", "is_cell", "tie"]
-
 
 class _Touch(NamedTuple):
     """What a task did to a file."""

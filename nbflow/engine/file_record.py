@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.plan import Plan
 
-__all__ = ["FileRecord"]
-
 _WHOLE = -1
 
 

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from nbflow.engine.attempt import Call
 
-__all__ = ["ignore", "settle", "watch"]
-
 READ, WRITE, APPEND, UPDATE, REMOVE, MOVE = "read", "write", "append", "update", "remove", "move"
 Found = tuple[int, int] | None  # size and time of a file; None where there was none
 Opened = dict[tuple[str, str, str], Found]
@@ -291,11 +289,7 @@ def _folders_left_out() -> tuple[str, ...]:
         found.append(os.environ.get(variable) or os.path.join(home, usual))
     for variable, usual in (("IPYTHONDIR", ".ipython"), ("JUPYTER_CONFIG_DIR", ".jupyter")):
         found.append(os.environ.get(variable) or os.path.join(home, usual))
-    found += [
-        os.environ.get("MPLCONFIGDIR", ""),
-        os.path.join(home, ".matplotlib"),
-        os.path.join(home, ".aws"),
-    ]
+    found += [os.environ.get("MPLCONFIGDIR", ""), os.path.join(home, ".matplotlib"), os.path.join(home, ".aws")]
     return tuple({_prefix(folder): None for folder in found if folder})
 
 

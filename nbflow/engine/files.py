@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["GONE", "NO_FILES", "Budget", "FileState", "TaskFiles", "difference", "look_at", "shown"]
-
 MOST_HASHED = 256 * 2**20
 """Bytes of content that are hashed for one attempt; what goes beyond goes by size and time."""
 _CHUNK = 2**20

@@ -43,9 +43,7 @@ class Guard:
     """
 
     def __init__(
-        self,
-        on_interrupt: Callable[[int], None],
-        on_missed: Callable[[Call, type[BaseException]], None] | None = None,
+        self, on_interrupt: Callable[[int], None], on_missed: Callable[[Call, type[BaseException]], None] | None = None
     ) -> None:
         self.count = 0
         self.call: Call | None = None

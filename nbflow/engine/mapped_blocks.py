@@ -20,11 +20,7 @@ class MappedBlocks:
     """Gives each element its lifetime, and each child of a mapped task inside the lifetime of its element."""
 
     def __init__(
-        self,
-        nodes: Nodes,
-        opening: BlockOpening,
-        closing: BlockClosing,
-        children_known: Callable[[int], None],
+        self, nodes: Nodes, opening: BlockOpening, closing: BlockClosing, children_known: Callable[[int], None]
     ) -> None:
         self._nodes = nodes
         self._opening = opening

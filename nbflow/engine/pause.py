@@ -119,11 +119,7 @@ class Pause:
             self._end()
 
     def fix(
-        self,
-        command: Callable[..., None],
-        args: tuple[Any, ...],
-        answer: Answer,
-        waiter: threading.Event | None,
+        self, command: Callable[..., None], args: tuple[Any, ...], answer: Answer, waiter: threading.Event | None
     ) -> None:
         """Carry out a command of `HeldTasks`; `answer` gets its error, or `waiter` is set as with `go`."""
         try:

@@ -8,18 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.data.safe_equality import same_contents
 from nbflow.core.states import Mapped, Skipped, State, Success
 from nbflow.engine.compiled_graph import ORDINARY, SETUP
-from nbflow.engine.plan import (
-    COMPUTED,
-    FORK,
-    REPLAY,
-    REUSED,
-    RUN,
-    STICKY,
-    BlockStep,
-    Plan,
-    Step,
-    weakly,
-)
+from nbflow.engine.plan import COMPUTED, FORK, REPLAY, REUSED, RUN, STICKY, BlockStep, Plan, Step, weakly
 from nbflow.engine.rerun_selection import ALL, FAILED, STALE, Last, RerunSelection
 from nbflow.errors import RerunError, UnknownTaskError
 

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.compiled_graph import CompiledGraph
 
-__all__ = ["is_renewed", "prepare_tasks", "renew", "renew_manager", "renew_tasks", "warn_of_rivals"]
-
 
 _renewed: weakref.WeakSet[Task] = weakref.WeakSet()
 

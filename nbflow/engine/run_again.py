@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     What: TypeAlias = str | Iterable[Task | Block] | Task | Block  # that is to run again
 
-__all__ = ["plan_rerun", "rerun"]
-
 
 @takes_parameters(*START_OPTIONS)
 def rerun(run: Run, what: What = "all", dry: bool = False, **parameters: Any) -> Any:  # noqa: D417 - it is a method

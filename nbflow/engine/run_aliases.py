@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nbflow.engine.run import Run
 
-__all__ = ["alias"]
-
 _MOVED = {
     "breakpoints": "_control.breakpoints",
     "ended_at": "timings.ended_at",

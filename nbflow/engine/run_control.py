@@ -7,15 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Mapped, State
-from nbflow.engine.breakpoints import (
-    AFTER,
-    BEFORE,
-    EDITED,
-    PINNED,
-    Breakpoint,
-    argument_names,
-    check_condition,
-)
+from nbflow.engine.breakpoints import AFTER, BEFORE, EDITED, PINNED, Breakpoint, argument_names, check_condition
 from nbflow.engine.nodes import DONE
 from nbflow.engine.pause import Answer
 from nbflow.engine.refusal import why_not_debugged, why_not_pinned
@@ -29,8 +21,6 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.events import Event
     from nbflow.engine.execution import Execution
-
-__all__ = ["PostMortem", "RunControl"]
 
 
 class PostMortem:

@@ -139,8 +139,7 @@ class RunEnd:
             state = Cancelled(self._record.state.message or "The run was cancelled.")
         else:
             state = final_state(
-                {task: states[task] for task in graph.reference},
-                {task: states[task] for task in graph.terminal},
+                {task: states[task] for task in graph.reference}, {task: states[task] for task in graph.terminal}
             )
         # Rule 7: a failed cleanup is no failure of the flow, unless the manager says so.
         must_clean = [block for block in self._record.open_resources.failures() if block.cleanup_failure == "fail"]
@@ -151,12 +150,6 @@ class RunEnd:
         if handler is not None:
             reference = {states[task] for task in graph.reference}
             state = self._user_code.call(
-                self._values.copy(),
-                call_terminal_handler,
-                handler,
-                self._flow,
-                state,
-                reference,
-                fallback=state,
+                self._values.copy(), call_terminal_handler, handler, self._flow, state, reference, fallback=state
             )
         return state

@@ -185,12 +185,7 @@ class RunHistory:
         ups = [(edge, graph.index[edge.upstream_task]) for edge in edges]
         taken = {graph.maker(up) for edge, up in ups if edge.key is not None}
         return {
-            (
-                graph.tasks[up] if before is None else before[up],
-                edge.key,
-                bool(edge.mapped),
-                bool(edge.flattened),
-            )
+            (graph.tasks[up] if before is None else before[up], edge.key, bool(edge.mapped), bool(edge.flattened))
             for edge, up in ups
             if edge.key is not None
             or (graph.role[up] == ORDINARY and edge not in graph.file_edges and graph.maker(up) not in taken)

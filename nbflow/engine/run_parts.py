@@ -127,40 +127,15 @@ class RunParts:
         )
         # A late call's task ends the task runner's way, with one state and one event; its thread may go on (rule 3).
         self.deadlines = deadlines = Deadlines(
-            calls,
-            record.schedule,
-            clock,
-            stopper,
-            lingering,
-            lifecycle,
-            cancellation,
-            self.task_runner.finish,
+            calls, record.schedule, clock, stopper, lingering, lifecycle, cancellation, self.task_runner.finish
         )
         self.pause = Pause(record, breakpoints, self.held_tasks, cancellation, deadlines, guard, cancel, change)
         # On the very parts that the task runner has: a call begun here is the runner's when it does not end well.
         self.fast_path = fast_path = FastPath(
-            record,
-            inputs,
-            contexts,
-            calls,
-            performed,
-            lifecycle,
-            handover,
-            home,
-            retention,
-            cancellation,
-            guard,
+            record, inputs, contexts, calls, performed, lifecycle, handover, home, retention, cancellation, guard
         )
         self.maker = CallMaker(
-            calls,
-            performed,
-            record.schedule,
-            fast_path,
-            deadlines,
-            cancellation,
-            guard,
-            graph.free,
-            is_direct,
+            calls, performed, record.schedule, fast_path, deadlines, cancellation, guard, graph.free, is_direct
         )
         # A thread may report when the loop is over: a setup that ends then has made a resource all the same (rule 1).
         self.late_outcomes = LateOutcomes(inbox, ended, calls, performed, record.schedule, lifecycle, cleanup)

@@ -17,15 +17,7 @@ from types import CodeType, FunctionType, MethodType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.codehash.code_snapshot import CodeSnapshot
-from nbflow.core.codehash.introspect import (
-    MANY,
-    NOTHING,
-    content_of,
-    functions_in,
-    is_a,
-    roots_of,
-    wrapped_by,
-)
+from nbflow.core.codehash.introspect import MANY, NOTHING, content_of, functions_in, is_a, roots_of, wrapped_by
 from nbflow.core.data.value_type import type_of
 from nbflow.core.ownership import is_ours
 from nbflow.core.task import Task
@@ -33,8 +25,6 @@ from nbflow.core.task import Task
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import FrameType
-
-__all__ = ["show_users_lines"]
 
 SHIPPED = "<dynamic-code>"
 _Found = list[tuple[str, CodeType]]  # pieces of code, each with the name of its module

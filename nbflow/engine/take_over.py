@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from nbflow.engine.execution import Execution
     from nbflow.engine.plan import Plan
 
-__all__ = ["take_over"]
-
 
 def take_over(new: Execution, plan: Plan) -> Plan:
     """Take over values, files, code and random numbers; return the plan as the new run may keep it."""

@@ -33,13 +33,7 @@ class ValueHandover:
         self._said: set[tuple[Task, str]] = set()
 
     def hand_over(
-        self,
-        node: int,
-        task: Task,
-        inputs: dict[str, Any],
-        *,
-        is_turn: bool = False,
-        also: tuple[Any, ...] = (),
+        self, node: int, task: Task, inputs: dict[str, Any], *, is_turn: bool = False, also: tuple[Any, ...] = ()
     ) -> Watch | None:
         """Have the home of values look at what a call is about to take; see `Values.hand_over`."""
         number = self._schedule.task_of[node]
@@ -48,13 +42,7 @@ class ValueHandover:
             return task.max_retries > 0 or self._may_stand_at(number) or may_ask_again(task.run)
 
         return self._home.hand_over(
-            number,
-            self._schedule.child_index[node],
-            task.run,
-            inputs,
-            comes_again=again,
-            is_turn=is_turn,
-            also=also,
+            number, self._schedule.child_index[node], task.run, inputs, comes_again=again, is_turn=is_turn, also=also
         )
 
     def begin_draws(self, node: int, inputs: dict[str, Any]) -> None:

@@ -24,17 +24,7 @@ from nbflow.core.parameter import Parameter
 from nbflow.engine.declared_values import SMALL, DeclaredValues
 from nbflow.engine.followed_objects import FollowedObjects
 from nbflow.engine.item_buffers import ItemBuffers
-from nbflow.engine.object_versions import (
-    ATOMS,
-    PUT_OFF,
-    Change,
-    Followed,
-    Place,
-    Taken,
-    Watch,
-    contents_of,
-    objects_in,
-)
+from nbflow.engine.object_versions import ATOMS, PUT_OFF, Change, Followed, Place, Taken, Watch, contents_of, objects_in
 from nbflow.engine.retry_inputs import RetryInputs
 from nbflow.errors import CannotCopyError
 
@@ -300,11 +290,5 @@ class Values:
     def forget(self) -> None:
         """Let go of all objects."""
         self.objects.forget()
-        for part in (
-            self._buffers.found,
-            self._ahead.kept,
-            self._declared.without_copy,
-            self.originals,
-            self.kept,
-        ):
+        for part in (self._buffers.found, self._ahead.kept, self._declared.without_copy, self.originals, self.kept):
             part.clear()
