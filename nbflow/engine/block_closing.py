@@ -23,9 +23,7 @@ class BlockClosing:
 
     def __init__(self, nodes: Nodes, push: Callable[[int], None], consider: Callable[[int], None]) -> None:
         self.now = 0.0  # the run loop's clock: nothing here reads one
-        self._nodes = nodes
-        self._push = push
-        self._consider = consider
+        self._nodes, self._push, self._consider = nodes, push, consider
         self._graces: list[tuple[float, int, int]] = []
 
     def member_ended(self, lifetime: ResourceLifetime) -> None:

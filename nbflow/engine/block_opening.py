@@ -43,11 +43,8 @@ class BlockOpening:
         self.unneeded: set[int] = set()
         self.unmeasured: set[int] = set()
         self.open_lifetimes: list[ResourceLifetime] = []
-        self._nodes = nodes
-        self._lookahead = lookahead
-        self._queue = queue
-        self._closing = closing
-        self._consider = consider
+        self._nodes, self._lookahead, self._queue = nodes, lookahead, queue
+        self._closing, self._consider = closing, consider
         self._lengths: dict[int, int | None] = {}
         self._limits = {
             k: ConcurrencyLimit[ResourceLifetime](shape.max_concurrent)

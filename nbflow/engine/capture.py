@@ -129,8 +129,7 @@ class _StandIn:
     """Stands in for a standard stream while runs go on."""
 
     def __init__(self, stream: Any, name: str) -> None:
-        self.stream = stream
-        self.name_of_stream = name
+        self.stream, self.name_of_stream = stream, name
 
     def write(self, text: str) -> int:
         if self.name_of_stream == "stdout":

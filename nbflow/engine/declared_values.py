@@ -31,8 +31,7 @@ class DeclaredValues:
     """Hands out the run's own copies, and remembers what is `without_copy`, with its task and the reason."""
 
     def __init__(self, graph: CompiledGraph, objects: FollowedObjects) -> None:
-        self._graph = graph
-        self._objects = objects
+        self._graph, self._objects = graph, objects
         self._constants: dict[tuple[Task, str], Any] = {}
         self.without_copy: dict[int, tuple[Any, Task, str]] = {}
 

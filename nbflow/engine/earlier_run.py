@@ -43,9 +43,7 @@ class EarlierRun:
     def __init__(
         self, graph: CompiledGraph, before: Sequence[Task | None], values: Values, states: Mapping[Task, State]
     ) -> None:
-        self.graph = graph
-        self.before = before
-        self.values = values
+        self.graph, self.before, self.values = graph, before, values
         self.now = {old: node for node, old in enumerate(before) if old is not None}
         self._states: dict[Task, State] = {
             # A new task has none: Pending is no success, so nobody looks for its value.

@@ -38,8 +38,7 @@ class EventLoop:
     """
 
     def __init__(self, name: str, inner: Callable[[int], bool]) -> None:
-        self.inner = inner
-        self._name = name
+        self.inner, self._name = inner, name
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -112,8 +111,7 @@ class Host:
     """
 
     def __init__(self, home: EventLoopOnDemand, loop: asyncio.AbstractEventLoop, context: contextvars.Context) -> None:
-        self.context = context
-        self._home = home
+        self.context, self._home = context, home
         self._works: asyncio.Queue[Work] = asyncio.Queue()
         self.task = loop.create_task(self._serve(), context=context)
 
@@ -142,10 +140,7 @@ class Work:
         coroutine: Coroutine[Any, Any, Any],
         kept: list[Any],
     ) -> None:
-        self.home = home
-        self.loop = loop
-        self.coroutine = coroutine
-        self.kept = kept
+        self.home, self.loop, self.coroutine, self.kept = home, loop, coroutine, kept
         self.error: type[BaseException] | None = None
         self.raised: BaseException | None = None
         self.task: asyncio.Task[Any] | None = None

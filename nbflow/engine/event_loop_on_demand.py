@@ -16,8 +16,7 @@ class EventLoopOnDemand:
     """Makes an `EventLoop` when it is first asked for; see there for the arguments."""
 
     def __init__(self, name: str, inner: Callable[[int], bool]) -> None:
-        self.inner = inner
-        self._name = name
+        self.inner, self._name = inner, name
         self._lock = threading.Lock()
         self._made: EventLoop | None = None
         self.is_closed = False

@@ -34,11 +34,8 @@ class Execution:
     """
 
     def __init__(self, loop: RunLoop, number: int) -> None:
-        self.loop = loop
-        self.number = number
-        self.record = loop.record
-        self.home = loop.home
-        self.draws = loop.draws
+        self.loop, self.number, self.record = loop, number, loop.record
+        self.home, self.draws = loop.home, loop.draws
         self.code = CodeNotes(loop.graph.tasks)
         loop.on_end = self.code.settle
         self.thread: threading.Thread | None = None

@@ -38,8 +38,7 @@ class FileHistory:
     """
 
     def __init__(self, files: Sequence[TaskFiles | None], vanished: Collection[str] = ()) -> None:
-        self._files = files
-        self._vanished = vanished
+        self._files, self._vanished = files, vanished
         self._changes: dict[tuple[str, FileState], str] = {}
         self._touches: dict[str, list[_Touch]] = defaultdict(list)
         for node, one in enumerate(files):

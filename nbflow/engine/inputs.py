@@ -35,9 +35,7 @@ class Inputs:
         states: dict[Task, State],
         items_of: Callable[[Task, Any], Iterator[Any]] | None = None,
     ) -> None:
-        self._graph = graph
-        self._states = states
-        self._items_of = items_of
+        self._graph, self._states, self._items_of = graph, states, items_of
         self._flat: dict[Edge, list[State]] = {}
         self._items: dict[Edge, Sequence[Any]] = {}  # what is mapped over, element by element
         self._plans: dict[int, tuple[list[State], int | State]] = {}  # of maps, and from which states

@@ -55,8 +55,7 @@ class Guard:
         self._before: dict[int, Any] = {}
         self._signal = int(signal.SIGINT)
         self._hung_up = False
-        self._on_interrupt = on_interrupt
-        self._on_missed = on_missed
+        self._on_interrupt, self._on_missed = on_interrupt, on_missed
         self._sending = threading.Lock()
 
     def retire(self) -> None:

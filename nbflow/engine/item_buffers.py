@@ -26,8 +26,7 @@ class ItemBuffers:
     """The buffers of a run's iterators, `found` by the identity of the iterator and of what took its place."""
 
     def __init__(self, graph: CompiledGraph, states: Mapping[Task, State]) -> None:
-        self._graph = graph
-        self._states = states
+        self._graph, self._states = graph, states
         self.found: dict[int, tuple[Any, ItemBuffer]] = {}
 
     def items_of(self, task: Task, value: Any) -> Iterator[Any]:

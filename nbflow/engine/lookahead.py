@@ -18,8 +18,7 @@ class Lookahead:
     """Looks ahead, at the counts and lifetimes of the nodes; changes nothing."""
 
     def __init__(self, nodes: Nodes) -> None:
-        self._nodes = nodes
-        self._graph = nodes.graph
+        self._nodes, self._graph = nodes, nodes.graph
 
     def awaited(self, node: int) -> ResourceLifetime | None:
         """Return the innermost resource around a node that is still to be set up."""

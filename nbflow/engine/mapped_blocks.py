@@ -22,10 +22,7 @@ class MappedBlocks:
     def __init__(
         self, nodes: Nodes, opening: BlockOpening, closing: BlockClosing, children_known: Callable[[int], None]
     ) -> None:
-        self._nodes = nodes
-        self._opening = opening
-        self._closing = closing
-        self._children_known = children_known
+        self._nodes, self._opening, self._closing, self._children_known = nodes, opening, closing, children_known
 
     def expanded(self, node: int, children: range) -> None:
         """A mapped task has children: they are inits or setups of elements, or are inside of elements, or neither."""

@@ -67,9 +67,7 @@ class OpenResource:
     )
 
     def __init__(self, block: Block, index: int) -> None:
-        self.block = block
-        self.index = index
-        self.status = BlockStatus.CLOSED
+        self.block, self.index, self.status = block, index, BlockStatus.CLOSED
         self.manager: Any = None
         self.resource: Any = None
         self.owes_cleanup = False

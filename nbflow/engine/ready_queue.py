@@ -43,9 +43,7 @@ class ReadyQueue:
 
     def __init__(self, nodes: Nodes, *, capacity: int, serial: bool, budget: int) -> None:
         graph = nodes.graph
-        self.capacity = capacity
-        self.serial = serial
-        self.budget = budget
+        self.capacity, self.serial, self.budget = capacity, serial, budget
         self.cancelled = False
         self.running = 0
         self.running_lifecycle = 0

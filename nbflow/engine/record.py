@@ -47,9 +47,7 @@ class Record:
     """
 
     def __init__(self, run_id: str, graph: CompiledGraph, schedule: Schedule) -> None:
-        self.id = run_id
-        self.graph = graph
-        self.schedule = schedule
+        self.id, self.graph, self.schedule = run_id, graph, schedule
         self.log = EventLog(run_id)
         self.state: State = Pending()
         self.states: dict[Task, State] = dict.fromkeys(graph.tasks, Pending(NOT_RUN))

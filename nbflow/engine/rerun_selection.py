@@ -86,9 +86,7 @@ class RerunSelection:
         self.runs: dict[int, Children] = {}
         self.why: dict[int, str] = {}
         self.opens: dict[int, str] = {}
-        self._graph = graph
-        self._last = last
-        self._asked = asked
+        self._graph, self._last, self._asked = graph, last, asked
         self._in_run = "" if number is None else f" in run {number}"
         self._below: list[list[int]] = [[] for _ in graph.tasks]
         for node, upstream in enumerate(graph.upstream):

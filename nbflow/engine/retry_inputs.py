@@ -51,9 +51,7 @@ class RetryInputs:
     """
 
     def __init__(self, graph: CompiledGraph, objects: FollowedObjects, taken: Mapping[Place, dict[str, Taken]]) -> None:
-        self._graph = graph
-        self._objects = objects
-        self._taken = taken
+        self._graph, self._objects, self._taken = graph, objects, taken
         self.kept: dict[Place, Ahead] = {}
 
     def keep(self, place: Place, inputs: Mapping[str, Any], changed: Iterable[str], also: tuple[Any, ...]) -> None:

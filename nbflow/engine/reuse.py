@@ -107,9 +107,7 @@ class Reuse(NoReuse):
         states: Mapping[Task, State],
         draws: Draws,
     ) -> None:
-        self._graph = graph
-        self._before = before
-        self._values = values
+        self._graph, self._before, self._values = graph, before, values
         self._earlier = EarlierRun(graph, before, values, states)
         self._changes = ValueChanges(self._earlier, draws)
         self._told: list[tuple[int, Any]] | None = None

@@ -63,8 +63,7 @@ class Run:
 
     def __init__(self, loop: RunLoop, flow: Any, number: int, parameters: dict[str, Any]) -> None:
         self.id = loop.record.id
-        self.number = number
-        self.flow = flow
+        self.number, self.flow = number, flow
         self.graph: CompiledGraph = loop.graph
         self.parameters = parameters
         self.plan: Plan | None = None

@@ -37,9 +37,7 @@ class RunControl:
     """
 
     def __init__(self, execution: Execution) -> None:
-        self._execution = execution
-        self._loop = execution.loop
-        self._record = execution.record
+        self._execution, self._loop, self._record = execution, execution.loop, execution.record
         self._graph = execution.loop.graph
         self._refusals = execution.loop.held_tasks.refusals
         self.breakpoints: dict[Task, tuple[Breakpoint, ...]] = {}

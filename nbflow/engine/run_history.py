@@ -109,12 +109,8 @@ class RunHistory:
         files: FileRecord,
         declared: Mapping[tuple[Task, str], str | None] | None = None,
     ) -> None:
-        self._graph = graph
-        self._old = before
-        self._states = states
-        self._sources = sources
-        self._timings = timings
-        self._code = code
+        self._graph, self._old, self._states = graph, before, states
+        self._sources, self._timings, self._code = sources, timings, code
         self._declared = declared or {}
         self._now = Reader()
         self._then: dict[int, tuple[CodeSnapshot, Reader, bool]] = {}

@@ -88,11 +88,8 @@ class RunLoop:
         keep: str = NEWEST,
         budget: int | None = None,
     ) -> None:
-        self.flow = flow
-        self.graph = graph
-        self.values = values
-        self.executor = executor
-        self.clock = clock
+        self.flow, self.graph, self.values = flow, graph, values
+        self.executor, self.clock = executor, clock
         self.schedule = Schedule(graph, capacity=executor.capacity, serial=executor.serial, paused=paused)
         self.record = Record(run_id, graph, self.schedule)
         self.worker: int | None = None  # the thread that does the work

@@ -23,9 +23,7 @@ class Stepping:
     def __init__(self, nodes: Nodes, queue: ReadyQueue, open_lifetimes: list[ResourceLifetime]) -> None:
         self.stop_node = -1
         self.stop_lifetime: ResourceLifetime | None = None
-        self._nodes = nodes
-        self._queue = queue
-        self._open_lifetimes = open_lifetimes
+        self._nodes, self._queue, self._open_lifetimes = nodes, queue, open_lifetimes
         self._steps_into = False
 
     def pause(self) -> None:

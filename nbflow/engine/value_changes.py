@@ -37,10 +37,7 @@ class ValueChanges:
     """
 
     def __init__(self, earlier: EarlierRun, draws: Draws) -> None:
-        self._earlier = earlier
-        self._graph = earlier.graph
-        self._values = earlier.values
-        self._draws = draws
+        self._earlier, self._graph, self._values, self._draws = earlier, earlier.graph, earlier.values, draws
         self._changed_by: dict[int, dict[int, str]] | None = None
         self._reached: dict[int, dict[int, str]] | None = None
 

@@ -67,8 +67,7 @@ class ThreadSession:
     """
 
     def __init__(self, report: Report, *, name: str, serial: bool) -> None:
-        self._report = report
-        self._name = name
+        self._report, self._name = report, name
         self._tasks = Lane()
         self._lifecycle = self._tasks if serial else Lane()
 
