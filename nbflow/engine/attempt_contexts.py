@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 class AttemptContexts:
     """Counts attempts and turns by node.
 
-    Args:
-        values: The context of the run.
-
     Attributes:
         attempts: The number of the attempt, from the second on.
         loops: The turn of a loop, and its result so far.

@@ -82,8 +82,7 @@ class BlockOpening:
     def waits_after_all(self, node: int) -> bool:
         """Let a node, given because it would not run, wait for a block: a setup has failed, so it will.
 
-        Returns:
-            Whether there is anything to wait for.
+        Tells whether there is anything to wait for.
         """
         lifetime = self._lookahead.awaited(node)
         if lifetime is None:

@@ -27,7 +27,6 @@ class CallMaker:
     """Makes the calls of a run.
 
     Args:
-        calls: The calls that are under way, by node.
         performed: The calls that the run's thread has made, for it to look at.
         free: By task, whether it needs no thread: parameters and constants.
         is_direct: Whether the run blocks its caller and its thread makes all calls.

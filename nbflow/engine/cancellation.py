@@ -30,11 +30,6 @@ class Cancellation:
         is_hurried: The user has asked twice.
         gives_up: The user has asked three times: what is open is handed over by name.
         failure: What the caller is told when everything is cleaned up.
-
-    Args:
-        values: The context of the run.
-        guard: Counts the user's interrupts.
-        cancel: Cancels the run, on its thread, for a reason.
     """
 
     def __init__(self, values: dict[str, Any], guard: Guard, cancel: Callable[[str], None]) -> None:

@@ -19,9 +19,7 @@ _MOST_RUNS = 5
 def keep_order_of_cells(graph: CompiledGraph, runs: Sequence[Any]) -> None:
     """Let cells' tasks come after those that wrote what they read, as far as earlier runs have seen it.
 
-    Args:
-        graph: Gets the edges; no run has it yet.
-        runs: The runs of the flow, oldest first. Of each task the newest counts in which it ended well.
+    The runs come oldest first. Of each task the newest counts in which it ended well.
     """
     known = [run for run in [*runs][: -_MOST_RUNS - 1 : -1] if run._execution.record.files]
     if not known or not any(is_cell(graph, node) for node in range(len(graph.tasks))):

@@ -41,15 +41,7 @@ class HalfSetup(NamedTuple):
 
 
 class Cleanup:
-    """Cleans the resources of one run up.
-
-    Args:
-        record: The run's.
-        tracker: Is told of each resource.
-        values: The context of the run.
-        stopper: Ends what takes too long.
-        cancellation: Says how long that is.
-    """
+    """Cleans the resources of one run up."""
 
     def __init__(
         self,

@@ -35,12 +35,7 @@ if TYPE_CHECKING:
 
 
 class Deadlines:
-    """Ends the calls of a run that take too long, or are to stop.
-
-    Args:
-        calls: The calls that are under way, by node.
-        finish: Takes a node from Running to what its attempt came to.
-    """
+    """Ends the calls of a run that take too long, or are to stop."""
 
     def __init__(
         self,

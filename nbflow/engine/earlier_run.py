@@ -31,10 +31,7 @@ class EarlierRun:
     """Reads the values of an earlier run; changes nothing.
 
     Args:
-        graph: The graph of now.
         before: For each of its nodes the task that had its place then; None for new ones.
-        values: The home of the earlier run's values.
-        states: The states of that run, by its own tasks.
 
     Attributes:
         now: The nodes of today, by the tasks of then.

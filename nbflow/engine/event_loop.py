@@ -33,7 +33,6 @@ class EventLoop:
     """The loop of one run; started when it is needed. Safe to use from several threads.
 
     Args:
-        name: What its thread is called.
         inner: Cancels the run that blocks a thread, and tells whether there is one.
     """
 
@@ -219,11 +218,7 @@ def await_there(
 ) -> tuple[bool, Any]:
     """Await a coroutine on the loop of a run; tells first whether that still turns.
 
-    Args:
-        home: The loop.
-        coroutine: What to await.
-        kept: Gets the value as soon as there is one.
-        held: The resource whose setup, hook or cleanup it is, or None.
+    `kept` gets the value as soon as there is one; `held` is the resource whose setup, hook or cleanup it is.
     """
     loop = home.get()
     if loop is None:

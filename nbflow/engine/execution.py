@@ -101,12 +101,7 @@ class Execution:
         guard.pass_on()
 
     def end_soon(self, reason: str, threads_s: float) -> None:
-        """Cancel it because its process is to end: a thread that does not stop in time is waited for no more.
-
-        Args:
-            reason: Why, for the run's state.
-            threads_s: How long its threads have, in seconds.
-        """
+        """Cancel it because its process is to end: threads that do not stop are waited for `threads_s` seconds only."""
         if not self.is_over:
             self.loop.end_soon(reason, threads_s)
 

@@ -118,10 +118,7 @@ class FileHistory:
 def tie(graph: CompiledGraph, history: FileHistory, *, only_cells: bool = False) -> None:
     """Let tasks of `graph` that read a file come after those that wrote it.
 
-    Args:
-        graph: Gets the edges; no run has it yet.
-        history: What is known of the files of its tasks.
-        only_cells: Whether to do so for those tasks alone that cells became, whose order is that of the cells.
+    With `only_cells` those alone that cells became, whose order is that of the cells.
     """
     ties = dict.fromkeys(graph.file_ties)
     for up, down, needs in history.ties():

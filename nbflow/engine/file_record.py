@@ -51,13 +51,7 @@ class FileRecord:
         return {task: self.of(task) for task in {**self._taken_over, **self._noted}}
 
     def take_over(self, plan: Plan, then: Mapping[Task, Task], former: FileRecord) -> None:
-        """Take over the files of what `plan` does not run.
-
-        Args:
-            plan: The plan.
-            then: What the tasks were in the earlier run.
-            former: Its files.
-        """
+        """Take over the files of what `plan` does not run; `then` says what the tasks were in the earlier run."""
         self.vanished = former.vanished
         for step in plan.steps:
             known = former._children(then[step.task]) if step.task in then else {}

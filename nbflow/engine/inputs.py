@@ -24,8 +24,6 @@ class Inputs:
     """Reads the states of a run on behalf of its tasks; keeps flattened lists so that they are made once.
 
     Args:
-        graph: The graph of the run.
-        states: Those of its tasks.
         items_of: Returns all items of an iterator that a task gave, whoever else takes them.
     """
 

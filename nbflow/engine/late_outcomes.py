@@ -32,14 +32,7 @@ if TYPE_CHECKING:
 
 
 class LateOutcomes:
-    """Takes outcomes from threads for as long as a run goes on, and sees to those that come later.
-
-    Args:
-        inbox: The messages to the run's thread.
-        ended: What that thread does with an outcome.
-        calls: The calls that are under way, by node.
-        performed: The calls that it has made itself, and not looked at.
-    """
+    """Takes outcomes from threads for as long as a run goes on, and sees to those that come later."""
 
     def __init__(
         self,

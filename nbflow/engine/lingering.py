@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 class Lingering:
     """Calls that nobody waits for any more but the cleanups around them.
 
-    Args:
-        calls: The calls that are under way, by node.
-        inbox: The messages to the run's thread.
-
     Attributes:
         late: Calls whose task has ended but their thread has not.
         outlasting: Calls that are over, but threads that they have started are not.

@@ -31,12 +31,7 @@ class Answer:
 
 
 class Pause:
-    """Pauses a run at which nothing can go on without a person, and ends that.
-
-    Args:
-        cancel: Cancels the run, for a reason.
-        change: Gives the run a state; a handler may end the run by it.
-    """
+    """Pauses a run at which nothing can go on without a person, and ends that."""
 
     def __init__(
         self,

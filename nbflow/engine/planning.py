@@ -40,21 +40,11 @@ def make_plan(
     reuse: NoReuse | None = None,
     origins_of: Callable[[], Mapping[Task, Any]] = dict,
 ) -> Plan:
-    """Decide what a run would do.
+    """Decide what a run would do: "all", "failed", "stale" or "tasks" (the nodes in `asked`).
 
-    Args:
-        graph: The graph of now.
-        last: What is known of each of its nodes; None for new ones.
-        what: "all", "failed", "stale" or "tasks" (those in `asked`).
-        asked: Nodes asked for by name.
-        parameters: The values of the parameters.
-        before: Those of the earlier run.
-        prints: Their fingerprints.
-        previous: The earlier run; anything with a `number`. The plan does not keep it alive.
-        durations: How long tasks take.
-        gone: The slugs of tasks that are no more.
-        reuse: Knows which values cannot be handed on as they are.
-        origins_of: Returns what was known of the code that computed what is taken over.
+    What is known of each node (`last`) is None for new ones. The earlier run (`previous`) is anything with a `number`,
+    which the plan does not keep alive; `before` are the values of its parameters, `prints` their fingerprints.
+    `origins_of` returns what was known of the code that computed what is taken over.
     """
     changes = {} if before is None else changed_parameters(graph, before, parameters, prints)
     number = getattr(previous, "number", None)
@@ -123,13 +113,9 @@ def changed_parameters(
     parameters: Mapping[str, Any],
     prints: Mapping[str, str | None] | None = None,
 ) -> dict[int, str]:
-    """Return how parameters differ from those of the earlier run, by node.
+    """Return by node how parameters differ from those of the earlier run.
 
-    Args:
-        graph: The graph of now.
-        before: The values of the earlier run.
-        parameters: Those of now.
-        prints: The fingerprints of the earlier ones, which may have changed since.
+    Those may have changed in place since: `prints` has their fingerprints of then.
     """
     nodes = {graph.slugs[task]: node for node, task in enumerate(graph.tasks) if task.name in parameters}
     return {
@@ -142,12 +128,7 @@ def changed_parameters(
 
 
 def asked_for(what: object, graph: CompiledGraph, before: CompiledGraph | None) -> tuple[str, frozenset[int]]:
-    """Return what is asked for as a word, and the nodes asked for by name.
-
-    Args:
-        what: "all", "failed", "stale", or tasks and blocks: of the graph of now, or of the one of before.
-        graph: The graph of now.
-        before: The graph of the earlier run.
+    """Return what is asked for as a word, and the nodes asked for by name, in the graph of now or the one of before.
 
     Raises:
         RerunError: If it is none of these.

@@ -142,14 +142,7 @@ class Draws:
         alone: frozenset[Task] = frozenset(),
         taken_over: frozenset[Task] = frozenset(),
     ) -> None:
-        """Go on from an earlier run.
-
-        Args:
-            earlier: Its draws.
-            pairs: The tasks, each with the one that had its place there.
-            alone: Those that run for their values only, and draw what they drew.
-            taken_over: Those that are not called.
-        """
+        """Go on from an earlier run; those `alone` run for their values only, and draw what they drew."""
         self._alone = alone
         now = {old: new for new, old in pairs.items()}
         for (old, child), states in earlier.met.items():

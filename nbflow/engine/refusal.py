@@ -27,11 +27,8 @@ OVER = "the run is over; Rerun from here runs it again"
 def refusal(run: Run, command: str, task: Task, index: int | None = None) -> str:
     """Say why a task may not be given a command now; an empty text if it may.
 
-    Args:
-        run: The run.
-        command: "retry", "skip", "set", "pin", "break" or "debug".
-        task: A task of it.
-        index: Which child of a mapped task; the first at which the run is paused unless given.
+    The command is "retry", "skip", "set", "pin", "break" or "debug". Of a mapped task it means the child at `index`, or
+    the first at which the run is paused.
     """
     refusals = run._loop.held_tasks.refusals
     try:

@@ -88,12 +88,8 @@ def argument_names(graph: CompiledGraph, task: Task) -> list[str]:
 def renew(task: Task, inputs: Collection[str]) -> None:
     """Give a task the newest definition of its function, of its class, or of its block's manager.
 
-    Args:
-        task: The task.
-        inputs: The names of the arguments it is given.
-
     Raises:
-        RetryError: If the definition does not take them; the task keeps what it has.
+        RetryError: If it does not take the arguments (`inputs`) that the task is given; the task keeps what it has.
     """
     old = _root_of(task)
     new = newest(old)

@@ -53,7 +53,6 @@ class RerunSelection:
     """The tasks that run: `runs` has the node of each, and which of its children; `why` says why.
 
     Args:
-        graph: The graph as it is now.
         last: What is known of each node; None for a new one.
         what: "all", "failed", "stale" or "tasks".
         asked: The nodes asked for by name.
@@ -238,10 +237,7 @@ class RerunSelection:
     def _make_again(self, node: int, why: str, *, changed: int = -1) -> None:
         """Run a task for its value alone, and then those that change that value in place, as they did before.
 
-        Args:
-            node: The task.
-            why: Why.
-            changed: The task whose value it changes, if it runs for that; then its own value stays as it is.
+        One that runs for what it has `changed` of another task's value keeps its own as it is.
         """
         last = self._last[node]
         for_effect = changed >= 0 and not self._graph.is_map[node] and not self._reuse.shares(node, changed)

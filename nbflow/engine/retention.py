@@ -36,9 +36,6 @@ class Retention:
     """Gives the values of one run back. Used on the run's thread, and by whoever ends or forgets it afterwards.
 
     Args:
-        record: What is known of the run.
-        home: The home of its values.
-        inputs: Keeps lists that tasks were mapped over.
         keep: "newest", "needed" or "all"; tasks may say otherwise.
         budget: How many bytes the values of the run may take; None: a quarter of the memory there is.
 

@@ -42,8 +42,6 @@ class RetryInputs:
     """Keeps what inputs contain ahead, and puts it back.
 
     Args:
-        graph: The graph of the run.
-        objects: The objects that the run follows.
         taken: What the first attempt of each call took, by argument.
 
     Attributes:
@@ -55,14 +53,7 @@ class RetryInputs:
         self.kept: dict[Place, Ahead] = {}
 
     def keep(self, place: Place, inputs: Mapping[str, Any], changed: Iterable[str], also: tuple[Any, ...]) -> None:
-        """Keep what inputs contain: all of them together where that is possible, since one may be part of another.
-
-        Args:
-            place: Who takes them.
-            inputs: What it takes.
-            changed: The arguments that it may change.
-            also: What it gets besides, such as the result of a loop so far.
-        """
+        """Keep what inputs contain: all of them together where that is possible, since one may be part of another."""
         # What a LOOP without a result carries is a signal, which nobody changes.
         also = tuple(one for one in also if not issubclass(type(one), StateSignal))
         # One snapshot of all: two copies of a list that two arguments share would be two lists after it is put back.

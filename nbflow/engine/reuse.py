@@ -92,10 +92,7 @@ class Reuse(NoReuse):
     """Knows the values of an earlier run.
 
     Args:
-        graph: The graph of now.
         before: For each of its nodes the task that had its place then; None for new ones.
-        values: The home of the earlier run's values.
-        states: The states of that run, by its own tasks.
         draws: Who drew on the global generators of random numbers then.
     """
 

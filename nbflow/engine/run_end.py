@@ -33,12 +33,7 @@ CLOSE_TIMEOUT_S = 2.0
 
 
 class RunEnd:
-    """Ends a run whose loop has ended, well or not.
-
-    Args:
-        flow: Whose terminal state handler is asked.
-        values: The context of the run.
-    """
+    """Ends a run whose loop has ended, well or not."""
 
     def __init__(
         self,

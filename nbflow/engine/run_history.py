@@ -89,8 +89,6 @@ class RunHistory:
     """A run as the tasks of a newer graph see it.
 
     Args:
-        graph: The graph of now.
-        before: That of the run.
         states, sources, timings: What the run knows of its tasks.
         code: What their code was.
         declared: The fingerprints of the constants that they were given, by task and argument.
@@ -129,11 +127,7 @@ class RunHistory:
         return tuple(old.slugs[task] for node, task in enumerate(old.tasks) if task not in kept and not old.free[node])
 
     def last(self, *, reads_code: bool = True) -> list[Last | None]:
-        """Return what is known of each node of the graph; None for new ones.
-
-        Args:
-            reads_code: Whether to look for changes of code.
-        """
+        """Return what is known of each node of the graph, changes of code if `reads_code`; None for new ones."""
         return [
             None if old is None else self._last(node, task, old, reads_code=reads_code)
             for node, (task, old) in enumerate(zip(self._graph.tasks, self.before, strict=True))

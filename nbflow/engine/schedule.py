@@ -113,12 +113,7 @@ class Schedule:
     # -- what happened ----------------------------------------------------------------------------------------
 
     def begin(self, given: dict[int, int] | None = None, children: dict[int, list[int]] | None = None) -> None:
-        """Start the run; the nodes in `given` ended before it, with these verdicts.
-
-        Args:
-            given: The verdicts.
-            children: Those of the children of mapped tasks in `given`.
-        """
+        """Start the run; the nodes in `given`, and the `children` of those, ended before it with these verdicts."""
         # A cancel has ended them; to end them again would count what is below them twice.
         given = {} if given is None or self.cancelled else given
         children = {} if children is None or self.cancelled else children

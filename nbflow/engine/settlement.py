@@ -46,11 +46,7 @@ CACHED = "cached"
 
 
 class Settlement:
-    """Takes nodes from state to state.
-
-    Args:
-        clock: The clock of the run.
-    """
+    """Takes nodes from state to state."""
 
     def __init__(
         self,

@@ -117,11 +117,7 @@ def retry_of(task: Task, state: State, *, attempt: int, loop: tuple[int, Any] | 
 def cached_of(task: Task, state: State, hashed_inputs: dict[str, str] | None, parameters: dict[str, Any]) -> State:
     """Return Cached in place of the success of a task with `cache_for`, and keep it for later runs.
 
-    Args:
-        task: The task.
-        state: What its attempt came to.
-        hashed_inputs: The fingerprints of its inputs, taken before the attempt, which may have changed them.
-        parameters: Those of the run.
+    The fingerprints of its inputs were taken before the attempt, which may have changed them.
     """
     if task.cache_for is None or type(state) is not Success:
         return state
@@ -155,9 +151,7 @@ def from_cache(task: Task, old: State, inputs: dict[str, Any], parameters: dict[
 def remember_value(state: Cached, original: Any) -> None:
     """Note what the value of a cached state is, before a task takes it and may change it in place.
 
-    Args:
-        state: The state.
-        original: A copy of the value; the value itself where none is needed or possible.
+    `original` is a copy of the value; the value itself where none is needed or possible.
     """
     vars(state)["_print"] = known_fingerprint(state.result)
     if original is not state.result:

@@ -16,12 +16,7 @@ if TYPE_CHECKING:
 
 
 class UserCode:
-    """Calls functions of the user's for a run, open to its interrupts, and lets nothing of theirs out (rule 17).
-
-    Args:
-        guard: Takes the run's interrupts.
-        fail: Is told of what ends the run.
-    """
+    """Calls functions of the user's for a run, open to its interrupts, and lets nothing of theirs out (rule 17)."""
 
     def __init__(self, guard: Guard, fail: Callable[[BaseException], None]) -> None:
         self._guard, self._fail = guard, fail

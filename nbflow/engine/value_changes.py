@@ -29,12 +29,7 @@ _FEW = 3
 
 
 class ValueChanges:
-    """Reads the versions of an earlier run's objects.
-
-    Args:
-        earlier: The run.
-        draws: Who drew on the global generators of random numbers then: a draw changes what the next one draws.
-    """
+    """Reads the versions of an earlier run's objects, and its draws: one changes what the next one draws."""
 
     def __init__(self, earlier: EarlierRun, draws: Draws) -> None:
         self._earlier, self._graph, self._values, self._draws = earlier, earlier.graph, earlier.values, draws

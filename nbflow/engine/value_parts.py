@@ -42,12 +42,7 @@ def contained_in(value: Any) -> Iterator[Any]:
 
 
 def holds_any(value: Any, objects: Collection[int]) -> bool:
-    """Tell whether a value is one of some objects, or is seen to hold one; if not, it may hold one all the same.
-
-    Args:
-        value: The value.
-        objects: The identities of the objects.
-    """
+    """Tell whether a value is one of some objects (identities), or seen to hold one; if not, it may all the same."""
     return any(id(one) in objects for one in contained_in(value))
 
 

@@ -39,10 +39,6 @@ if TYPE_CHECKING:
 class Values:
     """The values of one run. Changed by the run's thread only.
 
-    Args:
-        graph: The graph of the run.
-        states: The states of its tasks, which hold the values.
-
     Attributes:
         taken: What each call took, by argument; arguments that cannot change are left out.
         declared: The fingerprints of constants, by the task that is given one and the argument.
@@ -241,14 +237,10 @@ class Values:
         again: Mapping[Task, Task] | None = None,
         apart: Mapping[Task, Mapping[Task, bool]] | None = None,
     ) -> None:
-        """Go on from what an earlier run knew of the tasks that are taken over from it.
+        """Go on from what an earlier run knew of the tasks that are taken over from it, in `pairs` with those of then.
 
-        Args:
-            earlier: The values of that run.
-            pairs: The tasks taken over, each with the task that had its place there.
-            states: Their states.
-            again: Those that run to give what they gave, each with the task that had its place there.
-            apart: Those whose values are made again without others that hold parts of them: see `Plan.apart`.
+        Those in `again` run to give what they gave. The values of those in `apart` are made again without others that
+        hold parts of them: see `Plan.apart`.
         """
         now = {old: new for new, old in pairs.items()}
         for value in objects_in(states.values()):
