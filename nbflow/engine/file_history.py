@@ -73,10 +73,10 @@ class FileHistory:
             if not self._goes_on(touches, place):
                 continue
             writer = next((one for one in reversed(touches[:place]) if one.writes is not None), None)
-            if writer is not None and writer.writes is not None:
-                how = self._difference(path, writer.writes)
-                if how:
-                    found.setdefault(writer.node, f"file {shown(path)!r} {how}")
+            if writer is None or writer.writes is None:
+                continue
+            if how := self._difference(path, writer.writes):
+                found.setdefault(writer.node, f"file {shown(path)!r} {how}")
         return tuple(found.items())
 
     def ties(self) -> Iterator[tuple[int, int, bool]]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class HeldTasks:
-    """Does what a person wants done about the tasks at which a run is paused.
+    """Does what a person wants done about the tasks at which a run is paused; `Run` says what each command raises.
 
     Attributes:
         refusals: Says what may not be done.
@@ -73,13 +73,7 @@ class HeldTasks:
                 self._settlement.end_for_good(node, state)
 
     def retry(self, node: int) -> None:
-        """Run a held task again, with the newest definition of its function, and pause again.
-
-        Raises:
-            NotHeldError: If the run is not paused at it.
-            RetryError: If its newest definition does not take the task's inputs.
-            ChangedInputError: If the last attempt has changed an input of which there is no copy.
-        """
+        """Run a held task again, with the newest definition of its function, and pause again."""
         task, at = self._schedule.task(node), self._breakpoints.at
         if self.refusals.why_not("retry", node):
             raise NotHeldError(task.name, type(self._record.current(node)).__name__)
@@ -101,19 +95,11 @@ class HeldTasks:
         self._schedule.release(node, at_once=True)  # the run itself stays paused
 
     def set_result(self, node: int, value: object) -> None:
-        """Give a task that does not run a value in place of what it would return, or has returned.
-
-        Raises:
-            SetResultError: If the task is running, or what follows from it has begun already.
-        """
+        """Give a task that does not run a value in place of what it would return, or has returned."""
         self._end_as(node, Success("The value was set by the user.", result=value), SUCCEEDED, EDITED)
 
     def skip(self, node: int) -> None:
-        """Leave a task out that has not run, or go on from a failed one as if it were left out.
-
-        Raises:
-            SetResultError: If the task is running, or what follows from it has begun already.
-        """
+        """Leave a task out that has not run, or go on from a failed one as if it were left out."""
         self._end_as(node, Skipped("Skipped by the user."), SKIPPED)
 
     def _end_as(self, node: int, state: State, verdict: int, source: str = "") -> None:

@@ -35,11 +35,7 @@ class InterruptibleQueue(SimpleQueue[Any]):
     """
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        """Take a message, waiting for one this long if it must `block`, or for ever without a `timeout`.
-
-        Raises:
-            queue.Empty: If none came in time.
-        """
+        """Take a message, waiting this long (or for ever) if it must `block`; queue.Empty if none came in time."""
         if not block:
             return super().get(False)
         until = None if timeout is None else time.monotonic() + timeout

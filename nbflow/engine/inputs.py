@@ -177,7 +177,7 @@ class Inputs:
             return [Success(result=value) for value in self._unnested(task, state.result)]
         flat: list[State] = []
         for child in state.map_states:
-            if child.is_successful() and not child.is_skipped() and _is_nested(child.result):
+            if child.is_successful() and not child.is_skipped() and hasattr(child.result, "__iter__"):
                 flat.extend(Success(result=value) for value in self._inside(task, child.result))
             else:
                 flat.append(child)
@@ -201,7 +201,3 @@ class Inputs:
         if is_iterator(value) and self._items_of is not None:
             return self._items_of(task, value)
         return all_elements(value)
-
-
-def _is_nested(value: object) -> bool:
-    return hasattr(value, "__iter__")

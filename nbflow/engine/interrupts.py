@@ -29,10 +29,6 @@ SHIELDED_INTERRUPTS = 3  # a setup or cleanup is left alone until somebody has a
 _installed: list[Guard] = []  # the last one stands before the others
 
 
-def _nobody(count: int) -> None:
-    pass
-
-
 class Guard:
     """Takes the interrupts of the main thread while a run blocks it.
 
@@ -60,7 +56,7 @@ class Guard:
 
     def retire(self) -> None:
         """Tell nobody any more: the run is over."""
-        self._on_interrupt, self._on_missed = _nobody, None
+        self._on_interrupt, self._on_missed = lambda _count: None, None
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         asked = None

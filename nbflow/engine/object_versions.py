@@ -80,16 +80,13 @@ class Followed:
     @property
     def print_now(self) -> str | None:
         """The fingerprint of what the object contains now, which differs from the newest version's if that changed."""
-        known = self.print
-        return self._as_seen(known, known_fingerprint(self.value), parts_of(self.value))
+        return self._as_seen(self.print, known_fingerprint(self.value), parts_of(self.value))
 
     def look(self, by: tuple[Task, ...], others: Iterable[Followed]) -> bool:
         """Look whether its contents are other ones than those of the newest version; then they are a new version.
 
-        Args:
-            by: Who may have changed it.
-            others: Those that may hold what it contains no longer. They are asked now: later the identity of an object
-                may be another one's.
+        The `others` may hold what it contains no longer. They are asked now: later the identity of an object may be
+        another one's.
         """
         known = self.print
         if known is None:

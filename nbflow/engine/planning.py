@@ -65,7 +65,8 @@ def make_plan(
         children = selection.runs[node]
         expected_s = None if durations is None else durations.of(task, graph.slugs[task])
         if children is not None and known is not None and isinstance(known.state, Mapped):
-            reused[task] = _without(known.state, children)
+            left: list[Any] = [None if i in children else child for i, child in enumerate(known.state.map_states)]
+            reused[task] = Mapped(known.state.message, map_states=left)
             if expected_s is not None:
                 expected_s *= len(children) / len(known.state.map_states)
         some = None if children is None else tuple(sorted(children))
@@ -168,11 +169,6 @@ def _taken_over(role: int, known: Last | None) -> State:
     if isinstance(state, Mapped):
         return Mapped(state.message, map_states=list(state.map_states))
     return state
-
-
-def _without(state: Mapped, children: frozenset[int]) -> Mapped:
-    left: list[Any] = [None if i in children else child for i, child in enumerate(state.map_states)]
-    return Mapped(state.message, map_states=left)
 
 
 def _kept(task: Task, known: Last | None, number: int | None, role: int) -> Step:

@@ -51,13 +51,8 @@ def drawing_after(
 ) -> dict[int, str]:
     """Return the tasks that drew, after a task, on a generator that it may draw on, and what to say of them.
 
-    Who draws after somebody has seeded the generator draws what it drew.
-
-    Args:
-        graph: The graph of now.
-        node: The task.
-        drew: Tells on which generators a task of it drew then.
-        own: The arguments of the task that are generators of the user's own.
+    Who draws after somebody has seeded the generator draws what it drew. `drew` tells on which generators a task drew
+    then; `own` are the arguments of the task that are generators of the user's own.
     """
     task, found = graph.tasks[node], {}
     names = draws_random(task.run, own) | drew(task)
@@ -74,10 +69,6 @@ def is_generator(value: Any) -> bool:
     """Tell whether a value is a generator of random numbers of the user's own."""
     kind = type_of(value)
     return kind is random.Random or (package_of(value) == "numpy" and kind.__name__ in ("Generator", "RandomState"))
-
-
-def _run_of(task: Task) -> Any:
-    return task.__dict__.get("run") or type(task).run
 
 
 class Earlier(Protocol):
@@ -163,7 +154,7 @@ class Draws:
         task = self._graph.tasks[number]
         place = task, child
         own = {key for key, value in inputs.items() if is_generator(value)}
-        if own and not (names := names & draws_random(_run_of(task), own)):
+        if own and not (names := names & draws_random(vars(task).get("run") or type(task).run, own)):
             # It draws on what it is given. Others may draw on the global ones meanwhile, which is not its doing.
             self.met.pop(place, None)
             self.left.pop(place, None)

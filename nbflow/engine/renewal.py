@@ -45,11 +45,7 @@ def renew_tasks(graph: CompiledGraph, tasks: Iterable[Task]) -> None:
 
 
 def prepare_tasks(graph: CompiledGraph) -> None:
-    """Give all tasks of a graph the newest definitions of what they call, and say which another cell has too.
-
-    Raises:
-        RetryError: As for `renew_tasks`.
-    """
+    """Do so for all tasks of a graph, and say which definitions another cell has too."""
     roots = list(map(unwrapped, graph.called.values()))
     _warn_of_rivals(roots)
     if any(newest(root) is not root for root in roots):

@@ -46,8 +46,7 @@ class RunControl:
 
     def step(self, wait: bool, *, into: bool = False) -> State:
         """Run the next task."""
-        schedule = self._loop.schedule
-        return self._go(wait, functools.partial(schedule.step, into=into))
+        return self._go(wait, functools.partial(self._loop.schedule.step, into=into))
 
     def step_block(self, wait: bool) -> State:
         """Run to the end of the current block."""

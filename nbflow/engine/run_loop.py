@@ -213,7 +213,9 @@ class RunLoop:
 
     def _begin(self) -> None:
         self.record.timings.started_at = time.time()
-        self._watch_files()
+        from nbflow.engine.file_watch import watch  # not at the top: it looks about where Python is installed
+
+        watch()
         if not self._direct:
             self._maker.session = self.executor.open(self._parts.late_outcomes.report, name=f"nbflow-{self.graph.name}")
         self._change_run(Running("Running flow."))
@@ -225,12 +227,6 @@ class RunLoop:
             self.cancellation.is_on = True
             self._cancel_nodes("The run was ended by a handler.")
         self.schedule.begin(ended, children)
-
-    @staticmethod
-    def _watch_files() -> None:
-        from nbflow.engine.file_watch import watch  # not at the top: it looks about where Python is installed
-
-        watch()
 
     def _loop(self) -> None:
         # All that a plain task costs beside its call is here and in `FastPath`: what is looked up once is bound.

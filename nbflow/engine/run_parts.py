@@ -99,16 +99,8 @@ class RunParts:
         self.lifecycle = lifecycle = Lifecycle(record, cleanup, user_code, guard, values)
         self.lingering = lingering = Lingering(calls, record, cancellation, inbox)
         settlement = Settlement(record, contexts, lifecycle, breakpoints, retention, user_code, cancellation, clock)
-        self.held_tasks = HeldTasks(
-            record,
-            breakpoints,
-            inputs,
-            home,
-            contexts,
-            lifecycle,
-            settlement,
-            Refusals(record, breakpoints, cancellation),
-        )
+        refusals = Refusals(record, breakpoints, cancellation)
+        self.held_tasks = HeldTasks(record, breakpoints, inputs, home, contexts, lifecycle, settlement, refusals)
         admission = Admission(record, inputs, contexts, lifecycle, user_code)
         expansion = MapExpansion(record, inputs, lifecycle, settlement)
         self.task_runner = TaskRunner(

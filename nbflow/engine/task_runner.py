@@ -129,7 +129,8 @@ class TaskRunner:
             self._settlement.change(node, task, old, state)
             return None
         if task.cache_for is not None or isinstance(old, Cached):
-            cached = self._cached(node, task, old, inputs)
+            values = self._contexts.values(node, task)
+            cached = self._user_code.call(values, from_cache, task, old, inputs, values["parameters"])
             if cached is not None:
                 self._settlement.change(node, task, old, cached)
                 return None
@@ -171,11 +172,6 @@ class TaskRunner:
         state = refused if refused.is_finished() else TriggerFailed(refused.message, result=refused.result)
         self._settlement.end(node, old, self._settlement.told(node, task, old, state))
         return True
-
-    def _cached(self, node: int, task: Task, old: State, inputs: dict[str, Any]) -> State | None:
-        values = self._contexts.values(node, task)
-        cached: State | None = self._user_code.call(values, from_cache, task, old, inputs, values["parameters"])
-        return cached
 
     # -- the attempt ------------------------------------------------------------------------------------------
 

@@ -60,7 +60,11 @@ def _alike(one: Any, other: Any, depth: int) -> bool | None:
         return bool(answer) if isinstance(answer, bool) else _truth(answer)
     equality: Any = kind.__eq__
     if kind is type(other) and equality is object.__eq__:
-        return _made_of_the_same(one, other)
+        first, second = fingerprint(one), fingerprint(other)
+        if first == second:
+            return True
+        # What cannot be pickled never gets the same text twice.
+        return None if first.startswith("unique-") or second.startswith("unique-") else False
     return _asked(one, other)
 
 
@@ -108,11 +112,3 @@ def _equal_arrays(one: Any, other: Any) -> bool | None:
         return bool(numpy.array_equal(first, second, equal_nan=True))
     except TypeError:  # of records, which are not asked for NaN
         return bool(numpy.array_equal(first, second))
-
-
-def _made_of_the_same(one: Any, other: Any) -> bool | None:
-    first, second = fingerprint(one), fingerprint(other)
-    if first == second:
-        return True
-    # What cannot be pickled never gets the same text twice.
-    return None if first.startswith("unique-") or second.startswith("unique-") else False

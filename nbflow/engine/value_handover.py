@@ -8,12 +8,14 @@ from nbflow.core.data.value_type import identity
 from nbflow.core.effects.mutation import may_ask_again
 from nbflow.engine.events import warn_safely
 from nbflow.engine.object_versions import NUMBERS
-from nbflow.engine.sharing import said_of_sharing, unordered_takers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nbflow.core.task import Task
     from nbflow.engine.attempt import Call
     from nbflow.engine.breakpoints import Breakpoints
+    from nbflow.engine.compiled_graph import CompiledGraph
     from nbflow.engine.object_versions import Watch
     from nbflow.engine.random_state import Draws
     from nbflow.engine.record import Record
@@ -74,9 +76,40 @@ class ValueHandover:
 
     def note_change(self, task: Task, key: str, source: Task) -> None:
         """Say once that tasks share a value which one of them changes, if nothing says which comes first."""
-        others = unordered_takers(self._record.graph, task, source)
+        others = _unordered_takers(self._record.graph, task, source)
         if others and not task._input_mode and (task, key) not in self._said:
             self._said.add((task, key))
-            text = said_of_sharing(task, key, source, others)
+            text = _said_of_sharing(task, key, source, others)
             self._record.note(text, task)
             warn_safely(text)
+
+
+def _unordered_takers(graph: CompiledGraph, task: Task, source: Task) -> list[Task]:
+    """Return the tasks that take the value of `source` as well, and come neither before nor after `task`.
+
+    Cells that were made tasks are left out: their order is that of the notebook.
+    """
+    takers = dict.fromkeys(graph.takers(source))
+    if any(hasattr(vars(taker).get("run"), "changes") for taker in takers):
+        return []
+    number = graph.index[task]
+    around = {number, *graph.above(number), *_below(graph, number)}
+    return [taker for taker in takers if graph.index[taker] not in around]
+
+
+def _said_of_sharing(task: Task, key: str, source: Task, others: Sequence[Task]) -> str:
+    """Return the warning: who changes what, who takes it too, and what can be done."""
+    names = ", ".join(repr(other.name) for other in others[:3])
+    return (
+        f"task {task.name!r} changes its argument {key!r} in place, the value of {source.name!r}, which {names} takes "
+        f"too: nothing says which comes first. Take what {task.name!r} returns, or order them with "
+        f"upstream_tasks=[...], or let it change a copy: @task(inputs='copy')"
+    )
+
+
+def _below(graph: CompiledGraph, number: int) -> set[int]:
+    found = {number}
+    for node in range(number + 1, len(graph.tasks)):  # in topological order
+        if not found.isdisjoint(graph.upstream[node]):
+            found.add(node)
+    return found

@@ -85,17 +85,9 @@ class Values:
     ) -> Watch | None:
         """Note what a call takes, and put into `inputs` what it gets in place of what it must not touch.
 
-        Args:
-            number: The task.
-            child: Which child of a mapped one; -1 for the task itself.
-            function: What is called.
-            inputs: Its arguments.
-            comes_again: Tells whether the call may have to be made again with the inputs as they are now.
-            is_turn: Whether it is a further turn of a loop, which goes on with what the last one has left.
-            also: What the call gets besides, such as the result of a loop so far.
-
-        Returns:
-            What to look at when the call has ended; None if it can change nothing.
+        Returns what to look at when the call has ended; None if it can change nothing. `comes_again` tells whether the
+        call may have to be made again with the inputs as they are now; `is_turn` that it is a further turn of a loop,
+        which goes on with what the last one has left; `also` is what it gets besides, such as a loop's result so far.
 
         Raises:
             ChangedInputError: If an earlier attempt has changed an input of which there is no copy.
@@ -213,8 +205,7 @@ class Values:
     def finish(self) -> list[str]:
         """Know all versions as they are at the end of the run: what changes later was changed from outside.
 
-        Returns:
-            What the next run will not find as it was declared, in words.
+        Returns in words what the next run will not find as it was declared.
         """
         self.settle()
         self._ahead.kept.clear()  # nothing is tried again any more

@@ -98,11 +98,7 @@ def send(connection: Connection, kind: str, parts: list[Any]) -> None:
 
 
 def receive(connection: Connection) -> tuple[str, list[Any]]:
-    """Receive a message that `send` has sent.
-
-    Raises:
-        EOFError, OSError: If the other side is gone.
-    """
+    """Receive a message that `send` has sent; EOFError or OSError if the other side is gone."""
     message = connection.recv_bytes()
     if message[:1] != _SIZES:
         return message[:_KIND].rstrip().decode(), [memoryview(message)[_KIND:]]

@@ -30,11 +30,7 @@ class Shipper:
         self._base: bytes | None = None  # what all tasks of the run know: it does not change
 
     def ship(self, call: Call, function: Callable[..., Any]) -> list[Any]:
-        """Return a call as bytes.
-
-        Raises:
-            CannotTravelError: If its function or an argument cannot be pickled.
-        """
+        """Return a call as bytes; CannotTravelError if its function or an argument cannot be pickled."""
         known = call.context
         if self._base is None:
             self._base = _base_of(known)
@@ -62,11 +58,7 @@ def _base_of(context: dict[str, Any]) -> bytes:
 
 
 def take_in(call: Call, parts: list[Any]) -> Any:
-    """Return what a call came to.
-
-    Raises:
-        BaseException: What the task has raised.
-    """
+    """Return what a call came to, or raise what its task has raised."""
     returned: Returned = unpacked(parts)
     parts.clear()
     call.files = returned.files
