@@ -50,20 +50,8 @@ class OpenResource:
     """
 
     __slots__ = (
-        "block",
-        "clean_again",
-        "context",
-        "error",
-        "half",
-        "host",
-        "index",
-        "is_open",
-        "is_told",
-        "manager",
-        "owes_cleanup",
-        "resource",
-        "status",
-        "turn",
+        *("block", "clean_again", "context", "error", "half", "host", "index", "is_open", "is_told", "manager"),
+        *("owes_cleanup", "resource", "status", "turn"),
     )
 
     def __init__(self, block: Block, index: int) -> None:

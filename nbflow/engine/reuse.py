@@ -88,7 +88,7 @@ class NoReuse:
         return state
 
 
-class Reuse(NoReuse):
+class Reuse(ValueChanges, NoReuse):
     """Knows the values of an earlier run.
 
     Args:
@@ -104,9 +104,8 @@ class Reuse(NoReuse):
         states: Mapping[Task, State],
         draws: Draws,
     ) -> None:
-        self._graph, self._before, self._values = graph, before, values
-        self._earlier = EarlierRun(graph, before, values, states)
-        self._changes = ValueChanges(self._earlier, draws)
+        super().__init__(EarlierRun(graph, before, values, states), draws)
+        self._before = before
         self._told: list[tuple[int, Any]] | None = None
 
     # -- what a task would get --------------------------------------------------------------------------------------
@@ -230,32 +229,6 @@ class Reuse(NoReuse):
             for other in (range(node + 1, len(self._graph.tasks)) if parts else ())
             if self._graph.role[other] == ORDINARY and any(holds_any(value, parts) for value in values_of(other))
         }
-
-    # -- who changes what -------------------------------------------------------------------------------------------
-
-    def changers(self, node: int) -> list[int]:
-        """Return the tasks that change the value of a task in place, in start order."""
-        return self._changes.changers(node)
-
-    def changed_by(self, node: int) -> dict[int, str]:
-        """Return the tasks whose values a task has changed in place, and what to say of it."""
-        return self._changes.changed_by(node)
-
-    def reached(self, node: int) -> dict[int, str]:
-        """Return the tasks that take, after a task, what that one changes in place, and what to say of it."""
-        return self._changes.reached(node)
-
-    def about_to_reach(self, node: int) -> dict[int, str]:
-        """Return the tasks that take, below a task, what its new code is seen to change, and what to say of it."""
-        return self._changes.about_to_reach(node)
-
-    def missed(self) -> dict[int, str]:
-        """Return the tasks that took an object before a task above them changed it, and what to say of them."""
-        return self._changes.missed()
-
-    def changed_outside(self) -> dict[int, str]:
-        """Return the tasks whose values no task of the run has changed, but somebody else."""
-        return self._changes.changed_outside()
 
     # -- what a person has pinned or set ----------------------------------------------------------------------------
 
