@@ -6,6 +6,8 @@ beside the pickle (protocol 5, PEP 574), so that nobody holds a further copy of 
 
 from __future__ import annotations
 
+import functools
+import io
 import pickle
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -34,7 +36,7 @@ class Shipped(NamedTuple):
         files: What it says of the files that it opens: see `Task`.
         function: What to call, or where to find it: module and name.
         inputs: Its arguments.
-        base: What `nbflow.context` knows in all tasks of the run, pickled: it is read once in each process.
+        base: What `nbflow.context` knows in all tasks of the run, pickled; empty if the process was told it before.
         context: What it knows in this one.
         draws: The states of the global generators of random numbers that the task may draw on.
     """
@@ -48,20 +50,39 @@ class Shipped(NamedTuple):
     draws: dict[str, Any]
 
 
+class Raised(NamedTuple):
+    """An error that travels, with its traceback and what led to it.
+
+    Attributes:
+        error: The error, or its class.
+        args: With a class: the arguments of the error, which its class would not take once more.
+        members: With a class: its attributes.
+        trace: Its traceback, as tblib writes it.
+        cause, context: The errors that led to it.
+        is_from: Whether it was raised ``from`` its cause, or from None.
+    """
+
+    error: Any
+    args: tuple[Any, ...] | None
+    members: dict[str, Any]
+    trace: Any
+    cause: Raised | None
+    context: Raised | None
+    is_from: bool
+
+
 class Returned(NamedTuple):
     """What came of an attempt in another process.
 
     Attributes:
         value: What the task returned.
-        error: What it raised.
-        trace: Its traceback, as tblib writes it.
+        raised: What it raised.
         files: What files it opened.
         draws: The states in which it left the generators.
     """
 
     value: Any = None
-    error: BaseException | None = None
-    trace: Any = None
+    raised: Raised | None = None
     files: Any = None
     draws: Mapping[str, Any] = {}
 
@@ -79,6 +100,42 @@ def unpacked(parts: Iterable[Any]) -> Any:
     """Return the value that `packed` was given."""
     head, *buffers = parts
     return pickle.loads(head, buffers=buffers)
+
+
+class _Reply(pickle.Unpickler):
+    """Leaves the classes of here as they are.
+
+    cloudpickle would give a class of the notebook the members of the copy that the other process had of it: methods
+    that look names up over there, and what was changed there.
+    """
+
+    def __init__(self, head: Any, buffers: list[Any]) -> None:
+        super().__init__(io.BytesIO(head), buffers=buffers)
+        self._ours: set[int] = set()
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = super().find_class(module, name)
+        if module == "cloudpickle.cloudpickle":
+            if name in ("_make_skeleton_class", "_make_skeleton_enum"):
+                return functools.partial(self._made, found)
+            if name == "_class_setstate":
+                return lambda cls, state: cls if id(cls) in self._ours else found(cls, state)
+        return found
+
+    def _made(self, make: Any, *args: Any) -> Any:
+        from cloudpickle import cloudpickle
+
+        known = {id(cls) for cls in list(cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID.values())}
+        cls = make(*args)
+        if id(cls) in known:
+            self._ours.add(id(cls))
+        return cls
+
+
+def unpacked_here(parts: Iterable[Any]) -> Any:
+    """Return the value that `packed` was given in another process."""
+    head, *buffers = parts
+    return _Reply(head, buffers).load()
 
 
 def send(connection: Connection, kind: str, parts: list[Any]) -> None:
@@ -125,13 +182,17 @@ def address_of(function: Any) -> Any:
     return function
 
 
-def check_parts(call: Call, cause: Exception) -> CannotTravelError:
+def check_parts(call: Call, function: Any, cause: Exception) -> CannotTravelError:
     """Return the error that names what of a call cannot travel."""
-    for key, value in call.inputs.items():
+    names = getattr(function, "read", ()) or getattr(getattr(function, "__code__", None), "co_names", ())
+    space = getattr(function, "namespace", None) or getattr(function, "__globals__", {})
+    held = {f"argument {key!r}": value for key, value in call.inputs.items()}
+    held |= {f"{name!r}, which it reads": space[name] for name in names if name in space}
+    for part, value in held.items():
         if identity(type(value)) in ATOMS:
             continue
         try:
             packed(value)
         except Exception as error:  # noqa: BLE001 - whatever a user's object raises when it is pickled
-            return CannotTravelError(call.task.name, f"argument {key!r}", type(value).__name__, str(error))
-    return CannotTravelError(call.task.name, "its function", type(call.fn).__name__, str(cause))
+            return CannotTravelError(call.task.name, part, type(value).__name__, str(error))
+    return CannotTravelError(call.task.name, "its function", type(function).__name__, str(cause))

@@ -70,7 +70,8 @@ class PoolSession(ThreadSession):
         yield perform_on_worker if lane is not self._tasks else self._perform
 
     def _perform(self, call: Call) -> Outcome:
-        if isinstance(self._pool, futures.ThreadPoolExecutor):
+        has_own_memory = isinstance(self._pool, getattr(futures, "InterpreterPoolExecutor", ()))  # from Python 3.14 on
+        if isinstance(self._pool, futures.ThreadPoolExecutor) and not has_own_memory:
             call.fn = functools.partial(self._share, call, call.fn)
         else:
             call.fn = functools.partial(self._send, call, call.fn)

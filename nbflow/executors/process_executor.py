@@ -121,12 +121,15 @@ class _Hand:
         return perform_on_worker(call)
 
     def _send(self, call: Call, function: Callable[..., Any], **_: Any) -> Any:
-        parts = self._shipper.ship(call, function)
-        if self.worker is None or not self.worker.is_alive or self._left == 0:
+        if self.worker is not None and (not self.worker.is_alive or self._left == 0):
             self.let_go()
+        # Before a process is started: what cannot travel needs none.
+        parts = self._shipper.ship(call, function, knows_base=self.worker is not None and self.worker.knows_base)
+        if self.worker is None:
             self.worker = self._start()
             self._left = self._max_tasks or -1
         self._left -= 1
+        self.worker.begin()
         call.remote = self.worker
         try:
             return self.worker.perform(call, parts)

@@ -11,35 +11,39 @@ from importlib import import_module
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.context import work_of
 from nbflow.engine import file_watch
 from nbflow.engine.attempt import Call, Outcome, perform_on_worker
 from nbflow.engine.random_state import restore, state_of
 from nbflow.executors.errors import CannotReturnError, RemoteError
-from nbflow.executors.parcel import Returned, Shipped, packed, unpacked
+from nbflow.executors.parcel import Raised, Returned, Shipped, packed, unpacked
+from nbflow.executors.shipment import LEVELS, error_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    Say = Callable[[str, str], None]
 
+_DEEPEST = 10  # errors that led to one another
 _LONGEST = 1_000  # characters that a stream keeps back until its line is whole
 
 
-def call_of(shipped: Shipped) -> Call:
-    """Return the call that a process makes for the kernel."""
+def call_of(shipped: Shipped, base: dict[str, Any]) -> Call:
+    """Return the call that a process makes for the kernel; `base` is what all tasks of the run know."""
     function = shipped.function
     if type(function) is tuple:
         function = getattr(import_module(function[0]), function[1]).run
     task: Any = SimpleNamespace(name=shipped.task, files=shipped.files, log_stdout=False, run=function)
-    call = Call(-1, task, function, shipped.inputs, lambda _node, _task: known_in(shipped.base) | shipped.context)
+    call = Call(-1, task, function, shipped.inputs, lambda _node, _task: base | shipped.context)
     call.is_simple = True
     return call
 
 
 @functools.lru_cache(maxsize=4)
 def known_in(base: bytes) -> dict[str, Any]:
-    """Return what all tasks of a run know; the dictionary is not to be changed."""
+    """Return what all tasks of a run know, and have the loggers say what they say in the kernel."""
     found: dict[str, Any] = unpacked([base])
+    for name, level in found.pop(LEVELS).items():
+        logging.getLogger(name or None).setLevel(level)
     return found
 
 
@@ -57,7 +61,7 @@ def served(parts: list[bytes]) -> tuple[list[tuple[str, str]], list[bytes]]:
     said: list[tuple[str, str]] = []
     with telling(lambda stream, text: said.append((stream, text))):
         shipped: Shipped = unpacked((parts[0], *map(bytearray, parts[1:])))  # arrays that may be written to
-        returned = made(call_of(shipped), shipped)
+        returned = made(call_of(shipped, known_in(shipped.base)), shipped)
     return said, [bytes(part) for part in returned]
 
 
@@ -68,13 +72,25 @@ def _returned(call: Call, outcome: Outcome, draws: dict[str, Any]) -> list[Any]:
             return packed(Returned(outcome.value, files=call.files, draws=draws))
         except Exception as reason:  # noqa: BLE001 - whatever a user's object raises when it is pickled
             error = CannotReturnError(call.task.name, type(outcome.value).__name__, str(reason))
+    return packed(Returned(raised=_raised(error, _DEEPEST), files=call.files, draws=draws))
+
+
+def _raised(error: BaseException | None, depth: int) -> Raised | None:
+    """Return an error as it can travel: as it is, as what it is made of, or as its name and text."""
+    if error is None or depth == 0:
+        return None
     trace = _trace_of(error)
-    with suppress(Exception):
-        parts = packed(Returned(error=error, trace=trace, files=call.files, draws=draws))
-        unpacked(parts)  # many an exception can be pickled, and not be made again
-        return parts
-    told = RemoteError(type(error).__name__, str(error))
-    return packed(Returned(error=told, trace=trace, files=call.files, draws=draws))
+    cause, context = _raised(error.__cause__, depth - 1), _raised(error.__context__, depth - 1)
+    rest = cause, context, error.__suppress_context__
+    known = RemoteError(type(error).__name__, str(error))
+    forms: list[tuple[Any, tuple[Any, ...] | None, dict[str, Any]]]
+    forms = [(error, None, {}), (type(error), error.args, dict(vars(error))), (known, None, {})]
+    for one, args, members in forms:
+        with suppress(Exception):
+            raised = Raised(one, args, members, trace, *rest)
+            error_of(unpacked(packed(raised)))  # many an exception can be pickled, and not be made again
+            return raised
+    return None
 
 
 def _trace_of(error: BaseException) -> Any:
@@ -87,10 +103,10 @@ def _trace_of(error: BaseException) -> Any:
 
 
 @contextmanager
-def telling(say: Callable[[str, str], None]) -> Iterator[None]:
-    """Tell what tasks print and log, for the time of a `with` block: `say(stream or logger's level and name, text)`."""
+def telling(say: Say, is_busy: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    """Tell what tasks print and log, for the time of a `with` block: `say(stream, text)`, as long as one `is_busy`."""
     streams, handler = (sys.stdout, sys.stderr), _Records(say)
-    sys.stdout, sys.stderr = _Stream("stdout", say, streams[0]), _Stream("stderr", say, streams[1])
+    sys.stdout, sys.stderr = _Stream("stdout", say, is_busy, streams[0]), _Stream("stderr", say, is_busy, streams[1])
     root, ours = logging.getLogger(), logging.getLogger("nbflow")
     root.addHandler(handler)
     if not ours.level:
@@ -106,12 +122,12 @@ def telling(say: Callable[[str, str], None]) -> Iterator[None]:
 class _Stream:
     """Stands in for a standard stream; what no task says goes to the stream itself."""
 
-    def __init__(self, name: str, say: Callable[[str, str], None], stream: Any) -> None:
-        self._name, self._say, self._stream = name, say, stream
+    def __init__(self, name: str, say: Say, is_busy: Callable[[], bool], stream: Any) -> None:
+        self._name, self._say, self._is_busy, self._stream = name, say, is_busy, stream
         self._rest = ""
 
     def write(self, text: str) -> int:
-        if work_of.get() is not None:
+        if self._is_busy():  # also for a thread that the task has started: there is one task at a time
             self._rest += text
             if "\n" in text or "\r" in text or len(self._rest) > _LONGEST:
                 self.flush()
@@ -133,7 +149,7 @@ class _Stream:
 class _Records(logging.Handler):
     """Tells each record, its arguments put into its text."""
 
-    def __init__(self, say: Callable[[str, str], None]) -> None:
+    def __init__(self, say: Say) -> None:
         super().__init__()
         self._say = say
 

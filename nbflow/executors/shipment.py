@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.effects.code_reach import draws_random
 from nbflow.engine.random_state import restore, state_of
-from nbflow.executors.parcel import Returned, Shipped, address_of, check_parts, packed, unpacked
+from nbflow.executors.errors import CannotReturnError
+from nbflow.executors.parcel import Shipped, address_of, check_parts, packed, unpacked_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbflow.engine.attempt import Call
+    from nbflow.executors.parcel import Raised, Returned
 
+LEVELS = "_levels"
 _OF_AN_ATTEMPT = (
     *("task_name", "task_full_name", "task_slug", "task_id", "task_tags", "task_run_id", "task_run_count"),
     *("task_run_name", "task_loop_count", "task_loop_result", "map_index", "resume"),
@@ -29,7 +32,7 @@ class Shipper:
     def __init__(self) -> None:
         self._base: bytes | None = None  # what all tasks of the run know: it does not change
 
-    def ship(self, call: Call, function: Callable[..., Any]) -> list[Any]:
+    def ship(self, call: Call, function: Callable[..., Any], *, knows_base: bool = False) -> list[Any]:
         """Return a call as bytes; CannotTravelError if its function or an argument cannot be pickled."""
         known = call.context
         if self._base is None:
@@ -38,16 +41,20 @@ class Shipper:
         draws, where = state_of(draws_random(function)), address_of(function)
         task = call.task
         try:
-            return packed(Shipped(task.name, task.files, where, call.inputs, self._base, context, draws))
+            base = b"" if knows_base else self._base
+            return packed(Shipped(task.name, task.files, where, call.inputs, base, context, draws))
         except Exception as error:
-            raise check_parts(call, error) from error
+            raise check_parts(call, function, error) from error
 
 
 def _base_of(context: dict[str, Any]) -> bytes:
     """Return what of a context can be pickled; a task finds that its context does not have the rest."""
     import cloudpickle
 
-    base = {}
+    # Loggers are to say there what they would say here.
+    loggers = logging.root.manager.loggerDict.items()
+    levels = {name: one.level for name, one in loggers if isinstance(one, logging.Logger) and one.level}
+    base: dict[str, Any] = {LEVELS: {"": logging.root.level, **levels}}
     for key, value in context.items():
         if key[:1] != "_" and key not in _OF_AN_ATTEMPT:
             with suppress(Exception):
@@ -59,24 +66,42 @@ def _base_of(context: dict[str, Any]) -> bytes:
 
 def take_in(call: Call, parts: list[Any]) -> Any:
     """Return what a call came to, or raise what its task has raised."""
-    returned: Returned = unpacked(parts)
+    try:
+        returned: Returned = unpacked_here(parts)
+    except Exception as error:
+        raise CannotReturnError(call.task.name, "value", f"it cannot be made again here: {error}") from error
     parts.clear()
     call.files = returned.files
     restore(returned.draws)
-    error = returned.error
-    if error is None:
-        return returned.value
-    if returned.trace is not None:
+    if returned.raised is not None:
+        raise error_of(returned.raised)
+    return returned.value
+
+
+def error_of(raised: Raised) -> BaseException:
+    """Make an error again, with its traceback and what led to it."""
+    error = raised.error
+    if raised.args is not None:
+        error = error.__new__(error, *raised.args)
+        error.args = raised.args
+        error.__dict__.update(raised.members)
+    if raised.trace is not None:
         from tblib import Traceback
 
-        error = error.with_traceback(Traceback.from_dict(returned.trace).as_traceback())
-    raise error
+        error = error.with_traceback(Traceback.from_dict(raised.trace).as_traceback())
+    error.__cause__ = None if raised.cause is None else error_of(raised.cause)
+    error.__context__ = None if raised.context is None else error_of(raised.context)
+    error.__suppress_context__ = raised.is_from
+    made: BaseException = error
+    return made
 
 
 def show(stream: str, text: str) -> None:
     """Say here what a task has said in another process: this thread is busy with it."""
     if stream == "log":
-        logger_record = logging.makeLogRecord(pickle.loads(bytes.fromhex(text)))
-        logging.getLogger(logger_record.name).handle(logger_record)
+        record = logging.makeLogRecord(pickle.loads(bytes.fromhex(text)))
+        logger = logging.getLogger(record.name)
+        if logger.isEnabledFor(record.levelno):
+            logger.handle(record)
     else:
         getattr(sys, stream).write(text)

@@ -13,34 +13,40 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from nbflow.executors.parcel import Shipped, receive, send, unpacked
-from nbflow.executors.remote_call import call_of, made, telling
+from nbflow.executors.parcel import receive, send, unpacked
+from nbflow.executors.remote_call import call_of, known_in, made, telling
 
 if TYPE_CHECKING:
     from nbflow.engine.attempt import Call
+    from nbflow.executors.parcel import Shipped
 
 
 class Worker:
     """Makes calls for a kernel at the other end of a connection."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, cannot_begin: str) -> None:
+        self._connection, self._cannot_begin = connection, cannot_begin
         self._sending = threading.Lock()
         self._calls: SimpleQueue[list[Any]] = SimpleQueue()
         self._call: Call | None = None
+        self._base: dict[str, Any] = {}
 
     def work(self) -> None:
         """Make calls until the connection ends."""
+        os.register_at_fork(after_in_child=self._let_go)
         threading.Thread(target=self._read, name="nbflow-kernel", daemon=True).start()
-        with telling(self._say):
+        with telling(self._say, lambda: self._call is not None):
             while True:
                 self._make(self._calls.get())
 
     def _make(self, parts: list[Any]) -> None:
         try:
+            if self._cannot_begin:
+                raise RuntimeError(self._cannot_begin)
             shipped: Shipped = unpacked(parts)
             parts.clear()  # the pickle is not needed beside what came of it
-            call = call_of(shipped)
+            self._base = known_in(shipped.base) if shipped.base else self._base
+            call = call_of(shipped, self._base)
         except BaseException as error:  # noqa: BLE001 - a module that is not there, a class that was changed
             self._send("unread", [f"{type(error).__name__}: {error}".encode()])
             return
@@ -57,29 +63,50 @@ class Worker:
                 call = self._call
                 if kind == "call":
                     self._calls.put(parts)
+                elif kind == "place":
+                    _go_to(*unpacked(parts))
                 elif call is not None and kind == "stop":
                     call.stop_requested = True
                 elif call is not None and kind == "hit":
                     call.stop_requested = True
-                    call.hit(unpacked(parts))
+                    with self._sending:  # an exception in the middle of a message would leave half of it
+                        call.hit(unpacked(parts))
                     self._send("hit", [b"busy" if call.inner is not None else b""])
         finally:
             os._exit(0)  # the kernel has ended this worker, or is no more
 
     def _say(self, stream: str, text: str) -> None:
-        self._send("said", [stream.encode(), text.encode("utf-8", "replace")])
+        self._send("said", [f"{stream}\n{text}".encode("utf-8", "replace")])
 
     def _send(self, kind: str, parts: list[Any]) -> None:
         with self._sending:
             send(self._connection, kind, parts)
 
+    def _let_go(self) -> None:
+        """In a child that a task has forked: leave the connection to its parent, and write to the streams there are."""
+        self._call, self._sending = None, threading.Lock()
+        os.close(self._connection.fileno())
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+
+
+def _go_to(folder: str, gone: list[str], new: dict[str, str]) -> None:
+    """Be where the kernel is, with its variables."""
+    os.chdir(folder)
+    for name in gone:
+        os.environ.pop(name, None)
+    os.environ.update(new)
+
 
 def main() -> None:
     """Serve the kernel whose connection is the file descriptor named on the command line."""
     connection = Connection(int(sys.argv[1]))
+    os.set_inheritable(connection.fileno(), False)  # no program that a task starts keeps it open
     _, parts = receive(connection)
-    folder, initializer, arguments = unpacked(parts)
-    os.chdir(folder)
-    if initializer is not None:
-        initializer(*arguments)
-    Worker(connection).work()
+    initializer, arguments = unpacked(parts)
+    cannot_begin = ""
+    try:
+        if initializer is not None:
+            initializer(*arguments)
+    except Exception as error:  # noqa: BLE001 - the user's; told when a task comes
+        cannot_begin = f"the initializer raised {type(error).__name__}: {error}"
+    Worker(connection, cannot_begin).work()

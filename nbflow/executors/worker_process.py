@@ -50,7 +50,9 @@ class WorkerProcess:
             )
         self._connection = Connection(ours.detach())
         self._hit: type[BaseException] | None = None
-        send(self._connection, "start", packed((os.getcwd(), initializer, initargs)))
+        self._place = os.getcwd(), dict(os.environ)  # as it has it from here, or was told
+        self.knows_base = False
+        send(self._connection, "start", packed((initializer, initargs)))
 
     @property
     def pid(self) -> int:
@@ -61,6 +63,10 @@ class WorkerProcess:
     def name(self) -> str:
         """What it is called in messages."""
         return f"worker process {self.pid}"
+
+    def begin(self) -> None:
+        """Forget whom its last call was hit by; before the next one can be."""
+        self._hit = None
 
     def hit(self, error: type[BaseException]) -> None:
         """Have `error` raised in the call that it makes; from any thread."""
@@ -73,8 +79,9 @@ class WorkerProcess:
             WorkerDiedError: If the process ends before it.
             BaseException: What the call raises.
         """
-        self._hit = None
         try:
+            self._tell_place()
+            self.knows_base = True
             send(self._connection, "call", parts)
             parts.clear()
             kind, reply = self._wait_for(call)
@@ -86,6 +93,15 @@ class WorkerProcess:
         if kind == "unread":
             raise UnreadableCallError(call.task.name, self.name, bytes(reply[0]).decode())
         return take_in(call, reply)
+
+    def _tell_place(self) -> None:
+        """Have it be where the kernel is by now: a setup may have gone elsewhere, or set a variable."""
+        (_, before), (folder, now) = self._place, (os.getcwd(), dict(os.environ))
+        if (folder, now) != self._place:
+            gone = [name for name in before if name not in now]
+            new = {name: value for name, value in now.items() if before.get(name) != value}
+            self._place = folder, now
+            send(self._connection, "place", packed((folder, gone, new)))
 
     def _wait_for(self, call: Call) -> tuple[str, list[Any]]:
         told_to_stop, hit_with, kill_at = False, None, None
@@ -100,10 +116,13 @@ class WorkerProcess:
                 self.kill()
                 raise hit_with
             if not self._connection.poll(_LOOK_S):
+                if self._process.poll() is not None and not self._connection.poll(0):
+                    raise EOFError  # what it has started may keep its connection open
                 continue
             kind, parts = receive(self._connection)
             if kind == "said":
-                show(bytes(parts[0]).decode(), bytes(parts[1]).decode())
+                stream, _, text = bytes(parts[0]).decode().partition("\n")
+                show(stream, text)
             elif kind == "hit":
                 if len(parts[0]):  # a run of its own cleans up first (rule 14), and the cleanup around waits for it
                     kill_at = None
