@@ -230,7 +230,7 @@ def _frame_of(code: CodeType, line: int, shipped: FrameType) -> tuple[FrameType,
     tree = ast.parse("def made():\n    yield")
     for node in ast.walk(tree):
         if isinstance(node, (ast.stmt, ast.expr)):
-            node.lineno = node.end_lineno = code.co_firstlineno if isinstance(node, ast.FunctionDef) else line
+            node.lineno = node.end_lineno = line  # also where it begins: a frame that never began says that it is there
             node.col_offset = node.end_col_offset = -1  # not known: nothing is to be underlined
     made = next(_nested(compile(tree, code.co_filename, "exec", dont_inherit=True)))
     made = made.replace(

@@ -6,6 +6,7 @@ libraries expect; a thread of its own reads what the kernel says meanwhile.
 
 from __future__ import annotations
 
+import builtins
 import os
 import sys
 import threading
@@ -109,4 +110,10 @@ def main() -> None:
             initializer(*arguments)
     except Exception as error:  # noqa: BLE001 - the user's; told when a task comes
         cannot_begin = f"the initializer raised {type(error).__name__}: {error}"
+    builtins.display = _display  # type: ignore[attr-defined]
     Worker(connection, cannot_begin).work()
+
+
+def _display(*objects: object, **_: object) -> None:
+    """Print what a notebook would show: there is none here."""
+    sys.stdout.write("".join(f"{one!r}\n" for one in objects))
