@@ -184,8 +184,9 @@ def address_of(function: Any) -> Any:
 
 def check_parts(call: Call, function: Any, cause: Exception) -> CannotTravelError:
     """Return the error that names what of a call cannot travel."""
-    names = getattr(function, "read", ()) or getattr(getattr(function, "__code__", None), "co_names", ())
-    space = getattr(function, "namespace", None) or getattr(function, "__globals__", {})
+    is_cell = not hasattr(function, "__code__") and hasattr(function, "namespace")
+    names = function.read if is_cell else getattr(getattr(function, "__code__", None), "co_names", ())
+    space = function.namespace if is_cell else getattr(function, "__globals__", {})
     held = {f"argument {key!r}": value for key, value in call.inputs.items()}
     held |= {f"{name!r}, which it reads": space[name] for name in names if name in space}
     for part, value in held.items():

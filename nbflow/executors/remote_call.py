@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.engine import file_watch
 from nbflow.engine.attempt import Call, Outcome, perform_on_worker
+from nbflow.engine.error_text import error_text
 from nbflow.engine.random_state import restore, state_of
 from nbflow.executors.errors import CannotReturnError, RemoteError
 from nbflow.executors.parcel import Raised, Returned, Shipped, packed, unpacked
@@ -82,7 +83,11 @@ def _raised(error: BaseException | None, depth: int) -> Raised | None:
     trace = _trace_of(error)
     cause, context = _raised(error.__cause__, depth - 1), _raised(error.__context__, depth - 1)
     rest = cause, context, error.__suppress_context__
-    known = RemoteError(type(error).__name__, str(error))
+    try:
+        text = str(error)
+    except BaseException:  # noqa: BLE001 - users' classes
+        text = error_text(error)
+    known = RemoteError(type(error).__name__, text)
     forms: list[tuple[Any, tuple[Any, ...] | None, dict[str, Any]]]
     forms = [(error, None, {}), (type(error), error.args, dict(vars(error))), (known, None, {})]
     for one, args, members in forms:
@@ -90,7 +95,7 @@ def _raised(error: BaseException | None, depth: int) -> Raised | None:
             raised = Raised(one, args, members, trace, *rest)
             error_of(unpacked(packed(raised)))  # many an exception can be pickled, and not be made again
             return raised
-    return None
+    return Raised(known, None, {}, None, None, None, False)  # never nothing: that would be a success
 
 
 def _trace_of(error: BaseException) -> Any:

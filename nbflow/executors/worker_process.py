@@ -91,6 +91,7 @@ class WorkerProcess:
             self.kill()
             raise
         if kind == "unread":
+            self.knows_base = False  # it may not have come so far
             raise UnreadableCallError(call.task.name, self.name, bytes(reply[0]).decode())
         return take_in(call, reply)
 

@@ -112,6 +112,53 @@ def test_an_error_keeps_its_class_its_attributes_and_its_cause(remote):
     assert isinstance(error.__cause__, KeyError)
 
 
+class WordlessError(Exception):
+    """One that has no text, and cannot be pickled."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def __str__(self):
+        raise ValueError("no words")
+
+
+def test_an_error_without_a_text_is_an_error_all_the_same(remote):
+    def raises():
+        raise WordlessError
+
+    flow, one = flow_of(raises)
+    state = flow.run(executor=remote)
+
+    assert state.result[one].is_failed()
+    assert state.result[one].result.type_name == "WordlessError"
+
+
+class UnreadableError(Exception):
+    """Raised when one is made again."""
+
+
+def refuse():
+    raise UnreadableError("not here")
+
+
+class Unreadable:
+    def __reduce__(self):
+        return refuse, ()
+
+
+def test_what_a_worker_cannot_read_is_named_and_the_next_task_knows_its_context():
+    from nbflow import context
+
+    with Flow("f") as flow:
+        unread = task(lambda x: 1, name="unread")(Unreadable())
+        known = task(lambda: context.flow_name, name="known")()
+    states = flow.run(executor=ProcessExecutor(1)).result
+
+    assert "'unread'" in str(states[unread].result)
+    assert "not here" in str(states[unread].result)
+    assert states[known].result == "f"
+
+
 def test_a_class_of_here_stays_as_it_is_when_an_instance_of_it_comes_back(remote):
     class Counted:
         made = 0
