@@ -1,4 +1,4 @@
-"""Fingerprints of arrays and tables: all that can be seen counts, how it lies in memory does not."""
+"""Values, rule V7: fingerprints of arrays and tables see all that counts, and not how it lies in memory."""
 
 from __future__ import annotations
 
