@@ -81,6 +81,7 @@ class Call:
     has_begun = False  # only of one that keeps what it gives
     inner: Inner | None = None  # the run that blocks this call's thread
     remote: Remote | None = None  # the process that makes it, while its thread waits for that
+    where = ""  # the worker that made it, if not the kernel
     hook_error: BaseException | None = None
     made: dict[str, Any] | None = None
     watch: Watch | None = None  # what it may change of its inputs

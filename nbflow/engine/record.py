@@ -43,6 +43,7 @@ class Record:
         open_resources: The resources.
         logs: What each task printed and logged.
         files: What files the tasks opened.
+        places: The name of the worker that a task or child was last called by, if not by the kernel.
         sources: Where a value comes from that the run did not compute: "cached", "reused", "edited" or "pinned".
     """
 
@@ -54,6 +55,7 @@ class Record:
         self.with_values: dict[Task, None] = {}
         self.open_resources = OpenResources(graph.blocks)
         self.logs = Logs()
+        self.places: dict[tuple[Task, int], str] = {}
         self.sources: dict[Task, str] = {}
         self.timings = Timings()
         self.files = FileRecord()
@@ -92,6 +94,15 @@ class Record:
         """Note the files of an attempt of an ordinary task or child."""
         number = self.schedule.task_of[node]
         self.files.note(self.graph.tasks[number], self.schedule.child_index[node], files)
+
+    def note_place(self, node: int, worker: str) -> None:
+        """Note which worker has an attempt of a task or child."""
+        number = self.schedule.task_of[node]
+        self.places[self.graph.tasks[number], self.schedule.child_index[node]] = worker
+
+    def place_of(self, task: Task, child: int = -1) -> str:
+        """Return the name of the worker that had the last attempt of a task or child; empty: the kernel itself."""
+        return self.places.get((task, child), "")
 
     def map_ended(self, node: int) -> None:
         """Note that the last child of a mapped task has ended."""

@@ -329,6 +329,8 @@ class RunLoop:
             return
         del self._parts.calls[call.node]
         if role == ORDINARY:
+            if call.where:
+                self.record.note_place(call.node, call.where)
             if call.stop_requested or isinstance(outcome.error, TaskTimeoutSignal):
                 stop_runs_of(call)  # in the run's own thread it was stopped before this was read
             if call.helpers:

@@ -130,7 +130,7 @@ class _Hand:
             self._left = self._max_tasks or -1
         self._left -= 1
         self.worker.begin()
-        call.remote = self.worker
+        call.remote, call.where = self.worker, self.worker.name
         try:
             return self.worker.perform(call, parts)
         finally:
