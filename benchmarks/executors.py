@@ -2,14 +2,14 @@
 
     python -m benchmarks.executors
 
-A plain pool is warm and has all its work ahead. What nbflow's own processes take to start is told apart.
+A flow on a pool is compared with that pool, warm; a flow on processes of its own with a pool that is started for it.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -77,26 +77,35 @@ def seconds(action: Callable[[], Any]) -> float:
     return time.perf_counter() - begun
 
 
+def on_pool(work: Work, pool: Executor) -> list[Any]:
+    """Return what the calls give when the pool makes them, without nbflow."""
+    return [one.result() for one in [pool.submit(work.function, x) for x in work.arguments]]
+
+
+def on_new_pool(work: Work) -> list[Any]:
+    """Do the same on a pool that has to be started, as the processes of a run are."""
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+        return on_pool(work, pool)
+
+
 def main() -> None:
-    """Print the table."""
-    start = statistics.median(
-        seconds(lambda: flow_of(Work("one", nothing, [1], 0)).run(executor=ProcessExecutor(WORKERS))) for _ in range(3)
-    )
-    print(f"a run of one task on a process that has to be started: {start:.2f} s")
-    print(f"{'work':38} {'pool':>8} {'on the pool':>12} {'processes':>10}   at most")
+    """Print the table: warm against warm, and new against new."""
+    print(f"{'work':38} {'warm pool':>10} {'flow on it':>11} {'new pool':>10} {'processes':>10}   at most")
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
         list(pool.map(nothing, range(10 * WORKERS)))
         for work in works():
             flow = flow_of(work)
             turns = 1 if len(work.arguments) == 8 else TURNS
             sides: list[Callable[[], Any]] = [
-                lambda work=work: [one.result() for one in [pool.submit(work.function, x) for x in work.arguments]],
+                lambda work=work: on_pool(work, pool),
                 lambda flow=flow: flow.run(executor=pool),
+                lambda work=work: on_new_pool(work),
                 lambda flow=flow: flow.run(executor=ProcessExecutor(WORKERS)),
             ]
             taken = [[seconds(side) for side in sides] for _ in range(turns)]
-            plain, shared, own = (statistics.median(side) for side in zip(*taken, strict=True))
-            print(f"{work.name:38} {plain:6.2f} s {shared / plain:12.2f} {own / plain:10.2f}   {work.most}")
+            warm, shared, new, own = (statistics.median(side) for side in zip(*taken, strict=True))
+            ratios = f"{shared / warm:11.2f} {new:8.2f} s {own / new:10.2f}"
+            print(f"{work.name:38} {warm:8.2f} s {ratios}   {work.most}")
 
 
 if __name__ == "__main__":

@@ -54,6 +54,10 @@ class Outcome(NamedTuple):
     error: BaseException | None
 
 
+RECALLED = Outcome(None, None)
+"""Stands for the outcome of a call that was handed over ahead, and taken back before it began."""
+
+
 class Call:
     """One attempt: what to call, with what, in which context.
 
@@ -80,8 +84,11 @@ class Call:
     had_deferred = False
     has_begun = False  # only of one that keeps what it gives
     inner: Inner | None = None  # the run that blocks this call's thread
-    remote: Remote | None = None  # the process that makes it, while its thread waits for that
-    where = ""  # the worker that made it, if not the kernel
+    is_remote = False  # whether another process makes it, or a thread of somebody else's
+    where = ""  # the worker that has it, if not the kernel
+    is_ahead = False  # whether it was handed over before a worker is free for it, and has not begun as far as is known
+    began_at: float | None = None  # in seconds since the epoch, where a worker says so
+    ended_at: float | None = None
     hook_error: BaseException | None = None
     made: dict[str, Any] | None = None
     watch: Watch | None = None  # what it may change of its inputs
@@ -137,14 +144,14 @@ class Call:
 
         Only for calls that run on a worker thread (they have a lock).
         """
+        if self.is_remote:  # whoever waits for it looks
+            self.hit_with = error
+            return not self.is_over
         if self.lock is None:
             return False
         with self.lock:
             if self.thread_id is None or self.is_over or self.undone is not None:
                 return False
-            if self.remote is not None:
-                self.remote.hit(error)
-                return True
             if self.inner is not None:  # rule 14: it cleans up first, and raises it then
                 self.inner.end_with(error)
                 return True
@@ -187,13 +194,6 @@ class Inner(Protocol):
         """Cancel it, and have `error` raised when it is cleaned up; from any thread, and quickly."""
 
 
-class Remote(Protocol):
-    """Another process, or a thread of somebody else's, that makes a call."""
-
-    def hit(self, error: type[BaseException]) -> None:
-        """Have `error` raised in the call; from any thread, and at once."""
-
-
 def _raise_in_thread(thread_id: int, error: type[BaseException] | None) -> None:
     import ctypes  # not at the top: few runs need it
 
@@ -234,7 +234,7 @@ def perform(call: Call) -> Outcome:
     except BaseException as error:  # noqa: BLE001 - whatever a task raises is its outcome
         if forks.generation != born:
             forks.end_child(error)
-        outcome = _outcome_of(call, error)
+        outcome = outcome_of(call, error)
         if call.kept is not None and outcome.error is not None:
             _undo(call)
         return outcome
@@ -290,7 +290,8 @@ def _call_and_keep(call: Call, kept: list[Any]) -> Any:
     return kept[0]
 
 
-def _outcome_of(call: Call, error: BaseException) -> Outcome:
+def outcome_of(call: Call, error: BaseException) -> Outcome:
+    """Return what an error makes of a call; a setup that gave its resource before has ended well."""
     if call.kept and type(call.kept[0]) is not CoroutineType:  # it came when the setup was over
         return Outcome(call.kept[0], None)
     show_users_lines(error, call.task, (call.fn, *call.inputs.values()))
@@ -312,12 +313,12 @@ def perform_on_worker(call: Call) -> Outcome:
                     begun = True
                     outcome = perform(call)
             except BaseException as error:  # noqa: BLE001 - an exception sent to this thread may be any
-                outcome = outcome or _outcome_of(call, error)
+                outcome = outcome or outcome_of(call, error)
             with call.lock:
                 call.is_over = True
             if call.was_hit:
                 _raise_in_thread(call.thread_id, None)
-            outcome = outcome or _outcome_of(call, TaskCancelled())
+            outcome = outcome or outcome_of(call, TaskCancelled())
             if call.kept is not None and outcome.error is not None:
                 _undo(call)  # if it was cut short
             return outcome

@@ -57,7 +57,9 @@ class CallMaker:
         self._calls[call.node] = call
         if self.session is not None and not self._free[self._schedule.task_of[call.node]]:
             self._deadlines.begin(call)
-            self.session.submit(call, lifecycle=self._schedule.role[call.node] != ORDINARY)
+            lifecycle = self._schedule.role[call.node] != ORDINARY
+            call.is_remote = self.session.is_remote and not lifecycle
+            self.session.submit(call, lifecycle=lifecycle)
             return
         timers: tuple[threading.Timer, ...] = ()
         if call.task.timeout is not None or self._cancellation.is_on:
@@ -84,8 +86,26 @@ class CallMaker:
         call = self._fast_path.start(node)
         if call is None:
             return False
+        call.is_remote = self.session.is_remote
+        if not call.is_remote:
+            self._fast_path.note_begun(call)
         self.session.submit(call, lifecycle=False)
         return True
+
+    def look_ahead(self) -> None:
+        """Have the scheduler give as many simple nodes more than there is room for as the session has use for."""
+        if self.session is not None:
+            self._schedule.queue.ahead = self.session.ahead
+
+    def flush(self) -> None:
+        """Have the session begin with what was submitted."""
+        if self.session is not None:
+            self.session.flush()
+
+    def recall(self) -> None:
+        """Have what was handed over ahead come back: the run is to stop before it begins."""
+        if self.session is not None and any(call.is_ahead for call in self._calls.values()):
+            self.session.recall()
 
     def _overdue(self, call: Call, outcome: Outcome) -> Outcome:
         """Return what a call that took too long came to: timed out, also where the task has swallowed that."""

@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nbflow.engine.attempt import Call, Outcome
 
-Report = Callable[["Call", "Outcome"], None]
+
+class Report(Protocol):
+    """Tells a run what has become of its calls; from any thread."""
+
+    def __call__(self, ended: Sequence[tuple[Call, Outcome]], begun: Call | None = None) -> None:
+        """Tell that calls have ended, and which one their worker has begun then."""
 
 
 class Session(Protocol):
-    """An executor at work for one run; every method but the report is called on the run's thread."""
+    """An executor at work for one run; every method but the report is called on the run's thread.
+
+    Attributes:
+        is_remote: Whether its tasks are called by other processes: it reports when each begins.
+        ahead: How many simple calls more than its capacity are of use to it, if it is remote.
+    """
+
+    is_remote: bool
+
+    @property
+    def ahead(self) -> int:
+        """The number of calls that may wait there; 0 where each has to find a worker free."""
 
     def submit(self, call: Call, *, lifecycle: bool) -> None:
         """Start a call, of a task or (`lifecycle`) of an init, setup or cleanup; report its outcome once."""
+
+    def flush(self) -> None:
+        """Begin with what was submitted: for now nothing more comes."""
+
+    def recall(self) -> None:
+        """Report what was submitted ahead and has not begun as `RECALLED`, soon; twice is once."""
 
     def free(self, *, lifecycle: bool) -> None:
         """Note that a reported call's thread may take another."""

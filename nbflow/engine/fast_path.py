@@ -58,7 +58,7 @@ class FastPath:
         self._inputs_of, self._values = inputs.values, contexts.values
         self._attempt_of, self._hand_over = contexts.attempts.get, handover.hand_over
         self._forget_ahead, self._keep_value = handover.forget_ahead, handover.keep
-        self._values_ended = home.ended
+        self._home, self._values_ended = home, home.ended
         self._values_may_go = retention.ended if retention.gives_back else None
         self._running = Running("Starting task run.")  # of all of them: it says nothing about any
 
@@ -67,6 +67,7 @@ class FastPath:
         call = self.start(node)
         if call is None:
             return False
+        self.note_begun(call)
         guard = self._guard
         guard.call = call
         if self._cancellation.is_wanted:  # asked for since the inbox was looked at
@@ -83,7 +84,7 @@ class FastPath:
         return True
 
     def start(self, node: int) -> Call | None:
-        """Note the start of a node and return the call to be made for it, or None if it is not a simple one."""
+        """Return the call to be made for a node, or None if it is not a simple one; it begins with `note_begun`."""
         graph, states, schedule = self._graph, self._states, self._schedule
         number, child = schedule.task_of[node], schedule.child_index[node]
         if not graph.is_simple[number] or schedule.bad[node] or self._queue.budget >= 0:
@@ -129,23 +130,38 @@ class FastPath:
         call.is_simple = True
         if self._lifecycle.has_contexts:
             call.base = self._lifecycle.base_of(node)
+        call.is_ahead = True
         self._calls[node] = call
-        running, now = self._running, time()
-        if child < 0:
-            states[task] = running
-            self._timings[task] = (now, None)
-            self._note((task, None, state, running, self._attempt_of(node, 1), now))
-        else:
-            parent.map_states[child] = running
-            self._note((task, child, state, running, self._attempt_of(node, 1), now))
-        if self._log.listeners:
-            self._log.tell_newest()
         schedule.phase[node] = RUNNING
         self._queue.running += 1
         return call
 
+    def note_begun(self, call: Call) -> None:
+        """Note that a call that `start` gave has begun, now or when its worker says it did."""
+        node, task, running = call.node, call.task, self._running
+        child, states = self._schedule.child_index[node], self._states
+        call.is_ahead = False
+        now = call.began_at or time()
+        if child < 0:
+            state, states[task] = states[task], running
+            self._timings[task] = (now, None)
+            self._note((task, None, state, running, self._attempt_of(node, 1), now))
+        else:
+            children: Any = states[task]
+            state, children.map_states[child] = children.map_states[child], running
+            self._note((task, child, state, running, self._attempt_of(node, 1), now))
+        if self._log.listeners:
+            self._log.tell_newest()
+
+    def take_back(self, call: Call) -> None:
+        """Have a node that `start` has noted be ready once more: its call has not begun, and will not."""
+        task, child = call.task, self._schedule.child_index[call.node]
+        self._home.taken.pop((task, child), None)  # another call of it takes what there is then
+        call.forget()
+        self._schedule.put_back(call.node)
+
     def end(self, call: Call, value: object) -> None:
-        """Note that a call that `start` gave has returned `value`."""
+        """Note that a call that `start` gave, and that has begun, has returned `value`."""
         node, task, timings = call.node, call.task, self._timings
         child = self._schedule.child_index[node]
         if call.watch is not None:
@@ -154,9 +170,9 @@ class FastPath:
         if type(value) is not int and identity(type(value)) not in NUMBERS:
             value = self._keep_value(task, value)
             self._record.with_values[task] = None
-        success, now = plain(Success, "Task run succeeded.", value), time()
+        success, now = plain(Success, "Task run succeeded.", value), call.ended_at or time()
         if child < 0:
-            timings[task] = (timings[task][0], now)
+            timings[task] = (call.began_at or timings[task][0], now)
             self._states[task] = success
             self._note((task, None, self._running, TOLD_SUCCESS, self._attempt_of(node, 1), now))
         else:

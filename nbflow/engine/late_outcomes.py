@@ -21,7 +21,7 @@ from nbflow.engine.transitions import state_of_outcome
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from nbflow.engine.attempt import Call, Outcome
     from nbflow.engine.cancellation import Cancellation
@@ -37,7 +37,7 @@ class LateOutcomes:
     def __init__(
         self,
         inbox: Inbox,
-        ended: Callable[[Call, Outcome], None],
+        ended: Callable[[Sequence[tuple[Call, Outcome]], Call | None], None],
         calls: dict[int, Call],
         performed: deque[tuple[Call, Outcome]],
         schedule: Schedule,
@@ -51,13 +51,14 @@ class LateOutcomes:
         self._closing = threading.Lock()
         self._closed = False
 
-    def report(self, call: Call, outcome: Outcome) -> None:
-        """Take an outcome from a worker's thread."""
+    def report(self, ended: Sequence[tuple[Call, Outcome]], begun: Call | None = None) -> None:
+        """Take outcomes from a worker's thread, and which call has begun there."""
         with self._closing:
             if not self._closed:
-                self._inbox.put((self._ended, (call, outcome)))
+                self._inbox.put((self._ended, (ended, begun)))
                 return
-        self._came_too_late(call, outcome)
+        for one in ended:
+            self._came_too_late(*one)
 
     def take_all(self, cancel: Cancellation, clock: Callable[[], float], *, waits: bool) -> None:
         """Take what threads have reported since the loop ended; what comes later is seen to on their own threads.
@@ -87,7 +88,8 @@ class LateOutcomes:
                     return
                 continue
             if action is self._ended:  # commands have nothing to act on any more
-                self.keep(*args)
+                for one in args[0]:
+                    self.keep(*one)
 
     def keep(self, call: Call, outcome: Outcome) -> None:
         """Keep what a call did to a resource, and nothing else of it: its node has ended without it."""

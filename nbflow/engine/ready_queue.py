@@ -33,6 +33,7 @@ class ReadyQueue:
 
     Attributes:
         capacity: How many ordinary tasks may run at once.
+        ahead: How many simple ones more may be handed out, to wait where they run.
         serial: Whether init, setup and cleanup share the one thread of the tasks (inline executor).
         budget: How many more tasks may start (0: the run is paused).
         cancelled: Whether the budget holds nothing back any more: only cleanups are left.
@@ -45,6 +46,7 @@ class ReadyQueue:
         graph = nodes.graph
         self.capacity, self.serial, self.budget = capacity, serial, budget
         self.cancelled = False
+        self.ahead = 0
         self.running = 0
         self.running_lifecycle = 0
         self.stepped_map = -1
@@ -165,7 +167,7 @@ class ReadyQueue:
         for heap in (self._free, *(() if is_paused else self._heaps), *self._stepped):
             if not self._trim(heap):
                 continue
-            if has_no_place and (heap is self.ordinary or heap is self._stepped[0]):
+            if has_no_place and (heap is self._stepped[0] or (heap is self.ordinary and not self._goes_ahead())):
                 continue
             # What would be opened now would only wait for a place; so would the block of a map's next element.
             if heap is self._lifecycle and is_full and (heap[0] >= self._outside or heap[0] & _MASK):
@@ -173,6 +175,12 @@ class ReadyQueue:
             if best is None or heap[0] < best[0]:
                 best = heap
         return best
+
+    def _goes_ahead(self) -> bool:
+        """Tell whether the next ordinary node may be handed out although no worker is free for it."""
+        if self.running >= self.capacity + self.ahead or self.budget >= 0:
+            return False
+        return self._nodes.graph.is_simple[(self.ordinary[0] >> _SHIFT) & _MASK]
 
     def peek(self) -> int | None:
         """Return the node that a step would start first, as far as is known now."""

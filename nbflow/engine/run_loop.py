@@ -30,7 +30,7 @@ from nbflow.core.context import work_of
 from nbflow.core.signals import TaskTimeoutSignal
 from nbflow.core.states import Cancelled, Cancelling, Running, State
 from nbflow.engine import capture, forks
-from nbflow.engine.attempt import Call, Outcome, current_call
+from nbflow.engine.attempt import RECALLED, Call, Outcome, TaskCancelled, current_call
 from nbflow.engine.compiled_graph import ORDINARY, CompiledGraph
 from nbflow.engine.event_loop_on_demand import EventLoopOnDemand
 from nbflow.engine.handlers import call_flow_handlers
@@ -45,7 +45,7 @@ from nbflow.engine.start_states import give_states, take_over
 from nbflow.errors import InternalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from nbflow.core.task import Task
     from nbflow.engine.executor import Executor
@@ -123,7 +123,7 @@ class RunLoop:
             on_interrupt=self.note_interrupt,
             cancel=lambda reason: loop.cancel(reason),
             change=lambda state: loop._go_on_as(state),
-            ended=lambda call, outcome: loop._ended(call, outcome),
+            ended=lambda ended, begun: loop._note_progress(ended, begun),
         )
         self.breakpoints, self.held_tasks, self.pause = parts.breakpoints, parts.held_tasks, parts.pause
         self.cancellation, self.guard, self.stopper = parts.cancellation, parts.guard, parts.stopper
@@ -269,6 +269,9 @@ class RunLoop:
         action(*args)
 
     def _wait(self) -> None:
+        self._maker.flush()
+        if not self.schedule.goes_through:
+            self._maker.recall()
         if self.schedule.is_idle and not self.lingering.is_waited_for:
             held = self.schedule.held()
             if not held and self.schedule.budget != 0:
@@ -319,6 +322,17 @@ class RunLoop:
 
     # -- what has happened ------------------------------------------------------------------------------------
 
+    def _note_progress(self, ended: Sequence[tuple[Call, Outcome]], begun: Call | None) -> None:
+        """Take in what a session has reported."""
+        for call, outcome in ended:
+            self._ended(call, outcome)
+        if begun is not None and self._parts.calls.get(begun.node) is begun:
+            if begun.where:
+                self.record.note_place(begun.node, begun.where)
+            if begun.is_ahead:
+                self._parts.fast_path.note_begun(begun)
+        self._maker.look_ahead()
+
     def _ended(self, call: Call, outcome: Outcome) -> None:
         role, session = self.schedule.role[call.node], self._maker.session
         if session is not None and call.thread_id is not None:
@@ -328,6 +342,11 @@ class RunLoop:
             self.lingering.let_go(call)
             return
         del self._parts.calls[call.node]
+        if outcome is RECALLED:
+            if not self.cancellation.is_on:
+                self._parts.fast_path.take_back(call)
+                return
+            outcome = Outcome(None, TaskCancelled())
         if role == ORDINARY:
             if call.where:
                 self.record.note_place(call.node, call.where)
@@ -335,6 +354,8 @@ class RunLoop:
                 stop_runs_of(call)  # in the run's own thread it was stopped before this was read
             if call.helpers:
                 self.lingering.outlast(call)
+            if call.is_ahead:
+                self._parts.fast_path.note_begun(call)
         if call.is_simple and outcome.error is None:
             self._parts.fast_path.end(call, outcome.value)
         else:

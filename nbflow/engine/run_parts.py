@@ -33,7 +33,7 @@ from nbflow.engine.values import Values
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from nbflow.core.states import State
     from nbflow.engine.attempt import Call, Outcome
@@ -70,7 +70,7 @@ class RunParts:
         on_interrupt: Callable[[int], None],
         cancel: Callable[[str], None],
         change: Callable[[State], None],
-        ended: Callable[[Call, Outcome], None],
+        ended: Callable[[Sequence[tuple[Call, Outcome]], Call | None], None],
     ) -> None:
         graph = record.graph
         # `cancel`, `change` and `ended` lead up to the loop, which gives weak ones: a part that kept the loop alive

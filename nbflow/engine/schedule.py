@@ -196,6 +196,11 @@ class Schedule:
         """An attempt is over and the next one follows at once (a loop)."""
         self._stop(node)
 
+    def put_back(self, node: int) -> None:
+        """A node was started and has not begun after all: it is as ready as before."""
+        if self._put_off(node, READY, CANCELLED):
+            self._push(node)
+
     def hold(self, node: int) -> None:
         """The node waits for `release`; its block stays open."""
         self._put_off(node, HELD, CANCELLED)
@@ -248,6 +253,12 @@ class Schedule:
     def cancelled(self) -> bool:
         """True when only cleanups start any more."""
         return self.queue.cancelled
+
+    @property
+    def goes_through(self) -> bool:
+        """True when nothing but the end stops the run, so that nodes may be handed over ahead."""
+        stepping = self._stepping
+        return self.queue.budget < 0 and stepping.stop_node < 0 and stepping.stop_lifetime is None
 
     @property
     def is_done(self) -> bool:

@@ -36,8 +36,7 @@ class Shipped(NamedTuple):
         files: What it says of the files that it opens: see `Task`.
         function: What to call, or where to find it: module and name.
         inputs: Its arguments.
-        base: What `nbflow.context` knows in all tasks of the run, pickled; empty if the process was told it before.
-        context: What it knows in this one.
+        context: What `nbflow.context` knows in this one beside what it knows in all tasks of the run.
         draws: The states of the global generators of random numbers that the task may draw on.
     """
 
@@ -45,7 +44,6 @@ class Shipped(NamedTuple):
     files: Any
     function: Any
     inputs: dict[str, Any]
-    base: bytes
     context: dict[str, Any]
     draws: dict[str, Any]
 
@@ -79,12 +77,16 @@ class Returned(NamedTuple):
         raised: What it raised.
         files: What files it opened.
         draws: The states in which it left the generators.
+        began_at: When it began, in seconds since the epoch.
+        ended_at: When it ended.
     """
 
     value: Any = None
     raised: Raised | None = None
     files: Any = None
     draws: Mapping[str, Any] = {}
+    began_at: float | None = None
+    ended_at: float | None = None
 
 
 def packed(value: Any) -> list[Any]:

@@ -5,21 +5,20 @@ from __future__ import annotations
 import functools
 import os
 from concurrent import futures
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.attempt import Call, perform_on_worker
+from nbflow.core.context import thread
+from nbflow.engine.attempt import Call, Outcome, outcome_of, perform_on_worker
+from nbflow.executors.bundle_session import BundleSession
 from nbflow.executors.errors import WorkerDiedError
 from nbflow.executors.remote_call import served
 from nbflow.executors.shipment import Shipper, show, take_in
-from nbflow.executors.threads import ThreadSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from nbflow.engine.attempt import Outcome
     from nbflow.engine.executor import Report
-    from nbflow.executors.threads import Lane
+    from nbflow.executors.bundle_session import Bundle
 
 _LOOK_S = 0.05  # until the thread that waits looks whether its call is to stop
 
@@ -53,71 +52,84 @@ class PoolExecutor:
     def __repr__(self) -> str:
         return f"<PoolExecutor: {self.capacity}, {type(self.pool).__name__}>"
 
-    def open(self, report: Report, *, name: str) -> PoolSession:
+    def open(self, report: Report, *, name: str) -> BundleSession:
         """Begin to serve a run."""
-        return PoolSession(report, name, self.pool)
+        has_own_memory = isinstance(self.pool, getattr(futures, "InterpreterPoolExecutor", ()))  # from Python 3.14 on
+        shares = isinstance(self.pool, futures.ThreadPoolExecutor) and not has_own_memory
+        hand = ThreadPoolHand if shares else PoolHand
+        return BundleSession(report, name, self.capacity, functools.partial(hand, self.pool, Shipper()))
 
 
-class PoolSession(ThreadSession):
-    """The calls of one run on a pool, each with a thread here that waits for it; see `ProcessSession`."""
+class PoolHand:
+    """Has calls made by a pool whose workers have a memory of their own."""
 
-    def __init__(self, report: Report, name: str, pool: futures.Executor) -> None:
-        super().__init__(report, name=name, serial=False)
-        self._pool, self._shipper = pool, Shipper()
+    most = 2**31
 
-    @contextmanager
-    def _hand(self, lane: Lane) -> Iterator[Callable[[Call], Outcome]]:
-        yield perform_on_worker if lane is not self._tasks else self._perform
+    def __init__(self, pool: futures.Executor, shipper: Shipper) -> None:
+        self._pool, self._shipper = pool, shipper
 
-    def _perform(self, call: Call) -> Outcome:
-        has_own_memory = isinstance(self._pool, getattr(futures, "InterpreterPoolExecutor", ()))  # from Python 3.14 on
-        if isinstance(self._pool, futures.ThreadPoolExecutor) and not has_own_memory:
-            call.fn = functools.partial(self._share, call, call.fn)
-        else:
-            call.fn = functools.partial(self._send, call, call.fn)
-        return perform_on_worker(call)
+    def perform(self, bundle: Bundle) -> None:
+        """Have calls made."""
+        parts = [bytes(part) for part in self._shipper.ship(bundle)]
+        if not bundle.left:
+            return
+        answers = self._wait(bundle, served, parts)
+        for call, (said, returned) in zip(tuple(bundle.left), answers or (), strict=False):
+            before, thread.held = thread.held, call
+            try:
+                for stream, text in said:
+                    show(stream, text)
+                bundle.ended(call, Outcome(take_in(call, [returned[0], *map(bytearray, returned[1:])]), None))
+            except BaseException as error:  # noqa: BLE001 - what the task has raised
+                bundle.ended(call, outcome_of(call, error))
+            finally:
+                thread.held = before
 
-    def _send(self, call: Call, function: Callable[..., Any], **_: Any) -> Any:
-        parts = [bytes(part) for part in self._shipper.ship(call, function)]
-        said, returned = self._wait(call, served, parts)
-        for stream, text in said:
-            show(stream, text)
-        return take_in(call, [returned[0], *map(bytearray, returned[1:])])
+    def let_go(self) -> None:
+        """Do nothing: the pool is the user's."""
 
-    def _share(self, call: Call, function: Callable[..., Any], **_: Any) -> Any:
-        """Have a call made by a thread of the pool, which is busy with it as one of ours would be."""
-        inner = Call(call.node, call.task, function, call.inputs, lambda _node, _task: call.context)
-        outcome: Outcome = self._wait(call, perform_on_worker, inner, inner)
-        call.files = inner.files
-        if outcome.error is not None:
-            raise outcome.error
-        return outcome.value
+    def kill(self) -> None:
+        """Do nothing: the pool is the user's."""
 
-    def _wait(self, call: Call, function: Callable[..., Any], argument: Any, inner: Call | None = None) -> Any:
+    def _wait(self, bundle: Bundle, function: Callable[..., Any], argument: Any) -> Any:
+        """Return what a function gives in the pool; None if the calls ended otherwise."""
+        name = f"a worker of the {type(self._pool).__name__}"
         try:
             future = self._pool.submit(function, argument)
-            call.remote = remote = _Waiting(inner)
+            bundle.begun(name)
             while not futures.wait([future], _LOOK_S).done:
-                if call.stop_requested and inner is not None:
-                    inner.stop_requested = True
-                if remote.error is not None and future.cancel():  # it has not begun
-                    raise remote.error
+                self._look(bundle, argument)
+                if (bundle.is_stopped or bundle.is_recalled) and future.cancel():
+                    return None  # none has begun
             return future.result()
         except (futures.BrokenExecutor, futures.CancelledError) as error:
-            raise WorkerDiedError(call.task.name, "the pool", f"was broken ({error})") from error
-        finally:
-            call.remote = None
+            for call in tuple(bundle.left):
+                died = WorkerDiedError(call.task.name, "the pool", f"was broken ({error})")
+                died.__cause__ = error
+                bundle.ended(call, outcome_of(call, died))
+            return None
+
+    def _look(self, bundle: Bundle, argument: Any) -> None:
+        """Do nothing: nobody reaches what runs in another process of the pool."""
 
 
-class _Waiting:
-    """A call that is in the hands of a pool."""
+class ThreadPoolHand(PoolHand):
+    """Has calls made by threads of a pool, as threads of ours would make them."""
 
-    def __init__(self, inner: Call | None) -> None:
-        self.error: type[BaseException] | None = None
-        self._inner = inner
+    most = 1
 
-    def hit(self, error: type[BaseException]) -> None:
-        """Keep the call from beginning, or have `error` raised in its thread."""
-        self.error = error
-        if self._inner is not None:
-            self._inner.hit(error)
+    def perform(self, bundle: Bundle) -> None:
+        """Have a call made."""
+        call = bundle.left[0]
+        inner = Call(call.node, call.task, call.fn, call.inputs, lambda _node, _task: call.context)
+        outcome: Outcome | None = self._wait(bundle, perform_on_worker, inner)
+        if outcome is not None:
+            call.files = inner.files
+            bundle.ended(call, outcome)
+
+    def _look(self, bundle: Bundle, argument: Call) -> None:
+        call = bundle.left[0]
+        if call.is_asked_to_stop():
+            argument.stop_requested = True
+        if call.hit_with is not None and argument.hit_with is None:
+            argument.hit(call.hit_with)

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import functools
 import os
-import threading
-from contextlib import contextmanager
+import time
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.attempt import perform_on_worker
-from nbflow.executors.shipment import Shipper
-from nbflow.executors.threads import ThreadSession
+from nbflow.core.context import thread
+from nbflow.engine.attempt import Outcome, outcome_of
+from nbflow.executors.bundle_session import BundleSession
+from nbflow.executors.errors import UnreadableCallError
+from nbflow.executors.shipment import Shipper, show, take_in
+from nbflow.executors.worker_process import WorkerLost, WorkerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from nbflow.engine.attempt import Call, Outcome
+    from nbflow.engine.attempt import Call
     from nbflow.engine.executor import Report
-    from nbflow.executors.threads import Lane
-    from nbflow.executors.worker_process import WorkerProcess
+    from nbflow.executors.bundle_session import Bundle
+
+LOOK_S = 0.05  # until the thread that waits looks whether its calls are to stop
+KILL_AFTER_S = 1.0  # until a call that does not stop is ended with its process
+_GATHER_S = 0.01  # for which ends of short calls are told together
 
 
 class ProcessExecutor:
@@ -61,86 +65,165 @@ class ProcessExecutor:
     def __repr__(self) -> str:
         return f"<ProcessExecutor: {self.capacity}>"
 
-    def open(self, report: Report, *, name: str) -> ProcessSession:
+    def open(self, report: Report, *, name: str) -> BundleSession:
         """Begin to serve a run."""
-        return ProcessSession(report, name, self._started, self._max_tasks)
+        shipper = Shipper()
+        return BundleSession(report, name, self.capacity, lambda: ProcessHand(shipper, self._started, self._max_tasks))
 
     def _started(self) -> WorkerProcess:
-        from nbflow.executors.worker_process import WorkerProcess  # not at the top: few runs need it
-
         return WorkerProcess(self._initializer, self._initargs)
 
 
-class ProcessSession(ThreadSession):
-    """The processes of one run, each of a thread that waits for it.
+class ProcessHand:
+    """Has calls made by a process, which it starts when the first one comes.
 
-    So a task that runs elsewhere has a thread here, as one that runs on threads: deadlines, interrupts and the wait of
-    a cleanup for who has not let go (rule 3) are the same.
+    Args:
+        shipper: Makes bytes of calls.
+        start: Starts a process.
+        max_tasks: After so many calls comes another one.
     """
 
-    def __init__(
-        self, report: Report, name: str, start: Callable[[], WorkerProcess], max_tasks: int | None = None
-    ) -> None:
-        super().__init__(report, name=name, serial=False)
-        self._start_worker, self._max_tasks = start, max_tasks
-        self._shipper = Shipper()
-        self._hands: list[_Hand] = []
-
-    @contextmanager
-    def _hand(self, lane: Lane) -> Iterator[Callable[[Call], Outcome]]:
-        if lane is not self._tasks:
-            yield perform_on_worker
-            return
-        hand = _Hand(self._shipper, self._start_worker, self._max_tasks)
-        self._hands.append(hand)
-        try:
-            yield hand.perform
-        finally:
-            hand.let_go()
-
-    def close(self, timeout_s: float) -> None:
-        """Let the processes end; those whose tasks hang are ended after `timeout_s` seconds."""
-        super().close(timeout_s)
-        for hand in self._hands:
-            if hand.thread.is_alive() and hand.worker is not None:
-                hand.worker.kill()  # which its thread reports
-
-
-class _Hand:
-    """A thread that has calls made by a process."""
-
     def __init__(self, shipper: Shipper, start: Callable[[], WorkerProcess], max_tasks: int | None) -> None:
-        self.worker: WorkerProcess | None = None
-        self.thread = threading.current_thread()
         self._shipper, self._start, self._max_tasks = shipper, start, max_tasks
-        self._left = 0
+        self._worker: WorkerProcess | None = None
+        self._made = 0
 
-    def perform(self, call: Call) -> Outcome:
-        """Have a call made; never raises."""
-        call.fn = functools.partial(self._send, call, call.fn)
-        return perform_on_worker(call)
+    @property
+    def most(self) -> int:
+        """The number of calls that it takes at once."""
+        return 2**31 if self._max_tasks is None else self._max_tasks - self._made % self._max_tasks
 
-    def _send(self, call: Call, function: Callable[..., Any], **_: Any) -> Any:
-        if self.worker is not None and (not self.worker.is_alive or self._left == 0):
+    def perform(self, bundle: Bundle) -> None:
+        """Have calls made; what the process has not begun when it ends is left in the bundle."""
+        worker = self._worker
+        if worker is not None and (not worker.is_alive or self._made == self._max_tasks):
             self.let_go()
+            worker = None
         # Before a process is started: what cannot travel needs none.
-        parts = self._shipper.ship(call, function, knows_base=self.worker is not None and self.worker.knows_base)
-        if self.worker is None:
-            self.worker = self._start()
-            self._left = self._max_tasks or -1
-        self._left -= 1
-        self.worker.begin()
-        call.remote, call.where = self.worker, self.worker.name
+        parts = self._shipper.ship(bundle, knows_base=worker is not None and worker.knows_base)
+        if not bundle.left:
+            return
+        if worker is None:
+            worker = self._worker = self._start()
+            self._made = 0
+        self._made += len(bundle.left)
         try:
-            return self.worker.perform(call, parts)
-        finally:
-            call.remote = None
+            _Exchange(worker, bundle).run(parts)
+        except WorkerLost as lost:
+            call = bundle.left[0]
+            bundle.ended(call, outcome_of(call, lost.error or worker.death(call.task.name)))
+            worker.kill()
+        except BaseException:  # sent to this thread: nobody knows what the process is busy with
+            worker.kill()
+            raise
 
     def let_go(self) -> None:
-        """End the process."""
-        if self.worker is not None:
-            self.worker.close()
-            self.worker = None
+        """End the process, which is busy with nothing."""
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+    def kill(self) -> None:
+        """End the process, whatever it does; from any thread."""
+        if self._worker is not None:
+            self._worker.kill()
+
+
+class _Exchange:
+    """A bundle in the hands of a process: what is said between here and there until the last call has ended."""
+
+    def __init__(self, worker: WorkerProcess, bundle: Bundle) -> None:
+        self._worker, self._bundle = worker, bundle
+        self._number = 0  # of the call that the process makes
+        self._is_told_to_stop = self._is_recalled = self._is_begin_told = False
+        self._kill_at: float | None = None
+        self._hit_with: type[BaseException] | None = None
+        self._looks_at = self._tells_at = 0.0
+
+    def run(self, parts: list[Any]) -> None:
+        """Send calls, and take in what comes back, until all have ended or the process makes no more of them."""
+        bundle, worker = self._bundle, self._worker
+        worker.send_calls(parts)
+        parts.clear()
+        self._tell()
+        self._looks_at = time.monotonic() + LOOK_S
+        while bundle.left:
+            message = worker.receive(LOOK_S)
+            if message is None or time.monotonic() > self._looks_at:
+                self._look()
+            if message is not None and not self._take(*message):
+                return
+
+    def _take(self, kind: str, parts: list[Any]) -> bool:
+        """Take in a message; returns whether more is to come."""
+        bundle = self._bundle
+        call = bundle.left[0]
+        if kind == "ended":
+            bundle.ended(call, self._outcome(call, parts))
+            self._number += 1
+            self._is_told_to_stop, self._hit_with, self._kill_at = False, None, None
+            if bundle.left:
+                self._tell()
+        elif kind == "said":
+            self._show(call, parts)
+        elif kind == "hit":
+            if len(parts[0]):  # a run of its own cleans up first (rule 14), and the cleanup around waits for it
+                self._kill_at = None
+        elif kind == "unread":
+            self._worker.knows_base = False  # it may not have come so far
+            if len(bundle.left) > 1:
+                bundle.is_suspect = True
+            else:
+                reason = bytes(parts[0]).decode()
+                bundle.ended(call, outcome_of(call, UnreadableCallError(call.task.name, self._worker.name, reason)))
+            return False
+        else:  # "back": it makes no more of them
+            return False
+        return True
+
+    def _tell(self) -> None:
+        """Tell the run what has ended and which call has begun, at most every `_GATHER_S` seconds."""
+        now = time.monotonic()
+        self._is_begin_told = now > self._tells_at
+        if self._is_begin_told:
+            self._tells_at = now + _GATHER_S
+            self._bundle.begun(self._worker.name)
+
+    def _outcome(self, call: Call, parts: list[Any]) -> Outcome:
+        try:
+            return Outcome(take_in(call, parts), None)
+        except BaseException as error:  # noqa: BLE001 - what the task has raised
+            return outcome_of(call, error)
+
+    def _show(self, call: Call, parts: list[Any]) -> None:
+        """Say here what a call has said: this thread is busy with it."""
+        stream, _, text = bytes(parts[0]).decode().partition("\n")
+        before, thread.held = thread.held, call
+        try:
+            show(stream, text)
+        finally:
+            thread.held = before
+
+    def _look(self) -> None:
+        """See whether the call that is made now is to stop, and whether the others are to come back."""
+        now = time.monotonic()
+        self._looks_at = now + LOOK_S
+        bundle, worker = self._bundle, self._worker
+        if not self._is_begin_told:
+            self._tell()
+        call = bundle.left[0]
+        if call.stop_requested and not self._is_told_to_stop and not call.shielded:
+            self._is_told_to_stop = True
+            worker.stop(self._number)
+        if call.hit_with is not None and self._hit_with is None:
+            self._hit_with, self._kill_at = call.hit_with, now + KILL_AFTER_S
+            worker.hit(self._number, call.hit_with)
+        if self._kill_at is not None and now > self._kill_at:
+            assert self._hit_with is not None
+            raise WorkerLost(self._hit_with())
+        if not self._is_recalled and len(bundle.left) > 1 and bundle.is_recalled:
+            self._is_recalled = True
+            worker.recall()
 
 
 def _cores() -> int:

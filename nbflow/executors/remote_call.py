@@ -6,17 +6,20 @@ import functools
 import logging
 import pickle
 import sys
+import time
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.data.value_type import identity
 from nbflow.engine import file_watch
-from nbflow.engine.attempt import Call, Outcome, perform_on_worker
+from nbflow.engine.attempt import Call, perform_on_worker
 from nbflow.engine.error_text import error_text
+from nbflow.engine.object_versions import ATOMS
 from nbflow.engine.random_state import restore, state_of
 from nbflow.executors.errors import CannotReturnError, RemoteError
-from nbflow.executors.parcel import Raised, Returned, Shipped, packed, unpacked
+from nbflow.executors.parcel import Raised, Shipped, packed, unpacked
 from nbflow.executors.shipment import LEVELS, error_of
 
 if TYPE_CHECKING:
@@ -50,30 +53,37 @@ def known_in(base: bytes) -> dict[str, Any]:
 
 def made(call: Call, shipped: Shipped) -> list[Any]:
     """Make a call in this thread and return what came of it, ready to travel; never raises."""
-    restore(shipped.draws)
+    began_at = time.time()
+    if shipped.draws:
+        restore(shipped.draws)
     outcome = perform_on_worker(call)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    return _returned(call, outcome, state_of(shipped.draws))
-
-
-def served(parts: list[bytes]) -> tuple[list[tuple[str, str]], list[bytes]]:
-    """Make a call in a process of somebody else's pool; returns what it said, and what came of it."""
-    said: list[tuple[str, str]] = []
-    with telling(lambda stream, text: said.append((stream, text))):
-        shipped: Shipped = unpacked((parts[0], *map(bytearray, parts[1:])))  # arrays that may be written to
-        returned = made(call_of(shipped, known_in(shipped.base)), shipped)
-    return said, [bytes(part) for part in returned]
-
-
-def _returned(call: Call, outcome: Outcome, draws: dict[str, Any]) -> list[Any]:
-    error = outcome.error
+    value, error = outcome
+    # `Returned`, as a plain tuple: see `shipment.take_in`.
+    rest = call.files, state_of(shipped.draws) if shipped.draws else {}, began_at, time.time()
     if error is None:
+        if identity(type(value)) in ATOMS:
+            return [pickle.dumps((value, None, *rest), 5)]
         try:
-            return packed(Returned(outcome.value, files=call.files, draws=draws))
+            return packed((value, None, *rest))
         except Exception as reason:  # noqa: BLE001 - whatever a user's object raises when it is pickled
-            error = CannotReturnError(call.task.name, type(outcome.value).__name__, str(reason))
-    return packed(Returned(raised=_raised(error, _DEEPEST), files=call.files, draws=draws))
+            error = CannotReturnError(call.task.name, type(value).__name__, str(reason))
+    return packed((None, _raised(error, _DEEPEST), *rest))
+
+
+def served(parts: list[bytes]) -> list[tuple[list[tuple[str, str]], list[bytes]]]:
+    """Make calls in a process of somebody else's pool; returns what each said, and what came of it."""
+    said: list[tuple[str, str]] = []
+    answers = []
+    with telling(lambda stream, text: said.append((stream, text))):
+        base, calls = unpacked((parts[0], *map(bytearray, parts[1:])))  # arrays that may be written to
+        for one in calls:
+            shipped = Shipped(*one)
+            returned = made(call_of(shipped, known_in(base)), shipped)
+            answers.append((said.copy(), [bytes(part) for part in returned]))
+            said.clear()
+    return answers
 
 
 def _raised(error: BaseException | None, depth: int) -> Raised | None:

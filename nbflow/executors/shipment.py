@@ -9,15 +9,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.effects.code_reach import draws_random
+from nbflow.engine.attempt import outcome_of
 from nbflow.engine.random_state import restore, state_of
 from nbflow.executors.errors import CannotReturnError
-from nbflow.executors.parcel import Shipped, address_of, check_parts, packed, unpacked_here
+from nbflow.executors.parcel import Returned, address_of, check_parts, packed, unpacked_here
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from nbflow.engine.attempt import Call
-    from nbflow.executors.parcel import Raised, Returned
+    from nbflow.executors.bundle_session import Bundle
+    from nbflow.executors.parcel import Raised
 
 LEVELS = "_levels"
 _OF_AN_ATTEMPT = (
@@ -32,19 +32,36 @@ class Shipper:
     def __init__(self) -> None:
         self._base: bytes | None = None  # what all tasks of the run know: it does not change
 
-    def ship(self, call: Call, function: Callable[..., Any], *, knows_base: bool = False) -> list[Any]:
-        """Return a call as bytes; CannotTravelError if its function or an argument cannot be pickled."""
-        known = call.context
+    def ship(self, bundle: Bundle, *, knows_base: bool = False) -> list[Any]:
+        """Return the calls of a bundle as bytes; those that cannot be pickled end with a CannotTravelError."""
         if self._base is None:
-            self._base = _base_of(known)
-        context = {key: known[key] for key in _OF_AN_ATTEMPT if key in known}
-        draws, where = state_of(draws_random(function)), address_of(function)
-        task = call.task
+            self._base = _base_of(bundle.left[0].context)
+        base = b"" if knows_base else self._base
         try:
-            base = b"" if knows_base else self._base
-            return packed(Shipped(task.name, task.files, where, call.inputs, base, context, draws))
-        except Exception as error:
-            raise check_parts(call, function, error) from error
+            return packed((base, [_shipped(call) for call in bundle.left]))
+        except Exception as error:  # noqa: BLE001 - whatever a user's object raises when it is pickled
+            if len(bundle.left) == 1:
+                self._refuse(bundle, bundle.left[0], error)
+                return []
+        for call in tuple(bundle.left):
+            try:
+                packed(_shipped(call))
+            except Exception as error:  # noqa: BLE001 - the same
+                self._refuse(bundle, call, error)
+        return self.ship(bundle, knows_base=knows_base) if bundle.left else []
+
+    def _refuse(self, bundle: Bundle, call: Call, error: Exception) -> None:
+        refusal = check_parts(call, call.fn, error)
+        refusal.__cause__ = error
+        bundle.ended(call, outcome_of(call, refusal))
+
+
+def _shipped(call: Call) -> tuple[Any, ...]:
+    """Return what another process needs of a call: a `Shipped`, as a plain tuple, which takes less to pickle."""
+    known, task, function = call.context, call.task, call.fn
+    context = {key: known[key] for key in _OF_AN_ATTEMPT if key in known}
+    draws = state_of(draws_random(function))
+    return task.name, task.files, address_of(function), call.inputs, context, draws
 
 
 def _base_of(context: dict[str, Any]) -> bytes:
@@ -67,11 +84,11 @@ def _base_of(context: dict[str, Any]) -> bytes:
 def take_in(call: Call, parts: list[Any]) -> Any:
     """Return what a call came to, or raise what its task has raised."""
     try:
-        returned: Returned = unpacked_here(parts)
+        returned = Returned(*unpacked_here(parts))
     except Exception as error:
         raise CannotReturnError(call.task.name, "value", f"it cannot be made again here: {error}") from error
     parts.clear()
-    call.files = returned.files
+    call.began_at, call.ended_at, call.files = returned.began_at, returned.ended_at, returned.files
     restore(returned.draws)
     if returned.raised is not None:
         raise error_of(returned.raised)

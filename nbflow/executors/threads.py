@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -13,9 +12,7 @@ from nbflow.core.context import context_without_work
 from nbflow.engine.attempt import close_loop, perform_on_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from nbflow.engine.attempt import Call, Outcome
+    from nbflow.engine.attempt import Call
     from nbflow.engine.executor import Report
 
 
@@ -66,10 +63,17 @@ class ThreadSession:
     They are daemons, since one that hangs must not keep the interpreter alive; `close` waits for the others.
     """
 
+    is_remote = False
+
     def __init__(self, report: Report, *, name: str, serial: bool) -> None:
         self._report, self._name = report, name
         self._tasks = Lane()
         self._lifecycle = self._tasks if serial else Lane()
+
+    @property
+    def ahead(self) -> int:
+        """The number of calls that may wait for a thread: none."""
+        return 0
 
     def submit(self, call: Call, *, lifecycle: bool) -> None:
         """Hand a call to an idle thread, or to a new one."""
@@ -79,6 +83,12 @@ class ThreadSession:
         else:
             self._start(lane)
         lane.calls.put(call)
+
+    def flush(self) -> None:
+        """Do nothing: each call was begun when it came."""
+
+    def recall(self) -> None:
+        """Do nothing: no call waits."""
 
     def free(self, *, lifecycle: bool) -> None:
         """Note that the thread of a reported call may take another (told by the run's thread, so without a lock)."""
@@ -105,19 +115,13 @@ class ThreadSession:
         thread.start()
 
     def _work(self, lane: Lane) -> None:
-        with self._hand(lane) as perform:
-            while True:
-                call = lane.calls.get()
-                if call is None:
-                    break
-                self._report(call, perform(call))
-                del call  # a waiting thread must not keep the last inputs alive
+        while True:
+            call = lane.calls.get()
+            if call is None:
+                break
+            self._report([(call, perform_on_worker(call))])
+            del call  # a waiting thread must not keep the last inputs alive
         close_loop()
-
-    @contextmanager
-    def _hand(self, lane: Lane) -> Iterator[Callable[[Call], Outcome]]:
-        """Give what a thread makes its calls with."""
-        yield perform_on_worker
 
 
 class Lane:

@@ -14,12 +14,11 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from nbflow.executors.parcel import receive, send, unpacked
+from nbflow.executors.parcel import Shipped, receive, send, unpacked
 from nbflow.executors.remote_call import call_of, known_in, made, telling
 
 if TYPE_CHECKING:
     from nbflow.engine.attempt import Call
-    from nbflow.executors.parcel import Shipped
 
 
 class Worker:
@@ -28,8 +27,11 @@ class Worker:
     def __init__(self, connection: Connection, cannot_begin: str) -> None:
         self._connection, self._cannot_begin = connection, cannot_begin
         self._sending = threading.Lock()
-        self._calls: SimpleQueue[list[Any]] = SimpleQueue()
+        self._bundles: SimpleQueue[list[Any]] = SimpleQueue()
         self._call: Call | None = None
+        self._number = 0  # of the call among those that came with it
+        self._stops: dict[int, type[BaseException] | None] = {}  # of calls that have not begun
+        self._is_recalled = False
         self._base: dict[str, Any] = {}
 
     def work(self) -> None:
@@ -38,41 +40,59 @@ class Worker:
         threading.Thread(target=self._read, name="nbflow-kernel", daemon=True).start()
         with telling(self._say, lambda: self._call is not None):
             while True:
-                self._make(self._calls.get())
+                self._make_all(self._bundles.get())
 
-    def _make(self, parts: list[Any]) -> None:
+    def _make_all(self, parts: list[Any]) -> None:
         try:
             if self._cannot_begin:
                 raise RuntimeError(self._cannot_begin)
-            shipped: Shipped = unpacked(parts)
+            base, calls = unpacked(parts)
             parts.clear()  # the pickle is not needed beside what came of it
-            self._base = known_in(shipped.base) if shipped.base else self._base
-            call = call_of(shipped, self._base)
+            self._base = known_in(base) if base else self._base
+            calls.reverse()
+            for number in range(len(calls)):
+                if self._is_recalled:
+                    self._send("back", [])
+                    break
+                shipped = Shipped(*calls.pop())
+                self._make(number, call_of(shipped, self._base), shipped)
         except BaseException as error:  # noqa: BLE001 - a module that is not there, a class that was changed
             self._send("unread", [f"{type(error).__name__}: {error}".encode()])
-            return
-        self._call = call
+
+    def _make(self, number: int, call: Call, shipped: Shipped) -> None:
+        self._number, self._call = number, call
+        if number in self._stops:
+            self._stop(call, self._stops.pop(number))
         returned = made(call, shipped)
         self._call = None
         call.inputs.clear()
         self._send("ended", returned)
 
+    def _stop(self, call: Call, error: type[BaseException] | None) -> None:
+        call.stop_requested = True
+        if error is not None:
+            with self._sending:  # an exception in the middle of a message would leave half of it
+                call.hit(error)
+            self._send("hit", [b"busy" if call.inner is not None else b""])
+
     def _read(self) -> None:
         try:
             while True:
                 kind, parts = receive(self._connection)
-                call = self._call
-                if kind == "call":
-                    self._calls.put(parts)
+                if kind == "calls":
+                    self._is_recalled = False
+                    self._stops.clear()
+                    self._bundles.put(parts)
                 elif kind == "place":
                     _go_to(*unpacked(parts))
-                elif call is not None and kind == "stop":
-                    call.stop_requested = True
-                elif call is not None and kind == "hit":
-                    call.stop_requested = True
-                    with self._sending:  # an exception in the middle of a message would leave half of it
-                        call.hit(unpacked(parts))
-                    self._send("hit", [b"busy" if call.inner is not None else b""])
+                elif kind == "recall":
+                    self._is_recalled = True
+                elif kind == "stop":
+                    number, error = unpacked(parts)
+                    self._stops[number] = error  # first: it may begin in this moment
+                    call = self._call
+                    if call is not None and self._number == number:
+                        self._stop(call, error)
         finally:
             os._exit(0)  # the kernel has ended this worker, or is no more
 

@@ -365,14 +365,15 @@ def test_the_initializer_is_called_in_each_process():
     assert state.result[one].result == "me"
 
 
-def deaf():
-    """Wait in one call, which no exception ends."""
+def deaf(note):
+    """Say that it has begun, and wait in one call, which no exception ends."""
+    note.write_text("begun")
     time.sleep(LIMIT_S)
 
 
 @pytest.mark.parametrize("how", ["cancel", "timeout"])
-def test_a_task_that_does_not_listen_is_ended_with_its_process_before_the_cleanup(how):
-    told = []
+def test_a_task_that_does_not_listen_is_ended_with_its_process_before_the_cleanup(how, tmp_path):
+    told, note = [], tmp_path / "note"
 
     @resource_manager
     class Held:
@@ -383,11 +384,11 @@ def test_a_task_that_does_not_listen_is_ended_with_its_process_before_the_cleanu
             told.append(workers_of_here())
 
     with Flow("f") as flow, Held() as held:
-        late = task(lambda held: deaf(), name="late", timeout=1 if how == "timeout" else None)(held)
+        late = task(lambda held: deaf(note), name="late", timeout=1 if how == "timeout" else None)(held)
     run = flow.start(executor=ProcessExecutor(1))
     if how == "cancel":
-        for event in iter_until(run, lambda: run.states[late].is_running()):
-            assert event
+        while not note.exists():
+            run.wait(0.01)
         run.cancel()
     run.wait(LIMIT_S)
 

@@ -66,6 +66,9 @@ class Executor:
 
 
 class Session:
+    is_remote = False
+    ahead = 0
+
     def __init__(self, simulation: Simulator, report: Any, executor: Executor) -> None:
         self._simulation = simulation
         self._executor = executor
@@ -85,6 +88,12 @@ class Session:
         ordinary = sum(1 for f in running if not f.lifecycle)
         assert ordinary <= self._executor.capacity, "more tasks at once than there are workers"
         episode.check_limits()
+
+    def flush(self) -> None:
+        """Each call is in the air as soon as it comes."""
+
+    def recall(self) -> None:
+        """None goes ahead."""
 
     def free(self, *, lifecycle: bool) -> None:
         """Threads are not counted here."""

@@ -1,0 +1,214 @@
+"""The calls of one run on workers elsewhere: threads here each take a bundle, have it made, and report what came of it.
+
+A worker has a thread here that talks with it and looks, while it waits, whether a call is to stop. So nothing that the
+user's objects do when they are pickled holds up the run's own thread.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from nbflow.engine.attempt import RECALLED, Outcome, TaskCancelled, outcome_of
+from nbflow.executors.threads import ThreadSession
+from nbflow.executors.work_queue import WorkQueue, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbflow.engine.attempt import Call
+    from nbflow.engine.executor import Report
+    from nbflow.executors.threads import Lane
+
+_ENOUGH = 64  # calls that wait, until an idle worker is told before all have come
+
+
+class Hand(Protocol):
+    """What has calls made by a worker; used by one thread, but for `kill`.
+
+    Attributes:
+        most: How many calls it takes at once.
+    """
+
+    @property
+    def most(self) -> int:
+        """The number of calls."""
+
+    def perform(self, bundle: Bundle) -> None:
+        """Have calls made, and tell the bundle what comes of each; what has not begun when it returns goes back."""
+
+    def let_go(self) -> None:
+        """Let the worker end, if there is one."""
+
+    def kill(self) -> None:
+        """End the worker, whatever it does; from any thread."""
+
+
+class BundleSession(ThreadSession):
+    """Hands the tasks of a run over in bundles; init, setup and cleanup have threads here.
+
+    Args:
+        capacity: How many workers there may be at once.
+        make_hand: Makes what talks with one of them.
+    """
+
+    is_remote = True
+
+    def __init__(self, report: Report, name: str, capacity: int, make_hand: Callable[[], Hand]) -> None:
+        super().__init__(report, name=name, serial=False)
+        self._capacity, self._make_hand = capacity, make_hand
+        self._queue, self._changed = WorkQueue(capacity), threading.Condition()
+        self._idle, self._is_closed, self._recalls = 0, False, 0
+        self._hands: dict[threading.Thread, Hand] = {}
+
+    @property
+    def ahead(self) -> int:
+        """The number of simple calls that may wait here."""
+        return self._queue.ahead
+
+    def submit(self, call: Call, *, lifecycle: bool) -> None:
+        """Have a call wait for a worker; a lifecycle one is made by a thread of here."""
+        if lifecycle:
+            super().submit(call, lifecycle=True)
+            return
+        with self._changed:
+            self._queue.add(call)
+            if len(self._queue) >= _ENOUGH:
+                self._wake()
+
+    def flush(self) -> None:
+        """Have idle workers take what waits."""
+        if self._queue:
+            with self._changed:
+                self._wake()
+
+    def recall(self) -> None:
+        """Report what was handed over ahead and has not begun."""
+        with self._changed:
+            self._recalls += 1
+            back = self._queue.recalled()
+        if back:
+            self._report([(call, RECALLED) for call in back])
+
+    def close(self, timeout_s: float) -> None:
+        """Let the workers end; those whose tasks hang are ended after `timeout_s` seconds."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+        super().close(timeout_s)
+        for thread, hand in self._hands.items():
+            if thread.is_alive():
+                hand.kill()  # which its thread reports
+
+    def _wake(self) -> None:
+        wanted = len(self._queue) - self._idle
+        if self._idle:
+            self._changed.notify(len(self._queue))
+        for _ in range(min(wanted, self._capacity - len(self._tasks.threads))):
+            self._start(self._tasks)
+
+    def _work(self, lane: Lane) -> None:
+        if lane is not self._tasks:
+            super()._work(lane)
+            return
+        hand = self._make_hand()
+        self._hands[threading.current_thread()] = hand
+        try:
+            while (bundle := self._take(hand)) is not None:
+                self._perform(hand, bundle)
+        finally:
+            hand.let_go()
+
+    def _take(self, hand: Hand) -> Bundle | None:
+        with self._changed:
+            while not (calls := self._queue.take(hand.most)):
+                if self._is_closed:
+                    return None
+                self._idle += 1
+                self._changed.wait()
+                self._idle -= 1
+            return Bundle(self, calls, self._recalls)
+
+    def _perform(self, hand: Hand, bundle: Bundle) -> None:
+        bundle.drop_stopped()
+        kinds, count = {kind_of(call) for call in bundle.left}, len(bundle.left)
+        begun_at = time.monotonic()
+        try:
+            if count:
+                hand.perform(bundle)
+                with self._changed:
+                    self._queue.took(kinds, (time.monotonic() - begun_at) / count)
+        except BaseException as error:  # noqa: BLE001 - the initializer, or ours: each call ends once all the same
+            for call in tuple(bundle.left):
+                bundle.ended(call, outcome_of(call, error))
+        bundle.come_back()
+        bundle.report()
+        if bundle.left:
+            with self._changed:
+                self._queue.put_back(bundle.left, alone=bundle.is_suspect)
+                self._changed.notify()
+
+
+class Bundle:
+    """Calls that go to a worker together, and what has come of them.
+
+    Attributes:
+        left: Those that have not ended; the first of them has begun, or is about to.
+        is_suspect: Whether one of them makes trouble, and nobody knows which.
+    """
+
+    def __init__(self, session: BundleSession, calls: list[Call], recalls: int) -> None:
+        self.left = calls
+        self.is_suspect = False
+        self._session, self._recalls = session, recalls
+        self._ended: list[tuple[Call, Outcome]] = []
+        self._last_end: float | None = None  # by the worker's clock, as are the others
+
+    @property
+    def is_recalled(self) -> bool:
+        """True when what has not begun is to come back."""
+        if self._recalls != self._session._recalls:
+            return True
+        return any(map(_is_to_stop, self.left[1:]))
+
+    @property
+    def is_stopped(self) -> bool:
+        """True when a call, the one that has begun among them, is to stop."""
+        return any(map(_is_to_stop, self.left))
+
+    def begun(self, where: str) -> None:
+        """Note that the first call that is left has begun at a worker of this name."""
+        call = self.left[0]
+        call.where, call.began_at = where, self._last_end or time.time()
+        self.report(call)
+
+    def ended(self, call: Call, outcome: Outcome) -> None:
+        """Note what has come of a call."""
+        call.is_over = True
+        self.left.remove(call)
+        self._ended.append((call, outcome))
+        self._last_end = call.ended_at
+
+    def report(self, begun: Call | None = None) -> None:
+        """Tell the run what has ended since it was last told."""
+        ended, self._ended = self._ended, []
+        if ended or begun is not None:
+            self._session._report(ended, begun)
+
+    def come_back(self) -> None:
+        """Take what has not begun back: to be recalled or stopped, where that was asked for, else to be made later."""
+        self.drop_stopped()
+        if self._recalls != self._session._recalls:
+            for call in [call for call in self.left if call.is_ahead]:
+                self.ended(call, RECALLED)
+
+    def drop_stopped(self) -> None:
+        """End those that are to stop: they have not begun."""
+        for call in tuple(self.left):
+            if _is_to_stop(call):
+                self.ended(call, Outcome(None, (call.hit_with or TaskCancelled)()))
+
+
+def _is_to_stop(call: Call) -> bool:
+    return call.hit_with is not None or call.is_asked_to_stop()
