@@ -472,6 +472,20 @@ class ExecutorError(NbflowError, ValueError):
 
 
 @carries
+class NotAnExecutorError(NbflowError, TypeError):
+    """A block is to call its tasks with a resource that cannot."""
+
+    block_name: str
+    type_name: str
+
+    def __str__(self) -> str:
+        return (
+            f"the resource of block {self.block_name!r} is a {self.type_name}, which calls no tasks; `.as_executor()` "
+            "needs a setup that gives an executor of nbflow.executors, one of concurrent.futures, or a Dask client"
+        )
+
+
+@carries
 class UnknownFlowError(NbflowError, KeyError):
     """There is no flow of this name."""
 

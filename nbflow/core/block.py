@@ -33,6 +33,7 @@ class Block:
         cleanup_task: Cleans up, after the last member.
         manager: The `ResourceManager` that was called.
         flow: The flow it belongs to.
+        is_executor: Whether the resource calls the tasks inside: see `as_executor`.
         parent: The block around it, if any.
     """
 
@@ -44,6 +45,7 @@ class Block:
         self.setup_task = setup_task
         self.cleanup_task = cleanup_task
         self.flow = flow
+        self.is_executor = False
         # If one was open, adding the three tasks just now has made them its members.
         self.parent: Block | None = context.get("resource")
         self._members: dict[Task, None] = {}
@@ -112,6 +114,28 @@ class Block:
         """
         first = [task for task in self.lifecycle[:-1] if task in self.flow.tasks]
         return any(edge.mapped for task in first for edge in self.flow.edges_to(task))
+
+    def as_executor(self) -> Block:
+        """Have the resource call the tasks inside of the block: a process pool, say, or a cluster.
+
+        The setup gives an executor of `nbflow.executors`, one of `concurrent.futures`, or something that has one
+        (`get_executor`, as a Dask client has). Tasks inside of another such block are that one's. Init, setup and
+        cleanup stay with the run's executor, and cleanup comes when the last task has let go.
+
+        Returns:
+            The block itself.
+
+        Example:
+            >>> from concurrent.futures import ThreadPoolExecutor
+            >>> from nbflow import Flow, task
+            >>> from nbflow.resources import managed
+            >>> with Flow("f") as flow, managed(ThreadPoolExecutor, 2).as_executor():
+            ...     one = task(lambda: 1, name="one")()
+            >>> flow.run().result[one].result
+            1
+        """
+        self.is_executor = True
+        return self
 
     def is_lifecycle(self, task: Task) -> bool:
         """Tell whether `task` is init, setup or cleanup of this block."""

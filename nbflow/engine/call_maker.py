@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nbflow.core.signals import TaskTimeoutSignal
 from nbflow.engine.attempt import Call, Outcome, TaskCancelled, perform, perform_on_worker
-from nbflow.engine.compiled_graph import ORDINARY
+from nbflow.engine.compiled_graph import CLEANUP, ORDINARY
 from nbflow.engine.raised import ends_run
 from nbflow.engine.task_runner import timed_out
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Sequence
 
+    from nbflow.engine.block_executors import BlockExecutors
     from nbflow.engine.cancellation import Cancellation
     from nbflow.engine.deadlines import Deadlines
-    from nbflow.engine.executor import Session
     from nbflow.engine.fast_path import FastPath
     from nbflow.engine.interrupts import Guard
     from nbflow.engine.schedule import Schedule
@@ -32,11 +32,12 @@ class CallMaker:
         is_direct: Whether the run blocks its caller and its thread makes all calls.
 
     Attributes:
-        session: The executor at work; None for a direct run.
+        executors: The executors at work; the run's own has no session in a direct run.
     """
 
     def __init__(
         self,
+        executors: BlockExecutors,
         calls: dict[int, Call],
         performed: deque[tuple[Call, Outcome]],
         schedule: Schedule,
@@ -47,7 +48,7 @@ class CallMaker:
         free: Sequence[bool],
         is_direct: bool,
     ) -> None:
-        self.session: Session | None = None
+        self.executors = executors
         self._calls, self._performed, self._schedule = calls, performed, schedule
         self._free, self._fast_path, self._deadlines = free, fast_path, deadlines
         self._cancellation, self._guard, self._is_direct = cancellation, guard, is_direct
@@ -55,11 +56,14 @@ class CallMaker:
     def make(self, call: Call) -> None:
         """Make a call: here in a blocking inline run (and for parameters and constants always), else on a thread."""
         self._calls[call.node] = call
-        if self.session is not None and not self._free[self._schedule.task_of[call.node]]:
+        role = self._schedule.role[call.node]
+        if role == CLEANUP and (lifetime := self._schedule.own[call.node]) is not None:
+            self.executors.close(lifetime)  # the last task has let go of it
+        session = self.executors.session_of(call.node)
+        if session is not None and not self._free[self._schedule.task_of[call.node]]:
             self._deadlines.begin(call)
-            lifecycle = self._schedule.role[call.node] != ORDINARY
-            call.is_remote = self.session.is_remote and not lifecycle
-            self.session.submit(call, lifecycle=lifecycle)
+            call.is_remote = session.is_remote and role == ORDINARY
+            session.submit(call, lifecycle=role != ORDINARY)
             return
         timers: tuple[threading.Timer, ...] = ()
         if call.task.timeout is not None or self._cancellation.is_on:
@@ -81,31 +85,24 @@ class CallMaker:
 
     def submit(self, node: int) -> bool:
         """Hand a node that the scheduler gave to the executor, if it is a simple one."""
-        if self.session is None or self._free[self._schedule.task_of[node]]:
+        if self._free[self._schedule.task_of[node]]:
+            return False
+        session = self.executors.session_of(node)
+        if session is None:
             return False
         call = self._fast_path.start(node)
         if call is None:
             return False
-        call.is_remote = self.session.is_remote
+        call.is_remote = session.is_remote
         if not call.is_remote:
             self._fast_path.note_begun(call)
-        self.session.submit(call, lifecycle=False)
+        session.submit(call, lifecycle=False)
         return True
-
-    def look_ahead(self) -> None:
-        """Have the scheduler give as many simple nodes more than there is room for as the session has use for."""
-        if self.session is not None:
-            self._schedule.queue.ahead = self.session.ahead
-
-    def flush(self) -> None:
-        """Have the session begin with what was submitted."""
-        if self.session is not None:
-            self.session.flush()
 
     def recall(self) -> None:
         """Have what was handed over ahead come back: the run is to stop before it begins."""
-        if self.session is not None and any(call.is_ahead for call in self._calls.values()):
-            self.session.recall()
+        if any(call.is_ahead for call in self._calls.values()):
+            self.executors.recall()
 
     def _overdue(self, call: Call, outcome: Outcome) -> Outcome:
         """Return what a call that took too long came to: timed out, also where the task has swallowed that."""

@@ -122,6 +122,17 @@ class CompiledGraph:
             number for number, block in enumerate(self.blocks) if is_factory(block.init_task.run)
         )
         self._add_shapes()
+        # The shape whose resource calls a task, if not the run's executor does.
+        self.executor_shape = [-1] * len(tasks)
+        self.has_executors = any(block.is_executor for block in self.blocks)
+        if self.has_executors:
+            self._find_executors()
+
+    def _find_executors(self) -> None:
+        for node, role in enumerate(self.role):
+            around = self.enclosing(self.shape_of[node]) if role == ORDINARY else ()
+            executors = [shape for shape in around if self.blocks[shape].is_executor]
+            self.executor_shape[node] = executors[0] if executors else -1
 
     def _add_shapes(self) -> None:
         number = {block: k for k, block in enumerate(self.blocks)}

@@ -133,7 +133,10 @@ class FastPath:
         call.is_ahead = True
         self._calls[node] = call
         schedule.phase[node] = RUNNING
-        self._queue.running += 1
+        if graph.has_executors:
+            self._queue.count(node, 1)
+        else:
+            self._queue.running += 1
         return call
 
     def note_begun(self, call: Call) -> None:
@@ -183,7 +186,10 @@ class FastPath:
             self._log.tell_newest()
         if call.files is not None:
             self._record.note_files(node, call.files)
-        self._queue.running -= 1
+        if self._graph.has_executors:
+            self._queue.count(node, -1)
+        else:
+            self._queue.running -= 1
         self._schedule.succeeded(node)
         if child < 0 and self._values_may_go is not None:
             self._values_may_go(node)

@@ -22,11 +22,14 @@ from nbflow.engine.interrupts import SHIELDED_INTERRUPTS
 from nbflow.engine.open_resources import BlockStatus, OpenResource
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbflow.core.task import Task
     from nbflow.engine.attempt import Call, Outcome
     from nbflow.engine.cleanup import Cleanup
     from nbflow.engine.interrupts import Guard
     from nbflow.engine.record import Record
+    from nbflow.engine.resource_lifetime import ResourceLifetime
     from nbflow.engine.user_code import UserCode
 
 _NOTHING = object()
@@ -36,12 +39,14 @@ class Lifecycle:
     """Sees to the resources of a run while it goes on.
 
     Attributes:
+        on_open: Is told of the resource of a block that calls the tasks inside: see `Block.as_executor`.
         has_contexts: Whether setups have left one that their blocks' tasks are to run in.
     """
 
     def __init__(
         self, record: Record, cleanup: Cleanup, user_code: UserCode, guard: Guard, values: dict[str, Any]
     ) -> None:
+        self.on_open: Callable[[ResourceLifetime, str, Any], None] | None = None
         self.has_contexts = False
         self._schedule, self._record, self._cleanup = record.schedule, record, cleanup
         self._user_code, self._guard, self._values = user_code, guard, values
@@ -147,6 +152,8 @@ class Lifecycle:
         lifetime = self._schedule.own[node]
         if lifetime is not None:
             self._schedule.opened(lifetime)
+            if self.on_open is not None and held.block.is_executor:
+                self.on_open(lifetime, held.name, held.manager if held.block.setup_task is None else resource)
         self._record.set_block(held, BlockStatus.OPEN)
         # Before any task may use it: rule 10 has the handle on disk by then.
         if self._may_have_handle(held):  # which is the user's code

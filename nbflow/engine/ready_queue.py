@@ -15,6 +15,7 @@ from nbflow.engine.concurrency_limit import ConcurrencyLimit
 from nbflow.engine.nodes import CLAIMED, READY, WAITING
 
 if TYPE_CHECKING:
+    from nbflow.engine.executor_slots import ExecutorSlots
     from nbflow.engine.nodes import Nodes
     from nbflow.engine.resource_lifetime import ResourceLifetime
 
@@ -44,6 +45,7 @@ class ReadyQueue:
 
     def __init__(self, nodes: Nodes, *, capacity: int, serial: bool, budget: int) -> None:
         graph = nodes.graph
+        self.blocks_slots: list[ExecutorSlots] = []  # of executors that blocks are
         self.capacity, self.serial, self.budget = capacity, serial, budget
         self.cancelled = False
         self.ahead = 0
@@ -64,8 +66,10 @@ class ReadyQueue:
         self._outside = self._deepest * _LATER  # added to the key of what is in no open block
         self._map_limits = {task: ConcurrencyLimit[int](limit) for task, limit in graph.limits.items()}
         self._is_common = [
-            role == ORDINARY and not is_map and not free
-            for role, is_map, free in zip(graph.role, graph.is_map, graph.free, strict=True)
+            role == ORDINARY and not is_map and not free and shape < 0
+            for role, is_map, free, shape in zip(
+                graph.role, graph.is_map, graph.free, graph.executor_shape, strict=True
+            )
         ]
 
     # -- in ---------------------------------------------------------------------------------------------------
@@ -94,9 +98,11 @@ class ReadyQueue:
             key += self._bias(nodes.own[node] if role == CLEANUP else nodes.lifetime_around(node))
         if graph.free[task]:
             heappush(self._free, key)
+        elif is_child and task == self.stepped_map:
+            heappush(self._stepped[_HEAP_OF_ROLE[role]], key)
         else:
-            heaps = self._stepped if is_child and task == self.stepped_map else self._heaps
-            heappush(heaps[_HEAP_OF_ROLE[role]], key)
+            slots = self._slots_of(node)
+            heappush(self._heaps[_HEAP_OF_ROLE[role]] if slots is None else slots.ready, key)
 
     def push_to_measure(self, task: int) -> None:
         """Take in a mapped task of which only the length is asked: that is no start, and takes no place."""
@@ -119,16 +125,47 @@ class ReadyQueue:
 
     def count(self, node: int, change: int) -> None:
         """Count a node that started (1) or stopped (-1)."""
-        if self._nodes.role[node] == ORDINARY:
-            self.running += change
-        else:
+        if self._nodes.role[node] != ORDINARY:
             self.running_lifecycle += change
+        elif (slots := self._slots_of(node)) is not None:
+            slots.running += change
+        else:
+            self.running += change
+
+    # -- executors that blocks are ----------------------------------------------------------------------------
+
+    def executor_around(self, node: int) -> ResourceLifetime | None:
+        """Return the resource that calls an ordinary node; None if the run's executor does."""
+        shape = self._nodes.graph.executor_shape[self._task_of[node]]
+        lifetime = None if shape < 0 else self._nodes.lifetime_around(node)
+        while lifetime is not None and lifetime.shape != shape:
+            lifetime = lifetime.outer
+        return lifetime
+
+    def open_slots(self, lifetime: ResourceLifetime, slots: ExecutorSlots) -> None:
+        """Give the tasks inside of a resource slots of their own."""
+        lifetime.slots = slots
+        self.blocks_slots.append(slots)
+
+    def close_slots(self, lifetime: ResourceLifetime) -> None:
+        """Take them away: no task inside is left."""
+        if lifetime.slots is not None:
+            self.blocks_slots.remove(lifetime.slots)
+
+    def _slots_of(self, node: int) -> ExecutorSlots | None:
+        lifetime = self.executor_around(node)
+        return None if lifetime is None else lifetime.slots
+
+    @property
+    def is_busy(self) -> bool:
+        """True while anything runs."""
+        return bool(self.running or self.running_lifecycle or any(slots.running for slots in self.blocks_slots))
 
     # -- out --------------------------------------------------------------------------------------------------
 
     def pop(self) -> int | None:
         """Return the next node to look at, in start order, or None if none may start now."""
-        if self.serial and (self.running or self.running_lifecycle):
+        if self.serial and (self.running or self.running_lifecycle) and not self.blocks_slots:
             return None
         plain, stepped = self.ordinary, self._stepped
         while True:
@@ -140,6 +177,7 @@ class ReadyQueue:
                 or stepped[1]
                 or stepped[2]
                 or self.running + self.running_lifecycle >= self.capacity
+                or self.blocks_slots
             ):
                 best = self._best()
             elif self._free or self._lifecycle or self._cleanups:
@@ -161,13 +199,17 @@ class ReadyQueue:
     def _best(self) -> list[int] | None:
         """Return the heap with the next node that may start, in the less common cases."""
         is_paused = self.budget == 0 and not self.cancelled
+        best = None if is_paused else self._best_of_blocks()
+        if self.serial and (self.running or self.running_lifecycle):
+            return best
         has_no_place = self.running >= self.capacity
         is_full = self.running + self.running_lifecycle >= self.capacity
-        best: list[int] | None = None
         for heap in (self._free, *(() if is_paused else self._heaps), *self._stepped):
             if not self._trim(heap):
                 continue
-            if has_no_place and (heap is self._stepped[0] or (heap is self.ordinary and not self._goes_ahead())):
+            if has_no_place and heap is self._stepped[0]:
+                continue
+            if has_no_place and heap is self.ordinary and not self._goes_ahead(self, heap):
                 continue
             # What would be opened now would only wait for a place; so would the block of a map's next element.
             if heap is self._lifecycle and is_full and (heap[0] >= self._outside or heap[0] & _MASK):
@@ -176,16 +218,27 @@ class ReadyQueue:
                 best = heap
         return best
 
-    def _goes_ahead(self) -> bool:
-        """Tell whether the next ordinary node may be handed out although no worker is free for it."""
-        if self.running >= self.capacity + self.ahead or self.budget >= 0:
+    def _best_of_blocks(self) -> list[int] | None:
+        best: list[int] | None = None
+        for slots in self.blocks_slots:
+            ready = slots.ready
+            if not self._trim(ready) or (best is not None and best[0] < ready[0]):
+                continue
+            if slots.running < slots.capacity or self._goes_ahead(slots, ready):
+                best = ready
+        return best
+
+    def _goes_ahead(self, slots: ExecutorSlots | ReadyQueue, ready: list[int]) -> bool:
+        """Tell whether the next of a heap may be handed out although no worker is free for it."""
+        if slots.running >= slots.capacity + slots.ahead or self.budget >= 0:
             return False
-        return self._nodes.graph.is_simple[(self.ordinary[0] >> _SHIFT) & _MASK]
+        return self._nodes.graph.is_simple[(ready[0] >> _SHIFT) & _MASK]
 
     def peek(self) -> int | None:
         """Return the node that a step would start first, as far as is known now."""
         # Asked from any thread, so it only looks, at copies: `_trim` would pull a key from under the run's thread.
-        nodes = ((key, self._decode(key)) for heap in self._heaps for key in heap.copy())
+        heaps = (*self._heaps, *(slots.ready for slots in self.blocks_slots.copy()))
+        nodes = ((key, self._decode(key)) for heap in heaps for key in heap.copy())
         return min(((key, node) for key, node in nodes if self._phase[node] == READY), default=(0, None))[1]
 
     # -- the map that is the step -----------------------------------------------------------------------------

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nbflow.engine.executor_slots import ExecutorSlots
 
 
 @dataclass(slots=True, eq=False)
@@ -13,6 +17,7 @@ class ResourceLifetime:
     `usable` that it did, and so did all around it: nothing inside waits for a setup any more.
     `depth` counts it and those around it.
     `busy` counts attempts whose thread has not let go although their task has ended.
+    `slots` are those of the executor that it is for the tasks inside, while it is one.
     """
 
     shape: int
@@ -33,6 +38,7 @@ class ResourceLifetime:
     usable: bool = False
     overdue: bool = False
     busy: int = 0
+    slots: ExecutorSlots | None = None
     waiting: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:

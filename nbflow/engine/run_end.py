@@ -19,10 +19,10 @@ from nbflow.engine.reuse import Reuse
 from nbflow.engine.transitions import final_state
 
 if TYPE_CHECKING:
+    from nbflow.engine.block_executors import BlockExecutors
     from nbflow.engine.cancellation import Cancellation
     from nbflow.engine.cleanup import Cleanup
     from nbflow.engine.event_loop_on_demand import EventLoopOnDemand
-    from nbflow.engine.executor import Session
     from nbflow.engine.lifecycle import Lifecycle
     from nbflow.engine.random_state import Draws
     from nbflow.engine.record import Record
@@ -68,11 +68,11 @@ class RunEnd:
         if self._cancellation.failure is not None or self._cancellation.gives_up:
             self._name_unended()
 
-    def close(self, session: Session | None, event_loop: EventLoopOnDemand) -> None:
+    def close(self, executors: BlockExecutors, event_loop: EventLoopOnDemand) -> None:
         """Let threads end and look at what the run leaves, once nothing is open any more that needs them."""
         timeout_s = 0.0 if self._cancellation.gives_up else CLOSE_TIMEOUT_S
-        if session is not None:
-            session.close(timeout_s)
+        if executors.own is not None:
+            executors.close_all(timeout_s)
         else:
             close_loop()
         event_loop.close(timeout_s)  # after the executor's threads, which may wait for what turns in it

@@ -31,6 +31,7 @@ from nbflow.core.signals import TaskTimeoutSignal
 from nbflow.core.states import Cancelled, Cancelling, Running, State
 from nbflow.engine import capture, forks
 from nbflow.engine.attempt import RECALLED, Call, Outcome, TaskCancelled, current_call
+from nbflow.engine.block_executors import no_executor
 from nbflow.engine.compiled_graph import ORDINARY, CompiledGraph
 from nbflow.engine.event_loop_on_demand import EventLoopOnDemand
 from nbflow.engine.handlers import call_flow_handlers
@@ -65,6 +66,7 @@ class RunLoop:
         tracker: Is told of each resource.
         keep: How long values are kept: "newest", "needed" or "all".
         budget: How many bytes they may take; None: a quarter of the memory there is.
+        executor_of: Returns the executor that a block's resource is; ExecutorError if it is none.
         inbox: The queue of messages, and with `clock` (seconds, never going back) and `timer` (as `threading.Timer`)
             all that the loop waits for; others than the defaults are for simulations.
     """
@@ -87,6 +89,7 @@ class RunLoop:
         timer: Callable[..., threading.Timer] = threading.Timer,
         keep: str = NEWEST,
         budget: int | None = None,
+        executor_of: Callable[[Any], Executor] = no_executor,
     ) -> None:
         self.flow, self.graph, self.values = flow, graph, values
         self.executor, self.clock = executor, clock
@@ -101,7 +104,7 @@ class RunLoop:
         self.helps = work_of.get() if blocking and self.outer is None else None
         self.asked_with: type[BaseException] | None = None  # what that call is to raise when this run is over
         self._blocking = blocking
-        self._direct = blocking and executor.serial
+        self._direct = blocking and executor.serial and not graph.has_executors
         self._given, self._reused = task_states or {}, reused or {}
         self._inbox: Inbox = inbox or (InterruptibleQueue() if blocking else SimpleQueue())
         values["_logs"] = self.record.logs
@@ -119,6 +122,7 @@ class RunLoop:
             tracker=tracker or NoResourceTracker(),
             keep=keep,
             budget=budget,
+            executor_of=executor_of,
             is_direct=self._direct,
             on_interrupt=self.note_interrupt,
             cancel=lambda reason: loop.cancel(reason),
@@ -217,7 +221,7 @@ class RunLoop:
 
         watch()
         if not self._direct:
-            self._maker.session = self.executor.open(self._parts.late_outcomes.report, name=f"nbflow-{self.graph.name}")
+            self._parts.executors.begin(self.executor)
         self._change_run(Running("Running flow."))
         ended = give_states(self._given, self.record, self._parts.contexts, self._parts.lifecycle)
         children = take_over(self._reused, self.record, ended)
@@ -269,7 +273,7 @@ class RunLoop:
         action(*args)
 
     def _wait(self) -> None:
-        self._maker.flush()
+        self._parts.executors.flush()
         if not self.schedule.goes_through:
             self._maker.recall()
         if self.schedule.is_idle and not self.lingering.is_waited_for:
@@ -331,11 +335,11 @@ class RunLoop:
                 self.record.note_place(begun.node, begun.where)
             if begun.is_ahead:
                 self._parts.fast_path.note_begun(begun)
-        self._maker.look_ahead()
+        self._parts.executors.look_ahead()
 
     def _ended(self, call: Call, outcome: Outcome) -> None:
-        role, session = self.schedule.role[call.node], self._maker.session
-        if session is not None and call.thread_id is not None:
+        role = self.schedule.role[call.node]
+        if call.thread_id is not None and (session := self._parts.executors.session_of(call.node)) is not None:
             session.free(lifecycle=role != ORDINARY)
         if call in self.lingering.late:  # its node has ended without it, and may have a retry under way
             self._parts.late_outcomes.keep(call, outcome)
@@ -383,9 +387,10 @@ class RunLoop:
 
     def _end(self) -> None:
         """Whatever happened: nothing stays open unnamed, and the run gets its final state."""
-        session = self._maker.session
+        executors = self._parts.executors
         # First what is still to come: a setup among it owes a cleanup that the next line makes.
-        self._parts.late_outcomes.take_all(self.cancellation, self.clock, waits=session is not None)
+        self._parts.late_outcomes.take_all(self.cancellation, self.clock, waits=executors.own is not None)
+        executors.close_blocks()
         self._parts.run_end.clean_up()
-        self._parts.run_end.close(session, self._event_loop)
+        self._parts.run_end.close(executors, self._event_loop)
         self._change_run(self._parts.run_end.state())

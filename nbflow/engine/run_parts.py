@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.admission import Admission
 from nbflow.engine.attempt_contexts import AttemptContexts
+from nbflow.engine.block_executors import BlockExecutors
 from nbflow.engine.breakpoints import Breakpoints
 from nbflow.engine.call_maker import CallMaker
 from nbflow.engine.call_stopper import CallStopper
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from nbflow.core.states import State
     from nbflow.engine.attempt import Call, Outcome
+    from nbflow.engine.executor import Executor
     from nbflow.engine.inbox import Inbox
     from nbflow.engine.record import Record
     from nbflow.engine.resource_tracker import ResourceTracker
@@ -66,6 +68,7 @@ class RunParts:
         tracker: ResourceTracker,
         keep: str,
         budget: int | None,
+        executor_of: Callable[[Any], Executor],
         is_direct: bool,
         on_interrupt: Callable[[int], None],
         cancel: Callable[[str], None],
@@ -126,9 +129,23 @@ class RunParts:
         self.fast_path = fast_path = FastPath(
             record, inputs, contexts, calls, performed, lifecycle, handover, home, retention, cancellation, guard
         )
-        self.maker = CallMaker(
-            calls, performed, record.schedule, fast_path, deadlines, cancellation, guard, graph.free, is_direct
-        )
         # A thread may report when the loop is over: a setup that ends then has made a resource all the same (rule 1).
         self.late_outcomes = LateOutcomes(inbox, ended, calls, performed, record.schedule, lifecycle, cleanup)
+        self.executors = executors = BlockExecutors(
+            record.schedule, self.late_outcomes.report, executor_of, f"nbflow-{graph.name}"
+        )
+        if graph.has_executors:
+            lifecycle.on_open = executors.open
+        self.maker = CallMaker(
+            executors,
+            calls,
+            performed,
+            record.schedule,
+            fast_path,
+            deadlines,
+            cancellation,
+            guard,
+            graph.free,
+            is_direct,
+        )
         self.run_end = RunEnd(flow, values, record, cleanup, lifecycle, home, draws, user_code, cancellation)

@@ -268,7 +268,7 @@ class Schedule:
     @property
     def is_idle(self) -> bool:
         """True when nothing is running or asleep."""
-        return not (self.queue.running or self.queue.running_lifecycle or self._asleep)
+        return not (self.queue.is_busy or self._asleep)
 
     @property
     def next_wake(self) -> float | None:

@@ -102,6 +102,7 @@ def prepare(
         tracker=_tracker_of(flow, run_id),
         keep=flow.keep,
         budget=flow.keep_bytes,
+        executor_of=as_executor,
     )
     loop.at_end = functools.partial(release_older, flow.runs, run_id)
     loop.home.note_parameters(values)
@@ -145,11 +146,25 @@ def _executor(flow: Flow, wanted: Executor | futures.Executor | str | None) -> E
         for one in entry_points(group="nbflow.executors", name=wanted):  # of other packages
             made: Executor = one.load()()
             return made
+    return as_executor(wanted)
+
+
+def as_executor(wanted: Any) -> Executor:
+    """Return the executor that an object is, or has.
+
+    Raises:
+        ExecutorError: If it is none.
+    """
     if isinstance(wanted, futures.Executor):
         return PoolExecutor(wanted)
-    if isinstance(wanted, str) or inspect.isclass(wanted) or not hasattr(wanted, "open"):
+    if isinstance(wanted, str) or inspect.isclass(wanted):
         raise ExecutorError(wanted, tuple(EXECUTORS))
-    return wanted
+    if hasattr(wanted, "get_executor"):  # a client of Dask's
+        return PoolExecutor(wanted.get_executor(), max_workers=sum(wanted.nthreads().values()) or None)
+    if not (hasattr(wanted, "open") and hasattr(wanted, "capacity")):
+        raise ExecutorError(wanted, tuple(EXECUTORS))
+    executor: Executor = wanted
+    return executor
 
 
 def kept_graph(flow: Flow) -> CompiledGraph:

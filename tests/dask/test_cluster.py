@@ -121,3 +121,21 @@ def test_a_held_run_keeps_its_workers_and_a_cancel_ends_them():
     run.cancel()
     assert type(run.wait(PATIENCE_S)).__name__ == "Cancelled"
     assert run.open_resources == []
+
+
+def test_a_cluster_calls_the_tasks_of_its_block_and_is_gone_afterwards():
+    import os
+
+    def pid(x=None):
+        return os.getpid()
+
+    with Flow("f") as flow:
+        before = task(pid, name="before")()
+        with DaskCluster(2).as_executor():
+            rows = task(pid, name="rows").map([1, 2, 3, 4])
+            inside = task(pid, name="inside")(before)
+    state = flow.run()
+
+    assert state.is_successful()
+    assert state.result[before].result == os.getpid()
+    assert os.getpid() not in {state.result[inside].result, *state.result[rows].result}
