@@ -90,12 +90,10 @@ class CallMaker:
         session = self.executors.session_of(node)
         if session is None:
             return False
-        call = self._fast_path.start(node)
+        call = self._fast_path.start(node, ahead=session.is_remote)
         if call is None:
             return False
         call.is_remote = session.is_remote
-        if not call.is_remote:
-            self._fast_path.note_begun(call)
         session.submit(call, lifecycle=False)
         return True
 

@@ -20,6 +20,7 @@ from nbflow.engine.object_versions import ATOMS, NUMBERS, Watch
 if TYPE_CHECKING:
     from collections import deque
 
+    from nbflow.core.task import Task
     from nbflow.engine.attempt import Outcome
     from nbflow.engine.attempt_contexts import AttemptContexts
     from nbflow.engine.cancellation import Cancellation
@@ -67,7 +68,6 @@ class FastPath:
         call = self.start(node)
         if call is None:
             return False
-        self.note_begun(call)
         guard = self._guard
         guard.call = call
         if self._cancellation.is_wanted:  # asked for since the inbox was looked at
@@ -83,8 +83,11 @@ class FastPath:
             self._performed.append((call, outcome))
         return True
 
-    def start(self, node: int) -> Call | None:
-        """Return the call to be made for a node, or None if it is not a simple one; it begins with `note_begun`."""
+    def start(self, node: int, *, ahead: bool = False) -> Call | None:
+        """Return the call to be made for a node, or None if it is not a simple one.
+
+        It begins now or, if it goes `ahead`, with `note_begun`.
+        """
         graph, states, schedule = self._graph, self._states, self._schedule
         number, child = schedule.task_of[node], schedule.child_index[node]
         if not graph.is_simple[number] or schedule.bad[node] or self._queue.budget >= 0:
@@ -130,8 +133,11 @@ class FastPath:
         call.is_simple = True
         if self._lifecycle.has_contexts:
             call.base = self._lifecycle.base_of(node)
-        call.is_ahead = True
         self._calls[node] = call
+        if ahead:
+            call.is_ahead = True
+        else:
+            self._begin(node, task, child, parent, state, time())
         schedule.phase[node] = RUNNING
         if graph.has_executors:
             self._queue.count(node, 1)
@@ -140,18 +146,21 @@ class FastPath:
         return call
 
     def note_begun(self, call: Call) -> None:
-        """Note that a call that `start` gave has begun, now or when its worker says it did."""
-        node, task, running = call.node, call.task, self._running
-        child, states = self._schedule.child_index[node], self._states
+        """Note that a call that went ahead has begun, when its worker says it did."""
+        child = self._schedule.child_index[call.node]
+        parent: Any = self._states[call.task]
+        state = parent if child < 0 else parent.map_states[child]
         call.is_ahead = False
-        now = call.began_at or time()
+        self._begin(call.node, call.task, child, parent, state, call.began_at or time())
+
+    def _begin(self, node: int, task: Task, child: int, parent: Any, state: State, now: float) -> None:
+        running = self._running
         if child < 0:
-            state, states[task] = states[task], running
+            self._states[task] = running
             self._timings[task] = (now, None)
             self._note((task, None, state, running, self._attempt_of(node, 1), now))
         else:
-            children: Any = states[task]
-            state, children.map_states[child] = children.map_states[child], running
+            parent.map_states[child] = running
             self._note((task, child, state, running, self._attempt_of(node, 1), now))
         if self._log.listeners:
             self._log.tell_newest()

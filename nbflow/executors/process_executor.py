@@ -36,10 +36,12 @@ class ProcessExecutor:
         max_workers: How many tasks may run at once; by default as many as there are cores for this process.
         initializer: Is called in each process before its first task.
         initargs: The arguments of `initializer`.
-        max_tasks: After so many tasks a process makes way for a new one: that bounds the memory of those that leak.
+        max_tasks: After so many tasks a process makes way for a new one.
+        memory_limit: A process that takes more bytes of memory than this when its tasks have ended makes way for a new
+            one, so that what leaks does not add up.
 
     Raises:
-        ValueError: If fewer than one worker or task is asked for.
+        ValueError: If fewer than one worker, task or byte is asked for.
 
     Example:
         >>> ProcessExecutor(2).capacity
@@ -55,12 +57,15 @@ class ProcessExecutor:
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
         max_tasks: int | None = None,
+        memory_limit: int | None = None,
     ) -> None:
-        for name, number in (("max_workers", max_workers), ("max_tasks", max_tasks)):
+        limits = (("max_workers", max_workers), ("max_tasks", max_tasks), ("memory_limit", memory_limit))
+        for name, number in limits:
             if number is not None and number < 1:
                 raise ValueError(f"{name} must be at least 1, got {number!r}")
         self.capacity = max_workers or _cores()
-        self._initializer, self._initargs, self._max_tasks = initializer, initargs, max_tasks
+        self._initializer, self._initargs = initializer, initargs
+        self._max_tasks, self._memory_limit = max_tasks, memory_limit
 
     def __repr__(self) -> str:
         return f"<ProcessExecutor: {self.capacity}>"
@@ -68,7 +73,12 @@ class ProcessExecutor:
     def open(self, report: Report, *, name: str) -> BundleSession:
         """Begin to serve a run."""
         shipper = Shipper()
-        return BundleSession(report, name, self.capacity, lambda: ProcessHand(shipper, self._started, self._max_tasks))
+        return BundleSession(
+            report,
+            name,
+            self.capacity,
+            lambda: ProcessHand(shipper, self._started, self._max_tasks, self._memory_limit),
+        )
 
     def _started(self) -> WorkerProcess:
         return WorkerProcess(self._initializer, self._initargs)
@@ -81,10 +91,18 @@ class ProcessHand:
         shipper: Makes bytes of calls.
         start: Starts a process.
         max_tasks: After so many calls comes another one.
+        memory_limit: And when it takes so many bytes.
     """
 
-    def __init__(self, shipper: Shipper, start: Callable[[], WorkerProcess], max_tasks: int | None) -> None:
-        self._shipper, self._start, self._max_tasks = shipper, start, max_tasks
+    def __init__(
+        self,
+        shipper: Shipper,
+        start: Callable[[], WorkerProcess],
+        max_tasks: int | None = None,
+        memory_limit: int | None = None,
+    ) -> None:
+        self._shipper, self._start = shipper, start
+        self._max_tasks, self._memory_limit = max_tasks, memory_limit
         self._worker: WorkerProcess | None = None
         self._made = 0
 
@@ -96,7 +114,7 @@ class ProcessHand:
     def perform(self, bundle: Bundle) -> None:
         """Have calls made; what the process has not begun when it ends is left in the bundle."""
         worker = self._worker
-        if worker is not None and (not worker.is_alive or self._made == self._max_tasks):
+        if worker is not None and self._is_used_up(worker):
             self.let_go()
             worker = None
         # Before a process is started: what cannot travel needs none.
@@ -116,6 +134,11 @@ class ProcessHand:
         except BaseException:  # sent to this thread: nobody knows what the process is busy with
             worker.kill()
             raise
+
+    def _is_used_up(self, worker: WorkerProcess) -> bool:
+        if not worker.is_alive or self._made == self._max_tasks:
+            return True
+        return self._memory_limit is not None and worker.memory > self._memory_limit
 
     def let_go(self) -> None:
         """End the process, which is busy with nothing."""

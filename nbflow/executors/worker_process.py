@@ -122,6 +122,17 @@ class WorkerProcess:
         return WorkerDiedError(task_name, self.name, how)
 
     @property
+    def memory(self) -> int:
+        """The bytes of memory that it takes; 0 if it is no more."""
+        import psutil  # not at the top: few runs ask
+
+        try:
+            taken: int = psutil.Process(self.pid).memory_info().rss
+        except psutil.Error:
+            return 0
+        return taken
+
+    @property
     def is_alive(self) -> bool:
         """Whether it can make another call."""
         return self._process.poll() is None and not self._connection.closed

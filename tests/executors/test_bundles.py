@@ -188,3 +188,21 @@ def test_a_process_makes_no_more_calls_than_it_may(most):
 
     pids = [states[one].result for one in ones]
     assert max(pids.count(pid) for pid in pids) <= most
+
+
+def test_a_process_that_takes_too_much_memory_makes_way_for_a_new_one():
+    def grows(x):
+        import os
+
+        if x == 1:
+            os.leaked = b"x" * 100_000_000
+        return os.getpid()
+
+    with Flow("f") as flow:
+        one = task(grows, name="one")
+        first = one(0)
+        second = one(1, upstream_tasks=[first])
+        third = one(2, upstream_tasks=[second])
+    states = flow.run(executor=ProcessExecutor(1, memory_limit=150_000_000)).result
+
+    assert states[first].result == states[second].result != states[third].result

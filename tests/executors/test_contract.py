@@ -210,3 +210,54 @@ def test_a_run_is_stepped_held_and_rerun(place):
     again = run.rerun([broken])
     again.wait(LIMIT_S)
     assert isinstance(again.states[broken], Success)
+
+
+def test_a_breakpoint_holds_a_run_until_it_is_let_go(place):
+    with Flow("f") as flow:
+        first = add(1)
+        second = add(first)
+        third = add(second)
+    run = flow.start(executor=place, paused=True)
+    run.break_at(second, when=lambda x: x == 2)
+    run.resume()
+    run.wait(LIMIT_S, or_held=True)
+
+    assert run.held == [second]
+    assert run.inputs(second)["x"] == 2
+    run.set_result(second, 10)
+    run.resume()
+    run.wait(LIMIT_S)
+    assert run.results[third] == 11
+
+
+def test_what_was_pinned_stays_and_only_what_is_stale_runs_again(place):
+    with Flow("f") as flow:
+        first = add(1)
+        second = add(first)
+        other = add(5)
+    run = flow.start(executor=place)
+    run.wait(LIMIT_S)
+    run.pin(first)
+    first.run = lambda x, y=1: 0
+    other.run = lambda x, y=1: x * 100
+
+    assert run.rerun("stale", dry=True).tasks == (other,)
+    again = run.rerun("stale")
+    again.wait(LIMIT_S)
+
+    assert (again.results[first], again.results[second], again.results[other]) == (2, 3, 500)
+
+
+def test_a_task_that_changes_what_it_took_is_tried_again_with_what_it_was(place):
+    @task(max_retries=1, retry_delay=datetime.timedelta(0))
+    def appends(values):
+        values.append(len(values))
+        if context.task_run_count < 2:
+            raise OSError("not yet")
+        return values
+
+    with Flow("f") as flow:
+        made = task(lambda: [0], name="made")()
+        appended = appends(made)
+
+    assert flow.run(executor=place).result[appended].result == [0, 1]
