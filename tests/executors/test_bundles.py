@@ -195,7 +195,7 @@ def test_a_process_that_takes_too_much_memory_makes_way_for_a_new_one():
         import os
 
         if x == 1:
-            os.leaked = b"x" * 100_000_000
+            os.leaked = b"x" * 300_000_000
         return os.getpid()
 
     with Flow("f") as flow:
@@ -203,6 +203,6 @@ def test_a_process_that_takes_too_much_memory_makes_way_for_a_new_one():
         first = one(0)
         second = one(1, upstream_tasks=[first])
         third = one(2, upstream_tasks=[second])
-    states = flow.run(executor=ProcessExecutor(1, memory_limit=150_000_000)).result
+    states = flow.run(executor=ProcessExecutor(1, memory_limit=200_000_000)).result
 
     assert states[first].result == states[second].result != states[third].result
