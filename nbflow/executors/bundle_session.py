@@ -163,6 +163,7 @@ class Bundle:
         self.is_suspect = False
         self._session, self._recalls = session, recalls
         self._ended: list[tuple[Call, Outcome]] = []
+        self._where = ""
         self._last_end: float | None = None  # by the worker's clock, as are the others
 
     @property
@@ -179,12 +180,17 @@ class Bundle:
 
     def begun(self, where: str) -> None:
         """Note that the first call that is left has begun at a worker of this name."""
+        self._where = where
         call = self.left[0]
         call.where, call.began_at = where, self._last_end or time.time()
         self.report(call)
 
     def ended(self, call: Call, outcome: Outcome) -> None:
-        """Note what has come of a call."""
+        """Note what has come of a call that its worker has begun, or refuses."""
+        call.where = self._where
+        self._end(call, outcome)
+
+    def _end(self, call: Call, outcome: Outcome) -> None:
         call.is_over = True
         self.left.remove(call)
         self._ended.append((call, outcome))
@@ -201,13 +207,13 @@ class Bundle:
         self.drop_stopped()
         if self._recalls != self._session._recalls:
             for call in [call for call in self.left if call.is_ahead]:
-                self.ended(call, RECALLED)
+                self._end(call, RECALLED)
 
     def drop_stopped(self) -> None:
         """End those that are to stop: they have not begun."""
         for call in tuple(self.left):
             if _is_to_stop(call):
-                self.ended(call, Outcome(None, (call.hit_with or TaskCancelled)()))
+                self._end(call, Outcome(None, (call.hit_with or TaskCancelled)()))
 
 
 def _is_to_stop(call: Call) -> bool:

@@ -20,6 +20,7 @@ from nbflow.engine.object_versions import ATOMS
 from nbflow.engine.random_state import restore, state_of
 from nbflow.executors.errors import CannotReturnError, RemoteError
 from nbflow.executors.parcel import Raised, Shipped, packed, unpacked
+from nbflow.executors.remote_display import displays_told
 from nbflow.executors.shipment import LEVELS, error_of
 
 if TYPE_CHECKING:
@@ -51,12 +52,16 @@ def known_in(base: bytes) -> dict[str, Any]:
     return found
 
 
-def made(call: Call, shipped: Shipped) -> list[Any]:
+def made(call: Call, shipped: Shipped, flush_figures: Callable[[], None]) -> list[Any]:
     """Make a call in this thread and return what came of it, ready to travel; never raises."""
     began_at = time.time()
     if shipped.draws:
         restore(shipped.draws)
     outcome = perform_on_worker(call)
+    try:
+        flush_figures()
+    except Exception as reason:  # noqa: BLE001 - of what draws: the task has ended all the same
+        sys.stderr.write(f"the figures of task {call.task.name!r} could not be shown: {reason!r}\n")
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     value, error = outcome
@@ -76,11 +81,15 @@ def served(parts: list[bytes]) -> list[tuple[list[tuple[str, str]], list[bytes]]
     """Make calls in a process of somebody else's pool; returns what each said, and what came of it."""
     said: list[tuple[str, str]] = []
     answers = []
-    with telling(lambda stream, text: said.append((stream, text))):
+
+    def say(stream: str, text: str) -> None:
+        said.append((stream, text))
+
+    with telling(say), displays_told(say) as flush_figures:
         base, calls = unpacked((parts[0], *map(bytearray, parts[1:])))  # arrays that may be written to
         for one in calls:
             shipped = Shipped(*one)
-            returned = made(call_of(shipped, known_in(base)), shipped)
+            returned = made(call_of(shipped, known_in(base)), shipped, flush_figures)
             answers.append((said.copy(), [bytes(part) for part in returned]))
             said.clear()
     return answers

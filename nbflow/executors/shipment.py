@@ -13,6 +13,7 @@ from nbflow.engine.attempt import outcome_of
 from nbflow.engine.random_state import restore, state_of
 from nbflow.executors.errors import CannotReturnError
 from nbflow.executors.parcel import Returned, address_of, check_parts, packed, unpacked_here
+from nbflow.executors.remote_display import show_here
 
 if TYPE_CHECKING:
     from nbflow.engine.attempt import Call
@@ -120,5 +121,7 @@ def show(stream: str, text: str) -> None:
         logger = logging.getLogger(record.name)
         if logger.isEnabledFor(record.levelno):
             logger.handle(record)
+    elif stream == "display":
+        show_here(text)
     else:
         getattr(sys, stream).write(text)

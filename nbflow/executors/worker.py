@@ -6,7 +6,6 @@ libraries expect; a thread of its own reads what the kernel says meanwhile.
 
 from __future__ import annotations
 
-import builtins
 import os
 import sys
 import threading
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.executors.parcel import Shipped, receive, send, unpacked
 from nbflow.executors.remote_call import call_of, known_in, made, telling
+from nbflow.executors.remote_display import displays_told
 
 if TYPE_CHECKING:
     from nbflow.engine.attempt import Call
@@ -38,9 +38,12 @@ class Worker:
         """Make calls until the connection ends."""
         os.register_at_fork(after_in_child=self._let_go)
         threading.Thread(target=self._read, name="nbflow-kernel", daemon=True).start()
-        with telling(self._say, lambda: self._call is not None):
+        with telling(self._say, self._is_busy), displays_told(self._say) as self._flush_figures:
             while True:
                 self._make_all(self._bundles.get())
+
+    def _is_busy(self) -> bool:
+        return self._call is not None
 
     def _make_all(self, parts: list[Any]) -> None:
         try:
@@ -63,7 +66,7 @@ class Worker:
         self._number, self._call = number, call
         if number in self._stops:
             self._stop(call, self._stops.pop(number))
-        returned = made(call, shipped)
+        returned = made(call, shipped, self._flush_figures)
         self._call = None
         call.inputs.clear()
         self._send("ended", returned)
@@ -130,10 +133,4 @@ def main() -> None:
             initializer(*arguments)
     except Exception as error:  # noqa: BLE001 - the user's; told when a task comes
         cannot_begin = f"the initializer raised {type(error).__name__}: {error}"
-    builtins.display = _display  # type: ignore[attr-defined]
     Worker(connection, cannot_begin).work()
-
-
-def _display(*objects: object, **_: object) -> None:
-    """Print what a notebook would show: there is none here."""
-    sys.stdout.write("".join(f"{one!r}\n" for one in objects))

@@ -50,6 +50,7 @@ def test_the_children_of_a_map_come_to_their_values_in_order(remote):
     states = flow.run(executor=remote).result
 
     assert states[doubled].result == [2 * x for x in range(MANY)]
+    assert all(flow.runs[-1]._record.place_of(doubled, x) for x in range(MANY))
     assert states[total].result == MANY * (MANY - 1)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nbflow.core.context import thread
 from nbflow.engine.capture import keep, keep_figure
 from nbflow.engine.live_runs import live_runs
+from nbflow.executors.remote_display import shown_remotely
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +97,10 @@ def follower_of(shell: InteractiveShell | None) -> DisplayFollower | None:
 
 def keep_shown(task: str, value: Any) -> None:
     """Show the value of a task's last expression if somebody waits for the run, and keep it in the task's log."""
+    remote = shown_remotely()
+    if remote is not None:
+        remote.show_last(task, value)
+        return
     from IPython.core.getipython import get_ipython
     from IPython.display import display
 
