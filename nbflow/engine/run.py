@@ -67,6 +67,7 @@ class Run:
         self.graph: CompiledGraph = loop.graph
         self.parameters = parameters
         self.plan: Plan | None = None
+        self._asked_executor: Any = None  # a name or an object; None: it went by its flow
         self._loop: RunLoop = loop
         self._record: Record = loop.record
         self._execution: Execution = self._executed_by(loop, number)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from nbflow.flow.flow import Flow
 
 KEPT_RUNS = 20
+ENTRY_POINTS = "nbflow.executors"
 EXECUTORS: dict[str, Callable[[], Executor]] = {
     "inline": InlineExecutor,
     "threads": ThreadExecutor,
@@ -73,7 +74,8 @@ def prepare(
     values = parameter_values(flow, parameters)
     task_states = kwargs.pop("task_states", None)
     extra = kwargs.pop("context", None) or {}
-    executor = _executor(flow, kwargs.pop("executor", None))
+    asked_executor = kwargs.pop("executor", None)
+    executor = _executor(flow, asked_executor)
     run_id = kwargs.pop("flow_run_id", None) or uuid.uuid4().hex[:12]
     store = opened_store(flow)
     number = next(flow._run_numbers)
@@ -107,6 +109,7 @@ def prepare(
     loop.at_end = functools.partial(release_older, flow.runs, run_id)
     loop.home.note_parameters(values)
     run = Run(loop, flow, number, values)
+    run._asked_executor = asked_executor
     if plan is not None:
         run._follow(plan)
         task_states = dict(plan.reused)
@@ -143,7 +146,7 @@ def _executor(flow: Flow, wanted: Executor | futures.Executor | str | None) -> E
     if isinstance(wanted, str):
         if wanted in EXECUTORS:
             return EXECUTORS[wanted]()
-        for one in entry_points(group="nbflow.executors", name=wanted):  # of other packages
+        for one in entry_points(group=ENTRY_POINTS, name=wanted):  # of other packages
             made: Executor = one.load()()
             return made
     return as_executor(wanted)
@@ -165,6 +168,12 @@ def as_executor(wanted: Any) -> Executor:
         raise ExecutorError(wanted, tuple(EXECUTORS))
     executor: Executor = wanted
     return executor
+
+
+def executor_names() -> tuple[str, ...]:
+    """Return the names that an executor can be asked for by: nbflow's own first, then those of other packages."""
+    others = {one.name for one in entry_points(group=ENTRY_POINTS)}
+    return (*EXECUTORS, *sorted(others - EXECUTORS.keys()))
 
 
 def kept_graph(flow: Flow) -> CompiledGraph:

@@ -80,7 +80,7 @@ def rerun(flow: Flow, run: Run, what: What, dry: bool, given: dict[str, Any]) ->
         run.cancel("Replaced by a rerun.")
         run.wait()
         plan = plan_after(flow, run, what, parameters)
-    given.setdefault("executor", run._loop.executor)
+    given.setdefault("executor", run._asked_executor)
     given.setdefault("hold_on_failure", run.hold_on_failure)
     given.setdefault("hold_limit_s", run.hold_limit_s)
     return flow._start_plan(plan, **given)

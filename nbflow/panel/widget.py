@@ -93,7 +93,7 @@ class Panel(ipywidgets.VBox):
             self._body, guarded=self.guarded, on_problem=self._tell_problem, on_drawn=self._note_change
         )
         self.plans = RerunDialog(self)
-        self.form = Form(self, parameters or {})
+        self.form = Form(self, parameters or {}, (options or {}).get("executor"))
         self.commands = Commands(self, options or {})
         self.buttons, self.holds = self.commands.bar.buttons, self.commands.bar.holds
         children = [self._head, self.commands.bar.box, self.form.box, self._body]
@@ -240,7 +240,7 @@ class Panel(ipywidgets.VBox):
         """Take what was edited in fields before something was asked for: their own messages may come later."""
         if not isinstance(states, dict):
             return
-        inputs = [*self.commands.bar.inputs, *(one for entry in self.form.entries.values() for one in entry.inputs)]
+        inputs = [*self.commands.bar.inputs, *self.form.inputs]
         for widget in inputs:
             state = states.get(widget.model_id)
             if isinstance(state, dict):

@@ -45,7 +45,7 @@ class Body(anywidget.AnyWidget):
         self.patches += 1
         snapshot: dict[str, Any] = self.snapshot
         snapshot["head"] = patch["head"]
-        for part in ("nodes", "clusters", "rows", "spans"):
+        for part in ("nodes", "clusters", "rows", "spans", "bars"):
             if patch[part]:
                 snapshot[part] = {**snapshot[part], **patch[part]}
         self.send({"kind": "patch", "patch": patch})

@@ -57,6 +57,7 @@ class Header:
         changed: The slugs of the tasks whose values it was seen to change in place.
         met: The states of the global generators of random numbers that it met, if it draws on them.
         left: Those that it left.
+        place: The name of the worker that ran it; empty: the kernel.
         not_kept: Why there is no result here; empty if there is one.
         python: The version of Python that pickled it.
         size: How many bytes the contents have.
@@ -81,6 +82,7 @@ class Header:
     changed: list[str] = field(default_factory=list)
     met: dict[str, Any] = field(default_factory=dict)
     left: dict[str, Any] = field(default_factory=dict)
+    place: str = ""
     not_kept: str = ""
     python: str = PYTHON
     size: int = 0

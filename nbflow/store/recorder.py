@@ -264,6 +264,7 @@ class Recorder:
             changed=changed or [],
             met=packed(run._execution.draws.met.get(place, {})),
             left=packed(run._execution.draws.left.get(place, {})),
+            place=run._record.place_of(*place),
             not_kept=SET_UP_AGAIN if graph.role[graph.index[task]] != ORDINARY else "",
         )
 

@@ -220,6 +220,11 @@ class StoredRun:
         """Return what is known of a task; None if the run did not get to it, or did not have it."""
         return self.headers.get(self.graph.slugs[task], {}).get(None)
 
+    def place_of(self, task: Task, child: int = -1) -> str:
+        """Return the name of the worker that had a task or child in this run; empty: the kernel, or no run of it."""
+        header = self.headers.get(self.graph.slugs[task], {}).get(None if child < 0 else child)
+        return header.place if header is not None and header.run == self.id else ""
+
     def compare(self, other: Any) -> Comparison:
         """Put this run and another one side by side; see `Run.compare`."""
         return compare(self, other)

@@ -32,8 +32,8 @@ test("one class is swapped and the others stay", () => {
 });
 
 test("a patch goes into the snapshot in place and leaves the rest alone", () => {
-  const snapshot = { head: {}, nodes: { a: ["Pending", "○"], b: ["Pending", "○"] }, clusters: {}, rows: { a: 1 }, spans: {} };
-  const patch = { head, nodes: { a: ["Success", "✓"] }, clusters: { c: ["open", "●"] }, rows: { a: 2 }, spans: { d: 3 } };
+  const snapshot = { head: {}, nodes: { a: ["Pending", "○"], b: ["Pending", "○"] }, clusters: {}, rows: { a: 1 }, spans: {}, bars: {} };
+  const patch = { head, nodes: { a: ["Success", "✓"] }, clusters: { c: ["open", "●"] }, rows: { a: 2 }, spans: { d: 3 }, bars: { e: 4 } };
 
   assert.equal(panel.merge(snapshot, patch), snapshot);
 
@@ -41,6 +41,7 @@ test("a patch goes into the snapshot in place and leaves the rest alone", () => 
   assert.deepEqual(snapshot.clusters, { c: ["open", "●"] });
   assert.deepEqual(snapshot.rows, { a: 2 });
   assert.deepEqual(snapshot.spans, { d: 3 });
+  assert.deepEqual(snapshot.bars, { e: 4 });
   assert.equal(snapshot.head, head);
 });
 

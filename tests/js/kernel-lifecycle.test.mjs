@@ -16,6 +16,7 @@ const snapshot = {
   clusters: { box: ["open", "● open"] },
   rows: {},
   spans: { one: ["box", 1, null, "open", "● open", 1], two: ["box", 0, 1, "cleaned", "✓ cleaned", 1] },
+  bars: { a: ["a", null, 0, 1, "Success", "✓ Success", "w"], "b/3": ["b", 3, 1, null, "Running", "◐ Running", "w"] },
 };
 const rows = new Map([
   ["a", row("Success", "✓ Success", 0, 1, false)], ["b", row("Running", "◐ Running", 1, 2, true)],
@@ -29,6 +30,7 @@ test("what ran then has run until now and goes on no more", () => {
   assert.deepEqual(last.nodes, { b: ["Running", "◐ was at 2/3"] });
   assert.deepEqual(last.clusters, { box: ["open", "● was open"] });
   assert.deepEqual(last.spans, { one: ["box", 1, 8, "open", "● was open", 1] });
+  assert.deepEqual(last.bars, { "b/3": ["b", 3, 1, 8, "Running", "◐ was running", "w"] });
   assert.equal(last.head.going, false);
   assert.equal(last.head.line, "◐ was running");
   assert.deepEqual(last.head.counts[1], ["Running", "was running", 1]);
@@ -36,11 +38,11 @@ test("what ran then has run until now and goes on no more", () => {
 });
 
 test("a run that was over is left as it is", () => {
-  const over = { ...snapshot, head: { ...head, going: false, state: "Success", line: "✓ Success" }, nodes: {}, clusters: {}, spans: {} };
+  const over = { ...snapshot, head: { ...head, going: false, state: "Success", line: "✓ Success" }, nodes: {}, clusters: {}, spans: {}, bars: {} };
 
   const last = lastKnown(over, new Map([["a", rows.get("a")]]), 6000);
 
-  assert.deepEqual(last, { head: over.head, nodes: {}, clusters: {}, rows: {}, spans: {} });
+  assert.deepEqual(last, { head: over.head, nodes: {}, clusters: {}, rows: {}, spans: {}, bars: {} });
 });
 
 test("the bar says how the kernel went, what was open, and what to do", () => {

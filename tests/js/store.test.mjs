@@ -8,7 +8,7 @@ import { makeStore } from "../../nbflow/panel/static/common/store.mjs";
 const head = { number: 1, state: "Running", line: "◐ Running", seconds: 60, going: true, open: [], leaks: [], counts: [] };
 const row = (key) => ({ key, name: key, kind: "task", box: "", home: "", depth: 0, mapped: false });
 const going = ["Running", "◐ Running", 10, 0, 1, ""];
-const nothing = () => ({ nodes: {}, clusters: {}, rows: {}, spans: {} });
+const nothing = () => ({ nodes: {}, clusters: {}, rows: {}, spans: {}, bars: {} });
 
 /** A model that records what it sends, as anywidget gives one to the script. */
 class Model {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { bandText, boxText, stretchOf, taskText, timesOf } from "../../nbflow/panel/static/timeline/lanes.mjs";
+import { bandText, boxText, stretchOf, taskLines, taskText, timesOf } from "../../nbflow/panel/static/timeline/lanes.mjs";
 import { bandsOf, roundStep, tickText, ticksBetween, withRoom } from "../../nbflow/panel/static/timeline/time-scale.mjs";
 import { timeZoomed } from "../../nbflow/panel/static/timeline/time-zoom.mjs";
 
@@ -80,6 +80,13 @@ test("a task is said in words", () => {
     taskText("load", data("Running", "◐ Running", true), [1, 3.5]), "load, Running, started at 1.00 s, for 2.50 s so far");
   assert.equal(taskText("load", data("Pending", "○ Pending"), null), "load, Pending, not started yet");
   assert.equal(taskText("load", data("Skipped", "» Skipped"), null), "load, Skipped, was not run");
+});
+
+test("a task's tip says which worker had it, if one had", () => {
+  const one = { data: { state: "Success", line: "✓ Success", start: 1, seconds: 2, going: false, note: "" }, toldAt: 0 };
+  const lines = ["load", "✓ Success", "from 1.00 s to 3.00 s, took 2.00 s"];
+  assert.deepEqual(taskLines({ name: "load" }, one), lines);
+  assert.deepEqual(taskLines({ name: "load" }, one, "worker 7"), [...lines, "on worker 7"]);
 });
 
 test("a resource is said in words", () => {

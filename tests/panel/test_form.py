@@ -52,10 +52,6 @@ def note(form, name):
     return form.entries[name].note.value
 
 
-def test_a_flow_without_parameters_has_no_form(make_form):
-    assert make_form().box.layout.display == "none"
-
-
 @pytest.mark.parametrize(
     ("default", "widget"),
     [

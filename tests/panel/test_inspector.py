@@ -251,7 +251,7 @@ def test_the_children_of_a_map_are_listed_failed_ones_first_and_each_can_be_chos
         "Failed",
         "✗ 4/4, 2 failed",
     )
-    assert [(i, name) for i, name, _ in browser.sections["children"]["listed"]] == [
+    assert [(i, name) for i, name, *_ in browser.sections["children"]["listed"]] == [
         (1, "Failed"), (3, "Failed"), (0, "Success"), (2, "Success"),
     ]  # fmt: skip
 

@@ -64,6 +64,21 @@ def test_the_folder_stays_the_same_when_the_kernel_changes_its_own(tmp_path, mon
     assert [path.name for path in (tmp_path / "here").iterdir()] == ["f"]
 
 
+def test_the_worker_that_had_a_task_or_child_is_kept_as_long_as_the_run_had_it_itself(store):
+    with Flow("f", store=store) as flow:
+        single, parts = one(), task(lambda i: i, name="part").map([1, 2])
+    flow.run(executor="processes")
+    run = flow.runs[-1]
+
+    kept = stored(flow)
+    assert kept.place_of(single) == run._record.place_of(single) != ""
+    assert [kept.place_of(parts, i) for i in (0, 1)] == [run._record.place_of(parts, i) for i in (0, 1)]
+    assert kept.place_of(parts) == ""
+
+    flow.run()
+    assert stored(flow).place_of(single) == ""
+
+
 @pytest.mark.parametrize("executor", ["inline", "threads"])
 def test_results_states_and_parameters_come_back(store, executor):
     with Flow("etl", store=store, executor=executor) as flow:

@@ -39,6 +39,7 @@ class Commands(Part):
         self.background = Background(panel.guarded, "fix")
         self._options = dict(options)
         hold = bool(self._options.pop("hold_on_failure", False))
+        self._options.pop("executor", None)  # the form has it
         self.bar = Bar(
             lambda command: panel.guarded(lambda: self.press(command)), lambda: panel.guarded(self._set_hold), hold=hold
         )
@@ -83,9 +84,10 @@ class Commands(Part):
             self.press(command)
 
     def start(self, *, paused: bool) -> Run:
-        """Start a run with the parameters of the form."""
+        """Start a run with the parameters and the executor of the form."""
         given = GivenParameters(self.panel.form.values())
-        return self.panel.flow.start(given, paused=paused, hold_on_failure=self.bar.holds.value, **self._options)
+        options = {**self._options, "executor": self.panel.form.executor.option}
+        return self.panel.flow.start(given, paused=paused, hold_on_failure=self.bar.holds.value, **options)
 
     def _fix(self, run: Run, command: str, chosen: Task | None, index: int | None) -> None:
         held = run.held

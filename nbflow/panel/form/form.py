@@ -1,4 +1,4 @@
-"""The parameters of the runs started here, as a form that is made from what the flow says about them."""
+"""The parameters and the executor of the runs started here, as a form made from what the flow says about them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from nbflow.core.data.safe_equality import same
 from nbflow.core.parameter import Parameter
 from nbflow.errors import ParameterError
 from nbflow.panel.form.entries import Entry
+from nbflow.panel.form.executor_choice import ExecutorChoice
 from nbflow.panel.form.fields import NOT_GIVEN, Field, fields, fits
 from nbflow.panel.form.literals import in_short
 from nbflow.panel.part import Part
@@ -43,9 +44,10 @@ class Form(Part):
     Args:
         panel: The panel.
         parameters: Values to begin with.
+        executor: Where the tasks of runs started here run, unless the user chooses otherwise; None: as the flow says.
     """
 
-    def __init__(self, panel: Panel, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, panel: Panel, parameters: Mapping[str, Any], executor: Any = None) -> None:
         super().__init__(panel)
         self._renewing = threading.RLock()  # a run may be started on one thread while the user edits on another
         self._start = dict(parameters)
@@ -59,10 +61,16 @@ class Form(Part):
         self.reset = ipywidgets.Button(description="Reset", tooltip="Return to the defaults")
         self.reset.add_class("nbflow-button").add_class("nbflow-entries-reset")
         self.reset.on_click(lambda _: panel.guarded(self.reset_all))
-        head = ipywidgets.HBox([self.toggle, self.summary, self.edits, self.reset])
+        self.executor = ExecutorChoice(executor, self._say)
+        head = ipywidgets.HBox([self.toggle, self.summary, self.edits, self.reset, self.executor.box])
         self._area = ipywidgets.VBox().add_class("nbflow-entries-area")
         self.box = ipywidgets.VBox([head.add_class("nbflow-entries-head"), self._area]).add_class("nbflow-entries")
-        self._area.layout.display = self.box.layout.display = "none"
+        self._area.layout.display = "none"
+
+    @property
+    def inputs(self) -> list[Any]:
+        """What the user edits."""
+        return [self.executor.input, *(one for entry in self.entries.values() for one in entry.inputs)]
 
     def followed(self, run: Run | None) -> None:
         """Show the fields of the flow as it is now, and the values of this run."""
@@ -71,6 +79,7 @@ class Form(Part):
     def renew(self) -> None:
         """Look at the flow again: its parameters may have changed; what the user has entered stays where it fits."""
         with self._renewing:
+            self.executor.renew(self.panel.flow, self.panel.run)
             self._renew(fields(self.panel.flow))
 
     def values(self) -> dict[str, Any]:
@@ -107,6 +116,7 @@ class Form(Part):
                 entry = self.entries[field.name]
                 entry.set(field.default)
                 entry.is_edited = field.default is not NOT_GIVEN and not same(field.default, base)
+            self.executor.reset()
             self._say()
         self.panel.plans.edited()
 
@@ -119,7 +129,8 @@ class Form(Part):
         self._fields, self.entries = found, entries
         if is_other:
             self._area.children = [entry.box for entry in entries.values()]
-            self.box.layout.display = "" if entries else "none"
+            self._open()
+        (self.box.remove_class if entries else self.box.add_class)("nbflow-no-entries")
         for entry in gone:
             entry.close()
         self._say()
@@ -198,14 +209,14 @@ class Form(Part):
             if value is not NOT_GIVEN
         )
         _set(self.summary, one_line(words, _MOST_SAID))
-        count = sum(entry.is_edited for entry in self.entries.values())
+        count = sum(entry.is_edited for entry in self.entries.values()) + self.executor.is_edited
         missing = [entry for entry in self.entries.values() if entry.is_missing]
         parts = [f"{count} edited, not run yet"] if count else []
         parts += [f"{len(missing)} required"] if missing else []
         _set(self.edits, "; ".join(parts))
 
     def _open(self) -> None:
-        self._area.layout.display = "" if self.toggle.value else "none"
+        self._area.layout.display = "" if self.toggle.value and self.entries else "none"
         self.toggle.icon = "caret-down" if self.toggle.value else "caret-right"
 
 

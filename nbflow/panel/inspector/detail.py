@@ -14,6 +14,7 @@ from nbflow.panel.inspector.actions import possible
 from nbflow.panel.inspector.block_detail import block_sections
 from nbflow.panel.inspector.history import children_of, history_of, state_of
 from nbflow.panel.inspector.neighbours import NAME_LIMIT, Neighbours, Target, kind_of
+from nbflow.panel.inspector.ran_on import ran_on
 from nbflow.panel.inspector.rich_repr import rich, short
 from nbflow.panel.inspector.source_code import doc_of, source_of
 from nbflow.panel.inspector.tracebacks import told
@@ -109,6 +110,7 @@ class Detail:
             "start": start,
             "seconds": seconds,
             "going": going,
+            "place": ran_on(run, task, index, state, history),
         }
 
     def _around(self) -> Json:

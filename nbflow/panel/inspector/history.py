@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Mapped, Running, State
+from nbflow.panel.inspector.ran_on import worker_of
 from nbflow.panel.sanitize import plain
 from nbflow.render.palette import state_look
 from nbflow.render.status_marks import state_name
@@ -51,7 +52,7 @@ def state_of(run: Run | None, task: Task, index: int | None) -> State | None:
 
 
 def children_of(run: Run | None, task: Task, most: int = 200) -> Json | None:
-    """Return the children of a mapped task: `total`, `failed`, and `listed` (index, state, label of each).
+    """Return the children of a mapped task: `total`, `failed`, and `listed` (index, state, label, worker of each).
 
     Failed ones come first, then the others by number; where not all are listed, those that run before those that ended.
     """
@@ -63,7 +64,7 @@ def children_of(run: Run | None, task: Task, most: int = 200) -> Json | None:
     if len(states) <= most:
         ranks = [min(rank, 1) for rank in ranks]
     order = sorted(range(len(states)), key=ranks.__getitem__)[:most]
-    listed = [[i, name := state_name(states[i]), state_look(name).label] for i in order]
+    listed = [[i, name := state_name(states[i]), state_look(name).label, worker_of(run, task, i)] for i in order]
     return {"total": len(states), "failed": sum(1 for rank in ranks if rank == 0), "listed": listed}
 
 

@@ -109,7 +109,7 @@ class GraphView:
             if self._picture is None:
                 return
             missed = self.picture.everything() if self._body.patches else ()
-            self._body.patch({**self.picture.patch(self._run, missed), "spans": self.picture.spans.all()})
+            self._body.patch({**self.picture.patch(self._run, missed), **self.picture.times()})
 
     # Folding
 

@@ -15,6 +15,7 @@ from nbflow.engine.task_notes import changed_since, note_of, notes_of, stale_tas
 from nbflow.panel.picture.header import Header
 from nbflow.panel.picture.resource_intervals import ResourceIntervals
 from nbflow.panel.picture.task_marks import TaskMarks
+from nbflow.panel.picture.worker_bars import WorkerBars
 from nbflow.render.build import draw
 from nbflow.render.cache_key import cache_key
 from nbflow.render.names import one_line
@@ -106,8 +107,12 @@ class Picture:
         """Describe how everything looks now; without a run, how it looks before the first."""
         self._begin()
         whole = self.patch(run, self.everything())
-        whole["spans"] = self.spans.all()
+        whole |= self.times()
         return whole
+
+    def times(self) -> Json:
+        """Return all that the timeline shows besides the rows, as of the last patch."""
+        return {"spans": self.spans.all(), "bars": self.bars.all()}
 
     def show(self, shown: DrawingMarks, run: Run | None) -> Json:
         """Show another drawing from now on, and return how all of it looks: its `nodes` and `clusters`."""
@@ -136,12 +141,14 @@ class Picture:
             "clusters": clusters,
             "rows": rows,
             "spans": self.spans.news(run),
+            "bars": self.bars.news(run),
         }
 
     def _begin(self) -> None:
         self._stale: dict[Task, str] = {}
         self._notes: dict[Task, str] = {}
         self.spans = ResourceIntervals(self._box_of)
+        self.bars = WorkerBars(self.rows)
         self._task_marks = TaskMarks()
         self._header = Header(self.graph.name, len(self.rows), self._clock)
         self._statuses = {}

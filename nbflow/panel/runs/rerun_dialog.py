@@ -136,10 +136,10 @@ class RerunDialog(Part):
         if self.panel.run is not asked.run:
             self.ask(asked.word)
             return
-        parameters = self.panel.form.edited()
-        self.background.ask(lambda is_latest: self._start(asked, parameters, is_latest))
+        parameters, executor = self.panel.form.edited(), self.panel.form.executor.option
+        self.background.ask(lambda is_latest: self._start(asked, parameters, executor, is_latest))
 
-    def _start(self, asked: Asked, parameters: Mapping[str, Any], is_latest: Callable[[], bool]) -> None:
+    def _start(self, asked: Asked, parameters: Mapping[str, Any], executor: Any, is_latest: Callable[[], bool]) -> None:
         run, hold = asked.run, self.panel.holds.value
         if run.is_finished:
             plan = run.rerun(asked.what, dry=True, parameters=GivenParameters(parameters))
@@ -151,14 +151,13 @@ class RerunDialog(Part):
                 return
             if not self._takes(asked):
                 return
-            new = run.flow._start_plan(
-                plan, executor=run._loop.executor, hold_on_failure=hold, hold_limit_s=run.hold_limit_s
-            )
+            new = run.flow._start_plan(plan, executor=executor, hold_on_failure=hold, hold_limit_s=run.hold_limit_s)
         else:
             if not self._takes(asked):
                 return
             try:
-                new = run.rerun(asked.what, parameters=GivenParameters(parameters), hold_on_failure=hold)
+                given = GivenParameters(parameters)
+                new = run.rerun(asked.what, parameters=given, executor=executor, hold_on_failure=hold)
             except NothingToRerunError:
                 self._tell_nothing(asked.title, NOTHING.get(asked.word, "Nothing runs."))
                 return

@@ -5,6 +5,7 @@ import { listen, make } from "./common/dom.mjs";
 import { watchEdits } from "./common/edits.mjs";
 import { makeFilter } from "./table/filter.mjs";
 import { makeGraph } from "./graph/graph.mjs";
+import { hintAtExecutors } from "./controls/executor-hint.mjs";
 import { makeHelp } from "./common/help.mjs";
 import { makeInspector } from "./inspector/inspector.mjs";
 import { listenToKeys } from "./common/keys.mjs";
@@ -43,6 +44,7 @@ function render(view) {
   tabs.show("graph");
   store.begin();
   hideStaticCopy(el, signal);
+  hintAtExecutors(el, signal);
   watchKernel(store, view);
 }
 

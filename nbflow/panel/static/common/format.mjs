@@ -16,7 +16,8 @@
  * @typedef {[string, string]} Mark
  * @typedef {[box: string, start: number, end: number | null, status: string, line: string, count: number]} Span
  * @typedef {{head: Head, nodes: Record<string, Mark>, clusters: Record<string, Mark>,
- *   rows: Record<string, WireRow>, spans: Record<string, Span>}} Patch
+ *   rows: Record<string, WireRow>, spans: Record<string, Span>,
+ *   bars: Record<string, import("../timeline/workers.mjs").WireBar>}} Patch
  * @typedef {{key: string, name: string, kind: string, box: string, home: string, depth: number,
  *   mapped: boolean}} RowName
  * @typedef {{key: string, name: string, depth: number, home: string}} BoxName
@@ -87,6 +88,7 @@ export function merge(snapshot, patch) {
   Object.assign(snapshot.clusters, patch.clusters);
   Object.assign(snapshot.rows, patch.rows);
   Object.assign(snapshot.spans, patch.spans);
+  Object.assign(snapshot.bars, patch.bars);
   return snapshot;
 }
 

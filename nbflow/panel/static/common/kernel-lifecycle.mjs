@@ -94,7 +94,7 @@ export function watchKernel(store, view) {
  * @param {Patch} snapshot  @param {Map<string, import("./store.mjs").Told>} rows  @param {number} now  in milliseconds
  * @returns {Patch}
  */
-export function lastKnown({ head, nodes, clusters, spans }, rows, now) {
+export function lastKnown({ head, nodes, clusters, spans, bars }, rows, now) {
   const marks = (/** @type {Record<string, import("./format.mjs").Mark>} */ all) => Object.fromEntries(
     Object.entries(all).filter(([, [name]]) => UNFINISHED.has(name) || OPEN.includes(name)).map(([key, [name, line]]) => [key, [name, was(line)]]));
   const unfinished = [...rows].filter(([, { data }]) => data.going || UNFINISHED.has(data.state));
@@ -111,6 +111,9 @@ export function lastKnown({ head, nodes, clusters, spans }, rows, now) {
     spans: Object.fromEntries(Object.entries(spans).filter(([, span]) => span[2] === null)
       .map(([id, [box, start, , status, line, count]]) =>
         [id, [box, start, Math.max(start, last, head.seconds ?? 0), status, was(line), count]])),
+    bars: Object.fromEntries(Object.entries(bars).filter(([, bar]) => bar[3] === null)
+      .map(([id, [key, index, start, , state, line, worker]]) =>
+        [id, [key, index, start, Math.max(start, last, head.seconds ?? 0), state, was(line), worker]])),
   });
 }
 

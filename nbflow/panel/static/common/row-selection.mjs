@@ -25,15 +25,16 @@ export function rowAfter(key, at, count, page) {
  * @param {{entries: {key: string}[], place: (key: string) => number, touch: (key: string) => void,
  *   reveal: (key: string) => void}} roll
  * @param {() => number} page  how many rows fit into the view
+ * @param {() => boolean} [isOn]  whether the rows are those that can be chosen
  */
-export function letPick(store, element, roll, page) {
+export function letPick(store, element, roll, page, isOn = () => true) {
   let marked = "";
   element.addEventListener("click", (event) => {
     const row = /** @type {Element} */ (event.target).closest("[data-key]");
     if (row) store.select(/** @type {HTMLElement} */ (row).dataset.key ?? "");
   });
   element.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target !== element) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target !== element || !isOn()) return;
     const to = rowAfter(event.key, roll.place(store.selected.key), roll.entries.length, page());
     if (to !== undefined) {
       store.select(roll.entries[to].key);
@@ -44,6 +45,7 @@ export function letPick(store, element, roll, page) {
     event.stopPropagation();
   });
   store.on("select", ({ key }) => {
+    if (!isOn()) return;
     roll.touch(marked);
     roll.touch(key);
     marked = key;

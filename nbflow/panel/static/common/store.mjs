@@ -96,9 +96,12 @@ export function makeStore({ model, el, signal }) {
     },
     /** Whether a row is what the filter looks for. @param {string} key */
     matches(key) {
+      return store.matchesIn(key, store.rows.get(key)?.data.state ?? "NotRun");
+    },
+    /** Whether it would be in another state: a child has its own. @param {string} key @param {string} state */
+    matchesIn(key, state) {
       const { text, states } = store.filter;
       const name = store.names.get(key);
-      const state = store.rows.get(key)?.data.state ?? "NotRun";
       const isNamed = !text || `${name?.name ?? key} ${name?.box ?? ""}`.toLowerCase().includes(text.toLowerCase());
       return isNamed && (!states.size || states.has(state));
     },

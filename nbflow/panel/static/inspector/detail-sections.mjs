@@ -47,10 +47,11 @@ function leftOut(count) {
 
 /**
  * @param {import("../common/store.mjs").Store} store  @param {string} key
- * @param {{total: number, failed: number, listed: [number, string, string][]}} children
+ * @param {{total: number, failed: number, listed: [index: number, state: string, line: string, worker: string][]}} children
  */
 export function childrenOf(store, key, { total, listed }) {
-  const chips = listed.map(([i, state, line]) => chipButton(store, { key, name: `[${i}]`, state, line }, i));
+  const chips = listed.map(([i, state, word, worker]) =>
+    chipButton(store, { key, name: `[${i}]`, state, line: worker ? `${word}, on ${worker}` : word }, i));
   const row = make("div", "nbflow-chips nbflow-scroll", chips, { "data-id": "children" });
   if (total <= listed.length) return [row];
   const field = make("input", "nbflow-ask-field", "", { type: "number", min: 0, max: total - 1, "data-id": "number" });

@@ -29,7 +29,7 @@ export function makeTitle(store, close) {
 
   const tick = () => {
     if (!head) return;
-    const { start, seconds, going, number, epoch } = head;
+    const { start, seconds, going, number, epoch, place } = head;
     const parts = [];
     if (number !== null && number !== undefined) parts.push(`run ${number}`);
     if (start !== null && start !== undefined) {
@@ -37,6 +37,7 @@ export function makeTitle(store, close) {
       parts.push(`began after ${formatSeconds(start)}`, going ? `running for ${formatSeconds(took)}` : `took ${formatSeconds(took)}`);
       time.title = epoch ? new Date((epoch + start) * 1000).toLocaleString() : "";
     }
+    if (place) parts.push(placeText(place, going));
     say(time, parts.join(" · "));
   };
   return {
@@ -83,6 +84,11 @@ export function makeTitle(store, close) {
       replaceKeepingPlace(around, parts);
     },
   };
+}
+
+/** Where a task runs or ran, if it is not the kernel. @param {string} place @param {boolean} going */
+export function placeText(place, going) {
+  return `${going ? "runs" : "ran"} on ${place}`;
 }
 
 /** @param {string} word @param {HTMLElement} chips */

@@ -11,14 +11,14 @@ export const ROW_HEIGHT = 26;
 const TICK_ROOM = 48;
 
 /**
- * @param {{axis: HTMLElement, behind: HTMLElement, scale: import("./lanes.mjs").Scale,
+ * @param {{axis: HTMLElement, behind: HTMLElement, scale: import("./lanes.mjs").Scale, title: string,
  *   lines: import("../table/outline.mjs").Line[], from: number, to: number,
  *   bands: Map<string, import("./time-scale.mjs").Band[]>, going: boolean}} what  lines from `from` to `to` are in the page
  */
-export function paintBackdrop({ axis, behind, scale, lines, from, to, bands, going }) {
+export function paintBackdrop({ axis, behind, scale, title, lines, from, to, bands, going }) {
   const { perSecond, label, left, right, now } = scale;
   const ticks = ticksBetween((left - label) / perSecond, (right - label) / perSecond, perSecond);
-  axis.replaceChildren(make("div", "nbflow-axis-corner", "Task"), ...ticks.map(({ at, text }) => {
+  axis.replaceChildren(make("div", "nbflow-axis-corner", title), ...ticks.map(({ at, text }) => {
     const x = label + at * perSecond;
     const tick = make("span", `nbflow-tick${x + TICK_ROOM > right ? " nbflow-tick-last" : ""}`, text);
     tick.style.left = `${x}px`;

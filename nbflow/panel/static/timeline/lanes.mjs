@@ -133,14 +133,16 @@ export function boxText(name, bands, now) {
   return `resource ${name}, ${each.join("; ")}`;
 }
 
-/** What a task's tip says, line by line. @param {Line} line @param {import("../common/store.mjs").Told | undefined} told */
-export function taskLines(line, told) {
+/** What a task's tip says, line by line. @param {Line} line @param {import("../common/store.mjs").Told | undefined} told
+ * @param {string} [place]  which worker had it, if one had */
+export function taskLines(line, told, place = "") {
   const times = timesOf(told, performance.now());
   const state = told?.data.line ?? "";
   if (!told || !times) return [line.name, state, noTime(told?.data.state ?? "NotRun"), told?.data.note ?? ""].filter(Boolean);
   const took = formatSeconds(times[1] - times[0]);
   const end = told.data.going ? `, ${took} so far` : ` to ${formatSeconds(times[1])}, took ${took}`;
-  return [line.name, state, `from ${formatSeconds(times[0])}${end}`, told.data.note].filter(Boolean);
+  const where = place && `on ${place}`;
+  return [line.name, state, `from ${formatSeconds(times[0])}${end}`, where, told.data.note].filter(Boolean);
 }
 
 /** What a block's tip says. @param {Line} line @param {Band[]} bands @param {number} now */

@@ -1,22 +1,32 @@
 // @ts-check
 /**
- * When each task ran, and which resources were open meanwhile. Painted only while it is in front.
+ * When each task ran, and which resources were open meanwhile; or which worker had which task. Painted only while it is in
+ * front.
  *
  * @typedef {import("../table/outline.mjs").Line} Line
+ * @typedef {import("./workers.mjs").WorkerLane} WorkerLane
+ * @typedef {import("./lanes.mjs").Lane | import("./worker-lanes.mjs").LaneOfBars} Parts
+ * @typedef {{entries: (Line | WorkerLane)[], place: (key: string) => number, handle: (key: string) => Parts | undefined}} Roll
  */
 import { paintBackdrop, ROW_HEIGHT } from "./backdrop.mjs";
+import { letPickBars } from "./bar-picking.mjs";
+import { makeGrouping } from "./grouping.mjs";
 import { everySecond, make, say, uniqueId } from "../common/dom.mjs";
-import { boxLines, makeLane, paintBoxLane, paintTaskLane, stretchOf, taskLines, timesOf } from "./lanes.mjs";
+import { makeLane, paintBoxLane, paintTaskLane, stretchOf, timesOf } from "./lanes.mjs";
 import { countTasks, matchingLines, outlineOf } from "../table/outline.mjs";
 import { isListedOtherwise, letPick } from "../common/row-selection.mjs";
 import { runTime } from "../common/format.mjs";
 import { bandsOf, withRoom } from "./time-scale.mjs";
-import { makeTooltip } from "../common/tooltip.mjs";
+import { makeTimelineTip } from "./timeline-tip.mjs";
 import { makeRoll } from "../common/virtual-list.mjs";
 import { makeTimeZoom, timeZoomed } from "./time-zoom.mjs";
+import { countWorkers, lanesOf, readBars, selectedBar } from "./workers.mjs";
+import { makeWorkerLane, paintWorkerLane } from "./worker-lanes.mjs";
 
 const HEAD_HEIGHT = 26;
 const RIGHT_PX = 24;
+// The column of names where there is little room.
+const NARROW_PX = 120;
 
 /** @param {import("../common/store.mjs").Store} store */
 export function makeTimeline(store) {
@@ -31,12 +41,14 @@ export function makeTimeline(store) {
     tabindex: 0, role: "listbox", "aria-label": "timeline of the tasks",
   });
   const none = make("div", "nbflow-none");
-  const element = make("div", "nbflow-timeline", [frame, none]);
-  const tip = makeTooltip(frame, ROW_HEIGHT);
+  const grouping = makeGrouping(() => renew());
+  const element = make("div", "nbflow-timeline", [grouping.element, frame, none]);
 
   /** @type {Line[]} */
   let lines = [];
   let bands = bandsOf({});
+  /** The lanes of workers, while they are shown. @type {WorkerLane[]} */
+  let workers = [];
   let isFront = false;
   /** The pixels of a second, null while all fits in. @type {number | null} */
   let chosen = null;
@@ -50,13 +62,19 @@ export function makeTimeline(store) {
     signal,
     head: HEAD_HEIGHT,
     height: () => ROW_HEIGHT,
-    root: (/** @type {import("./lanes.mjs").Lane} */ parts) => parts.lane,
-    build(/** @type {Line} */ line) {
+    root: (/** @type {Parts} */ parts) => parts.lane,
+    build(/** @type {Line | WorkerLane} */ line) {
+      if ("worker" in line) return makeWorkerLane(line);
       const parts = makeLane(line);
       parts.lane.id = `${id}-${line.key}`;
       return parts;
     },
     paint(parts, line, at) {
+      if ("worker" in line) {
+        if ("drawn" in parts) paintWorkerLane(parts, line, scale, store.selected, id);
+        return;
+      }
+      if ("drawn" in parts) return;
       parts.lane.setAttribute("aria-selected", String(store.selected.key === line.key));
       parts.lane.setAttribute("aria-posinset", String(at + 1));
       parts.lane.setAttribute("aria-setsize", String(roll.entries.length));
@@ -66,9 +84,12 @@ export function makeTimeline(store) {
     isOn: () => isFront,
     before: () => rescale(),
     after(from, to) {
-      paintBackdrop({ axis, behind, scale, lines: roll.entries, from, to, bands, going: store.snapshot.head.going });
-      const at = roll.handle(store.selected.key);
-      if (at) scroller.setAttribute("aria-activedescendant", at.lane.id);
+      const { going } = store.snapshot.head;
+      const title = !grouping.isByWorker ? "Task" : scale.label > NARROW_PX ? "Worker" : "";
+      const listed = /** @type {Line[]} */ (grouping.isByWorker ? [] : roll.entries);
+      paintBackdrop({ axis, behind, scale, title, lines: listed, from, to: Math.min(to, listed.length), bands, going });
+      const at = roll.handle(store.selected.key)?.lane ?? list.querySelector(".nbflow-chosen");
+      if (at) scroller.setAttribute("aria-activedescendant", at.id);
       else scroller.removeAttribute("aria-activedescendant");
     },
   });
@@ -84,7 +105,7 @@ export function makeTimeline(store) {
     const closed = [...bands.values()].flatMap((list) => list.map((band) => band.end ?? now));
     const longest = [...ends, ...closed].reduce((most, end) => Math.max(most, end), 0.001);
     extent = head.going ? withRoom(Math.max(longest, now)) : longest;
-    const label = scroller.clientWidth < 520 ? 120 : scroller.clientWidth < 900 ? 190 : 260;
+    const label = scroller.clientWidth < 520 ? NARROW_PX : scroller.clientWidth < 900 ? 190 : 260;
     if (label !== scale.label) frame.style.setProperty("--nbflow-label", `${label}px`);
     scale = { ...scale, now, label };
     if (chosen !== null && chosen <= fitting()) chosen = null;
@@ -116,57 +137,40 @@ export function makeTimeline(store) {
     if (!times || stretchOf(times[0], times[1], scale).isSeen) return;
     scroller.scrollLeft = Math.max(0, times[0] * scale.perSecond - 40);
   };
-  /** @param {string} key @param {number | null} x  where in the page; null: beside its bar */
-  const showTip = (key, x) => {
-    const parts = roll.handle(key);
-    const line = roll.entries[roll.place(key)];
-    if (!parts || !line) return tip.hide();
-    const target = (parts.bar.hidden ? parts.title : parts.bar).getBoundingClientRect();
-    const edge = scroller.getBoundingClientRect();
-    const about = line.row ? taskLines(line, store.rows.get(key)) : boxLines(line, bands.get(key) ?? [], scale.now);
-    tip.show(about, x ?? Math.min(edge.right, target.right), parts.lane.getBoundingClientRect().top);
-  };
-  let pointed = "";
-  scroller.addEventListener("pointerover", (event) => {
-    // The page may move below a pointer that rests.
-    const place = `${event.clientX} ${event.clientY}`;
-    if (place === pointed) return;
-    pointed = place;
-    const lane = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("[data-key]"));
-    if (lane) showTip(lane.dataset.key ?? "", event.clientX);
-    else tip.hide();
-  });
-  scroller.addEventListener("pointermove", ({ clientX, clientY }) => { pointed = `${clientX} ${clientY}`; });
-  frame.addEventListener("pointerleave", () => tip.hide());
-  scroller.addEventListener("scroll", () => tip.hide(), { passive: true });
-  scroller.addEventListener("blur", () => tip.hide());
-  scroller.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || tip.element.hidden) return;
-    event.stopPropagation();
-    tip.hide();
-  });
-
-  letPick(store, scroller, roll, () => Math.floor(scroller.clientHeight / ROW_HEIGHT) - 2);
-  store.on("select", ({ key }) => {
-    if (isFront) showTime(timesOf(store.rows.get(key), performance.now()));
-    if (isFront && document.activeElement === scroller) requestAnimationFrame(() => showTip(key, null));
+  const tip = makeTimelineTip(store, { frame, scroller, list }, () => roll, () => ({ scale, bands, workers }));
+  letPick(store, scroller, roll, () => Math.floor(scroller.clientHeight / ROW_HEIGHT) - 2, () => !grouping.isByWorker);
+  letPickBars(store, scroller, () => workers);
+  store.on("select", (selected) => {
+    if (!isFront) return;
+    if (grouping.isByWorker) {
+      const lane = workers.find(({ bars }) => selectedBar(bars, selected));
+      const bar = lane && selectedBar(lane.bars, selected);
+      if (lane && bar) roll.reveal(lane.key);
+      showTime(bar ? [bar.start, bar.end ?? scale.now] : null);
+      roll.plan();
+    } else showTime(timesOf(store.rows.get(selected.key), performance.now()));
+    if (document.activeElement === scroller) requestAnimationFrame(() => requestAnimationFrame(tip.showSelected));
   });
   frame.prepend(makeTimeZoom(scroller, signal, zoom), scroller);
 
   const refill = () => {
     if (!isFront) return;
-    const found = matchingLines(lines, store.matches);
-    const count = countTasks(found);
+    const { isByWorker } = grouping;
+    const bars = isByWorker ? readBars(store.snapshot.bars, store.names) : [];
+    workers = lanesOf(bars.filter(({ key, state }) => store.matchesIn(key, state)));
+    const found = isByWorker ? [] : matchingLines(lines, store.matches);
+    const count = isByWorker ? workers.length : countTasks(found);
     const { number, going } = store.snapshot.head;
     const hasTimes = bands.size > 0 || going || [...store.rows.values()].some((told) => told.data.start !== null);
     frame.hidden = !hasTimes || !count;
     none.hidden = !frame.hidden;
     say(none, hasTimes ? "No task matches the filter." :
       number === null ? "Times show once the flow runs." : "No task of this run took any time.");
-    roll.fill(found);
+    roll.fill(isByWorker ? workers : found);
   };
   const renew = () => {
     bands = bandsOf(store.snapshot.spans);
+    grouping.show(countWorkers(store.snapshot.bars));
     refill();
   };
   store.on("picture", () => {
@@ -178,7 +182,8 @@ export function makeTimeline(store) {
   store.on("patch", (/** @type {import("../common/format.mjs").Patch} */ patch) => {
     if (!isFront) return;
     if (Object.keys(patch.spans).length) bands = bandsOf(store.snapshot.spans);
-    if (frame.hidden || isListedOtherwise(store, roll, patch)) refill();
+    if (Object.keys(patch.bars).length) renew();
+    else if (frame.hidden || isListedOtherwise(store, roll, patch)) refill();
     roll.plan();
   });
   store.on("view", (name) => {
