@@ -42,6 +42,19 @@ def test_what_cannot_travel_is_named_before_anything_is_sent(remote):
     assert "executor='threads'" in str(error)
 
 
+def test_an_open_file_does_not_travel(remote, tmp_path):
+    """Each process would read on by itself."""
+    path = tmp_path / "rows.txt"
+    path.write_text("a\nb\n")
+    with path.open() as file:
+        flow, one = flow_of(lambda held: held.readline(), file)
+        error = flow.run(executor=remote).result[one].result
+
+    assert isinstance(error, CannotTravelError)
+    assert (error.part, error.type_name) == ("argument 'held'", "TextIOWrapper")
+    assert "send its path" in str(error)
+
+
 def test_a_resource_that_cannot_travel_is_named_and_cleaned_up(remote):
     told = []
 
