@@ -55,6 +55,17 @@ def test_an_open_file_does_not_travel(remote, tmp_path):
     assert "send its path" in str(error)
 
 
+def test_an_iterator_that_several_take_does_not_travel(remote):
+    with Flow("f") as flow:
+        made = task(lambda: iter([1, 2]), name="made")()
+        one, _ = (task(lambda held: list(held), name=name)(made) for name in ("one", "other"))
+
+    error = flow.run(executor=remote).result[one].result
+
+    assert isinstance(error, CannotTravelError)
+    assert "it is an iterator: send a list of its items" in str(error)
+
+
 def test_a_resource_that_cannot_travel_is_named_and_cleaned_up(remote):
     told = []
 
