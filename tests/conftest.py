@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -38,6 +38,41 @@ def missing_for(marks: set[str]) -> str | None:
     if "exe" in marks and shutil.which("dot") is None:
         return "NO `dot`: install graphviz"
     return None
+
+
+def executors_of(test: pytest.Function) -> list[Any]:
+    """Return where the tasks of a test run: what a flow comes to must not depend on it."""
+    here: list[Any] = ["inline", "threads"]
+    if _reason(test, "one_memory"):
+        return here
+    marks = [pytest.mark.elsewhere]
+    if reason := _reason(test, "fails_elsewhere"):
+        marks.append(pytest.mark.xfail(reason=reason))
+    return [*here, pytest.param("processes", marks=marks)]
+
+
+def _reason(test: pytest.Function, name: str) -> str:
+    mark = test.get_closest_marker(name)
+    if mark is None:
+        return ""
+    if not (mark.args and isinstance(mark.args[0], str)):
+        raise pytest.UsageError(f"{test.nodeid}: the mark {name} needs a reason")
+    return mark.args[0]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "executor" in metafunc.fixturenames and not _gives_executor(metafunc.definition):
+        metafunc.parametrize("executor", executors_of(metafunc.definition), indirect=True)
+
+
+def _gives_executor(test: pytest.Function) -> bool:
+    return any("executor" in str(mark.args[0]) for mark in test.iter_markers("parametrize"))
+
+
+@pytest.fixture
+def executor(request: pytest.FixtureRequest) -> str:
+    """Each executor by its name; those that run tasks elsewhere are a layer of their own."""
+    return str(request.param)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
