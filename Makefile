@@ -9,10 +9,11 @@ BENCH_ARGS ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test versions stop-readme lab check format docs benchmark benchmark-panel benchmark-values screenshots clean
+.PHONY: help demo test elsewhere versions stop-readme lab check format docs benchmark benchmark-panel benchmark-values screenshots clean
 
 demo: ; @scripts/venv.sh demo && .venv/bin/python scripts/demo.py ## run the tour in a real kernel, show what came out
 test: ; @scripts/venv.sh dev && scripts/system.sh && .venv/bin/python scripts/test.py $(LAYERS) ## run all layers of tests
+elsewhere: ; @scripts/venv.sh dev && NBFLOW_CAMPAIGN=$${NBFLOW_CAMPAIGN:-300} .venv/bin/pytest tests/properties -m elsewhere --timeout 0 ## play random flows in worker processes, 300 a property
 versions: ; @$(PYTHON) scripts/versions.py $(VERSIONS) $(if $(LAYERS),--layers $(LAYERS)) ## test with the newest and the lowest versions, renew the lock
 stop-readme: ; @scripts/venv.sh dev && .venv/bin/python -m tests.faults.readme ## press stop at every 0.1 s of the README's example, look for what is left
 lab: ; @scripts/venv.sh dev && .venv/bin/python -m jupyterlab $(LAB_ARGS) notebooks/01-tour.ipynb ## open JupyterLab on the tour

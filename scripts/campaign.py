@@ -16,12 +16,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.faults.kernels import Stable
-from tests.faults.plan import ENDS, draw
+from tests.faults.plan import ENDS, EXECUTORS, draw
 from tests.faults.trial import Result, play
 
 COLUMNS = (
@@ -52,7 +53,9 @@ def main(argv: list[str]) -> int:
         with Stable(Path(folder), warm=min(2, len(numbers) - 1)) as stable:
             try:
                 for number, end in zip(numbers, ends, strict=False):
-                    results.append(tell(play(draw(seed, number, end), stable)))
+                    plan = draw(seed, number, end)
+                    plan = replace(plan, executor=options.executor or plan.executor)
+                    results.append(tell(play(plan, stable)))
             except KeyboardInterrupt:
                 print("interrupted", flush=True)
 
@@ -68,6 +71,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=200, help="how many kernels to end (200)")
     parser.add_argument("--seed", type=int, help="draw the rounds from this number; by default another each time")
     parser.add_argument("--only", action="append", choices=ENDS, help="this end only; may be given several times")
+    parser.add_argument("--executor", choices=EXECUTORS, help="run all flows on this one; by default it is drawn")
     parser.add_argument("--round", type=int, help="play the round of this number only; needs --seed and --only")
     options = parser.parse_args(argv)
     if options.round is not None and (options.seed is None or not options.only):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from nbflow.executors import ProcessExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +40,50 @@ def missing_for(marks: set[str]) -> str | None:
     if "exe" in marks and shutil.which("dot") is None:
         return "NO `dot`: install graphviz"
     return None
+
+
+def executors_of(test: pytest.Function) -> list[Any]:
+    """Return where the tasks of a test run: what a flow comes to must not depend on it."""
+    here: list[Any] = ["inline", "threads"]
+    if _reason(test, "one_memory"):
+        return here
+    marks = [pytest.mark.elsewhere]
+    if reason := _reason(test, "fails_elsewhere"):
+        marks.append(pytest.mark.xfail(reason=reason))
+    return [*here, pytest.param("processes", marks=marks)]
+
+
+def _reason(test: pytest.Function, name: str) -> str:
+    mark = test.get_closest_marker(name)
+    if mark is None:
+        return ""
+    if not (mark.args and isinstance(mark.args[0], str)):
+        raise pytest.UsageError(f"{test.nodeid}: the mark {name} needs a reason")
+    return mark.args[0]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "executor" in metafunc.fixturenames and not _gives_executor(metafunc.definition):
+        metafunc.parametrize("executor", executors_of(metafunc.definition), indirect=True)
+
+
+def _gives_executor(test: pytest.Function) -> bool:
+    return any("executor" in str(mark.args[0]) for mark in test.iter_markers("parametrize"))
+
+
+@pytest.fixture(scope="session")
+def _processes() -> Iterator[ProcessExecutor]:
+    """Worker processes that wait for the next test: to start them takes longer than most tests."""
+    with ProcessExecutor(2) as executor:
+        yield executor
+
+
+@pytest.fixture
+def executor(request: pytest.FixtureRequest) -> str | ProcessExecutor:
+    """Each executor; those that run tasks elsewhere are a layer of their own."""
+    if request.param == "processes":
+        return request.getfixturevalue("_processes")  # type: ignore[no-any-return]
+    return str(request.param)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbflow.core.codehash.introspect import is_a
@@ -94,10 +95,10 @@ def state_of(names: Iterable[str]) -> States:
 
 
 def restore(states: Mapping[str, Any]) -> None:
-    """Give generators states that they had."""
+    """Give generators states that they had, also in a process that has not loaded them yet; None is no state."""
     for name, state in states.items():
-        module: Any = sys.modules.get(name)
-        if module is not None:
+        if state is not None:
+            module: Any = sys.modules.get(name) or import_module(name)
             (module.setstate if name == "random" else module.set_state)(state)
 
 

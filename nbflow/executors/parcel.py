@@ -10,9 +10,12 @@ import functools
 import io
 import pickle
 import sys
+from collections import ChainMap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nbflow.core.data.value_type import identity
+from nbflow.core.data.value_type import identity, type_name
+from nbflow.engine.attempt import TaskCancelled
+from nbflow.engine.error_text import error_text
 from nbflow.engine.object_versions import ATOMS
 from nbflow.executors.errors import CannotTravelError
 
@@ -37,7 +40,8 @@ class Shipped(NamedTuple):
         function: What to call, or where to find it: module and name.
         inputs: Its arguments.
         context: What `nbflow.context` knows in this one beside what it knows in all tasks of the run.
-        draws: The states of the global generators of random numbers that the task may draw on.
+        draws: The states of the global generators of random numbers that the task may draw on; None for one that is not
+            loaded yet where it comes from.
     """
 
     task: str
@@ -91,17 +95,50 @@ class Returned(NamedTuple):
 
 def packed(value: Any) -> list[Any]:
     """Return a value as bytes: its pickle, and then the buffers that lie beside it."""
+    buffers: list[pickle.PickleBuffer] = []
+    head = io.BytesIO()
+    try:
+        _pickler_class()(head, protocol=5, buffer_callback=buffers.append).dump(value)
+    except (Exception, KeyboardInterrupt, TaskCancelled):
+        raise
+    except BaseException as error:
+        raise _as_exception(error) from error
+    return [head.getvalue(), *(buffer.raw() for buffer in buffers)]
+
+
+@functools.cache
+def _pickler_class() -> Any:
     import cloudpickle
 
-    buffers: list[pickle.PickleBuffer] = []
-    head = cloudpickle.dumps(value, protocol=5, buffer_callback=buffers.append)
-    return [head, *(buffer.raw() for buffer in buffers)]
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        """Sends no open file: cloudpickle would send its text, so that each process reads on by itself."""
+
+        dispatch_table = ChainMap({io.TextIOWrapper: _refuse_file}, cloudpickle.Pickler.dispatch_table)
+
+    return Pickler
+
+
+def _refuse_file(file: io.TextIOWrapper) -> Any:
+    for name in ("stdout", "stderr"):
+        if file is getattr(sys, name):
+            return getattr, (sys, name)
+    raise pickle.PicklingError("it is an open file: send its path")
 
 
 def unpacked(parts: Iterable[Any]) -> Any:
     """Return the value that `packed` was given."""
     head, *buffers = parts
-    return pickle.loads(head, buffers=buffers)
+    try:
+        return pickle.loads(head, buffers=buffers)
+    except (Exception, KeyboardInterrupt, TaskCancelled):
+        raise
+    except BaseException as error:
+        raise _as_exception(error) from error
+
+
+def _as_exception(error: BaseException) -> pickle.PicklingError:
+    """Return an exception for whatever a user's object raised when it was pickled: a panic ends no run (rule 17)."""
+    return pickle.PicklingError(f"it raised {type_name(error)}: {error_text(error)}")
 
 
 class _Reply(pickle.Unpickler):
@@ -137,7 +174,12 @@ class _Reply(pickle.Unpickler):
 def unpacked_here(parts: Iterable[Any]) -> Any:
     """Return the value that `packed` was given in another process."""
     head, *buffers = parts
-    return _Reply(head, buffers).load()
+    try:
+        return _Reply(head, buffers).load()
+    except (Exception, KeyboardInterrupt, TaskCancelled):
+        raise
+    except BaseException as error:
+        raise _as_exception(error) from error
 
 
 def send(connection: Connection, kind: str, parts: list[Any]) -> None:
@@ -197,5 +239,5 @@ def check_parts(call: Call, function: Any, cause: Exception) -> CannotTravelErro
         try:
             packed(value)
         except Exception as error:  # noqa: BLE001 - whatever a user's object raises when it is pickled
-            return CannotTravelError(call.task.name, part, type(value).__name__, str(error))
-    return CannotTravelError(call.task.name, "its function", type(function).__name__, str(cause))
+            return CannotTravelError(call.task.name, part, type_name(value), str(error))
+    return CannotTravelError(call.task.name, "its function", type_name(function), str(cause))

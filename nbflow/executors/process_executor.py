@@ -29,8 +29,9 @@ class ProcessExecutor:
     """Run up to `max_workers` tasks at once, each in a process of its own.
 
     What the notebook defines travels with the tasks, by value (cloudpickle), so the cells need no module, and a script
-    needs no ``if __name__ == "__main__"``. The processes are started when they are needed and end with the run. A task
-    that crashes its process fails alone. Init, setup and cleanup of blocks stay in the kernel.
+    needs no ``if __name__ == "__main__"``. The processes are started when they are needed and end with the run; in a
+    ``with`` block they are kept for the runs that follow, with the modules that they have imported. A task that crashes
+    its process fails alone. Init, setup and cleanup of blocks stay in the kernel.
 
     Args:
         max_workers: How many tasks may run at once; by default as many as there are cores for this process.
@@ -44,8 +45,12 @@ class ProcessExecutor:
         ValueError: If fewer than one worker, task or byte is asked for.
 
     Example:
-        >>> ProcessExecutor(2).capacity
-        2
+        >>> from nbflow import Flow, task
+        >>> with Flow("f") as flow:
+        ...     one = task(lambda: 1, name="one")()
+        >>> with ProcessExecutor(1) as executor:  # the second run finds the process of the first
+        ...     [flow.run(executor=executor).result[one].result for _ in range(2)]
+        [1, 1]
     """
 
     serial = False
@@ -66,6 +71,17 @@ class ProcessExecutor:
         self.capacity = max_workers or _cores()
         self._initializer, self._initargs = initializer, initargs
         self._max_tasks, self._memory_limit = max_tasks, memory_limit
+        self._idle: list[WorkerProcess] = []
+        self._holders = 0  # of `with` blocks
+
+    def __enter__(self) -> ProcessExecutor:
+        self._holders += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._holders -= 1
+        while not self._holders and self._idle:
+            self._idle.pop().close()
 
     def __repr__(self) -> str:
         return f"<ProcessExecutor: {self.capacity}>"
@@ -77,11 +93,36 @@ class ProcessExecutor:
             report,
             name,
             self.capacity,
-            lambda: ProcessHand(shipper, self._started, self._max_tasks, self._memory_limit),
+            lambda: ProcessHand(shipper, self),
         )
 
-    def _started(self) -> WorkerProcess:
+    def start(self) -> WorkerProcess:
+        """Return a worker process that is idle; from any thread."""
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.is_alive:
+                worker.knows_base = False  # of another run
+                return worker
+            worker.close()
         return WorkerProcess(self._initializer, self._initargs)
+
+    def end(self, worker: WorkerProcess) -> None:
+        """End a process that is busy with nothing, or keep it for the next run; from any thread."""
+        if self._holders and not self.is_used_up(worker):
+            self._idle.append(worker)
+        else:
+            worker.close()
+
+    def left(self, worker: WorkerProcess | None) -> int:
+        """Return how many calls a process, or a new one, may still make."""
+        made = 0 if worker is None else worker.made
+        return 2**31 if self._max_tasks is None else self._max_tasks - made
+
+    def is_used_up(self, worker: WorkerProcess) -> bool:
+        """Tell whether a process is to make way for a new one."""
+        if not worker.is_alive or self.left(worker) <= 0:
+            return True
+        return self._memory_limit is not None and worker.memory > self._memory_limit
 
 
 class ProcessHand:
@@ -89,32 +130,22 @@ class ProcessHand:
 
     Args:
         shipper: Makes bytes of calls.
-        start: Starts a process.
-        max_tasks: After so many calls comes another one.
-        memory_limit: And when it takes so many bytes.
+        executor: Starts and ends processes.
     """
 
-    def __init__(
-        self,
-        shipper: Shipper,
-        start: Callable[[], WorkerProcess],
-        max_tasks: int | None = None,
-        memory_limit: int | None = None,
-    ) -> None:
-        self._shipper, self._start = shipper, start
-        self._max_tasks, self._memory_limit = max_tasks, memory_limit
+    def __init__(self, shipper: Shipper, executor: ProcessExecutor) -> None:
+        self._shipper, self._executor = shipper, executor
         self._worker: WorkerProcess | None = None
-        self._made = 0
 
     @property
     def most(self) -> int:
         """The number of calls that it takes at once."""
-        return 2**31 if self._max_tasks is None else self._max_tasks - self._made % self._max_tasks
+        return self._executor.left(self._worker) or self._executor.left(None)
 
     def perform(self, bundle: Bundle) -> None:
         """Have calls made; what the process has not begun when it ends is left in the bundle."""
         worker = self._worker
-        if worker is not None and self._is_used_up(worker):
+        if worker is not None and self._executor.is_used_up(worker):
             self.let_go()
             worker = None
         # Before a process is started: what cannot travel needs none.
@@ -122,9 +153,8 @@ class ProcessHand:
         if not bundle.left:
             return
         if worker is None:
-            worker = self._worker = self._start()
-            self._made = 0
-        self._made += len(bundle.left)
+            worker = self._worker = self._executor.start()
+        worker.made += len(bundle.left)
         try:
             _Exchange(worker, bundle).run(parts)
         except WorkerLost as lost:
@@ -135,15 +165,10 @@ class ProcessHand:
             worker.kill()
             raise
 
-    def _is_used_up(self, worker: WorkerProcess) -> bool:
-        if not worker.is_alive or self._made == self._max_tasks:
-            return True
-        return self._memory_limit is not None and worker.memory > self._memory_limit
-
     def let_go(self) -> None:
-        """End the process, which is busy with nothing."""
+        """Let the process go, which is busy with nothing."""
         if self._worker is not None:
-            self._worker.close()
+            self._executor.end(self._worker)
             self._worker = None
 
     def kill(self) -> None:

@@ -7,15 +7,17 @@ import logging
 import pickle
 import sys
 import time
+from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.data.value_type import identity
+from nbflow.core.data.value_type import identity, type_name
 from nbflow.engine import file_watch
 from nbflow.engine.attempt import Call, perform_on_worker
 from nbflow.engine.error_text import error_text
+from nbflow.engine.helper_threads import give_start_back, take_start
 from nbflow.engine.object_versions import ATOMS
 from nbflow.engine.random_state import restore, state_of
 from nbflow.executors.errors import CannotReturnError, RemoteError
@@ -62,6 +64,8 @@ def made(call: Call, shipped: Shipped, flush_figures: Callable[[], None]) -> lis
         flush_figures()
     except Exception as reason:  # noqa: BLE001 - of what draws: the task has ended all the same
         sys.stderr.write(f"the figures of task {call.task.name!r} could not be shown: {reason!r}\n")
+    if call.helpers:
+        wait(call.helpers)  # its threads may still use what is cleaned up next (rule 3)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     value, error = outcome
@@ -73,7 +77,7 @@ def made(call: Call, shipped: Shipped, flush_figures: Callable[[], None]) -> lis
         try:
             return packed((value, None, *rest))
         except Exception as reason:  # noqa: BLE001 - whatever a user's object raises when it is pickled
-            error = CannotReturnError(call.task.name, type(value).__name__, str(reason))
+            error = CannotReturnError(call.task.name, type_name(value), str(reason))
     return packed((None, _raised(error, _DEEPEST), *rest))
 
 
@@ -106,7 +110,7 @@ def _raised(error: BaseException | None, depth: int) -> Raised | None:
         text = str(error)
     except BaseException:  # noqa: BLE001 - users' classes
         text = error_text(error)
-    known = RemoteError(type(error).__name__, text)
+    known = RemoteError(type_name(error), text)
     forms: list[tuple[Any, tuple[Any, ...] | None, dict[str, Any]]]
     forms = [(error, None, {}), (type(error), error.args, dict(vars(error))), (known, None, {})]
     for one, args, members in forms:
@@ -136,9 +140,11 @@ def telling(say: Say, is_busy: Callable[[], bool] = lambda: True) -> Iterator[No
     if not ours.level:
         ours.setLevel(logging.INFO)
     file_watch.watch()
+    take_start()
     try:
         yield
     finally:
+        give_start_back()
         root.removeHandler(handler)
         sys.stdout, sys.stderr = streams
 

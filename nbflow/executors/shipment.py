@@ -61,7 +61,8 @@ def _shipped(call: Call) -> tuple[Any, ...]:
     """Return what another process needs of a call: a `Shipped`, as a plain tuple, which takes less to pickle."""
     known, task, function = call.context, call.task, call.fn
     context = {key: known[key] for key in _OF_AN_ATTEMPT if key in known}
-    draws = state_of(draws_random(function))
+    names = draws_random(function)
+    draws = dict.fromkeys(names) | state_of(names) if names else {}  # None: what is loaded there first
     return task.name, task.files, address_of(function), call.inputs, context, draws
 
 

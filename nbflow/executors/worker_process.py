@@ -60,6 +60,7 @@ class WorkerProcess:
         self._poll.register(self._connection.fileno(), select.POLLIN)
         self._place = os.getcwd(), dict(os.environ)  # as it has it from here, or was told
         self.knows_base = False
+        self.made = 0  # calls that it was given
         send(self._connection, "start", packed((initializer, initargs)))
 
     @property

@@ -1,4 +1,4 @@
-"""Shared by the tests of running: both executors, and tasks that are needed again and again."""
+"""Shared by the tests of running."""
 
 from __future__ import annotations
 
@@ -10,12 +10,6 @@ from nbflow import context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-@pytest.fixture(params=["inline", "threads"])
-def executor(request: pytest.FixtureRequest) -> str:
-    """Each executor by its name: what a flow comes to must not depend on where its tasks run."""
-    return str(request.param)
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ import pytest
 from nbflow import Flow, Parameter, Task, apply_map, case, flatten, merge, resource_manager, task, unmapped
 from nbflow.executors import ThreadExecutor
 from nbflow.states import Failed, Mapped, Skipped, Success, TriggerFailed
+from tests.shared import SharedList
 
 
 @task
@@ -60,7 +61,7 @@ def test_flattened_arguments_are_unnested(executor):
 
 def test_roots_that_use_no_argument_are_mapped_too(executor):
     """5.8"""
-    calls = []
+    calls = SharedList()
     with Flow("f") as flow:
         apply_map(lambda x: task(lambda: calls.append(1), name="root")(), [1, 2, 3])
 
@@ -121,7 +122,7 @@ def test_one_failed_element_leaves_the_others_alone(executor):
 
 @pytest.fixture
 def lines():
-    return []
+    return SharedList()
 
 
 @pytest.fixture
@@ -435,7 +436,7 @@ def test_the_function_builds_in_the_flow_that_is_given(executor):
 
 def test_a_block_is_built_in_the_flow_that_is_given():
     """5.8"""
-    lines = []
+    lines = SharedList()
 
     @resource_manager
     class Tool:

@@ -16,13 +16,14 @@ from nbflow.cache_validators import (
     partial_parameters_only,
 )
 from nbflow.states import Cached, Mapped, Pending, Success
+from tests.shared import SharedList
 
 HOUR = timedelta(hours=1)
 
 
 def counting(**options):
     """Make a task of two arguments that is cached, and a list of its calls."""
-    calls = []
+    calls = SharedList()
 
     @task(name="counting", cache_for=HOUR, **options)
     def run(x=0, y=0):
@@ -90,7 +91,7 @@ def test_a_key_of_its_own_keeps_results_apart_or_shares_them():
 
 def test_a_result_is_not_used_once_it_has_expired():
     """4.9"""
-    calls = []
+    calls = SharedList()
 
     @task(cache_for=timedelta(seconds=-1))
     def old():
@@ -148,7 +149,7 @@ def test_the_first_kept_result_that_is_accepted_is_used():
 
 def test_a_validator_of_the_users_is_given_state_inputs_and_parameters():
     """4.9"""
-    given = []
+    given = SharedList()
 
     def look(state, inputs, parameters):
         given.append((type(state), inputs, parameters))
@@ -181,7 +182,7 @@ def test_a_validator_that_raises_fails_the_task():
 
 def test_a_failure_is_not_kept():
     """4.9"""
-    calls = []
+    calls = SharedList()
 
     @task(cache_for=HOUR)
     def fail():
@@ -239,7 +240,7 @@ def test_the_caches_may_be_given_with_the_context():
 
 def test_mapped_children_are_cached_each_by_its_inputs(executor):
     """4.9, 5.5"""
-    calls = []
+    calls = SharedList()
 
     @task(cache_for=HOUR, cache_validator=all_inputs)
     def child(x):
@@ -259,7 +260,7 @@ def test_mapped_children_are_cached_each_by_its_inputs(executor):
 
 def test_a_given_mapped_state_may_hold_cached_children():
     """4.3, 4.9"""
-    calls = []
+    calls = SharedList()
 
     @task(cache_for=HOUR)
     def child(x):
@@ -276,7 +277,7 @@ def test_a_given_mapped_state_may_hold_cached_children():
 
 def test_what_waits_for_a_retry_is_cached_once_it_succeeds():
     """4.7, 4.9"""
-    calls = []
+    calls = SharedList()
 
     @task(cache_for=HOUR, max_retries=1, retry_delay=timedelta(0))
     def shaky():
@@ -295,7 +296,7 @@ def test_what_waits_for_a_retry_is_cached_once_it_succeeds():
 
 def test_handlers_see_cached_in_place_of_success():
     """4.9, 4.11"""
-    seen = []
+    seen = SharedList()
     t, _ = counting(state_handlers=[lambda task, old, new: seen.append(type(new).__name__)])
     flow, _ = flow_of(t)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from nbflow import FilterTask, Flow, apply_map, case, ifelse, merge, resource_manager, switch, task, unmapped
+from tests.shared import SharedList
 
 
 @pytest.fixture
 def lines():
-    return []
+    return SharedList()
 
 
 @pytest.fixture

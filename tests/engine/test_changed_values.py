@@ -10,6 +10,7 @@ import pytest
 from nbflow import Flow, task
 from nbflow.errors import NothingToRerunError
 from tests.engine.changing import told, ways
+from tests.shared import SharedList
 
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")  # of pandas, whose use is tested here
 
@@ -18,7 +19,7 @@ class Story:
     """A flow `make -> change -> look`, in which `change` changes what `make` returned; `look` takes it afterwards."""
 
     def __init__(self, make, change, **options):
-        self.calls = []
+        self.calls = SharedList()
         self.fails = False
         story = self
 
@@ -88,10 +89,11 @@ def test_an_unchanged_flow_has_nothing_to_rerun(make, change):
         run.rerun("stale")
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 @ways
 def test_a_further_attempt_finds_what_the_first_one_found(make, change, executor):
     """Values, rule V2: `max_retries`."""
-    attempts = []
+    attempts = SharedList()
 
     def change_and_fail(x):
         attempts.append(copy.deepcopy(told(x)))

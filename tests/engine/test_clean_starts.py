@@ -124,6 +124,7 @@ def test_a_rerun_starts_clean_as_well(make, change, executor):
         assert run.results[other] == change(make())
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 def test_takers_of_one_default_share_it_within_a_run(executor):
     """Values, rule V4: as in a fresh run."""
     with Flow("f") as flow:
@@ -134,6 +135,7 @@ def test_takers_of_one_default_share_it_within_a_run(executor):
     assert [result_of(flow, seen, executor=executor) for _ in range(2)] == [[1, 0]] * 2
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 @pytest.mark.parametrize("is_constant", [False, True], ids=["default", "constant"])
 def test_where_there_is_no_copy_the_user_is_told_what_the_next_run_begins_with(is_constant, executor):
     """Values, rule V1: never a wrong value in silence."""

@@ -16,7 +16,7 @@ DATES = ("today", "yesterday", "tomorrow", "today_nodash", "yesterday_nodash", "
 
 @task
 def everything():
-    return context.to_dict()
+    return {key: value for key, value in context.to_dict().items() if key[:1] != "_"}
 
 
 def run_everything(executor, **kwargs):

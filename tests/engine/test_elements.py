@@ -89,6 +89,7 @@ ITERATORS = {
 every_iterator = pytest.mark.parametrize("make", ITERATORS.values(), ids=list(ITERATORS))
 
 
+@pytest.mark.one_memory("an iterator cannot travel")
 @every_iterator
 def test_an_iterator_is_mapped_over_and_others_get_its_items_too(make, executor):
     """flow-model 5.2"""

@@ -7,11 +7,12 @@ import copy
 import pytest
 
 from nbflow import Flow, resource_manager, task
+from tests.shared import SharedList
 
 
 @pytest.fixture
 def log():
-    return []
+    return SharedList()
 
 
 @pytest.fixture

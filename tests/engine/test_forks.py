@@ -21,14 +21,14 @@ BEGIN = """
 import os, signal, sys, time
 from nbflow import Flow, ledger, resource_manager, task
 
-parent = os.getpid()
 def log(text):
     with open("diary", "a") as file:
-        file.write(("here " if os.getpid() == parent else "child ") + text + "\\n")
+        file.write(("child " if hasattr(sys, "is_child") else "here ") + text + "\\n")
 
 def child_of(work):
     pid = os.fork()
     if pid == 0:
+        sys.is_child = True
         return work()
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 

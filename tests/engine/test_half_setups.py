@@ -12,11 +12,12 @@ import pytest
 from nbflow import Flow, ledger, resource_manager, task
 from nbflow.engine.open_resources import BlockStatus
 from nbflow.executors import ThreadExecutor
+from tests.shared import SharedList
 
 
 @pytest.fixture
 def diary():
-    return []
+    return SharedList()
 
 
 @task

@@ -14,6 +14,7 @@ from nbflow.engine.object_versions import Followed, take_prints
 from nbflow.errors import ValueReleasedError
 from nbflow.signals import LOOP
 from tests.engine.changing import Box
+from tests.shared import SharedList
 
 LIMIT_S = 20
 
@@ -38,7 +39,7 @@ def test_an_event_carries_no_value_and_says_where_it_is(executor):
 
 def test_a_listener_is_told_no_values(executor):
     """Values, rule V5."""
-    told = []
+    told = SharedList()
     with Flow("f") as flow:
         task(lambda: [1], name="made")()
     run = flow.start(executor=executor)
@@ -65,9 +66,10 @@ def test_the_log_keeps_no_value_alive(executor):
     assert events
 
 
+@pytest.mark.one_memory("the values of an attempt are the worker's")
 def test_the_log_keeps_no_earlier_value_of_a_loop_alive(executor):
     """Values, rule V5."""
-    made = []
+    made = SharedList()
 
     def turn():
         box = Box([1])
@@ -85,9 +87,10 @@ def test_the_log_keeps_no_earlier_value_of_a_loop_alive(executor):
     assert run.results[turned] is made[-1]()
 
 
+@pytest.mark.one_memory("the values of an attempt are the worker's")
 def test_the_log_keeps_no_frame_of_a_failed_attempt_alive(executor):
     """Values, rule V5: the newest failure's traceback stays, so that it can be debugged."""
-    local = []
+    local = SharedList()
 
     def fail():
         box = Box([1])
@@ -103,9 +106,10 @@ def test_the_log_keeps_no_frame_of_a_failed_attempt_alive(executor):
     assert run.states[failed].result.__traceback__ is not None
 
 
+@pytest.mark.one_memory("the values of an attempt are the worker's")
 def test_a_success_lets_go_of_the_attempts_that_failed_before(executor):
     """Values, rule V5."""
-    local = []
+    local = SharedList()
 
     def fail():
         box = Box([1])

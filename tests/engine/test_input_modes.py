@@ -11,6 +11,7 @@ from nbflow import Flow, Parameter, Task, task
 from nbflow.errors import CannotCopyError, NbflowError, OptionError
 from nbflow.states import Failed
 from tests.engine.changing import told, ways
+from tests.shared import SharedList
 
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")
 LIMIT_S = 20
@@ -59,7 +60,7 @@ def test_a_rerun_of_a_task_that_gets_copies_runs_nobody_else(executor):
 
 def test_each_attempt_gets_a_copy(executor):
     """Values, rule V2."""
-    attempts = []
+    attempts = SharedList()
 
     def add_and_fail(rows):
         rows.append(3)
@@ -74,9 +75,10 @@ def test_each_attempt_gets_a_copy(executor):
     assert attempts == [[1, 2, 3]] * 3
 
 
+@pytest.mark.one_memory("what has no copy cannot travel")
 def test_a_task_that_is_to_get_a_copy_of_what_has_none_fails_with_words(executor):
     """Values, rule V2."""
-    called = []
+    called = SharedList()
     with Flow("f") as flow:
         made = task(lambda: [threading.Lock()], name="made")()
         copied = task(lambda x: called.append(x), name="copied", inputs="copy")(made)
@@ -88,9 +90,10 @@ def test_a_task_that_is_to_get_a_copy_of_what_has_none_fails_with_words(executor
     assert called == []
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 def test_a_further_attempt_of_a_task_that_shares_goes_on_with_what_is_there(executor):
     """Values, rule V2: the author's choice."""
-    attempts = []
+    attempts = SharedList()
 
     def add_and_fail(rows):
         rows.append(3)

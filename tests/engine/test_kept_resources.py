@@ -13,11 +13,12 @@ import pytest
 from nbflow import Flow, apply_map, ledger, resource_manager, task, triggers
 from nbflow.states import Paused, TriggerFailed
 from tests.patience import PATIENCE_S
+from tests.shared import SharedList
 
 
 @pytest.fixture
 def diary():
-    return []
+    return SharedList()
 
 
 def folder(diary, trigger, **options):
@@ -181,6 +182,7 @@ SCRIPT = """
 import shutil, tempfile
 from pathlib import Path
 from nbflow import Flow, resource_manager, task, triggers
+from tests.shared import SharedList
 
 @resource_manager(cleanup_task_kwargs={"trigger": triggers.all_successful})
 class Folder:

@@ -9,6 +9,7 @@ import pytest
 from nbflow import Flow, Parameter, context, task
 from nbflow.signals import LOOP, RETRY
 from nbflow.states import Looped, Pending, Retrying, Running, Scheduled, Success
+from tests.shared import SharedList
 
 NOW = timedelta(0)
 
@@ -36,7 +37,7 @@ def test_the_task_is_run_again_with_count_and_result(executor):
 
 def test_the_first_iteration_is_number_one_without_a_result(executor):
     """4.8"""
-    seen = []
+    seen = SharedList()
 
     @task
     def look():
@@ -86,7 +87,7 @@ def test_a_loop_may_go_on_for_long():
 
 def test_the_handlers_see_each_iteration():
     """4.8, 4.11"""
-    seen = []
+    seen = SharedList()
 
     @task(state_handlers=[lambda task, old, new: seen.append((type(old), type(new)))])
     def twice():
@@ -119,7 +120,7 @@ def test_a_handler_may_end_the_loop():
 
 def test_a_retry_goes_on_at_the_same_iteration(executor):
     """4.8"""
-    seen = []
+    seen = SharedList()
 
     @task(max_retries=1, retry_delay=NOW)
     def shaky():
@@ -142,7 +143,7 @@ def test_a_retry_goes_on_at_the_same_iteration(executor):
 
 def test_each_iteration_has_all_the_retries(executor):
     """4.8"""
-    seen = []
+    seen = SharedList()
 
     @task(max_retries=1, retry_delay=NOW)
     def shaky():
@@ -163,7 +164,7 @@ def test_each_iteration_has_all_the_retries(executor):
 
 def test_a_raised_retry_inside_a_loop_keeps_the_iteration():
     """4.8"""
-    seen = []
+    seen = SharedList()
 
     @task
     def shaky():
@@ -199,7 +200,7 @@ def test_mapped_children_loop_by_themselves(executor):
 
 def test_mapped_children_loop_with_retries_of_their_own(executor):
     """4.8, 5.5"""
-    seen = []
+    seen = SharedList()
 
     @task(max_retries=1, retry_delay=NOW)
     def shaky(x):
@@ -220,7 +221,7 @@ def test_mapped_children_loop_with_retries_of_their_own(executor):
 
 def test_a_loop_result_may_be_none_or_the_signal():
     """7.1"""
-    seen = []
+    seen = SharedList()
 
     @task
     def look():
@@ -258,7 +259,7 @@ def test_a_loop_is_nobody_elses():
 
 def test_a_loop_begins_at_the_count_that_the_context_gives(executor):
     """4.8"""
-    seen = []
+    seen = SharedList()
 
     @task
     def loop():
@@ -277,7 +278,7 @@ def test_a_loop_begins_at_the_count_that_the_context_gives(executor):
 
 def test_children_and_retries_begin_there_too():
     """4.8"""
-    tries = []
+    tries = SharedList()
 
     @task(max_retries=1, retry_delay=NOW)
     def loop(x):

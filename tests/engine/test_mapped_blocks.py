@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from nbflow import Flow, apply_map, context, resource_manager, task, unmapped
+from tests.shared import SharedList
 
 
 @task
@@ -28,7 +29,7 @@ def run(func, *args, executor, **kwargs):
 
 @pytest.fixture
 def closed():
-    return []
+    return SharedList()
 
 
 def test_an_init_that_fails_concerns_its_own_element_only(executor, closed):
@@ -100,7 +101,7 @@ def test_a_manager_that_takes_nothing_of_the_element_is_made_for_each_all_the_sa
 
 def test_retries_share_the_resource_of_their_element(executor):
     """design 5.2"""
-    lines = []
+    lines = SharedList()
 
     @resource_manager
     class Manager:

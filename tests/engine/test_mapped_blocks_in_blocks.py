@@ -8,11 +8,12 @@ import pytest
 
 from nbflow import Flow, apply_map, resource_manager, signals, task
 from nbflow.executors import ThreadExecutor
+from tests.shared import SharedList
 
 
 @pytest.fixture
 def lines():
-    return []
+    return SharedList()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 from nbflow import Flow, Parameter, Task, context, mapped, task, triggers, unmapped
 from nbflow.signals import SKIP, SUCCESS
 from nbflow.states import Failed, Mapped, Skipped, Success, TriggerFailed
+from tests.shared import SharedList
 
 
 @task
@@ -170,7 +171,7 @@ def test_an_empty_input_gives_an_empty_success(executor):
 
 def test_an_upstream_task_without_a_key_is_waited_for(executor):
     """5.2"""
-    order = []
+    order = SharedList()
     with Flow("f") as flow:
         first = task(lambda: order.append("first"), name="first")()
         m = task(lambda x: order.append(x), name="m").map(numbers(2), upstream_tasks=[unmapped(first)])
@@ -286,7 +287,7 @@ def test_any_failed_below_a_map_looks_at_the_children():
 
 def test_the_trigger_of_a_mapped_task_is_asked_for_each_child(executor):
     """5.3"""
-    asked = []
+    asked = SharedList()
 
     def trigger(states):
         asked.append(context.map_index)

@@ -8,11 +8,12 @@ import pytest
 
 from nbflow import Flow, resource_manager, task, unmapped
 from nbflow.executors import ThreadExecutor
+from tests.shared import SharedList
 
 
 @pytest.fixture
 def lines():
-    return []
+    return SharedList()
 
 
 @pytest.fixture
@@ -152,7 +153,7 @@ def test_a_whole_map_in_a_block_is_one_step_and_the_setup_another(tool, lines):
         task(lambda x: lines.append(x), name="each").map([1, 2, 3])
 
     run = flow.start(paused=True)
-    so_far = []
+    so_far = SharedList()
     while not run.is_finished:
         run.step()
         so_far.append(len(lines))
@@ -190,6 +191,7 @@ def test_a_map_over_a_value_that_the_user_replaces_is_as_long_as_that(tool, line
     assert lines == ["setup", "cleanup"]
 
 
+@pytest.mark.one_memory("counts in an object of the kernel")
 def test_what_is_mapped_over_is_looked_at_once(tool, executor):
     class Items:
         taken = 0

@@ -12,6 +12,7 @@ from nbflow import Flow, context, resource_manager, task
 from nbflow.errors import OptionError, RunNotFinishedError, ValueReleasedError
 from nbflow.signals import LOOP
 from nbflow.states import Success
+from tests.shared import SharedList
 
 LIMIT_S = 60
 
@@ -27,7 +28,7 @@ class Made:
     """Makes values and knows which of them are alive."""
 
     def __init__(self):
-        self.references = []
+        self.references = SharedList()
 
     def __call__(self, size=0):
         value = Big(size)
@@ -53,6 +54,7 @@ def flow_of(made, **options):
     return flow, make
 
 
+@pytest.mark.one_memory("counts the values that are alive in the kernel")
 def test_the_newest_run_keeps_its_values(made, executor):
     flow, make = flow_of(made)
 
@@ -62,6 +64,7 @@ def test_the_newest_run_keeps_its_values(made, executor):
     assert isinstance(flow.runs[-1].results[make], Big)
 
 
+@pytest.mark.one_memory("counts the values that are alive in the kernel")
 def test_five_runs_hold_the_values_of_one(made, executor):
     flow, _ = flow_of(made)
 
@@ -197,8 +200,9 @@ def test_a_value_that_was_given_back_makes_its_task_run_again(made):
     assert again.results[count] == 1
 
 
+@pytest.mark.one_memory("counts the values that are alive in the kernel")
 def test_needed_values_go_when_their_last_taker_has_ended(made, executor):
-    seen = []
+    seen = SharedList()
 
     def follow(before):
         seen.append(made.alive)

@@ -9,6 +9,7 @@ import pytest
 
 from nbflow import Flow, Parameter, task
 from nbflow.states import Success
+from tests.shared import SharedList
 
 LIMIT_S = 20
 
@@ -63,6 +64,7 @@ def the_rerun_of(run, *args, **options):
     return again
 
 
+@pytest.mark.one_memory("an iterator cannot travel")
 @ITERATORS
 def test_every_taker_gets_all_items(make, executor):
     """Values, rule V3."""
@@ -74,10 +76,11 @@ def test_every_taker_gets_all_items(make, executor):
     assert [run.results[taker] for taker in takers] == [list(make())] * 3
 
 
+@pytest.mark.one_memory("an iterator cannot travel")
 @ITERATORS
 def test_every_attempt_gets_all_items(make, executor):
     """Values, rule V3."""
-    attempts = []
+    attempts = SharedList()
 
     def work(items):
         attempts.append([*items])
@@ -91,6 +94,7 @@ def test_every_attempt_gets_all_items(make, executor):
     assert attempts == [list(make())] * 3
 
 
+@pytest.mark.one_memory("an iterator cannot travel")
 @ITERATORS
 def test_a_held_task_that_is_tried_again_gets_all_items(make, executor):
     """Values, rule V3."""
@@ -114,6 +118,7 @@ def test_a_held_task_that_is_tried_again_gets_all_items(make, executor):
     assert run.results[worked] == list(make())
 
 
+@pytest.mark.one_memory("an iterator cannot travel")
 @ITERATORS
 def test_each_rerun_gets_all_items(make, executor):
     """Values, rule V3: the producer runs again, and the plan says so."""
@@ -141,6 +146,7 @@ def test_an_unchanged_flow_with_an_iterator_has_nothing_to_rerun(make):
     assert run.rerun("stale", dry=True).is_empty
 
 
+@pytest.mark.one_memory("an iterator cannot travel")
 def test_an_iterator_that_is_given_as_a_parameter_serves_two_takers(executor):
     """Values, rule V3."""
     with Flow("f") as flow:
@@ -161,6 +167,7 @@ def test_an_iterator_that_is_a_constant_serves_every_run(executor):
         assert (run.results[first], run.results[second]) == ([1, 2], [3])
 
 
+@pytest.mark.one_memory("an iterator cannot travel")
 def test_what_an_iterator_raises_reaches_every_taker(executor):
     """Values, rule V3."""
 
@@ -176,6 +183,7 @@ def test_what_an_iterator_raises_reaches_every_taker(executor):
     assert [str(run.states[taker].result) for taker in takers] == ["broken source"] * 2
 
 
+@pytest.mark.one_memory("an iterator cannot travel")
 def test_an_open_file_is_handed_on_as_it_is(executor):
     """Values, rule V3: a file is more than its lines."""
     with Flow("f") as flow:

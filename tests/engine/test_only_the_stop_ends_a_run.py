@@ -13,6 +13,7 @@ from nbflow import Flow, ledger, resource_manager, task
 from nbflow.signals import ENDRUN
 from nbflow.states import Failed, Pending, Skipped, TriggerFailed
 from tests.patience import PATIENCE_S
+from tests.shared import SharedList
 
 
 class Panic(BaseException):
@@ -21,7 +22,7 @@ class Panic(BaseException):
 
 @pytest.fixture
 def diary():
-    return []
+    return SharedList()
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_a_base_exception_of_a_library_fails_its_task_alone(diary, server, execu
 
 def test_a_base_exception_is_tried_again_like_an_exception(executor):
     """Rule 17."""
-    tries = []
+    tries = SharedList()
 
     @task(max_retries=1, retry_delay=timedelta(0))
     def fails_once():
@@ -292,7 +293,7 @@ def test_an_early_handle_that_raises_costs_the_handle_only(diary, early_handle):
     """Rule 17."""
     manager = with_handle(diary, lambda self, resource: "handle")
     manager.early_handle = early_handle
-    rows = []
+    rows = SharedList()
     with Flow("f") as flow, resource_manager(manager)() as resource:
         task(lambda r: rows.extend(ledger.resources()), name="use")(resource)
 

@@ -7,13 +7,14 @@ from datetime import timedelta
 import pytest
 
 from nbflow import Flow, apply_map, resource_manager, task
+from tests.shared import SharedList
 
 SOON = timedelta(milliseconds=50)
 
 
 @pytest.fixture
 def lines():
-    return []
+    return SharedList()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 
 from nbflow import Flow, Parameter, task
+from tests.shared import SharedList
 
 LIMIT_S = 20
 FREE = pytest.mark.parametrize("kind", ["random", "numpy.random"])
@@ -155,7 +156,7 @@ def test_who_looks_at_the_state_of_the_generator_counts_as_drawing():
 
 def test_a_further_attempt_draws_what_the_first_one_drew(executor):
     """Values, rule V2: `max_retries`."""
-    drawn = []
+    drawn = SharedList()
 
     def draw():
         drawn.append(random.random())

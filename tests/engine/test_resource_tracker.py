@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nbflow import Flow, resource_manager, task
+from tests.shared import SharedList
 
 
 class Recorder:
@@ -19,7 +20,7 @@ class Recorder:
 
 @pytest.fixture
 def lines(monkeypatch):
-    lines = []
+    lines = SharedList()
     monkeypatch.setattr("nbflow.flow.launch._tracker_of", lambda flow, run_id: Recorder(lines))
     return lines
 

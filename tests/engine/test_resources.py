@@ -11,6 +11,7 @@ from nbflow import Flow, Parameter, Task, case, context, resource_manager, task,
 from nbflow.signals import SKIP
 from nbflow.states import Cached, Failed, Retrying, Skipped, Success, TriggerFailed
 from tests.patience import PATIENCE_S
+from tests.shared import SharedList
 
 NOW = timedelta(0)
 
@@ -19,7 +20,7 @@ class Diary:
     """Makes resource managers that write down what is called."""
 
     def __init__(self):
-        self.lines = []
+        self.lines = SharedList()
 
     def manager(self, name="r", *, fail_at=None, **options):
         diary = self
@@ -119,7 +120,7 @@ def test_nested_blocks_open_outside_in_and_close_inside_out(diary, executor):
 
 def test_a_manager_without_setup_is_cleaned_up_with_none(executor):
     """1.3"""
-    lines = []
+    lines = SharedList()
 
     @resource_manager
     class Bare:
@@ -157,7 +158,7 @@ def test_a_failed_init_fails_what_is_inside_and_skips_the_cleanup(diary, executo
 
 def test_a_failed_init_of_a_manager_without_setup_skips_the_cleanup(executor):
     """1.6, 1.9: nothing ties the members to init, so they run all the same."""
-    lines = []
+    lines = SharedList()
 
     @resource_manager
     class Manager:
@@ -243,7 +244,7 @@ def test_a_failed_cleanup_may_be_told_to_fail_the_flow(diary, executor):
 
 def test_a_skip_in_init_or_setup_skips_the_cleanup_too(executor):
     """1.8"""
-    lines = []
+    lines = SharedList()
 
     @resource_manager
     class Manager:
@@ -277,7 +278,7 @@ def test_a_skipped_member_does_not_keep_the_cleanup_from_running(diary, executor
 
 def test_retries_share_the_resource(diary, executor):
     """design 5.2"""
-    seen = []
+    seen = SharedList()
 
     @task(max_retries=2, retry_delay=NOW)
     def shaky(r):
@@ -296,7 +297,7 @@ def test_retries_share_the_resource(diary, executor):
 @pytest.mark.parametrize("has_setup", [True, False])
 def test_another_try_of_a_setup_that_went_well_gives_the_same_resource(executor, has_setup):
     """design 5.2: a handler may make its good state a retry; that is no reason for a second resource."""
-    made, asked = [], []
+    made, asked = SharedList(), SharedList()
 
     def again(task, old, new):
         if new.is_successful() and not asked:
@@ -332,7 +333,7 @@ def test_another_try_of_a_setup_that_went_well_gives_the_same_resource(executor,
 
 def test_a_setup_may_be_tried_again(executor):
     """4.7, design 5.1"""
-    lines = []
+    lines = SharedList()
 
     @resource_manager(setup_task_kwargs={"max_retries": 1, "retry_delay": NOW})
     class Manager:
@@ -354,7 +355,7 @@ def test_a_setup_may_be_tried_again(executor):
 
 def test_a_cleanup_may_be_tried_again(executor):
     """4.7, design 5.1"""
-    lines = []
+    lines = SharedList()
 
     @resource_manager(cleanup_task_kwargs={"max_retries": 1, "retry_delay": NOW})
     class Manager:
@@ -525,7 +526,7 @@ def test_given_states_of_setup_and_cleanup_are_not_believed(diary, executor):
 
 def test_a_cached_setup_that_was_given_is_believed():
     """1.11"""
-    lines = []
+    lines = SharedList()
 
     @resource_manager(setup_task_kwargs={"cache_for": timedelta(hours=1)})
     class Manager:
@@ -559,7 +560,7 @@ def test_what_a_resource_is_given_may_be_any_task(diary, executor):
 
 def test_a_factory_may_stand_for_a_class(executor):
     """1.1"""
-    lines = []
+    lines = SharedList()
 
     class Thing:
         def __init__(self, name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -10,13 +11,14 @@ import pytest
 from nbflow import Flow, context, task, triggers
 from nbflow.signals import FAIL, RETRY, SKIP
 from nbflow.states import Failed, Retrying, Running, Scheduled, Success, TriggerFailed
+from tests.shared import SharedList
 
 NOW = timedelta(0)
 
 
 def failing(times, *, error=ValueError, **options):
     """Make a task that fails so many times, and a list of its run counts."""
-    counts = []
+    counts = SharedList()
 
     @task(name="failing", **options)
     def run():
@@ -121,7 +123,7 @@ def test_the_delay_is_kept(executor):
 
 def test_other_tasks_go_on_while_one_waits_to_be_tried_again():
     """4.7"""
-    order = []
+    order = SharedList()
     t, _ = failing(1, max_retries=1, retry_delay=timedelta(seconds=2))
     with Flow("f") as flow:
         task(lambda x: order.append("below"), name="below")(t())
@@ -134,7 +136,7 @@ def test_other_tasks_go_on_while_one_waits_to_be_tried_again():
 
 def test_the_handlers_see_the_retries():
     """4.7, 4.11"""
-    seen = []
+    seen = SharedList()
     t, _ = failing(1, max_retries=1, retry_delay=NOW, state_handlers=[lambda task, old, new: seen.append(new)])
     with Flow("f") as flow:
         t()
@@ -159,7 +161,7 @@ def test_a_raised_retry_is_honoured_beyond_the_retries_of_the_task(executor):
 @pytest.mark.parametrize("naive", [False, True])
 def test_a_raised_retry_may_say_when(naive):
     """4.7, 7.1"""
-    times = []
+    times = SharedList()
 
     @task
     def later():
@@ -192,7 +194,7 @@ def test_a_handler_may_turn_a_failure_into_a_success_instead_of_a_retry():
 
 def test_the_inputs_are_the_same_at_each_attempt(executor):
     """4.7"""
-    seen = []
+    seen = SharedList()
 
     @task(max_retries=2, retry_delay=NOW)
     def use(x, y):
@@ -201,7 +203,7 @@ def test_the_inputs_are_the_same_at_each_attempt(executor):
             raise ValueError
 
     with Flow("f") as flow:
-        use(task(lambda: object(), name="a")(), 3)
+        use(task(random.random, name="a")(), 3)
 
     assert flow.run(executor=executor).is_successful()
     assert len(set(seen)) == 1
@@ -231,7 +233,7 @@ def test_a_given_state_scheduled_in_the_future_waits_for_its_time():
 
 def test_mapped_children_are_tried_again_by_themselves(executor):
     """5.5"""
-    ran = []
+    ran = SharedList()
 
     @task(max_retries=2, retry_delay=NOW)
     def child(x):
@@ -281,7 +283,7 @@ def test_a_run_that_is_run_again_counts_from_one():
 
 def test_the_state_that_waits_says_which_attempt_it_was():
     """6.4"""
-    seen = []
+    seen = SharedList()
     t, _ = failing(1, max_retries=1, retry_delay=NOW, state_handlers=[lambda t, old, new: seen.append(new)])
     with Flow("f") as flow:
         t()

@@ -43,6 +43,7 @@ def told(flow, **options):
     return said
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 def test_who_shares_what_is_said_with_the_remedies(executor):
     """Values: within one run."""
     with Flow("f") as flow:
@@ -59,6 +60,7 @@ def test_who_shares_what_is_said_with_the_remedies(executor):
     assert "@task(inputs='copy')" in said
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 def test_it_is_said_once_however_many_take_the_value(executor):
     """Values: within one run."""
     with Flow("f") as flow:

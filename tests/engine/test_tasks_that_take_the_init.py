@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from nbflow import Flow, apply_map, resource_manager, task, unmapped
+from tests.shared import SharedList
 
 
 @pytest.fixture
 def lines():
-    return []
+    return SharedList()
 
 
 @pytest.fixture

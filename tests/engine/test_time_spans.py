@@ -9,10 +9,11 @@ import pytest
 from nbflow import Flow, Task, task
 from nbflow.errors import OptionError, OptionTypeError
 from tests.patience import PATIENCE_S
+from tests.shared import SharedList
 
 
 def failing_once():
-    calls = []
+    calls = SharedList()
 
     def work():
         calls.append(1)

@@ -18,6 +18,7 @@ from nbflow.errors import ChangedInputError, RetryError
 from nbflow.signals import LOOP
 from nbflow.states import Success
 from tests.engine.unfriendly import VALUES, Lazy, connection
+from tests.shared import SharedList
 
 LIMIT_S = 20
 
@@ -58,6 +59,7 @@ def the_run_of(flow, **options):
     return ended_well(run)
 
 
+@pytest.mark.one_memory("most of these cannot be pickled; see tests/executors/test_unfriendly_values.py")
 @values
 def test_a_flow_runs_and_reruns(make, executor):
     """Values, rule V1."""
@@ -87,6 +89,7 @@ def test_an_unchanged_flow_is_empty_and_its_plan_can_be_shown(make):
     assert "nothing runs" in plan.text()
 
 
+@pytest.mark.one_memory("most of these cannot be pickled; see tests/executors/test_unfriendly_values.py")
 @values
 def test_it_may_be_a_default_a_constant_and_mapped(make, executor):
     """Values, rule V4."""
@@ -101,10 +104,11 @@ def test_it_may_be_a_default_a_constant_and_mapped(make, executor):
     ended_well(again)
 
 
+@pytest.mark.one_memory("most of these cannot be pickled; see tests/executors/test_unfriendly_values.py")
 @values
 def test_a_task_that_takes_it_may_be_tried_again_or_is_refused_with_words(make, executor):
     """Values, rule V2."""
-    attempts = []
+    attempts = SharedList()
 
     def fail_once(x):
         touch(x)
@@ -254,9 +258,10 @@ def test_what_nobody_can_know_is_handed_on_to_tasks_that_cannot_have_changed_it(
     assert [one.name for one in plan.tasks] == ["taken"]
 
 
+@pytest.mark.one_memory("its collection cannot be pickled")
 def test_nothing_is_pulled_from_what_is_lazy(executor):
     """Values: never a hidden pull of remote data."""
-    pulled = []
+    pulled = SharedList()
 
     class Collection:
         __module__ = "dask.bag.core"

@@ -13,6 +13,7 @@ from nbflow.errors import ChangedInputError
 from nbflow.signals import LOOP
 from nbflow.states import Failed, Success
 from tests.engine.changing import Box, Pile
+from tests.shared import SharedList
 
 NOW = timedelta(0)
 LIMIT_S = 20
@@ -59,6 +60,7 @@ def test_the_plan_names_who_has_changed_the_value():
     assert "add   runs  asked for" in text
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 def test_a_chain_of_changes_is_made_again_in_its_order(executor):
     """Values, rule V1."""
     with Flow("f") as flow:
@@ -75,6 +77,7 @@ def test_a_chain_of_changes_is_made_again_in_its_order(executor):
     assert again.results[made] == run.results[third]
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 def test_what_failed_after_it_had_changed_its_input_gets_it_as_it_was(executor):
     """Values, rule V2: rerun of what failed."""
     broken = [True]
@@ -98,6 +101,7 @@ def test_what_failed_after_it_had_changed_its_input_gets_it_as_it_was(executor):
     assert again.results[added] == [1, 2, 3]
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 def test_a_retry_of_a_held_task_gets_the_input_as_it_was(executor):
     """Values, rule V2: hold and retry."""
     broken = [True]
@@ -124,9 +128,10 @@ def test_a_retry_of_a_held_task_gets_the_input_as_it_was(executor):
     assert run.results[made] == [1, 2, 3]
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 def test_a_retry_puts_the_contents_back_into_the_very_objects(executor):
     """Values, rule V2: another value that holds the same object sees it too."""
-    attempts = []
+    attempts = SharedList()
 
     def add_and_fail(x):
         x.append(3)
@@ -144,6 +149,7 @@ def test_a_retry_puts_the_contents_back_into_the_very_objects(executor):
     assert run.results[made] == [1, 2, 3]
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 def test_a_retry_without_a_copy_is_refused_with_words(executor):
     """Values, rule V2: nothing is known of how to put a list of a user's class back."""
 
@@ -166,7 +172,7 @@ def test_a_retry_without_a_copy_is_refused_with_words(executor):
 
 def test_a_retry_is_not_refused_where_nothing_was_changed(executor):
     """Values, rule V2: there is no copy, and none is needed."""
-    attempts = []
+    attempts = SharedList()
 
     def look_and_fail(x):
         attempts.append(list(x))
@@ -182,6 +188,7 @@ def test_a_retry_is_not_refused_where_nothing_was_changed(executor):
     assert attempts == [[1, 2], [1, 2]]
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 def test_a_further_turn_of_a_loop_goes_on_with_its_inputs_as_they_are(executor):
     """Values, rule V1: as in plain Python."""
 
@@ -202,9 +209,10 @@ def test_a_further_turn_of_a_loop_goes_on_with_its_inputs_as_they_are(executor):
     assert again.results[added] == [1, 2, 3, 3, 3]
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 def test_a_retry_inside_a_turn_begins_as_that_turn_began(executor):
     """Values, rule V2: LOOP and retries."""
-    failed = []
+    failed = SharedList()
 
     def add_up(x):
         x.append(3)
@@ -225,7 +233,7 @@ def test_a_retry_inside_a_turn_begins_as_that_turn_began(executor):
 
 def test_a_cached_result_is_as_it_was_returned(executor):
     """Values, rule V2: `cache_for`."""
-    calls = []
+    calls = SharedList()
 
     @task(cache_for=timedelta(hours=1))
     def cached():
@@ -304,6 +312,7 @@ def test_a_value_that_the_user_changes_between_the_runs_is_made_again():
     assert again.results[seen] == [1, 2]
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 def test_a_state_handed_back_is_as_its_task_left_it(executor):
     """Values, rule V2: `task_states` of an earlier run."""
     with Flow("f") as flow:
@@ -317,6 +326,7 @@ def test_a_state_handed_back_is_as_its_task_left_it(executor):
     assert run.results[added] == len(run.results[made])
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 def test_one_parameter_that_changes_runs_only_what_needs_it(executor):
     """Values, rule V2: nothing runs needlessly, and nothing is handed on in the wrong version."""
     with Flow("f") as flow:
@@ -340,6 +350,7 @@ def test_one_parameter_that_changes_runs_only_what_needs_it(executor):
     assert again.results[seen] == [1, 2, 9]
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 def test_an_object_that_two_tasks_return_is_made_again_for_both(executor):
     """Values, rule V2: one object, two values."""
     with Flow("f") as flow:
@@ -357,6 +368,7 @@ def test_an_object_that_two_tasks_return_is_made_again_for_both(executor):
     assert again.results[same] is again.results[made]
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 @pytest.mark.parametrize(
     "holder",
     [lambda x: {"inside": x}, lambda x: (x, 1), lambda x: Box(x), lambda x: [x]],
@@ -380,6 +392,7 @@ def test_a_change_through_a_value_that_holds_another_is_seen(holder, executor):
         assert again.results[seen] == run.results[seen] == [1, 2, 3]
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 def test_a_change_through_a_view_is_seen(executor):
     """Values, rule V2: views of arrays."""
     np = pytest.importorskip("numpy")
@@ -399,6 +412,7 @@ def test_a_change_through_a_view_is_seen(executor):
     assert run.results[seen] == again.results[seen] == [0, 1, 4, 6]
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 def test_mapped_elements_that_were_changed_are_made_again(executor):
     """Values, rule V2: a mapped element."""
     with Flow("f") as flow:
@@ -413,6 +427,7 @@ def test_mapped_elements_that_were_changed_are_made_again(executor):
     assert again.results[seen] == [[1, 3], [2, 3]]
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 def test_what_mapped_tasks_returned_and_others_changed_is_made_again(executor):
     """Values, rule V2: mapped over mapped."""
     with Flow("f") as flow:
@@ -491,6 +506,7 @@ def test_a_held_task_that_takes_a_connection_is_tried_again_with_it():
     assert run.results[used] is True
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 def test_who_changes_a_value_again_does_so_before_those_behind_reused_tasks_take_it(executor):
     """Values, rule V1: a retry takes its time, and the task below that is reused says nothing of the order."""
 
@@ -514,6 +530,7 @@ def test_who_changes_a_value_again_does_so_before_those_behind_reused_tasks_take
     assert again.results[look] == run.results[look] == (3, [1, 2, 3])
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 @pytest.mark.filterwarnings("ignore:'listed' has not seen")
 def test_who_changes_a_value_by_now_makes_those_behind_a_pinned_task_stale(executor):
     """Values, rule V1: a pinned task keeps its value, and nothing else of what is below it."""
@@ -565,6 +582,7 @@ def test_a_change_is_seen_through_what_holds_parts_of_a_value_that_is_made_again
     assert again.rerun("stale", dry=True).is_empty
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 def test_what_holds_parts_of_a_value_is_known_after_that_value_alone_was_made_again(executor):
     """Values, rule V1: as long as nobody changes what they have in common, one of them is enough."""
     with Flow("f") as flow:
@@ -585,6 +603,7 @@ def test_what_holds_parts_of_a_value_is_known_after_that_value_alone_was_made_ag
     assert third.rerun("stale", dry=True).is_empty
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 def test_a_change_is_seen_through_a_task_that_hands_on_what_it_takes(executor):
     """Values, rule V1: also one that gave nothing the last time."""
 
@@ -609,6 +628,7 @@ def test_a_change_is_seen_through_a_task_that_hands_on_what_it_takes(executor):
     assert again.rerun("stale", dry=True).is_empty
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 def test_a_change_is_seen_in_the_elements_that_were_mapped_over(executor):
     """Values, rule V1."""
     with Flow("f") as flow:
@@ -734,7 +754,7 @@ def test_equal_rows_that_have_changed_places_are_a_change(move):
 
 def test_a_further_attempt_takes_the_same_element_out_of_a_set(executor):
     """Values, rule V2: a set remembers where its last `pop` was."""
-    taken = []
+    taken = SharedList()
 
     def take(x):
         taken.append(x.pop())
@@ -759,6 +779,7 @@ def _empty_shelves(monkeypatch):
     monkeypatch.setattr(Shelf, "on_all", [])
 
 
+@pytest.mark.one_memory("a task in another process changes its copy alone")
 @pytest.mark.usefixtures("_empty_shelves")
 def test_a_run_warns_of_what_tasks_have_changed_in_a_class_that_outlives_it(executor):
     """Values, rules V1 and V4: what cannot be made again is said."""

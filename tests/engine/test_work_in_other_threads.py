@@ -11,6 +11,7 @@ import pytest
 
 from nbflow import Flow, context, resource_manager, task
 from tests.patience import PATIENCE_S
+from tests.shared import SharedList
 
 
 def look():
@@ -28,7 +29,7 @@ def in_a_copied_context():
 
 
 def in_a_thread():
-    found = []
+    found = SharedList()
     started = threading.Thread(target=lambda: found.append(look()))
     started.start()
     started.join()
@@ -110,7 +111,7 @@ def test_work_in_another_thread_sees_the_cancel():
 
 def test_a_thread_is_its_own_again_when_the_task_is_over():
     """Rule 16."""
-    copied = []
+    copied = SharedList()
 
     with Flow("f") as flow:
         task(lambda: copied.append(contextvars.copy_context()), name="one")()
@@ -140,7 +141,7 @@ def test_values_that_other_threads_add_for_a_time_are_theirs():
 
 def test_a_setup_may_defer_from_another_thread(executor):
     """Rules 9 and 16."""
-    undone = []
+    undone = SharedList()
 
     @resource_manager
     class Server:
@@ -169,6 +170,7 @@ def test_the_threads_of_a_flow_that_a_task_starts_belong_to_that_flow(executor):
     assert flow.run(executor=executor).result[made].result == "inside"
 
 
+@pytest.mark.one_memory("elsewhere a task ends after its threads: see tests/executors/test_remote_threads.py")
 @pytest.mark.parametrize("is_daemon", [False, True])
 def test_the_cleanup_waits_for_a_thread_that_a_task_has_started(executor, is_daemon):
     """Rules 3 and 16: for one that is no daemon, since libraries have daemons that never end."""

@@ -10,6 +10,7 @@ from nbflow import Flow, mapped, task
 from nbflow.executors import ProcessExecutor
 from nbflow.executors.errors import CannotTravelError, WorkerDiedError
 from nbflow.states import Cancelled, Success
+from tests.executors.workers import workers_of_here
 
 LIMIT_S = 60
 MANY = 300
@@ -207,3 +208,25 @@ def test_a_process_that_takes_too_much_memory_makes_way_for_a_new_one():
     states = flow.run(executor=ProcessExecutor(1, memory_limit=200_000_000)).result
 
     assert states[first].result == states[second].result != states[third].result
+
+
+def test_the_processes_of_a_with_block_serve_all_runs_inside_and_end_with_it():
+    with Flow("f") as flow:
+        one = task(lambda: __import__("os").getpid(), name="one")()
+    with ProcessExecutor(1) as executor:
+        pids = [flow.run(executor=executor, context={"turn": turn}).result[one].result for turn in range(3)]
+        assert [worker.pid for worker in workers_of_here()] == pids[:1]
+    assert workers_of_here() == []
+
+    assert len(set(pids)) == 1
+    assert flow.run(executor=executor).result[one].result not in pids
+    assert workers_of_here() == []
+
+
+def test_a_process_that_is_kept_knows_what_the_next_run_says():
+    from nbflow import context
+
+    with Flow("f") as flow:
+        one = task(lambda: context.turn, name="one")()
+    with ProcessExecutor(1) as executor:
+        assert [flow.run(executor=executor, context={"turn": turn}).result[one].result for turn in (1, 2)] == [1, 2]

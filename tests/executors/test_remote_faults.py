@@ -42,6 +42,30 @@ def test_what_cannot_travel_is_named_before_anything_is_sent(remote):
     assert "executor='threads'" in str(error)
 
 
+def test_an_open_file_does_not_travel(remote, tmp_path):
+    """Each process would read on by itself."""
+    path = tmp_path / "rows.txt"
+    path.write_text("a\nb\n")
+    with path.open() as file:
+        flow, one = flow_of(lambda held: held.readline(), file)
+        error = flow.run(executor=remote).result[one].result
+
+    assert isinstance(error, CannotTravelError)
+    assert (error.part, error.type_name) == ("argument 'held'", "TextIOWrapper")
+    assert "send its path" in str(error)
+
+
+def test_an_iterator_that_several_take_does_not_travel(remote):
+    with Flow("f") as flow:
+        made = task(lambda: iter([1, 2]), name="made")()
+        one, _ = (task(lambda held: list(held), name=name)(made) for name in ("one", "other"))
+
+    error = flow.run(executor=remote).result[one].result
+
+    assert isinstance(error, CannotTravelError)
+    assert "it is an iterator: send a list of its items" in str(error)
+
+
 def test_a_resource_that_cannot_travel_is_named_and_cleaned_up(remote):
     told = []
 
@@ -384,7 +408,9 @@ def test_a_task_that_does_not_listen_is_ended_with_its_process_before_the_cleanu
             told.append(workers_of_here())
 
     with Flow("f") as flow, Held() as held:
-        late = task(lambda held: deaf(note), name="late", timeout=1 if how == "timeout" else None)(held)
+        warm = task(lambda held: None, name="warm")(held)  # its process is there when the time begins to count
+        wait_s = 3 if how == "timeout" else None
+        late = task(lambda held: deaf(note), name="late", timeout=wait_s)(held, upstream_tasks=[warm])
     run = flow.start(executor=ProcessExecutor(1))
     if how == "cancel":
         while not note.exists():

@@ -38,6 +38,7 @@ GIVEN_UP = 3  # interrupts
 FOLDERS = ("Scratch", "Scratch", "Late", "Bare", "written", "Hasty", "Broken", "Deaf", "Aired", "drifting")
 PROCESSES = ("Server", "Server", "Insider", "Stranger")
 DASK_SHARE = 0.04
+EXECUTORS = ("inline", "threads", "processes")
 STARTS = ("run", "run", "start", "start", "wait", "step")
 READY = ("TemporaryDirectory", "Subprocess")
 SLOW_FOR = ("interrupt twice", "interrupt thrice", "restart", "shutdown", "SIGTERM", "SIGHUP")
@@ -59,7 +60,7 @@ class Plan:
         flow: The text inside the flow's ``with``.
         start: ``"run"`` (a cell blocks), ``"start"`` (in the background), ``"wait"`` (a cell waits for that) or
             ``"step"`` (some steps, then it is held).
-        executor: ``"inline"`` or ``"threads"``.
+        executor: One of `EXECUTORS`.
         line: At which line of the log to end it; 0 if at the first `word` in it, or after `delay_s` only.
         hold_s: How long the kernel stays at that line.
         delay_s: How long to wait after the line, or after the start.
@@ -103,7 +104,8 @@ class Plan:
         """The command that plays it again."""
         if not self.seed:
             return "the test itself"
-        return f"python scripts/campaign.py --seed {self.seed} --round {self.number} --only {self.end!r}"
+        where = f"--only {self.end!r} --executor {self.executor}"
+        return f"python scripts/campaign.py --seed {self.seed} --round {self.number} {where}"
 
     @property
     def patience_s(self) -> float:
@@ -150,7 +152,7 @@ def draw(seed: int, number: int, end: str) -> Plan:
         imported=rng.random() < 0.4,
         flow=draft.text,
         start=rng.choice(["run", "run", "wait", "wait", "start"] if end in INTERRUPTS else STARTS),
-        executor=rng.choice(["inline", "threads"]),
+        executor=rng.choice(EXECUTORS),
         line=rng.randint(1, draft.said + 2) if by_line else 0,
         hold_s=rng.choice([0.0, 0.3]) if by_line else 0.5 * in_setup,
         delay_s=rng.uniform(0, 0.03) if by_line or in_setup else rng.uniform(0, draft.seconds * 1.1 + 0.2),

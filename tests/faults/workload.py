@@ -180,13 +180,13 @@ class Child:
         return {"environ": self.token}
 
     def make(self):
-        return subprocess.Popen(
-            ["sleep", "1000"], start_new_session=self.own_session, env={**os.environ, TOKEN: self.token}
-        )
+        environ = {**os.environ, TOKEN: self.token}
+        self.child = subprocess.Popen(["sleep", "1000"], start_new_session=self.own_session, env=environ)
+        return self.child.pid  # which a task in another process can be given
 
-    def cleanup(self, child):
-        super().cleanup(child)
-        child.wait()
+    def cleanup(self, pid):
+        super().cleanup(pid)
+        self.child.wait()
 
 
 @resource_manager(cleanup_task_kwargs=TWICE)

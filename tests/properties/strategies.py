@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import threading
-from collections import defaultdict
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 
-from nbflow import Flow, Task, apply_map, case, context, resource_manager, signals, triggers, unmapped
+from nbflow import Flow, Task, apply_map, case, context, resource_manager, triggers, unmapped
+from tests.properties.world import Probe, Resource, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -300,97 +299,7 @@ def _mapped_body(draw: st.DrawFn, names: _Names, block: str | None, *, depth: in
     return tuple(items)
 
 
-# -- what happens when a plan is run ----------------------------------------------------------------------------
-
-
-class Boom(Exception):
-    """What a plan's tasks raise."""
-
-
-@dataclass(eq=False)
-class Resource:
-    """What a manager gave: alive from the end of its setup to the begin of its cleanup."""
-
-    key: str
-    number: int
-    outer: tuple[Resource, ...] = ()
-    set_up: int = 0
-    cleaned: int = 0  # calls of cleanup
-    cleaned_well: int = 0
-    users: int = 0
-
-
-class World:
-    """What the calls of one run do, and what they did. Violations seen on the way are kept in `wrong`."""
-
-    def __init__(self, plan: FlowPlan, act: Callable[[str, str], Any] | None = None) -> None:
-        self.plan = plan
-        self.calls: dict[str, int] = defaultdict(int)
-        self.log: list[str] = []
-        self.wrong: list[str] = []
-        self.resources: list[Resource] = []
-        self.lock = threading.Lock()
-        self.act = act or act_plainly
-
-    def do(self, key: str, name: str) -> Any:
-        """Note a call and do what the plan says."""
-        with self.lock:
-            number = self.calls[name]
-            self.calls[name] += 1
-            self.log.append(name)
-        does = self.plan.does.get(key, ())
-        return self.act(does[number] if number < len(does) else "ok", name)
-
-
-def act_plainly(action: str, name: str) -> Any:
-    """Do what a plan says."""
-    match action:
-        case "raise":
-            raise Boom(name)
-        case "skip":
-            raise signals.SKIP(name)
-        case "fail":
-            raise signals.FAIL(name)
-        case "retry":
-            raise signals.RETRY(name)
-        case "loop":
-            raise signals.LOOP(name, result=None)
-        case "success":
-            raise signals.SUCCESS(name, result=None)
-        case "interrupt":
-            raise KeyboardInterrupt(name)
-        case "exit":
-            raise SystemExit(name)
-        case "false":
-            return False
-    return True
-
-
-class Probe(Task):
-    """A task that does what its plan says, and checks that its resource is alive all the while."""
-
-    def __init__(self, world: World, key: str, **kwargs: Any) -> None:
-        self.world = world
-        self.key = key
-        super().__init__(name=key, **kwargs)
-
-    def run(self, resource: Resource | None = None, item: Any = None) -> Any:
-        name = context.task_full_name
-        if isinstance(resource, Resource):
-            with self.world.lock:
-                resource.users += 1
-                if resource.cleaned or resource.set_up != 1:
-                    self.world.wrong.append(
-                        f"{name} got {resource.key} set up {resource.set_up} times, cleaned {resource.cleaned}"
-                    )
-        try:
-            return self.world.do(self.key, name)
-        finally:
-            if isinstance(resource, Resource):
-                with self.world.lock:
-                    resource.users -= 1
-                    if resource.cleaned:
-                        self.world.wrong.append(f"{name} used {resource.key} while it was cleaned up")
+# -- what happens when a plan is run: see also `world` --------------------------------------------------------
 
 
 def manager_of(world: World, plan: BlockPlan, handlers: dict[str, Callable[..., Any]]) -> ResourceManager:
@@ -417,11 +326,7 @@ def manager_of(world: World, plan: BlockPlan, handlers: dict[str, Callable[..., 
                 if mine is None:
                     world.wrong.append(f"cleanup of {plan.key} although nothing was set up")
                     return
-                mine.cleaned += 1
-                if mine.users:
-                    world.wrong.append(f"cleanup of {plan.key} while in use")
-                if mine.cleaned_well:
-                    world.wrong.append(f"cleanup of {plan.key} twice")
+                world.begin_cleanup(mine)
             world.do(f"{plan.key}.cleanup", context.get("task_full_name", f"{plan.key}.cleanup"))
             mine.cleaned_well += 1
 

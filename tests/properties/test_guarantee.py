@@ -11,23 +11,19 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbflow import signals, states
+from nbflow import states
 from nbflow.engine.open_resources import BlockStatus
-from nbflow.executors import ThreadExecutor
+from nbflow.executors import ProcessExecutor, ThreadExecutor
+from nbflow.executors.errors import CannotReturnError, CannotTravelError, UnreadableCallError, WorkerDiedError
+from tests.executors.workers import workers_of_here
 from tests.patience import PATIENCE_S
-from tests.properties.strategies import (
-    BlockPlan,
-    Boom,
-    Built,
-    FlowPlan,
-    World,
-    act_plainly,
-    budget,
-    flow_plans,
-)
+from tests.properties.handlers import HANDLERS
+from tests.properties.strategies import BlockPlan, Built, FlowPlan, budget, flow_plans
+from tests.properties.world import SharedWorld, World, act_plainly
 
 if TYPE_CHECKING:
     from nbflow.engine.run import Run
@@ -35,59 +31,9 @@ if TYPE_CHECKING:
 ORDINARY = ("raise", "raise", "skip", "fail", "retry", "loop", "false", "success")
 ENDING = ("interrupt", "exit")
 LIFECYCLE = ("raise", "raise", "skip", "fail")
+FAULTS = (CannotTravelError, CannotReturnError, UnreadableCallError, WorkerDiedError)  # of the way to a process
 SEEDS = st.integers(0, 2**32)
 TIMEOUT_S = PATIENCE_S
-
-
-def _leave_alone(task: Any, old: Any, new: Any) -> None:
-    return None
-
-
-def _raise(task: Any, old: Any, new: Any) -> None:
-    raise Boom("handler")
-
-
-def _fail_success(task: Any, old: Any, new: Any) -> Any:
-    return states.Failed("by a handler") if isinstance(new, states.Success) else None
-
-
-def _succeed(task: Any, old: Any, new: Any) -> Any:
-    return states.Success("by a handler") if new.is_failed() else None
-
-
-def _skip_start(task: Any, old: Any, new: Any) -> Any:
-    if new.is_running():
-        raise signals.SKIP("by a handler")
-
-
-def _exit(task: Any, old: Any, new: Any) -> None:
-    raise SystemExit("handler")
-
-
-def _interrupt(task: Any, old: Any, new: Any) -> None:
-    raise KeyboardInterrupt("handler")
-
-
-def _retry(task: Any, old: Any, new: Any) -> Any:
-    # Only once: the state it makes says so.
-    if isinstance(new, states.Success) and not isinstance(new, states.Mapped) and not old.is_retrying():
-        if getattr(task, "_retried", False):
-            return None
-        task._retried = True
-        return states.Retrying("by a handler")
-    return None
-
-
-HANDLERS = {
-    "plain": _leave_alone,
-    "raise": _raise,
-    "fail": _fail_success,
-    "succeed": _succeed,
-    "skip": _skip_start,
-    "retry": _retry,
-    "exit": _exit,
-    "interrupt": _interrupt,
-}
 PLANS = flow_plans(
     size=12,
     outcomes=ORDINARY,
@@ -343,10 +289,15 @@ def test_a_real_interrupt_in_the_middle_of_any_call_cleans_up_once(plan, at):
 @given(PLANS, SEEDS, st.sampled_from((None, 2)))
 def test_any_sequence_of_steps_keeps_the_guarantee(plan, seed, workers):
     built = Built(plan, handlers=HANDLERS)
-    chosen = random.Random(seed)
 
+    run = stepped(built, random.Random(seed), ThreadExecutor(workers) if workers else "inline")
+
+    check(run, built.world)
+
+
+def stepped(built: Built, chosen: random.Random, executor: Any) -> Run:
     with quiet():
-        run = built.flow.start(paused=True, executor=ThreadExecutor(workers) if workers else "inline")
+        run = built.flow.start(paused=True, executor=executor)
         for _ in range(200):
             if run.is_finished:
                 break
@@ -363,8 +314,7 @@ def test_any_sequence_of_steps_keeps_the_guarantee(plan, seed, workers):
                 run.cancel()
         run.resume()
         run.wait(TIMEOUT_S)
-
-    check(run, built.world)
+    return run
 
 
 def step(run: Run, command: str = "step", *args: Any) -> None:
@@ -392,3 +342,57 @@ def test_a_run_from_given_states_sets_up_and_cleans_up_again(plan, data):
     assert run.is_finished
     assert run.open_resources == []
     assert [r for r in world.resources if r.cleaned == 0] == []
+
+
+# -- tasks in other processes: each run starts some, so a test run plays few of these ------------------------------
+
+
+def built_elsewhere(plan: FlowPlan) -> Built:
+    return Built(plan, SharedWorld(plan), handlers=HANDLERS)
+
+
+def check_elsewhere(run: Run, world: World) -> None:
+    assert isinstance(world, SharedWorld)
+    check(run, world)
+    assert world.misuses() == []
+    assert workers_of_here() == []
+    ends = [end for state in run.states.values() for end in (state, *getattr(state, "map_states", ()))]
+    assert [end for end in ends if isinstance(end.result, FAULTS)] == []
+
+
+@pytest.mark.elsewhere
+@budget(20)
+@given(ROUGH_PLANS)
+def test_processes_keep_the_guarantee(plan):
+    built = built_elsewhere(plan)
+
+    run, _ = run_blocking(built, executor=ProcessExecutor(2))
+
+    check_elsewhere(run, built.world)
+
+
+@pytest.mark.elsewhere
+@budget(20)
+@given(PLANS, st.integers(0, 60))
+def test_a_cancel_of_a_run_on_processes_at_any_event_cleans_up_once(plan, at):
+    built = built_elsewhere(plan)
+    run = built.flow._prepare(None, {"executor": ProcessExecutor(2)})
+    run.listen(lambda event: run.cancel() if event.seq == at else None)
+
+    with quiet():
+        run._begin()
+        run.wait(TIMEOUT_S)
+
+    check_elsewhere(run, built.world)
+    starts_after(run, at)
+
+
+@pytest.mark.elsewhere
+@budget(10)
+@given(PLANS, SEEDS)
+def test_any_sequence_of_steps_on_processes_keeps_the_guarantee(plan, seed):
+    built = built_elsewhere(plan)
+
+    run = stepped(built, random.Random(seed), ProcessExecutor(2))
+
+    check_elsewhere(run, built.world)

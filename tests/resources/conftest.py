@@ -78,11 +78,6 @@ def reclaim():
     return run
 
 
-@pytest.fixture(params=["inline", "threads"])
-def executor(request):
-    return request.param
-
-
 @pytest.fixture
 def owner():
     """Make owners; all are gone at the end."""

@@ -26,6 +26,7 @@ from nbflow.resources.errors import (
     StillRunningError,
 )
 from tests.patience import PATIENCE_S
+from tests.shared import SharedList
 
 PATH = "nbflow.resources.command:Subprocess"
 FOREVER = "import threading; threading.Event().wait()"
@@ -91,6 +92,7 @@ def port():
 # -- in a flow --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.one_memory("a process of the kernel cannot travel")
 def test_the_tasks_of_a_block_use_a_process_that_is_gone_afterwards(executor, port):
     @task
     def connect(process, port):
@@ -111,7 +113,7 @@ def test_the_tasks_of_a_block_use_a_process_that_is_gone_afterwards(executor, po
 
 def test_a_run_that_is_cancelled_ends_the_process(wait_until):
     began = threading.Event()
-    pids = []
+    pids = SharedList()
 
     @task
     def use(process):
@@ -279,7 +281,7 @@ def test_it_is_ready_when_it_has_printed_what_is_looked_for():
 
 
 def test_it_is_ready_when_a_function_says_so_and_an_exception_is_not_yet():
-    asked = []
+    asked = SharedList()
 
     def ready(process):
         asked.append(process.pid)
@@ -485,7 +487,7 @@ def test_no_thread_and_no_descriptor_is_left():
 
 def test_a_setup_that_is_interrupted_leaves_nothing_running(wait_until):
     manager = Subprocess.resource_class(python(FOREVER), ready="never")
-    caught = []
+    caught = SharedList()
 
     def setup():
         try:

@@ -10,6 +10,7 @@ from nbflow import Flow, Parameter, task
 from nbflow.errors import OptionTypeError
 from nbflow.resources import Database
 from tests.patience import PATIENCE_S
+from tests.shared import SharedList
 
 
 @pytest.fixture
@@ -45,6 +46,7 @@ def fail(x):
     raise ValueError(x)
 
 
+@pytest.mark.one_memory("a connection cannot travel")
 def test_what_the_tasks_change_is_committed_once_all_have_succeeded(path, rows, executor):
     with Flow("f") as flow, Database(sqlite3.connect, path, check_same_thread=False) as connection:
         two = insert(connection, 2, upstream_tasks=[insert(connection, 1)])
@@ -96,7 +98,7 @@ def test_a_trial_run_changes_nothing(path, rows):
 
 
 def test_the_connection_is_closed_afterwards(path):
-    kept = []
+    kept = SharedList()
     with Flow("f") as flow, Database(sqlite3.connect, path) as connection:
         task(lambda x: kept.append(x), name="keep")(connection)
 
@@ -141,7 +143,7 @@ class Fake:
 
     def __init__(self, *broken):
         self.broken = broken
-        self.calls = []
+        self.calls = SharedList()
 
     def __getattr__(self, name):
         if name not in ("commit", "rollback", "close"):

@@ -12,6 +12,7 @@ import pytest
 from nbflow import Flow, Parameter, task
 from nbflow.errors import NoFlowError, OptionError, OptionTypeError
 from nbflow.resources import managed
+from tests.shared import SharedList
 
 
 class Diary:
@@ -41,10 +42,11 @@ def fail(x):
     raise ValueError(x)
 
 
+@pytest.mark.one_memory("an open file cannot travel")
 def test_a_function_that_opens_something_makes_a_block(tmp_path, executor):
     path = tmp_path / "a.txt"
     path.write_text("hello")
-    kept = []
+    kept = SharedList()
     with Flow("f") as flow, managed(open, path) as file:
         text = task(lambda file: kept.append(file) or file.read(), name="read")(file)
 
@@ -55,7 +57,7 @@ def test_a_function_that_opens_something_makes_a_block(tmp_path, executor):
 
 
 def test_its_arguments_may_be_tasks_and_parameters():
-    lines = []
+    lines = SharedList()
     with Flow("f") as flow:
         one = use(1)
         with managed(Diary, one, [one, 2], lines=lines, key=Parameter("key")) as resource:
@@ -69,7 +71,7 @@ def test_its_arguments_may_be_tasks_and_parameters():
 
 
 def test_the_exit_is_told_nothing_when_all_went_well():
-    lines = []
+    lines = SharedList()
     with Flow("f") as flow, managed(Diary, lines=lines) as resource:
         use(resource)
 
@@ -79,7 +81,7 @@ def test_the_exit_is_told_nothing_when_all_went_well():
 
 
 def test_the_exit_is_told_the_first_error_of_the_block():
-    lines = []
+    lines = SharedList()
     with Flow("f") as flow, managed(Diary, lines=lines) as resource:
         fail(fail(resource))
 
@@ -90,7 +92,7 @@ def test_the_exit_is_told_the_first_error_of_the_block():
 
 
 def test_an_exit_that_swallows_the_error_changes_no_state():
-    lines = []
+    lines = SharedList()
     with Flow("f") as flow, managed(Diary, lines=lines, swallows=True) as resource:
         failed = fail(resource)
 
@@ -101,7 +103,7 @@ def test_an_exit_that_swallows_the_error_changes_no_state():
 
 
 def test_an_asynchronous_context_manager_is_awaited(executor):
-    lines = []
+    lines = SharedList()
 
     @contextlib.asynccontextmanager
     async def connect(name):
@@ -129,7 +131,7 @@ def test_a_context_manager_itself_may_be_given():
 
 
 def test_a_class_of_context_managers_gives_each_run_a_new_one():
-    seen = []
+    seen = SharedList()
     with Flow("f") as flow, managed(tempfile.TemporaryDirectory) as folder:
         task(lambda x: seen.append(x), name="see")(folder)
 
@@ -140,7 +142,7 @@ def test_a_class_of_context_managers_gives_each_run_a_new_one():
 
 
 def test_a_context_manager_that_can_be_called_as_well_is_entered():
-    lines = []
+    lines = SharedList()
 
     @contextlib.contextmanager
     def open_it():

@@ -76,6 +76,9 @@ class _Taker:
     def __iter__(self) -> _Taker:
         return self
 
+    def __reduce__(self) -> Any:
+        raise TypeError("it is an iterator: send a list of its items")
+
     def __next__(self) -> Any:
         with self._lock:  # two threads that share one taker share its items
             place = self._place

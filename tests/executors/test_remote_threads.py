@@ -1,0 +1,71 @@
+"""Threads that a task starts in another process are the task's own: it has ended when they have (rules 3 and 16)."""
+
+from __future__ import annotations
+
+import threading
+
+from nbflow import Flow, context, resource_manager, task
+from nbflow.executors import ProcessExecutor
+from tests.patience import PATIENCE_S
+from tests.shared import SharedFlag, SharedList
+
+
+def test_a_thread_of_a_task_knows_its_context(remote):
+    @task
+    def starts():
+        found = []
+        started = threading.Thread(target=lambda: found.append(context.get("task_name")))
+        started.start()
+        started.join()
+        return found
+
+    with Flow("f") as flow:
+        one = starts()
+
+    assert flow.run(executor=remote).result[one].result == ["starts"]
+
+
+def test_the_cleanup_waits_for_a_thread_that_a_task_has_started(remote):
+    diary, begun, may_end = SharedList(), SharedFlag(), SharedFlag()
+
+    @resource_manager
+    class Client:
+        def setup(self):
+            return "client"
+
+        def cleanup(self, client):
+            diary.append("cleanup")
+
+    def work():
+        begun.set()
+        may_end.wait(PATIENCE_S)
+        diary.append("worked")
+
+    def lets_it_end():
+        begun.wait(PATIENCE_S)
+        may_end.set()
+
+    with Flow("f") as flow:
+        with Client() as client:
+            task(lambda client: threading.Thread(target=work).start(), name="starts")(client)
+        task(lets_it_end)()
+
+    assert flow.run(executor=remote).is_successful()
+    assert diary == ["worked", "cleanup"]
+
+
+def test_a_cancel_ends_a_task_whose_thread_goes_on():
+    begun, never = SharedFlag(), SharedFlag()
+
+    def work():
+        begun.set()
+        never.wait(PATIENCE_S)
+
+    with Flow("f") as flow:
+        task(lambda: threading.Thread(target=work).start(), name="starts")()
+    run = flow.start(executor=ProcessExecutor(1))
+    assert begun.wait(PATIENCE_S)
+
+    run.cancel()
+
+    assert type(run.wait(PATIENCE_S)).__name__ == "Cancelled"
