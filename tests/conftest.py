@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from nbflow.executors import ProcessExecutor
+from nbflow.flow import launch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,10 +80,11 @@ def _processes() -> Iterator[ProcessExecutor]:
 
 
 @pytest.fixture
-def executor(request: pytest.FixtureRequest) -> str | ProcessExecutor:
-    """Each executor; those that run tasks elsewhere are a layer of their own."""
+def executor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each executor by its name; those that run tasks elsewhere are a layer of their own."""
     if request.param == "processes":
-        return request.getfixturevalue("_processes")  # type: ignore[no-any-return]
+        waiting = request.getfixturevalue("_processes")
+        monkeypatch.setitem(launch.EXECUTORS, "processes", lambda: waiting)
     return str(request.param)
 
 
