@@ -13,8 +13,8 @@ from tests.properties.strategies import (
     BlockPlan,
     Built,
     TaskPlan,
-    act_plainly,
 )
+from tests.properties.world import act_plainly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
