@@ -60,8 +60,10 @@ class EventInvariants(Demand):
         """Rules 3, 6 and 8: nothing starts after a cancel, in a block that closes, or before its setup."""
         graph, schedule = self.loop.graph, self.loop.schedule
         name = schedule.task(node).name
-        if self.cancelled_at is not None:
+        if self.cancelled_at is not None and node not in self.handed_over:
             raise self.broken(f"rule 6: {name} started after the cancel")
+        if isinstance(self.loop.record.state, states.Paused):
+            raise self.broken(f"{name} started in a paused run")
         own = self.role(node) != ORDINARY
         for key in self.around(node):
             if key in self.cleaning:
