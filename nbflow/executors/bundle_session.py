@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from nbflow.engine.attempt import RECALLED, Outcome, TaskCancelled, outcome_of
 from nbflow.executors.threads import ThreadSession
-from nbflow.executors.work_queue import WorkQueue, kind_of
+from nbflow.executors.work_queue import WorkQueue, kind_of, may_come_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,7 +206,7 @@ class Bundle:
         """Take what has not begun back: to be recalled or stopped, where that was asked for, else to be made later."""
         self.drop_stopped()
         if self._recalls != self._session._recalls:
-            for call in [call for call in self.left if call.is_ahead]:
+            for call in filter(may_come_back, tuple(self.left)):
                 self._end(call, RECALLED)
 
     def drop_stopped(self) -> None:
