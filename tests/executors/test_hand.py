@@ -88,3 +88,25 @@ def test_what_a_worker_has_said_before_it_died_is_read_although_it_hears_no_reca
     assert [outcomes[call].value for call in calls[:3]] == [0, 1, 2]
     assert isinstance(outcomes[calls[3]].error, WorkerDiedError)
     assert bundle.left == calls[4:]
+
+
+def test_nothing_fails_with_a_worker_that_died_while_it_was_idle(shipper):
+    calls, bundle = bundle_of(1)
+    process = ScriptedProcess([ended(0)], reads=1)
+    hand = ProcessHand(shipper, Processes(process))
+    hand.perform(bundle)
+    calls, bundle = bundle_of(2)
+
+    hand.perform(bundle)
+
+    assert bundle._ended == []
+    assert bundle.left == calls
+
+
+def test_a_task_that_no_new_worker_takes_fails(shipper):
+    calls, bundle = bundle_of(2)
+
+    ProcessHand(shipper, Processes(ScriptedProcess([], reads=0))).perform(bundle)
+
+    assert isinstance(dict(bundle._ended)[calls[0]].error, WorkerDiedError)
+    assert bundle.left == calls[1:]

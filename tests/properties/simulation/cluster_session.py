@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow import states
 from nbflow.engine.attempt import RECALLED, TaskCancelled
 from nbflow.executors.bundle_session import BundleSession
+from nbflow.executors.errors import WorkerDiedError
 from tests.properties.simulation.cluster import Cluster, HandThread, Waiters
 from tests.properties.simulation.fakes import Executor, put_in_the_air
 from tests.properties.simulation.plans import HANGING
@@ -160,6 +161,8 @@ class ClusterSession(BundleSession):
             if call in self._begun or not call.is_ahead:
                 raise episode.broken(f"{name} is recalled, and was told to have begun")
             return
+        if isinstance(outcome.error, WorkerDiedError) and not flight.sent:
+            raise episode.broken(f"{name} is told to have died with a worker that it was never sent to")
         if outcome.error is None and flight.made != 1:
             raise episode.broken(f"{name} ended well, and was made {flight.made} times")
         if worker is None or worker._process.is_dead:
