@@ -142,12 +142,12 @@ class BundleSession(ThreadSession):
         except BaseException as error:  # noqa: BLE001 - the initializer, or ours: each call ends once all the same
             for call in tuple(bundle.left):
                 bundle.ended(call, outcome_of(call, error))
-        bundle.come_back()
-        bundle.report()
-        if bundle.left:
-            with self._changed:
+        with self._changed:  # no recall comes between, nor before the run reads what has ended
+            bundle.come_back()
+            if bundle.left:
                 self._queue.put_back(bundle.left, alone=bundle.is_suspect)
                 self._changed.notify()
+        bundle.report()
 
 
 class Bundle:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from nbflow.engine.attempt import RECALLED, Outcome
-from nbflow.executors.bundle_session import Bundle
+from nbflow.executors.bundle_session import Bundle, BundleSession
 from tests.executors.test_work_queue import calls_of, queue_of, short
 
 
@@ -55,3 +55,31 @@ def test_what_was_told_to_have_begun_and_waits_again_is_not_recalled(session):
 
     assert queue.recalled() == others
     assert queue.take() == [begun]
+
+
+class DyingHand:
+    """Has a worker that dies with the first call of each bundle."""
+
+    most = 100
+
+    def perform(self, bundle):
+        bundle.ended(bundle.left[0], Outcome(None, OSError("died")))
+
+
+def test_what_goes_back_is_there_to_be_recalled_when_the_run_is_told_of_the_rest():
+    """The run's thread, which has just been paused, asks once, as soon as it has read that."""
+    told = []
+
+    def report(ended, begun=None):
+        told.extend(ended)
+        if len(told) == 1:
+            session.recall()
+
+    session = BundleSession(report, "s", 1, DyingHand)
+    first, *others = calls = calls_of(short, 3)
+
+    session._perform(DyingHand(), Bundle(session, calls, 0))
+
+    assert [call for call, _ in told] == [first, *others]
+    assert told[1:] == [(call, RECALLED) for call in others]
+    assert not session._queue
