@@ -56,6 +56,12 @@ def test_every_rule_holds_on_one_thread_in_the_background(plan, decisions):
 
 
 @budget(240)
+@given(plans(handlers=NAMES, modes=("cluster",)), DECISIONS)
+def test_every_rule_holds_on_a_cluster_whose_workers_die(plan, decisions):
+    simulate(plan, decisions, handlers=HANDLERS)
+
+
+@budget(240)
 @given(plans(handlers=NAMES, modes=("inline",)), DECISIONS)
 def test_every_rule_holds_in_the_callers_own_thread(plan, decisions):
     simulate(plan, decisions, handlers=HANDLERS)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 HANDING_OVER = (nbflow.executors.bundle_session, nbflow.executors.process_executor, nbflow.executors.threads)
 """Whose `time` is to be the simulation's."""
-SELDOM = 4  # how seldom a worker dies where it may
+SELDOM = 16  # how seldom a worker dies where it may
 
 
 class Cluster:
@@ -80,6 +80,12 @@ class Cluster:
     def made(self, call: Call) -> None:
         """Note that a worker has made a call."""
 
+    def dies(self, process: SimulatedProcess) -> None:
+        """Note that a worker dies by itself."""
+
+    def note_taken(self, bundle: Bundle) -> None:
+        """Note that a thread of the kernel's has taken calls for its worker."""
+
     def note_sent(self, calls: Sequence[Call]) -> None:
         """Note that a worker was sent calls."""
 
@@ -125,6 +131,7 @@ class Cluster:
             self.lost += 1
             self.idle_looks = 0
             self.tell(f"{process.name} dies")
+            self.dies(process)
             process.die()
 
     def end(self) -> None:
@@ -214,6 +221,7 @@ class NotingShipper(Shipper):
 
     def ship(self, bundle: Bundle, *, knows_base: bool = False) -> list[Any]:
         aside = self._cluster.resting_hand.aside
+        self._cluster.note_taken(bundle)
         aside.rest(self._cluster.clock())
         parts = super().ship(bundle, knows_base=knows_base)
         self.calls = tuple(bundle.left)

@@ -8,6 +8,7 @@ from nbflow import states
 from nbflow.engine.attempt import RECALLED, TaskCancelled
 from nbflow.executors.bundle_session import BundleSession
 from nbflow.executors.errors import WorkerDiedError
+from nbflow.executors.work_queue import may_come_back
 from tests.properties.simulation.cluster import Cluster, HandThread, Waiters
 from tests.properties.simulation.fakes import Executor, put_in_the_air
 from tests.properties.simulation.plans import HANGING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nbflow.engine.attempt import Call, Outcome
+    from nbflow.executors.bundle_session import Bundle
     from nbflow.executors.threads import Lane
     from tests.properties.simulation.cluster_worker import SimulatedWorker
     from tests.properties.simulation.model import Flight
@@ -30,11 +32,7 @@ class ClusterExecutor(Executor):
 
 
 class CheckedCluster(Cluster):
-    """Checks what its workers begin.
-
-    Attributes:
-        counts: What happened, for the tally.
-    """
+    """Checks what is sent to its workers, and what they begin."""
 
     def __init__(self, simulation: Simulator) -> None:
         super().__init__(
@@ -64,6 +62,12 @@ class CheckedCluster(Cluster):
         if busy > self._simulation.plan.workers:
             raise episode.broken(f"{busy} workers are busy at once")
 
+    def note_taken(self, bundle: Bundle) -> None:
+        for call in bundle.left:
+            flight = self.flight_of(call)
+            if flight is not None and flight.recalls < bundle._recalls and may_come_back(call):
+                raise self._simulation.episode.broken(f"{call.task.name} goes to a worker after it was called back")
+
     def note_sent(self, calls: Sequence[Call]) -> None:
         happened = self._simulation.counts.happened
         happened["bundles of several calls"] += len(calls) > 1
@@ -77,6 +81,15 @@ class CheckedCluster(Cluster):
         flight = self.flight_of(call)
         if flight is not None:
             flight.made += 1
+
+    def dies(self, process: Any) -> None:
+        call, happened = process.worker.call_here, self._simulation.counts.happened
+        if call is not None:
+            flight = self.flight_of(call)
+            where = "after a call that it had not told of" if flight is not None and flight.made else "in a call"
+        else:
+            where = "before a call" if process.heard or not process.worker._bundles.empty() else "idle or between calls"
+        happened[f"workers that died {where}"] += 1
 
     def _work(self, process: Any) -> None:
         simulation = self._simulation
@@ -108,7 +121,7 @@ class ClusterSession(BundleSession):
     def submit(self, call: Call, *, lifecycle: bool) -> None:
         flight = put_in_the_air(self._simulation, call, lifecycle)
         if not lifecycle:
-            flight.is_remote = True
+            flight.is_remote, flight.recalls = True, self._recalls
             super().submit(call, lifecycle=False)
         self._simulation.episode.check_limits()
 
@@ -148,6 +161,9 @@ class ClusterSession(BundleSession):
                 raise episode.broken(f"{begun.task.name} is told to begin when it has ended")
             self._begun.add(begun)
         self.report(ended, begun)
+        for hand in self.cluster.hands:
+            if hand.aside.is_here:  # the run may read it before this thread does anything more
+                hand.aside.rest(simulation.clock())
 
     def _check_end(self, flight: Flight, outcome: Outcome) -> None:
         episode, call = self._simulation.episode, flight.call
@@ -165,6 +181,7 @@ class ClusterSession(BundleSession):
             raise episode.broken(f"{name} is told to have died with a worker that it was never sent to")
         if outcome.error is None and flight.made != 1:
             raise episode.broken(f"{name} ended well, and was made {flight.made} times")
+        counts["calls that ended when nobody waited for them"] += call in episode.loop.lingering.late
         if worker is None or worker._process.is_dead:
             return
         if worker.call_here is call:

@@ -92,6 +92,9 @@ class EventInvariants(Demand):
             since = flight.lingers_since
             if self.interrupts < 2 and (since is None or self.simulation.clock() < since + grace_s - 1e-6):
                 raise self.broken(f"rule 3: {task.name} begins before {flight.call.task.name} had its grace")
+        for call in () if self.simulation.cluster is None else self.simulation.cluster.busy_with:
+            if key in self.around(call.node) and task not in self.overdue:
+                raise self.broken(f"rule 3: {task.name} begins while a worker is busy with {call.task.name}")
         for flight in self.flights:
             if flight.call.node == node and flight.lingers_since is not None:
                 raise self.broken(f"rule 1: {task.name} is tried again beside a late one")

@@ -193,7 +193,6 @@ class IdleInvariants(Trace):
             if not process.is_dead:
                 raise self.broken(f"{process.name} outlives its run")
         happened = self.simulation.counts.happened
-        happened["workers that died by themselves"] += cluster.lost
         happened["workers"] += len(cluster.processes)
 
     def _check_half(self, attempt: Attempt) -> None:

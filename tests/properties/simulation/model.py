@@ -49,6 +49,7 @@ class Flight:
     aside: Aside | None = None  # the thread that runs a flow in it
     is_remote: bool = False  # whether it goes to a worker of the cluster
     worker: SimulatedWorker | None = None  # the one that has begun it
+    recalls: int = 0  # that had been made when it was handed over
     sent: int = 0
     begun: int = 0
     made: int = 0

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HANGING = ("hang", "deaf")
-MODES = ("threads", "background", "inline")
+MODES = ("threads", "background", "inline", "cluster")
 WIDE = (8, 20, 40)  # children of a map, so that those that are short go to a worker in bundles
 COMMANDS = ("step", "step_block", "until", "pause", "resume")
 DEEDS = (*COMMANDS, "cancel", "interrupt", "listener", "end", "end")
@@ -132,7 +132,10 @@ def plans(draw: st.DrawFn, *, size: int = 10, handlers: tuple[str, ...] = (), mo
     alone = [item.key for item in items if isinstance(item, TaskPlan) and item.size < 0]
     runs_flows = draw(st.lists(st.sampled_from(alone), max_size=2, unique=True)) if alone and mode != "cluster" else []
     may_do = draw(st.sampled_from(((*COMMANDS, "listener", "end"), DEEDS)))
-    deeds = draw(st.lists(st.tuples(st.integers(0, 120), st.sampled_from(may_do)), max_size=6))
+    last, most = 120, 6
+    if mode == "cluster" and draw(st.booleans()):  # what went ahead is called back again and again
+        may_do, last, most = ("pause", "resume", "resume", "step"), 400, 20
+    deeds = draw(st.lists(st.tuples(st.integers(0, last), st.sampled_from(may_do)), max_size=most))
     return Plan(
         flow=flow,
         mode=mode,
