@@ -15,9 +15,7 @@ from tests.executors.test_work_queue import calls_of, queue_of, short
 def session():
     """Give what a bundle needs of a session: it notes what is reported."""
     told = []
-    return SimpleNamespace(
-        _recalls=0, told=told, _report=lambda ended, begun=None: told.append((list(ended), begun))
-    )
+    return SimpleNamespace(_recalls=0, told=told, _report=lambda ended, begun=None: told.append((list(ended), begun)))
 
 
 def test_what_has_not_begun_is_recalled(session):
