@@ -90,7 +90,8 @@ class CallMaker:
         session = self.executors.session_of(node)
         if session is None:
             return False
-        call = self._fast_path.start(node, ahead=session.is_remote)
+        # In one that is to stop midway a worker is free for it: to call it back would be to give it again, for ever.
+        call = self._fast_path.start(node, ahead=session.is_remote and self._schedule.goes_through)
         if call is None:
             return False
         call.is_remote = session.is_remote

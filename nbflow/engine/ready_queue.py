@@ -37,6 +37,7 @@ class ReadyQueue:
         ahead: How many simple ones more may be handed out, to wait where they run.
         serial: Whether init, setup and cleanup share the one thread of the tasks (inline executor).
         budget: How many more tasks may start (0: the run is paused).
+        stops_midway: Whether the run is to stop at a node or a block, so that none is handed out ahead.
         cancelled: Whether the budget holds nothing back any more: only cleanups are left.
         running: How many ordinary tasks run.
         running_lifecycle: How many init, setup and cleanup tasks run.
@@ -47,7 +48,7 @@ class ReadyQueue:
         graph = nodes.graph
         self.blocks_slots: list[ExecutorSlots] = []  # of executors that blocks are
         self.capacity, self.serial, self.budget = capacity, serial, budget
-        self.cancelled = False
+        self.stops_midway = self.cancelled = False
         self.ahead = 0
         self.running = 0
         self.running_lifecycle = 0
@@ -230,7 +231,7 @@ class ReadyQueue:
 
     def _goes_ahead(self, slots: ExecutorSlots | ReadyQueue, ready: list[int]) -> bool:
         """Tell whether the next of a heap may be handed out although no worker is free for it."""
-        if slots.running >= slots.capacity + slots.ahead or self.budget >= 0:
+        if slots.running >= slots.capacity + slots.ahead or self.budget >= 0 or self.stops_midway:
             return False
         return self._nodes.graph.is_simple[(ready[0] >> _SHIFT) & _MASK]
 

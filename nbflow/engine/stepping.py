@@ -49,6 +49,7 @@ class Stepping:
         """Go on up to and including `node`."""
         self._go(UNLIMITED)
         self.stop_node = node
+        self._queue.stops_midway = True
 
     def step_block(self) -> None:
         """Go on to the end of the current block: the one opened last, else the one that opens next."""
@@ -61,6 +62,7 @@ class Stepping:
         else:
             self._go(UNLIMITED)
             self.stop_lifetime = lifetime
+            self._queue.stops_midway = True
 
     def spend(self, node: int) -> None:
         """Count the start or the expansion of a node, if it is one that counts as a step."""
@@ -79,6 +81,7 @@ class Stepping:
     def _go(self, budget: int) -> None:
         # Whatever was asked for before is over: a stop that was meant for another command would surprise.
         self._queue.budget = budget
+        self._queue.stops_midway = False
         self._steps_into = False
         self.stop_node = -1
         self.stop_lifetime = None

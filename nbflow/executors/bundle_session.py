@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from nbflow.engine.attempt import RECALLED, Outcome, TaskCancelled, outcome_of
 from nbflow.executors.threads import ThreadSession
-from nbflow.executors.work_queue import WorkQueue, kind_of
+from nbflow.executors.work_queue import WorkQueue, kind_of, may_come_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,12 +142,12 @@ class BundleSession(ThreadSession):
         except BaseException as error:  # noqa: BLE001 - the initializer, or ours: each call ends once all the same
             for call in tuple(bundle.left):
                 bundle.ended(call, outcome_of(call, error))
-        bundle.come_back()
-        bundle.report()
-        if bundle.left:
-            with self._changed:
+        with self._changed:  # no recall comes between, nor before the run reads what has ended
+            bundle.come_back()
+            if bundle.left:
                 self._queue.put_back(bundle.left, alone=bundle.is_suspect)
                 self._changed.notify()
+        bundle.report()
 
 
 class Bundle:
@@ -206,7 +206,7 @@ class Bundle:
         """Take what has not begun back: to be recalled or stopped, where that was asked for, else to be made later."""
         self.drop_stopped()
         if self._recalls != self._session._recalls:
-            for call in [call for call in self.left if call.is_ahead]:
+            for call in filter(may_come_back, tuple(self.left)):
                 self._end(call, RECALLED)
 
     def drop_stopped(self) -> None:

@@ -154,12 +154,16 @@ class ProcessHand:
             return
         if worker is None:
             worker = self._worker = self._executor.start()
+        is_new = not worker.made
         worker.made += len(bundle.left)
+        exchange = _Exchange(worker, bundle)
         try:
-            _Exchange(worker, bundle).run(parts)
+            exchange.run(parts)
         except WorkerLost as lost:
-            call = bundle.left[0]
-            bundle.ended(call, outcome_of(call, lost.error or worker.death(call.task.name)))
+            # One that ended while it was idle has begun nothing. A new one is blamed: else each next one might end so.
+            if exchange.is_sent or is_new:
+                call = bundle.left[0]
+                bundle.ended(call, outcome_of(call, lost.error or worker.death(call.task.name)))
             worker.kill()
         except BaseException:  # sent to this thread: nobody knows what the process is busy with
             worker.kill()
@@ -178,10 +182,15 @@ class ProcessHand:
 
 
 class _Exchange:
-    """A bundle in the hands of a process: what is said between here and there until the last call has ended."""
+    """A bundle in the hands of a process: what is said between here and there until the last call has ended.
+
+    Attributes:
+        is_sent: Whether the process may have begun a call.
+    """
 
     def __init__(self, worker: WorkerProcess, bundle: Bundle) -> None:
         self._worker, self._bundle = worker, bundle
+        self.is_sent = False
         self._number = 0  # of the call that the process makes
         self._is_told_to_stop = self._is_recalled = self._is_begin_told = False
         self._kill_at: float | None = None
@@ -192,6 +201,7 @@ class _Exchange:
         """Send calls, and take in what comes back, until all have ended or the process makes no more of them."""
         bundle, worker = self._bundle, self._worker
         worker.send_calls(parts)
+        self.is_sent = True
         parts.clear()
         self._tell()
         self._looks_at = time.monotonic() + LOOK_S

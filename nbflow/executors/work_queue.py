@@ -72,8 +72,8 @@ class WorkQueue:
     def recalled(self) -> list[Call]:
         """Return the calls that were handed over ahead of their time; they wait no more."""
         waiting = tuple(self._waiting)
-        back = [call for call in waiting if call.is_ahead]
-        self._waiting = deque(call for call in waiting if not call.is_ahead)
+        back = [call for call in waiting if may_come_back(call)]
+        self._waiting = deque(call for call in waiting if not may_come_back(call))
         return back
 
     def took(self, kinds: Iterable[Any], seconds: float) -> None:
@@ -96,6 +96,11 @@ class WorkQueue:
             return 0.0
         seconds = self._seconds.get(kind_of(call))
         return 0.0 if seconds is None else left_s - seconds
+
+
+def may_come_back(call: Call) -> bool:
+    """Tell whether the run can take a call back: nobody has told it that the call has begun, which it shows."""
+    return call.is_ahead and not call.where
 
 
 def kind_of(call: Call) -> Any:

@@ -81,23 +81,26 @@ class Worker:
     def _read(self) -> None:
         try:
             while True:
-                kind, parts = receive(self._connection)
-                if kind == "calls":
-                    self._is_recalled = False
-                    self._stops.clear()
-                    self._bundles.put(parts)
-                elif kind == "place":
-                    _go_to(*unpacked(parts))
-                elif kind == "recall":
-                    self._is_recalled = True
-                elif kind == "stop":
-                    number, error = unpacked(parts)
-                    self._stops[number] = error  # first: it may begin in this moment
-                    call = self._call
-                    if call is not None and self._number == number:
-                        self._stop(call, error)
+                self._heed(*receive(self._connection))
         finally:
             os._exit(0)  # the kernel has ended this worker, or is no more
+
+    def _heed(self, kind: str, parts: list[Any]) -> None:
+        """Do what the kernel says."""
+        if kind == "calls":
+            self._is_recalled = False
+            self._stops.clear()
+            self._bundles.put(parts)
+        elif kind == "place":
+            _go_to(*unpacked(parts))
+        elif kind == "recall":
+            self._is_recalled = True
+        elif kind == "stop":
+            number, error = unpacked(parts)
+            self._stops[number] = error  # first: it may begin in this moment
+            call = self._call
+            if call is not None and self._number == number:
+                self._stop(call, error)
 
     def _say(self, stream: str, text: str) -> None:
         self._send("said", [f"{stream}\n{text}".encode("utf-8", "replace")])

@@ -86,15 +86,15 @@ class WorkerProcess:
 
     def stop(self, number: int) -> None:
         """Have a call find that it is to stop; `number` is its place among those that were sent."""
-        self._send("stop", packed((number, None)))
+        self._mention("stop", packed((number, None)))
 
     def hit(self, number: int, error: type[BaseException]) -> None:
         """Have `error` raised in a call."""
-        self._send("stop", packed((number, error)))
+        self._mention("stop", packed((number, error)))
 
     def recall(self) -> None:
         """Have it begin none of the calls that it has."""
-        self._send("recall", [])
+        self._mention("recall", [])
 
     def receive(self, timeout_s: float) -> tuple[str, list[Any]] | None:
         """Return what it says next, or None if it says nothing in so many seconds; WorkerLost if it is no more."""
@@ -106,6 +106,11 @@ class WorkerProcess:
         if self._process.poll() is not None and not self._poll.poll(0):
             raise WorkerLost  # what it has started may keep its connection open
         return None
+
+    def _mention(self, kind: str, parts: list[Any]) -> None:
+        """Say what is of no use to a process that is no more: `receive` tells of that, after what it has said."""
+        with contextlib.suppress(WorkerLost):
+            self._send(kind, parts)
 
     def _send(self, kind: str, parts: list[Any]) -> None:
         try:

@@ -8,8 +8,10 @@ from multiprocessing import get_context
 import pytest
 
 from nbflow.executors import InlineExecutor, ProcessExecutor, ThreadExecutor
+from tests.executors.places import PROCESSES
+from tests.executors.simulated_cluster import SimulatedCluster
 
-REMOTE = ["processes", "pool of processes"]
+REMOTE = [*PROCESSES, "simulated cluster"]
 
 
 @pytest.fixture(params=["inline", "threads", "pool of threads", *REMOTE])
@@ -32,6 +34,9 @@ def executor_of(name):
         yield ThreadExecutor(2)
     elif name == "processes":
         yield ProcessExecutor(2)
+    elif name == "simulated cluster":
+        with SimulatedCluster(2).faked() as cluster:
+            yield cluster
     elif name == "pool of threads":
         with ThreadPoolExecutor(2) as pool:
             yield pool

@@ -16,11 +16,13 @@ import pytest
 from nbflow import Flow, mapped, resource_manager, signals, task
 from nbflow.executors import ProcessExecutor
 from nbflow.executors.errors import WorkerDiedError
-from nbflow.states import Mapped, Success, TriggerFailed
+from nbflow.states import Mapped, Paused, Success, TriggerFailed
+from tests.executors.simulated_cluster import SimulatedCluster
 from tests.executors.workers import workers_of_here
 
 SEEDS = range(6)
 KILLS = range(int(os.environ.get("NBFLOW_KILLS", "6")))
+SIMULATED = range(20 * len(KILLS))
 LIMIT_S = 60
 
 
@@ -69,8 +71,11 @@ class Counted:
         Counted.closed += 1
 
 
-def random_flow(seed, kinds):
-    """Return a flow of a dozen tasks, some in blocks, and what each gives if nothing goes wrong (None: it does)."""
+def random_flow(seed, kinds, *, size=3):
+    """Return a flow of a dozen tasks, some in blocks, and what each gives if nothing goes wrong (None: it does).
+
+    One of them is a map over so many items.
+    """
     draw = random.Random(seed)
     made, values = [], {}
     manager = resource_manager(Counted)
@@ -93,8 +98,8 @@ def random_flow(seed, kinds):
         with manager() as held:
             for number in range(6, 10):
                 one_more(number, held)
-        rows = task(lambda x: x + 1, name="rows").map(mapped([1, 2, 3]))
-        values[rows] = [2, 3, 4]
+        rows = task(lambda x: x + 1, name="rows").map(mapped(list(range(size))))
+        values[rows] = list(range(1, size + 1))
         for number in range(10, 12):
             one_more(number)
     return flow, values
@@ -111,11 +116,12 @@ def told(flow, state):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_random_flow_comes_to_the_same_on_all_executors(seed):
     ends = []
-    for executor in ("inline", "threads", ProcessExecutor(2)):
-        flow, _ = random_flow(seed, [add, add, slow, fail, skip, grow])
-        ends.append(told(flow, flow.run(executor=executor)))
+    with SimulatedCluster(2, seed=seed).faked() as cluster:
+        for executor in ("inline", "threads", ProcessExecutor(2), cluster):
+            flow, _ = random_flow(seed, [add, add, slow, fail, skip, grow])
+            ends.append(told(flow, flow.run(executor=executor)))
 
-    assert ends[0] == ends[1] == ends[2]
+    assert ends[0] == ends[1] == ends[2] == ends[3]
 
 
 @pytest.mark.parametrize("seed", KILLS)
@@ -140,6 +146,66 @@ def test_whatever_is_killed_there_are_right_states_right_values_and_one_cleanup(
     over.set()
     killer.join()
 
+    check(run, values)
+
+
+@pytest.mark.parametrize("seed", SIMULATED)
+def test_whoever_dies_on_a_simulated_cluster_there_are_right_states_right_values_and_one_cleanup(seed):
+    flow, values = random_flow(seed, [add, add, grow], size=40)
+    Counted.opened = Counted.closed = 0
+
+    with SimulatedCluster(2, seed=seed, deaths=seed % 5).faked() as executor:
+        flow.run(executor=executor)
+    (cluster,), (run,) = executor.clusters, flow.runs
+
+    check(run, values)
+    assert set(cluster.begun.values()) == {1}
+    assert sum(isinstance(state.result, WorkerDiedError) for state in ends_of(run)) <= cluster.lost
+
+
+@pytest.mark.parametrize("seed", SIMULATED[::4])
+def test_a_run_that_is_paused_and_stepped_at_any_moment_comes_to_the_same(seed):
+    draw = random.Random(seed)
+    flow, values = random_flow(seed, [add, add, grow], size=40)
+    Counted.opened = Counted.closed = 0
+
+    def command(event):  # told on the run's own thread: nothing here depends on how fast anything is
+        if isinstance(event.state, Paused):
+            draw.choice((run.resume, run.step))()
+        elif draw.random() < 0.1:
+            run.pause()
+
+    with SimulatedCluster(2, seed=seed).faked() as executor:
+        run = flow.start(executor=executor, paused=True)
+        run.listen(command)
+        run.resume()
+        run.wait(LIMIT_S)
+    (cluster,) = executor.clusters
+
+    check(run, values)
+    assert run.state.is_successful()
+    assert set(cluster.begun.values()) == {1}
+
+
+def test_a_simulated_cluster_does_the_same_again():
+    told = []
+    for _ in range(2):
+        flow, _ = random_flow(7, [add, add, grow], size=40)
+        with SimulatedCluster(2, seed=7, deaths=3).faked() as executor:
+            flow.run(executor=executor)
+        told.append(executor.told)
+
+    assert told[0] == told[1]
+
+
+def ends_of(run):
+    """Return how all tasks ended, and all children of maps."""
+    for state in run.states.values():
+        yield from state.map_states if isinstance(state, Mapped) else [state]
+
+
+def check(run, values):
+    """See that what went well came to what it should, and what did not went with a worker."""
     assert run.is_finished
     assert Counted.opened == Counted.closed <= 1
     for one, value in values.items():

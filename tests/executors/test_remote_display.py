@@ -8,6 +8,7 @@ import pytest
 
 from nbflow import Flow, task
 from nbflow.executors import ProcessExecutor
+from tests.executors.places import PROCESSES
 
 
 @pytest.fixture
@@ -38,6 +39,7 @@ class Rich:
         return "plain"
 
 
+@pytest.mark.parametrize("remote", PROCESSES, indirect=True)
 def test_rich_output_is_shown_as_it_would_be_here(remote, displayed):
     def shows():
         display(Rich())  # noqa: F821 - a builtin there
@@ -48,6 +50,7 @@ def test_rich_output_is_shown_as_it_would_be_here(remote, displayed):
     assert displayed == [{"text/plain": "plain", "text/html": "<b>rich</b>"}, {"text/plain": "as it is"}]
 
 
+@pytest.mark.parametrize("remote", PROCESSES, indirect=True)
 def test_figures_are_shown_and_closed_at_the_end_of_their_task(remote, displayed):
     pytest.importorskip("matplotlib")
 

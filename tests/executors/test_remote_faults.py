@@ -16,6 +16,7 @@ from nbflow import Flow, resource_manager, task
 from nbflow.executors import ProcessExecutor
 from nbflow.executors.errors import CannotReturnError, CannotTravelError, RemoteError, WorkerDiedError
 from nbflow.states import Cancelled, Success, TimedOut
+from tests.executors.places import PROCESSES
 from tests.executors.workers import workers_of_here
 
 LIMIT_S = 30
@@ -183,6 +184,7 @@ def test_what_a_worker_cannot_read_is_named_and_the_next_task_knows_its_context(
     assert states[known].result == "f"
 
 
+@pytest.mark.parametrize("remote", PROCESSES, indirect=True)
 def test_a_class_of_here_stays_as_it_is_when_an_instance_of_it_comes_back(remote):
     class Counted:
         made = 0

@@ -56,6 +56,12 @@ def test_every_rule_holds_on_one_thread_in_the_background(plan, decisions):
 
 
 @budget(240)
+@given(plans(handlers=NAMES, modes=("cluster",)), DECISIONS)
+def test_every_rule_holds_on_a_cluster_whose_workers_die(plan, decisions):
+    simulate(plan, decisions, handlers=HANDLERS)
+
+
+@budget(240)
 @given(plans(handlers=NAMES, modes=("inline",)), DECISIONS)
 def test_every_rule_holds_in_the_callers_own_thread(plan, decisions):
     simulate(plan, decisions, handlers=HANDLERS)
@@ -228,6 +234,18 @@ def test_a_cleanup_that_hangs_when_its_setup_came_at_the_last_moment_does_not_ho
         told += simulate(plan, Decided()).told
 
     assert "hears TaskTimeoutSignal" in told
+
+
+@pytest.mark.parametrize("command", ["until", "step_block"])
+def test_a_run_that_is_to_stop_at_a_task_does_not_take_back_what_it_hands_over(command):
+    """It gave a task to a worker, called it back before it had begun, and gave it again, for ever."""
+    block = BlockPlan(key="b", body=(TaskPlan(key="t1"), TaskPlan(key="t2")))
+    plan = Plan(flow=FlowPlan(items=(block, TaskPlan(key="t3"))), mode="cluster", deeds=((1, command),))
+
+    simulation = simulate(plan, Decided())
+
+    assert "moment 1: " + command in simulation.told
+    assert not any("recalled" in text for text in simulation.told)
 
 
 # -- the simulation itself ------------------------------------------------------------------------------------------

@@ -6,8 +6,10 @@ so that Hypothesis can shrink them, and are told in words in `Simulation.told`. 
 (the numbers are those of the design) are checked at every event, whenever the loop waits, and at the end.
 
 Tasks run flows of their own: in the run's thread, or in threads that take turns with the simulation, so that only one
-ever goes on. `containers` simulates who is taken for dead by kernels that cannot see each other's pids. A forked child
-is not simulated: see `tests/faults`.
+ever goes on. On a simulated cluster (`cluster`) tasks go ahead, in bundles, to workers that may die at any point: the
+session, its queue, bundles and hands, the shipment and the worker program are the real ones, and only threads, clock
+and connections are made up. `containers` simulates who is taken for dead by kernels that cannot see each other's pids.
+A forked child is not simulated: see `tests/faults`.
 
 A campaign of N simulated runs, with a table of what became of their resources::
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from nbflow.engine.attempt import Outcome
 
 
+class Killed(BaseException):
+    """Raised in a thread whose process is no more."""
+
+
 class Aside:
     """Makes a call in a thread of its own, from one rest to the next.
 
@@ -26,6 +30,7 @@ class Aside:
         until: Until when the thread has nothing to do by itself, on the simulation's clock; None: for ever.
         has_news: Tells whether something has come for it before that.
         is_let_go: Whether nobody waits for the call any more, so that what hangs in it ends.
+        is_killed: Whether its process is no more: it does nothing, and ends.
     """
 
     def __init__(self, make: Callable[[], Outcome]) -> None:
@@ -34,15 +39,21 @@ class Aside:
         self.until: float | None = 0.0
         self.has_news: Callable[[], bool] = bool
         self.is_let_go = False
+        self.is_killed = False
         self._make = make
-        self._turn = threading.Semaphore(0)
-        self._end_of_turn = threading.Semaphore(0)
+        # Locks and no semaphores, which count in Python: an exception that is sent to the thread would meet it there.
+        self._turn, self._end_of_turn = threading.Lock(), threading.Lock()
+        self._turn.acquire()
+        self._end_of_turn.acquire()
         self._thread = threading.Thread(target=self._work, daemon=True)
 
     def _work(self) -> None:
         self._turn.acquire()
         try:
-            self.outcome = self._make()
+            if not self.is_killed:
+                self.outcome = self._make()
+        except Killed:
+            pass
         finally:
             self.is_over = True
             self._end_of_turn.release()
@@ -56,11 +67,26 @@ class Aside:
 
     def rest(self, until: float | None, has_news: Callable[[], bool] = bool) -> None:
         """Let the simulation go on; in the thread itself. What was sent to it meanwhile is raised here."""
+        if self.is_killed:
+            raise Killed
         self.until, self.has_news = until, has_news
         self._end_of_turn.release()
         self._turn.acquire()
         for _ in range(2):  # looks for what was sent
             continue
+        if self.is_killed:
+            raise Killed
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is this thread."""
+        return threading.current_thread() is self._thread
+
+    def kill(self) -> None:
+        """End it where it rests, from another thread."""
+        self.is_killed = True
+        while not self.is_over:
+            self.go_on()
 
     def can_go_on(self, now: float) -> bool:
         """Whether it has something to do."""

@@ -60,8 +60,10 @@ class EventInvariants(Demand):
         """Rules 3, 6 and 8: nothing starts after a cancel, in a block that closes, or before its setup."""
         graph, schedule = self.loop.graph, self.loop.schedule
         name = schedule.task(node).name
-        if self.cancelled_at is not None:
+        if self.cancelled_at is not None and node not in self.handed_over:
             raise self.broken(f"rule 6: {name} started after the cancel")
+        if isinstance(self.loop.record.state, states.Paused):
+            raise self.broken(f"{name} started in a paused run")
         own = self.role(node) != ORDINARY
         for key in self.around(node):
             if key in self.cleaning:
@@ -90,6 +92,9 @@ class EventInvariants(Demand):
             since = flight.lingers_since
             if self.interrupts < 2 and (since is None or self.simulation.clock() < since + grace_s - 1e-6):
                 raise self.broken(f"rule 3: {task.name} begins before {flight.call.task.name} had its grace")
+        for call in () if self.simulation.cluster is None else self.simulation.cluster.busy_with:
+            if key in self.around(call.node) and task not in self.overdue:
+                raise self.broken(f"rule 3: {task.name} begins while a worker is busy with {call.task.name}")
         for flight in self.flights:
             if flight.call.node == node and flight.lingers_since is not None:
                 raise self.broken(f"rule 1: {task.name} is tried again beside a late one")

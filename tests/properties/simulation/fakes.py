@@ -76,12 +76,8 @@ class Session:
         simulation.episode.session = self
 
     def submit(self, call: Call, *, lifecycle: bool) -> None:
+        put_in_the_air(self._simulation, call, lifecycle)
         episode = self._simulation.episode
-        wish, rows = self._simulation.world.wish(call), episode.tracker.rows.copy()
-        flight = Flight(call, lifecycle, call.stop_requested, wish, rows, self._simulation.clock())
-        call.thread_id = -1
-        call.hit = lambda error: episode.hit(flight, error)  # type: ignore[method-assign]
-        episode.flights.append(flight)
         running = [f for f in episode.flights if f.call not in episode.loop.lingering.late]
         if self._executor.serial:
             assert len(running) == 1, "two calls at once on one thread"
@@ -105,6 +101,20 @@ class Session:
                 simulation.end(flight)
         if simulation.outer is None:
             simulation.clock.now += timeout_s
+
+
+def put_in_the_air(simulation: Simulator, call: Call, lifecycle: bool) -> Flight:
+    """Note a call that was handed over."""
+    episode = simulation.episode
+    wish, rows = simulation.world.wish(call), episode.tracker.rows.copy()
+    flight = Flight(call, lifecycle, call.stop_requested, wish, rows, simulation.clock())
+    if call.is_remote and episode.cancelled_at is None:
+        episode.handed_over.add(call.node)
+    if not call.is_remote:
+        call.thread_id = -1
+        call.hit = lambda error: episode.hit(flight, error)  # type: ignore[method-assign]
+    episode.flights.append(flight)
+    return flight
 
 
 class Loop(RunLoop):

@@ -19,8 +19,9 @@ from tests.properties.strategies import (
 
 if TYPE_CHECKING:
     from nbflow.engine.run import Run
+    from tests.properties.simulation.cluster_session import CheckedCluster
 
-
+LIMIT_S = 60
 BUGS = (AssertionError, AttributeError, IndexError, InternalError, KeyError, NameError, TypeError)
 """What no plan raises."""
 
@@ -179,6 +180,20 @@ class IdleInvariants(Trace):
             self._check_half(attempt)
         if HAS_TRACKER and not self.tracker.is_flushed:
             raise self.broken("rule 10: the tracker was not told of the end")
+
+    def check_cluster(self, cluster: CheckedCluster) -> None:
+        """What holds when a run on a cluster is over: all was told, and no worker and no thread is left."""
+        for hand in cluster.hands:
+            hand.join(LIMIT_S)
+            if not hand.is_over:
+                raise self.broken("a thread that hands calls over does not end")
+        for flight in self.flights:
+            raise self.broken(f"{flight.call.task.name} is never reported")
+        for process in cluster.processes:
+            if not process.is_dead:
+                raise self.broken(f"{process.name} outlives its run")
+        happened = self.simulation.counts.happened
+        happened["workers"] += len(cluster.processes)
 
     def _check_half(self, attempt: Attempt) -> None:
         """Rule 13: what a setup that did not end well may have made is reclaimed, or named, or listed."""

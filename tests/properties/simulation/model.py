@@ -5,12 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
     from nbflow.engine.attempt import Call, Outcome
     from tests.properties.simulation.aside import Aside
+    from tests.properties.simulation.cluster_worker import SimulatedWorker
 
 EPOCH = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+_KNOWN: WeakValueDictionary[int, Any] = WeakValueDictionary()
+
+
+def identify(thing: Any) -> int:
+    """Return what a thing of the simulation travels as: it is the same one wherever it comes."""
+    _KNOWN[id(thing)] = thing
+    return id(thing)
+
+
+def known(number: int) -> Any:
+    """Return the thing that travels as a number."""
+    return _KNOWN[number]
 
 
 class Wrong(AssertionError):
@@ -31,6 +47,12 @@ class Flight:
     outcome: Outcome | None = None
     lingers_since: float | None = None
     aside: Aside | None = None  # the thread that runs a flow in it
+    is_remote: bool = False  # whether it goes to a worker of the cluster
+    worker: SimulatedWorker | None = None  # the one that has begun it
+    recalls: int = 0  # that had been made when it was handed over
+    sent: int = 0
+    begun: int = 0
+    made: int = 0
 
     @property
     def is_under_way(self) -> bool:
@@ -48,6 +70,9 @@ class Resource:
     cleanups: int = 0  # begun
     cleaned: int = 0  # ended well
     was_late: bool = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return known, (identify(self),)
 
     @property
     def is_alive(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HANGING = ("hang", "deaf")
-MODES = ("threads", "background", "inline")
+MODES = ("threads", "background", "inline", "cluster")
+WIDE = (8, 20, 40)  # children of a map, so that those that are short go to a worker in bundles
 COMMANDS = ("step", "step_block", "until", "pause", "resume")
 DEEDS = (*COMMANDS, "cancel", "interrupt", "listener", "end", "end")
 ORDINARY_ENDS = ("raise", "raise", "skip", "fail", "retry", "loop", "false", "success", "pause")
@@ -34,7 +35,7 @@ class Plan:
     `limits`, `timeouts`, `delays` and `graces` are options of tasks and blocks by key; a lifecycle task's key is
     ``"b1.setup"``. `keeps` has the triggers of cleanups, by block; `early` what the reclaim of a block with an early
     handle does when it is first called, "ok" or "raise"; the setups of `hasty` blocks defer nothing. `inner` has the
-    flows that tasks run before they do anything else.
+    flows that tasks run before they do anything else. Of a cluster's workers so many may die by themselves (`deaths`).
     """
 
     flow: FlowPlan
@@ -52,6 +53,7 @@ class Plan:
     deeds: tuple[tuple[int, str], ...] = ()
     after: tuple[str, ...] = ()
     inner: dict[str, Plan] = field(default_factory=dict)
+    deaths: int = 0
 
     __repr__ = brief
 
@@ -94,6 +96,17 @@ def inner_plans(draw: st.DrawFn) -> Plan:
     )
 
 
+def _with_wide_maps(draw: st.DrawFn, flow: FlowPlan) -> FlowPlan:
+    """Add maps that are wide enough for their children to go to workers in bundles."""
+    first = TaskPlan(key="w0", size=draw(st.sampled_from(WIDE)))
+    second = TaskPlan(key="w1", over="w0", retries=draw(st.sampled_from((0, 0, 1))))
+    wide = (first, replace(second, size=first.size)) if draw(st.booleans()) else (first,)
+    does = {"w0": tuple(draw(st.lists(st.sampled_from(("ok", *ORDINARY_ENDS)), max_size=1)))}
+    return FlowPlan(
+        items=(*wide, *flow.items) if draw(st.booleans()) else (*flow.items, *wide), does={**flow.does, **does}
+    )
+
+
 @st.composite
 def plans(draw: st.DrawFn, *, size: int = 10, handlers: tuple[str, ...] = (), modes: tuple[str, ...] = MODES) -> Plan:
     """Draw a flow with its options, and what its user does meanwhile."""
@@ -108,18 +121,24 @@ def plans(draw: st.DrawFn, *, size: int = 10, handlers: tuple[str, ...] = (), mo
             handlers=handlers,
         )
     )
+    mode = draw(st.sampled_from(modes))
+    if mode == "cluster" and draw(st.booleans()):
+        flow = _with_wide_maps(draw, flow)
     items = list(walk(flow.items))
     tasks = [item.key for item in items if isinstance(item, TaskPlan)]
     blocks = [item.key for item in items if isinstance(item, BlockPlan)]
     wide = [item.key for item in items if isinstance(item, (TaskPlan, BlockPlan)) and item.size > 1]
     lifecycle = [f"{key}.{role}" for key in blocks for role in ("init", "setup", "cleanup")]
     alone = [item.key for item in items if isinstance(item, TaskPlan) and item.size < 0]
-    runs_flows = draw(st.lists(st.sampled_from(alone), max_size=2, unique=True)) if alone else []
+    runs_flows = draw(st.lists(st.sampled_from(alone), max_size=2, unique=True)) if alone and mode != "cluster" else []
     may_do = draw(st.sampled_from(((*COMMANDS, "listener", "end"), DEEDS)))
-    deeds = draw(st.lists(st.tuples(st.integers(0, 120), st.sampled_from(may_do)), max_size=6))
+    last, most = 120, 6
+    if mode == "cluster" and draw(st.booleans()):  # what went ahead is called back again and again
+        may_do, last, most = ("pause", "resume", "resume", "step"), 400, 20
+    deeds = draw(st.lists(st.tuples(st.integers(0, last), st.sampled_from(may_do)), max_size=most))
     return Plan(
         flow=flow,
-        mode=draw(st.sampled_from(modes)),
+        mode=mode,
         workers=draw(st.integers(1, 3)),
         paused=draw(st.sampled_from((False, False, False, True))),
         limits=_options(draw, wide, (1, 2)),
@@ -133,4 +152,5 @@ def plans(draw: st.DrawFn, *, size: int = 10, handlers: tuple[str, ...] = (), mo
         deeds=tuple(sorted(deeds, key=lambda deed: deed[0])),
         after=tuple(draw(st.lists(st.sampled_from(("rerun", "retry_cleanup", "clean_kept")), max_size=2, unique=True))),
         inner={key: draw(inner_plans()) for key in runs_flows},
+        deaths=draw(st.integers(0, 3)) if mode == "cluster" else 0,
     )

@@ -6,6 +6,7 @@ import signal
 import warnings
 from collections import deque
 from contextlib import contextmanager, suppress
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import nbflow.core.states
@@ -17,8 +18,10 @@ from nbflow.engine.attempt import perform, perform_on_worker
 from nbflow.engine.open_resources import BlockStatus, OpenResource
 from nbflow.flow import launch
 from tests.properties.simulation.aside import Aside
+from tests.properties.simulation.cluster import HANDING_OVER
+from tests.properties.simulation.cluster_session import CheckedCluster, ClusterExecutor
 from tests.properties.simulation.fakes import Executor, Handle, Inbox, Loop
-from tests.properties.simulation.model import Clock, Flight, Wrong
+from tests.properties.simulation.model import EPOCH, Clock, Flight, Wrong
 from tests.properties.simulation.plans import HANGING, Plan, walk
 from tests.properties.simulation.tally import Tally
 from tests.properties.simulation.user import User
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from tests.properties.simulation.episode import Episode
     from tests.properties.simulation.inner import InnerSimulation
 
+BESIDE = 4  # how seldom something happens on a cluster at a moment of the run's thread
+SLOW = 8  # how seldom time passes on a cluster whose threads have something to do
 TURNS = 3_000  # a run that needs more does not end
 
 
@@ -83,9 +88,9 @@ class Simulator(User):
         self.built = SimulatedFlow(self, handlers or {})
         self.built.flow._on_start(self._note_run)
         self.simulations[id(self.built.flow)] = self
-        self.executor = Executor(
-            self, capacity=1 if plan.mode != "threads" else plan.workers, serial=plan.mode != "threads"
-        )
+        is_serial = plan.mode in ("inline", "background")
+        kind = ClusterExecutor if plan.mode == "cluster" else Executor
+        self.executor = kind(self, capacity=1 if is_serial else plan.workers, serial=is_serial)
 
     def tell(self, text: str) -> None:
         self.told.append(text)
@@ -117,9 +122,16 @@ class Simulator(User):
                 run = run.rerun()
                 self._over()
 
+    @property
+    def cluster(self) -> CheckedCluster | None:
+        """The workers of the run, if it has any."""
+        return getattr(getattr(self, "episode", None) and self.episode.session, "cluster", None)
+
     def _end_asides(self) -> None:
         """Leave no thread in the midst of its call, when the simulation has found something."""
         self.choose = lambda n: 0
+        if self.cluster is not None:
+            self.cluster.end()
         for flight in (getattr(self, "episode", None) and self.episode.flights) or ():
             if flight.is_under_way:
                 self._drive(flight)
@@ -146,11 +158,14 @@ class Simulator(User):
 
     def _over(self) -> None:
         episode = self.episode
+        cluster = self.cluster
         self.warned = [str(warning.message) for warning in self.caught]
         self.raise_wrong()
         episode.check_over()
-        while episode.flights:
-            self.end(episode.flights[self.choose(len(episode.flights))])
+        while here := [flight for flight in episode.flights if not flight.is_remote]:
+            self.end(here[self.choose(len(here))])
+        if cluster is not None:
+            episode.check_cluster(cluster)
         self.raise_wrong()
         episode.check_end()
         self.counts.add(episode)
@@ -208,7 +223,9 @@ class Simulator(User):
     def _faked(self) -> Iterator[None]:
         """Put the simulation's clock, loop, handle and user in place."""
         made = self.clock.datetime()
+        wall = SimpleNamespace(monotonic=self.clock, time=lambda: EPOCH.timestamp() + self.clock())
         fakes: list[tuple[Any, str, Any]] = [
+            *((module, "time", wall) for module in HANDING_OVER),
             (nbflow.engine.settlement, "datetime", made),
             (nbflow.engine.transitions, "datetime", made),
             (nbflow.core.states, "datetime", made),
@@ -252,6 +269,20 @@ class Simulator(User):
             return
         while self.deeds and self.deeds[0][0] <= self.moments:
             self._do(self.deeds.popleft()[1])
+        if self.cluster is not None and self.choose(BESIDE) == 1:
+            self._move_beside()
+
+    def _move_beside(self) -> None:
+        """Have something happen on the cluster while the run's thread is busy."""
+        assert self.cluster is not None
+        moves = self.cluster.moves()
+        if moves:
+            self._is_busy = True
+            try:
+                act, what = moves[self.choose(len(moves))]
+                act(what)
+            finally:
+                self._is_busy = False
 
     def turn(self, inbox: Inbox, until: float | None) -> None:
         """The loop waits: something happens."""
@@ -264,6 +295,9 @@ class Simulator(User):
         options = self.options()
         is_idle = not options
         later = self.next_time(until)
+        look = None if self.cluster is None else self.cluster.next_look()
+        if look is not None and (is_idle or self.choose(SLOW) == 1):
+            later = look if later is None else min(later, look)
         if later is not None:
             options.append((self._pass_time, later))
             if is_idle and self.deeds:
@@ -284,6 +318,8 @@ class Simulator(User):
         flights = [flight for flight in self.episode.flights if self._may_end(flight)]
         options: list[tuple[Any, Any]] = [(self.end, flight) for flight in flights]
         options += [(self.perform, flight) for flight in flights if flight.outcome is None]
+        if self.cluster is not None:
+            options += self.cluster.moves()
         for flight in self.episode.flights:
             if flight.aside is not None and flight.is_under_way and flight.aside.can_go_on(self.clock()):
                 options.append((self.perform, flight))
@@ -296,7 +332,7 @@ class Simulator(User):
         return min(later, default=until)
 
     def _may_end(self, flight: Flight) -> bool:
-        if flight.is_under_way:
+        if flight.is_under_way or flight.is_remote:
             return False
         if flight.outcome is not None or flight.wish not in HANGING:
             return True

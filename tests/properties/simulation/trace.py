@@ -39,6 +39,7 @@ class Trace:
         self.overdue: set[Task] = set()  # cleanups that an event said to go ahead
         self.late: list[str] = []
         self.timed_out: set[int] = set()  # nodes whose call was told so in the run's own thread
+        self.handed_over: set[int] = set()  # nodes that a worker may have begun before the cancel
         self.opening: dict[tuple[int, int], None] = {}
         self.numbers = {block.name: k for k, block in enumerate(loop.graph.blocks)}
 

@@ -7,14 +7,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from nbflow import Flow, Task, apply_map, context, resource_manager, signals, triggers, unmapped
+from tests.properties.simulation.aside import Killed
+from tests.properties.simulation.model import identify, known
 from tests.properties.simulation.plans import HANGING
 from tests.properties.strategies import (
     TRIGGERS,
     BlockPlan,
     Built,
     TaskPlan,
-    act_plainly,
 )
+from tests.properties.world import act_plainly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,11 +76,27 @@ class UserCode:
             simulation.moment()
             if wish in HANGING:
                 simulation.hang_here(is_deaf=wish == "deaf")
+        elif flight.is_remote:
+            _stay(flight.worker, wish)
         elif flight.hit is not None and wish != "deaf" and (wish == "hang" or not simulation.choose(2)):
             raise flight.hit
         if wish == "pause":
             raise signals.PAUSE(name)
         return act_plainly(wish, name)
+
+
+def _stay(worker: Any, wish: str) -> None:
+    """Be busy on a worker of a cluster, where an exception may come; who is deaf hears none."""
+    while True:
+        try:
+            worker.stay(None if wish in HANGING else 0.0)
+        except Killed:
+            raise
+        except BaseException:
+            if wish != "deaf":
+                raise
+        if wish not in HANGING:
+            return
 
 
 class Step(Task):
@@ -88,6 +106,9 @@ class Step(Task):
         self.world = world
         self.key = key
         super().__init__(name=key, **kwargs)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return known, (identify(self),)
 
     def run(self, resource: Any = None, item: Any = None) -> Any:
         index = context.map_index

@@ -1,0 +1,112 @@
+"""What a hand makes of a worker process that dies at a bad moment; the process is a script of what it says."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from nbflow.engine.attempt import Call
+from nbflow.executors.bundle_session import Bundle
+from nbflow.executors.errors import WorkerDiedError
+from nbflow.executors.process_executor import ProcessExecutor, ProcessHand
+from nbflow.executors.remote_call import call_of, made
+from nbflow.executors.worker_process import WorkerLost, WorkerProcess
+
+
+class ScriptedProcess(WorkerProcess):
+    """Says what it is to say, reads so much, and is no more."""
+
+    name, pid, is_alive, knows_base, made = "a worker", 1, True, True, 0
+
+    def __init__(self, said, *, reads=10):
+        self.said, self.reads = list(said), reads
+        self._place = None
+
+    def send_calls(self, parts):
+        self._send("calls", parts)
+
+    def _send(self, kind, parts):
+        self.reads -= 1
+        if self.reads < 0:
+            raise WorkerLost
+
+    def receive(self, timeout_s):
+        if not self.said:
+            raise WorkerLost
+        return self.said.pop(0)
+
+    def death(self, task_name):
+        return WorkerDiedError(task_name, self.name, "died")
+
+    def kill(self):
+        self.is_alive = False
+
+    def close(self):
+        self.kill()
+
+
+class Processes(ProcessExecutor):
+    """Starts this one."""
+
+    def __init__(self, process):
+        super().__init__(1)
+        self.start = lambda: process
+
+
+def give(x):
+    return x
+
+
+def bundle_of(count):
+    calls = [Call(x, SimpleNamespace(name=f"t{x}"), give, {"x": x}, lambda *_: {}) for x in range(count)]
+    for call in calls:
+        call.is_ahead = True
+    return calls, Bundle(SimpleNamespace(_recalls=0, _report=lambda *_: None), calls.copy(), 0)
+
+
+def ended(x):
+    from nbflow.executors.parcel import Shipped
+
+    shipped = Shipped(f"t{x}", None, give, {"x": x}, {}, {})
+    return "ended", [bytes(part) for part in made(call_of(shipped, {}), shipped, lambda: None)]
+
+
+@pytest.fixture
+def shipper():
+    return SimpleNamespace(ship=lambda bundle, knows_base: [b"calls"])
+
+
+def test_what_a_worker_has_said_before_it_died_is_read_although_it_hears_no_recall(shipper):
+    calls, bundle = bundle_of(5)
+    process = ScriptedProcess([None, ended(0), ended(1), ended(2)], reads=1)
+    bundle._session._recalls += 1
+
+    ProcessHand(shipper, Processes(process)).perform(bundle)
+
+    outcomes = dict(bundle._ended)
+    assert [outcomes[call].value for call in calls[:3]] == [0, 1, 2]
+    assert isinstance(outcomes[calls[3]].error, WorkerDiedError)
+    assert bundle.left == calls[4:]
+
+
+def test_nothing_fails_with_a_worker_that_died_while_it_was_idle(shipper):
+    calls, bundle = bundle_of(1)
+    process = ScriptedProcess([ended(0)], reads=1)
+    hand = ProcessHand(shipper, Processes(process))
+    hand.perform(bundle)
+    calls, bundle = bundle_of(2)
+
+    hand.perform(bundle)
+
+    assert bundle._ended == []
+    assert bundle.left == calls
+
+
+def test_a_task_that_no_new_worker_takes_fails(shipper):
+    calls, bundle = bundle_of(2)
+
+    ProcessHand(shipper, Processes(ScriptedProcess([], reads=0))).perform(bundle)
+
+    assert isinstance(dict(bundle._ended)[calls[0]].error, WorkerDiedError)
+    assert bundle.left == calls[1:]
