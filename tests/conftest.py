@@ -48,10 +48,7 @@ def executors_of(test: pytest.Function) -> list[Any]:
     here: list[Any] = ["inline", "threads"]
     if _reason(test, "one_memory"):
         return here
-    marks = [pytest.mark.elsewhere]
-    if reason := _reason(test, "fails_elsewhere"):
-        marks.append(pytest.mark.xfail(reason=reason))
-    return [*here, pytest.param("processes", marks=marks)]
+    return [*here, pytest.param("processes", marks=pytest.mark.elsewhere)]
 
 
 def _reason(test: pytest.Function, name: str) -> str:

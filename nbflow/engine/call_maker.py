@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING
 
 from nbflow.core.signals import TaskTimeoutSignal
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Sequence
 
+    from nbflow.core.task import Task
     from nbflow.engine.block_executors import BlockExecutors
     from nbflow.engine.cancellation import Cancellation
     from nbflow.engine.deadlines import Deadlines
+    from nbflow.engine.executor import Session
     from nbflow.engine.fast_path import FastPath
     from nbflow.engine.interrupts import Guard
     from nbflow.engine.schedule import Schedule
@@ -62,7 +65,7 @@ class CallMaker:
         session = self.executors.session_of(call.node)
         if session is not None and not self._free[self._schedule.task_of[call.node]]:
             self._deadlines.begin(call)
-            call.is_remote = session.is_remote and role == ORDINARY
+            call.is_remote = role == ORDINARY and _goes_elsewhere(session, call.task)
             session.submit(call, lifecycle=role != ORDINARY)
             return
         timers: tuple[threading.Timer, ...] = ()
@@ -90,11 +93,12 @@ class CallMaker:
         session = self.executors.session_of(node)
         if session is None:
             return False
+        is_remote = _goes_elsewhere(session, self._schedule.task(node))
         # In one that is to stop midway a worker is free for it: to call it back would be to give it again, for ever.
-        call = self._fast_path.start(node, ahead=session.is_remote and self._schedule.goes_through)
+        call = self._fast_path.start(node, ahead=is_remote and self._schedule.goes_through)
         if call is None:
             return False
-        call.is_remote = session.is_remote
+        call.is_remote = is_remote
         session.submit(call, lifecycle=False)
         return True
 
@@ -112,3 +116,11 @@ class CallMaker:
         if error is not None and ends_run(error):
             return outcome
         return Outcome(None, timed_out(call.task).result)
+
+
+def _goes_elsewhere(session: Session, task: Task) -> bool:
+    """Tell whether another process calls a task; an asynchronous one belongs to the event loop of the run (rule 16)."""
+    if not session.is_remote:
+        return False
+    code = getattr(task.run, "__code__", None)
+    return code is None or not code.co_flags & inspect.CO_COROUTINE

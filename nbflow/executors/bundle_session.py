@@ -68,14 +68,18 @@ class BundleSession(ThreadSession):
         return self._queue.ahead
 
     def submit(self, call: Call, *, lifecycle: bool) -> None:
-        """Have a call wait for a worker; a lifecycle one is made by a thread of here."""
-        if lifecycle:
+        """Have a call wait for a worker; one that is not remote is made by a thread of here."""
+        if not call.is_remote:
             super().submit(call, lifecycle=True)
             return
         with self._changed:
             self._queue.add(call)
             if len(self._queue) >= _ENOUGH:
                 self._wake()
+
+    def free(self, *, lifecycle: bool) -> None:
+        """Note that a thread of here may take another call, whatever it has made."""
+        super().free(lifecycle=True)
 
     def flush(self) -> None:
         """Have idle workers take what waits."""

@@ -37,22 +37,21 @@ async def look_each(number, resource):
     return asyncio.get_running_loop()
 
 
-@pytest.mark.fails_elsewhere("asynchronous tasks run on a loop of the worker, not on that of the run (rule 16)")
 def test_all_asynchronous_tasks_of_a_run_share_the_loop_of_its_resources(executor):
     """Rule 16."""
+    loops = set()
 
     @resource_manager
     async def client():
-        yield asyncio.get_running_loop()
+        loops.add(asyncio.get_running_loop())
+        yield "client"
 
     with Flow("f") as flow, client() as resource:
         one = look(resource)
         each = task(look_each).map([1, 2], unmapped(resource))
-        same = task(lambda *, loop, one, each: {loop, one, *each} == {loop}, name="same")(
-            loop=resource, one=one, each=each
-        )
+    states = flow.run(executor=executor).result
 
-    assert flow.run(executor=executor).result[same].result is True
+    assert {states[one].result, *states[each].result} == loops
 
 
 def async_generator(diary):
@@ -212,7 +211,6 @@ def test_a_server_started_in_a_setup_answers_ordinary_tasks(executor):
     assert flow.run(executor=executor).result[answer].result == b"hi"
 
 
-@pytest.mark.fails_elsewhere("asynchronous tasks run on a loop of the worker, not on that of the run (rule 16)")
 def test_a_worker_started_in_a_setup_serves_asynchronous_tasks(executor):
     """Rule 16."""
 
@@ -336,10 +334,9 @@ def test_nothing_of_the_loop_is_left_when_the_run_is_over(executor):
     assert [one.name for one in threading.enumerate() if one.name.endswith("-loop")] == []
 
 
-@pytest.mark.one_memory("elsewhere the loop of a worker keeps no account of its threads yet")
 def test_the_cleanup_waits_for_a_thread_that_works_for_a_task(executor, diary):
     """Rules 3 and 16: also when the task does not wait for it itself."""
-    may_end = threading.Event()
+    may_end = SharedFlag()
 
     @resource_manager
     class Client:

@@ -120,7 +120,7 @@ class ClusterSession(BundleSession):
 
     def submit(self, call: Call, *, lifecycle: bool) -> None:
         flight = put_in_the_air(self._simulation, call, lifecycle)
-        if not lifecycle:
+        if call.is_remote:
             flight.is_remote, flight.recalls = True, self._recalls
             super().submit(call, lifecycle=False)
         self._simulation.episode.check_limits()
