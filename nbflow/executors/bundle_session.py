@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nbflow.engine.attempt import RECALLED, Outcome, TaskCancelled, outcome_of
 from nbflow.executors.threads import ThreadSession
@@ -101,7 +101,7 @@ class BundleSession(ThreadSession):
             self._is_closed = True
             self._changed.notify_all()
         super().close(timeout_s)
-        for thread, hand in self._hands.items():
+        for thread, hand in tuple(self._hands.items()):
             if thread.is_alive():
                 hand.kill()  # which its thread reports
 
@@ -146,10 +146,22 @@ class BundleSession(ThreadSession):
         except BaseException as error:  # noqa: BLE001 - the initializer, or ours: each call ends once all the same
             for call in tuple(bundle.left):
                 bundle.ended(call, outcome_of(call, error))
+        bundle.come_back(bundle.left.copy())
+
+    def slow_down(self, kind: Any, seconds: float) -> None:
+        """Give back what waits for a worker: calls that were taken for short ones are not."""
+        with self._changed:
+            self._queue.takes(kind, seconds)
+            back = self._queue.recalled()
+        if back:
+            self._report([(call, RECALLED) for call in back])
+
+    def return_calls(self, bundle: Bundle, calls: list[Call]) -> None:
+        """Have calls that have not begun wait once more, but for those that the run wants back."""
         with self._changed:  # no recall comes between, nor before the run reads what has ended
-            bundle.come_back()
-            if bundle.left:
-                self._queue.put_back(bundle.left, alone=bundle.is_suspect)
+            again = bundle.sorted_out(calls)
+            if again:
+                self._queue.put_back(again, alone=bundle.is_suspect)
                 self._changed.notify()
         bundle.report()
 
@@ -168,12 +180,13 @@ class Bundle:
         self._session, self._recalls = session, recalls
         self._ended: list[tuple[Call, Outcome]] = []
         self._where = ""
+        self._slow_call: Call | None = None
         self._last_end: float | None = None  # by the worker's clock, as are the others
 
     @property
     def is_recalled(self) -> bool:
         """True when what has not begun is to come back."""
-        if self._recalls != self._session._recalls:
+        if self._slow_call is not None or self._recalls != self._session._recalls:
             return True
         return any(map(_is_to_stop, self.left[1:]))
 
@@ -206,19 +219,41 @@ class Bundle:
         if ended or begun is not None:
             self._session._report(ended, begun)
 
-    def come_back(self) -> None:
-        """Take what has not begun back: to be recalled or stopped, where that was asked for, else to be made later."""
-        self.drop_stopped()
-        if self._recalls != self._session._recalls:
-            for call in filter(may_come_back, tuple(self.left)):
+    def note_slow(self, seconds: float) -> None:
+        """Note that the first call takes longer than what goes ahead should: others are not to wait for it."""
+        call = self.left[0]
+        if self._slow_call is not call:
+            self._slow_call = call
+            self._session.slow_down(kind_of(call), seconds)
+
+    def come_back(self, calls: list[Call]) -> None:
+        """Take back what has not begun, and tell what has ended."""
+        self._session.return_calls(self, calls)
+
+    def sorted_out(self, calls: list[Call]) -> list[Call]:
+        """End what is to be stopped or goes back to the run; returns the others, which are to be made later."""
+        is_wanted = self._slow_call is not None or self._recalls != self._session._recalls
+        again = []
+        for call in calls:
+            if _is_to_stop(call):
+                self._end(call, _stopped(call))
+            elif is_wanted and may_come_back(call):
                 self._end(call, RECALLED)
+            else:
+                self.left.remove(call)
+                again.append(call)
+        return again
 
     def drop_stopped(self) -> None:
         """End those that are to stop: they have not begun."""
         for call in tuple(self.left):
             if _is_to_stop(call):
-                self._end(call, Outcome(None, (call.hit_with or TaskCancelled)()))
+                self._end(call, _stopped(call))
 
 
 def _is_to_stop(call: Call) -> bool:
     return call.hit_with is not None or call.is_asked_to_stop()
+
+
+def _stopped(call: Call) -> Outcome:
+    return Outcome(None, (call.hit_with or TaskCancelled)())

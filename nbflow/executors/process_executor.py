@@ -11,6 +11,7 @@ from nbflow.engine.attempt import Outcome, outcome_of
 from nbflow.executors.bundle_session import BundleSession
 from nbflow.executors.errors import UnreadableCallError
 from nbflow.executors.shipment import Shipper, show, take_in
+from nbflow.executors.work_queue import SHORT_S
 from nbflow.executors.worker_process import WorkerLost, WorkerProcess
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ class _Exchange:
         self._is_told_to_stop = self._is_recalled = self._is_begin_told = False
         self._kill_at: float | None = None
         self._hit_with: type[BaseException] | None = None
-        self._looks_at = self._tells_at = 0.0
+        self._looks_at = self._tells_at = self._began_at = 0.0
 
     def run(self, parts: list[Any]) -> None:
         """Send calls, and take in what comes back, until all have ended or the process makes no more of them."""
@@ -204,7 +205,8 @@ class _Exchange:
         self.is_sent = True
         parts.clear()
         self._tell()
-        self._looks_at = time.monotonic() + LOOK_S
+        self._began_at = time.monotonic()
+        self._looks_at = self._began_at + LOOK_S
         while bundle.left:
             message = worker.receive(LOOK_S)
             if message is None or time.monotonic() > self._looks_at:
@@ -220,6 +222,7 @@ class _Exchange:
             bundle.ended(call, self._outcome(call, parts))
             self._number += 1
             self._is_told_to_stop, self._hit_with, self._kill_at = False, None, None
+            self._began_at = time.monotonic()
             if bundle.left:
                 self._tell()
         elif kind == "said":
@@ -235,8 +238,8 @@ class _Exchange:
                 reason = bytes(parts[0]).decode()
                 bundle.ended(call, outcome_of(call, UnreadableCallError(call.task.name, self._worker.name, reason)))
             return False
-        else:  # "back": it makes no more of them
-            return False
+        else:  # "back"
+            bundle.come_back(bundle.left[-int(bytes(parts[0])) :])
         return True
 
     def _tell(self) -> None:
@@ -279,6 +282,8 @@ class _Exchange:
         if self._kill_at is not None and now > self._kill_at:
             assert self._hit_with is not None
             raise WorkerLost(self._hit_with())
+        if now > self._began_at + SHORT_S:
+            bundle.note_slow(now - self._began_at)
         if not self._is_recalled and len(bundle.left) > 1 and bundle.is_recalled:
             self._is_recalled = True
             worker.recall()

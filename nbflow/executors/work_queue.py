@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nbflow.engine.attempt import Call
 
 BUNDLE_S = 0.05
-_SHORT_S = 0.25  # of calls up to this one more may wait for each worker: it need not ask for it
+SHORT_S = 0.25  # of calls up to this one more may wait for each worker: it need not ask for it
 _LARGEST = 256
 
 
@@ -84,10 +84,15 @@ class WorkQueue:
             self._seconds[kind] = seconds if known is None or seconds < known else (known + seconds) / 2
             self._newest_s = self._seconds[kind]
 
+    def takes(self, kind: Any, seconds: float) -> None:
+        """Note that a call takes so long already, and has not ended: what is like it is not short."""
+        self._seconds[kind] = max(seconds, self._seconds.get(kind, 0.0))
+        self._newest_s = seconds
+
     @property
     def ahead(self) -> int:
         """The number of simple calls that are of use here although no worker is free for them."""
-        if self._newest_s is None or self._newest_s > _SHORT_S:
+        if self._newest_s is None or self._newest_s > SHORT_S:
             return 0
         return self._workers * min(2 * _LARGEST, 1 + int(2 * BUNDLE_S / max(self._newest_s, 1e-9)))
 

@@ -6,6 +6,7 @@ libraries expect; a thread of its own reads what the kernel says meanwhile.
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import threading
@@ -31,6 +32,8 @@ class Worker:
         self._call: Call | None = None
         self._number = 0  # of the call among those that came with it
         self._stops: dict[int, type[BaseException] | None] = {}  # of calls that have not begun
+        self._calls: list[tuple[Any, ...]] = []  # that have not begun, the next one last
+        self._taking = threading.Lock()
         self._is_recalled = False
         self._base: dict[str, Any] = {}
 
@@ -52,15 +55,31 @@ class Worker:
             base, calls = unpacked(parts)
             parts.clear()  # the pickle is not needed beside what came of it
             self._base = known_in(base) if base else self._base
-            calls.reverse()
-            for number in range(len(calls)):
-                if self._is_recalled:
-                    self._send("back", [])
-                    break
-                shipped = Shipped(*calls.pop())
+            with self._taking:
+                self._calls = calls[::-1]
+                back = self._take_back() if self._is_recalled else 0
+            del calls
+            self._tell_back(back)
+            for number in itertools.count():
+                with self._taking:
+                    if not self._calls:
+                        break
+                    shipped = Shipped(*self._calls.pop())
                 self._make(number, call_of(shipped, self._base), shipped)
         except BaseException as error:  # noqa: BLE001 - a module that is not there, a class that was changed
+            with self._taking:
+                self._calls.clear()
             self._send("unread", [f"{type(error).__name__}: {error}".encode()])
+
+    def _take_back(self) -> int:
+        count = len(self._calls)
+        self._calls.clear()
+        return count
+
+    def _tell_back(self, count: int) -> None:
+        """Tell the kernel how many of the last calls go back to it."""
+        if count:
+            self._send("back", [str(count).encode()])
 
     def _make(self, number: int, call: Call, shipped: Shipped) -> None:
         self._number, self._call = number, call
@@ -94,7 +113,10 @@ class Worker:
         elif kind == "place":
             _go_to(*unpacked(parts))
         elif kind == "recall":
-            self._is_recalled = True
+            with self._taking:
+                self._is_recalled = True  # if they have not been read yet, who reads them looks
+                back = self._take_back()
+            self._tell_back(back)
         elif kind == "stop":
             number, error = unpacked(parts)
             self._stops[number] = error  # first: it may begin in this moment

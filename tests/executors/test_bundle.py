@@ -25,11 +25,11 @@ def test_what_has_not_begun_is_recalled(session):
     bundle.ended(first, Outcome(1, None))
 
     session._recalls += 1
-    bundle.come_back()
+    again = bundle.sorted_out([second])
     bundle.report()
 
     assert session.told[-1] == ([(first, Outcome(1, None)), (second, RECALLED)], None)
-    assert bundle.left == []
+    assert again == bundle.left == []
 
 
 def test_what_was_told_to_have_begun_is_made_all_the_same(session):
@@ -39,11 +39,11 @@ def test_what_was_told_to_have_begun_is_made_all_the_same(session):
     bundle.begun("a worker")
 
     session._recalls += 1
-    bundle.come_back()
+    again = bundle.sorted_out([first, second])
     bundle.report()
 
     assert session.told[-1] == ([(second, RECALLED)], None)
-    assert bundle.left == [first]
+    assert again == [first]
 
 
 def test_what_was_told_to_have_begun_and_waits_again_is_not_recalled(session):

@@ -133,6 +133,24 @@ def test_a_cancelled_run_makes_none_of_what_has_not_begun(tmp_path):
     assert max(times_noted(notes)) == 150
 
 
+def test_a_task_that_turns_out_long_holds_up_none_that_was_sent_with_it(tmp_path):
+    def note(x):
+        import os
+        import tempfile
+        import time
+
+        while x == 150 and len(os.listdir(tmp_path)) < MANY - 1:
+            time.sleep(0.01)
+        os.close(tempfile.mkstemp(prefix=f"{x}-", dir=tmp_path)[0])
+
+    with Flow("f") as flow:
+        for x in range(MANY):
+            task(note, name="note")(x)
+
+    assert flow.run(executor=ProcessExecutor(2)).is_successful()
+    assert times_noted(tmp_path) == dict.fromkeys(range(MANY), 1)
+
+
 def test_what_was_sent_with_a_task_that_crashes_is_made_all_the_same_and_once(tmp_path):
     def note(x):
         import os

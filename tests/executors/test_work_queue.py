@@ -110,3 +110,12 @@ def test_short_calls_may_wait_and_long_ones_may_not():
 
     queue.took(["short"], 1e-9)
     assert 100 < queue.ahead < 10_000
+
+
+def test_none_wait_when_a_call_takes_long_although_it_has_not_ended():
+    queue = queue_of(calls_of(short, 8), seconds=1e-6)
+
+    queue.takes(kind_of(calls_of(short, 1)[0]), 1.0)
+
+    assert queue.ahead == 0
+    assert len(queue.take()) == 1
