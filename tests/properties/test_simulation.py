@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from tests.properties.simulation.campaign import DECISIONS, main, simulate
+from tests.properties.simulation.campaign import DECISIONS, main, simulate, simulate_busy
 from tests.properties.simulation.plans import Plan, plans
 from tests.properties.simulation.simulator import Simulator
 from tests.properties.simulation.tally import Tally
-from tests.properties.strategies import BlockPlan, FlowPlan, TaskPlan, budget
+from tests.properties.strategies import CAMPAIGN, BlockPlan, FlowPlan, TaskPlan, budget
 from tests.properties.test_guarantee import HANDLERS
 
 NAMES = tuple(HANDLERS)
@@ -59,6 +59,10 @@ def test_every_rule_holds_on_one_thread_in_the_background(plan, decisions):
 @given(plans(handlers=NAMES, modes=("cluster",)), DECISIONS)
 def test_every_rule_holds_on_a_cluster_whose_workers_die(plan, decisions):
     simulate(plan, decisions, handlers=HANDLERS)
+
+
+def test_each_task_is_called_once_whatever_is_called_back_and_whoever_dies():
+    simulate_busy(CAMPAIGN or 80, 1)
 
 
 @budget(240)

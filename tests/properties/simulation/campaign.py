@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.properties.simulation.containers import Containers
-from tests.properties.simulation.plans import Plan, plans
+from tests.properties.simulation.plans import Plan, busy_plan, plans
 from tests.properties.simulation.simulator import Simulator
 from tests.properties.simulation.tally import Tally
 
@@ -66,9 +66,17 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"seed {options.seed}")
     try:
         campaign()
+        simulate_busy(options.examples // 2, options.seed, counts)
     finally:
         print(counts.table())
     print(f"\n{table_of_containers(options.examples, options.seed)}\n\n{time.perf_counter() - begun:.0f} s")
+
+
+def simulate_busy(runs: int, first: int, counts: Tally | None = None) -> None:
+    """Simulate runs that have much to hand over to a cluster."""
+    for number in range(runs):
+        decisions = random.Random(f"{first} {number}")
+        simulate(busy_plan(decisions), decisions, counts=counts)
 
 
 def table_of_containers(histories: int, first: int) -> str:

@@ -16,6 +16,7 @@ from tests.properties.strategies import (
 from tests.properties.strategies import _brief as brief
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Iterator
 
 HANGING = ("hang", "deaf")
@@ -153,4 +154,21 @@ def plans(draw: st.DrawFn, *, size: int = 10, handlers: tuple[str, ...] = (), mo
         after=tuple(draw(st.lists(st.sampled_from(("rerun", "retry_cleanup", "clean_kept")), max_size=2, unique=True))),
         inner={key: draw(inner_plans()) for key in runs_flows},
         deaths=draw(st.integers(0, 3)) if mode == "cluster" else 0,
+    )
+
+
+def busy_plan(draw: random.Random) -> Plan:
+    """Draw a run that has much to hand over to a cluster, is paused and resumed all the while, and loses workers."""
+    size = draw.choice((12, 30))
+    block = BlockPlan(key="b", body=(TaskPlan(key="t", uses="b"), TaskPlan(key="u", uses="b")))
+    maps = TaskPlan(key="w0", size=size), TaskPlan(key="w1", size=size, over="w0")
+    ends = {"w0": draw.choice(((), (), ("raise",))), "t": draw.choice(((), (), ("hang",), ("deaf",)))}
+    commands = draw.choice((("pause", "resume", "resume"), ("pause", "resume", "step"), COMMANDS))
+    deeds = [(draw.randrange(600), draw.choice(commands)) for _ in range(draw.choice((4, 12, 24)))]
+    return Plan(
+        flow=FlowPlan(items=(TaskPlan(key="a"), *maps, block), does=ends),
+        mode="cluster",
+        workers=draw.choice((1, 1, 2, 3)),
+        deeds=tuple(sorted(deeds, key=lambda deed: deed[0])),
+        deaths=draw.choice((0, 2, 4)),
     )
