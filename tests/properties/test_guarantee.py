@@ -355,7 +355,7 @@ def check_elsewhere(run: Run, world: World) -> None:
     assert isinstance(world, SharedWorld)
     check(run, world)
     assert world.misuses() == []
-    assert workers_of_here() == []
+    assert workers_of_here() == world.workers_before
     ends = [end for state in run.states.values() for end in (state, *getattr(state, "map_states", ()))]
     assert [end for end in ends if isinstance(end.result, FAULTS)] == []
 

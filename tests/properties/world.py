@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbflow import Task, context, signals
+from tests.executors.workers import workers_of_here
 from tests.shared import SharedList
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class SharedWorld(World):
         super().__init__(plan, act)
         self.log = SharedList()  # type: ignore[assignment]
         self.uses = SharedList()  # (what, key and number of the resource, who)
+        self.workers_before = workers_of_here()  # other tests keep theirs
 
     def __getstate__(self) -> dict[str, Any]:
         return {"does": self.does, "act": self.act, "log": self.log, "uses": self.uses}
