@@ -59,6 +59,7 @@ def made(call: Call, shipped: Shipped, flush_figures: Callable[[], None]) -> lis
     began_at = time.time()
     if shipped.draws:
         restore(shipped.draws)
+    take_start()  # each time: a flow that an earlier task ran here has given it back at its end
     outcome = perform_on_worker(call)
     try:
         flush_figures()

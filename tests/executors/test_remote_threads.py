@@ -69,3 +69,31 @@ def test_a_cancel_ends_a_task_whose_thread_goes_on():
     run.cancel()
 
     assert type(run.wait(PATIENCE_S)).__name__ == "Cancelled"
+
+
+def test_a_thread_knows_its_task_also_after_a_task_that_ran_a_flow():
+    def runs_a_flow():
+        from nbflow import Flow, task
+
+        with Flow("inner") as inner:
+            task(lambda: 1, name="one")()
+        return inner.run().is_successful()
+
+    def in_a_thread():
+        import threading
+
+        from nbflow import context
+
+        found = []
+        thread = threading.Thread(target=lambda: found.append(context.task_name))
+        thread.start()
+        thread.join()
+        return found
+
+    with Flow("f") as flow:
+        inner = task(runs_a_flow, name="runs")()
+        after = task(in_a_thread, name="after")(upstream_tasks=[inner])
+    states = flow.run(executor=ProcessExecutor(1)).result
+
+    assert states[inner].result is True
+    assert states[after].result == ["after"]
