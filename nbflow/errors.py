@@ -41,6 +41,7 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     ├── RunOptionError (ValueError)            an option that a run cannot have
     ├── UnexpectedArgumentError (TypeError)    an argument that is neither an option nor a parameter
     ├── ExecutorError (ValueError)             an executor that does not exist
+    ├── NotAnExecutorError (TypeError)         a block's resource that is to call its tasks, and cannot
     ├── UnknownFlowError (KeyError)            a name that no flow has
     ├── NothingToStepError (RuntimeError)      a step on a run that is over
     ├── ChangedInputError (RuntimeError)       a further attempt whose input an earlier one has changed
