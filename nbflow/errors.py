@@ -41,6 +41,7 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     ├── RunOptionError (ValueError)            an option that a run cannot have
     ├── UnexpectedArgumentError (TypeError)    an argument that is neither an option nor a parameter
     ├── ExecutorError (ValueError)             an executor that does not exist
+    ├── NotAnExecutorError (TypeError)         a block's resource that is to call its tasks, and cannot
     ├── UnknownFlowError (KeyError)            a name that no flow has
     ├── NothingToStepError (RuntimeError)      a step on a run that is over
     ├── ChangedInputError (RuntimeError)       a further attempt whose input an earlier one has changed
@@ -50,6 +51,8 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     ├── SetResultError (RuntimeError)          a value set for a task that runs, or whose value is in use
     ├── BreakpointError (ValueError)           a breakpoint that is not possible
     ├── CleanupRunningError (TimeoutError)     a cleanup while another one of the resource still runs
+    ├── WorkerScopeError (RuntimeError)        a resource of worker processes where there is none to be had
+    ├── WorkerGoneError (RuntimeError)         a worker process that has ended with a resource open
     ├── RunNotFinishedError (RuntimeError)     something that only a run that is over can do
     ├── RerunError (ValueError)                a rerun of something that cannot be rerun
     │   └── NothingToRerunError                nothing failed, or nothing is stale
@@ -632,6 +635,22 @@ class CleanupRunningError(NbflowError, TimeoutError):
     name: str
     who: str = "another cleanup"
     _text = "{self.who} of {self.name!r} is still at work, and nothing else is done to its resource meanwhile"
+
+
+class WorkerScopeError(NbflowError, RuntimeError):
+    """A block whose resource each worker process opens for itself is used where that is not possible."""
+
+
+@carries
+class WorkerGoneError(NbflowError, RuntimeError):
+    """A worker process has ended with a resource open, and nobody else knows how to clean that up."""
+
+    block_name: str
+    worker: str
+    _text = (
+        "{self.worker} has ended before it cleaned {self.block_name!r} up: what it had open may be left; "
+        "what a manager with `handle` and `reclaim` has open is reclaimed then"
+    )
 
 
 class LedgerError(NbflowError, RuntimeError):

@@ -11,7 +11,7 @@ from nbflow.core.collections import Constant
 from nbflow.core.context import context
 from nbflow.core.edge import Edge
 from nbflow.core.parameter import Parameter
-from nbflow.errors import MultipleFlowsError
+from nbflow.errors import MultipleFlowsError, OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,6 +97,11 @@ class Block:
         return self.manager.max_concurrent
 
     @property
+    def scope(self) -> str:
+        """Who has a resource of its own: the block in a run (`"run"`), or each worker process (`"worker"`)."""
+        return self.manager.scope
+
+    @property
     def cleanup_failure(self) -> str:
         """The effect of a failed cleanup on the run: `"ignore"` or `"fail"`."""
         return self.manager.cleanup_failure
@@ -125,6 +130,9 @@ class Block:
         Returns:
             The block itself.
 
+        Raises:
+            OptionError: If each worker process has a resource of its own (``scope="worker"``).
+
         Example:
             >>> from concurrent.futures import ThreadPoolExecutor
             >>> from nbflow import Flow, task
@@ -134,6 +142,8 @@ class Block:
             >>> flow.run().result[one].result
             1
         """
+        if self.scope == "worker":
+            raise OptionError(f"block {self.name!r} has scope='worker': an executor is the kernel's, so scope='run'")
         self.is_executor = True
         return self
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Block", "ResourceManager", "resource_cleanup_trigger", "resource_manager"]
 
 _CLEANUP_FAILURE = ("ignore", "fail")
+_SCOPES = ("run", "worker")
 
 
 class ResourceManager:
@@ -47,9 +48,12 @@ class ResourceManager:
         grace_s: How long cleanup waits for a task of the block that cannot be stopped.
         cleanup_timeout_s: How long cleanup may take when the run is cancelled.
         max_concurrent: How many of its resources may be open at once when it is used inside `apply_map`.
+        scope: Who has a resource of its own: each block of a run (`"run"`), or each worker process that needs one
+            (`"worker"`, with ``executor="processes"``): the class is called there, and set up when the first task
+            takes the resource. Where tasks share the kernel's memory the two are the same.
 
     Raises:
-        OptionError: If `cleanup_failure` is neither of the two, or a time is negative.
+        OptionError: If `cleanup_failure` or `scope` is neither of the two, or a time is negative.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class ResourceManager:
         grace_s: float = 30,
         cleanup_timeout_s: float = 60,
         max_concurrent: int | None = None,
+        scope: str = "run",
     ) -> None:
         self.resource_class = resource_class
         self.__doc__ = resource_class.__doc__ or type(self).__doc__
@@ -71,6 +76,8 @@ class ResourceManager:
         remember(resource_class, self.name)
         if cleanup_failure not in _CLEANUP_FAILURE:
             raise OptionError(f"cleanup_failure is {cleanup_failure!r}; give 'ignore' or 'fail'")
+        if scope not in _SCOPES:
+            raise OptionError(f"scope is {scope!r}; give 'run' or 'worker'")
         if grace_s < 0 or cleanup_timeout_s < 0:
             raise OptionError(f"grace_s={grace_s!r} and cleanup_timeout_s={cleanup_timeout_s!r} must not be negative")
         self.init_task_kwargs: dict[str, Any] = {"name": self.name, **(init_task_kwargs or {})}
@@ -87,6 +94,7 @@ class ResourceManager:
         self.grace_s = grace_s
         self.cleanup_timeout_s = cleanup_timeout_s
         self.max_concurrent = checked_limit(max_concurrent)
+        self.scope = scope
 
     def __repr__(self) -> str:
         return f"<ResourceManager: {self.name}>"
@@ -105,7 +113,7 @@ class ResourceManager:
             >>> TemporaryDirectory.with_options(name="scratch", max_concurrent=2).name
             'scratch'
         """
-        kept = ["cleanup_failure", "grace_s", "cleanup_timeout_s", "max_concurrent"]
+        kept = ["cleanup_failure", "grace_s", "cleanup_timeout_s", "max_concurrent", "scope"]
         if "name" not in options:
             kept += ["name", "init_task_kwargs", "setup_task_kwargs", "cleanup_task_kwargs"]
         return ResourceManager(self.resource_class, **{name: getattr(self, name) for name in kept} | options)
@@ -155,6 +163,7 @@ def resource_manager(
     grace_s: float = 30,
     cleanup_timeout_s: float = 60,
     max_concurrent: int | None = None,
+    scope: str = "run",
 ) -> Callable[[Callable[..., Any]], ResourceManager]: ...
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nbflow.engine.executor import Executor, Report, Session
     from nbflow.engine.resource_lifetime import ResourceLifetime
     from nbflow.engine.schedule import Schedule
+    from nbflow.engine.worker_manager import WorkerOrders
 
 
 CLOSE_S = 1.0  # for idle workers to end, until they are ended
@@ -50,6 +51,14 @@ class BlockExecutors:
             return self.own
         lifetime = self._schedule.queue.executor_around(node)
         return self.own if lifetime is None else self._of_blocks.get(lifetime, self.own)
+
+    def orders_of(self, lifetime: ResourceLifetime) -> WorkerOrders | None:
+        """Return the way to what the workers open that call the tasks inside of a block; None if they open nothing."""
+        outer = lifetime.outer
+        while outer is not None and outer not in self._of_blocks:
+            outer = outer.outer
+        session = self.own if outer is None else self._of_blocks[outer]
+        return None if session is None else session.orders
 
     def open(self, lifetime: ResourceLifetime, name: str, resource: Any) -> None:
         """Have a resource call the tasks inside of its block; one that is no executor fails each of them."""
@@ -116,6 +125,7 @@ class _NoSession:
 
     is_remote = False
     ahead = 0
+    orders: WorkerOrders | None = None
 
     def __init__(self, report: Report, error: Exception) -> None:
         self._report, self._error = report, error

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nbflow.engine.fast_path import FastPath
     from nbflow.engine.interrupts import Guard
     from nbflow.engine.schedule import Schedule
+    from nbflow.engine.worker_scopes import WorkerScopes
 
 
 class CallMaker:
@@ -50,11 +51,13 @@ class CallMaker:
         guard: Guard,
         free: Sequence[bool],
         is_direct: bool,
+        worker_scopes: WorkerScopes,
     ) -> None:
         self.executors = executors
         self._calls, self._performed, self._schedule = calls, performed, schedule
         self._free, self._fast_path, self._deadlines = free, fast_path, deadlines
         self._cancellation, self._guard, self._is_direct = cancellation, guard, is_direct
+        self._worker_scopes = worker_scopes
 
     def make(self, call: Call) -> None:
         """Make a call: here in a blocking inline run (and for parameters and constants always), else on a thread."""
@@ -66,6 +69,8 @@ class CallMaker:
         if session is not None and not self._free[self._schedule.task_of[call.node]]:
             self._deadlines.begin(call)
             call.is_remote = role == ORDINARY and _goes_elsewhere(session, call.task)
+            if self._worker_scopes.is_on and role == ORDINARY:
+                self._worker_scopes.check(call, session.orders if call.is_remote else None)
             session.submit(call, lifecycle=role != ORDINARY)
             return
         timers: tuple[threading.Timer, ...] = ()
@@ -99,6 +104,8 @@ class CallMaker:
         if call is None:
             return False
         call.is_remote = is_remote
+        if self._worker_scopes.is_on:
+            self._worker_scopes.check(call, session.orders if is_remote else None)
         session.submit(call, lifecycle=False)
         return True
 

@@ -54,6 +54,10 @@ class Cleanup:
         self.tracker, self._record, self._values = tracker, record, values
         self._stopper, self._guard, self._cancellation = stopper, stopper.guard, cancellation
 
+    def limit_s(self, held: OpenResource) -> float | None:
+        """Return for how many seconds a cleanup may go on now; None for no limit, as long as nobody cancels the run."""
+        return self._cancellation.cleanup_limit_s(held) if self._cancellation.is_on else None
+
     def prepare(self, call: Call, held: OpenResource, *, has_turn: bool = False) -> None:
         """Give the call of a cleanup all that one gets; `has_turn` says that its caller has the turn already."""
         call.base = held.context or call.base

@@ -16,6 +16,7 @@ from nbflow.errors import CleanupRunningError
 if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.run_loop import RunLoop
+    from nbflow.engine.values import Values
 
 _SLICE_S = 0.25
 _PATIENCE = 3  # the third interrupt gives the resources up; the fourth does not even wait for that
@@ -35,7 +36,8 @@ class Execution:
 
     def __init__(self, loop: RunLoop, number: int) -> None:
         self.loop, self.number, self.record = loop, number, loop.record
-        self.home, self.draws = loop.home, loop.draws
+        self.home: Values = loop.home
+        self.draws = loop.draws
         self.code = CodeNotes(loop.graph.tasks)
         loop.on_end = self.code.settle
         self.thread: threading.Thread | None = None

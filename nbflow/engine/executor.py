@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nbflow.engine.attempt import Call, Outcome
+    from nbflow.engine.worker_manager import WorkerOrders
 
 
 class Report(Protocol):
@@ -23,9 +24,11 @@ class Session(Protocol):
     Attributes:
         is_remote: Whether its tasks are called by other processes: it reports when each begins.
         ahead: How many simple calls more than its capacity are of use to it, if it is remote.
+        orders: The way to what workers open for themselves; None if they share the kernel's memory.
     """
 
     is_remote: bool
+    orders: WorkerOrders | None
 
     @property
     def ahead(self) -> int:

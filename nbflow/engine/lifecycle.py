@@ -20,6 +20,7 @@ from nbflow.engine.error_text import error_text
 from nbflow.engine.events import warn_safely
 from nbflow.engine.interrupts import SHIELDED_INTERRUPTS
 from nbflow.engine.open_resources import BlockStatus, OpenResource
+from nbflow.engine.worker_scopes import WorkerScopes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,7 @@ class Lifecycle:
     Attributes:
         on_open: Is told of the resource of a block that calls the tasks inside: see `Block.as_executor`.
         has_contexts: Whether setups have left one that their blocks' tasks are to run in.
+        worker_scopes: The blocks whose resources the workers open.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Lifecycle:
     ) -> None:
         self.on_open: Callable[[ResourceLifetime, str, Any], None] | None = None
         self.has_contexts = False
+        self.worker_scopes = WorkerScopes(cleanup)
         self._schedule, self._record, self._cleanup = record.schedule, record, cleanup
         self._user_code, self._guard, self._values = user_code, guard, values
         self._contexts_before: dict[int, contextvars.Context] = {}  # those that setups began with
@@ -80,8 +83,11 @@ class Lifecycle:
 
     # -- before the attempt -----------------------------------------------------------------------------------
 
-    def begin(self, role: int, task: Task, held: OpenResource) -> None:
+    def begin(self, node: int, role: int, task: Task, held: OpenResource) -> None:
         """Tell what an attempt is about to do to its resource, before it can (rule 10: the intention comes first)."""
+        lifetime = self._schedule.own[node]
+        if role == INIT and self.worker_scopes.is_on and lifetime is not None:
+            self.worker_scopes.look_at(held, lifetime)
         if role == CLEANUP:
             self._record.set_block(held, BlockStatus.CLOSING)
             self._cleanup.tracker.closing(held)
@@ -103,6 +109,8 @@ class Lifecycle:
             call.is_setup = True
             held.context = call.base = call.base or contextvars.copy_context()
             self._contexts_before[call.node] = held.context.copy()
+        if role == INIT and held is not None and self.worker_scopes.is_on:
+            self.worker_scopes.prepare(call, held)
         if role == SETUP and type(task) is ResourceSetupTask and "run" not in vars(task):
             # With no line of ours between the resource and where it is kept.
             if issubclass(type(inputs["mgr"]), Wrapped):  # a proxy may raise when it is asked for its class

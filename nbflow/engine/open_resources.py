@@ -68,6 +68,22 @@ class OpenResource:
         self.half: list[Deferred] = []  # what a setup that raised had deferred, and could not be undone
         self.is_open = False  # whether there is a resource itself, beside such a half of an earlier try
 
+    @property
+    def manager_class(self) -> type:
+        """The class of its manager; as long as there is none, the one that the block was made of, if it is a class."""
+        if self.manager is not None:
+            return type(self.manager)
+        made_by = self.block.manager.resource_class
+        return made_by if isinstance(made_by, type) else object
+
+    def early_handle(self) -> Any:
+        """Return what its manager says it will be found by, or None; raises what that raises."""
+        return None if self.manager is None else self.manager.early_handle()
+
+    def handle(self) -> Any:
+        """Return what its manager says it is found by, or None; raises what that raises."""
+        return None if self.manager is None else self.manager.handle(self.resource)
+
     def inner_context(self) -> contextvars.Context | None:
         """Return a copy of the context that its setup has left, for what uses it; None if that is as it was."""
         if self.host is not None:

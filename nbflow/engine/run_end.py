@@ -75,6 +75,7 @@ class RunEnd:
             executors.close_all(timeout_s)
         else:
             close_loop()
+        self._lifecycle.worker_scopes.end()
         event_loop.close(timeout_s)  # after the executor's threads, which may wait for what turns in it
         self._record.open_resources.leave_contexts()  # they belong to a loop that turns no more
         self._cleanup.tracker.flush()

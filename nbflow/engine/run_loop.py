@@ -222,6 +222,7 @@ class RunLoop:
         watch()
         if not self._direct:
             self._parts.executors.begin(self.executor)
+            self._parts.lifecycle.worker_scopes.begin(self.graph.blocks, self._parts.executors.orders_of)
         self._change_run(Running("Running flow."))
         ended = give_states(self._given, self.record, self._parts.contexts, self._parts.lifecycle)
         children = take_over(self._reused, self.record, ended)

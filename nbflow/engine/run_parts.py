@@ -147,5 +147,6 @@ class RunParts:
             guard,
             graph.free,
             is_direct,
+            lifecycle.worker_scopes,
         )
         self.run_end = RunEnd(flow, values, record, cleanup, lifecycle, home, draws, user_code, cancellation)

@@ -208,7 +208,7 @@ class TaskRunner:
         self._record.set_task(node, old, running, self._contexts.attempts.get(node, 1))
         held = self._lifecycle.open_resource(node) if role else None
         if held is not None:
-            self._lifecycle.begin(role, task, held)
+            self._lifecycle.begin(node, role, task, held)
         call = Call(node, task, task.run, inputs, self._contexts.values)
         call.watch, call.held = watch, held
         if run_name is not None:

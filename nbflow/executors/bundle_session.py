@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbflow.engine.attempt import RECALLED, Outcome, TaskCancelled, outcome_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from nbflow.engine.attempt import Call
     from nbflow.engine.executor import Report
     from nbflow.executors.threads import Lane
+    from nbflow.executors.worker_orders import CloseOrder, NoOrders, ProcessOrders
 
 _ENOUGH = 64  # calls that wait, until an idle worker is told before all have come
 
@@ -38,6 +40,9 @@ class Hand(Protocol):
     def perform(self, bundle: Bundle) -> None:
         """Have calls made, and tell the bundle what comes of each; what has not begun when it returns goes back."""
 
+    def carry_out(self, order: CloseOrder) -> None:
+        """Have the worker close a resource that it has open."""
+
     def let_go(self) -> None:
         """Let the worker end, if there is one."""
 
@@ -51,16 +56,28 @@ class BundleSession(ThreadSession):
     Args:
         capacity: How many workers there may be at once.
         make_hand: Makes what talks with one of them.
+        orders: The way to what they open for themselves; None if they share the kernel's memory.
     """
 
     is_remote = True
 
-    def __init__(self, report: Report, name: str, capacity: int, make_hand: Callable[[], Hand]) -> None:
+    def __init__(
+        self,
+        report: Report,
+        name: str,
+        capacity: int,
+        make_hand: Callable[[], Hand],
+        orders: ProcessOrders | NoOrders | None = None,
+    ) -> None:
         super().__init__(report, name=name, serial=False)
         self._capacity, self._make_hand = capacity, make_hand
         self._queue, self._changed = WorkQueue(capacity), threading.Condition()
         self._idle, self._is_closed, self._recalls = 0, False, 0
         self._hands: dict[threading.Thread, Hand] = {}
+        self._orders: dict[Hand, deque[CloseOrder]] = {}  # of those whose threads go on
+        self.orders = orders
+        if orders is not None:
+            orders.serve(self)
 
     @property
     def ahead(self) -> int:
@@ -95,6 +112,15 @@ class BundleSession(ThreadSession):
         if back:
             self._report([(call, RECALLED) for call in back])
 
+    def order(self, hand: Hand, order: CloseOrder) -> bool:
+        """Have a hand carry an order out as soon as it is done with its bundle; False if it has ended."""
+        with self._changed:
+            if hand not in self._orders:
+                return False
+            self._orders[hand].append(order)
+            self._changed.notify_all()
+            return True
+
     def close(self, timeout_s: float) -> None:
         """Let the workers end; those whose tasks hang are ended after `timeout_s` seconds."""
         with self._changed:
@@ -104,6 +130,8 @@ class BundleSession(ThreadSession):
         for thread, hand in tuple(self._hands.items()):
             if thread.is_alive():
                 hand.kill()  # which its thread reports
+        if self.orders is not None:
+            self.orders.end()
 
     def _wake(self) -> None:
         wanted = len(self._queue) - self._idle
@@ -118,21 +146,43 @@ class BundleSession(ThreadSession):
             return
         hand = self._make_hand()
         self._hands[threading.current_thread()] = hand
+        self._orders[hand] = deque()
         try:
-            while (bundle := self._take(hand)) is not None:
-                self._perform(hand, bundle)
+            while (work := self._take(hand)) is not None:
+                if isinstance(work, Bundle):
+                    self._perform(hand, work)
+                else:
+                    self._carry_out(hand, work)
         finally:
+            with self._changed:
+                for order in self._orders.pop(hand, ()):
+                    order.end()
             hand.let_go()
 
-    def _take(self, hand: Hand) -> Bundle | None:
+    def _take(self, hand: Hand) -> Bundle | CloseOrder | None:
         with self._changed:
-            while not (calls := self._queue.take(hand.most)):
+            while True:
+                if self._orders[hand]:
+                    if self._queue:
+                        self._wake()  # another one: this may have been woken for the call
+                    return self._orders[hand].popleft()
+                calls = self._queue.take(hand.most)
+                if calls:
+                    break
                 if self._is_closed:
+                    del self._orders[hand]
                     return None
                 self._idle += 1
                 self._changed.wait()
                 self._idle -= 1
             return Bundle(self, calls, self._recalls)
+
+    def _carry_out(self, hand: Hand, order: CloseOrder) -> None:
+        try:
+            hand.carry_out(order)
+        except BaseException as error:  # noqa: BLE001 - ours: who waits for the cleanup is told all the same
+            order.one.owner.failed(order.one, error)
+        order.end()
 
     def _perform(self, hand: Hand, bundle: Bundle) -> None:
         bundle.drop_stopped()

@@ -23,6 +23,23 @@ class CannotTravelError(NbflowError, TypeError):
 
 
 @carries
+class ManagerCannotTravelError(NbflowError, TypeError):
+    """The manager of a block cannot be sent to the processes that are to open its resource."""
+
+    block_name: str
+    part: str
+    type_name: str
+    reason: str = ""
+
+    def __str__(self) -> str:
+        why = f" ({self.reason})" if self.reason else ""
+        return (
+            f"block {self.block_name!r} cannot be opened in worker processes: {self.part}, a {self.type_name}, cannot "
+            f"be pickled{why}; make it inside of the manager, or give the manager scope='run'"
+        )
+
+
+@carries
 class CannotReturnError(NbflowError, TypeError):
     """What a task gave in another process cannot be sent back."""
 
@@ -59,6 +76,15 @@ class RemoteError(NbflowError, RuntimeError):
 
     def __str__(self) -> str:
         return f"{self.type_name}: {self.text}"
+
+
+@carries
+class StuckWorkerError(NbflowError, TimeoutError):
+    """A worker process did not end a cleanup in time."""
+
+    worker: str
+    block_name: str
+    _text = "{self.worker} did not end the cleanup of {self.block_name!r} in time, and was ended: it may be left"
 
 
 @carries

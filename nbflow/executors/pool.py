@@ -13,12 +13,14 @@ from nbflow.executors.bundle_session import BundleSession
 from nbflow.executors.errors import WorkerDiedError
 from nbflow.executors.remote_call import served
 from nbflow.executors.shipment import Shipper, show, take_in
+from nbflow.executors.worker_orders import NoOrders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbflow.engine.executor import Report
     from nbflow.executors.bundle_session import Bundle
+    from nbflow.executors.worker_orders import CloseOrder
 
 _LOOK_S = 0.05  # until the thread that waits looks whether its call is to stop
 
@@ -57,7 +59,8 @@ class PoolExecutor:
         has_own_memory = isinstance(self.pool, getattr(futures, "InterpreterPoolExecutor", ()))  # from Python 3.14 on
         shares = isinstance(self.pool, futures.ThreadPoolExecutor) and not has_own_memory
         hand = ThreadPoolHand if shares else PoolHand
-        return BundleSession(report, name, self.capacity, functools.partial(hand, self.pool, Shipper()))
+        orders = None if shares else NoOrders(type(self.pool).__name__)
+        return BundleSession(report, name, self.capacity, functools.partial(hand, self.pool, Shipper()), orders)
 
 
 class PoolHand:
@@ -84,6 +87,9 @@ class PoolHand:
                 bundle.ended(call, outcome_of(call, error))
             finally:
                 thread.held = before
+
+    def carry_out(self, order: CloseOrder) -> None:
+        """Do nothing: there is none."""
 
     def let_go(self) -> None:
         """Do nothing: the pool is the user's."""

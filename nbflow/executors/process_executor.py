@@ -7,11 +7,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.context import thread
-from nbflow.engine.attempt import Outcome, outcome_of
+from nbflow.engine.attempt import Outcome, TaskCancelled, outcome_of
 from nbflow.executors.bundle_session import BundleSession
 from nbflow.executors.errors import UnreadableCallError
+from nbflow.executors.resource_desk import OF_RESOURCES, ResourceDesk
 from nbflow.executors.shipment import Shipper, show, take_in
 from nbflow.executors.work_queue import SHORT_S
+from nbflow.executors.worker_orders import ProcessOrders
 from nbflow.executors.worker_process import WorkerLost, WorkerProcess
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from nbflow.engine.attempt import Call
     from nbflow.engine.executor import Report
     from nbflow.executors.bundle_session import Bundle
+    from nbflow.executors.worker_orders import CloseOrder
 
 LOOK_S = 0.05  # until the thread that waits looks whether its calls are to stop
 KILL_AFTER_S = 1.0  # until a call that does not stop is ended with its process
@@ -89,12 +92,13 @@ class ProcessExecutor:
 
     def open(self, report: Report, *, name: str) -> BundleSession:
         """Begin to serve a run."""
-        shipper = Shipper()
+        shipper, orders = Shipper(), ProcessOrders()
         return BundleSession(
             report,
             name,
             self.capacity,
-            lambda: ProcessHand(shipper, self),
+            lambda: ProcessHand(shipper, self, orders),
+            orders,
         )
 
     def start(self) -> WorkerProcess:
@@ -132,11 +136,13 @@ class ProcessHand:
     Args:
         shipper: Makes bytes of calls.
         executor: Starts and ends processes.
+        orders: The session's way to what the process opens for itself.
     """
 
-    def __init__(self, shipper: Shipper, executor: ProcessExecutor) -> None:
-        self._shipper, self._executor = shipper, executor
+    def __init__(self, shipper: Shipper, executor: ProcessExecutor, orders: ProcessOrders | None = None) -> None:
+        self._shipper, self._executor, self._orders = shipper, executor, orders or ProcessOrders()
         self._worker: WorkerProcess | None = None
+        self._desk: ResourceDesk | None = None  # the worker's
 
     @property
     def most(self) -> int:
@@ -155,10 +161,13 @@ class ProcessHand:
             return
         if worker is None:
             worker = self._worker = self._executor.start()
+            self._desk = ResourceDesk(self._orders, self, worker)
+        assert self._desk is not None
         is_new = not worker.made
         worker.made += len(bundle.left)
-        exchange = _Exchange(worker, bundle)
+        exchange = _Exchange(worker, bundle, self._desk)
         try:
+            self._desk.tell_worker()
             exchange.run(parts)
         except WorkerLost as lost:
             # One that ended while it was idle has begun nothing. A new one is blamed: else each next one might end so.
@@ -170,11 +179,22 @@ class ProcessHand:
             worker.kill()
             raise
 
+    def carry_out(self, order: CloseOrder) -> None:
+        """Have the process close a resource that it has open, if it is still the same one."""
+        if self._desk is not None and self._worker is order.one.worker and self._worker.is_alive:
+            self._desk.carry_out(order)
+
     def let_go(self) -> None:
-        """Let the process go, which is busy with nothing."""
-        if self._worker is not None:
+        """Let the process go, which is busy with nothing; what it has open for itself it closes first."""
+        if self._worker is None or self._desk is None:
+            return
+        if self._worker.is_alive:
+            self._desk.close_all()
+        if self._desk.is_clear:
             self._executor.end(self._worker)
-            self._worker = None
+        else:  # what is left there is not for another run
+            self._worker.close()
+        self._worker = self._desk = None
 
     def kill(self) -> None:
         """End the process, whatever it does; from any thread."""
@@ -189,8 +209,8 @@ class _Exchange:
         is_sent: Whether the process may have begun a call.
     """
 
-    def __init__(self, worker: WorkerProcess, bundle: Bundle) -> None:
-        self._worker, self._bundle = worker, bundle
+    def __init__(self, worker: WorkerProcess, bundle: Bundle, desk: ResourceDesk) -> None:
+        self._worker, self._bundle, self._desk = worker, bundle, desk
         self.is_sent = False
         self._number = 0  # of the call that the process makes
         self._is_told_to_stop = self._is_recalled = self._is_begin_told = False
@@ -230,6 +250,10 @@ class _Exchange:
         elif kind == "hit":
             if len(parts[0]):  # a run of its own cleans up first (rule 14), and the cleanup around waits for it
                 self._kill_at = None
+        elif kind in OF_RESOURCES:
+            self._desk.take(call, kind, parts)
+            if self._kill_at is not None:
+                self._kill_at = time.monotonic() + KILL_AFTER_S
         elif kind == "unread":
             self._worker.knows_base = False  # it may not have come so far
             if len(bundle.left) > 1:
@@ -279,7 +303,9 @@ class _Exchange:
         if call.hit_with is not None and self._hit_with is None:
             self._hit_with, self._kill_at = call.hit_with, now + KILL_AFTER_S
             worker.hit(self._number, call.hit_with)
-        if self._kill_at is not None and now > self._kill_at:
+        # A setup is left to end, unless the user has asked once more (rule 13).
+        may_kill = not call.is_setup or call.hit_with is TaskCancelled
+        if self._kill_at is not None and now > self._kill_at and may_kill:
             assert self._hit_with is not None
             raise WorkerLost(self._hit_with())
         if now > self._began_at + SHORT_S:

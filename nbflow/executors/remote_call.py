@@ -28,6 +28,8 @@ from nbflow.executors.shipment import LEVELS, error_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from nbflow.executors.worker_resources import WorkerResources
+
     Say = Callable[[str, str], None]
 
 _DEEPEST = 10  # errors that led to one another
@@ -54,13 +56,21 @@ def known_in(base: bytes) -> dict[str, Any]:
     return found
 
 
-def made(call: Call, shipped: Shipped, flush_figures: Callable[[], None]) -> list[Any]:
-    """Make a call in this thread and return what came of it, ready to travel; never raises."""
+def made(
+    call: Call, shipped: Shipped, flush_figures: Callable[[], None], resources: WorkerResources | None = None
+) -> list[Any]:
+    """Make a call in this thread and return what came of it, ready to travel; never raises.
+
+    Where there are `resources` of this process, those that the call takes are opened first.
+    """
     began_at = time.time()
     if shipped.draws:
         restore(shipped.draws)
     take_start()  # each time: a flow that an earlier task ran here has given it back at its end
-    outcome = perform_on_worker(call)
+    outcome = None if resources is None else resources.prepare(call)
+    outcome = perform_on_worker(call) if outcome is None else outcome
+    if resources is not None:
+        resources.note(call, outcome)
     try:
         flush_figures()
     except Exception as reason:  # noqa: BLE001 - of what draws: the task has ended all the same
@@ -79,7 +89,7 @@ def made(call: Call, shipped: Shipped, flush_figures: Callable[[], None]) -> lis
             return packed((value, None, *rest))
         except Exception as reason:  # noqa: BLE001 - whatever a user's object raises when it is pickled
             error = CannotReturnError(call.task.name, type_name(value), str(reason))
-    return packed((None, _raised(error, _DEEPEST), *rest))
+    return packed((None, raised_of(error), *rest))
 
 
 def served(parts: list[bytes]) -> list[tuple[list[tuple[str, str]], list[bytes]]]:
@@ -100,12 +110,12 @@ def served(parts: list[bytes]) -> list[tuple[list[tuple[str, str]], list[bytes]]
     return answers
 
 
-def _raised(error: BaseException | None, depth: int) -> Raised | None:
+def raised_of(error: BaseException | None, depth: int = _DEEPEST) -> Raised | None:
     """Return an error as it can travel: as it is, as what it is made of, or as its name and text."""
     if error is None or depth == 0:
         return None
     trace = _trace_of(error)
-    cause, context = _raised(error.__cause__, depth - 1), _raised(error.__context__, depth - 1)
+    cause, context = raised_of(error.__cause__, depth - 1), raised_of(error.__context__, depth - 1)
     rest = cause, context, error.__suppress_context__
     try:
         text = str(error)

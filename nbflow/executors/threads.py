@@ -14,6 +14,7 @@ from nbflow.engine.attempt import close_loop, perform_on_worker
 if TYPE_CHECKING:
     from nbflow.engine.attempt import Call
     from nbflow.engine.executor import Report
+    from nbflow.engine.worker_manager import WorkerOrders
 
 
 class ThreadExecutor:
@@ -64,6 +65,7 @@ class ThreadSession:
     """
 
     is_remote = False
+    orders: WorkerOrders | None = None
 
     def __init__(self, report: Report, *, name: str, serial: bool) -> None:
         self._report, self._name = report, name

@@ -6,6 +6,7 @@ libraries expect; a thread of its own reads what the kernel says meanwhile.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import sys
@@ -19,7 +20,10 @@ from nbflow.executors.remote_call import call_of, known_in, made, telling
 from nbflow.executors.remote_display import displays_told
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbflow.engine.attempt import Call
+    from nbflow.executors.worker_resources import WorkerResources
 
 
 class Worker:
@@ -28,7 +32,10 @@ class Worker:
     def __init__(self, connection: Connection, cannot_begin: str) -> None:
         self._connection, self._cannot_begin = connection, cannot_begin
         self._sending = threading.Lock()
-        self._bundles: SimpleQueue[list[Any]] = SimpleQueue()
+        self._bundles: SimpleQueue[list[Any] | Callable[[], None]] = SimpleQueue()  # or what else is to be done
+        self._answers: SimpleQueue[tuple[str, list[Any]]] = SimpleQueue()
+        self._resources: WorkerResources | None = None  # that this process opens for itself
+        self._is_closing = False
         self._call: Call | None = None
         self._number = 0  # of the call among those that came with it
         self._stops: dict[int, type[BaseException] | None] = {}  # of calls that have not begun
@@ -46,9 +53,12 @@ class Worker:
                 self._make_all(self._bundles.get())
 
     def _is_busy(self) -> bool:
-        return self._call is not None
+        return self._call is not None or self._is_closing
 
-    def _make_all(self, parts: list[Any]) -> None:
+    def _make_all(self, parts: list[Any] | Callable[[], None]) -> None:
+        if not isinstance(parts, list):
+            parts()
+            return
         try:
             if self._cannot_begin:
                 raise RuntimeError(self._cannot_begin)
@@ -85,10 +95,26 @@ class Worker:
         self._number, self._call = number, call
         if number in self._stops:
             self._stop(call, self._stops.pop(number))
-        returned = made(call, shipped, self._flush_figures)
+        returned = made(call, shipped, self._flush_figures, self._resources)
         self._call = None
         call.inputs.clear()
         self._send("ended", returned)
+
+    def _open_scopes(self, parts: list[Any]) -> None:
+        from nbflow.executors.worker_resources import WorkerResources  # not at the top: few runs need it
+
+        self._resources = WorkerResources(self._ask, lambda: self._base, int(bytes(parts[0])))
+
+    def _ask(self, kind: str, parts: list[Any]) -> tuple[str, list[Any]]:
+        self._send(kind, parts)
+        return self._answers.get()
+
+    def _close(self, parts: list[Any]) -> None:
+        assert self._resources is not None
+        self._number, self._is_closing = -1, True  # what is sent late to a call is not for this
+        answer = self._resources.close(bytes(parts[0]).decode(), parts[1:])
+        self._is_closing = False
+        self._send("closed", answer)
 
     def _stop(self, call: Call, error: type[BaseException] | None) -> None:
         call.stop_requested = True
@@ -110,6 +136,12 @@ class Worker:
             self._is_recalled = False
             self._stops.clear()
             self._bundles.put(parts)
+        elif kind == "scopes":
+            self._bundles.put(functools.partial(self._open_scopes, parts))
+        elif kind == "close":
+            self._bundles.put(functools.partial(self._close, parts))
+        elif kind in ("open", "refused", "noted"):
+            self._answers.put((kind, parts))
         elif kind == "place":
             _go_to(*unpacked(parts))
         elif kind == "recall":

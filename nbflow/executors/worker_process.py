@@ -49,6 +49,7 @@ class WorkerProcess:
     def __init__(self, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
+            # By a thread that outlives what it opens for itself: until that is closed it dies with this thread.
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM.format(path=sys.path), str(theirs.fileno())],
                 pass_fds=(theirs.fileno(),),
@@ -61,7 +62,8 @@ class WorkerProcess:
         self._place = os.getcwd(), dict(os.environ)  # as it has it from here, or was told
         self.knows_base = False
         self.made = 0  # calls that it was given
-        send(self._connection, "start", packed((initializer, initargs)))
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # killed already: its first task says so
+            send(self._connection, "start", packed((initializer, initargs)))
 
     @property
     def pid(self) -> int:
@@ -111,6 +113,10 @@ class WorkerProcess:
         """Say what is of no use to a process that is no more: `receive` tells of that, after what it has said."""
         with contextlib.suppress(WorkerLost):
             self._send(kind, parts)
+
+    def tell(self, kind: str, parts: list[Any]) -> None:
+        """Say something of its resources; WorkerLost if it is no more."""
+        self._send(kind, parts)
 
     def _send(self, kind: str, parts: list[Any]) -> None:
         try:

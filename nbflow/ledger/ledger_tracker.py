@@ -263,15 +263,13 @@ class LedgerTracker:
         save(record, self.tell)
 
     def _take_early_handle(self, record: LedgerRecord, kind: Kind) -> bool:
-        held = record.held
-        if held is None or held.manager is None or not kind.has_early_handle:
+        if record.held is None or not kind.has_early_handle:
             return False
-        return self._take(record, kind, "early_handle", lambda: held.manager.early_handle())
+        return self._take(record, kind, "early_handle", record.held.early_handle)
 
     def _take_handle(self, record: LedgerRecord, kind: Kind) -> None:
-        held = record.held
-        if held is not None and held.manager is not None:
-            self._take(record, kind, "handle", lambda: held.manager.handle(held.resource))
+        if record.held is not None:
+            self._take(record, kind, "handle", record.held.handle)
 
     def _take(self, record: LedgerRecord, kind: Kind, method: str, ask: Callable[[], Any]) -> bool:
         """Ask the user's class for a handle, and for the way to use it; tells whether there is one."""

@@ -44,11 +44,7 @@ class Kind:
 
 def kind_of(held: OpenResource) -> Kind:
     """Return what the class of a resource's manager offers; of a generator's or context manager's, nothing."""
-    made_by = held.block.manager.resource_class
-    cls = type(held.manager)
-    if held.manager is None:
-        cls = made_by if isinstance(made_by, type) else object
-    return _kind(cls)  # type: ignore[arg-type]  # a metaclass might take the hash away
+    return _kind(held.manager_class)  # a metaclass might take the hash away
 
 
 @functools.lru_cache(maxsize=64)

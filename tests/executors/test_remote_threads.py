@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from nbflow import Flow, context, resource_manager, task
 from nbflow.executors import ProcessExecutor
+from tests.executors.places import PROCESSES
 from tests.patience import PATIENCE_S
 from tests.shared import SharedFlag, SharedList
 
@@ -25,6 +28,7 @@ def test_a_thread_of_a_task_knows_its_context(remote):
     assert flow.run(executor=remote).result[one].result == ["starts"]
 
 
+@pytest.mark.parametrize("remote", PROCESSES, indirect=True)
 def test_the_cleanup_waits_for_a_thread_that_a_task_has_started(remote):
     diary, begun, may_end = SharedList(), SharedFlag(), SharedFlag()
 

@@ -67,6 +67,7 @@ class Executor:
 
 class Session:
     is_remote = False
+    orders = None
     ahead = 0
 
     def __init__(self, simulation: Simulator, report: Any, executor: Executor) -> None:
