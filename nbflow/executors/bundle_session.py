@@ -11,9 +11,10 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nbflow.engine.attempt import RECALLED, Outcome, TaskCancelled, outcome_of
+from nbflow.engine.attempt import RECALLED, outcome_of
+from nbflow.executors.bundle import Bundle
 from nbflow.executors.threads import ThreadSession
-from nbflow.executors.work_queue import WorkQueue, kind_of, may_come_back
+from nbflow.executors.work_queue import WorkQueue, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -214,96 +215,3 @@ class BundleSession(ThreadSession):
                 self._queue.put_back(again, alone=bundle.is_suspect)
                 self._changed.notify()
         bundle.report()
-
-
-class Bundle:
-    """Calls that go to a worker together, and what has come of them.
-
-    Attributes:
-        left: Those that have not ended; the first of them has begun, or is about to.
-        is_suspect: Whether one of them makes trouble, and nobody knows which.
-    """
-
-    def __init__(self, session: BundleSession, calls: list[Call], recalls: int) -> None:
-        self.left = calls
-        self.is_suspect = False
-        self._session, self._recalls = session, recalls
-        self._ended: list[tuple[Call, Outcome]] = []
-        self._where = ""
-        self._slow_call: Call | None = None
-        self._last_end: float | None = None  # by the worker's clock, as are the others
-
-    @property
-    def is_recalled(self) -> bool:
-        """True when what has not begun is to come back."""
-        if self._slow_call is not None or self._recalls != self._session._recalls:
-            return True
-        return any(map(_is_to_stop, self.left[1:]))
-
-    @property
-    def is_stopped(self) -> bool:
-        """True when a call, the one that has begun among them, is to stop."""
-        return any(map(_is_to_stop, self.left))
-
-    def begun(self, where: str) -> None:
-        """Note that the first call that is left has begun at a worker of this name."""
-        self._where = where
-        call = self.left[0]
-        call.where, call.began_at = where, self._last_end or time.time()
-        self.report(call)
-
-    def ended(self, call: Call, outcome: Outcome) -> None:
-        """Note what has come of a call that its worker has begun, or refuses."""
-        call.where = self._where
-        self._end(call, outcome)
-
-    def _end(self, call: Call, outcome: Outcome) -> None:
-        call.is_over = True
-        self.left.remove(call)
-        self._ended.append((call, outcome))
-        self._last_end = call.ended_at
-
-    def report(self, begun: Call | None = None) -> None:
-        """Tell the run what has ended since it was last told."""
-        ended, self._ended = self._ended, []
-        if ended or begun is not None:
-            self._session._report(ended, begun)
-
-    def note_slow(self, seconds: float) -> None:
-        """Note that the first call takes longer than what goes ahead should: others are not to wait for it."""
-        call = self.left[0]
-        if self._slow_call is not call:
-            self._slow_call = call
-            self._session.slow_down(kind_of(call), seconds)
-
-    def come_back(self, calls: list[Call]) -> None:
-        """Take back what has not begun, and tell what has ended."""
-        self._session.return_calls(self, calls)
-
-    def sorted_out(self, calls: list[Call]) -> list[Call]:
-        """End what is to be stopped or goes back to the run; returns the others, which are to be made later."""
-        is_wanted = self._slow_call is not None or self._recalls != self._session._recalls
-        again = []
-        for call in calls:
-            if _is_to_stop(call):
-                self._end(call, _stopped(call))
-            elif is_wanted and may_come_back(call):
-                self._end(call, RECALLED)
-            else:
-                self.left.remove(call)
-                again.append(call)
-        return again
-
-    def drop_stopped(self) -> None:
-        """End those that are to stop: they have not begun."""
-        for call in tuple(self.left):
-            if _is_to_stop(call):
-                self._end(call, _stopped(call))
-
-
-def _is_to_stop(call: Call) -> bool:
-    return call.hit_with is not None or call.is_asked_to_stop()
-
-
-def _stopped(call: Call) -> Outcome:
-    return Outcome(None, (call.hit_with or TaskCancelled)())

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbflow.engine.executor import Report
-    from nbflow.executors.bundle_session import Bundle
+    from nbflow.executors.bundle import Bundle
     from nbflow.executors.worker_orders import CloseOrder
 
 _LOOK_S = 0.05  # until the thread that waits looks whether its call is to stop

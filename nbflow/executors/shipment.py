@@ -17,7 +17,7 @@ from nbflow.executors.remote_display import show_here
 
 if TYPE_CHECKING:
     from nbflow.engine.attempt import Call
-    from nbflow.executors.bundle_session import Bundle
+    from nbflow.executors.bundle import Bundle
     from nbflow.executors.parcel import Raised
 
 LEVELS = "_levels"

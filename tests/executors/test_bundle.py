@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from nbflow.engine.attempt import RECALLED, Outcome
-from nbflow.executors.bundle_session import Bundle, BundleSession
+from nbflow.executors.bundle import Bundle
+from nbflow.executors.bundle_session import BundleSession
 from tests.executors.test_work_queue import calls_of, queue_of, short
 
 

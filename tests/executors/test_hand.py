@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from nbflow.engine.attempt import Call
-from nbflow.executors.bundle_session import Bundle
+from nbflow.executors.bundle import Bundle
 from nbflow.executors.errors import WorkerDiedError
-from nbflow.executors.process_executor import ProcessExecutor, ProcessHand
+from nbflow.executors.process_executor import ProcessExecutor
+from nbflow.executors.process_hand import ProcessHand
 from nbflow.executors.remote_call import call_of, made
 from nbflow.executors.worker_process import WorkerLost, WorkerProcess
 

@@ -10,10 +10,13 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+import nbflow.executors.bundle
 import nbflow.executors.bundle_session
-import nbflow.executors.process_executor
+import nbflow.executors.exchange
 import nbflow.executors.threads
-from nbflow.executors.process_executor import LOOK_S, ProcessExecutor, ProcessHand
+from nbflow.executors.exchange import LOOK_S
+from nbflow.executors.process_executor import ProcessExecutor
+from nbflow.executors.process_hand import ProcessHand
 from nbflow.executors.shipment import Shipper
 from tests.properties.simulation.aside import Aside
 from tests.properties.simulation.cluster_worker import SimulatedProcess
@@ -22,10 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nbflow.engine.attempt import Call
-    from nbflow.executors.bundle_session import Bundle
+    from nbflow.executors.bundle import Bundle
     from tests.properties.simulation.cluster_worker import SimulatedWorker
 
-HANDING_OVER = (nbflow.executors.bundle_session, nbflow.executors.process_executor, nbflow.executors.threads)
+HANDING_OVER = (
+    nbflow.executors.bundle,
+    nbflow.executors.bundle_session,
+    nbflow.executors.exchange,
+    nbflow.executors.threads,
+)
 """Whose `time` is to be the simulation's."""
 SELDOM = 16  # how seldom a worker dies where it may
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nbflow.engine.attempt import Call, Outcome
-    from nbflow.executors.bundle_session import Bundle
+    from nbflow.executors.bundle import Bundle
     from nbflow.executors.threads import Lane
     from tests.properties.simulation.cluster_worker import SimulatedWorker
     from tests.properties.simulation.model import Flight
