@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from nbflow.executors import ProcessExecutor
 from nbflow.flow import launch
+from tests.executors.simulated_cluster import SimulatedCluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,15 @@ settings.register_profile("default", deadline=None, derandomize=True, print_blob
 settings.register_profile("thorough", deadline=None, max_examples=2_000, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
+CLUSTER = "simulated cluster"
+# On the simulated cluster one thing happens at a time: what waits in a task for another one, for the clock or for a
+# person waits for ever.
+AT_ONCE = {
+    *("test_asynchronous_resources.py", "test_timeouts.py", "test_holding.py", "test_pausing.py", "test_limits.py"),
+    *("test_work_in_other_threads.py", "test_forks.py", "test_termination.py", "test_kept_resources.py"),
+    *("test_only_the_stop_ends_a_run.py", "test_memory.py", "test_clean_starts.py", "test_changed_values.py"),
+    *("test_step_block.py", "test_context.py", "test_home_of_values.py", "test_command.py"),
+}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -48,7 +58,8 @@ def executors_of(test: pytest.Function) -> list[Any]:
     here: list[Any] = ["inline", "threads"]
     if _reason(test, "one_memory"):
         return here
-    return [*here, pytest.param("processes", marks=pytest.mark.elsewhere)]
+    elsewhere = ["processes"] if test.path.name in AT_ONCE else ["processes", CLUSTER]
+    return [*here, *(pytest.param(name, marks=pytest.mark.elsewhere) for name in elsewhere)]
 
 
 def _reason(test: pytest.Function, name: str) -> str:
@@ -77,11 +88,20 @@ def _processes() -> Iterator[ProcessExecutor]:
 
 
 @pytest.fixture
+def _cluster() -> Iterator[SimulatedCluster]:
+    with SimulatedCluster(2).faked() as cluster:
+        yield cluster
+
+
+@pytest.fixture
 def executor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Each executor by its name; those that run tasks elsewhere are a layer of their own."""
     if request.param == "processes":
         waiting = request.getfixturevalue("_processes")
         monkeypatch.setitem(launch.EXECUTORS, "processes", lambda: waiting)
+    if request.param == CLUSTER:
+        cluster = request.getfixturevalue("_cluster")
+        monkeypatch.setitem(launch.EXECUTORS, CLUSTER, lambda: cluster)
     return str(request.param)
 
 

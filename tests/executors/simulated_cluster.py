@@ -100,7 +100,7 @@ class SimulatedSession(BundleSession):
 
     def submit(self, call: Call, *, lifecycle: bool) -> None:
         self._in_the_air += 1
-        if lifecycle:
+        if not call.is_remote:
             self._add(lambda: self._tell([(call, perform_on_worker(call))]))
         else:
             super().submit(call, lifecycle=False)
