@@ -182,6 +182,7 @@ import multiprocessing, threading
 begun = threading.Event()
 
 def work():
+    sys.is_child = True
     log("begun")
     time.sleep(PATIENCE)
 

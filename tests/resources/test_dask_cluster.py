@@ -48,6 +48,7 @@ def pids_in(handle):
 
 
 @dask
+@pytest.mark.one_memory("a client stays in the kernel")
 def test_tasks_compute_on_a_cluster_that_is_gone_afterwards(executor):
     pids = []
 
