@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nbflow.core.manager import Deferred
     from nbflow.core.task import Task
     from nbflow.engine.async_tasks import Awaited
+    from nbflow.engine.executor import Session
     from nbflow.engine.file_watch import Opened
     from nbflow.engine.files import TaskFiles
     from nbflow.engine.object_versions import Watch
@@ -84,6 +85,7 @@ class Call:
     had_deferred = False
     has_begun = False  # only of one that keeps what it gives
     inner: Inner | None = None  # the run that blocks this call's thread
+    session: Session | None = None  # that makes it; None: the run's own thread does
     is_remote = False  # whether another process makes it, or a thread of somebody else's
     where = ""  # the worker that has it, if not the kernel
     is_ahead = False  # whether it was handed over before a worker is free for it, and has not begun as far as is known

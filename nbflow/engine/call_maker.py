@@ -68,6 +68,7 @@ class CallMaker:
         session = self.executors.session_of(call.node)
         if session is not None and not self._free[self._schedule.task_of[call.node]]:
             self._deadlines.begin(call)
+            call.session = session
             call.is_remote = role == ORDINARY and _goes_elsewhere(session, call.task)
             if self._worker_scopes.is_on and role == ORDINARY:
                 self._worker_scopes.check(call, session.orders if call.is_remote else None)
@@ -103,7 +104,7 @@ class CallMaker:
         call = self._fast_path.start(node, ahead=is_remote and self._schedule.goes_through)
         if call is None:
             return False
-        call.is_remote = is_remote
+        call.session, call.is_remote = session, is_remote
         if self._worker_scopes.is_on:
             self._worker_scopes.check(call, session.orders if is_remote else None)
         session.submit(call, lifecycle=False)

@@ -340,8 +340,8 @@ class RunLoop:
 
     def _ended(self, call: Call, outcome: Outcome) -> None:
         role = self.schedule.role[call.node]
-        if call.thread_id is not None and (session := self._parts.executors.session_of(call.node)) is not None:
-            session.free(lifecycle=role != ORDINARY)
+        if call.thread_id is not None and call.session is not None:
+            call.session.free(lifecycle=role != ORDINARY)
         if call in self.lingering.late:  # its node has ended without it, and may have a retry under way
             self._parts.late_outcomes.keep(call, outcome)
             self.lingering.let_go(call)
