@@ -130,7 +130,7 @@ class ThreadPoolHand(PoolHand):
         inner = Call(call.node, call.task, call.fn, call.inputs, lambda _node, _task: call.context)
         outcome: Outcome | None = self._wait(bundle, perform_on_worker, inner)
         if outcome is not None:
-            call.files = inner.files
+            call.files, call.helpers = inner.files, inner.helpers
             bundle.ended(call, outcome)
 
     def _look(self, bundle: Bundle, argument: Call) -> None:

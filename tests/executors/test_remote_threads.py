@@ -58,6 +58,30 @@ def test_the_cleanup_waits_for_a_thread_that_a_task_has_started(remote):
     assert diary == ["worked", "cleanup"]
 
 
+@pytest.mark.parametrize("place", ["threads", "pool of threads"], indirect=True)
+def test_no_cleanup_begins_beside_a_thread_that_a_task_has_started(place):
+    diary, cleans = [], threading.Event()
+
+    @resource_manager
+    class Client:
+        def setup(self):
+            return "client"
+
+        def cleanup(self, client):
+            diary.append("cleanup")
+            cleans.set()
+
+    def work():
+        cleans.wait(0.5)  # in vain: it waits for the end of this
+        diary.append("worked")
+
+    with Flow("f") as flow, Client() as client:
+        task(lambda client: threading.Thread(target=work, daemon=False).start(), name="starts")(client)
+
+    assert flow.run(executor=place).is_successful()
+    assert diary == ["worked", "cleanup"]
+
+
 def test_a_cancel_ends_a_task_whose_thread_goes_on():
     begun, never = SharedFlag(), SharedFlag()
 
