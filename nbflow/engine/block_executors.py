@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.attempt import Outcome
 from nbflow.engine.compiled_graph import ORDINARY
+from nbflow.engine.error_text import error_text
+from nbflow.engine.events import warn_safely
 from nbflow.engine.executor_slots import ExecutorSlots
 from nbflow.errors import ExecutorError, NotAnExecutorError
 
@@ -61,11 +63,21 @@ class BlockExecutors:
         return None if session is None else session.orders
 
     def open(self, lifetime: ResourceLifetime, name: str, resource: Any) -> None:
-        """Have a resource call the tasks inside of its block; one that is no executor fails each of them."""
+        """Have a resource call the tasks inside of its block; one that is no executor fails each of them.
+
+        Calls code of the user's. One that comes when the block has gone on without it calls none.
+        """
+        if lifetime.resolved:
+            return
         session: Session
         try:
             executor = self._executor_of(resource)
-            session, capacity = executor.open(self._report, name=f"{self._name}-{name}"), executor.capacity
+            capacity = executor.capacity
+            if not isinstance(capacity, int) or capacity < 1:
+                raise ValueError(
+                    f"the executor of block {name!r} has a capacity of {capacity!r}; it must be at least 1"
+                )
+            session = executor.open(self._report, name=f"{self._name}-{name}")
         except ExecutorError:
             session, capacity = _NoSession(self._report, NotAnExecutorError(name, type(resource).__name__)), 1
         except Exception as error:  # noqa: BLE001 - the user's: its tasks say it, and its cleanup is made
@@ -78,7 +90,7 @@ class BlockExecutors:
         session = self._of_blocks.pop(lifetime, None)
         if session is not None:
             self._schedule.queue.close_slots(lifetime)
-            session.close(CLOSE_S)
+            _close(session, CLOSE_S)
 
     def close_blocks(self) -> None:
         """End those of blocks that are open still: what is left to clean up is cleaned up now."""
@@ -88,7 +100,7 @@ class BlockExecutors:
     def close_all(self, timeout_s: float) -> None:
         """End all sessions; those whose tasks hang after `timeout_s` seconds."""
         for session in tuple(self._sessions()):
-            session.close(timeout_s)
+            _close(session, timeout_s)
         self._of_blocks.clear()
 
     def flush(self) -> None:
@@ -113,6 +125,14 @@ class BlockExecutors:
         if self.own is not None:
             yield self.own
         yield from self._of_blocks.values()
+
+
+def _close(session: Session, timeout_s: float) -> None:
+    """End a session, whatever that raises: what is to be cleaned up comes after it (docs/guarantee.md, rule 17)."""
+    try:
+        session.close(timeout_s)
+    except BaseException as error:  # noqa: BLE001 - of another package, as a rule
+        warn_safely(f"a session of an executor could not be closed: {error_text(error)}")
 
 
 def no_executor(resource: Any) -> Executor:

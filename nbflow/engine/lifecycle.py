@@ -160,14 +160,15 @@ class Lifecycle:
         lifetime = self._schedule.own[node]
         if lifetime is not None:
             self._schedule.opened(lifetime)
-            if self.on_open is not None and held.block.is_executor:
-                self.on_open(lifetime, held.name, held.manager if held.block.setup_task is None else resource)
         self._record.set_block(held, BlockStatus.OPEN)
         # Before any task may use it: rule 10 has the handle on disk by then.
         if self._may_have_handle(held):  # which is the user's code
             self._user_code.call(self._values.copy(), self._cleanup.tracker.opened, held)
         else:
             self._cleanup.tracker.opened(held)
+        if lifetime is not None and self.on_open is not None and held.block.is_executor:
+            found = held.manager if held.block.setup_task is None else resource
+            self._user_code.call(self._values.copy(), self.on_open, lifetime, held.name, found)
 
     def _may_have_handle(self, held: OpenResource) -> bool:
         """Tell whether a manager has a `handle`; one that raises when it is asked (rule 17) can do without."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,6 +14,7 @@ from nbflow.errors import NotAnExecutorError
 from nbflow.executors import ProcessExecutor, ThreadExecutor
 from nbflow.resources import managed
 from nbflow.states import Cancelled, Success, TriggerFailed
+from nbflow.triggers import all_finished, any_failed
 from tests.executors.workers import workers_of_here
 
 LIMIT_S = 60
@@ -206,3 +208,169 @@ def test_a_run_is_stepped_through_a_block_and_rerun_from_inside(processes, told)
     assert again.results[third] == 3
     assert isinstance(again.states[third], Success)
     assert told == ["setup", ("cleanup", 0)] * 2
+
+
+def test_the_handle_is_on_disk_before_the_resource_is_asked_for_its_executor(told):
+    """Rule 10."""
+
+    class Asked(ThreadExecutor):
+        def open(self, report, *, name):
+            told.append("open")
+            return super().open(report, name=name)
+
+    @resource_manager
+    class Threads:
+        def setup(self):
+            return Asked(1)
+
+        def handle(self, resource):
+            told.append("handle")
+            return 1
+
+        def cleanup(self, resource):
+            told.append("cleanup")
+
+    with Flow("f") as flow, Threads().as_executor():
+        task(pid, name="one")()
+
+    assert flow.run().is_successful()
+    assert told == ["handle", "open", "cleanup"]
+
+
+class Broken(ThreadExecutor):
+    """An executor that raises in one of its methods."""
+
+    def __init__(self, error, *, opens=False, capacity=1):
+        super().__init__(1)
+        self.error, self.opens, self.capacity = error, opens, capacity
+
+    def open(self, report, *, name):
+        if not self.opens:
+            raise self.error
+        session = super().open(report, name=name)
+        close = session.close
+
+        def close_and_raise(timeout_s):
+            close(timeout_s)
+            raise self.error
+
+        session.close = close_and_raise
+        return session
+
+
+def flow_on(executor, told):
+    @resource_manager
+    class Held:
+        def setup(self):
+            return executor
+
+        def cleanup(self, resource):
+            told.append("cleanup")
+
+    with Flow("f") as flow, Held().as_executor():
+        one = task(pid, name="one")()
+    return flow, one
+
+
+def test_an_executor_that_does_not_open_fails_its_tasks_and_is_cleaned_up(told):
+    flow, one = flow_on(Broken(OSError("no licence")), told)
+
+    state = flow.run()
+
+    assert "no licence" in str(state.result[one].result)
+    assert told == ["cleanup"]
+
+
+def test_an_executor_that_ends_the_program_is_cleaned_up_first(told):
+    flow, _ = flow_on(Broken(SystemExit(3)), told)
+
+    with pytest.raises(SystemExit):
+        flow.run()
+
+    assert told == ["cleanup"]
+
+
+@pytest.mark.parametrize("error", [OSError("gone"), SystemExit(3)])
+def test_an_executor_that_raises_when_it_is_closed_is_cleaned_up_all_the_same(told, error):
+    flow, one = flow_on(Broken(error, opens=True), told)
+
+    with pytest.warns(RuntimeWarning, match="could not be closed"):
+        state = flow.run()
+
+    assert state.result[one].result == os.getpid()
+    assert told == ["cleanup"]
+
+
+@pytest.mark.parametrize("capacity", [0, None])
+def test_an_executor_without_room_for_a_task_says_so(told, capacity):
+    flow, one = flow_on(Broken(OSError(), opens=True, capacity=capacity), told)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        state = flow.run()
+
+    assert "capacity" in str(state.result[one].result)
+    assert told == ["cleanup"]
+
+
+def test_a_thread_of_a_block_that_lets_go_late_is_no_thread_of_the_run():
+    """Its end is not counted as room elsewhere, where nobody would take the next task."""
+    may_end, has_ended, both = threading.Event(), threading.Event(), threading.Barrier(2)
+
+    @resource_manager(grace_s=0)
+    class Threads:
+        def setup(self):
+            return ThreadExecutor(1)
+
+        def cleanup(self, resource):
+            pass
+
+    def deaf():
+        while not may_end.is_set():
+            try:
+                may_end.wait(0.05)
+            except BaseException:  # as code that swallows all does
+                continue
+        has_ended.set()
+
+    def after():
+        may_end.set()
+        assert has_ended.wait(LIMIT_S)
+
+    with Flow("f") as flow:
+        with Threads().as_executor():
+            late = task(deaf, name="late", timeout=1)()
+        first = task(after, name="after", trigger=all_finished)(upstream_tasks=[late])
+        two = [task(lambda: both.wait(LIMIT_S), name=f"both {n}")(upstream_tasks=[first]) for n in range(2)]
+    run = flow.start(executor="threads")
+
+    assert run.wait(2 * LIMIT_S)
+    assert all(run.states[one].is_successful() for one in two)
+
+
+def test_a_setup_that_comes_too_late_is_no_executor_and_is_cleaned_up(told):
+    may_set_up = threading.Event()
+
+    @resource_manager(setup_task_kwargs={"timeout": 1}, grace_s=LIMIT_S)
+    class Slow:
+        def setup(self):
+            may_set_up.wait(LIMIT_S)
+            return ThreadExecutor(1)
+
+        def cleanup(self, resource):
+            told.append("cleanup")
+
+    def lets_go():
+        may_set_up.set()
+
+    with Flow("f") as flow:
+        with Slow().as_executor():
+            inside = task(lets_go, name="inside", trigger=any_failed)()
+            after = task(pid, name="after", trigger=all_finished)(upstream_tasks=[inside])
+        last = task(pid, name="last", trigger=all_finished)(upstream_tasks=[after])
+    run = flow.start(executor="threads")
+
+    assert run.wait(LIMIT_S)
+    assert run.states[last].is_successful()
+    assert run._loop.schedule.is_idle
+    assert told == ["cleanup"]
