@@ -46,7 +46,7 @@ class ReadyQueue:
 
     def __init__(self, nodes: Nodes, *, capacity: int, serial: bool, budget: int) -> None:
         graph = nodes.graph
-        self.blocks_slots: list[ExecutorSlots] = []  # of executors that blocks are
+        self.block_slots: list[ExecutorSlots] = []  # of executors that blocks are
         self.capacity, self.serial, self.budget = capacity, serial, budget
         self.stops_midway = self.cancelled = False
         self.ahead = 0
@@ -146,12 +146,12 @@ class ReadyQueue:
     def open_slots(self, lifetime: ResourceLifetime, slots: ExecutorSlots) -> None:
         """Give the tasks inside of a resource slots of their own."""
         lifetime.slots = slots
-        self.blocks_slots.append(slots)
+        self.block_slots.append(slots)
 
     def close_slots(self, lifetime: ResourceLifetime) -> None:
         """Take them away: no task inside is left."""
         if lifetime.slots is not None:
-            self.blocks_slots.remove(lifetime.slots)
+            self.block_slots.remove(lifetime.slots)
 
     def _slots_of(self, node: int) -> ExecutorSlots | None:
         lifetime = self.executor_around(node)
@@ -160,13 +160,13 @@ class ReadyQueue:
     @property
     def is_busy(self) -> bool:
         """True while anything runs."""
-        return bool(self.running or self.running_lifecycle or any(slots.running for slots in self.blocks_slots))
+        return bool(self.running or self.running_lifecycle or any(slots.running for slots in self.block_slots))
 
     # -- out --------------------------------------------------------------------------------------------------
 
     def pop(self) -> int | None:
         """Return the next node to look at, in start order, or None if none may start now."""
-        if self.serial and (self.running or self.running_lifecycle) and not self.blocks_slots:
+        if self.serial and (self.running or self.running_lifecycle) and not self.block_slots:
             return None
         plain, stepped = self.ordinary, self._stepped
         while True:
@@ -178,7 +178,7 @@ class ReadyQueue:
                 or stepped[1]
                 or stepped[2]
                 or self.running + self.running_lifecycle >= self.capacity
-                or self.blocks_slots
+                or self.block_slots
             ):
                 best = self._best()
             elif self._free or self._lifecycle or self._cleanups:
@@ -221,7 +221,7 @@ class ReadyQueue:
 
     def _best_of_blocks(self) -> list[int] | None:
         best: list[int] | None = None
-        for slots in self.blocks_slots:
+        for slots in self.block_slots:
             ready = slots.ready
             if not self._trim(ready) or (best is not None and best[0] < ready[0]):
                 continue
@@ -238,7 +238,7 @@ class ReadyQueue:
     def peek(self) -> int | None:
         """Return the node that a step would start first, as far as is known now."""
         # Asked from any thread, so it only looks, at copies: `_trim` would pull a key from under the run's thread.
-        heaps = (*self._heaps, *(slots.ready for slots in self.blocks_slots.copy()))
+        heaps = (*self._heaps, *(slots.ready for slots in self.block_slots.copy()))
         nodes = ((key, self._decode(key)) for heap in heaps for key in heap.copy())
         return min(((key, node) for key, node in nodes if self._phase[node] == READY), default=(0, None))[1]
 

@@ -257,8 +257,7 @@ class Schedule:
     @property
     def goes_through(self) -> bool:
         """True when nothing but the end stops the run, so that nodes may be handed over ahead."""
-        stepping = self._stepping
-        return self.queue.budget < 0 and stepping.stop_node < 0 and stepping.stop_lifetime is None
+        return self.queue.budget < 0 and not self.queue.stops_midway
 
     @property
     def is_done(self) -> bool:

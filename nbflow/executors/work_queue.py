@@ -62,6 +62,7 @@ class WorkQueue:
             return []
         first = waiting.popleft()
         bundle, left_s = [first], self._left_after(BUNDLE_S, first)
+        self._alone.discard(first)  # a call that has gone keeps nothing alive here
         most = min(most, _LARGEST, max(1, (len(waiting) + 1) // (2 * self._workers)))
         while left_s > 0 and waiting and len(bundle) < most:
             left_s = self._left_after(left_s, waiting[0])
@@ -74,6 +75,7 @@ class WorkQueue:
         waiting = tuple(self._waiting)
         back = [call for call in waiting if may_come_back(call)]
         self._waiting = deque(call for call in waiting if not may_come_back(call))
+        self._alone.difference_update(back)
         return back
 
     def took(self, kinds: Iterable[Any], seconds: float) -> None:

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from nbflow.engine.error_text import error_text
 from nbflow.executors.parcel import Shipped, receive, send, unpacked
 from nbflow.executors.remote_call import call_of, known_in, made, telling
 from nbflow.executors.remote_display import displays_told
@@ -79,7 +80,7 @@ class Worker:
         except BaseException as error:  # noqa: BLE001 - a module that is not there, a class that was changed
             with self._taking:
                 self._calls.clear()
-            self._send("unread", [f"{type(error).__name__}: {error}".encode()])
+            self._send("unread", [error_text(error).encode()])
 
     def _take_back(self) -> int:
         count = len(self._calls)

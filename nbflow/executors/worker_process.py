@@ -47,6 +47,7 @@ class WorkerProcess:
     """
 
     def __init__(self, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> None:
+        start = packed((initializer, initargs))  # first: one that cannot travel starts no process
         ours, theirs = socket.socketpair()
         with theirs:
             # By a thread that outlives what it opens for itself: until that is closed it dies with this thread.
@@ -63,7 +64,7 @@ class WorkerProcess:
         self.knows_base = False
         self.made = 0  # calls that it was given
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # killed already: its first task says so
-            send(self._connection, "start", packed((initializer, initargs)))
+            send(self._connection, "start", start)
 
     @property
     def pid(self) -> int:

@@ -284,6 +284,45 @@ def test_an_initializer_that_raises_is_named():
     assert "the initializer raised RuntimeError: no licence" in str(error)
 
 
+def test_an_initializer_that_cannot_travel_starts_no_process():
+    lock = threading.Lock()
+    flow, one = flow_of(lambda: 1)
+
+    error = flow.run(executor=ProcessExecutor(1, initializer=lambda: lock)).result[one].result
+
+    assert "lock" in str(error)
+    assert workers_of_here() == []
+
+
+class NamelessError(Exception):
+    """One that raises when it is asked for its text."""
+
+    def __repr__(self):
+        raise ValueError("no words")
+
+    __str__ = __repr__
+
+
+def raise_nameless():
+    raise NamelessError
+
+
+class Nameless:
+    def __reduce__(self):
+        return raise_nameless, ()
+
+
+def test_what_cannot_be_read_is_named_whatever_it_raises():
+    with Flow("f") as flow:
+        unread = task(lambda x: 1, name="unread")(Nameless())
+        after = task(os.getpid, name="after")()
+        before = task(os.getpid, name="before")()
+    states = flow.run(executor=ProcessExecutor(1)).result
+
+    assert "could not read task 'unread': <NamelessError>" in str(states[unread].result)
+    assert states[after].result == states[before].result
+
+
 def test_what_the_threads_of_a_task_print_is_the_tasks():
     def speaks():
         threads = [threading.Thread(target=print, args=("from a thread",)) for _ in range(3)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from types import SimpleNamespace
 
 from nbflow.engine.attempt import Call
@@ -119,3 +120,16 @@ def test_none_wait_when_a_call_takes_long_although_it_has_not_ended():
 
     assert queue.ahead == 0
     assert len(queue.take()) == 1
+
+
+def test_nothing_that_has_gone_is_kept_alive():
+    calls = calls_of(short, 3)
+    queue = queue_of(calls)
+    queue.put_back(queue.take() + queue.take(), alone=True)
+    gone = weakref.WeakSet(calls)
+
+    queue.take()
+    queue.recalled()
+    calls.clear()
+
+    assert not gone
