@@ -13,7 +13,7 @@ from nbflow.core.block_outcome import BlockOutcome
 from nbflow.core.manager import has_setup, maker_of
 from nbflow.core.resource_tasks import ResourceCleanupTask
 from nbflow.core.wrapped import Wrapped
-from nbflow.engine.attempt import Call, Outcome, perform
+from nbflow.engine.attempt import Call, Outcome, perform, was_cut
 from nbflow.engine.cleanup_hooks import tell_outcome
 from nbflow.engine.open_resources import joined
 from nbflow.engine.worker_resource import MANAGER, NamedTask, WorkerResource, resources_in
@@ -114,9 +114,9 @@ class WorkerResources:
             self._opened[wanted.key] = opened
             self._say("opened", wanted.key, (lambda: manager.handle(opened.resource)), cls, _has(manager, "handle"))
             return opened
-        except BaseException:
+        except BaseException as error:
             if wanted.key not in self._opened:
-                left = _undone(setup, manager, early)
+                left = _undone(setup, manager, early, error)
                 self._ask("unopened", packed((wanted.key, None, None if left is None else raised_of(left), None)))
                 self._let_live()
             raise
@@ -198,13 +198,18 @@ def _value_of(outcome: Outcome) -> Any:
     return outcome.value
 
 
-def _undone(setup: Call, manager: Any, early: list[Any]) -> BaseException | None:
-    """Reclaim what a setup that did not end well may have made; returns why something of it may be left (rule 13)."""
+def _undone(setup: Call, manager: Any, early: list[Any], error: BaseException) -> BaseException | None:
+    """Reclaim what a setup that did not end well may have made; returns why something of it may be left (rule 13).
+
+    As `Cleanup.half_setup` does in the kernel.
+    """
     if setup.undone:
         return joined([error for _, error in setup.undone], setup.task.name)
     reclaim = getattr(type(manager), "reclaim", None)
     if early and callable(reclaim) and setup.has_begun:
         return perform(_call(setup.task.name, setup.context, functools.partial(reclaim, *early))).error
+    if setup.has_begun and was_cut(error) and not (setup.had_deferred or isinstance(manager, Wrapped)):
+        return RuntimeError(f"{setup.task.name!r} was cut short; what it had made may be left")
     return None
 
 

@@ -168,6 +168,38 @@ def test_rule_9_what_cannot_be_undone_is_named_and_stays_in_the_ledger(journal):
     assert open_rows() == [("Undoing", "failed")]
 
 
+class Cut(Plain):
+    """Its setup is cut, in the midst of something."""
+
+    def setup(self):
+        self.journal.note("setup")
+        if self.arg == "undone":
+            self.defer(self.journal.note, "undone")
+        raise SystemExit("cut")
+
+
+def test_rule_13_a_setup_that_was_cut_is_named_as_nobody_knows_what_it_has_made(journal):
+    flow, _ = flow_of(scoped(Cut), journal, lambda held, x: x)
+
+    with pytest.warns(match="cut short"), pytest.raises(SystemExit):
+        flow.run(executor=ProcessExecutor(1))
+
+    (error,) = flow.runs[-1].cleanup_failures.values()
+    assert "cut short" in str(error)
+    assert open_rows() == [("Cut", "failed")]
+
+
+def test_rule_13_a_setup_that_was_cut_and_has_undone_what_it_made_leaves_nothing(journal):
+    flow, _ = flow_of(scoped(Cut), journal, lambda held, x: x, arg="undone")
+
+    with pytest.raises(SystemExit):
+        flow.run(executor=ProcessExecutor(1))
+
+    assert journal.words == ["setup", "undone"]
+    assert flow.runs[-1].cleanup_failures == {}
+    assert open_rows() == []
+
+
 class Slow(Found):
     """Its setup takes until it is let go."""
 
