@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from nbflow.engine.attempt import RECALLED, Outcome, TaskCancelled
+from nbflow.engine.attempt import RECALLED, Outcome, TaskCancelled, outcome_of
+from nbflow.executors.errors import UnreadableCallError
 from nbflow.executors.work_queue import kind_of, may_come_back
 
 if TYPE_CHECKING:
@@ -59,6 +60,14 @@ class Bundle:
         self.left.remove(call)
         self._ended.append((call, outcome))
         self._last_end = call.ended_at
+
+    def unread(self, worker: str, reason: str) -> None:
+        """Note that a worker cannot read what is left; of several calls each is to go alone then."""
+        if len(self.left) > 1:
+            self.is_suspect = True
+            return
+        call = self.left[0]
+        self.ended(call, outcome_of(call, UnreadableCallError(call.task.name, worker, reason)))
 
     def report(self, begun: Call | None = None) -> None:
         """Tell the run what has ended since it was last told."""

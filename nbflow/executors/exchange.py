@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.context import thread
 from nbflow.engine.attempt import Outcome, TaskCancelled, outcome_of
-from nbflow.executors.errors import UnreadableCallError
 from nbflow.executors.resource_desk import OF_RESOURCES, ResourceDesk
 from nbflow.executors.shipment import show, take_in
 from nbflow.executors.work_queue import SHORT_S
@@ -76,11 +75,7 @@ class Exchange:
                 self._kill_at = time.monotonic() + KILL_AFTER_S
         elif kind == "unread":
             self._worker.knows_base = False  # it may not have come so far
-            if len(bundle.left) > 1:
-                bundle.is_suspect = True
-            else:
-                reason = bytes(parts[0]).decode()
-                bundle.ended(call, outcome_of(call, UnreadableCallError(call.task.name, self._worker.name, reason)))
+            bundle.unread(self._worker.name, bytes(parts[0]).decode())
             return False
         else:  # "back"
             bundle.come_back(bundle.left[-int(bytes(parts[0])) :])

@@ -77,6 +77,9 @@ class PoolHand:
         if not bundle.left:
             return
         answers = self._wait(bundle, served, parts)
+        if isinstance(answers, str):
+            bundle.unread(f"a worker of the {type(self._pool).__name__}", answers)
+            return
         for call, (said, returned) in zip(tuple(bundle.left), answers or (), strict=False):
             before, thread.held = thread.held, call
             try:

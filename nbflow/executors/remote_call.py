@@ -92,8 +92,11 @@ def made(
     return packed((None, raised_of(error), *rest))
 
 
-def served(parts: list[bytes]) -> list[tuple[list[tuple[str, str]], list[bytes]]]:
-    """Make calls in a process of somebody else's pool; returns what each said, and what came of it."""
+def served(parts: list[bytes]) -> list[tuple[list[tuple[str, str]], list[bytes]]] | str:
+    """Make calls in a process of somebody else's pool; returns what each said, and what came of it.
+
+    Of calls that cannot be read none is made: it returns why.
+    """
     said: list[tuple[str, str]] = []
     answers = []
 
@@ -101,10 +104,14 @@ def served(parts: list[bytes]) -> list[tuple[list[tuple[str, str]], list[bytes]]
         said.append((stream, text))
 
     with telling(say), displays_told(say) as flush_figures:
-        base, calls = unpacked((parts[0], *map(bytearray, parts[1:])))  # arrays that may be written to
-        for one in calls:
-            shipped = Shipped(*one)
-            returned = made(call_of(shipped, known_in(base)), shipped, flush_figures)
+        try:
+            base, calls = unpacked((parts[0], *map(bytearray, parts[1:])))  # arrays that may be written to
+            all_shipped = [Shipped(*one) for one in calls]
+            readable = [call_of(shipped, known_in(base)) for shipped in all_shipped]
+        except Exception as error:  # noqa: BLE001 - a module that is not there, a class that was changed
+            return error_text(error)
+        for call, shipped in zip(readable, all_shipped, strict=True):
+            returned = made(call, shipped, flush_figures)
             answers.append((said.copy(), [bytes(part) for part in returned]))
             said.clear()
     return answers

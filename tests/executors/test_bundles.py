@@ -190,10 +190,10 @@ def refuse():
     raise ValueError("not here")
 
 
-def test_of_a_bundle_only_what_cannot_be_read_fails():
+def test_of_a_bundle_only_what_cannot_be_read_fails(remote):
     with Flow("f") as flow:
         ones = [task(lambda x: type(x).__name__, name="one")(Unreadable() if x == 150 else x) for x in range(MANY)]
-    states = flow.run(executor=ProcessExecutor(1)).result
+    states = flow.run(executor=remote).result
 
     failed = [x for x, one in enumerate(ones) if not isinstance(states[one], Success)]
     assert failed == [150]
