@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.data.value_type import identity, type_name
 from nbflow.engine import file_watch
-from nbflow.engine.attempt import Call, perform_on_worker
+from nbflow.engine.attempt import Call, Outcome, perform_on_worker
 from nbflow.engine.error_text import error_text
 from nbflow.engine.helper_threads import give_start_back, take_start
 from nbflow.engine.object_versions import ATOMS
@@ -63,6 +63,13 @@ def made(
 
     Where there are `resources` of this process, those that the call takes are opened first.
     """
+    return returned(call, *attempted(call, shipped, flush_figures, resources))
+
+
+def attempted(
+    call: Call, shipped: Shipped, flush_figures: Callable[[], None], resources: WorkerResources | None = None
+) -> tuple[Outcome, tuple[Any, ...]]:
+    """Make a call in this thread; returns what came of it, and what else is to be told: the rest of a `Returned`."""
     began_at = time.time()
     if shipped.draws:
         restore(shipped.draws)
@@ -79,9 +86,12 @@ def made(
         wait(call.helpers)  # its threads may still use what is cleaned up next (rule 3)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
+    return outcome, (call.files, state_of(shipped.draws) if shipped.draws else {}, began_at, time.time())
+
+
+def returned(call: Call, outcome: Outcome, rest: tuple[Any, ...]) -> list[Any]:
+    """Return what came of a call, ready to travel: a `Returned`, as a plain tuple (see `shipment.take_in`)."""
     value, error = outcome
-    # `Returned`, as a plain tuple: see `shipment.take_in`.
-    rest = call.files, state_of(shipped.draws) if shipped.draws else {}, began_at, time.time()
     if error is None:
         if identity(type(value)) in ATOMS:
             return [pickle.dumps((value, None, *rest), 5)]
