@@ -30,9 +30,9 @@ ATTRIBUTES_OF_A_FLOW = """
     blocks constants executor keep keep_bytes name runs slugs state_handlers terminal_state_handler
 """
 TASK = """
-    auto_generated bind cache_for cache_key checkpoint copy files inputs is_equal is_not_equal keep log_stdout logger
-    map max_concurrent max_retries not_ nout or_ outputs pipe portable result retry_delay retry_on run set_dependencies
-    set_downstream set_upstream skip_on_upstream_skip slug target task_run_name timeout
+    auto_generated bind bundle cache_for cache_key checkpoint copy files inputs is_equal is_not_equal keep log_stdout
+    logger map max_concurrent max_retries not_ nout or_ outputs pipe placement portable rerun_if_lost result retry_delay
+    retry_on run set_dependencies set_downstream set_upstream skip_on_upstream_skip slug target task_run_name timeout
 """
 ATTRIBUTES_OF_A_TASK = "cache_validator name state_handlers tags trigger"
 

@@ -125,6 +125,17 @@ def checked_choice(option: str, given: object, choices: tuple[str, ...]) -> str:
     raise OptionError(f"{option} is {given!r}; give {words}, or leave it out")
 
 
+def checked_switch(option: str, task: str, given: object) -> bool:
+    """Return what is True or False.
+
+    Raises:
+        OptionTypeError: If it is neither.
+    """
+    if isinstance(given, bool):
+        return given
+    raise OptionTypeError(f"{option} of task {task!r} is {given!r}; give True, the default, or False")
+
+
 def checked_limit(max_concurrent: int | None) -> int | None:
     """Return how many may go on at once, None for no limit.
 

@@ -16,6 +16,7 @@ from nbflow.core.by_name import unwrapped
 from nbflow.core.cache_validators import duration_only, never_use
 from nbflow.core.context import thread
 from nbflow.core.expression import Expression
+from nbflow.core.placement import NO_PLACEMENT, PLACEMENT_OPTIONS, placement_with
 from nbflow.core.redefinition import remember
 from nbflow.core.short_text import short_text
 from nbflow.core.triggers import all_successful
@@ -64,6 +65,12 @@ class Task(Expression, task_class.TaskDefaults):
             room), "needed" (until the last task that takes it has ended) or "all" (as long as the run); by default as
             the flow says.
         files: Whether the files that it opens count: it is stale when one that it read has changed since.
+        resources: What a worker of a Dask cluster must have free for it, by name: `{"GPU": 1}`. This and the other
+            options of clusters are in docs/scaling.md; where a task runs is no reason to run it again.
+        workers: The address or name of the worker of a Dask cluster that may run it, or several; by default any.
+        priority: The higher, the sooner it runs on a Dask cluster, among the tasks that could; 0 is usual.
+        bundle: Whether it may be sent to a worker together with other tasks, as short ones are.
+        rerun_if_lost: Whether it runs again where a Dask cluster has lost its worker after it had begun; else it fails.
 
     Raises:
         OptionError: If options do not go together.
@@ -123,6 +130,11 @@ class Task(Expression, task_class.TaskDefaults):
         inputs: str | None = None,
         keep: str | None = None,
         files: bool = True,
+        resources: Mapping[str, float] | None = None,
+        workers: str | int | Iterable[str | int] | None = None,
+        priority: int | None = None,
+        bundle: bool = True,
+        rerun_if_lost: bool = True,
     ) -> None:
         if self.__dict__ or self._overwritten:
             task_class.reset_overwritten(self, Task, self._overwritten, _OPTIONS)
@@ -165,6 +177,14 @@ class Task(Expression, task_class.TaskDefaults):
             self.keep = options.checked_choice("keep", keep, options.KEEP)
         if files is not True:
             self.files = files
+        if resources is not None or workers is not None or priority is not None:
+            self.placement = placement_with(
+                self.name, NO_PLACEMENT, resources=resources, workers=workers, priority=priority
+            )
+        if bundle is not True:
+            self.bundle = options.checked_switch("bundle", self.name, bundle)
+        if rerun_if_lost is not True:
+            self.rerun_if_lost = options.checked_switch("rerun_if_lost", self.name, rerun_if_lost)
         if nout is None:
             nout = self._run_signature().nout
         if cache_for is not None:
@@ -369,7 +389,8 @@ class Task(Expression, task_class.TaskDefaults):
         return self._run_signature().outputs()
 
 
-_OPTIONS = frozenset(inspect.signature(Task.__init__).parameters) - {"self", "inputs"}
+# But for those that are kept under another name: a subclass may have attributes of its own called like them.
+_OPTIONS = frozenset(inspect.signature(Task.__init__).parameters) - {"self", "inputs", *PLACEMENT_OPTIONS}
 _PLAIN_OPTIONS = ("slug", "cache_for", "cache_key", "checkpoint", "result", "target", "task_run_name", "nout")
 _OF_A_CALL = inspect.signature(Task.__call__).parameters.values()
 task_class.SignatureOf.call_keywords = tuple(p for p in _OF_A_CALL if p.kind is p.KEYWORD_ONLY)

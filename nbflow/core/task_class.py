@@ -7,13 +7,15 @@ import logging
 import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nbflow.core.options import checked_delay
+from nbflow.core.options import checked_delay, checked_switch
+from nbflow.core.placement import NO_PLACEMENT, PLACEMENT_OPTIONS, placement_with
 from nbflow.errors import TaskAttributeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import timedelta
 
+    from nbflow.core.placement import Placement
     from nbflow.core.task import Task
 
 _COPY_HOOKS = ("__copy__", "__getstate__", "__reduce__", "__reduce_ex__", "__slots__", "__getnewargs_ex__")
@@ -41,6 +43,9 @@ class TaskDefaults:
     _input_mode: str | None = None
     keep: str | None = None
     files: bool = True
+    placement: Placement = NO_PLACEMENT
+    bundle: bool = True
+    rerun_if_lost: bool = True
     auto_generated: bool = False
     # Of the kinds that look at skipped tasks as at others: the `case` they are in does not count among those.
     _skips_with_its_case: ClassVar[bool] = False
@@ -104,12 +109,17 @@ def reset_overwritten(task: Task, root: type[Task], names: Iterable[str], option
 def set_attributes(task: Task, values: Mapping[str, Any]) -> None:
     """Give a copy of a task other options than the task has."""
     for name, value in values.items():
+        if name in PLACEMENT_OPTIONS and not hasattr(task, name):
+            task.placement = placement_with(task.name, task.placement, **{name: value})
+            continue
         if not hasattr(task, name):
             raise TaskAttributeError(f"{task!r} does not have {name} as an attribute")
         if name == "tags":
             value = task.tags.union(value)
         elif name in ("retry_delay", "cache_for"):
             value = checked_delay(name, value)
+        elif name in ("bundle", "rerun_if_lost"):
+            value = checked_switch(name, task.name, value)
         setattr(task, name, value)
 
 

@@ -2,7 +2,8 @@
 
 A message costs more than most short calls, so what is known to be short travels together: as much as takes `BUNDLE_S`
 seconds, and less when few are left, so that no worker goes without (guided self-scheduling, Polychronopoulos and Kuck,
-1987). A call whose kind nobody has timed yet, and one that is out of the ordinary, travels alone.
+1987). A call travels alone if nobody has timed its kind yet, if it is out of the ordinary, or if its task wants it so;
+those of different placements never go together.
 """
 
 from __future__ import annotations
@@ -64,7 +65,11 @@ class WorkQueue:
         bundle, left_s = [first], self._left_after(BUNDLE_S, first)
         self._alone.discard(first)  # a call that has gone keeps nothing alive here
         most = min(most, _LARGEST, max(1, (len(waiting) + 1) // (2 * self._workers)))
+        placement = first.task.placement
         while left_s > 0 and waiting and len(bundle) < most:
+            other = waiting[0].task.placement
+            if other is not placement and other != placement:
+                break
             left_s = self._left_after(left_s, waiting[0])
             if left_s > 0:
                 bundle.append(waiting.popleft())
@@ -99,7 +104,7 @@ class WorkQueue:
         return self._workers * min(2 * _LARGEST, 1 + int(2 * BUNDLE_S / max(self._newest_s, 1e-9)))
 
     def _left_after(self, left_s: float, call: Call) -> float:
-        if not call.is_ahead or call in self._alone:
+        if not call.is_ahead or call in self._alone or not call.task.bundle:
             return 0.0
         seconds = self._seconds.get(kind_of(call))
         return 0.0 if seconds is None else left_s - seconds

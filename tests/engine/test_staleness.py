@@ -113,6 +113,20 @@ def test_the_earlier_run_still_knows_by_which_definition_it_was_computed(flow, n
     assert [one.name for one in plan.tasks] == ["report"]
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"resources": {"GPU": 1}}, {"workers": "alice"}, {"priority": 3}, {"bundle": False}, {"rerun_if_lost": False}],
+    ids=str,
+)
+def test_where_a_task_runs_is_no_reason_to_run_it_again(flow, notebook, options):
+    """Code, rule C3."""
+    notebook.cell(
+        f'@task(**{options})\ndef report(rows):\n    calls.append("report")\n    return len(rows)',
+    )
+
+    assert flow.plan("stale").is_empty
+
+
 def test_a_docstring_says_nothing_of_what_a_function_does(flow, notebook):
     notebook.cell(
         '@task\ndef clean(rows, least=0):\n    "Better words."\n    calls.append("clean")\n'

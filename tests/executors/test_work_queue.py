@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import weakref
-from types import SimpleNamespace
 
+import pytest
+
+from nbflow.core.function_task import task
 from nbflow.engine.attempt import Call
 from nbflow.executors.work_queue import BUNDLE_S, WorkQueue, kind_of
 
@@ -17,8 +19,8 @@ def other(x):
     return x + 1
 
 
-def calls_of(function, count, *, is_ahead=True):
-    calls = [Call(number, SimpleNamespace(name="t"), function, {}, dict) for number in range(count)]
+def calls_of(function, count, *, is_ahead=True, **options):
+    calls = [Call(number, task(function, name="t", **options), function, {}, dict) for number in range(count)]
     for call in calls:
         call.is_ahead = is_ahead
     return calls
@@ -71,6 +73,28 @@ def test_what_is_out_of_the_ordinary_goes_alone():
     calls = calls_of(short, 8, is_ahead=False)
 
     assert queue_of(calls, seconds=1e-6).take() == calls[:1]
+
+
+def test_a_call_of_a_task_that_is_not_to_be_bundled_goes_alone():
+    alone, others = calls_of(short, 2, bundle=False), calls_of(short, 20)
+    queue = queue_of([*alone, *others[:3], *alone, *others[3:]], seconds=1e-6)
+
+    assert [queue.take() for _ in range(5)] == [[alone[0]], [alone[1]], others[:3], [alone[0]], [alone[1]]]
+    assert len(queue.take()) > 1
+
+
+@pytest.mark.parametrize("options", [{"resources": {"GPU": 1}}, {"workers": "alice"}, {"priority": 2}], ids=str)
+def test_calls_of_different_placements_never_go_together(options):
+    placed, others = calls_of(short, 3, **options), calls_of(short, 40)
+    queue = queue_of([*others[:2], *placed, *others[2:]], seconds=1e-6)
+
+    assert [queue.take(), queue.take()] == [others[:2], placed]
+
+
+def test_calls_of_equal_placements_go_together():
+    first, second = calls_of(short, 3, resources={"GPU": 1}), calls_of(short, 30, resources={"GPU": 1.0})
+
+    assert len(queue_of([*first, *second], seconds=1e-6).take()) > len(first)
 
 
 def test_no_more_are_taken_than_are_wanted():
