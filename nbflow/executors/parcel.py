@@ -115,6 +115,13 @@ def _pickler_class() -> Any:
 
         dispatch_table = ChainMap({io.TextIOWrapper: _refuse_file}, cloudpickle.Pickler.dispatch_table)
 
+        def reducer_override(self, obj: Any) -> Any:
+            # As each class says, also where tblib has a say for all (in processes that have loaded distributed): it
+            # makes errors again without calling their class, and the code of a SystemExit is lost.
+            if isinstance(obj, BaseException):
+                return obj.__reduce_ex__(5)
+            return super().reducer_override(obj)
+
     return Pickler
 
 
