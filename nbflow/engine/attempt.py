@@ -88,6 +88,7 @@ class Call:
     session: Session | None = None  # that makes it; None: the run's own thread does
     is_remote = False  # whether another process makes it, or a thread of somebody else's
     where = ""  # the worker that has it, if not the kernel
+    returned: Outcome | None = None  # what came of it, for calls that are to get its value
     is_ahead = False  # whether it was handed over before a worker is free for it, and has not begun as far as is known
     began_at: float | None = None  # in seconds since the epoch, where a worker says so
     ended_at: float | None = None

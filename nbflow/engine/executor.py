@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nbflow.core.task import Task
     from nbflow.engine.attempt import Call, Outcome
     from nbflow.engine.worker_manager import WorkerOrders
+
+
+class Again(NamedTuple):
+    """A call that is made a second time, although it was begun, or had ended: its worker was lost.
+
+    Attributes:
+        node: Its node.
+        task: Its task.
+        worker: The worker that makes it now.
+        lost: The worker that had begun it before.
+    """
+
+    node: int
+    task: Task
+    worker: str
+    lost: str
 
 
 class Report(Protocol):
     """Tells a run what has become of its calls; from any thread."""
 
-    def __call__(self, ended: Sequence[tuple[Call, Outcome]], begun: Call | None = None) -> None:
-        """Tell that calls have ended, and which one their worker has begun then."""
+    def __call__(
+        self, ended: Sequence[tuple[Call, Outcome]], begun: Call | None = None, again: Sequence[Again] = ()
+    ) -> None:
+        """Tell that calls have ended, which one their worker has begun then, and which are made a second time."""
 
 
 class Session(Protocol):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nbflow.engine.attempt import Call, Outcome
     from nbflow.engine.cancellation import Cancellation
     from nbflow.engine.cleanup import Cleanup
+    from nbflow.engine.executor import Again, Report
     from nbflow.engine.inbox import Inbox
     from nbflow.engine.lifecycle import Lifecycle
     from nbflow.engine.schedule import Schedule
@@ -37,7 +38,7 @@ class LateOutcomes:
     def __init__(
         self,
         inbox: Inbox,
-        ended: Callable[[Sequence[tuple[Call, Outcome]], Call | None], None],
+        ended: Report,
         calls: dict[int, Call],
         performed: deque[tuple[Call, Outcome]],
         schedule: Schedule,
@@ -51,11 +52,13 @@ class LateOutcomes:
         self._closing = threading.Lock()
         self._closed = False
 
-    def report(self, ended: Sequence[tuple[Call, Outcome]], begun: Call | None = None) -> None:
-        """Take outcomes from a worker's thread, and which call has begun there."""
+    def report(
+        self, ended: Sequence[tuple[Call, Outcome]], begun: Call | None = None, again: Sequence[Again] = ()
+    ) -> None:
+        """Take outcomes from a worker's thread, which call has begun there, and which are made a second time."""
         with self._closing:
             if not self._closed:
-                self._inbox.put((self._ended, (ended, begun)))
+                self._inbox.put((self._ended, (ended, begun, again)))
                 return
         for one in ended:
             self._came_too_late(*one)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from nbflow.core.states import Finished, Mapped, Pending, Running, State
@@ -44,6 +45,7 @@ class Record:
         logs: What each task printed and logged.
         files: What files the tasks opened.
         places: The name of the worker that a task or child was last called by, if not by the kernel.
+        made_again: How often a task or child was called once more because its worker was lost.
         sources: Where a value comes from that the run did not compute: "cached", "reused", "edited" or "pinned".
     """
 
@@ -56,6 +58,7 @@ class Record:
         self.open_resources = OpenResources(graph.blocks)
         self.logs = Logs()
         self.places: dict[tuple[Task, int], str] = {}
+        self.made_again: Counter[tuple[Task, int]] = Counter()
         self.sources: dict[Task, str] = {}
         self.timings = Timings()
         self.files = FileRecord()
@@ -103,6 +106,15 @@ class Record:
     def place_of(self, task: Task, child: int = -1) -> str:
         """Return the name of the worker that had the last attempt of a task or child; empty: the kernel itself."""
         return self.places.get((task, child), "")
+
+    def note_again(self, node: int, worker: str, lost: str) -> None:
+        """Note that a worker was lost, and another one makes once more what it had begun."""
+        task = self.graph.tasks[self.schedule.task_of[node]]
+        child = self.schedule.child_index[node]
+        self.places[task, child] = worker
+        self.made_again[task, child] += 1
+        which = f"child {child} of task" if child >= 0 else "task"
+        self.note(f"{which} {task.name!r} runs again on {worker}, as {lost} was lost", task)
 
     def map_ended(self, node: int) -> None:
         """Note that the last child of a mapped task has ended."""

@@ -41,7 +41,9 @@ class Holder(Protocol):
         gone: Why the values are gone; None while they are there.
     """
 
-    gone: Released | None
+    @property
+    def gone(self) -> Released | None:
+        """Why the values are gone; None while they are there."""
 
     def fetch(self, value: RemoteValue) -> Any:
         """Return a copy of a value; raises `ValueReleasedError` if it is gone, and whatever stops it from coming."""

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from nbflow.core.task import Task
-    from nbflow.engine.executor import Executor
+    from nbflow.engine.executor import Again, Executor
     from nbflow.engine.resource_tracker import ResourceTracker
 
 
@@ -127,7 +127,7 @@ class RunLoop:
             on_interrupt=self.note_interrupt,
             cancel=lambda reason: loop.cancel(reason),
             change=lambda state: loop._go_on_as(state),
-            ended=lambda ended, begun: loop._note_progress(ended, begun),
+            ended=lambda ended, begun=None, again=(): loop._note_progress(ended, begun, again),
         )
         self.breakpoints, self.held_tasks, self.pause = parts.breakpoints, parts.held_tasks, parts.pause
         self.cancellation, self.guard, self.stopper = parts.cancellation, parts.guard, parts.stopper
@@ -327,7 +327,7 @@ class RunLoop:
 
     # -- what has happened ------------------------------------------------------------------------------------
 
-    def _note_progress(self, ended: Sequence[tuple[Call, Outcome]], begun: Call | None) -> None:
+    def _note_progress(self, ended: Sequence[tuple[Call, Outcome]], begun: Call | None, again: Sequence[Again]) -> None:
         """Take in what a session has reported."""
         for call, outcome in ended:
             self._ended(call, outcome)
@@ -336,6 +336,8 @@ class RunLoop:
                 self.record.note_place(begun.node, begun.where)
             if begun.is_ahead:
                 self._parts.fast_path.note_begun(begun)
+        for one in again:
+            self.record.note_again(one.node, one.worker, one.lost)
         self._parts.executors.look_ahead()
 
     def _ended(self, call: Call, outcome: Outcome) -> None:

@@ -34,11 +34,11 @@ from nbflow.engine.values import Values
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from nbflow.core.states import State
     from nbflow.engine.attempt import Call, Outcome
-    from nbflow.engine.executor import Executor
+    from nbflow.engine.executor import Executor, Report
     from nbflow.engine.inbox import Inbox
     from nbflow.engine.record import Record
     from nbflow.engine.resource_tracker import ResourceTracker
@@ -73,7 +73,7 @@ class RunParts:
         on_interrupt: Callable[[int], None],
         cancel: Callable[[str], None],
         change: Callable[[State], None],
-        ended: Callable[[Sequence[tuple[Call, Outcome]], Call | None], None],
+        ended: Report,
     ) -> None:
         graph = record.graph
         # `cancel`, `change` and `ended` lead up to the loop, which gives weak ones: a part that kept the loop alive
