@@ -100,3 +100,29 @@ class WorkerDiedError(NbflowError, RuntimeError):
             f"{self.worker} {self.how} while it ran task {self.task_name!r}; if the tasks need more memory than there "
             "is, use fewer workers, and if a library crashes, executor='inline' shows where"
         )
+
+
+@carries
+class UnfitWorkersError(NbflowError, RuntimeError):
+    """Workers of a cluster could not read what the kernel sends."""
+
+    worker: str
+    what: str
+    here: str
+    count: int
+
+    def __str__(self) -> str:
+        more = f" (and {self.count - 1} more)" if self.count > 1 else ""
+        return (
+            f"worker {self.worker} {self.what}{more}, but the kernel has {self.here}: install the same versions where "
+            "the workers run, then start them again"
+        )
+
+
+@carries
+class ClusterLostError(NbflowError, ConnectionError):
+    """The cluster on which a task ran cannot be reached any more."""
+
+    task_name: str
+    reason: str
+    _text = "task {self.task_name!r} was on a Dask cluster that is lost: {self.reason}"

@@ -36,17 +36,17 @@ class Shipper:
     def ship(self, bundle: Bundle, *, knows_base: bool = False) -> list[Any]:
         """Return the calls of a bundle as bytes; those that cannot be pickled end with a CannotTravelError."""
         if self._base is None:
-            self._base = _base_of(bundle.left[0].context)
+            self._base = base_of(bundle.left[0].context)
         base = b"" if knows_base else self._base
         try:
-            return packed((base, [_shipped(call) for call in bundle.left]))
+            return packed((base, [shipped_of(call) for call in bundle.left]))
         except Exception as error:  # noqa: BLE001 - whatever a user's object raises when it is pickled
             if len(bundle.left) == 1:
                 self._refuse(bundle, bundle.left[0], error)
                 return []
         for call in tuple(bundle.left):
             try:
-                packed(_shipped(call))
+                packed(shipped_of(call))
             except Exception as error:  # noqa: BLE001 - the same
                 self._refuse(bundle, call, error)
         return self.ship(bundle, knows_base=knows_base) if bundle.left else []
@@ -57,7 +57,7 @@ class Shipper:
         bundle.ended(call, outcome_of(call, refusal))
 
 
-def _shipped(call: Call) -> tuple[Any, ...]:
+def shipped_of(call: Call) -> tuple[Any, ...]:
     """Return what another process needs of a call: a `Shipped`, as a plain tuple, which takes less to pickle."""
     known, task, function = call.context, call.task, call.fn
     context = {key: known[key] for key in _OF_AN_ATTEMPT if key in known}
@@ -66,7 +66,7 @@ def _shipped(call: Call) -> tuple[Any, ...]:
     return task.name, task.files, address_of(function), call.inputs, context, draws
 
 
-def _base_of(context: dict[str, Any]) -> bytes:
+def base_of(context: dict[str, Any]) -> bytes:
     """Return what of a context can be pickled; a task finds that its context does not have the rest."""
     import cloudpickle
 

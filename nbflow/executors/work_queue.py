@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from nbflow.engine.attempt import Call
 
@@ -27,6 +27,9 @@ class WorkQueue:
     Args:
         workers: How many there are.
 
+    Attributes:
+        workers: The same; it may change.
+
     Example:
         >>> queue = WorkQueue(2)
         >>> queue.take()
@@ -34,7 +37,7 @@ class WorkQueue:
     """
 
     def __init__(self, workers: int) -> None:
-        self._workers = workers
+        self.workers = workers
         self._waiting: deque[Call] = deque()
         self._seconds: dict[Any, float] = {}
         self._newest_s: float | None = None
@@ -64,7 +67,7 @@ class WorkQueue:
         first = waiting.popleft()
         bundle, left_s = [first], self._left_after(BUNDLE_S, first)
         self._alone.discard(first)  # a call that has gone keeps nothing alive here
-        most = min(most, _LARGEST, max(1, (len(waiting) + 1) // (2 * self._workers)))
+        most = min(most, _LARGEST, max(1, (len(waiting) + 1) // (2 * self.workers)))
         placement = first.task.placement
         while left_s > 0 and waiting and len(bundle) < most:
             other = waiting[0].task.placement
@@ -74,6 +77,19 @@ class WorkQueue:
             if left_s > 0:
                 bundle.append(waiting.popleft())
         return bundle
+
+    def take_all(self) -> list[Call]:
+        """Return all calls; none waits any more."""
+        return self.taken_out(lambda _: True)
+
+    def taken_out(self, is_wanted: Callable[[Call], bool]) -> list[Call]:
+        """Return calls that are to go nowhere; they wait no more."""
+        found = [call for call in self._waiting if is_wanted(call)]
+        if found:
+            out = set(found)
+            self._waiting = deque(call for call in self._waiting if call not in out)
+            self._alone -= out
+        return found
 
     def recalled(self) -> list[Call]:
         """Return the calls that were handed over ahead of their time; they wait no more."""
@@ -101,7 +117,7 @@ class WorkQueue:
         """The number of simple calls that are of use here although no worker is free for them."""
         if self._newest_s is None or self._newest_s > SHORT_S:
             return 0
-        return self._workers * min(2 * _LARGEST, 1 + int(2 * BUNDLE_S / max(self._newest_s, 1e-9)))
+        return self.workers * min(2 * _LARGEST, 1 + int(2 * BUNDLE_S / max(self._newest_s, 1e-9)))
 
     def _left_after(self, left_s: float, call: Call) -> float:
         if not call.is_ahead or call in self._alone or not call.task.bundle:

@@ -28,7 +28,7 @@ from nbflow.engine.run_context import run_values
 from nbflow.engine.run_list import RunList
 from nbflow.engine.run_loop import RunLoop
 from nbflow.errors import ExecutorError, ParameterError, RunInsideFlowError, RunOptionError, UnexpectedArgumentError
-from nbflow.executors import InlineExecutor, PoolExecutor, ProcessExecutor, ThreadExecutor
+from nbflow.executors import DaskExecutor, InlineExecutor, PoolExecutor, ProcessExecutor, ThreadExecutor
 from nbflow.flow.storage import opened_store
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ EXECUTORS: dict[str, Callable[[], Executor]] = {
     "inline": InlineExecutor,
     "threads": ThreadExecutor,
     "processes": ProcessExecutor,
+    "dask": DaskExecutor,
 }
 _BUILDING = ("flow", "case", "resource", "mapped", "tags", "cell")
 _OF_AN_ATTEMPT = (
@@ -163,7 +164,7 @@ def as_executor(wanted: Any) -> Executor:
     if isinstance(wanted, str) or inspect.isclass(wanted):
         raise ExecutorError(wanted, tuple(EXECUTORS))
     if hasattr(wanted, "get_executor"):  # a client of Dask's
-        return PoolExecutor(wanted.get_executor(), max_workers=sum(wanted.nthreads().values()) or None)
+        return DaskExecutor(client=wanted)
     if not (hasattr(wanted, "open") and hasattr(wanted, "capacity")):
         raise ExecutorError(wanted, tuple(EXECUTORS))
     executor: Executor = wanted

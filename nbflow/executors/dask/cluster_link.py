@@ -1,0 +1,193 @@
+"""The kernel's connection to one Dask cluster: what its workers tell comes in here, and goes to whom it concerns."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import pickle
+import sys
+import threading
+import uuid
+import weakref
+from typing import TYPE_CHECKING, Any, Protocol
+
+from nbflow._version import __version__
+from nbflow.core.states import Released
+from nbflow.errors import ValueReleasedError
+from nbflow.executors.dask import worker_host
+from nbflow.executors.errors import UnfitWorkersError
+
+if TYPE_CHECKING:
+    from nbflow.engine.remote_value import RemoteValue
+
+_TRIM_BYTES = 20_000_000  # of what was told, until the scheduler is to forget it
+_CLOSED = "the cluster that had it is closed"
+_LOST = "its cluster has lost it"
+_AGAIN = "rerun {task!r}"
+
+
+class Listener(Protocol):
+    """Whom a bundle concerns; called in the thread of the client's event loop, so it only takes notes."""
+
+    def hear(self, number: int, worker: str, message: tuple[Any, ...]) -> None:
+        """Take note of what a worker says of a bundle."""
+
+    def note_workers(self) -> None:
+        """Take note that there are other workers than before."""
+
+
+class ClusterLink:
+    """A client of a cluster, and which bundle is whose.
+
+    Args:
+        client: A `distributed.Client` that is connected.
+
+    Attributes:
+        topic: Under which this kernel is told.
+        is_closed: Whether nothing is had from the cluster any more.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.client, self.topic, self.is_closed = client, f"nbflow-{uuid.uuid4().hex}", False
+        self._listeners: weakref.WeakValueDictionary[int, Listener] = weakref.WeakValueDictionary()
+        self._all: weakref.WeakSet[Listener] = weakref.WeakSet()
+        self._numbers, self._told_bytes, self._lock = itertools.count(), 0, threading.Lock()
+        client.subscribe_topic(self.topic, self._hear)
+        client.subscribe_topic("all", self._hear_of_cluster)
+
+    def check_workers(self) -> None:
+        """See whether the workers can read what the kernel sends.
+
+        Raises:
+            UnfitWorkersError: If a worker has no nbflow, another version of it, or another Python.
+        """
+        ours, odd = worker_host.Facts(__version__, sys.version_info[:2]), {}
+        for worker, facts in self.client.run(worker_host.facts_of_worker, on_error="return").items():
+            if isinstance(facts, BaseException):
+                odd[worker] = f"cannot import nbflow ({facts})"
+            elif facts != ours:
+                odd[worker] = f"has nbflow {facts.nbflow} and Python {facts.python[0]}.{facts.python[1]}"
+        if odd:
+            worker, what = next(iter(odd.items()))
+            here = f"nbflow {__version__} and Python {sys.version_info[0]}.{sys.version_info[1]}"
+            raise UnfitWorkersError(worker, what, here, len(odd))
+
+    @property
+    def slots(self) -> int:
+        """How many tasks the workers can run at once."""
+        return int(sum(self.client.nthreads().values()))
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the scheduler cannot be reached any more."""
+        return self.is_closed or self.client.status not in ("running", "connecting")
+
+    def number(self, listener: Listener) -> int:
+        """Return a number for a bundle, of which `listener` is told."""
+        number = next(self._numbers)
+        self._listeners[number] = listener
+        return number
+
+    def listen(self, listener: Listener) -> None:
+        """Have somebody told when workers come and go."""
+        self._all.add(listener)
+
+    def ask_workers(self, function: Any, *args: Any) -> dict[str, Any]:
+        """Call a function of `worker_host` in all workers; returns what those say that answer."""
+        found: dict[str, Any] = self.client.run(function, self.topic, *args, on_error="ignore")
+        return found
+
+    def tell_workers(self, function: Any, *args: Any) -> None:
+        """Have a function of `worker_host` called in all workers, and do not wait."""
+        self.client.loop.add_callback(self.client._run, function, self.topic, *args, wait=False, on_error="ignore")
+
+    def close(self) -> None:
+        """Be told nothing any more, and lose the values."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        for topic in (self.topic, "all"):
+            try:
+                self.client.unsubscribe_topic(topic)
+            except Exception as error:  # noqa: BLE001 - a scheduler that is gone
+                logging.getLogger("nbflow").debug("could not unsubscribe: %r", error)
+        if self.client.status == "running":
+            self.tell_workers(worker_host.leave)
+            self.client.loop.add_callback(self._forget_begun)
+
+    def _hear(self, event: tuple[float, Any]) -> None:
+        worker, content = event[1]
+        self._told_bytes += len(content)
+        for message in pickle.loads(content):
+            listener = self._listeners.get(message[1])
+            if listener is not None:
+                listener.hear(message[1], worker, message)
+        if self._told_bytes > _TRIM_BYTES:
+            self._told_bytes = 0
+            self.client.loop.add_callback(self._trim)
+
+    async def _forget_begun(self) -> None:
+        try:
+            await self.client.scheduler.set_metadata(keys=[self.topic], value={})
+        except Exception as error:  # noqa: BLE001 - a scheduler that is gone
+            logging.getLogger("nbflow").debug("the scheduler keeps which bundles were begun: %r", error)
+
+    async def _trim(self) -> None:
+        """Have the scheduler forget what was told: it would keep all of it."""
+        try:
+            await self.client._run_on_scheduler(_forget_topic, self.topic)
+        except Exception as error:  # noqa: BLE001 - one that allows no functions: it forgets the oldest by itself
+            logging.getLogger("nbflow").debug("the scheduler keeps what was told: %r", error)
+
+    def _hear_of_cluster(self, event: tuple[float, Any]) -> None:
+        message = event[1]
+        if isinstance(message, dict) and message.get("action") in ("add-worker", "remove-worker"):
+            for listener in tuple(self._all):
+                listener.note_workers()
+
+
+def _forget_topic(topic: str, dask_scheduler: Any) -> None:
+    dask_scheduler._broker.truncate(topic)
+
+
+class ClusterValues:
+    """The values of one bundle, which stay on the cluster for as long as anybody refers to this.
+
+    Args:
+        link: The cluster.
+        future: Dask's, of the tuple of the values.
+
+    Attributes:
+        future: The same.
+        is_lost: Whether a worker that had them is lost, and they are not to be made again.
+    """
+
+    def __init__(self, link: ClusterLink, future: Any) -> None:
+        self.link, self.future = link, future
+        self.bundle: Any = None  # is kept for as long
+        self.is_lost = False
+
+    @property
+    def gone(self) -> Released | None:
+        """Why the values cannot be had; None while they can."""
+        if self.link.is_closed or self.link.client.status != "running":
+            return Released("a task", _CLOSED, "run it again")
+        if self.is_lost or self.future.cancelled():
+            return Released("a task", _LOST, "run it again")
+        return None
+
+    def fetch(self, value: RemoteValue) -> Any:
+        """Return a copy of a value; waits as long as it takes."""
+        import operator
+
+        gone = self.gone
+        if gone is not None:
+            raise ValueReleasedError(*gone)
+        client = self.link.client
+        one = client.submit(operator.getitem, self.future, value.key, pure=False, priority=100)
+        try:
+            return client.gather(one, direct=None)
+        except Exception as error:
+            if self.gone is not None:
+                raise ValueReleasedError(*self.gone) from error
+            raise

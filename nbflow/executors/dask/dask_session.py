@@ -1,0 +1,291 @@
+"""The calls of one run on a Dask cluster: one thread sends bundles, and reports what workers tell of them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.context import context_without_work
+from nbflow.engine.attempt import RECALLED, outcome_of
+from nbflow.executors.dask.cluster_link import ClusterValues
+from nbflow.executors.dask.in_flight import InFlight
+from nbflow.executors.dask.sending import Sending
+from nbflow.executors.dask.sent_bundle import SentBundle, end_of_unbegun, is_to_stop
+from nbflow.executors.threads import ThreadSession
+from nbflow.executors.work_queue import WorkQueue
+from nbflow.executors.worker_orders import NoOrders
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nbflow.engine.attempt import Call, Outcome
+    from nbflow.engine.executor import Again, Report
+    from nbflow.executors.dask.cluster_link import ClusterLink
+    from nbflow.executors.dask.dask_executor import DaskExecutor
+
+LOOK_S = 0.05  # until the thread looks whether calls are to stop
+_ENOUGH = 64  # calls that wait, until they are sent before all have come
+
+
+class DaskSession(ThreadSession):
+    """Hands the tasks of a run over to a cluster in bundles; init, setup and cleanup have threads here.
+
+    Args:
+        executor: Gives the connection to the cluster, and takes it back.
+    """
+
+    is_remote = True
+    takes_expected = True
+
+    def __init__(self, report: Report, name: str, executor: DaskExecutor) -> None:
+        super().__init__(report, name=name, serial=False)
+        self.orders = NoOrders("Dask cluster")
+        self._executor = executor
+        self._capacity = self._slots = executor.capacity
+        self._queue, self._lock = WorkQueue(self._capacity), threading.Lock()
+        self._suspects: deque[Call] = deque()  # one of them may have ended a worker: each goes when nothing else does
+        self._here: set[Call] = set()  # all calls that have not ended
+        self._inbox: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
+        self._serving: list[threading.Thread] = []
+        self._link: ClusterLink | None = None
+        self._sending: Sending | None = None
+        self._in_flight: InFlight | None = None
+        self._refusal: BaseException | None = None
+        self._is_closed = self._is_released = False
+        self._looks_at = 0.0
+
+    # -- from the run's thread ------------------------------------------------------------------------------------
+
+    @property
+    def ahead(self) -> int:
+        """The number of simple calls that may wait here; more if the cluster has more slots than was thought."""
+        with self._lock:
+            return self._queue.ahead + max(0, self._slots - self._capacity)
+
+    def submit(self, call: Call, *, lifecycle: bool) -> None:
+        """Have a call wait for the cluster; one that is not remote is made by a thread of here."""
+        if not call.is_remote:
+            if self._sending is not None:
+                self._sending.forget_values()
+            super().submit(call, lifecycle=True)
+            return
+        if not self._serving:
+            self._start_thread(self._serve, "dask")
+            self._start_thread(self._connect, "connection")
+        with self._lock:
+            self._here.add(call)
+            self._queue.add(call)
+            is_enough = len(self._queue) == _ENOUGH
+        if is_enough:
+            self._inbox.put(("go",))
+
+    def free(self, *, lifecycle: bool) -> None:
+        """Note that a thread of here may take another call, whatever it has made."""
+        super().free(lifecycle=True)
+
+    def flush(self) -> None:
+        """Have what waits sent."""
+        if self._queue:
+            self._inbox.put(("go",))
+
+    def recall(self) -> None:
+        """Report what was handed over ahead and has not begun."""
+        with self._lock:
+            back = self._queue.recalled()
+        self._tell([(call, RECALLED) for call in back])
+        self._inbox.put(("recall",))
+
+    def close(self, timeout_s: float) -> None:
+        """Let the threads end; what hangs is left behind after `timeout_s` seconds."""
+        until = time.monotonic() + timeout_s
+        self._is_closed = True
+        self._inbox.put(("close",))
+        super().close(timeout_s)
+        for thread in self._serving:
+            thread.join(max(0.0, until - time.monotonic()))
+        self._release()  # also if a task hangs: a cluster of the run's own ends with it
+
+    def _start_thread(self, work: Any, name: str) -> None:
+        thread = threading.Thread(
+            target=context_without_work().run, args=(work,), name=f"{self._name}-{name}", daemon=True
+        )
+        self._serving.append(thread)
+        thread.start()
+
+    # -- from the thread of Dask's event loop -----------------------------------------------------------------------
+
+    def hear(self, number: int, worker: str, message: tuple[Any, ...]) -> None:
+        """Take note of what a worker says of a bundle."""
+        self._inbox.put(("told", number, worker, message))
+
+    def note_workers(self) -> None:
+        """Take note that there are other workers than before."""
+        self._inbox.put(("workers",))
+
+    # -- the connection -----------------------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        """Connect to the cluster, in a thread of its own: that may take long, and calls may be stopped meanwhile."""
+        try:
+            self._link = self._executor.acquire()
+            self._link.check_workers()
+            self._link.listen(self)
+            with self._lock:
+                self._slots = self._queue.workers = max(1, self._link.slots)
+            self._inbox.put(("linked",))
+        except BaseException as error:  # noqa: BLE001 - told by each call
+            self._inbox.put(("refused", error))
+        if self._is_closed:
+            self._release()
+
+    def _release(self) -> None:
+        with self._lock:
+            if self._link is None or self._is_released:
+                return
+            self._is_released = True
+        self._executor.release(self._link)
+
+    # -- the thread that serves the run -------------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        try:
+            while not (self._is_closed and not self._in_flight):
+                self._hear_all()
+                self._settle()
+                self._look()
+                self._send()
+        except BaseException as error:  # noqa: BLE001 - ours: each call ends once all the same
+            self._refusal, self._in_flight = error, None
+            while not self._is_closed:
+                self._refuse_all()
+                self._inbox.get()
+        self._release()
+
+    def _hear_all(self) -> None:
+        with self._lock:
+            waits = not self._here
+        try:
+            self._heed(*self._inbox.get(timeout=None if waits else LOOK_S))
+            while True:
+                self._heed(*self._inbox.get_nowait())
+        except Empty:
+            return
+
+    def _heed(self, kind: str, *rest: Any) -> None:
+        if kind == "linked":
+            assert self._link is not None
+            self._in_flight = InFlight(
+                self._link,
+                send_later=self._send_later,
+                note_seconds=self._note_seconds,
+                note_slow=self._note_slow,
+                put=lambda numbers, begun: self._inbox.put(("taken back", numbers, begun)),
+            )
+            self._sending = Sending(self._link, self._in_flight.bundle_of)
+        elif kind == "refused":
+            self._refusal = rest[0]
+        elif self._in_flight is None:
+            return
+        elif kind == "told":
+            self._in_flight.hear(*rest)
+        elif kind == "done":
+            self._in_flight.done(*rest)
+        elif kind == "taken back":
+            self._in_flight.taken_back(*rest)
+        elif kind == "recall":
+            self._in_flight.recall()
+        elif kind == "workers" and self._link is not None and not self._link.is_lost:
+            with self._lock:
+                self._slots = self._queue.workers = max(1, self._link.slots)
+
+    def _settle(self) -> None:
+        if self._in_flight is None:
+            return
+        ended, begun, again = self._in_flight.settle()
+        self._tell(ended, None, again)
+        for call in begun:
+            self._tell((), call)
+
+    def _tell(
+        self, ended: Sequence[tuple[Call, Outcome]], begun: Call | None = None, again: Sequence[Again] = ()
+    ) -> None:
+        for call, outcome in ended:
+            call.is_over, call.returned = True, outcome
+        with self._lock:
+            self._here.difference_update([call for call, _ in ended])
+        if ended or begun is not None or again:
+            self._report(ended, begun, again)
+
+    def _look(self) -> None:
+        """See whether calls are to stop, whether others wait behind a slow one, and whether the cluster is there."""
+        now = time.monotonic()
+        if now < self._looks_at:
+            return
+        self._looks_at = now + LOOK_S
+        with self._lock:
+            stopped = self._queue.taken_out(is_to_stop)
+        self._tell([(call, outcome) for call in stopped if (outcome := end_of_unbegun(call, is_wanted=False))])
+        if self._in_flight is not None:
+            self._in_flight.stop()
+            self._in_flight.look_for_loss()
+            if self._link is not None and self._link.is_lost:
+                self._refusal = ConnectionError("the cluster's scheduler cannot be reached any more")
+
+    # -- sending ------------------------------------------------------------------------------------------------------
+
+    def _send(self) -> None:
+        if self._refusal is not None:
+            self._refuse_all()
+            return
+        while self._in_flight is not None and self._suspects and not self._in_flight:
+            self._send_bundle([self._suspects.popleft()])
+        while self._in_flight is not None and not self._suspects and len(self._in_flight) < 2 * self._slots + 1:
+            with self._lock:
+                calls = self._queue.take()
+            if not calls:
+                return
+            self._send_bundle(calls)
+
+    def _send_bundle(self, calls: list[Call]) -> None:
+        assert self._sending is not None
+        assert self._in_flight is not None
+        assert self._link is not None
+        stopped = [(call, outcome) for call in calls if (outcome := end_of_unbegun(call, is_wanted=False))]
+        self._tell(stopped)
+        calls = [call for call in calls if not call.is_over]
+        if not calls:
+            return
+        refused, parcel = self._sending.ship(calls)
+        self._tell(refused)
+        if parcel is None:
+            return
+        number, inbox = self._link.number(self), self._inbox
+        future = self._sending.submit(parcel, number, self._name)
+        self._in_flight.add(SentBundle(number, parcel, ClusterValues(self._link, future)))
+        future.add_done_callback(lambda _: inbox.put(("done", number)))  # it holds nothing that holds the future
+
+    def _send_later(self, calls: Sequence[Call], alone: bool, suspect: bool) -> None:
+        if suspect:
+            self._suspects.extend(calls)
+        else:
+            with self._lock:
+                self._queue.put_back(calls, alone=alone)
+
+    def _refuse_all(self) -> None:
+        """End each call that waits, as there is no cluster for it."""
+        with self._lock:
+            self._queue.take_all()
+            calls = tuple(self._here) if not self._in_flight else ()
+        self._suspects.clear()
+        self._tell([(call, outcome_of(call, self._refusal or RuntimeError("no cluster"))) for call in calls])
+
+    def _note_seconds(self, kinds: set[Any], seconds: float) -> None:
+        with self._lock:
+            self._queue.took(kinds, seconds)
+
+    def _note_slow(self, kind: Any, seconds: float) -> None:
+        with self._lock:
+            self._queue.takes(kind, seconds)

@@ -1,0 +1,233 @@
+"""A bundle of calls on its way through the cluster, and what its worker has told of it: decided here, nothing sent."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nbflow.core.context import thread
+from nbflow.engine.attempt import RECALLED, Outcome, TaskCancelled, outcome_of
+from nbflow.engine.executor import Again
+from nbflow.engine.remote_value import RemoteFacts, RemoteValue
+from nbflow.executors.errors import UnreadableCallError, WorkerDiedError
+from nbflow.executors.shipment import show, take_in
+from nbflow.executors.work_queue import kind_of, may_come_back
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbflow.engine.attempt import Call
+    from nbflow.executors.dask.cluster_link import ClusterValues
+    from nbflow.executors.dask.sending import Parcel
+
+
+class SentBundle:
+    """Calls that were sent to the cluster together.
+
+    Args:
+        number: Names it.
+        parcel: What was sent.
+        values: Has the values of the calls on the cluster.
+
+    Attributes:
+        calls: The calls, in the order in which they are made.
+        left: Those that have not ended.
+        worker: Which has it, as far as is known.
+        ended: What has come of calls since it was last read.
+        again: What was begun a second time since it was last read.
+        begun: The call that has begun since it was last read.
+        is_taken_back: Whether no further call of it begins.
+        is_wanted: Whether the run wants back what does not begin.
+        is_suspect: Whether one of its calls may have ended its worker, and nobody knows which.
+        is_unreadable: Whether its worker could not read it.
+        is_done: Whether Dask is done with it.
+        seconds: How long each call took that has ended.
+        kinds: Of which kinds the calls are.
+    """
+
+    def __init__(self, number: int, parcel: Parcel, values: ClusterValues) -> None:
+        self.number, self.values = number, values
+        self.calls: tuple[Any, ...] = tuple(parcel.calls)
+        self.left: list[Call] = list(parcel.calls)
+        self.worker = ""
+        self.ended: list[tuple[Call, Outcome]] = []
+        self.again: list[Again] = []
+        self.begun: Call | None = None
+        self.is_taken_back = self.is_wanted = self.is_suspect = self.is_unreadable = self.is_done = False
+        self.seconds: list[float] = []
+        self.kinds = {kind_of(call) for call in self.calls}
+        self._tied = parcel.values  # what it refers to stays on the cluster
+        self._expected = parcel.expected
+        self._told_to_stop: dict[Call, type[BaseException] | None] = {}
+        self._waiting: deque[tuple[str, tuple[Any, ...]]] = deque()
+        self._start, self._lost = "", ""
+        self._were_begun: set[int] = set()
+        self._running: Call | None = None
+        self._running_since = 0.0
+        self._back: list[Call] = []
+
+    # -- what the worker says -----------------------------------------------------------------------------------
+
+    def hear(self, worker: str, message: tuple[Any, ...]) -> None:
+        """Take in what a worker says; see `settle`."""
+        self._waiting.append((worker, message))
+
+    def settle(self) -> bool:
+        """Make what was said known, as far as what it depends on is known; returns whether anything was."""
+        is_news = False
+        while self._waiting and self._is_next(self._waiting[0][1]):
+            self._take(*self._waiting.popleft())
+            is_news = True
+        return is_news
+
+    def _is_next(self, message: tuple[Any, ...]) -> bool:
+        """Whether the ends are known of the calls whose values a call gets that is spoken of: another worker tells."""
+        if message[0] not in ("begun", "ended", "back") or message[3] < 0:
+            return True
+        return all(call.is_over for call in self._expected.get(self.calls[message[3]], ()))
+
+    def _take(self, worker: str, message: tuple[Any, ...]) -> None:
+        kind, _, start, *rest = message
+        if kind == "start":
+            self._lost = self.worker if self._start else ""
+            self._start, self.worker = start, worker
+            return
+        if start != self._start:  # of a worker that was given up, and another one has it since
+            return
+        if kind == "unread":
+            self.is_unreadable = True
+            self._unread(worker, rest[0])
+            return
+        if kind == "begun before":
+            self._begun_before(rest[0])
+            return
+        if rest[0] < 0:  # nothing more is begun
+            self._back += [call for call in self.left if call is not self._running]
+            return
+        call = self.calls[rest[0]]
+        if kind == "begun":
+            self._running, self._running_since = call, time.monotonic()
+            # Who has told the start only has begun the first of them, as far as is known.
+            if self._lost and (rest[0] in self._were_begun or rest[0] == 0):
+                self.again.append(Again(call.node, call.task, worker, self._lost))
+            self._were_begun.add(rest[0])
+            if call in self.left:
+                call.where, call.began_at = worker, time.time()
+                self.begun = call
+        elif call not in self.left:
+            return
+        elif kind == "said":
+            _show(call, *rest[1:])
+        elif kind == "back":
+            self._back.append(call)
+        else:
+            self._ended(call, *rest[1:])
+
+    def _ended(self, call: Call, parts: list[Any], is_remote: bool) -> None:
+        self._running = None
+        before, thread.held = thread.held, call  # a signal's state takes its tags and counts from there
+        try:
+            value = take_in(call, [parts[0], *map(bytearray, parts[1:])])
+            if is_remote:
+                assert type(value) is RemoteFacts
+                value = RemoteValue(self.values, self.calls.index(call), value)
+            outcome = Outcome(value, None)
+        except BaseException as error:  # noqa: BLE001 - what the task has raised
+            outcome = outcome_of(call, error)
+        finally:
+            thread.held = before
+        if call.began_at is not None and call.ended_at is not None:
+            self.seconds.append(call.ended_at - call.began_at)
+        self.end(call, outcome)
+
+    def _unread(self, worker: str, reason: str) -> None:
+        if len(self.left) > 1:  # each is to go alone
+            self._back += self.left
+            return
+        call = self.left[0]
+        self.end(call, outcome_of(call, UnreadableCallError(call.task.name, f"worker {worker}", reason)))
+
+    def _begun_before(self, lost: str) -> None:
+        """Note that the call, which must not be made a second time, was begun by a worker that is lost."""
+        self.values.is_lost = True
+        for call in tuple(self.left):
+            why = "was lost, and it is not to run again (rerun_if_lost=False),"
+            self.fail(call, WorkerDiedError(call.task.name, f"worker {lost}", why))
+
+    # -- what the session decides -------------------------------------------------------------------------------
+
+    def end(self, call: Call, outcome: Outcome) -> None:
+        """Note what has come of a call."""
+        call.is_over, call.returned = True, outcome
+        self.left.remove(call)
+        self.ended.append((call, outcome))
+
+    @property
+    def running(self) -> Call | None:
+        """The call that has begun and has not ended, as far as is known."""
+        return self._running if self._running in self.left else None
+
+    def running_s(self) -> float:
+        """Return for how long it has been known to run, in seconds."""
+        return time.monotonic() - self._running_since if self.running is not None else 0.0
+
+    def come_back(self) -> list[Call]:
+        """Take out what will not be begun here; returns it."""
+        back, self._back = [call for call in self._back if call in self.left], []
+        for call in back:
+            self.left.remove(call)
+        return back
+
+    def give_back(self) -> None:
+        """Note that nothing of it will be begun any more."""
+        self._back += [call for call in self.left if call not in self._back and call is not self.running]
+
+    def fail(self, call: Call, error: Exception) -> None:
+        """Note that a call has failed, of which no worker tells any more."""
+        self.end(call, outcome_of(call, error))
+
+    def rest(self) -> None:
+        """Let go of the calls, which have all ended; it is still told when Dask makes them again."""
+        self.calls = tuple(_Ended(call.node, call.task) for call in self.calls)
+        self.values.bundle = self  # as long as there is somebody for whom the values are kept
+        self._tied, self._running = [], None
+        self._expected.clear()
+        self._told_to_stop.clear()
+
+    def to_stop(self) -> Iterator[tuple[int, type[BaseException] | None]]:
+        """Give the calls that are to stop and whose worker does not know: which it is, and what is to be raised."""
+        for place, call in enumerate(self.calls):
+            if call in self.left and is_to_stop(call):
+                error = call.hit_with
+                if call not in self._told_to_stop or self._told_to_stop[call] is not error:
+                    self._told_to_stop[call] = error
+                    yield place, error
+
+
+class _Ended(NamedTuple):
+    """What is still to be known of a call that has ended."""
+
+    node: int
+    task: Any
+    is_over: bool = True
+
+
+def is_to_stop(call: Call) -> bool:
+    """Tell whether a call is to stop."""
+    return call.hit_with is not None or call.is_asked_to_stop()
+
+
+def end_of_unbegun(call: Call, *, is_wanted: bool) -> Outcome | None:
+    """Return what becomes of a call that has not begun; None: it is to be sent again."""
+    if is_to_stop(call):
+        return Outcome(None, (call.hit_with or TaskCancelled)())
+    return RECALLED if is_wanted and may_come_back(call) else None
+
+
+def _show(call: Call, stream: str, text: str) -> None:
+    before, thread.held = thread.held, call
+    try:
+        show(stream, text)
+    finally:
+        thread.held = before

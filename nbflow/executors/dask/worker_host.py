@@ -1,0 +1,395 @@
+"""The worker's side of a Dask cluster: makes the calls of bundles, and tells the kernel what becomes of each.
+
+All of it runs in Dask's worker processes: `make_bundle` in the threads that Dask gives to tasks, and what `Client.run`
+calls (`stop`, `take_back`, `leave`) in the thread of the worker's event loop, so these only set flags.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import threading
+from collections import Counter
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nbflow._version import __version__
+from nbflow.core.context import work_of
+from nbflow.core.data.value_type import identity
+from nbflow.core.effects.mutation import may_change
+from nbflow.engine.error_text import error_text
+from nbflow.engine.forks import in_child
+from nbflow.engine.object_versions import ATOMS
+from nbflow.engine.remote_value import RemoteFacts
+from nbflow.executors.dask.references import REFERENCES, Earlier, NoValue, OwnClient, Reference, replaced
+from nbflow.executors.dask.told import Told
+from nbflow.executors.parcel import Shipped, packed, unpacked
+from nbflow.executors.remote_call import attempted, call_of, known_in, returned, telling
+from nbflow.executors.remote_display import displays_told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nbflow.engine.attempt import Call, Outcome
+
+SMALL = 10_000  # bytes; what is larger stays on the cluster
+_hosts: dict[str, Host] = {}
+_starts = itertools.count()
+_lock = threading.Lock()
+
+
+class Facts(NamedTuple):
+    """What the kernel checks before it sends anything: see `facts_of_worker`."""
+
+    nbflow: str
+    python: tuple[int, int]
+
+
+def facts_of_worker() -> Facts:
+    """Return what this worker is made of."""
+    return Facts(__version__, sys.version_info[:2])
+
+
+class Host:
+    """What this process does for one kernel.
+
+    Args:
+        topic: Under which the kernel is told.
+        worker: Dask's worker.
+    """
+
+    def __init__(self, topic: str, worker: Any) -> None:
+        self.told = Told(lambda content: worker.log_event(topic, (worker.address, content)))
+        self.making: dict[int, BundleMaker] = {}
+        self.taken_back: set[int] = set()
+        self.stops: dict[tuple[int, int], type[BaseException] | None] = {}  # of calls, also such as have not begun
+        self.begun: set[int] = set()
+
+    def stop(self, number: int, place: int, error: type[BaseException] | None) -> None:
+        """Have a call find that it is to stop, and `error` raised in it."""
+        self.stops[number, place] = error  # first: it may begin in this moment
+        maker = self.making.get(number)
+        if maker is not None:
+            maker.heed_stop()
+
+
+def host_of(topic: str) -> Host:
+    """Return what this process does for the kernel of a topic."""
+    from distributed import get_worker
+
+    with _lock:
+        if topic not in _hosts:
+            _hosts[topic] = Host(topic, get_worker())
+        return _hosts[topic]
+
+
+def stop(topic: str, calls: list[tuple[int, int, type[BaseException] | None]]) -> None:
+    """Have calls stop, if they are made here."""
+    host = _hosts.get(topic)
+    for number, place, error in calls if host is not None else ():
+        assert host is not None
+        host.stop(number, place, error)
+
+
+def take_back(topic: str, numbers: list[int], dask_worker: Any) -> list[int]:
+    """Have no further call of some bundles begin here; returns those bundles of which any call has begun."""
+    with _lock:
+        host = _hosts.setdefault(topic, Host(topic, dask_worker))
+    host.taken_back.update(numbers)  # first: one may begin in this moment
+    return [number for number in numbers if number in host.begun]
+
+
+def forget(topic: str, numbers: list[int]) -> None:
+    """Forget bundles that the kernel has forgotten."""
+    host = _hosts.get(topic)
+    if host is not None:
+        host.taken_back.difference_update(numbers)
+        host.begun.difference_update(numbers)
+
+
+def leave(topic: str) -> None:
+    """Forget the kernel."""
+    host = _hosts.pop(topic, None)
+    if host is not None:
+        host.told.close()
+
+
+def make_bundle(
+    topic: str, number: int, version: str, parts: list[bytes], base: bytes, given: list[Any], *, once: bool = False
+) -> Any:
+    """Make the calls of a bundle in this thread: a task of Dask's. Returns their values, in order.
+
+    Args:
+        topic: Of the kernel.
+        number: Names the bundle.
+        version: The kernel's version of nbflow.
+        parts: The calls.
+        base: What all tasks of the run know.
+        given: The values of other bundles, and others that were sent beforehand, to which the calls refer.
+        once: Whether its calls are not to be made if another worker has begun them.
+    """
+    host = host_of(topic)
+    start = f"{os.getpid()}.{next(_starts)}"
+    told = host.told
+    told.add("start", number, start)
+    try:
+        if version != __version__:
+            raise RuntimeError(f"it has nbflow {__version__}, and the kernel {version}")
+        shipped = unpacked((parts[0], *map(bytearray, parts[1:])))
+        known = known_in(base)
+        calls = [(call_of(one, known), one, tied) for one, tied in ((Shipped(*one), tied) for one, tied in shipped)]
+    except Exception as error:  # noqa: BLE001 - a module that is not there, a class that was changed
+        told.add("unread", number, start, error_text(error))
+        told.flush()
+        return ()
+    if once and (before := _begun_before(topic, number)):
+        told.add("begun before", number, start, before)
+        told.flush()
+        return (NoValue(),)
+    maker = host.making[number] = BundleMaker(host, number, start, given)
+    host.begun.add(number)  # before the flag is looked at: who sets it looks at this
+    try:
+        with _saying():
+            return maker.make(calls)
+    finally:
+        host.making.pop(number, None)
+        told.flush()
+
+
+def _begun_before(topic: str, number: int) -> str:
+    """Return which worker has begun a bundle before this one; empty, if none has: then this one is noted."""
+    from distributed import get_worker
+    from distributed.utils import sync
+
+    worker, keys = get_worker(), [topic, str(number)]
+    before = sync(worker.loop, worker.scheduler.get_metadata, keys=keys, default="")
+    if before in ("", worker.address):
+        sync(worker.loop, worker.scheduler.set_metadata, keys=keys, value=worker.address)
+        return ""
+    return str(before)
+
+
+class BundleMaker:
+    """Makes the calls of one bundle, one after the other."""
+
+    def __init__(self, host: Host, number: int, start: str, given: list[Any]) -> None:
+        self._host, self._number, self._start, self._given = host, number, start, given
+        self._values: list[Any] = []
+        self._place = -1
+        self._call: Call | None = None
+
+    def make(self, calls: list[tuple[Call, Shipped, frozenset[str]]]) -> tuple[Any, ...]:
+        """Make calls; returns their values."""
+        for place, (call, shipped, tied) in enumerate(calls):
+            if self._number in self._host.taken_back:
+                self._tell("back", -1)
+                self._values += [NoValue()] * (len(calls) - place)
+                break
+            self._values.append(self._made(place, call, shipped, tied))
+        return tuple(self._values)
+
+    def heed_stop(self) -> None:
+        """Have the call that is made now stop, if it is to; in the thread of the event loop."""
+        call, place = self._call, self._place
+        if call is None or (self._number, place) not in self._host.stops:
+            return
+        error = self._host.stops[self._number, place]
+        call.stop_requested = True
+        if error is not None:
+            call.hit(error)
+
+    def _made(self, place: int, call: Call, shipped: Shipped, tied: frozenset[str]) -> Any:
+        with_client: set[str] = set()
+        try:
+            for name in tied:
+
+                def have(reference: Any, name: str = name) -> Any:
+                    if type(reference) is OwnClient:
+                        with_client.add(name)
+                    return self._value_of(reference)
+
+                value = call.inputs[name] = replaced(call.inputs[name], REFERENCES, have)
+                # Others take the same object: nobody is to see what this call does to it. A client is for all.
+                if name not in with_client and may_change(call.fn, name, value):
+                    call.inputs[name] = _copy(value)
+        except _Missing:
+            self._tell("back", place)
+            return NoValue()
+        except Exception as error:  # noqa: BLE001 - what is mapped over has no such element, or cannot be copied
+            call.fn = _raising(error)
+        vars(call)["say"] = lambda stream, text: self._tell("said", place, stream, text)
+        self._place, self._call = place, call
+        self._tell("begun", place)
+        if not place:  # at once: if the worker dies now, the kernel is to know with what
+            self._host.told.flush()
+        self.heed_stop()
+        flush = _displays.flush if _displays is not None else _nothing
+        around = work_of.set(call)  # also for the figures that are shown when it has ended
+        try:
+            with _out_of_the_pool() if with_client else nullcontext():
+                outcome, rest = attempted(call, shipped, flush)
+        finally:
+            work_of.reset(around)
+        self._call = None
+        self._host.stops.pop((self._number, place), None)
+        call.inputs.clear()
+        return self._told(place, call, outcome, rest)
+
+    def _told(self, place: int, call: Call, outcome: Outcome, rest: tuple[Any, ...]) -> Any:
+        """Tell what came of a call, with its value if that is small; returns the value that stays here."""
+        parts = returned(call, outcome, rest)
+        if outcome.error is not None:
+            self._tell("ended", place, parts, False)
+            return NoValue()
+        value = outcome.value
+        if sum(memoryview(part).nbytes for part in parts) <= SMALL:
+            self._tell("ended", place, [bytes(part) for part in parts], False)
+            # As if it had travelled: what the next call does to it nobody sees who takes it from the kernel.
+            return value if identity(type(value)) in ATOMS else unpacked([parts[0], *map(bytearray, parts[1:])])[0]
+        self._tell("ended", place, packed((facts_of_value(value), None, *rest)), True)
+        return value
+
+    def _value_of(self, reference: Any) -> Any:
+        if type(reference) is OwnClient:
+            from distributed import get_client
+
+            return get_client()
+        if type(reference) is Earlier:
+            value = self._values[reference.number]
+        else:
+            value = self._given[reference.future]
+            if reference.number >= 0:
+                value = value[reference.number] if reference.number < len(value) else NoValue()
+        if type(value) is NoValue:
+            raise _Missing
+        if type(reference) is Reference and reference.place is not None:
+            from nbflow.engine.elements import element
+
+            return element(value, reference.place)
+        return value
+
+    def _tell(self, kind: str, *rest: Any) -> None:
+        self._host.told.add(kind, self._number, self._start, *rest)
+
+
+class _Missing(Exception):
+    """A call that was to give a value has given none."""
+
+
+def facts_of_value(value: Any) -> RemoteFacts:
+    """Return what the kernel is told of a value that stays here; never raises."""
+    from nbflow.engine.elements import is_iterator, is_mappable
+    from nbflow.engine.value_facts import facts_of
+
+    facts = facts_of(value, source="", where="", print_of=lambda _: None)
+    size, count = facts.size, None
+    try:
+        from dask.sizeof import sizeof
+
+        size = sizeof(value) if size is None else size
+        count = len(value) if is_mappable(value) and not is_iterator(value) else None
+    except Exception:  # noqa: BLE001 - users' objects
+        count = None
+    return RemoteFacts(facts.type, size, facts.length, facts.repr, count)
+
+
+def _copy(value: Any) -> Any:
+    head, *buffers = packed(value)
+    return unpacked([head, *map(bytearray, buffers)])
+
+
+def _raising(error: Exception) -> Callable[..., Any]:
+    def fail(**_: Any) -> Any:
+        raise error
+
+    return fail
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+@contextmanager
+def _out_of_the_pool() -> Iterator[None]:
+    """Have the worker take another task meanwhile: this one is going to wait for tasks of its own."""
+    from distributed import rejoin, secede
+
+    secede()
+    try:
+        yield
+    finally:
+        rejoin()
+
+
+# -- what tasks print ---------------------------------------------------------------------------------------------
+
+
+class _Displays:
+    """What stands in for the streams of this process while bundles are made here; tasks run in several threads."""
+
+    def __init__(self) -> None:
+        self._streams = sys.stdout, sys.stderr
+        self._told = telling(_say, lambda: True)
+        self._told.__enter__()
+        sys.stdout, sys.stderr = _Stream("stdout", self._streams[0]), _Stream("stderr", self._streams[1])
+        self._displays = displays_told(_say)
+        self.flush = self._displays.__enter__()
+
+    def end(self) -> None:
+        self._displays.__exit__(None, None, None)
+        self._told.__exit__(None, None, None)
+
+
+_displays: _Displays | None = None
+_users: Counter[str] = Counter()
+
+
+@contextmanager
+def _saying() -> Iterator[None]:
+    """Have what tasks print, log and display told, for the time of a `with` block."""
+    global _displays
+    with _lock:
+        _users["bundles"] += 1
+        if _displays is None:
+            _displays = _Displays()
+    try:
+        yield
+    finally:
+        with _lock:
+            _users["bundles"] -= 1
+            if not _users["bundles"] and _displays is not None:
+                _displays.end()
+                _displays = None
+
+
+@in_child
+def _let_go() -> None:
+    """Write to the streams there are: what tells the kernel is the parent's."""
+    if _displays is not None:
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+
+
+def _say(stream: str, text: str) -> None:
+    """Tell what a thread says that is busy with a call, or was started by one."""
+    say = getattr(work_of.get(), "say", None)
+    if say is not None:
+        say(stream, text)
+
+
+class _Stream:
+    """Stands in for a standard stream; what no task says goes to the stream itself."""
+
+    def __init__(self, name: str, stream: Any) -> None:
+        self._name, self._stream = name, stream
+
+    def write(self, text: str) -> int:
+        say = getattr(work_of.get(), "say", None)
+        if say is None:
+            return self._stream.write(text)  # type: ignore[no-any-return]
+        if text:
+            say(self._name, text)
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
