@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "build" / "test"
-APART = "not browser and not dask and not kernel and not faults and not elsewhere"
+APART = "not browser and not dask and not kernel and not faults and not elsewhere and not cluster"
 
 # The panel against real runs, without a browser.
 PANEL = ("tests/panel",)
@@ -52,6 +52,7 @@ LAYERS = {
     "shell": [*SHELL, "-m", APART, *AT_ONCE],
     "processes": [*PROCESSES, "-m", APART, *AT_ONCE],
     "elsewhere": ["tests", "-m", "elsewhere and not dask", *AT_ONCE],
+    "cluster": ["tests", "-m", "cluster", *AT_ONCE],
     "properties": ["tests/properties", "-m", APART, *AT_ONCE],
     "javascript": [],
     # One after the other: these look at all that the machine has of dask.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from nbflow.executors import ProcessExecutor
+from nbflow.executors import DaskExecutor, ProcessExecutor
 from nbflow.flow import launch
 from tests.executors.simulated_cluster import SimulatedCluster
 
@@ -59,7 +60,8 @@ def executors_of(test: pytest.Function) -> list[Any]:
     if _reason(test, "one_memory"):
         return here
     elsewhere = ["processes"] if test.path.name in AT_ONCE else ["processes", CLUSTER]
-    return [*here, *(pytest.param(name, marks=pytest.mark.elsewhere) for name in elsewhere)]
+    marked = [pytest.param(name, marks=pytest.mark.elsewhere) for name in elsewhere]
+    return [*here, *marked, pytest.param("dask", marks=pytest.mark.cluster)]
 
 
 def _reason(test: pytest.Function, name: str) -> str:
@@ -87,6 +89,20 @@ def _processes() -> Iterator[ProcessExecutor]:
         yield executor
 
 
+@pytest.fixture(scope="session")
+def dask_client() -> Iterator[Any]:
+    """A client of a Dask cluster of two worker processes that all tests share."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
 @pytest.fixture
 def _cluster() -> Iterator[SimulatedCluster]:
     with SimulatedCluster(2).faked() as cluster:
@@ -102,6 +118,9 @@ def executor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     if request.param == CLUSTER:
         cluster = request.getfixturevalue("_cluster")
         monkeypatch.setitem(launch.EXECUTORS, CLUSTER, lambda: cluster)
+    if request.param == "dask":
+        client = request.getfixturevalue("dask_client")
+        monkeypatch.setitem(launch.EXECUTORS, "dask", lambda: DaskExecutor(client=client))
     return str(request.param)
 
 

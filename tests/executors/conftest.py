@@ -7,26 +7,26 @@ from multiprocessing import get_context
 
 import pytest
 
-from nbflow.executors import InlineExecutor, ProcessExecutor, ThreadExecutor
+from nbflow.executors import DaskExecutor, InlineExecutor, ProcessExecutor, ThreadExecutor
 from tests.executors.places import PROCESSES
 from tests.executors.simulated_cluster import SimulatedCluster
 
-REMOTE = [*PROCESSES, "simulated cluster"]
+REMOTE = [*PROCESSES, "simulated cluster", pytest.param("dask", marks=pytest.mark.cluster)]
 
 
 @pytest.fixture(params=["inline", "threads", "pool of threads", *REMOTE])
 def place(request):
     """Give an executor; what a flow comes to must not depend on it."""
-    yield from executor_of(request.param)
+    yield from executor_of(request.param, request)
 
 
 @pytest.fixture(params=REMOTE)
 def remote(request):
     """Give an executor whose tasks run in other processes."""
-    yield from executor_of(request.param)
+    yield from executor_of(request.param, request)
 
 
-def executor_of(name):
+def executor_of(name, request):
     """Yield an executor of two workers; a pool is shut down afterwards."""
     if name == "inline":
         yield InlineExecutor()
@@ -34,6 +34,8 @@ def executor_of(name):
         yield ThreadExecutor(2)
     elif name == "processes":
         yield ProcessExecutor(2)
+    elif name == "dask":
+        yield DaskExecutor(client=request.getfixturevalue("dask_client"))
     elif name == "simulated cluster":
         with SimulatedCluster(2).faked() as cluster:
             yield cluster

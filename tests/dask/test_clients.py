@@ -1,0 +1,110 @@
+"""A Dask client as a resource: tasks on the cluster get their worker's own, those elsewhere what can be had there."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from nbflow import Flow, Parameter, resource_manager, task, unmapped
+from nbflow.executors import DaskExecutor
+from nbflow.resources import DaskCluster
+from tests.dask.conftest import cluster_of
+
+pytestmark = [pytest.mark.dask, pytest.mark.filterwarnings("ignore")]
+
+
+@resource_manager
+class Cluster:
+    """The one of the README."""
+
+    def __init__(self, n_workers):
+        self.n_workers = n_workers
+
+    def setup(self):
+        from dask.distributed import Client
+
+        return Client(n_workers=self.n_workers, threads_per_worker=1, dashboard_address=":0")
+
+    def cleanup(self, client):
+        cluster = client.cluster
+        client.close()
+        cluster.close()
+
+
+@task
+def total(client, numbers):
+    return client.submit(sum, numbers).result()
+
+
+@task
+def double(client, number):
+    return client.submit(lambda x: 2 * x, number).result()
+
+
+def readme():
+    with Flow("readme") as flow:
+        n_workers = Parameter("n_workers", default=2)
+        with Cluster(n_workers=n_workers) as client:
+            first = total(client, [1, 2, 3])
+            second = double(client, first)
+    return flow, second
+
+
+@pytest.mark.parametrize("executor", ["inline", "threads"])
+def test_the_example_of_the_readme_runs(executor):
+    flow, second = readme()
+
+    assert flow.run(executor=executor).result[second].result == 12
+
+
+def test_the_example_of_the_readme_runs_on_its_own_cluster():
+    with Flow("own") as flow, Cluster(2).as_executor() as client:
+        first = total(client, [1, 2, 3])
+        second = double(client, first)
+        many = double.map(unmapped(client), [1, 2, 3, 4, 5, 6])
+    state = flow.run()
+
+    assert state.result[second].result == 12
+    assert state.result[many].result == [2, 4, 6, 8, 10, 12]
+
+
+def test_more_tasks_wait_for_tasks_of_their_own_than_there_are_slots(client):
+    with Flow("f") as flow:
+        many = double.map(unmapped(client), [1, 2, 3, 4, 5, 6])
+    state = flow.run(executor=DaskExecutor(client=client))
+
+    assert state.result[many].result == [2, 4, 6, 8, 10, 12]
+
+
+def test_a_client_of_another_cluster_is_named_before_anything_is_sent(client):
+    with cluster_of(1) as other:
+        with Flow("f") as flow:
+            one = total(other, [1])
+        state = flow.run(executor=DaskExecutor(client=client))
+
+    assert state.is_failed()
+    assert "connected to another cluster" in str(state.result[one].result)
+
+
+def test_tasks_of_a_block_run_on_its_cluster_and_what_they_give_outlives_it():
+    import numpy
+
+    @task
+    def make(n):
+        return numpy.arange(n)
+
+    @task
+    def last(values):
+        return os.getpid(), int(values[-1])
+
+    with Flow("f") as flow:
+        with DaskCluster(n_workers=2).as_executor():
+            values = make(100_000)
+            inside = last(values)
+        outside = last(values)
+    state = flow.run()
+
+    assert state.result[inside].result[1] == state.result[outside].result[1] == 99_999
+    assert state.result[outside].result[0] == os.getpid() != state.result[inside].result[0]
+    assert state.result[values].result[-1] == 99_999
