@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from nbflow.executors import DaskExecutor, ProcessExecutor
 from nbflow.flow import launch
+from tests.executors.keeping_cluster import KeepingCluster
 from tests.executors.simulated_cluster import SimulatedCluster
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ settings.register_profile("thorough", deadline=None, max_examples=2_000, suppres
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 CLUSTER = "simulated cluster"
+KEEPING_CLUSTER = "simulated cluster that keeps values"
 # On the simulated cluster one thing happens at a time: what waits in a task for another one, for the clock or for a
 # person waits for ever.
 AT_ONCE = {
@@ -59,7 +61,7 @@ def executors_of(test: pytest.Function) -> list[Any]:
     here: list[Any] = ["inline", "threads"]
     if _reason(test, "one_memory"):
         return here
-    elsewhere = ["processes"] if test.path.name in AT_ONCE else ["processes", CLUSTER]
+    elsewhere = ["processes"] if test.path.name in AT_ONCE else ["processes", CLUSTER, KEEPING_CLUSTER]
     marked = [pytest.param(name, marks=pytest.mark.elsewhere) for name in elsewhere]
     return [*here, *marked, pytest.param("dask", marks=pytest.mark.cluster)]
 
@@ -110,6 +112,12 @@ def _cluster() -> Iterator[SimulatedCluster]:
 
 
 @pytest.fixture
+def _keeping_cluster() -> Iterator[KeepingCluster]:
+    with KeepingCluster(2).faked() as cluster:
+        yield cluster
+
+
+@pytest.fixture
 def executor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Each executor by its name; those that run tasks elsewhere are a layer of their own."""
     if request.param == "processes":
@@ -121,6 +129,9 @@ def executor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     if request.param == "dask":
         client = request.getfixturevalue("dask_client")
         monkeypatch.setitem(launch.EXECUTORS, "dask", lambda: DaskExecutor(client=client))
+    if request.param == KEEPING_CLUSTER:
+        keeping = request.getfixturevalue("_keeping_cluster")
+        monkeypatch.setitem(launch.EXECUTORS, KEEPING_CLUSTER, lambda: keeping)
     return str(request.param)
 
 

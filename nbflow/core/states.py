@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from nbflow.core.context import thread
 from nbflow.core.data.safe_equality import same_values
+from nbflow.core.elsewhere import fetch_results
 from nbflow.core.predicate import predicate
 from nbflow.core.state_traits import NOT_RUN, STATE_TRAITS
 from nbflow.errors import ValueReleasedError
@@ -29,14 +30,16 @@ from nbflow.errors import ValueReleasedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nbflow.core.elsewhere import Elsewhere
+
 __all__ = [
     *("Cached", "Cancelled", "Cancelling", "ClientFailed", "Failed", "Finished", "Looped", "Mapped"),
     *("Paused", "Pending", "Queued", "Resume", "Retrying", "Running", "Scheduled", "Skipped", "State"),
     *("Submitted", "Success", "TimedOut", "TriggerFailed", "ValidationFailed"),
 ]
 
-_NOT_COMPARED = ("message", "context", "released")
-_HOLDING_VALUES = ("result", "_result", "cached_inputs", "cached_parameters")
+_NOT_COMPARED = ("message", "context", "released", "remote")
+_HOLDING_VALUES = ("result", "_result", "remote", "cached_inputs", "cached_parameters")
 S = TypeVar("S", bound="State")
 
 
@@ -71,12 +74,15 @@ class Released(NamedTuple):
 class _NoValue:
     """Stands for the result of a state that has none: found only where the state itself does not have the attribute.
 
-    So a value costs a state nothing but an attribute, and one that has gone is never taken for None.
+    So a value costs a state nothing but an attribute, one that has gone is never taken for None, and one that is
+    elsewhere comes when somebody looks.
     """
 
     def __get__(self, state: Any, owner: type | None = None) -> Any:
         if state is None:
             return self
+        if state.remote is not None:
+            return state.remote.look()
         raise ValueReleasedError(*(state.released or Released("a task", "its state was made without it", "")))
 
 
@@ -90,12 +96,14 @@ class State:
         result: What the task returned, the exception it raised, or the states of a flow's tasks. Reading it raises
             `ValueReleasedError` where the value was given back.
         released: Where the value has gone; None while it is here.
+        remote: What stands for the value if it is elsewhere; `result` fetches it then.
         context: Details about the attempt, such as the task's ``tags``.
     """
 
     color = "#000000"
     bundle_of: ClassVar[Callable[[Any], dict[str, Any]] | None] = None  # how notebooks show one; set by `nbflow.flow`
     released: Released | None = None
+    remote: Elsewhere | None = None
     if TYPE_CHECKING:
         result: Any
         context: dict[str, Any]
@@ -133,9 +141,21 @@ class State:
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
             return NotImplemented
-        return same_values(_compared(self), _compared(other))
+        return self is other or same_values(_compared(self), _compared(other))
 
     __hash__ = object.__hash__
+
+    def __copy__(self) -> State:
+        copied: State = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def __getstate__(self) -> dict[str, Any]:
+        held = self.__dict__
+        if "remote" not in held:
+            return held
+        # What stands for the value is pickled as the value.
+        return {"result": held["remote"], **{name: one for name, one in held.items() if name != "remote"}}
 
     @classmethod
     def children(cls, include_self: bool = False, names_only: bool = False) -> list[Any]:
@@ -252,6 +272,8 @@ def without_value(state: S, released: Released | None) -> S:
 
 def _compared(state: State) -> dict[str, Any]:
     values = {"cached_inputs": state.cached_inputs, **vars(state)}
+    if "remote" in values:
+        values["result"] = state.result
     return {k: v for k, v in values.items() if k == "_result" or not (k[0] == "_" or k in _NOT_COMPARED)}
 
 
@@ -443,6 +465,7 @@ class Mapped(Success):
             raise ValueReleasedError(*self.released)
         given = self.__dict__.get("_result")
         if given is None and (self._expanded or self.map_states):
+            fetch_results(self.map_states)
             return [getattr(state, "result", None) for state in self.map_states]
         return given
 

@@ -89,6 +89,8 @@ class Call:
     is_remote = False  # whether another process makes it, or a thread of somebody else's
     where = ""  # the worker that has it, if not the kernel
     returned: Outcome | None = None  # what came of it, for calls that are to get its value
+    takes_references = False  # whether some of what it takes is elsewhere
+    kept_inputs: dict[str, Any] | None = None  # as the run has them, where they are sent in another form
     is_ahead = False  # whether it was handed over before a worker is free for it, and has not begun as far as is known
     began_at: float | None = None  # in seconds since the epoch, where a worker says so
     ended_at: float | None = None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nbflow.core.states import Failed, Mapped, Paused, State, TriggerFailed
 from nbflow.engine.compiled_graph import CLEANUP
 from nbflow.engine.error_text import error_text
+from nbflow.engine.remote_value import fetched
 from nbflow.errors import BreakpointError
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Breakpoints:
             return True
         task = self._record.graph.tasks[number]
         values = self._contexts.values(node, task)
-        found, error = self._user_code.ask(values, when, **_asked_for(when, inputs))
+        found, error = self._user_code.ask(values, lambda: when(**fetched(_asked_for(when, inputs))))
         if error is not None:  # it is paused, so that the condition can be looked at
             self._record.note(f"the breakpoint at {task.name!r} raised {error_text(error)}", task)
             return True

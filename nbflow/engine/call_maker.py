@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nbflow.core.signals import TaskTimeoutSignal
 from nbflow.engine.attempt import Call, Outcome, TaskCancelled, perform, perform_on_worker
+from nbflow.engine.call_values import fetch_first, hands_on, send_references
 from nbflow.engine.compiled_graph import CLEANUP, ORDINARY
 from nbflow.engine.raised import ends_run
 from nbflow.engine.task_runner import timed_out
@@ -66,14 +67,18 @@ class CallMaker:
         if role == CLEANUP and (lifetime := self._schedule.own[call.node]) is not None:
             self.executors.close(lifetime)  # the last task has let go of it
         session = self.executors.session_of(call.node)
-        if session is not None and not self._free[self._schedule.task_of[call.node]]:
+        if session is not None and not self._is_made_here(call):
             self._deadlines.begin(call)
             call.session = session
             call.is_remote = role == ORDINARY and _goes_elsewhere(session, call.task)
+            if call.takes_references and role == ORDINARY:
+                (send_references if call.is_remote else fetch_first)(call)
             if self._worker_scopes.is_on and role == ORDINARY:
                 self._worker_scopes.check(call, session.orders if call.is_remote else None)
             session.submit(call, lifecycle=role != ORDINARY)
             return
+        if call.takes_references and role == ORDINARY:
+            fetch_first(call)
         timers: tuple[threading.Timer, ...] = ()
         if call.task.timeout is not None or self._cancellation.is_on:
             timers = self._deadlines.begin_here(call)
@@ -92,6 +97,12 @@ class CallMaker:
         # Looked at from the loop and not from here: a loop's turns and a retry would each be a frame deeper.
         self._performed.append((call, outcome))
 
+    def _is_made_here(self, call: Call) -> bool:
+        """Tell whether a call needs no thread: what it does takes no time, and fetches nothing."""
+        if call.takes_references:
+            return hands_on(call.task)
+        return self._free[self._schedule.task_of[call.node]]
+
     def submit(self, node: int) -> bool:
         """Hand a node that the scheduler gave to the executor, if it is a simple one."""
         if self._free[self._schedule.task_of[node]]:
@@ -101,7 +112,7 @@ class CallMaker:
             return False
         is_remote = _goes_elsewhere(session, self._schedule.task(node))
         # In one that is to stop midway a worker is free for it: to call it back would be to give it again, for ever.
-        call = self._fast_path.start(node, ahead=is_remote and self._schedule.goes_through)
+        call = self._fast_path.start(node, ahead=is_remote and self._schedule.goes_through, is_remote=is_remote)
         if call is None:
             return False
         call.session, call.is_remote = session, is_remote

@@ -166,7 +166,7 @@ def told(state: State | None) -> State | None:
     if state is None:
         return None
     held = state.__dict__
-    if held.get("result") is None and len(held) <= 2:  # nothing that is worth letting go of
+    if held.get("result") is None and len(held) <= 2 and "remote" not in held:  # nothing that is worth letting go of
         return state
     if type(state) is Success and len(held) == 2 and state.message == TOLD_SUCCESS.message:
         return TOLD_SUCCESS

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.data.value_type import identity
 from nbflow.core.states import Mapped, Pending, Running, State, Success, plain
 from nbflow.engine.attempt import Call, perform, perform_on_worker
+from nbflow.engine.call_values import fetch_first, send_references
 from nbflow.engine.events import TOLD_SUCCESS
 from nbflow.engine.nodes import RUNNING
 from nbflow.engine.object_versions import ATOMS, NUMBERS, Watch
+from nbflow.engine.remote_value import is_elsewhere, is_reference
+from nbflow.engine.state_values import held_by, success
 
 if TYPE_CHECKING:
     from collections import deque
@@ -56,7 +59,7 @@ class FastPath:
         # Bound once: each look for one of them would be paid for by every task of the run.
         self._states, self._timings, self._log = record.states, record.timings, record.log
         self._note = record.log.entries.append
-        self._inputs_of, self._values = inputs.values, contexts.values
+        self._inputs, self._inputs_of, self._values = inputs, inputs.values, contexts.values
         self._attempt_of, self._hand_over = contexts.attempts.get, handover.hand_over
         self._forget_ahead, self._keep_value = handover.forget_ahead, handover.keep
         self._home, self._values_ended = home, home.ended
@@ -83,10 +86,10 @@ class FastPath:
             self._performed.append((call, outcome))
         return True
 
-    def start(self, node: int, *, ahead: bool = False) -> Call | None:
+    def start(self, node: int, *, ahead: bool = False, is_remote: bool = False) -> Call | None:
         """Return the call to be made for a node, or None if it is not a simple one.
 
-        It begins now or, if it goes `ahead`, with `note_begun`.
+        It begins now or, if it goes `ahead`, with `note_begun`. One that is not `is_remote` gets all values here.
         """
         graph, states, schedule = self._graph, self._states, self._schedule
         number, child = schedule.task_of[node], schedule.child_index[node]
@@ -95,7 +98,8 @@ class FastPath:
         task = graph.tasks[number]
         parent: Any = states[task]
         state: State = parent
-        all_fixed = False
+        all_fixed = takes_references = False
+        meet_references = self._inputs.meet_references
         if child >= 0:
             if not isinstance(parent, Mapped):
                 return None
@@ -116,7 +120,8 @@ class FastPath:
                     all_fixed = False
             for edge in graph.edges_in[number]:
                 if edge.key is not None:
-                    inputs[edge.key] = value = states[edge.upstream_task].result
+                    above = states[edge.upstream_task]
+                    inputs[edge.key] = value = held_by(above) if meet_references else above.result
                     if type(value) is not int and identity(type(value)) not in ATOMS:
                         all_fixed = False
         if type(state) is not Pending:  # given, or left by a former attempt
@@ -127,9 +132,12 @@ class FastPath:
                 watch = self._hand_over(node, task, inputs)
             except Exception:  # noqa: BLE001 - the task runner will meet it again, and say so
                 return None
+            takes_references = meet_references and is_elsewhere(inputs)
         call = Call(node, task, task.run, inputs, self._values)
         if watch is not None:
             call.watch = watch
+        if takes_references:
+            (send_references if is_remote else fetch_first)(call)
         call.is_simple = True
         if self._lifecycle.has_contexts:
             call.base = self._lifecycle.base_of(node)
@@ -182,14 +190,17 @@ class FastPath:
         if type(value) is not int and identity(type(value)) not in NUMBERS:
             value = self._keep_value(task, value)
             self._record.with_values[task] = None
-        success, now = plain(Success, "Task run succeeded.", value), call.ended_at or time()
+            state = success(value) if is_reference(value) else plain(Success, "Task run succeeded.", value)
+        else:
+            state = plain(Success, "Task run succeeded.", value)
+        now = call.ended_at or time()
         if child < 0:
             timings[task] = (call.began_at or timings[task][0], now)
-            self._states[task] = success
+            self._states[task] = state
             self._note((task, None, self._running, TOLD_SUCCESS, self._attempt_of(node, 1), now))
         else:
             parent: Any = self._states[task]
-            parent.map_states[child] = success
+            parent.map_states[child] = state
             self._note((task, child, self._running, TOLD_SUCCESS, self._attempt_of(node, 1), now))
         if self._log.listeners:
             self._log.tell_newest()

@@ -16,7 +16,7 @@ from nbflow.core.data.object_content import class_data
 from nbflow.core.data.value_traits import is_fixed
 from nbflow.core.data.value_type import type_of
 from nbflow.core.ownership import is_ours
-from nbflow.engine.object_versions import PUT_OFF, Change, Followed, Taken, take_prints, trace_of
+from nbflow.engine.object_versions import PUT_OFF, Change, Followed, Taken, take_prints, taken_of, trace_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -66,8 +66,7 @@ class FollowedObjects:
 
     def take(self, value: Any, *, gathers: bool) -> Taken:
         """Follow what a call takes as one argument, the elements of a list where it `gathers` several values."""
-        parts = value if gathers and type(value) is list else (value,)
-        return Taken(tuple(self.look_at(part) for part in parts if not is_fixed(part)))
+        return Taken(tuple(self.look_at(part) for part in taken_of(value, gathers=gathers) if not is_fixed(part)))
 
     def settle(self) -> None:
         """Take the fingerprints that were put off, before something may change."""

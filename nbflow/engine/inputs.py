@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,11 @@ from nbflow.core.collections import Constant
 from nbflow.core.edge import Edge
 from nbflow.core.states import Failed, Mapped, Skipped, State, Success
 from nbflow.engine.elements import all_elements, element, elements, is_iterator, is_mappable
+from nbflow.engine.remote_value import Gathered, RemoteItem, gathered, is_reference
+from nbflow.engine.state_values import held_by, with_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from nbflow.core.task import Task
     from nbflow.engine.compiled_graph import CompiledGraph
@@ -23,8 +26,13 @@ UNMAPPABLE = "At least one upstream state has an unmappable result."
 class Inputs:
     """Reads the states of a run on behalf of its tasks; keeps flattened lists so that they are made once.
 
+    Nothing that is elsewhere is fetched for that, but to be mapped over or flattened where its facts do not do.
+
     Args:
         items_of: Returns all items of an iterator that a task gave, whoever else takes them.
+
+    Attributes:
+        meet_references: Whether values may be elsewhere. Then something stands for them.
     """
 
     def __init__(
@@ -34,6 +42,7 @@ class Inputs:
         items_of: Callable[[Task, Any], Iterator[Any]] | None = None,
     ) -> None:
         self._graph, self._states, self._items_of = graph, states, items_of
+        self.meet_references = False
         self._flat: dict[Edge, list[State]] = {}
         self._items: dict[Edge, Sequence[Any]] = {}  # what is mapped over, element by element
         self._plans: dict[int, tuple[list[State], int | State]] = {}  # of maps, and from which states
@@ -41,7 +50,7 @@ class Inputs:
 
     def values(self, node: int, child: int = -1) -> dict[str, Any]:
         """Return the arguments of a task, or of one child of a mapped task."""
-        states = self._states
+        states, meet_references = self._states, self.meet_references
         task = self._graph.tasks[node]
         constants = self._graph.constants.get(task)
         found = dict(constants) if constants else {}
@@ -51,15 +60,16 @@ class Inputs:
             if edge.mapped or edge.flattened:
                 found[edge.key] = self.value(edge, child)
             else:
-                found[edge.key] = states[edge.upstream_task].result
+                state = states[edge.upstream_task]
+                found[edge.key] = held_by(state) if meet_references else state.result
         return found
 
     def value(self, edge: Edge, child: int = -1) -> Any:
         """Return what comes along an edge."""
         if not (edge.mapped or edge.flattened):
-            return self._states[edge.upstream_task].result
+            return held_by(self._states[edge.upstream_task])
         items = self._items.get(edge)
-        return items[child] if items is not None and child >= 0 else self._state(edge, child).result
+        return items[child] if items is not None and child >= 0 else held_by(self._state(edge, child))
 
     def states(self, node: int, child: int = -1) -> dict[Edge, State]:
         """Return the upstream states of a task by edge, those of its constants included."""
@@ -104,11 +114,13 @@ class Inputs:
             state = self._states[edge.upstream_task]
             if not edge.mapped or not state.is_successful():
                 continue
-            if not isinstance(state, Mapped) and not is_mappable(state.result):
-                return Failed(UNMAPPABLE)
-            if not (edge.flattened or isinstance(state, Mapped)) and is_iterator(state.result):
-                endless.append(edge)
-                continue
+            if not isinstance(state, Mapped):
+                value = _mapped_over(held_by(state))
+                if not (is_reference(value) or is_mappable(value)):
+                    return Failed(UNMAPPABLE)
+                if not edge.flattened and is_iterator(value):
+                    endless.append(edge)
+                    continue
             try:
                 lengths[edge] = self._length(edge, state)
             except Exception as error:  # noqa: BLE001 - it has no length, or breaks while it is flattened
@@ -128,21 +140,25 @@ class Inputs:
             if edge.flattened or isinstance(state, Mapped) or edge in endless:
                 continue
             try:  # here and not child by child, which might take the same element twice
-                self._items[edge] = elements(state.result, count)
+                value = _mapped_over(held_by(state))
+                self._items[edge] = _Items(value, count) if is_reference(value) else elements(value, count)
             except Exception as error:  # noqa: BLE001 - a dictionary, perhaps, that has no such keys
                 return Failed(UNMAPPABLE, result=error)
         return count
 
     def _all_of(self, edge: Edge) -> Iterator[Any]:
         """Return the items of the iterator that comes along an edge."""
-        value = self._states[edge.upstream_task].result
+        value = _mapped_over(held_by(self._states[edge.upstream_task]))
         items: Iterator[Any] = value if self._items_of is None else self._items_of(edge.upstream_task, value)
         return items
 
     def _length(self, edge: Edge, state: State) -> int:
         if edge.flattened:
             return len(self._flattened(edge))
-        return len(state.map_states if isinstance(state, Mapped) else state.result)
+        if isinstance(state, Mapped):
+            return len(state.map_states)
+        value = _mapped_over(held_by(state))
+        return len(_Items(value, value.facts.elements) if is_reference(value) else value)
 
     def _state(self, edge: Edge, child: int) -> State:
         state = self._states[edge.upstream_task]
@@ -155,14 +171,15 @@ class Inputs:
                 return state
             items = self._items.get(edge)
             try:
-                return Success(result=element(state.result, child) if items is None else items[child])
+                value = items[child] if items is not None else _element(_mapped_over(held_by(state)), child)
+                return with_value(Success(), value)
             except Exception as error:  # noqa: BLE001 - the children were given, and this is none to map over
                 return Failed(UNMAPPABLE, result=error)
         if edge.flattened and state.is_successful():
             # As in the ancestor, one skipped child below a flatten stands for the whole list.
             if isinstance(state, Mapped) and any(one.is_skipped() for one in state.map_states):
-                return Skipped("A child was skipped.", result=self._joined(edge))
-            return Success(state.message, result=self._joined(edge))
+                return with_value(Skipped("A child was skipped."), self._joined(edge))
+            return with_value(Success(state.message), self._joined(edge))
         return state
 
     def _flattened(self, edge: Edge) -> list[State]:
@@ -174,11 +191,12 @@ class Inputs:
     def _flatten(self, task: Task) -> list[State]:
         state = self._states[task]
         if not isinstance(state, Mapped):
-            return [Success(result=value) for value in self._unnested(task, state.result)]
+            return [with_value(Success(), value) for value in self._unnested(task, held_by(state))]
         flat: list[State] = []
         for child in state.map_states:
-            if child.is_successful() and not child.is_skipped() and hasattr(child.result, "__iter__"):
-                flat.extend(Success(result=value) for value in self._inside(task, child.result))
+            value = _gone_through(held_by(child)) if child.is_successful() and not child.is_skipped() else None
+            if is_reference(value) or hasattr(value, "__iter__"):
+                flat.extend(with_value(Success(), item) for item in self._inside(task, value))
             else:
                 flat.append(child)
         return flat
@@ -186,18 +204,69 @@ class Inputs:
     def _joined(self, edge: Edge) -> Any:
         state = self._states[edge.upstream_task]
         if isinstance(state, Mapped):
-            return [s.result for s in self._flatten(edge.upstream_task)]
-        return self._unnested(edge.upstream_task, state.result)
+            return gathered([held_by(one) for one in self._flatten(edge.upstream_task)])
+        return self._unnested(edge.upstream_task, held_by(state))
 
     def _unnested(self, task: Task, value: Any) -> Any:
+        if is_reference(value) and type(value) is not Gathered:  # who does not look cannot know how long its items are
+            value = _here(value)
         if is_iterator(value):
             value = list(self._inside(task, value))
         try:
-            return [item for inner in all_elements(value) for item in self._inside(task, inner)]
+            inner = map(_gone_through, value.members if type(value) is Gathered else all_elements(value))
+            return gathered([item for one in inner for item in self._inside(task, one)])
         except Exception:  # noqa: BLE001 - not nested, whatever it says about that: it stays as it is
             return value
 
     def _inside(self, task: Task, value: Any) -> Iterable[Any]:
+        if is_reference(value):
+            return _Items(value, value.facts.elements)
         if is_iterator(value) and self._items_of is not None:
             return self._items_of(task, value)
         return all_elements(value)
+
+
+class _Items(Sequence[Any]):
+    """What stands for the elements of a value that is elsewhere, made as they are asked for."""
+
+    def __init__(self, value: Any, count: int) -> None:
+        self._value, self._count = value, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, place: Any) -> Any:
+        if place >= self._count:
+            raise IndexError(place)
+        return self._value.item(place)
+
+
+# Whose items, gone through one by one, are those that a map over it takes.
+_SEQUENCES = frozenset({"list", "tuple", "str", "bytes", "bytearray", "range", "ndarray", "Series", "DataFrame"})
+_MAPPINGS = frozenset({"dict", "defaultdict", "OrderedDict", "Counter"})  # whose items may be anything
+
+
+def _mapped_over(value: Any) -> Any:
+    """Return what a map goes over: what stands for a value that is elsewhere only if its facts say how long it is."""
+    if not is_reference(value):
+        return value
+    if type(value) is RemoteItem or value.facts.elements is None or value.facts.type in _MAPPINGS:
+        return _here(value)
+    return value
+
+
+def _gone_through(value: Any) -> Any:
+    """Return what is gone through for all of its items, as for a map."""
+    if is_reference(value) and (type(value) is RemoteItem or value.facts.type not in _SEQUENCES):
+        return _here(value)
+    return _mapped_over(value)
+
+
+def _here(value: Any) -> Any:
+    """Return a value that is elsewhere; of an iterator a copy of its own, as it is going to be used up."""
+    found = value.look()
+    return value.fetch() if is_iterator(found) else found
+
+
+def _element(value: Any, place: int) -> Any:
+    return value.item(place) if is_reference(value) else element(value, place)

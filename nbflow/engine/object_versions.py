@@ -11,6 +11,7 @@ from nbflow.core.data.fingerprint import known_fingerprint
 from nbflow.core.data.value_traits import is_one_shot
 from nbflow.core.data.value_type import identity, ids_of
 from nbflow.core.states import Mapped
+from nbflow.engine.remote_value import Gathered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -191,6 +192,13 @@ def trace_of(followed: Followed, version: int) -> Followed:
     return trace
 
 
+def taken_of(value: Any, *, gathers: bool) -> Sequence[Any]:
+    """Return what a call takes as one argument: one object, or those in a list where that `gathers` several values."""
+    if type(value) is Gathered:
+        return value.leaves()
+    return value if gathers and type(value) is list else (value,)
+
+
 def with_children(state: State) -> tuple[State, ...]:
     """Return a state and, of a mapped task, those of its children."""
     return (state, *state.map_states) if isinstance(state, Mapped) else (state,)
@@ -201,6 +209,8 @@ def objects_in(states: Iterable[State | None]) -> Iterator[Any]:
     for state in states:
         if isinstance(state, Mapped):
             yield from objects_in(state.map_states)
+        elif state is not None and type(state.remote) is Gathered:
+            yield from state.remote.leaves()
         elif state is not None and identity(type(value := state.__dict__.get("result"))) not in ATOMS:
             yield value
             if type(value) is list and len(value) <= MOST_ELEMENTS:

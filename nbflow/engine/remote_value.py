@@ -6,14 +6,24 @@ needs no fingerprint to be handed on to a rerun.
 
 from __future__ import annotations
 
+import copy
+import reprlib
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from nbflow.core.data.value_copy import copy_ahead
+from nbflow.core.data.value_traits import size_of
+from nbflow.core.data.value_type import identity, ids_of
+from nbflow.core.states import Released
 from nbflow.engine.elements import element
-from nbflow.errors import ValueReleasedError
+from nbflow.errors import CannotCopyError, ValueReleasedError
 
 if TYPE_CHECKING:
-    from nbflow.core.states import Released
+    from collections.abc import Callable, Collection, Sequence
+
+    from nbflow.core.elsewhere import Elsewhere
+
+_NOT_SEEN = object()
 
 
 class RemoteFacts(NamedTuple):
@@ -52,26 +62,38 @@ class Holder(Protocol):
 class RemoteValue:
     """A value elsewhere.
 
-    Pickled, it is the value: whoever sends it to a place that does not know its holder sends what it stands for.
+    Pickled, it is the value: whoever sends it to a place that does not know its holder sends what it stands for. A
+    holder that is to know when nobody refers to it any more may have a weak reference to it.
 
     Args:
         holder: Has it.
         key: Names it there.
         facts: What is known of it.
+
+    Attributes:
+        task: The name of the task that gave it; empty as long as no run has taken it in.
     """
 
-    __slots__ = ("_lock", "_seen", "facts", "holder", "key")
+    __slots__ = ("__weakref__", "_lock", "_seen", "facts", "holder", "key", "task")
 
     def __init__(self, holder: Holder, key: Any, facts: RemoteFacts) -> None:
-        self.holder, self.key, self.facts = holder, key, facts
-        self._seen: list[Any] = []
+        self.holder, self.key, self.facts, self.task = holder, key, facts, ""
+        self._seen: Any = _NOT_SEEN
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"<RemoteValue: {self.facts.type}>"
+        return f"<{self.facts.type} on a worker>"
 
     def __reduce__(self) -> Any:
         return _itself, (self.fetch(),)
+
+    @property
+    def gone(self) -> Released | None:
+        """Why its holder has it no more; None while it does."""
+        gone = self.holder.gone
+        if gone is None or not self.task:
+            return gone
+        return Released(self.task, gone.why, gone.remedy.replace("{task!r}", repr(self.task)))
 
     def fetch(self) -> Any:
         """Return a copy of the value for a task of the kernel; may take long.
@@ -79,17 +101,29 @@ class RemoteValue:
         Raises:
             ValueReleasedError: If it is gone.
         """
-        gone = self.holder.gone
-        if gone is not None and not self._seen:
+        gone = self.gone
+        if gone is None:
+            try:
+                return self.holder.fetch(self)
+            except ValueReleasedError as error:  # it went in this moment
+                gone = self.gone or Released(self.task or error.task, error.why, error.remedy)
+                if self._seen is _NOT_SEEN:
+                    raise ValueReleasedError(*gone) from error
+        if self._seen is _NOT_SEEN:
             raise ValueReleasedError(*gone)
-        return self.holder.fetch(self)
+        return _copied(self._seen)
 
     def look(self) -> Any:
         """Return the value for a person: it is fetched once, and the same from then on."""
         with self._lock:
-            if not self._seen:
-                self._seen.append(self.fetch())
-            return self._seen[0]
+            if self._seen is _NOT_SEEN:
+                self._seen = self.fetch()
+            return self._seen
+
+    def look_at_all(self, values: Sequence[Elsewhere]) -> None:
+        """Fetch several such values, itself among them, for `look` to return."""
+        for value in values:  # one after the other: holders have no way yet to give several at once
+            value.look()
 
     def bring(self) -> None:
         """Fetch the value, as its holder is about to lose it; `look` gives it from now on."""
@@ -98,12 +132,12 @@ class RemoteValue:
     @property
     def is_here(self) -> bool:
         """Whether somebody has looked at it, so that it is in the kernel too."""
-        return bool(self._seen)
+        return self._seen is not _NOT_SEEN
 
     @property
     def is_gone(self) -> bool:
         """Whether it can be had no more."""
-        return self.holder.gone is not None and not self._seen
+        return self._seen is _NOT_SEEN and self.holder.gone is not None
 
     def item(self, place: int) -> RemoteItem:
         """Return what stands for one of the elements that a map over it takes."""
@@ -116,12 +150,33 @@ class RemoteItem(NamedTuple):
     whole: RemoteValue
     place: int
 
+    def __repr__(self) -> str:
+        return f"<element {self.place} of a {self.whole.facts.type} on a worker>"
+
     def __reduce__(self) -> Any:
         return _itself, (self.fetch(),)
 
+    @property
+    def gone(self) -> Released | None:
+        """Why the holder has it no more; None while it does."""
+        return self.whole.gone
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it can be had no more."""
+        return self.whole.is_gone
+
     def fetch(self) -> Any:
-        """Return a copy of the element."""
-        return element(self.whole.fetch(), self.place)
+        """Return a copy of the element; the whole is fetched once for all of them."""
+        return _copied(self.look())
+
+    def look(self) -> Any:
+        """Return the element for a person."""
+        return element(self.whole.look(), self.place)
+
+    def look_at_all(self, values: Sequence[Elsewhere]) -> None:
+        """Fetch several such values, itself among them, for `look` to return."""
+        self.whole.look_at_all(values)
 
 
 class Expected:
@@ -140,29 +195,167 @@ class Expected:
         return f"<Expected: the value of {self.call.task.name!r}>"
 
 
-ELSEWHERE = (RemoteValue, RemoteItem)
-"""What stands for a value that is not here."""
+class Gathered:
+    """A list, tuple or dictionary that nbflow has made of values some of which are elsewhere.
+
+    It takes the place of the container, also as what a task has returned (`List` and its like), so that nothing is
+    fetched to hand it on. It never changes; the values in it that are here are those of other tasks, which may.
+
+    Args:
+        parts: The container, with what stands for those values in it. Nobody else has it.
+    """
+
+    __slots__ = ("__weakref__", "_lock", "_seen", "parts")
+
+    def __init__(self, parts: Any) -> None:
+        self.parts = parts
+        self._seen: Any = _NOT_SEEN
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return reprlib.repr(self.parts)
+
+    def __reduce__(self) -> Any:
+        return _itself, (self.opened(),)
+
+    @property
+    def members(self) -> Collection[Any]:
+        """The values, and what stands for some."""
+        found: Collection[Any] = self.parts.values() if type(self.parts) is dict else self.parts
+        return found
+
+    @property
+    def gone(self) -> Released | None:
+        """Why one of the values cannot be had; None while all can."""
+        return next((one.gone for one in self.members if is_reference(one) and one.is_gone), None)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it can be had no more."""
+        return self._seen is _NOT_SEEN and self.gone is not None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether somebody has looked at it, so that all of it is in the kernel too."""
+        return self._seen is not _NOT_SEEN
+
+    @property
+    def facts(self) -> RemoteFacts:
+        """What is known of it without fetching anything."""
+        count, is_dict = len(self.parts), type(self.parts) is dict
+        sizes = [one.facts.size if type(one) in (RemoteValue, Gathered) else size_of(one) for one in self.members]
+        size = None if None in sizes else sum(one for one in sizes if one is not None)
+        return RemoteFacts(type(self.parts).__name__, size, count, repr(self), None if is_dict else count)
+
+    def leaves(self) -> list[Any]:
+        """Return the values in it that are here: the very objects."""
+        found: list[Any] = []
+        for one in self.members:
+            if type(one) is Gathered:
+                found += one.leaves()
+            elif not is_reference(one):
+                found.append(one)
+        return found
+
+    def references(self) -> list[RemoteValue]:
+        """Return what stands for the values that are elsewhere."""
+        found: list[RemoteValue] = []
+        for one in self.members:
+            if type(one) is Gathered:
+                found += one.references()
+            elif is_reference(one):
+                found.append(one.whole if type(one) is RemoteItem else one)
+        return found
+
+    def opened(self) -> Any:
+        """Return the container as a call gets it, with what stands for values in it and in the containers inside."""
+        return self._made(lambda one: one.opened() if type(one) is Gathered else one)
+
+    def with_leaves(self, change: Callable[[Any], Any]) -> Gathered:
+        """Return another one, with other values in the place of those that are here."""
+
+        def changed(one: Any) -> Any:
+            if type(one) is Gathered:
+                return one.with_leaves(change)
+            return one if is_reference(one) else change(one)
+
+        return Gathered(self._made(changed))
+
+    def fetch(self) -> Any:
+        """Return a container of the values for a task of the kernel: copies of those that are elsewhere."""
+        return self._made(lambda one: one.fetch() if is_reference(one) else one)
+
+    def look(self) -> Any:
+        """Return the container for a person: it is made once, of what the tasks' own states show."""
+        references = self.references()
+        if references and not self.is_here:
+            references[0].look_at_all(references)
+        with self._lock:
+            if self._seen is _NOT_SEEN:
+                self._seen = self._made(lambda one: one.look() if is_reference(one) else one)
+            return self._seen
+
+    def look_at_all(self, values: Sequence[Elsewhere]) -> None:
+        """Fetch several such values, itself among them, for `look` to return."""
+        for value in values:
+            value.look()
+
+    def item(self, place: int) -> Any:
+        """Return one of the elements that a map over it takes, or what stands for it."""
+        return self.parts[place]
+
+    def _made(self, change: Callable[[Any], Any]) -> Any:
+        if type(self.parts) is dict:
+            return {key: change(one) for key, one in self.parts.items()}
+        return type(self.parts)([change(one) for one in self.parts])
+
+
+ELSEWHERE = (RemoteValue, RemoteItem, Gathered)
+"""What stands for a value that is not here, or not all of it."""
+
+_IDS = ids_of(ELSEWHERE)
 
 
 def _itself(value: Any) -> Any:
     return value
 
 
+def _copied(value: Any) -> Any:
+    """Return a copy of a value that was fetched; itself if nothing can copy it."""
+    try:
+        return copy_ahead(value)
+    except CannotCopyError:
+        try:
+            return copy.deepcopy(value)
+        except Exception:  # noqa: BLE001 - whatever a user's object raises when it is copied
+            return value
+
+
+def is_reference(value: Any) -> bool:
+    """Tell whether something stands for a value that is elsewhere."""
+    return identity(type(value)) in _IDS
+
+
+def gathered(parts: Any) -> Any:
+    """Return a list, tuple or dictionary that nobody else has, or what stands for it if some of it is elsewhere."""
+    members = parts.values() if type(parts) is dict else parts
+    return parts if _IDS.isdisjoint(map(identity, map(type, members))) else Gathered(parts)
+
+
 def is_elsewhere(value: Any) -> bool:
-    """Tell whether a value, or one in a list, tuple or dictionary, is not here."""
-    if type(value) in ELSEWHERE:
-        return True
+    """Tell whether a value is not here, or, of the inputs of a call, one of them."""
     if type(value) is dict:
-        return any(map(is_elsewhere, value.values()))
-    return type(value) in (list, tuple) and any(map(is_elsewhere, value))
+        return not _IDS.isdisjoint(map(identity, map(type, value.values())))
+    return is_reference(value)
 
 
 def fetched(value: Any) -> Any:
-    """Return a value with all of it here: copies of what is not, also in lists, tuples and dictionaries."""
-    if type(value) in ELSEWHERE:
-        return value.fetch()
-    if not is_elsewhere(value):
-        return value
+    """Return a value, or the inputs of a call, with all of it here: copies of what is not."""
     if type(value) is dict:
-        return {key: fetched(part) for key, part in value.items()}
-    return type(value)([fetched(part) for part in value])
+        return {key: one.fetch() if is_reference(one) else one for key, one in value.items()}
+    return value.fetch() if is_reference(value) else value
+
+
+def looked_at(value: Any) -> Any:
+    """Return a value as a person sees it."""
+    return value.look() if is_reference(value) else value

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.events import warn_safely
+from nbflow.engine.remote_value import fetched, is_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,11 +83,18 @@ def run_name_of(name: Any, values: Mapping[str, Any], inputs: Mapping[str, Any])
     known = {key: value for key, value in values.items() if not key.startswith("_")}
     known = {**(known.get("parameters") or {}), **known, **inputs}
     if isinstance(name, str):
-        return name.format(**known)
+        return name.format_map(_Fetching(known)) if is_elsewhere(known) else name.format(**known)
     try:
         parameters = inspect.signature(name).parameters.values()
     except (TypeError, ValueError):  # it does not say what it takes
-        return name(**known)
+        return name(**fetched(known))
     if not any(p.kind is p.VAR_KEYWORD for p in parameters):
         known = {p.name: known[p.name] for p in parameters if p.name in known}
-    return name(**known)
+    return name(**fetched(known))
+
+
+class _Fetching(dict[str, Any]):
+    """Fetches what is elsewhere when a template asks for it."""
+
+    def __getitem__(self, key: str) -> Any:
+        return fetched(super().__getitem__(key))

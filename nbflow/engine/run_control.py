@@ -11,6 +11,7 @@ from nbflow.engine.breakpoints import AFTER, BEFORE, EDITED, PINNED, Breakpoint,
 from nbflow.engine.nodes import DONE
 from nbflow.engine.pause import Answer
 from nbflow.engine.refusal import why_not_debugged, why_not_pinned
+from nbflow.engine.remote_value import looked_at
 from nbflow.engine.renewal import warn_of_rivals
 from nbflow.errors import BreakpointError, NotHeldError, NothingToStepError, OptionError, SetResultError
 
@@ -147,7 +148,8 @@ class RunControl:
     def inputs(self, task: Task, index: int | None) -> dict[str, Any]:
         """Return what a task is given."""
         schedule, node = self._loop.schedule, self._refusals.node_of(task, index)
-        return self._loop.inputs.values(schedule.task_of[node], schedule.child_index[node])
+        inputs = self._loop.inputs.values(schedule.task_of[node], schedule.child_index[node])
+        return {key: looked_at(value) for key, value in inputs.items()}
 
     def debug(self, task: Task, index: int | None) -> None:
         """Open the debugger where a task failed."""

@@ -43,6 +43,7 @@ from nbflow.engine.run_parts import RunParts
 from nbflow.engine.runs_at_work import AT_WORK, STOPPED_WITH_ITS_TASK, cancel_inner, stop_runs_of
 from nbflow.engine.schedule import Schedule
 from nbflow.engine.start_states import give_states, take_over
+from nbflow.engine.state_values import holds_references
 from nbflow.errors import InternalError
 
 if TYPE_CHECKING:
@@ -226,6 +227,8 @@ class RunLoop:
         self._change_run(Running("Running flow."))
         ended = give_states(self._given, self.record, self._parts.contexts, self._parts.lifecycle)
         children = take_over(self._reused, self.record, ended)
+        given = (*self._given.values(), *self._reused.values())
+        self.inputs.meet_references = any(map(holds_references, given))
         self._given, self._reused = {}, {}  # the values are the record's alone, which may give them back
         self.schedule.note_time(self.clock())
         if self.record.state.is_finished():  # a state handler ended the run before it began

@@ -94,7 +94,7 @@ class RunParts:
         self.retention = retention = Retention(record, home, inputs, keep, budget)
         self.contexts = contexts = AttemptContexts(record, values)
         self.breakpoints = breakpoints = Breakpoints(record, contexts, user_code, cancellation)
-        handover = ValueHandover(record, home, retention, breakpoints, draws)
+        handover = ValueHandover(record, inputs, home, retention, breakpoints, draws)
         # Afterwards, as the two need each other: the home is asked at a handover, and tells what a call has changed.
         home.on_change = handover.note_change
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nbflow.engine.events import told, warn_safely
 from nbflow.engine.rerun_selection import ALL
 from nbflow.engine.run_history import match
+from nbflow.engine.state_values import held_by
 
 if TYPE_CHECKING:
     from nbflow.core.task import Task
@@ -42,7 +43,7 @@ def _take_values(
     new: Execution, earlier: Execution, plan: Plan, known: dict[Task, Task], taken_over: frozenset[Task]
 ) -> None:
     kept = {step.task: earlier.record.states[known[step.task]] for step in plan.steps if step.keeps_value}
-    new.home.kept = {task: state.result for task, state in kept.items()}
+    new.home.kept = {task: held_by(state) for task, state in kept.items()}
     new.home.inherit(
         earlier.home,
         {task: old for task, old in known.items() if task in taken_over},

@@ -28,13 +28,16 @@ from nbflow.core.states import (
     TriggerFailed,
 )
 from nbflow.engine.attempt import Call, Outcome
+from nbflow.engine.call_values import fetch_first
 from nbflow.engine.capture import Lines
 from nbflow.engine.compiled_graph import CLEANUP, SETUP
 from nbflow.engine.error_text import error_text
 from nbflow.engine.object_versions import ATOMS
+from nbflow.engine.remote_value import fetched, is_elsewhere
 from nbflow.engine.retention import drop_frames
 from nbflow.engine.run_context import run_name_of
 from nbflow.engine.settlement import waits_for_person
+from nbflow.engine.state_values import reference_of
 from nbflow.engine.transitions import cached_of, from_cache, remember_value, retry_of, state_of_outcome
 from nbflow.errors import NbflowError
 
@@ -125,12 +128,11 @@ class TaskRunner:
         try:
             inputs = self._inputs.values(number, child)
         except Exception as error:  # noqa: BLE001 - users' values, such as a dict that is mapped over
-            state = Failed(f"The inputs could not be had: {error_text(error)}", result=error)
-            self._settlement.change(node, task, old, state)
+            self._settlement.change(node, task, old, _without_inputs(error))
             return None
         if task.cache_for is not None or isinstance(old, Cached):
             values = self._contexts.values(node, task)
-            cached = self._user_code.call(values, from_cache, task, old, inputs, values["parameters"])
+            cached = self._user_code.call(values, _ask_cache, task, old, inputs, values["parameters"])
             if cached is not None:
                 self._settlement.change(node, task, old, cached)
                 return None
@@ -205,21 +207,30 @@ class TaskRunner:
                     error.__cause__ = old.result  # why it was to be tried again
                 self._settlement.change(node, task, old, Failed(str(error), result=error))
                 return None
+        hashed: dict[str, str] | None = None
+        if task.cache_for is not None:
+            try:
+                hashed = hash_inputs(fetched(inputs))  # now: the task may change them in place
+            except Exception as error:  # noqa: BLE001 - one that is elsewhere cannot be had
+                self._settlement.change(node, task, old, _without_inputs(error))
+                return None
         self._record.set_task(node, old, running, self._contexts.attempts.get(node, 1))
         held = self._lifecycle.open_resource(node) if role else None
         if held is not None:
             self._lifecycle.begin(node, role, task, held)
         call = Call(node, task, task.run, inputs, self._contexts.values)
         call.watch, call.held = watch, held
+        call.takes_references = self._inputs.meet_references and is_elsewhere(inputs)
         if run_name is not None:
             call.context["task_run_name"] = run_name
-        if task.cache_for is not None:
-            call.hashed_inputs = hash_inputs(inputs)  # now: the task may change them in place
+        call.hashed_inputs = hashed
         if task.log_stdout:
             call.context["_lines"] = Lines(task.logger)
         if self._lifecycle.has_contexts:
             call.base = self._lifecycle.base_of(node)
         if role:
+            if call.takes_references:
+                fetch_first(call)
             self._lifecycle.prepare(call, role)
         self._schedule.started(node)
         return call
@@ -286,7 +297,7 @@ class TaskRunner:
             state = self._user_code.call(
                 call.context, cached_of, task, state, call.hashed_inputs, call.context["parameters"]
             )
-            if type(state) is Cached and not is_fixed(state.result):
+            if type(state) is Cached and reference_of(state) is None and not is_fixed(state.result):
                 remember_value(state, self._handover.original_of(task, state.result))
         state = self._settlement.told(node, task, old, state, call)
         role = self._schedule.role[node]
@@ -316,7 +327,19 @@ class TaskRunner:
         self._contexts.loops[node] = (told.loop_count + 1, told.result)
         self._contexts.attempts.pop(node, None)  # each turn has retries of its own
         self._schedule.again(node)
-        return self._start(node, task, told, call.inputs)
+        return self._start(node, task, told, call.kept_inputs or call.inputs)
+
+
+def _ask_cache(task: Task, old: State, inputs: dict[str, Any], parameters: dict[str, Any]) -> State | None:
+    try:
+        here = fetched(inputs)
+    except Exception as error:  # noqa: BLE001 - one that is elsewhere cannot be had
+        return _without_inputs(error)
+    return from_cache(task, old, here, parameters)
+
+
+def _without_inputs(error: Exception) -> State:
+    return Failed(f"The inputs could not be had: {error_text(error)}", result=error)
 
 
 def timed_out(task: Task) -> State:

@@ -22,7 +22,6 @@ from nbflow.core.states import (
     Success,
     TimedOut,
     TriggerFailed,
-    plain,
     without_value,
 )
 from nbflow.engine.attempt import TaskCancelled
@@ -30,6 +29,7 @@ from nbflow.engine.error_text import error_text
 from nbflow.engine.nodes import CANCELLED, FAILED, SKIPPED, SUCCEEDED
 from nbflow.engine.object_versions import with_children
 from nbflow.engine.raised import ends_run, state_of_signal
+from nbflow.engine.state_values import held_by, reference_of, success, with_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,9 +55,7 @@ def verdict_of(state: State) -> int:
 def state_of_outcome(outcome: Outcome) -> State:
     """Return the state that an attempt's value, signal or error stands for."""
     error = outcome.error
-    if error is None:
-        return plain(Success, "Task run succeeded.", outcome.value)
-    return state_of_error(error)
+    return success(outcome.value) if error is None else state_of_error(error)
 
 
 def state_of_error(error: BaseException) -> State:
@@ -123,11 +121,11 @@ def cached_of(task: Task, state: State, hashed_inputs: dict[str, str] | None, pa
         return state
     cached = Cached(
         state.message,
-        result=state.result,
         hashed_inputs=hashed_inputs,
         cached_parameters=dict(parameters),
         cached_result_expiration=moment_after("cache_for", task.cache_for),
     )
+    with_value(cached, held_by(state))
     context.caches.setdefault(task.cache_key or task.name, []).append(cached)
     return cached
 
@@ -160,7 +158,9 @@ def remember_value(state: Cached, original: Any) -> None:
 
 def as_cached(state: State) -> State | None:
     """Return a cached state whose value is as it was cached; None where there is no such value any more."""
-    held = vars(state)
+    held, reference = vars(state), reference_of(state)
+    if reference is not None:  # which never changes
+        return None if reference.is_gone else state
     if "_print" not in held or is_fixed(state.result):
         return state
     if held["_print"] is not None and known_fingerprint(state.result) == held["_print"]:

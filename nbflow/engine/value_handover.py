@@ -8,6 +8,7 @@ from nbflow.core.data.value_type import identity
 from nbflow.core.effects.mutation import may_ask_again
 from nbflow.engine.events import warn_safely
 from nbflow.engine.object_versions import NUMBERS
+from nbflow.engine.remote_value import RemoteValue, is_reference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from nbflow.engine.attempt import Call
     from nbflow.engine.breakpoints import Breakpoints
     from nbflow.engine.compiled_graph import CompiledGraph
+    from nbflow.engine.inputs import Inputs
     from nbflow.engine.object_versions import Watch
     from nbflow.engine.random_state import Draws
     from nbflow.engine.record import Record
@@ -27,9 +29,15 @@ class ValueHandover:
     """Hands values over to calls, and takes in what they return."""
 
     def __init__(
-        self, record: Record, home: Values, retention: Retention, breakpoints: Breakpoints, draws: Draws
+        self,
+        record: Record,
+        inputs: Inputs,
+        home: Values,
+        retention: Retention,
+        breakpoints: Breakpoints,
+        draws: Draws,
     ) -> None:
-        self._schedule, self._record, self._home = record.schedule, record, home
+        self._schedule, self._record, self._inputs, self._home = record.schedule, record, inputs, home
         self._draws, self._retention = draws, retention
         self._may_stand_at, self.original_of = breakpoints.may_stand_at, home.original_of
         self._said: set[tuple[Task, str]] = set()
@@ -63,9 +71,18 @@ class ValueHandover:
         """Take in what a call returned; returns what the run goes on with."""
         if identity(type(value)) in NUMBERS:  # nothing to follow, and too small to count
             return value
+        if is_reference(value):
+            return self._keep_reference(task, value)
         value = self._home.made(task, value)
         self._retention.made(value)
         return value
+
+    def _keep_reference(self, task: Task, value: Any) -> Any:
+        """Take in what stands for a value: that never changes, and takes no memory here."""
+        self._inputs.meet_references = True
+        if type(value) is RemoteValue and not value.task:
+            value.task = task.name
+        return self._home.kept.get(task, value)
 
     def forget_ahead(self, node: int) -> None:
         """Let go of what was kept for a further attempt of a node that has ended well."""

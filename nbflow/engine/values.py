@@ -25,6 +25,7 @@ from nbflow.engine.declared_values import SMALL, DeclaredValues
 from nbflow.engine.followed_objects import FollowedObjects
 from nbflow.engine.item_buffers import ItemBuffers
 from nbflow.engine.object_versions import ATOMS, PUT_OFF, Change, Followed, Place, Taken, Watch, contents_of, objects_in
+from nbflow.engine.remote_value import Gathered
 from nbflow.engine.retry_inputs import RetryInputs
 from nbflow.errors import CannotCopyError
 
@@ -107,11 +108,11 @@ class Values:
             if source is not None and source.is_resource:
                 continue
             if task._input_mode == "copy":
-                inputs[key] = copy_ahead(value)
+                inputs[key] = value.with_leaves(copy_ahead) if type(value) is Gathered else copy_ahead(value)
                 if source is not None:
                     taken[key] = self.objects.take(value, gathers=source.gathers)
                 continue
-            changes_it = may_change(function, key, value)
+            changes_it = may_change(function, key, value.parts if type(value) is Gathered else value)
             if source is None:  # a constant, which the next run is to find as it was declared
                 self.declared[task, key] = known_fingerprint(value)
                 if not is_shared:
@@ -143,7 +144,9 @@ class Values:
                 with suppress(CannotCopyError):
                     followed.original = copy_ahead(followed.value, limit_bytes=SMALL)
         if not is_shared and (is_turn or place not in self._ahead.kept) and comes_again():
-            self._ahead.keep(place, {key: inputs[key] for key in taken}, dict(changes), also)
+            took = {key: inputs[key] for key in taken}
+            here = {key: one.leaves() if type(one) is Gathered else one for key, one in took.items()}
+            self._ahead.keep(place, here, dict(changes), also)
         return Watch(number, tuple(changes))
 
     @property

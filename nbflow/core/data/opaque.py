@@ -30,7 +30,12 @@ _LAZY_MODULES = (
     "django.db", "ftplib", "http.client", "imaplib", "mmap", "multiprocessing", "queue", "smtplib", "socket",
     "sqlite3", "ssl", "subprocess", "threading", "urllib.request", "urllib.response",
 )  # fmt: skip
-_LAZY_CLASSES = frozenset({("polars", "LazyFrame"), ("polars", "LazyGroupBy"), ("pandas", "HDFStore")})
+_LAZY_CLASSES = frozenset(
+    {
+        ("polars", "LazyFrame"), ("polars", "LazyGroupBy"), ("pandas", "HDFStore"),
+        ("nbflow", "RemoteValue"), ("nbflow", "RemoteItem"), ("nbflow", "Gathered"),
+    }
+)  # fmt: skip
 _OPAQUE_TYPES = frozenset(
     {
         types.AsyncGeneratorType, types.CoroutineType, types.FrameType, types.GeneratorType, types.ModuleType,

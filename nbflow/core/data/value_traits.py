@@ -36,7 +36,8 @@ _FIXED_TYPES = frozenset(
 _FIXED_IDS = ids_of(_FIXED_TYPES)
 _FIXED_FOREIGN = frozenset(
     {("pandas", "Timestamp"), ("pandas", "Timedelta"), ("pandas", "Period"), ("pandas", "Interval"),
-     ("pandas", "NaTType"), ("pandas", "NAType"), ("pandas", "ExtensionDtype"), ("numpy", "dtype")}
+     ("pandas", "NaTType"), ("pandas", "NAType"), ("pandas", "ExtensionDtype"), ("numpy", "dtype"),
+     ("nbflow", "RemoteValue"), ("nbflow", "RemoteItem")}
 )  # fmt: skip
 _CURSOR_METHODS = ("fetchone", "fetchall")
 _FILE: Any = io.IOBase.__base__  # the base of all files, asked by identity: `issubclass` would hash the class
