@@ -9,7 +9,7 @@ BENCH_ARGS ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test elsewhere versions stop-readme lab check format docs benchmark benchmark-panel benchmark-values screenshots clean
+.PHONY: help demo test elsewhere versions stop-readme lab check format docs benchmark benchmark-dask benchmark-panel benchmark-values screenshots clean
 
 demo: ; @scripts/venv.sh demo && .venv/bin/python scripts/demo.py ## run the tour in a real kernel, show what came out
 test: ; @scripts/venv.sh dev && scripts/system.sh && .venv/bin/python scripts/test.py $(LAYERS) ## run all layers of tests
@@ -21,6 +21,7 @@ check: ; @scripts/venv.sh dev && scripts/check.sh ## format, lint, types, import
 format: ; @scripts/venv.sh dev && .venv/bin/ruff check --fix-only -q . ; .venv/bin/ruff format . ## let ruff rewrite the code
 docs: ; @scripts/venv.sh docs && .venv/bin/python -m sphinx -W --keep-going -b html docs build/docs ## build the documentation
 benchmark: ; @scripts/venv.sh demo && .venv/bin/python -m benchmarks.compare $(BENCH_ARGS) ## compare with a plain loop, dask and others
+benchmark-dask: ; @scripts/venv.sh dev && .venv/bin/python -m benchmarks.dask $(BENCH_ARGS) ## measure flows on a local Dask cluster beside futures used directly
 benchmark-panel: ; @scripts/venv.sh dev && scripts/system.sh && .venv/bin/python -m benchmarks.panel $(BENCH_ARGS) ## measure the live panel in a real browser
 benchmark-values: ; @scripts/venv.sh demo && .venv/bin/python -m benchmarks.values $(BENCH_ARGS) ## measure what keeping track of values costs: time, memory, disk
 screenshots: ; @scripts/venv.sh dev && scripts/system.sh && .venv/bin/python scripts/screenshots.py ## make the README's pictures anew

@@ -181,3 +181,26 @@ def test_what_is_alive_of_the_arrays_is_counted():
     arrays.make()
 
     assert arrays.alive() == kept.nbytes == 1_000_000
+
+
+@pytest.mark.dask
+@pytest.mark.slow
+def test_a_quick_look_at_a_cluster_ends_with_a_verdict_on_each_case():
+    command = [sys.executable, "-m", "benchmarks.dask", "--quick"]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    head, _, *rows = done.stdout.partition("\n\n")[0].splitlines()
+    assert head.split() == ["work", "nbflow", "Dask", "directly", "ratio", "at", "most"]
+    assert len(rows) == 8
+    assert all(row.endswith("met") for row in rows)
+
+
+def test_the_time_of_work_that_was_not_done_counts_for_nothing():
+    dask_work = pytest.importorskip("benchmarks.dask_work")
+    dask = pytest.importorskip("benchmarks.dask")
+
+    with pytest.raises(AssertionError, match="it gave 1, not 2"):
+        dask.seconds(dask_work.Side(lambda: 1, expected=2), 1)
+    assert dask.seconds(dask_work.Side(lambda: [1], 1, lambda given: given[0]), 1) < 5
