@@ -9,6 +9,7 @@ import sys
 import threading
 import uuid
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbflow._version import __version__
@@ -92,14 +93,18 @@ class ClusterLink:
         """Have somebody told when workers come and go."""
         self._all.add(listener)
 
-    def ask_workers(self, function: Any, *args: Any) -> dict[str, Any]:
-        """Call a function of `worker_host` in all workers; returns what those say that answer."""
-        found: dict[str, Any] = self.client.run(function, self.topic, *args, on_error="ignore")
-        return found
-
     def tell_workers(self, function: Any, *args: Any) -> None:
         """Have a function of `worker_host` called in all workers, and do not wait."""
-        self.client.loop.add_callback(self.client._run, function, self.topic, *args, wait=False, on_error="ignore")
+        self.client.loop.add_callback(self._told, function, args)
+
+    async def _told(self, function: Any, args: tuple[Any, ...]) -> None:
+        with suppress(Exception):  # of a worker that has gone, or a client that is closed: nobody there needs it
+            await self.ask_workers(function, *args)
+
+    async def ask_workers(self, function: Any, *args: Any) -> dict[str, Any]:
+        """Call a function of `worker_host` in all workers; returns what those say that answer."""
+        found: dict[str, Any] = await self.client._run(function, self.topic, *args, on_error="ignore")
+        return found
 
     def close(self) -> None:
         """Be told nothing any more, and lose the values."""

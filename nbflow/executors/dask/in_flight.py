@@ -204,9 +204,7 @@ class InFlight:
 
     async def _ask(self, numbers: list[int]) -> None:
         try:
-            answers = await asyncio.wait_for(
-                self._link.client._run(worker_host.take_back, self._link.topic, numbers, on_error="ignore"), _ANSWER_S
-            )
+            answers = await asyncio.wait_for(self._link.ask_workers(worker_host.take_back, numbers), _ANSWER_S)
             begun = {number for answer in answers.values() for number in answer}
         except Exception:  # noqa: BLE001 - a worker that does not answer may have begun any of them
             begun = set(numbers)
