@@ -134,7 +134,7 @@ class DaskSession(ThreadSession):
             self._link.check_workers()
             self._link.listen(self)
             with self._lock:
-                self._slots = self._queue.workers = max(1, self._link.slots)
+                self._slots = self._queue.workers = max(self._capacity, self._link.slots)
             self._inbox.put(("linked",))
         except BaseException as error:  # noqa: BLE001 - told by each call
             self._inbox.put(("refused", error))
@@ -199,7 +199,8 @@ class DaskSession(ThreadSession):
             self._in_flight.recall()
         elif kind == "workers" and self._link is not None and not self._link.is_lost:
             with self._lock:
-                self._slots = self._queue.workers = max(1, self._link.slots)
+                # Never fewer than the cluster may grow to: it grows by what waits there.
+                self._slots = self._queue.workers = max(self._capacity, self._link.slots)
 
     def _settle(self) -> None:
         if self._in_flight is None:

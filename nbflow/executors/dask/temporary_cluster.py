@@ -43,7 +43,7 @@ class TemporaryCluster:
     @property
     def slots(self) -> int:
         """How many tasks it is going to run at once, as far as its options say."""
-        workers = self._options.get("n_workers") or self._adapts.get("maximum")
+        workers = max(self._options.get("n_workers") or 0, self._adapts.get("maximum") or 0)
         threads = self._options.get("threads_per_worker") or 1
         return int(workers * threads) if workers else os.cpu_count() or 1
 
