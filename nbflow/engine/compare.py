@@ -9,6 +9,7 @@ from nbflow.core.collections import Constant
 from nbflow.core.data.value_type import type_name
 from nbflow.core.parameter import Parameter
 from nbflow.core.states import Mapped, State
+from nbflow.engine.state_values import held_by, holds_references
 from nbflow.engine.value_diff import alike
 from nbflow.errors import NbflowError
 
@@ -167,7 +168,8 @@ class _Side:
         return state is not None and state.is_successful() and not state.is_skipped()
 
     def value(self, slug: str) -> Any:
-        return self.results[self.tasks[slug]]
+        state = self.state(slug)
+        return held_by(state) if state is not None and holds_references(state) else self.results[self.tasks[slug]]
 
     def print(self, slug: str) -> str | None:
         """Return the fingerprint of a task's value, which stays known when the value is given back."""

@@ -10,6 +10,8 @@ from nbflow.core.states import Mapped, Pending, State
 from nbflow.engine.file_history import is_cell
 from nbflow.engine.inputs import Inputs
 from nbflow.engine.object_versions import ATOMS, MOST_ELEMENTS
+from nbflow.engine.remote_value import Gathered, is_reference
+from nbflow.engine.state_values import reference_of
 from nbflow.errors import ValueReleasedError
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class EarlierRun:
             for task, old in zip(graph.tasks, before, strict=True)
         }
         self._inputs = Inputs(graph, self._states, values.items_of)
+        self._inputs.meet_references = True
         self._prints: dict[int, tuple[Any, str | None]] = {}
         self._above: dict[int, set[int]] = {}
 
@@ -64,6 +67,12 @@ class EarlierRun:
                 value = Lost(error.why)
             except Exception:  # noqa: BLE001 - the run will meet it again, and say so
                 continue
+            if is_reference(value):
+                # Looked at or not: nobody knows what a person has done since with what was fetched.
+                gone = value.gone
+                if gone is None and type(value) is not Gathered:  # it never changes
+                    continue
+                value = value.leaves() if gone is None else Lost(gone.why)
             if identity(type(value)) not in ATOMS:  # what cannot change is as it was
                 yield edge.key, up, value
 
@@ -86,14 +95,13 @@ class EarlierRun:
         return [one for one in state.map_states if one is not None] if isinstance(state, Mapped) else (state,)
 
     def values_of(self, node: int) -> list[Any]:
-        """Return what a task, or each of its children, returned."""
-        return [vars(state).get("result") for state in self.ends(node) if state.is_successful()]
+        """Return what a task, or each of its children, returned, as far as it is in the kernel."""
+        return [value for state in self.ends(node) if state.is_successful() for value in held_here(state)]
 
     def followed_of(self, node: int) -> list[Followed]:
         """Return what is known of the objects that are a task's value, or elements of it."""
         found = []
-        for state in self.ends(node):
-            value = vars(state).get("result")
+        for value in (value for state in self.ends(node) for value in held_here(state)):
             inside = value if type(value) is list and len(value) <= MOST_ELEMENTS else ()
             objects = (one for one in (value, *inside) if identity(type(one)) not in ATOMS)
             found += [followed for one in objects if (followed := self.values.followed(one)) is not None]
@@ -128,3 +136,11 @@ class EarlierRun:
             for edge in self.graph.edges_in[node] if changes else ():
                 if edge.key in changes:
                     yield node, vars(self._states[edge.upstream_task]).get("result")
+
+
+def held_here(state: State) -> list[Any]:
+    """Return the value of a state, or what is in the kernel of one that is elsewhere."""
+    reference = reference_of(state)
+    if reference is None:
+        return [vars(state).get("result")]
+    return reference.leaves() if type(reference) is Gathered else []

@@ -35,6 +35,7 @@ class RemoteFacts(NamedTuple):
         length: How many items it has; None if it has none, or that is not known without asking it.
         repr: A short text.
         elements: How many tasks a map over it makes; None: it cannot be mapped over, or is an iterator.
+        fingerprint: Equal for equal values; None if it is not known.
     """
 
     type: str
@@ -42,6 +43,7 @@ class RemoteFacts(NamedTuple):
     length: int | None
     repr: str
     elements: int | None = None
+    fingerprint: str | None = None
 
 
 class Holder(Protocol):
@@ -82,7 +84,7 @@ class RemoteValue:
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"<{self.facts.type} on a worker>"
+        return f"<on a worker: {self.facts.repr}>"
 
     def __reduce__(self) -> Any:
         return _itself, (self.fetch(),)
@@ -226,13 +228,13 @@ class Gathered:
 
     @property
     def gone(self) -> Released | None:
-        """Why one of the values cannot be had; None while all can."""
-        return next((one.gone for one in self.members if is_reference(one) and one.is_gone), None)
+        """Why a holder has one of the values no more; None while all are had."""
+        return next((gone for one in self.members if is_reference(one) and (gone := one.gone) is not None), None)
 
     @property
     def is_gone(self) -> bool:
         """Whether it can be had no more."""
-        return self._seen is _NOT_SEEN and self.gone is not None
+        return self._seen is _NOT_SEEN and any(one.is_gone for one in self.members if is_reference(one))
 
     @property
     def is_here(self) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.short_text import short_text
+from nbflow.engine.state_values import held_by
+from nbflow.errors import ValueReleasedError
 
 if TYPE_CHECKING:
     from nbflow.core.states import State
@@ -33,9 +35,12 @@ class Results(Mapping["Task", Any]):
         return sum(state.is_successful() for state in self._states.values())
 
     def __repr__(self) -> str:
-        shown = (
-            f"{task!r}: {'<released>' if s.released else short_text(s.result, longest=_LONGEST)}"
-            for task, s in self._states.items()
-            if s.is_successful()
-        )
+        shown = (f"{task!r}: {_shown(state)}" for task, state in self._states.items() if state.is_successful())
         return f"{{{', '.join(shown)}}}"
+
+
+def _shown(state: State) -> str:
+    try:
+        return short_text(held_by(state), longest=_LONGEST)
+    except ValueReleasedError:
+        return "<released>"

@@ -7,6 +7,7 @@ state one that says the same and has no value, so that it lives on only where th
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.data.value_traits import is_fixed, size_of
@@ -16,7 +17,8 @@ from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.holders import is_held
 from nbflow.engine.nodes import DONE
 from nbflow.engine.object_versions import ATOMS, NUMBERS, with_children
-from nbflow.engine.value_facts import MEMORY, RELEASED, ValueFacts, facts_of
+from nbflow.engine.state_values import reference_of
+from nbflow.engine.value_facts import MEMORY, RELEASED, ValueFacts, facts_of, facts_of_reference
 
 if TYPE_CHECKING:
     from nbflow.core.task import Task
@@ -148,8 +150,11 @@ class Retention:
     def _facts_of(self, task: Task, state: State) -> ValueFacts | None:
         if isinstance(state, Mapped):
             return None
+        reference = reference_of(state)
+        if reference is not None:
+            return replace(facts_of_reference(reference, source=self._source_of(task)), where=RELEASED)
         value, home = state.__dict__.get("result"), self._home
-        source = self._record.sources.get(task, "computed")
+        source = self._source_of(task)
         followed = home.followed(value)
         if followed is None:
             return facts_of(value, source=source, where=RELEASED)
@@ -162,15 +167,20 @@ class Retention:
         state = self._record.states[task]
         if not state.is_successful() or state.is_skipped() or isinstance(state, Mapped):
             return None
-        source = self._record.sources.get(task, "computed")
-        return facts_of(state.result, source=source, where=MEMORY)
+        reference = reference_of(state)
+        if reference is not None:
+            return facts_of_reference(reference, source=self._source_of(task))
+        return facts_of(state.result, source=self._source_of(task), where=MEMORY)
+
+    def _source_of(self, task: Task) -> str:
+        return self._record.sources.get(task, "computed")
 
     def held_bytes(self) -> int:
         """Return how many bytes the values take that are in memory, estimated; what several tasks share counts once."""
         seen: dict[int, Any] = {}
         for state in tuple(self._record.states.values()):
             for one in with_children(state):
-                value = None if one is None else one.__dict__.get("result")
+                value = None if one is None else _here(one)
                 if isinstance(one, Success) and identity(type(value)) not in NUMBERS:
                     seen[id(value)] = value
         return sum(size_of(value) or 0 for value in seen.values())
@@ -183,10 +193,20 @@ def _released(state: State, gone: Released) -> State:
     return Mapped(state.message, map_states=children)
 
 
+def _here(state: State) -> Any:
+    """Return the value of a state that is in memory; None of one that is elsewhere, if nobody has looked at it."""
+    reference = reference_of(state)
+    if reference is None:
+        return state.__dict__.get("result")
+    return reference.look() if reference.is_here else None
+
+
 def _is_small(state: State) -> bool:
     """Tell whether a state holds no more than its facts would take."""
     if isinstance(state, Mapped):
         return all(one is None or _is_small(one) for one in state.map_states)
+    if reference_of(state) is not None:
+        return False
     value = state.__dict__.get("result")
     kind = type(value)
     if identity(kind) in ATOMS:

@@ -15,7 +15,7 @@ from nbflow.core.data.value_type import identity
 from nbflow.core.effects.mutation import may_change, may_change_parts
 from nbflow.core.states import Mapped, State, without_value
 from nbflow.engine.compiled_graph import ORDINARY
-from nbflow.engine.earlier_run import EarlierRun, Lost
+from nbflow.engine.earlier_run import EarlierRun, Lost, held_here
 from nbflow.engine.file_history import is_cell
 from nbflow.engine.object_versions import ATOMS
 from nbflow.engine.renewal import newest_run
@@ -212,7 +212,7 @@ class Reuse(ValueChanges, NoReuse):
 
     def shares(self, node: int, other: int) -> bool:
         """Tell whether the value of a task may hold parts of the value of another one."""
-        values = (vars(state).get("result") for state in self._earlier.ends(node))
+        values = (value for state in self._earlier.ends(node) for value in held_here(state))
         return may_hold_any(values, {id(one.value) for one in self._earlier.followed_of(other)})
 
     def sharing(self, node: int) -> dict[int, bool]:

@@ -11,8 +11,9 @@ from nbflow.engine.breakpoints import AFTER, BEFORE, EDITED, PINNED, Breakpoint,
 from nbflow.engine.nodes import DONE
 from nbflow.engine.pause import Answer
 from nbflow.engine.refusal import why_not_debugged, why_not_pinned
-from nbflow.engine.remote_value import looked_at
+from nbflow.engine.remote_value import is_reference, looked_at
 from nbflow.engine.renewal import warn_of_rivals
+from nbflow.engine.state_values import held_by
 from nbflow.errors import BreakpointError, NotHeldError, NothingToStepError, OptionError, SetResultError
 
 if TYPE_CHECKING:
@@ -140,7 +141,9 @@ class RunControl:
         record, home = self._record, self._execution.home
         if why := why_not_pinned(record.states[task]):
             raise SetResultError(task.name, why)
-        home.keep_original(task, record.states[task].result)
+        value = held_by(record.states[task])
+        if not is_reference(value):  # one that is elsewhere never changes
+            home.keep_original(task, value)
         if record.sources.get(task) == EDITED:
             home.set_by_user.add(task)  # its own function does not make this value
         record.sources[task] = PINNED

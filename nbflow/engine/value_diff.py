@@ -9,8 +9,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from nbflow.core.data.fingerprint import fingerprint
+from nbflow.core.data.fingerprint import fingerprint, known_fingerprint
 from nbflow.core.data.value_type import type_of
+from nbflow.engine.remote_value import Gathered, RemoteValue, is_reference
 
 _DEEPEST = 50
 _ATOMS = (int, str, bytes, bool, type(None))
@@ -20,7 +21,8 @@ def alike(one: Any, other: Any) -> bool | None:
     """Tell whether two values are equal; None if that cannot be found out.
 
     Arrays and tables are equal if all of their elements are; NaN equals NaN; containers are looked into. Objects
-    that know only themselves are compared by what they are made of. Lazy collections are never computed.
+    that know only themselves are compared by what they are made of. Lazy collections are never computed, and nothing
+    is fetched: of a value that is elsewhere the fingerprint may be known.
 
     Example:
         >>> alike({"x": [1, float("nan")]}, {"x": [1, float("nan")]})
@@ -39,6 +41,12 @@ def _alike(one: Any, other: Any, depth: int) -> bool | None:
         return True
     if depth > _DEEPEST:
         return None
+    if type(one) is Gathered or type(other) is Gathered:
+        first, second = (each.parts if type(each) is Gathered else each for each in (one, other))
+        return _alike(first, second, depth)
+    if is_reference(one) or is_reference(other):
+        prints = _print_of(one), _print_of(other)
+        return None if None in prints else prints[0] == prints[1]
     kind: Any = type_of(one)
     if kind in _ATOMS and type_of(other) in _ATOMS:
         return bool(one == other)
@@ -66,6 +74,13 @@ def _alike(one: Any, other: Any, depth: int) -> bool | None:
         # What cannot be pickled never gets the same text twice.
         return None if first.startswith("unique-") or second.startswith("unique-") else False
     return _asked(one, other)
+
+
+def _print_of(value: Any) -> str | None:
+    """Return the fingerprint of a value, also of one that is elsewhere if it is known."""
+    if type(value) is RemoteValue:
+        return value.facts.fingerprint
+    return None if is_reference(value) else known_fingerprint(value)
 
 
 def _all(answers: Any) -> bool | None:

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbflow.core.task import Task
+    from nbflow.engine.remote_value import RemoteFacts
 
-MEMORY, RELEASED = "memory", "released"
+MEMORY, RELEASED, WORKER = "memory", "released", "worker"
 _SHORT = 120
 _LENGTHS = (list, tuple, dict, set, frozenset, str, bytes, bytearray, range)
 
@@ -31,7 +32,7 @@ class ValueFacts:
         repr: A short text.
         fingerprint: Equal for equal values; None if it cannot be known.
         source: Where it came from: "computed", "reused", "cached", "edited" or "pinned".
-        where: Where it is: "memory" or "released".
+        where: Where it is: "memory", "worker" (it stays where its task ran until somebody looks) or "released".
     """
 
     type: str
@@ -70,6 +71,20 @@ def facts_of(
         fingerprint=print_of(value),
         source=source,
         where=where,
+    )
+
+
+def facts_of_reference(reference: Any, *, source: str) -> ValueFacts:
+    """Return the facts of a value that is elsewhere, from what stands for it; fetches nothing."""
+    known: RemoteFacts = reference.facts
+    return ValueFacts(
+        type=known.type,
+        size=known.size,
+        length=known.length,
+        repr=known.repr,
+        fingerprint=known.fingerprint,
+        source=source,
+        where=WORKER if reference.gone is None else MEMORY if reference.is_here else RELEASED,
     )
 
 

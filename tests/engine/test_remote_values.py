@@ -1,4 +1,4 @@
-"""Values that stay on a cluster: nothing is fetched but what somebody looks at (docs/reruns.md, rules V1, V2 and V5)."""
+"""Values that stay on a cluster: nothing is fetched but what somebody looks at (docs/reruns.md, rules V1 to V3)."""
 
 from __future__ import annotations
 

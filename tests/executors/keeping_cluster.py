@@ -73,7 +73,7 @@ def facts_of_value(value: Any) -> RemoteFacts:
     """Return what is known of a value where it is."""
     facts = facts_of(value, source="", where="")
     count = facts.length if is_mappable(value) and not is_iterator(value) else None
-    return RemoteFacts(facts.type, facts.size, facts.length, facts.repr, count)
+    return RemoteFacts(facts.type, facts.size, facts.length, facts.repr, count, facts.fingerprint)
 
 
 class KeepingCluster(SimulatedCluster):
@@ -102,6 +102,12 @@ class KeepingSession(SimulatedSession):
 
     def has(self, value: RemoteValue) -> bool:
         return value.holder is self._values
+
+    def close(self, timeout_s: float) -> None:
+        super().close(timeout_s)
+        self.cluster.shipper.calls = ()  # what was simulated is not to keep values alive
+        for process in self.cluster.processes:
+            process.calls = ()
 
     def _tell(self, ended: Sequence[tuple[Call, Outcome]], begun: Call | None = None) -> None:
         super()._tell([(call, self._kept(call, outcome)) for call, outcome in ended], begun)
