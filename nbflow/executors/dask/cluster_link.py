@@ -7,6 +7,7 @@ import logging
 import pickle
 import sys
 import threading
+import time
 import uuid
 import weakref
 from contextlib import suppress
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from nbflow.engine.remote_value import RemoteValue
 
 _TRIM_BYTES = 20_000_000  # of what was told, until the scheduler is to forget it
+_WORKERS_S = 1.0  # until it is looked again which workers there are
 _CLOSED = "the cluster that had it is closed"
 _LOST = "its cluster has lost it"
 _AGAIN = "rerun {task!r}"
@@ -45,6 +47,7 @@ class ClusterLink:
 
     Attributes:
         topic: Under which this kernel is told.
+        threads: How many tasks each worker runs at once, as far as is known.
         is_closed: Whether nothing is had from the cluster any more.
     """
 
@@ -53,8 +56,9 @@ class ClusterLink:
         self._listeners: weakref.WeakValueDictionary[int, Listener] = weakref.WeakValueDictionary()
         self._all: weakref.WeakSet[Listener] = weakref.WeakSet()
         self._numbers, self._told_bytes, self._lock = itertools.count(), 0, threading.Lock()
+        self._looks_at = 0.0
+        self.threads: dict[str, int] = dict(client.nthreads())
         client.subscribe_topic(self.topic, self._hear)
-        client.subscribe_topic("all", self._hear_of_cluster)
 
     def check_workers(self) -> None:
         """See whether the workers can read what the kernel sends.
@@ -76,12 +80,29 @@ class ClusterLink:
     @property
     def slots(self) -> int:
         """How many tasks the workers can run at once."""
-        return int(sum(self.client.nthreads().values()))
+        return sum(self.threads.values())
 
     @property
     def is_lost(self) -> bool:
         """Whether the scheduler cannot be reached any more."""
         return self.is_closed or self.client.status not in ("running", "connecting")
+
+    def look_at_workers(self) -> None:
+        """Have the listeners told if workers have come or gone, within a second or so; does not wait."""
+        # Not by a subscription to the cluster's own events: each client that is closed would be told of its end, and
+        # the scheduler says loudly that it cannot.
+        now = time.monotonic()
+        if now > self._looks_at and not self.is_lost:
+            self._looks_at = now + _WORKERS_S
+            self.client.loop.add_callback(self._look_at_workers)
+
+    async def _look_at_workers(self) -> None:
+        with suppress(Exception):  # of a scheduler that is gone, which shows elsewhere
+            threads = dict(await self.client.scheduler.ncores())
+            if threads != self.threads:
+                self.threads = threads
+                for listener in tuple(self._all):
+                    listener.note_workers()
 
     def number(self, listener: Listener) -> int:
         """Return a number for a bundle, of which `listener` is told."""
@@ -111,11 +132,8 @@ class ClusterLink:
         if self.is_closed:
             return
         self.is_closed = True
-        for topic in (self.topic, "all"):
-            try:
-                self.client.unsubscribe_topic(topic)
-            except Exception as error:  # noqa: BLE001 - a scheduler that is gone
-                logging.getLogger("nbflow").debug("could not unsubscribe: %r", error)
+        with suppress(Exception):  # of a scheduler that is gone
+            self.client.unsubscribe_topic(self.topic)
         if self.client.status == "running":
             self.tell_workers(worker_host.leave)
             self.client.loop.add_callback(self._forget_begun)
@@ -143,12 +161,6 @@ class ClusterLink:
             await self.client._run_on_scheduler(_forget_topic, self.topic)
         except Exception as error:  # noqa: BLE001 - one that allows no functions: it forgets the oldest by itself
             logging.getLogger("nbflow").debug("the scheduler keeps what was told: %r", error)
-
-    def _hear_of_cluster(self, event: tuple[float, Any]) -> None:
-        message = event[1]
-        if isinstance(message, dict) and message.get("action") in ("add-worker", "remove-worker"):
-            for listener in tuple(self._all):
-                listener.note_workers()
 
 
 def _forget_topic(topic: str, dask_scheduler: Any) -> None:

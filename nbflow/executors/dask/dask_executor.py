@@ -98,7 +98,7 @@ class DaskExecutor:
         """How many tasks may run at once, as far as is known before the cluster is there."""
         link = self._link
         if link is not None and not link.is_lost:
-            return max(1, int(link.slots))
+            return max(1, link.slots)
         if self._client is not None:
             return max(1, int(sum(self._client.nthreads().values())))
         return self._cluster.slots if self.is_temporary else os.cpu_count() or 1

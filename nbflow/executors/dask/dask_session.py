@@ -232,7 +232,9 @@ class DaskSession(ThreadSession):
         if self._in_flight is not None:
             self._in_flight.stop()
             self._in_flight.look_for_loss()
-            if self._link is not None and self._link.is_lost:
+            assert self._link is not None
+            self._link.look_at_workers()
+            if self._link.is_lost:
                 self._refusal = ConnectionError("the cluster's scheduler cannot be reached any more")
 
     # -- sending ------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from nbflow.engine.object_versions import ATOMS
 from nbflow.engine.remote_value import Expected, RemoteItem, RemoteValue
 from nbflow.errors import ValueReleasedError
 from nbflow.executors.dask.cluster_link import ClusterLink, ClusterValues
-from nbflow.executors.dask.references import REFERENCES, Earlier, OwnClient, Reference, replaced
+from nbflow.executors.dask.sent_references import REFERENCES, Earlier, OwnClient, Reference, replaced
 from nbflow.executors.dask.worker_host import make_bundle
 from nbflow.executors.errors import CannotTravelError
 from nbflow.executors.parcel import check_parts, packed

@@ -22,7 +22,7 @@ from nbflow.engine.error_text import error_text
 from nbflow.engine.forks import in_child
 from nbflow.engine.object_versions import ATOMS
 from nbflow.engine.remote_value import RemoteFacts
-from nbflow.executors.dask.references import REFERENCES, Earlier, NoValue, OwnClient, Reference, replaced
+from nbflow.executors.dask.sent_references import REFERENCES, Earlier, NoValue, OwnClient, Reference, replaced
 from nbflow.executors.dask.told import Told
 from nbflow.executors.parcel import Shipped, packed, unpacked
 from nbflow.executors.remote_call import attempted, call_of, known_in, returned, telling
