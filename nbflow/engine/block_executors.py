@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
     from nbflow.engine.attempt import Call
     from nbflow.engine.executor import Executor, Report, Session
+    from nbflow.engine.remote_value import RemoteValue
     from nbflow.engine.resource_lifetime import ResourceLifetime
     from nbflow.engine.schedule import Schedule
+    from nbflow.engine.value_return import ValueReturn
     from nbflow.engine.worker_manager import WorkerOrders
 
 
@@ -33,15 +35,26 @@ class BlockExecutors:
 
     Args:
         executor_of: Returns the executor that a resource is; ExecutorError if it is none.
+        name: That of the run, for threads.
+        value_return: Sees to values that are lost when a session is closed.
 
     Attributes:
         own: The session of the executor that the run was given; None while its own thread makes all calls.
     """
 
-    def __init__(self, schedule: Schedule, report: Report, executor_of: Callable[[Any], Executor], name: str) -> None:
+    def __init__(
+        self,
+        schedule: Schedule,
+        report: Report,
+        executor_of: Callable[[Any], Executor],
+        name: str,
+        value_return: ValueReturn,
+    ) -> None:
         self.own: Session | None = None
         self._schedule, self._report, self._executor_of, self._name = schedule, report, executor_of, name
         self._of_blocks: dict[ResourceLifetime, Session] = {}
+        self._names: dict[ResourceLifetime, str] = {}
+        self._value_return = value_return
 
     def begin(self, executor: Executor) -> None:
         """Begin to serve the run."""
@@ -82,15 +95,25 @@ class BlockExecutors:
             session, capacity = _NoSession(self._report, NotAnExecutorError(name, type(resource).__name__)), 1
         except Exception as error:  # noqa: BLE001 - the user's: its tasks say it, and its cleanup is made
             session, capacity = _NoSession(self._report, error), 1
-        self._of_blocks[lifetime] = session
+        self._of_blocks[lifetime], self._names[lifetime] = session, name
         self._schedule.queue.open_slots(lifetime, ExecutorSlots(capacity))
+
+    def fetch_ahead(self, lifetime: ResourceLifetime, then: Callable[[], None]) -> bool:
+        """Begin to fetch what `close` is going to lose, and have `then` called by the run's thread when it is here.
+
+        Returns False if there is nothing to wait for.
+        """
+        session = self._of_blocks.get(lifetime)
+        if session is None or session.keeps_values:
+            return False
+        return self._value_return.fetch_ahead(session, _where(self._names[lifetime]), lifetime, then)
 
     def close(self, lifetime: ResourceLifetime) -> None:
         """End the session of a block whose last task has let go, before its cleanup."""
         session = self._of_blocks.pop(lifetime, None)
         if session is not None:
             self._schedule.queue.close_slots(lifetime)
-            _close(session, CLOSE_S)
+            self._close(session, CLOSE_S, _where(self._names.pop(lifetime)), lifetime)
 
     def close_blocks(self) -> None:
         """End those of blocks that are open still: what is left to clean up is cleaned up now."""
@@ -99,9 +122,21 @@ class BlockExecutors:
 
     def close_all(self, timeout_s: float) -> None:
         """End all sessions; those whose tasks hang after `timeout_s` seconds."""
-        for session in tuple(self._sessions()):
-            _close(session, timeout_s)
-        self._of_blocks.clear()
+        if self.own is not None:
+            self._close(self.own, timeout_s, "on the run's workers, which have ended with it", None)
+        self.close_blocks()
+
+    def _close(self, session: Session, timeout_s: float, where: str, lifetime: ResourceLifetime | None) -> None:
+        """End a session, whatever that raises: what is to be cleaned up comes after it (docs/guarantee.md, rule 17)."""
+        try:
+            if not session.keeps_values:
+                self._value_return.before_loss(session, where, lifetime)
+        except BaseException as error:  # noqa: BLE001 - of users' values
+            warn_safely(f"what was {where}, could not be looked at: {error_text(error)}")
+        try:
+            session.close(timeout_s)
+        except BaseException as error:  # noqa: BLE001 - of another package, as a rule
+            warn_safely(f"a session of an executor could not be closed: {error_text(error)}")
 
     def flush(self) -> None:
         """Have all begin with what was submitted."""
@@ -127,12 +162,8 @@ class BlockExecutors:
         yield from self._of_blocks.values()
 
 
-def _close(session: Session, timeout_s: float) -> None:
-    """End a session, whatever that raises: what is to be cleaned up comes after it (docs/guarantee.md, rule 17)."""
-    try:
-        session.close(timeout_s)
-    except BaseException as error:  # noqa: BLE001 - of another package, as a rule
-        warn_safely(f"a session of an executor could not be closed: {error_text(error)}")
+def _where(name: str) -> str:
+    return f"on the cluster of block {name!r}, which is closed"
 
 
 def no_executor(resource: Any) -> Executor:
@@ -144,6 +175,7 @@ class _NoSession:
     """Stands for the session of a resource that is no executor: each call ends with the error that says so."""
 
     is_remote = False
+    keeps_values = True
     ahead = 0
     orders: WorkerOrders | None = None
 
@@ -162,6 +194,10 @@ class _NoSession:
 
     def free(self, *, lifecycle: bool) -> None:
         """Do nothing."""
+
+    def has(self, value: RemoteValue) -> bool:
+        """Tell whether it has a value: none."""
+        return False
 
     def close(self, timeout_s: float) -> None:
         """Do nothing."""

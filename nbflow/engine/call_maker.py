@@ -64,8 +64,10 @@ class CallMaker:
         """Make a call: here in a blocking inline run (and for parameters and constants always), else on a thread."""
         self._calls[call.node] = call
         role = self._schedule.role[call.node]
-        if role == CLEANUP and (lifetime := self._schedule.own[call.node]) is not None:
-            self.executors.close(lifetime)  # the last task has let go of it
+        if role == CLEANUP and (lifetime := self._schedule.own[call.node]) is not None:  # its last task has let go
+            if self.executors.fetch_ahead(lifetime, lambda: self._make_after(call)):
+                return
+            self.executors.close(lifetime)
         session = self.executors.session_of(call.node)
         if session is not None and not self._is_made_here(call):
             self._deadlines.begin(call)
@@ -96,6 +98,11 @@ class CallMaker:
             outcome = self._overdue(call, outcome)
         # Looked at from the loop and not from here: a loop's turns and a retry would each be a frame deeper.
         self._performed.append((call, outcome))
+
+    def _make_after(self, call: Call) -> None:
+        """Make a cleanup's call that has waited for values, unless it was ended meanwhile."""
+        if self._calls.get(call.node) is call:
+            self.make(call)
 
     def _is_made_here(self, call: Call) -> bool:
         """Tell whether a call needs no thread: what it does takes no time, and fetches nothing."""

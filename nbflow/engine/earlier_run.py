@@ -68,11 +68,10 @@ class EarlierRun:
             except Exception:  # noqa: BLE001 - the run will meet it again, and say so
                 continue
             if is_reference(value):
-                # Looked at or not: nobody knows what a person has done since with what was fetched.
-                gone = value.gone
-                if gone is None and type(value) is not Gathered:  # it never changes
+                lost = value.lost
+                if lost is None and type(value) is not Gathered:  # it never changes
                     continue
-                value = value.leaves() if gone is None else Lost(gone.why)
+                value = value.leaves() if lost is None else Lost(lost.why)
             if identity(type(value)) not in ATOMS:  # what cannot change is as it was
                 yield edge.key, up, value
 

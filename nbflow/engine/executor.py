@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from nbflow.core.task import Task
     from nbflow.engine.attempt import Call, Outcome
+    from nbflow.engine.remote_value import RemoteValue
     from nbflow.engine.worker_manager import WorkerOrders
 
 
@@ -44,10 +45,12 @@ class Session(Protocol):
         is_remote: Whether its tasks are called by other processes: it reports when each begins.
         ahead: How many simple calls more than its capacity are of use to it, if it is remote.
         orders: The way to what workers open for themselves; None if they share the kernel's memory.
+        keeps_values: Whether values that it has elsewhere can be had when it is closed; true where it has none.
     """
 
     is_remote: bool
     orders: WorkerOrders | None
+    keeps_values: bool
 
     @property
     def ahead(self) -> int:
@@ -64,6 +67,9 @@ class Session(Protocol):
 
     def free(self, *, lifecycle: bool) -> None:
         """Note that a reported call's thread may take another."""
+
+    def has(self, value: RemoteValue) -> bool:
+        """Tell whether a value is one of those that it has elsewhere."""
 
     def close(self, timeout_s: float) -> None:
         """Let the threads end; those that hang are left behind after `timeout_s` seconds."""

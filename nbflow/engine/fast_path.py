@@ -19,6 +19,7 @@ from nbflow.engine.nodes import RUNNING
 from nbflow.engine.object_versions import ATOMS, NUMBERS, Watch
 from nbflow.engine.remote_value import is_elsewhere, is_reference
 from nbflow.engine.state_values import held_by, success
+from nbflow.errors import ValueReleasedError
 
 if TYPE_CHECKING:
     from collections import deque
@@ -118,12 +119,15 @@ class FastPath:
                 # The first is quick, and frequent.
                 if type(value) is not int and identity(type(value)) not in ATOMS:
                     all_fixed = False
-            for edge in graph.edges_in[number]:
-                if edge.key is not None:
-                    above = states[edge.upstream_task]
-                    inputs[edge.key] = value = held_by(above) if meet_references else above.result
-                    if type(value) is not int and identity(type(value)) not in ATOMS:
-                        all_fixed = False
+            try:
+                for edge in graph.edges_in[number]:
+                    if edge.key is not None:
+                        above = states[edge.upstream_task]
+                        inputs[edge.key] = value = held_by(above) if meet_references else above.result
+                        if type(value) is not int and identity(type(value)) not in ATOMS:
+                            all_fixed = False
+            except ValueReleasedError:  # it went with the cluster that it was on
+                return None
         if type(state) is not Pending:  # given, or left by a former attempt
             return None
         watch: Watch | None = None

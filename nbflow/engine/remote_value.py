@@ -11,6 +11,7 @@ import reprlib
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from nbflow.core.data.fingerprint import known_fingerprint
 from nbflow.core.data.value_copy import copy_ahead
 from nbflow.core.data.value_traits import size_of
 from nbflow.core.data.value_type import identity, ids_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from nbflow.core.elsewhere import Elsewhere
 
 _NOT_SEEN = object()
+_BROUGHT = "brought"
 
 
 class RemoteFacts(NamedTuple):
@@ -76,11 +78,12 @@ class RemoteValue:
         task: The name of the task that gave it; empty as long as no run has taken it in.
     """
 
-    __slots__ = ("__weakref__", "_lock", "_seen", "facts", "holder", "key", "task")
+    __slots__ = ("__weakref__", "_lock", "_print", "_seen", "facts", "holder", "key", "task")
 
     def __init__(self, holder: Holder, key: Any, facts: RemoteFacts) -> None:
         self.holder, self.key, self.facts, self.task = holder, key, facts, ""
         self._seen: Any = _NOT_SEEN
+        self._print: str | None = None  # of what a person sees, as it came
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -97,29 +100,39 @@ class RemoteValue:
             return gone
         return Released(self.task, gone.why, gone.remedy.replace("{task!r}", repr(self.task)))
 
+    @property
+    def lost(self) -> Released | None:
+        """Why no task can have it any more; None while one can: from its holder, or because it is here as it was."""
+        gone = self.gone
+        return None if gone is None or self.is_as_it_came else gone
+
+    @property
+    def is_as_it_came(self) -> bool:
+        """Whether it is here, and known to be as it was fetched, whatever a person has done with it since."""
+        return self._print is not None and self._print in (_BROUGHT, known_fingerprint(self._seen))
+
     def fetch(self) -> Any:
         """Return a copy of the value for a task of the kernel; may take long.
 
         Raises:
             ValueReleasedError: If it is gone.
         """
-        gone = self.gone
-        if gone is None:
+        lost = self.gone
+        if lost is None:
             try:
                 return self.holder.fetch(self)
             except ValueReleasedError as error:  # it went in this moment
-                gone = self.gone or Released(self.task or error.task, error.why, error.remedy)
-                if self._seen is _NOT_SEEN:
-                    raise ValueReleasedError(*gone) from error
-        if self._seen is _NOT_SEEN:
-            raise ValueReleasedError(*gone)
+                lost = Released(self.task or error.task, error.why, error.remedy)
+        if not self.is_as_it_came:
+            raise ValueReleasedError(*lost)
         return _copied(self._seen)
 
     def look(self) -> Any:
         """Return the value for a person: it is fetched once, and the same from then on."""
         with self._lock:
             if self._seen is _NOT_SEEN:
-                self._seen = self.fetch()
+                found = self.fetch()
+                self._seen, self._print = found, known_fingerprint(found)
             return self._seen
 
     def look_at_all(self, values: Sequence[Elsewhere]) -> None:
@@ -129,7 +142,15 @@ class RemoteValue:
 
     def bring(self) -> None:
         """Fetch the value, as its holder is about to lose it; `look` gives it from now on."""
-        self.look()
+        with self._lock:
+            if not self.is_as_it_came:  # it is not here, or a person has changed what they saw
+                self._seen = self.fetch()
+            self._print = _BROUGHT
+
+    @property
+    def is_brought(self) -> bool:
+        """Whether it was brought."""
+        return self._print is _BROUGHT
 
     @property
     def is_here(self) -> bool:
@@ -162,6 +183,11 @@ class RemoteItem(NamedTuple):
     def gone(self) -> Released | None:
         """Why the holder has it no more; None while it does."""
         return self.whole.gone
+
+    @property
+    def lost(self) -> Released | None:
+        """Why no task can have it any more; None while one can."""
+        return self.whole.lost
 
     @property
     def is_gone(self) -> bool:
@@ -232,6 +258,11 @@ class Gathered:
         return next((gone for one in self.members if is_reference(one) and (gone := one.gone) is not None), None)
 
     @property
+    def lost(self) -> Released | None:
+        """Why no task can have one of the values any more; None while one can have all."""
+        return next((lost for one in self.members if is_reference(one) and (lost := one.lost) is not None), None)
+
+    @property
     def is_gone(self) -> bool:
         """Whether it can be had no more."""
         return self._seen is _NOT_SEEN and any(one.is_gone for one in self.members if is_reference(one))
@@ -282,6 +313,16 @@ class Gathered:
             return one if is_reference(one) else change(one)
 
         return Gathered(self._made(changed))
+
+    def brought(self) -> Any:
+        """Return the container with the values that were brought; what stands for it if some are still elsewhere."""
+
+        def one_of(one: Any) -> Any:
+            if type(one) is Gathered:
+                return one.brought()
+            return one.look() if type(one) is RemoteValue and one.is_brought else one
+
+        return gathered(self._made(one_of))
 
     def fetch(self) -> Any:
         """Return a container of the values for a task of the kernel: copies of those that are elsewhere."""

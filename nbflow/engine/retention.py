@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 NEWEST, NEEDED, ALL_KEPT = "newest", "needed", "all"
 _SHORT = 1_024
 _SHARE = 4
-_AGAIN = "rerun {task!r}, or keep it with keep='all'"
+AGAIN = "rerun {task!r}, or keep it with keep='all'"
 NEWER = "a newer run of its flow has ended"
 FORGOTTEN = "its run was told to forget its values"
 
@@ -125,7 +125,7 @@ class Retention:
                 value = one.__dict__.get("result")
                 self._held -= self._sizes.pop(id(value), 0)
                 self._home.let_go(value)
-            record.states[task] = _released(state, Released(task.name, why, _AGAIN.format(task=task.name)))
+            record.states[task] = _released(state, Released(task.name, why, AGAIN.format(task=task.name)))
             self._inputs.forget(task)
 
     def release_all(self, why: str) -> None:

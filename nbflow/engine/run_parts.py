@@ -30,6 +30,7 @@ from nbflow.engine.settlement import Settlement
 from nbflow.engine.task_runner import TaskRunner
 from nbflow.engine.user_code import UserCode
 from nbflow.engine.value_handover import ValueHandover
+from nbflow.engine.value_return import ValueReturn
 from nbflow.engine.values import Values
 
 if TYPE_CHECKING:
@@ -131,8 +132,9 @@ class RunParts:
         )
         # A thread may report when the loop is over: a setup that ends then has made a resource all the same (rule 1).
         self.late_outcomes = LateOutcomes(inbox, ended, calls, performed, record.schedule, lifecycle, cleanup)
+        value_return = ValueReturn(record, inputs, handover, retention, cancellation, guard, inbox)
         self.executors = executors = BlockExecutors(
-            record.schedule, self.late_outcomes.report, executor_of, f"nbflow-{graph.name}"
+            record.schedule, self.late_outcomes.report, executor_of, f"nbflow-{graph.name}", value_return
         )
         if graph.has_executors:
             lifecycle.on_open = executors.open

@@ -160,7 +160,7 @@ def as_cached(state: State) -> State | None:
     """Return a cached state whose value is as it was cached; None where there is no such value any more."""
     held, reference = vars(state), reference_of(state)
     if reference is not None:  # which never changes
-        return state if reference.gone is None else None
+        return state if reference.lost is None else None
     if "_print" not in held or is_fixed(state.result):
         return state
     if held["_print"] is not None and known_fingerprint(state.result) == held["_print"]:

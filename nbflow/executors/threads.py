@@ -14,6 +14,7 @@ from nbflow.engine.attempt import close_loop, perform_on_worker
 if TYPE_CHECKING:
     from nbflow.engine.attempt import Call
     from nbflow.engine.executor import Report
+    from nbflow.engine.remote_value import RemoteValue
     from nbflow.engine.worker_manager import WorkerOrders
 
 
@@ -65,6 +66,7 @@ class ThreadSession:
     """
 
     is_remote = False
+    keeps_values = True
     orders: WorkerOrders | None = None
 
     def __init__(self, report: Report, *, name: str, serial: bool) -> None:
@@ -95,6 +97,10 @@ class ThreadSession:
     def free(self, *, lifecycle: bool) -> None:
         """Note that the thread of a reported call may take another (told by the run's thread, so without a lock)."""
         (self._lifecycle if lifecycle else self._tasks).idle += 1
+
+    def has(self, value: RemoteValue) -> bool:
+        """Tell whether a value is elsewhere with one of its tasks: none is."""
+        return False
 
     def close(self, timeout_s: float) -> None:
         """Let the threads end, waiting at most `timeout_s` seconds for all of them together."""
