@@ -104,7 +104,7 @@ class BlockExecutors:
         Returns False if there is nothing to wait for.
         """
         session = self._of_blocks.get(lifetime)
-        if session is None or session.keeps_values:
+        if session is None:
             return False
         return self._value_return.fetch_ahead(session, _where(self._names[lifetime]), lifetime, then)
 
@@ -129,7 +129,8 @@ class BlockExecutors:
     def _close(self, session: Session, timeout_s: float, where: str, lifetime: ResourceLifetime | None) -> None:
         """End a session, whatever that raises: what is to be cleaned up comes after it (docs/guarantee.md, rule 17)."""
         try:
-            if not session.keeps_values:
+            # What is called a block's may be the user's elsewhere; here it goes with the block's resource.
+            if lifetime is not None or not session.keeps_values:
                 self._value_return.before_loss(session, where, lifetime)
         except BaseException as error:  # noqa: BLE001 - of users' values
             warn_safely(f"what was {where}, could not be looked at: {error_text(error)}")

@@ -45,12 +45,16 @@ class Session(Protocol):
         is_remote: Whether its tasks are called by other processes: it reports when each begins.
         ahead: How many simple calls more than its capacity are of use to it, if it is remote.
         orders: The way to what workers open for themselves; None if they share the kernel's memory.
-        keeps_values: Whether values that it has elsewhere can be had when it is closed; true where it has none.
+        keeps_values: Whether values that it has elsewhere can be had when it is closed, unless it is a block's; true
+            where it has none.
     """
 
     is_remote: bool
     orders: WorkerOrders | None
-    keeps_values: bool
+
+    @property
+    def keeps_values(self) -> bool:
+        """True when what it has elsewhere outlives it."""
 
     @property
     def ahead(self) -> int:

@@ -7,9 +7,12 @@ import os
 import pytest
 
 from nbflow import Flow, Parameter, resource_manager, task, unmapped
+from nbflow.errors import ValueReleasedError
 from nbflow.executors import DaskExecutor
 from nbflow.resources import DaskCluster
 from tests.dask.conftest import cluster_of
+from tests.patience import PATIENCE_S
+from tests.shared import SharedList
 
 pytestmark = [pytest.mark.dask, pytest.mark.filterwarnings("ignore")]
 
@@ -107,4 +110,40 @@ def test_tasks_of_a_block_run_on_its_cluster_and_what_they_give_outlives_it():
 
     assert state.result[inside].result[1] == state.result[outside].result[1] == 99_999
     assert state.result[outside].result[0] == os.getpid() != state.result[inside].result[0]
-    assert state.result[values].result[-1] == 99_999
+    with pytest.raises(ValueReleasedError, match="on the cluster of block 'DaskCluster', which is closed"):
+        state.result[values].result  # noqa: B018 - reading it is what raises
+
+
+def test_what_tells_how_a_flow_went_is_fetched_before_its_own_cluster_ends():
+    import numpy
+
+    with Flow("f") as flow:
+        lost = task(lambda: numpy.arange(100_000), name="lost")()
+        last = task(lambda values: values + 1, name="last")(lost)
+    state = flow.run(executor=DaskExecutor(cluster_kwargs={"n_workers": 1, "threads_per_worker": 1}))
+
+    assert state.result[last].result[-1] == 100_000
+    with pytest.raises(ValueReleasedError, match="ended with it"):
+        state.result[lost].result  # noqa: B018 - reading it is what raises
+
+
+def test_values_on_a_cluster_are_used_again_by_a_rerun(client):
+    """Rules V1 and V6."""
+    import numpy
+
+    made = SharedList()
+
+    def make():
+        made.append(1)
+        return numpy.arange(100_000)
+
+    factor = 2
+    with Flow("f") as flow:
+        values = task(make, name="make")()
+        last = task(lambda values: int(values[-1]) * factor, name="last")(values)
+    first = flow.run(executor=DaskExecutor(client=client))
+    again = flow.runs[-1].rerun([last])
+
+    assert first.result[last].result == 199_998
+    assert again.wait(PATIENCE_S).result[last].result == 199_998
+    assert len(made) == 1

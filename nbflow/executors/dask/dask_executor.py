@@ -94,6 +94,11 @@ class DaskExecutor:
         return self.address is None and self._client is None
 
     @property
+    def outlives_runs(self) -> bool:
+        """Whether the values on the cluster can be had when a run has ended."""
+        return not self.is_temporary or self._holders > 0
+
+    @property
     def capacity(self) -> int:
         """How many tasks may run at once, as far as is known before the cluster is there."""
         link = self._link

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from nbflow.engine.attempt import Call, Outcome
     from nbflow.engine.executor import Again, Report
+    from nbflow.engine.remote_value import RemoteValue
     from nbflow.executors.dask.cluster_link import ClusterLink
     from nbflow.executors.dask.dask_executor import DaskExecutor
 
@@ -97,6 +98,15 @@ class DaskSession(ThreadSession):
             back = self._queue.recalled()
         self._tell([(call, RECALLED) for call in back])
         self._inbox.put(("recall",))
+
+    @property
+    def keeps_values(self) -> bool:
+        """Whether the cluster goes on when this is closed."""
+        return self._executor.outlives_runs
+
+    def has(self, value: RemoteValue) -> bool:
+        """Tell whether a value is on the cluster."""
+        return isinstance(value.holder, ClusterValues) and value.holder.link is self._link
 
     def close(self, timeout_s: float) -> None:
         """Let the threads end; what hangs is left behind after `timeout_s` seconds."""
