@@ -62,6 +62,8 @@ def executors_of(test: pytest.Function) -> list[Any]:
     if _reason(test, "one_memory"):
         return here
     elsewhere = ["processes"] if test.path.name in AT_ONCE else ["processes", CLUSTER, KEEPING_CLUSTER]
+    if _reason(test, "one_home"):
+        return [*here, *(pytest.param(name, marks=pytest.mark.elsewhere) for name in elsewhere)]
     marked = [pytest.param(name, marks=pytest.mark.elsewhere) for name in elsewhere]
     return [*here, *marked, pytest.param("dask", marks=pytest.mark.cluster)]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 
 import pytest
@@ -133,3 +135,23 @@ def test_a_run_that_is_paused_begins_nothing_more(client, told):
     run.resume()
     assert run.wait(PATIENCE_S).is_successful()
     assert sorted(told) == list(range(1000))
+
+
+@pytest.mark.parametrize("work", [lambda: None, lambda: 1 / 0, lambda: sys.exit(3), lambda: print("out")])
+def test_a_child_that_a_task_forks_ends_where_it_comes_back(client, told, work):
+    """Rules 1 and 14."""
+
+    @task
+    def forks():
+        child = os.fork()
+        if not child:
+            work()
+            return
+        told.append("child ended")
+        os.waitpid(child, 0)
+
+    with Flow("f") as flow:
+        after = task(lambda: told.append("after"), name="after")(upstream_tasks=[forks()])
+
+    assert flow.run(executor=DaskExecutor(client=client)).result[after].is_successful()
+    assert told == ["child ended", "after"]

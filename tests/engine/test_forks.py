@@ -85,6 +85,7 @@ WAYS = {
 }
 
 
+@pytest.mark.one_home("each script would start a cluster: tests/dask has a test of its own")
 @pytest.mark.parametrize(("work", "status"), WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize("manager", ["Server", "session"])
 def test_a_child_that_comes_back_from_a_task_ends_there(tmp_path, executor, work, status, manager):

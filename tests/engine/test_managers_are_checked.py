@@ -207,6 +207,7 @@ class Held:
         self.diary.append("cleanup")
 
 
+@pytest.mark.one_home("a task reads the ledger")
 def test_what_a_factory_makes_without_a_setup_is_open_when_it_is_made(diary, executor):
     """Rules 1 and 18."""
     Held.diary = diary

@@ -100,7 +100,7 @@ class DaskSession(ThreadSession):
         self._inbox.put(("recall",))
 
     @property
-    def keeps_values(self) -> bool:
+    def keeps_values(self) -> bool:  # type: ignore[override]
         """Whether the cluster goes on when this is closed."""
         return self._executor.outlives_runs
 
