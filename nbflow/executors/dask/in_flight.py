@@ -222,7 +222,7 @@ class InFlight:
 
 def _cut_short(bundle: SentBundle, how: str, *, blames: bool = False) -> None:
     """End the call that was under way; those that had not begun are sent again."""
-    running = bundle.running or (bundle.left[0] if blames and bundle.left else None)
+    running = bundle.running or (next(iter(bundle.left), None) if blames else None)
     if running is not None:
         bundle.fail(running, WorkerDiedError(running.task.name, f"worker {bundle.worker or 'of the cluster'}", how))
     bundle.give_back()

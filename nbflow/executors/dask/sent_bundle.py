@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from nbflow.core.context import thread
 from nbflow.engine.attempt import RECALLED, Outcome, TaskCancelled, outcome_of
@@ -49,7 +50,7 @@ class SentBundle:
     def __init__(self, number: int, parcel: Parcel, values: ClusterValues) -> None:
         self.number, self.values = number, values
         self.calls: tuple[Any, ...] = tuple(parcel.calls)
-        self.left: list[Call] = list(parcel.calls)
+        self.left: dict[Call, None] = dict.fromkeys(parcel.calls)
         self.worker = ""
         self.ended: list[tuple[Call, Outcome]] = []
         self.again: list[Again] = []
@@ -65,7 +66,7 @@ class SentBundle:
         self._were_begun: set[int] = set()
         self._running: Call | None = None
         self._running_since = 0.0
-        self._back: list[Call] = []
+        self._back: dict[Call, None] = {}
 
     # -- what the worker says -----------------------------------------------------------------------------------
 
@@ -103,7 +104,7 @@ class SentBundle:
             self._begun_before(rest[0])
             return
         if rest[0] < 0:  # nothing more is begun
-            self._back += [call for call in self.left if call is not self._running]
+            self._back |= {call: None for call in self.left if call is not self._running}
             return
         call = self.calls[rest[0]]
         if kind == "begun":
@@ -120,18 +121,18 @@ class SentBundle:
         elif kind == "said":
             _show(call, *rest[1:])
         elif kind == "back":
-            self._back.append(call)
+            self._back[call] = None
         else:
-            self._ended(call, *rest[1:])
+            self._ended(call, *rest)
 
-    def _ended(self, call: Call, parts: list[Any], is_remote: bool) -> None:
+    def _ended(self, call: Call, place: int, parts: list[Any], is_remote: bool) -> None:
         self._running = None
         before, thread.held = thread.held, call  # a signal's state takes its tags and counts from there
         try:
             value = take_in(call, [parts[0], *map(bytearray, parts[1:])])
             if is_remote:
                 assert type(value) is RemoteFacts
-                value = RemoteValue(self.values, self.calls.index(call), value)
+                value = RemoteValue(self.values, place, value)
             outcome = Outcome(value, None)
         except BaseException as error:  # noqa: BLE001 - what the task has raised
             outcome = outcome_of(call, error)
@@ -143,9 +144,9 @@ class SentBundle:
 
     def _unread(self, worker: str, reason: str) -> None:
         if len(self.left) > 1:  # each is to go alone
-            self._back += self.left
+            self._back |= self.left
             return
-        call = self.left[0]
+        call = next(iter(self.left))
         self.end(call, outcome_of(call, UnreadableCallError(call.task.name, f"worker {worker}", reason)))
 
     def _begun_before(self, lost: str) -> None:
@@ -160,7 +161,7 @@ class SentBundle:
     def end(self, call: Call, outcome: Outcome) -> None:
         """Note what has come of a call."""
         call.is_over, call.returned = True, outcome
-        self.left.remove(call)
+        del self.left[call]
         self.ended.append((call, outcome))
 
     @property
@@ -174,14 +175,14 @@ class SentBundle:
 
     def come_back(self) -> list[Call]:
         """Take out what will not be begun here; returns it."""
-        back, self._back = [call for call in self._back if call in self.left], []
+        back, self._back = [call for call in self._back if call in self.left], {}
         for call in back:
-            self.left.remove(call)
+            del self.left[call]
         return back
 
     def give_back(self) -> None:
         """Note that nothing of it will be begun any more."""
-        self._back += [call for call in self.left if call not in self._back and call is not self.running]
+        self._back |= {call: None for call in self.left if call is not self.running}
 
     def fail(self, call: Call, error: Exception) -> None:
         """Note that a call has failed, of which no worker tells any more."""
@@ -205,7 +206,8 @@ class SentBundle:
                     yield place, error
 
 
-class _Ended(NamedTuple):
+@dataclass(frozen=True, eq=False, slots=True)
+class _Ended:
     """What is still to be known of a call that has ended."""
 
     node: int
