@@ -78,19 +78,20 @@ class RemoteValue:
         task: The name of the task that gave it; empty as long as no run has taken it in.
     """
 
-    __slots__ = ("__weakref__", "_lock", "_print", "_seen", "facts", "holder", "key", "task")
+    __slots__ = ("__weakref__", "_lock", "_print", "_readers", "_seen", "facts", "holder", "key", "task")
 
     def __init__(self, holder: Holder, key: Any, facts: RemoteFacts) -> None:
         self.holder, self.key, self.facts, self.task = holder, key, facts, ""
         self._seen: Any = _NOT_SEEN
         self._print: str | None = None  # of what a person sees, as it came
+        self._readers: list[None] | None = None
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<on a worker: {self.facts.repr}>"
 
     def __reduce__(self) -> Any:
-        return _itself, (self.fetch(),)
+        return _itself, (self.read(),)
 
     @property
     def gone(self) -> Released | None:
@@ -127,6 +128,10 @@ class RemoteValue:
             raise ValueReleasedError(*lost)
         return _copied(self._seen)
 
+    def read(self) -> Any:
+        """Return the value for somebody who only reads it, as it was returned; raises as `fetch` does."""
+        return self._seen if self.is_as_it_came else self.fetch()
+
     def look(self) -> Any:
         """Return the value for a person: it is fetched once, and the same from then on."""
         with self._lock:
@@ -146,6 +151,20 @@ class RemoteValue:
             if not self.is_as_it_came:  # it is not here, or a person has changed what they saw
                 self._seen = self.fetch()
             self._print = _BROUGHT
+
+    def await_reader(self) -> None:
+        """Note that somebody is going to read it, who is not to miss it when its holder loses it."""
+        self._readers = [*(self._readers or ()), None]
+
+    def note_read(self) -> None:
+        """Note that they have; from any thread."""
+        if self._readers:
+            self._readers.pop()
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody is still going to read it."""
+        return bool(self._readers)
 
     @property
     def is_brought(self) -> bool:
@@ -199,7 +218,7 @@ class RemoteItem(NamedTuple):
         return _copied(self.look())
 
     def look(self) -> Any:
-        """Return the element for a person."""
+        """Return the element for a person, or for somebody who only reads it."""
         return element(self.whole.look(), self.place)
 
     def look_at_all(self, values: Sequence[Elsewhere]) -> None:
@@ -323,6 +342,10 @@ class Gathered:
             return one.look() if type(one) is RemoteValue and one.is_brought else one
 
         return gathered(self._made(one_of))
+
+    def read(self) -> Any:
+        """Return a container of the values for somebody who only reads it."""
+        return self._made(lambda one: one.read() if type(one) in (RemoteValue, Gathered) else fetched(one))
 
     def fetch(self) -> Any:
         """Return a container of the values for a task of the kernel: copies of those that are elsewhere."""

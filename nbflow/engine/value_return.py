@@ -2,7 +2,7 @@
 
 docs/reruns.md, rules V5 and V6. Fetched is what a task still takes that is called elsewhere, what tells how the flow
 went (terminal and reference tasks) and what a person has pinned or wants to be kept. It is the kernel's from then on,
-as if its task had been called here; all else is given back.
+as if its task had been called here; all else is given back, once a store that waits for it has it.
 """
 
 from __future__ import annotations
@@ -128,7 +128,9 @@ class ValueReturn:
 
     def _wanted(self, session: Session, held: Iterable[_Held]) -> list[RemoteValue]:
         """Return what is still to be fetched, each value once."""
-        values = {value: None for one in held if one.is_needed for value in _values_of(one.state)}
+        values = dict.fromkeys(
+            value for one in held for value in _values_of(one.state) if one.is_needed or value.is_awaited
+        )
         return [value for value in values if session.has(value) and not (value.is_brought or value in self._errors)]
 
     def _needed(self, shape: int) -> set[Task]:
@@ -198,7 +200,8 @@ class ValueReturn:
     def _take_in(self, one: _Held) -> bool:
         """Make a value the kernel's own, as if it had been made here; False if it is not here."""
         reference = reference_of(one.state)
-        if not one.is_needed and (type(reference) is Gathered or not reference.is_as_it_came):
+        # What a person has seen and left as it was stays; what was brought for somebody else does not.
+        if not one.is_needed and (type(reference) is Gathered or reference.is_brought or not reference.is_as_it_came):
             return False
         value = reference.brought() if type(reference) is Gathered else reference.look()
         with_value(one.state, self._keep(one.task, value))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.data.value_traits import is_fixed
+from nbflow.engine.state_values import reference_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -83,8 +84,12 @@ class Kept:
 
 
 def _held(ref: weakref.ref[State]) -> Any:
+    """Return the value of a state, or what stands for it if it is elsewhere."""
     holder = ref()
-    return None if holder is None else vars(holder).get("result")
+    if holder is None:
+        return None
+    reference = reference_of(holder)
+    return vars(holder).get("result") if reference is None else reference
 
 
 class Objects:

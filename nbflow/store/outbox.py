@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.data.value_traits import is_fixed, size_of
 from nbflow.core.data.value_type import identity, type_of
+from nbflow.engine.error_text import error_text
 from nbflow.engine.object_versions import ATOMS
+from nbflow.engine.remote_value import Gathered, RemoteValue, is_reference
+from nbflow.engine.state_values import held_by
 from nbflow.errors import CannotCopyError
 from nbflow.store.contents import MOST_INLINE, Contents, Pickled
 from nbflow.store.entry import Header, write_entry
@@ -21,7 +24,7 @@ from nbflow.store.safety import SMALL, Safety, copied_ahead
 from nbflow.store.writer import Job, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from nbflow.core.states import State
@@ -61,7 +64,7 @@ class Outbox:
         self._limit_s = limit_s
         self._numbers: dict[Path, int] = {}
         self._committing = threading.Lock()
-        self.safety = Safety(run.graph, lambda task: run.states[task].result)
+        self.safety = Safety(run.graph, lambda task: held_by(run.states[task]))
         self.objects = Objects(run._execution.home, run.id, store.find)
         self.trouble: list[BaseException | str] = []
 
@@ -76,7 +79,7 @@ class Outbox:
         if identity(type(value)) in ATOMS and not (type_of(value) in (bytes, str) and len(value) > MOST_INLINE):
             atom = Kept(state, "", 0)
             atom.awaits(entry)
-            self._later(atom, lambda job: Pickled(self._folder, value, tick=job.tick), 0)
+            self._later(atom, lambda job: Pickled(self._folder, value, tick=job.tick).kept(), 0)
             return
         kept: Kept | None = self.objects.find(value)
         if kept is not None:
@@ -108,22 +111,30 @@ class Outbox:
         return mine
 
     def _pickle(self, kept: Kept, value: Any, task: Task, may_change: bool) -> None:
-        """Pickle a value behind the run if nobody can change it meanwhile, else at once."""
-        size = size_of(value)
+        """Pickle a value behind the run if nobody can change it meanwhile, else at once.
+
+        One that is elsewhere is fetched for that, and not kept here.
+        """
+        size = value.facts.size if is_reference(value) else size_of(value)
         size = UNKNOWN if size is None else size
         if self.writer.size + size < MOST_WAITING:
             try:
-                if may_change or self.safety.may_be_changed(task, value):
-                    value = value if is_fixed(value) else copied_ahead(value)
+                if type(value) is Gathered:
+                    value = value.with_leaves(_as_it_is)
+                elif may_change or self.safety.may_be_changed(task, value):
+                    value = _as_it_is(value)
             except CannotCopyError:
                 pass
             else:
-                self._later(kept, lambda job: Pickled(self._folder, value, tick=job.tick), 0 if size < SMALL else size)
+                for one in _references_in(value):  # it is brought if its cluster is closed before it was read
+                    one.await_reader()
+                self._later(kept, lambda job: self._read(value, job), 0 if size < SMALL else size)
                 return
         found: list[Pickled] = []
 
         def pickle(job: Job) -> None:
-            pickled = Pickled(self._folder, value, most_in_memory=MOST_PICKLED, tick=job.tick)
+            read = value.read() if is_reference(value) else value
+            pickled = Pickled(self._folder, read, most_in_memory=MOST_PICKLED, tick=job.tick)
             if job.settle():
                 found.append(pickled)
             else:
@@ -132,12 +143,22 @@ class Outbox:
         if not self.do(pickle):
             self._give_up(kept)
         elif found:
-            self._later(kept, lambda _: found.pop(), found[0].size)
+            self._later(kept, lambda _: found.pop().kept(), found[0].size)
 
-    def _later(self, kept: Kept, pickled: Callable[[Job], Pickled], size: int) -> None:
+    def _read(self, value: Any, job: Job) -> Contents:
+        try:
+            read = value.read() if is_reference(value) else value
+        except Exception as error:  # noqa: BLE001 - it is gone, or cannot be made again here
+            return Contents(not_kept=f"it could not be fetched: {error_text(error)}")
+        finally:
+            for one in _references_in(value):
+                one.note_read()
+        return Pickled(self._folder, read, tick=job.tick).kept()
+
+    def _later(self, kept: Kept, contents_of: Callable[[Job], Contents], size: int) -> None:
         def write(job: Job) -> None:
             with self._troubled():
-                contents = pickled(job).kept()
+                contents = contents_of(job)
                 if job.settle():
                     for entry in kept.pickled(contents, self._folder):
                         self._write(_named(entry, kept), contents)
@@ -185,6 +206,17 @@ class Outbox:
                 work(job)
 
         return self.writer.do(safely)
+
+
+def _as_it_is(value: Any) -> Any:
+    """Return a value that nobody can change, with the contents of this one; CannotCopyError if that costs much."""
+    return value if is_fixed(value) else copied_ahead(value)
+
+
+def _references_in(value: Any) -> Sequence[RemoteValue]:
+    if type(value) is Gathered:
+        return value.references()
+    return (value,) if type(value) is RemoteValue else ()
 
 
 def _named(entry: Entry, kept: Kept) -> Entry:

@@ -15,6 +15,8 @@ from nbflow.core.states import Finished, Looped, Mapped, Running, State
 from nbflow.engine.breakpoints import EDITED, PINNED
 from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.events import Event, warn_safely
+from nbflow.engine.remote_value import is_reference
+from nbflow.engine.state_values import held_by
 from nbflow.errors import StoreError, ValueReleasedError
 from nbflow.store.entry import SET_UP_AGAIN, Header, contents_of
 from nbflow.store.filenames import content_name, run_name, value_name
@@ -272,10 +274,11 @@ class Recorder:
         value = None
         if not isinstance(state, Mapped):
             try:
-                value = state.result
+                value = held_by(state)
             except ValueReleasedError as error:
                 header = replace(header, not_kept=header.not_kept or f"it was given back: {error.why}")
-            self._outbox.objects.own(value, task, header.index, state)
+            if not is_reference(value):
+                self._outbox.objects.own(value, task, header.index, state)
         self._outbox.keep(header, value, state, task)
 
     # -- what tasks change in place ---------------------------------------------------------------------------------
