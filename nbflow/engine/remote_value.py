@@ -199,6 +199,11 @@ class RemoteItem(NamedTuple):
         return _itself, (self.fetch(),)
 
     @property
+    def facts(self) -> RemoteFacts:
+        """What is known of it: not much."""
+        return RemoteFacts(f"element of a {self.whole.facts.type}", None, None, repr(self))
+
+    @property
     def gone(self) -> Released | None:
         """Why the holder has it no more; None while it does."""
         return self.whole.gone

@@ -150,9 +150,12 @@ class RunControl:
 
     def inputs(self, task: Task, index: int | None) -> dict[str, Any]:
         """Return what a task is given."""
+        return {key: looked_at(value) for key, value in self.held_inputs(task, index).items()}
+
+    def held_inputs(self, task: Task, index: int | None) -> dict[str, Any]:
+        """Return the same without fetching what is elsewhere: something stands for it."""
         schedule, node = self._loop.schedule, self._refusals.node_of(task, index)
-        inputs = self._loop.inputs.values(schedule.task_of[node], schedule.child_index[node])
-        return {key: looked_at(value) for key, value in inputs.items()}
+        return self._loop.inputs.values(schedule.task_of[node], schedule.child_index[node])
 
     def debug(self, task: Task, index: int | None) -> None:
         """Open the debugger where a task failed."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbflow.core.states import Mapped, Success, plain
-from nbflow.engine.remote_value import gathered, is_reference
+from nbflow.engine.remote_value import Gathered, gathered, is_reference
 
 if TYPE_CHECKING:
     from nbflow.core.states import State
+    from nbflow.engine.remote_value import RemoteValue
 
 S = TypeVar("S", bound="State")
 
@@ -39,6 +40,24 @@ def holds_references(state: State | None) -> bool:
     if isinstance(state, Mapped):
         return any(map(holds_references, state.map_states))
     return state is not None and state.remote is not None
+
+
+def references_in(state: State | None) -> list[RemoteValue]:
+    """Return what stands for the values that are elsewhere in the value of a state, those of its children included."""
+    if isinstance(state, Mapped):
+        return [value for one in state.map_states for value in references_in(one)]
+    reference = None if state is None else reference_of(state)
+    if reference is None:
+        return []
+    return reference.references() if type(reference) is Gathered else [reference]
+
+
+def has_shown(state: State, value: object) -> bool:
+    """Tell whether a value is the very object that a state shows, or has fetched to be shown."""
+    reference = reference_of(state)
+    if reference is None:
+        return vars(state).get("result") is value
+    return reference.is_here and reference.look() is value
 
 
 def with_value(state: S, value: Any) -> S:

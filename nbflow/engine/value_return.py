@@ -19,7 +19,7 @@ from nbflow.engine.nodes import DONE
 from nbflow.engine.plan import STICKY
 from nbflow.engine.remote_value import Gathered
 from nbflow.engine.retention import AGAIN, ALL_KEPT
-from nbflow.engine.state_values import reference_of, with_value
+from nbflow.engine.state_values import reference_of, references_in, with_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -103,7 +103,7 @@ class ValueReturn:
             self._fetch(values)
         missed: dict[Task, str] = {}
         for one in held:
-            why = next((self._errors[value] for value in _values_of(one.state) if value in self._errors), "")
+            why = next((self._errors[value] for value in references_in(one.state) if value in self._errors), "")
             if why:
                 missed[one.task] = why
                 self._let_go(one, f"its value was {where}, and could not be fetched before: {why}")
@@ -122,14 +122,14 @@ class ValueReturn:
         for task, state in tuple(self._record.states.items()):
             children = enumerate(tuple(state.map_states)) if isinstance(state, Mapped) else ((-1, state),)
             for child, one in children:
-                if isinstance(one, Success) and any(map(session.has, _values_of(one))):
+                if isinstance(one, Success) and any(map(session.has, references_in(one))):
                     found.append(_Held(task, child, one, task in needed))
         return found
 
     def _wanted(self, session: Session, held: Iterable[_Held]) -> list[RemoteValue]:
         """Return what is still to be fetched, each value once."""
         values = dict.fromkeys(
-            value for one in held for value in _values_of(one.state) if one.is_needed or value.is_awaited
+            value for one in held for value in references_in(one.state) if one.is_needed or value.is_awaited
         )
         return [value for value in values if session.has(value) and not (value.is_brought or value in self._errors)]
 
@@ -216,14 +216,6 @@ class ValueReturn:
             self._inputs.forget(one.task)
         else:
             self._retention.release(one.task, why)
-
-
-def _values_of(state: State) -> list[RemoteValue]:
-    """Return what stands for the values that are elsewhere in the value of a state."""
-    reference = reference_of(state)
-    if reference is None:
-        return []
-    return reference.references() if type(reference) is Gathered else [reference]
 
 
 def _in_mb(size: int) -> str:

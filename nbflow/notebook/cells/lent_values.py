@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nbflow.engine.state_values import has_shown
 from nbflow.notebook.cells.contribution import ABSENT
 from nbflow.notebook.cells.graph_diff import is_made
 
@@ -72,9 +73,7 @@ def give_results_back(cells: Cells, namespace: MutableMapping[str, Any]) -> list
         for binder in binders:
             task = index.value(name, binder)
             runs = getattr(cells.graph, "runs", None)
-            if runs is not None and any(
-                vars(run.states[task]).get("result") is held for run in runs.copy() if task in run.states
-            ):
+            if runs is not None and any(has_shown(run.states[task], held) for run in runs.copy() if task in run.states):
                 namespace[name] = index.value(name, binders[-1])
                 break
     return unsettled

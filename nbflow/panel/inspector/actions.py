@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.breakpoints import PINNED, argument_names
 from nbflow.engine.refusal import refusal
+from nbflow.engine.remote_value import looked_at
+from nbflow.engine.state_values import held_by
 from nbflow.errors import OptionError
 from nbflow.panel.inspector.expressions import condition_of, value_of
+from nbflow.panel.inspector.history import state_of
 from nbflow.panel.sanitize import plain
 
 if TYPE_CHECKING:
@@ -59,6 +62,9 @@ def perform(run: Run, task: Task, index: int | None, message: Mapping[str, Any])
         run.break_at(task, when, after=bool(message.get("after")))
     elif act == "unbreak":
         run.clear_break(task)
+    elif act == "fetch":  # of a value that is elsewhere: whoever asks for it waits until it is here
+        state = state_of(run, task, index)
+        looked_at(None if state is None else held_by(state))
     else:
         raise OptionError(f"the inspector knows no action {plain(str(act), 50)!r}")
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.parameter import Parameter
 from nbflow.core.states import Mapped
+from nbflow.engine.remote_value import is_reference
+from nbflow.engine.state_values import held_by, references_in
 from nbflow.panel.inspector.actions import possible
 from nbflow.panel.inspector.block_detail import block_sections
 from nbflow.panel.inspector.history import children_of, history_of, state_of
 from nbflow.panel.inspector.neighbours import NAME_LIMIT, Neighbours, Target, kind_of
 from nbflow.panel.inspector.ran_on import ran_on
-from nbflow.panel.inspector.rich_repr import rich, short
+from nbflow.panel.inspector.rich_repr import elsewhere, rich, short
 from nbflow.panel.inspector.source_code import doc_of, source_of
 from nbflow.panel.inspector.tracebacks import told
 from nbflow.panel.sanitize import plain
@@ -24,7 +26,7 @@ from nbflow.render.palette import state_look
 from nbflow.render.status_marks import mark_of_state, state_name
 
 if TYPE_CHECKING:
-    from nbflow.core.states import State
+    from nbflow.core.states import Released, State
     from nbflow.core.task import Task
     from nbflow.engine.run import Run
     from nbflow.panel.inspector.safe_eval import Answer, SafeEvaluator
@@ -151,7 +153,7 @@ class Detail:
         answer = None
         if run is not None:
             states = tuple(run.states.get(above) for above in upstream)
-            answer = self._evaluator.ask("inputs", (run, *states), lambda: run.inputs(task, index))
+            answer = self._evaluator.ask("inputs", (run, *states), lambda: run._control.held_inputs(task, index))
         constants: dict[str, Any] = getattr(self.neighbours.graph, "constants", {}).get(task) or {}
         rows, room = [], _INPUT_TEXT
         for name in [*names, *(key for key in constants if key not in names)][:_INPUTS]:
@@ -183,6 +185,9 @@ class Detail:
         return self._short(name, answer.value[name]) if name in answer.value else {"problem": "there is none"}
 
     def _short(self, name: str, value: Any) -> Json:
+        if is_reference(value):
+            found = _of(self._evaluator.ask(("input", name), (value,), lambda: elsewhere(value)), "its repr")
+            return found | {"is_elsewhere": True}
         return _of(self._evaluator.ask(("input", name), (value,), lambda: short(value)), "its repr")
 
     def _result(self, state: State | None) -> Json | None:
@@ -196,10 +201,23 @@ class Detail:
         if isinstance(state, Mapped):
             if run.timings.get(task, (0, None))[1] is None:
                 return None
-            return _of(self._evaluator.ask("result", (state,), lambda: rich(state.result)), "its repr")
+            return self._elsewhere(state) or _of(
+                self._evaluator.ask("result", (state,), lambda: rich(state.result)), "its repr"
+            )
         if state.released is not None:
-            return {"problem": f"given back: {state.released.why}; {state.released.remedy}"}
-        return self._rich(state.result)
+            return _given_back(state.released)
+        return self._elsewhere(state) or self._rich(state.result)
+
+    def _elsewhere(self, state: State) -> Json | None:
+        """Say what is known of a value that is elsewhere and was not fetched; None of one that is here."""
+        away = [value for value in references_in(state) if not value.is_here]
+        if not away:
+            return None
+        gone = next((value.gone for value in away if value.is_gone), None)
+        if gone is not None:
+            return _given_back(gone)
+        found = self._evaluator.ask("elsewhere", (state,), lambda: elsewhere(held_by(state)))
+        return _of(found, "its repr") | {"is_elsewhere": True}
 
     def _rich(self, value: Any) -> Json:
         return _of(self._evaluator.ask("result", (value,), lambda: rich(value)), "its repr")
@@ -232,6 +250,10 @@ class Detail:
             "members": {"listed": self.neighbours.chips(order, run), "total": len(tasks), "counts": counts},
             "source": self._source(None),
         }
+
+
+def _given_back(gone: Released) -> Json:
+    return {"problem": f"given back: {gone.why}; {gone.remedy}"}
 
 
 def _times(

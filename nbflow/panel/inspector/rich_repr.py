@@ -17,6 +17,7 @@ from IPython.lib.pretty import RepresentationPrinter
 from IPython.utils.dir2 import get_real_method
 
 from nbflow.panel.sanitize import name_of, plain, words_of
+from nbflow.render.names import bytes_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +72,18 @@ def rich(value: Any) -> Json:
 def short(value: Any) -> Json:
     """Return how a value looks in a few words: `text`, `type` and `size`."""
     return {"type": type_of(value), "size": size_of(value), "text": _text(value, INPUT_LIMIT)}
+
+
+def elsewhere(value: Any) -> Json:
+    """Return what is known of a value that is elsewhere, in the same words; nothing is fetched."""
+    facts = value.facts
+    length = [] if facts.length is None else [f"{facts.length:,} item{'' if facts.length == 1 else 's'}"]
+    size = [] if facts.size is None else [bytes_in_words(facts.size)]
+    return {
+        "type": plain(facts.type, 200),
+        "size": ", ".join((*length, *size)),
+        "text": plain(facts.repr, INPUT_LIMIT),
+    }
 
 
 def type_of(value: Any) -> str:

@@ -4,11 +4,11 @@
  *
  * @typedef {{key: string, name: string, state: string, line: string}} Chip
  * @typedef {{name: string, from: Chip[], text?: string, type?: string, size?: string, problem?: string,
- *   pending?: boolean}} Input
+ *   pending?: boolean, is_elsewhere?: boolean}} Input
  * @typedef {{changes: [number, string, string, string][], attempts: [number, number, number | null, string, string][],
  *   left: number}} History
  */
-import { make, makeButton } from "../common/dom.mjs";
+import { make, makeButton, pushButton, say } from "../common/dom.mjs";
 import { formatSeconds } from "../common/format.mjs";
 
 const FEW = 8;
@@ -69,9 +69,10 @@ export function childrenOf(store, key, { total, listed }) {
 /** @param {import("../common/store.mjs").Store} store @param {{rows: Input[], left: number}} inputs */
 export function inputsOf(store, { rows, left }) {
   const list = make("dl", "nbflow-inputs");
-  for (const { name, from, text, type, size, problem, pending } of rows) {
+  for (const { name, from, text, type, size, problem, pending, is_elsewhere: isElsewhere } of rows) {
     const term = make("dt", "", [make("code", "", name)]);
-    if (type) term.append(make("span", "nbflow-faint", [type, size].filter(Boolean).join(" · ")));
+    const facts = [type, size, isElsewhere ? "on a worker" : ""];
+    if (type) term.append(make("span", "nbflow-faint", facts.filter(Boolean).join(" · ")));
     if (from.length) {
       const chips = from.map((chip) => chipButton(store, chip));
       term.append(make("span", "nbflow-from", [make("span", "nbflow-faint", "from"), ...chips]));
@@ -83,6 +84,22 @@ export function inputsOf(store, { rows, left }) {
     list.append(term, value);
   }
   return left ? [list, make("p", "nbflow-faint", `and ${left} more, which are in run.inputs(task)`)] : [list];
+}
+
+/**
+ * What is known of a value that is not in the kernel, and a button that fetches it.
+ * @param {import("../common/store.mjs").Store} store  @param {{text: string}} known  @param {number | null} number
+ */
+export function elsewhereOf(store, { text }, number) {
+  const button = pushButton("Fetch it", "nbflow-fetch", () => {
+    if (button.getAttribute("aria-disabled") === "true") return;
+    button.setAttribute("aria-disabled", "true");
+    say(button, "Fetching…");
+    store.send("act", { act: "fetch", ...store.selected, number });
+  });
+  button.title = "Bring the value into the kernel, to look at it";
+  const words = make("p", "nbflow-faint", ["It is on a worker; this is what the kernel knows of it. ", button]);
+  return [make("pre", "nbflow-pre nbflow-short", text, { tabindex: 0 }), words];
 }
 
 /** @param {History} history */

@@ -3,7 +3,7 @@
 import { makeActions } from "./actions.mjs";
 import { everySecond, make, makeButton, say } from "../common/dom.mjs";
 import { errorOf, sourceOf } from "../common/errors.mjs";
-import { childrenOf, chipRow, historyOf, inputsOf } from "./detail-sections.mjs";
+import { childrenOf, chipRow, elsewhereOf, historyOf, inputsOf } from "./detail-sections.mjs";
 import { makeTitle } from "./inspected.mjs";
 import { makeLog } from "./logs.mjs";
 import { showRich } from "../common/rich.mjs";
@@ -104,9 +104,12 @@ export function makeInspector(store) {
       shownResult.abort();
       shownResult = new AbortController();
       if (!result) return sections.hide("result");
-      const extra = [result.title ?? "", result.type ?? "", result.size ?? ""].filter(Boolean).join(" · ");
+      const where = result.is_elsewhere && result.type ? "on a worker" : "";
+      const extra = [result.title ?? "", result.type ?? "", result.size ?? "", where].filter(Boolean).join(" · ");
       const name = `result of ${known.head?.name ?? "the task"}`;
-      const content = waiting(result) ?? showRich(store, result, name, shownResult.signal);
+      const content = waiting(result) ?? (result.is_elsewhere
+        ? elsewhereOf(store, result, known.head?.number ?? null)
+        : showRich(store, result, name, shownResult.signal));
       sections.show("result", content, { extra });
     },
     error: (error) => {
@@ -137,7 +140,11 @@ export function makeInspector(store) {
     log.add(told);
     showOutput();
   });
-  store.on("acted", (told) => isMeant(told) && actions.acted(told));
+  store.on("acted", (told) => {
+    if (!isMeant(told)) return;
+    actions.acted(told);
+    if (told.act === "fetch" && told.problem) painters.result(known.result); // it may be asked for again
+  });
   everySecond(store.signal, () => !element.hidden && title.tick());
   return element;
 }
