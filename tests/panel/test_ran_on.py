@@ -102,3 +102,41 @@ def test_a_name_of_a_worker_is_cut_and_kept_on_one_line():
 
     assert told.startswith("a bc")
     assert len(told) <= 80
+
+
+class Client:
+    """What a Dask client says of its dashboard."""
+
+    def __init__(self, link):
+        self.link = link
+
+    @property
+    def dashboard_link(self):
+        if self.link is None:
+            raise RuntimeError("there is none")
+        return self.link
+
+
+@pytest.mark.parametrize(
+    ("said", "link"),
+    [
+        ("http://127.0.0.1:8787/status", "http://127.0.0.1:8787/status"),
+        ("javascript:alert(1)", ""),
+        (None, ""),
+        (7, ""),
+    ],
+)
+def test_the_head_of_a_block_leads_to_the_dashboard_of_its_cluster(browse, said, link):
+    @resource_manager
+    def cluster():
+        yield Client(said)
+
+    with Flow("f") as flow, cluster() as client:
+        task(lambda client: 1, name="inside")(client)
+    run = flow.start(paused=True)
+    for _ in range(2):
+        run.step()
+    browser = browse(flow, run).select("block--cluster-1")
+
+    browser.until(lambda: browser.sections["head"]["link"] == link)
+    run.cancel()

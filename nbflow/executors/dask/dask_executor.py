@@ -94,6 +94,12 @@ class DaskExecutor:
         return self.address is None and self._client is None
 
     @property
+    def dashboard_link(self) -> str | None:
+        """The address of the page on which the cluster shows what it does; None while there is no cluster."""
+        client = self._client if self._link is None else self._link.client
+        return None if client is None else str(client.dashboard_link)
+
+    @property
     def outlives_runs(self) -> bool:
         """Whether the values on the cluster can be had when a run has ended."""
         return not self.is_temporary or self._holders > 0

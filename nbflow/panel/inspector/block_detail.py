@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nbflow.panel.inspector.dashboard import of_block
 from nbflow.panel.inspector.neighbours import NAME_LIMIT, Neighbours, Target
 from nbflow.panel.inspector.rich_repr import short
 from nbflow.panel.inspector.tracebacks import told
@@ -32,6 +33,7 @@ def block_sections(neighbours: Neighbours, run: Run | None, target: Target, eval
             "kind": "block",
             "status": status,
             "line": look.label if look is not None else status,
+            "link": of_block(block, run, evaluator),
             "number": None if run is None else run.number,
             "epoch": None if run is None else run.timings.started_at,
         },

@@ -14,6 +14,7 @@ from nbflow.engine.remote_value import is_reference
 from nbflow.engine.state_values import held_by, references_in
 from nbflow.panel.inspector.actions import possible
 from nbflow.panel.inspector.block_detail import block_sections
+from nbflow.panel.inspector.dashboard import of_run
 from nbflow.panel.inspector.history import children_of, history_of, state_of
 from nbflow.panel.inspector.neighbours import NAME_LIMIT, Neighbours, Target, kind_of
 from nbflow.panel.inspector.ran_on import ran_on
@@ -98,6 +99,7 @@ class Detail:
         # A mapped task has the message that it began with until it has another state.
         message = "" if isinstance(state, Mapped) else str((state.message if state is not None else "") or "")
         start, seconds, going = _times(run, task, index, history)
+        place = ran_on(run, task, index, state, history)
         return {
             "what": "task",
             "name": one_line(task.name, NAME_LIMIT),
@@ -112,7 +114,8 @@ class Detail:
             "start": start,
             "seconds": seconds,
             "going": going,
-            "place": ran_on(run, task, index, state, history),
+            "place": place,
+            "link": of_run(run, place, self._evaluator),
         }
 
     def _around(self) -> Json:

@@ -20,7 +20,10 @@ export function makeTitle(store, close) {
   const element = make("header", "nbflow-inspected", [line]);
   const time = make("span", "nbflow-faint");
   const value = make("span", "nbflow-badge nbflow-value");
-  const facts = make("div", "nbflow-inspected-facts", [time, value]);
+  const link = /** @type {HTMLAnchorElement} */ (make("a", "nbflow-dashboard", "dashboard of the cluster", {
+    target: "_blank", rel: "noopener noreferrer", hidden: "",
+  }));
+  const facts = make("div", "nbflow-inspected-facts", [time, value, link]);
   const message = make("div", "nbflow-inspected-message");
   const around = make("div", "nbflow-around");
   const more = make("div", "nbflow-inspected-more", [facts, message, around]);
@@ -49,7 +52,7 @@ export function makeTitle(store, close) {
       head = null;
       say(name, text + (index === null ? "" : ` [${index}]`));
       for (const one of [kind, time, message]) say(one, "");
-      badge.hidden = value.hidden = true;
+      badge.hidden = value.hidden = link.hidden = true;
       around.replaceChildren();
     },
     /** @param {any} told */
@@ -67,6 +70,8 @@ export function makeTitle(store, close) {
       say(message, UNSAID.test(told.message ?? "") ? "" : told.message);
       value.hidden = !VALUES[told.value];
       say(value, VALUES[told.value] ?? "");
+      link.hidden = !/^https?:\/\//.test(told.link ?? "");
+      if (!link.hidden && link.href !== told.link) link.href = told.link;
       tick();
     },
     /** @param {any} told */
