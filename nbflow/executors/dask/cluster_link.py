@@ -68,6 +68,8 @@ class ClusterLink:
         """
         ours, odd = worker_host.Facts(__version__, sys.version_info[:2]), {}
         for worker, facts in self.client.run(worker_host.facts_of_worker, on_error="return").items():
+            if isinstance(facts, OSError):  # it has gone in this moment
+                continue
             if isinstance(facts, BaseException):
                 odd[worker] = f"cannot import nbflow ({facts})"
             elif facts != ours:
