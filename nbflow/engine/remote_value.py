@@ -6,18 +6,18 @@ needs no fingerprint to be handed on to a rerun.
 
 from __future__ import annotations
 
-import copy
 import reprlib
 import threading
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.core.data.fingerprint import known_fingerprint
-from nbflow.core.data.value_copy import copy_ahead
 from nbflow.core.data.value_traits import size_of
 from nbflow.core.data.value_type import identity, ids_of
 from nbflow.core.states import Released
 from nbflow.engine.elements import element
-from nbflow.errors import CannotCopyError, ValueReleasedError
+from nbflow.engine.value_holder import Holder, copy_of, fetched_together
+from nbflow.engine.value_holder import RemoteFacts as RemoteFacts
+from nbflow.errors import ValueReleasedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -26,41 +26,6 @@ if TYPE_CHECKING:
 
 _NOT_SEEN = object()
 _BROUGHT = "brought"
-
-
-class RemoteFacts(NamedTuple):
-    """What is known of a value without having it; taken where it is.
-
-    Attributes:
-        type: The name of its type.
-        size: How many bytes it holds, estimated; None if that is not known.
-        length: How many items it has; None if it has none, or that is not known without asking it.
-        repr: A short text.
-        elements: How many tasks a map over it makes; None: it cannot be mapped over, or is an iterator.
-        fingerprint: Equal for equal values; None if it is not known.
-    """
-
-    type: str
-    size: int | None
-    length: int | None
-    repr: str
-    elements: int | None = None
-    fingerprint: str | None = None
-
-
-class Holder(Protocol):
-    """Has values elsewhere, and says what has become of them; from any thread.
-
-    Attributes:
-        gone: Why the values are gone; None while they are there.
-    """
-
-    @property
-    def gone(self) -> Released | None:
-        """Why the values are gone; None while they are there."""
-
-    def fetch(self, value: RemoteValue) -> Any:
-        """Return a copy of a value; raises `ValueReleasedError` if it is gone, and whatever stops it from coming."""
 
 
 class RemoteValue:
@@ -126,7 +91,7 @@ class RemoteValue:
                 lost = Released(self.task or error.task, error.why, error.remedy)
         if not self.is_as_it_came:
             raise ValueReleasedError(*lost)
-        return _copied(self._seen)
+        return copy_of(self._seen)
 
     def read(self) -> Any:
         """Return the value for somebody who only reads it, as it was returned; raises as `fetch` does."""
@@ -142,14 +107,26 @@ class RemoteValue:
 
     def look_at_all(self, values: Sequence[Elsewhere]) -> None:
         """Fetch several such values, itself among them, for `look` to return."""
-        for value in values:  # one after the other: holders have no way yet to give several at once
-            value.look()
+        found = fetched_together([one for one in values if type(one) is RemoteValue and not one.is_here])
+        for value in values:
+            if value in found and type(value) is RemoteValue:
+                value._show(found[value])
+            else:
+                value.look()
 
-    def bring(self) -> None:
-        """Fetch the value, as its holder is about to lose it; `look` gives it from now on."""
+    def _show(self, found: Any) -> None:
+        with self._lock:
+            if self._seen is _NOT_SEEN:
+                self._seen, self._print = found, known_fingerprint(found)
+
+    def bring(self, *found: Any) -> None:
+        """Fetch the value, as its holder is about to lose it; `look` gives it from now on.
+
+        It may be given as it was `found` just now.
+        """
         with self._lock:
             if not self.is_as_it_came:  # it is not here, or a person has changed what they saw
-                self._seen = self.fetch()
+                self._seen = found[0] if found else self.fetch()
             self._print = _BROUGHT
 
     def await_reader(self) -> None:
@@ -220,7 +197,7 @@ class RemoteItem(NamedTuple):
 
     def fetch(self) -> Any:
         """Return a copy of the element; the whole is fetched once for all of them."""
-        return _copied(self.look())
+        return copy_of(self.look())
 
     def look(self) -> Any:
         """Return the element for a person, or for somebody who only reads it."""
@@ -389,17 +366,6 @@ _IDS = ids_of(ELSEWHERE)
 
 def _itself(value: Any) -> Any:
     return value
-
-
-def _copied(value: Any) -> Any:
-    """Return a copy of a value that was fetched; itself if nothing can copy it."""
-    try:
-        return copy_ahead(value)
-    except CannotCopyError:
-        try:
-            return copy.deepcopy(value)
-        except Exception:  # noqa: BLE001 - whatever a user's object raises when it is copied
-            return value
 
 
 def is_reference(value: Any) -> bool:

@@ -20,9 +20,10 @@ from nbflow.engine.plan import STICKY
 from nbflow.engine.remote_value import Gathered
 from nbflow.engine.retention import AGAIN, ALL_KEPT
 from nbflow.engine.state_values import reference_of, references_in, with_value
+from nbflow.engine.value_holder import fetched_together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from nbflow.core.states import State
     from nbflow.core.task import Task
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
     from nbflow.engine.value_handover import ValueHandover
 
 LARGE_BYTES = 100_000_000
-_FETCHERS = 4  # values that are under way at once
+_FETCHERS = 4  # packs of values that are under way at once
+_MOST_AT_ONCE = 256  # small values
+_PACK_BYTES = 20_000_000
 _CANCELLED_S = 5.0  # what a cancelled run still waits for values
 _SLICE_S = 0.05
 _FEW = 5
@@ -163,24 +166,26 @@ class ValueReturn:
 
     def _fetch(self, values: list[RemoteValue]) -> None:
         """Have values brought, several at once, and note why one did not come."""
-        pending, left = deque(values), set(values)
+        pending, left = deque(_packs(values)), set(values)
         is_done = threading.Event()
 
         def bring() -> None:
             while True:
                 try:
-                    value = pending.popleft()
+                    pack = pending.popleft()
                 except IndexError:
                     return
-                try:
-                    value.bring()
-                except BaseException as error:  # noqa: BLE001 - of the network, or of a class that cannot be made again
-                    self._errors[value] = error_text(error)
-                left.discard(value)
+                found = fetched_together(pack) if len(pack) > 1 else {}
+                for value in pack:
+                    try:
+                        value.bring(*((found[value],) if value in found else ()))
+                    except BaseException as error:  # noqa: BLE001 - of the network, or of a class that is not here
+                        self._errors[value] = error_text(error)
+                    left.discard(value)
                 if not left:
                     is_done.set()
 
-        for _ in range(min(_FETCHERS, len(values))):
+        for _ in range(min(_FETCHERS, len(pending))):
             around = context_without_work()
             threading.Thread(target=around.run, args=(bring,), name="nbflow-values", daemon=True).start()
         self._wait(is_done)
@@ -216,6 +221,20 @@ class ValueReturn:
             self._inputs.forget(one.task)
         else:
             self._retention.release(one.task, why)
+
+
+def _packs(values: Iterable[RemoteValue]) -> Iterator[list[RemoteValue]]:
+    """Yield values as they are fetched: many small ones together, large ones alone."""
+    pack: list[RemoteValue] = []
+    size = 0
+    for value in values:
+        size += value.facts.size or 0
+        if pack and (len(pack) >= _MOST_AT_ONCE or size > _PACK_BYTES):
+            yield pack
+            pack, size = [], value.facts.size or 0
+        pack.append(value)
+    if pack:
+        yield pack
 
 
 def _in_mb(size: int) -> str:

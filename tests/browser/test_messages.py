@@ -201,3 +201,28 @@ def test_a_part_that_fails_does_not_keep_the_others_from_hearing(bare):
     expect(bare.page.locator(".nbflow-tasks tr[data-key='load-1']")).to_contain_text("Failed")
     assert len(bare.errors) == 1
     bare.errors.clear()
+
+
+def test_a_value_on_a_worker_is_fetched_by_its_button_once_and_again_after_a_failure(bare):
+    known = {"type": "list", "size": "3 items, 24 bytes", "text": "[1, 2, 3]", "is_elsewhere": True}
+    bare.page.evaluate("sent.length = 0")
+    bare.node("load-1").click()
+    tell_detail(bare, "load-1", {"head": head_of("load"), "result": known}, whole=True)
+    section = bare.page.locator("[data-section=result]")
+    button = section.get_by_role("button", name="Fetch")
+    asked = "sent.filter(message => message.act === 'fetch').length"
+
+    expect(section.locator("summary").first).to_contain_text("list · 3 items, 24 bytes · on a worker")
+    button.click()
+    button.click(force=True)
+    expect(button).to_have_text("Fetching…")
+    assert bare.page.evaluate(asked) == 1
+
+    tell(bare, "acted", key="load-1", index=None, act="fetch", problem="the network is down")
+    expect(bare.page.locator(".nbflow-doing-said")).to_contain_text("the network is down")
+    button.click()
+    assert bare.page.evaluate(asked) == 2
+
+    value = {"type": "list", "size": "3 items", "text": "[1, 2, 3]", "mime": "text/plain", "data": "", "note": ""}
+    tell_detail(bare, "load-1", {"result": value})
+    expect(button).to_have_count(0)

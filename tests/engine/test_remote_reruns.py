@@ -9,6 +9,7 @@ from nbflow.core.states import Released
 from nbflow.errors import ValueReleasedError
 from nbflow.executors import ThreadExecutor
 from tests.executors.keeping_cluster import KeepingCluster
+from tests.executors.simulated_cluster import SimulatedCluster
 from tests.shared import SharedList
 
 GONE = Released("a task", "its cluster is closed", "rerun {task!r}")
@@ -94,6 +95,18 @@ def test_a_rerun_elsewhere_fetches_what_its_tasks_take(cluster, chain, calls):
     assert again.states[doubled].result == [2, 4, 6]
     assert calls == ["load", "double", "double"]
     assert cluster.values.fetched == ["load"]
+
+
+def test_a_rerun_on_other_workers_sends_them_what_they_take(cluster, chain):
+    flow, _, doubled = chain
+    run = run_of(flow, cluster)
+
+    with SimulatedCluster(2).faked() as others:
+        again = run.rerun(what=[doubled], executor=others)
+
+        assert again.wait(30).is_successful()
+    assert again.states[doubled].result == [2, 4, 6]
+    assert again.states[doubled].remote is None
 
 
 def test_a_value_that_is_gone_has_its_task_run_again_where_it_is_needed(cluster, chain, calls):

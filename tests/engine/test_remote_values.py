@@ -128,6 +128,24 @@ def test_a_mapped_state_shows_the_values_of_its_children(values):
     assert pickle.loads(pickle.dumps(state)).result == [[1], 2, [3]]
 
 
+def test_the_values_of_children_are_fetched_at_once(values):
+    state = Mapped(map_states=[state_of(values, [n]) for n in range(5)])
+
+    assert state.result == [[n] for n in range(5)]
+    assert values.rounds == [5]
+
+
+def test_values_that_cannot_be_fetched_at_once_are_fetched_one_by_one(values, monkeypatch):
+    def broken(several):
+        raise MemoryError
+
+    monkeypatch.setattr(values, "fetch_all", broken)
+    state = Mapped(map_states=[state_of(values, [n]) for n in range(3)])
+
+    assert state.result == [[0], [1], [2]]
+    assert values.rounds == [1, 1, 1]
+
+
 def test_a_value_that_is_gone_says_which_and_why_and_what_to_do(values):
     state = state_of(values, [1, 2])
     state.remote.task = "load"

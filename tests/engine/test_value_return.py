@@ -209,6 +209,16 @@ def test_children_and_collections_that_are_taken_outside_are_fetched(clusters, i
     assert run.states[other].result == [[1], [2], [3]]
 
 
+def test_many_small_values_leave_a_cluster_together(clusters, inside):
+    with Flow("map") as flow, clusters().as_executor():
+        each = task(lambda n: [n], name="each").map(list(range(20)))
+
+    run = run_of(flow)
+
+    assert run.states[each].result == [[n] for n in range(20)]
+    assert inside.values.rounds == [20]
+
+
 def test_children_that_nobody_takes_go_with_the_cluster(clusters, inside):
     with Flow("map") as flow, clusters().as_executor():
         each = task(lambda n: [n], name="each").map([1, 2, 3])

@@ -34,12 +34,14 @@ class KeptValues:
     Attributes:
         gone: Why they are gone; None while they are here.
         fetched: Which tasks' values the kernel has fetched.
+        rounds: How many values it has asked for each time.
         sent: Which tasks' values have gone to a task on the cluster.
     """
 
     def __init__(self) -> None:
         self.gone: Released | None = None
         self.fetched: list[str] = []
+        self.rounds: list[int] = []
         self.sent: list[str] = []
         self.parts: dict[int, list[bytes]] = {}
 
@@ -60,6 +62,15 @@ class KeptValues:
 
     def fetch(self, value: RemoteValue) -> Any:
         """Return a copy for the kernel."""
+        self.rounds.append(1)
+        return self._fetched(value)
+
+    def fetch_all(self, values: Sequence[RemoteValue]) -> list[Any]:
+        """Return copies of several."""
+        self.rounds.append(len(values))
+        return [self._fetched(value) for value in values]
+
+    def _fetched(self, value: RemoteValue) -> Any:
         self.fetched.append(value.task)
         return self._copy(value)
 
