@@ -8,10 +8,12 @@ from multiprocessing import get_context
 import pytest
 
 from nbflow.executors import DaskExecutor, InlineExecutor, ProcessExecutor, ThreadExecutor
+from tests.executors.keeping_cluster import KeepingCluster
 from tests.executors.places import PROCESSES
 from tests.executors.simulated_cluster import SimulatedCluster
 
-REMOTE = [*PROCESSES, "simulated cluster", pytest.param("dask", marks=pytest.mark.cluster)]
+KEEPING = "simulated cluster that keeps values"
+REMOTE = [*PROCESSES, "simulated cluster", KEEPING, pytest.param("dask", marks=pytest.mark.cluster)]
 
 
 @pytest.fixture(params=["inline", "threads", "pool of threads", *REMOTE])
@@ -36,6 +38,9 @@ def executor_of(name, request):
         yield ProcessExecutor(2)
     elif name == "dask":
         yield DaskExecutor(client=request.getfixturevalue("dask_client"))
+    elif name == KEEPING:
+        with KeepingCluster(2).faked() as cluster:
+            yield cluster
     elif name == "simulated cluster":
         with SimulatedCluster(2).faked() as cluster:
             yield cluster
