@@ -147,3 +147,15 @@ def test_values_on_a_cluster_are_used_again_by_a_rerun(client):
     assert first.result[last].result == 199_998
     assert again.wait(PATIENCE_S).result[last].result == 199_998
     assert len(made) == 1
+
+
+def test_the_large_values_of_a_map_are_fetched_together(client):
+    import numpy
+
+    with Flow("f") as flow:
+        many = task(lambda n: numpy.full(10_000, n), name="many").map(list(range(40)))
+        firsts = task(lambda arrays: [int(one[0]) for one in arrays], name="firsts")(many)
+    state = flow.run(executor=DaskExecutor(client=client))
+
+    assert state.result[firsts].result == list(range(40))
+    assert [one[-1] for one in state.result[many].result] == list(range(40))

@@ -20,13 +20,15 @@ from nbflow.executors.dask import worker_host
 from nbflow.executors.errors import UnfitWorkersError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nbflow.engine.remote_value import RemoteValue
 
 _TRIM_BYTES = 20_000_000  # of what was told, until the scheduler is to forget it
 _WORKERS_S = 1.0  # until it is looked again which workers there are
 _CLOSED = "the cluster that had it is closed"
 _LOST = "its cluster has lost it"
-_AGAIN = "rerun {task!r}"
+_FETCH = "nbflow-fetch-"
 
 
 class Listener(Protocol):
@@ -190,23 +192,41 @@ class ClusterValues:
     def gone(self) -> Released | None:
         """Why the values cannot be had; None while they can."""
         if self.link.is_closed or self.link.client.status != "running":
-            return Released("a task", _CLOSED, "run it again")
+            return Released("a task", _CLOSED, "rerun {task!r}")
         if self.is_lost or self.future.cancelled():
-            return Released("a task", _LOST, "run it again")
+            return Released("a task", _LOST, "rerun {task!r}")
         return None
 
     def fetch(self, value: RemoteValue) -> Any:
         """Return a copy of a value; waits as long as it takes."""
-        import operator
-
         gone = self.gone
         if gone is not None:
             raise ValueReleasedError(*gone)
-        client = self.link.client
-        one = client.submit(operator.getitem, self.future, value.key, pure=False, priority=100)
         try:
-            return client.gather(one, direct=None)
+            return self.fetch_all([value])[0]
         except Exception as error:
-            if self.gone is not None:
-                raise ValueReleasedError(*self.gone) from error
+            gone = self.gone
+            if gone is not None:
+                raise ValueReleasedError(*gone) from error
             raise
+
+    def fetch_all(self, values: Sequence[RemoteValue]) -> list[Any]:
+        """Return copies of values, also those of other bundles: asked for at once."""
+        wanted: dict[ClusterValues, list[Any]] = {}
+        for value in values:
+            holder: Any = value.holder
+            wanted.setdefault(holder, []).append(value.key)
+        found: dict[tuple[Any, Any], Any] = {}
+        for link in {holder.link for holder in wanted}:
+            keys = {holder: keys for holder, keys in wanted.items() if holder.link is link}
+            picked = [
+                link.client.submit(_picked, holder.future, numbers, key=_FETCH + uuid.uuid4().hex, priority=100)
+                for holder, numbers in keys.items()
+            ]
+            for (holder, numbers), several in zip(keys.items(), link.client.gather(picked), strict=True):
+                found |= {(holder, number): one for number, one in zip(numbers, several, strict=True)}
+        return [found[value.holder, value.key] for value in values]
+
+
+def _picked(values: tuple[Any, ...], numbers: list[int]) -> list[Any]:
+    return [values[number] for number in numbers]
