@@ -17,6 +17,7 @@ from nbflow.core.data.value_type import identity, type_name
 from nbflow.engine.attempt import TaskCancelled
 from nbflow.engine.error_text import error_text
 from nbflow.engine.object_versions import ATOMS
+from nbflow.executors.client_there import reduced
 from nbflow.executors.errors import CannotTravelError
 
 if TYPE_CHECKING:
@@ -120,6 +121,9 @@ def _pickler_class() -> Any:
             # makes errors again without calling their class, and the code of a SystemExit is lost.
             if isinstance(obj, BaseException):
                 return obj.__reduce_ex__(5)
+            as_client = reduced(obj)
+            if as_client is not None:
+                return as_client
             return super().reducer_override(obj)
 
     return Pickler

@@ -20,6 +20,7 @@ from nbflow.engine.error_text import error_text
 from nbflow.engine.helper_threads import give_start_back, take_start
 from nbflow.engine.object_versions import ATOMS
 from nbflow.engine.random_state import restore, state_of
+from nbflow.executors.client_there import clients_there
 from nbflow.executors.errors import CannotReturnError, RemoteError
 from nbflow.executors.parcel import Raised, Shipped, packed, unpacked
 from nbflow.executors.remote_display import displays_told
@@ -75,7 +76,8 @@ def attempted(
         restore(shipped.draws)
     take_start()  # each time: a flow that an earlier task ran here has given it back at its end
     outcome = None if resources is None else resources.prepare(call)
-    outcome = perform_on_worker(call) if outcome is None else outcome
+    if outcome is None:
+        outcome = _performed(call)
     if resources is not None:
         resources.note(call, outcome)
     try:
@@ -87,6 +89,16 @@ def attempted(
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     return outcome, (call.files, state_of(shipped.draws) if shipped.draws else {}, began_at, time.time())
+
+
+def _performed(call: Call) -> Outcome:
+    outcome: Outcome | None = None
+    try:
+        with clients_there(call):
+            outcome = perform_on_worker(call)
+    except Exception as error:  # noqa: BLE001 - a scheduler that cannot be reached from here, or any more
+        return outcome or Outcome(None, error)
+    return outcome
 
 
 def returned(call: Call, outcome: Outcome, rest: tuple[Any, ...]) -> list[Any]:

@@ -15,7 +15,6 @@ from nbflow.errors import ValueReleasedError
 from nbflow.executors.dask.cluster_link import ClusterLink, ClusterValues
 from nbflow.executors.dask.sent_references import REFERENCES, Earlier, OwnClient, Reference, replaced
 from nbflow.executors.dask.worker_host import make_bundle
-from nbflow.executors.errors import CannotTravelError
 from nbflow.executors.parcel import check_parts, packed
 from nbflow.executors.shipment import base_of, shipped_of
 
@@ -152,10 +151,9 @@ class Sending:
                 raise ValueReleasedError(*holder.gone)
             return Reference(parcel.place_of(holder.future, holder), value.key)
         if type(value) is type(self._link.client):
-            if value.scheduler is None or value.scheduler.address != self._link.client.scheduler.address:
-                reason = "it is connected to another cluster than the one that calls the task"
-                raise CannotTravelError(call.task.name, "an argument", "Client", reason)
-            return OwnClient()
+            here = self._link.client.scheduler
+            is_own = value.scheduler is not None and here is not None and value.scheduler.address == here.address
+            return OwnClient() if is_own else value  # one of another cluster travels as its address
         return value
 
     def _sent_alone(self, value: Any) -> Any:
