@@ -22,9 +22,16 @@ def of_block(block: Block, run: Run | None, evaluator: SafeEvaluator) -> str:
     return _asked(resources[0], evaluator) if len(resources) == 1 else ""
 
 
-def of_run(run: Run | None, place: str, evaluator: SafeEvaluator) -> str:
-    """Return the address of the dashboard of the cluster that is a run's executor, for a task that it called."""
-    return _asked(run._loop.executor, evaluator) if run is not None and place else ""
+def of_task(block: Block | None, run: Run | None, place: str, evaluator: SafeEvaluator) -> str:
+    """Return the address of the dashboard of the cluster that called a task: that of a block around it, or the run's.
+
+    Empty: it has none, or the task was called in the kernel, where it has no `place`.
+    """
+    if run is None or not place:
+        return ""
+    while block is not None and not block.is_executor:
+        block = block.parent
+    return _asked(run._loop.executor, evaluator) if block is None else of_block(block, run, evaluator)
 
 
 def _asked(owner: Any, evaluator: SafeEvaluator) -> str:

@@ -14,7 +14,7 @@ from nbflow.engine.remote_value import is_reference
 from nbflow.engine.state_values import held_by, references_in
 from nbflow.panel.inspector.actions import possible
 from nbflow.panel.inspector.block_detail import block_sections
-from nbflow.panel.inspector.dashboard import of_run
+from nbflow.panel.inspector.dashboard import of_task
 from nbflow.panel.inspector.history import children_of, history_of, state_of
 from nbflow.panel.inspector.neighbours import NAME_LIMIT, Neighbours, Target, kind_of
 from nbflow.panel.inspector.ran_on import ran_on
@@ -115,7 +115,7 @@ class Detail:
             "seconds": seconds,
             "going": going,
             "place": place,
-            "link": of_run(run, place, self._evaluator),
+            "link": of_task(self.neighbours.block_of(task), run, place, self._evaluator),
         }
 
     def _around(self) -> Json:
