@@ -92,6 +92,7 @@ class Call:
     takes_references = False  # whether some of what it takes is elsewhere
     kept_inputs: dict[str, Any] | None = None  # as the run has them, where they are sent in another form
     is_ahead = False  # whether it was handed over before a worker is free for it, and has not begun as far as is known
+    expects: tuple[Call, ...] = ()  # the calls that were under way when it was handed over, and come before it
     began_at: float | None = None  # in seconds since the epoch, where a worker says so
     ended_at: float | None = None
     hook_error: BaseException | None = None

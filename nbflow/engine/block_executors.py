@@ -175,7 +175,7 @@ def no_executor(resource: Any) -> Executor:
 class _NoSession:
     """Stands for the session of a resource that is no executor: each call ends with the error that says so."""
 
-    is_remote = False
+    is_remote = takes_expected = False
     keeps_values = True
     ahead = 0
     orders: WorkerOrders | None = None

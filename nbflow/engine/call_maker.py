@@ -122,11 +122,28 @@ class CallMaker:
         call = self._fast_path.start(node, ahead=is_remote and self._schedule.goes_through, is_remote=is_remote)
         if call is None:
             return False
+        self._hand_over(call, session, is_remote=is_remote)
+        return True
+
+    def go_early(self) -> bool:
+        """Hand over a node that can go before what is upstream of it has ended, if there is one and use for it."""
+        node = self._schedule.early.pop()
+        if node is None:
+            return False
+        session = self.executors.session_of(node)
+        if session is not None and _goes_elsewhere(session, self._schedule.task(node)):
+            call = self._fast_path.start_early(node)
+            if call is not None:
+                self._hand_over(call, session, is_remote=True)
+        return True
+
+    def _hand_over(self, call: Call, session: Session, *, is_remote: bool) -> None:
         call.session, call.is_remote = session, is_remote
         if self._worker_scopes.is_on:
             self._worker_scopes.check(call, session.orders if is_remote else None)
         session.submit(call, lifecycle=False)
-        return True
+        if is_remote and session.takes_expected:
+            self._schedule.early.handed_out(call.node)
 
     def recall(self) -> None:
         """Have what was handed over ahead come back: the run is to stop before it begins."""

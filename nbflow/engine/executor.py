@@ -43,6 +43,8 @@ class Session(Protocol):
 
     Attributes:
         is_remote: Whether its tasks are called by other processes: it reports when each begins.
+        takes_expected: Whether its calls may go after others of it that are under way, and take what those will give:
+            see `submit`.
         ahead: How many simple calls more than its capacity are of use to it, if it is remote.
         orders: The way to what workers open for themselves; None if they share the kernel's memory.
         keeps_values: Whether values that it has elsewhere can be had when it is closed, unless it is a block's; true
@@ -50,6 +52,7 @@ class Session(Protocol):
     """
 
     is_remote: bool
+    takes_expected: bool
     orders: WorkerOrders | None
 
     @property
@@ -61,7 +64,12 @@ class Session(Protocol):
         """The number of calls that may wait there; 0 where each has to find a worker free."""
 
     def submit(self, call: Call, *, lifecycle: bool) -> None:
-        """Start a call, of a task or (`lifecycle`) of an init, setup or cleanup; report its outcome once."""
+        """Start a call, of a task or (`lifecycle`) of an init, setup or cleanup; report its outcome once.
+
+        Of a session that takes expected calls, one may go after others that have not ended (`Call.expects`), with an
+        `Expected` in the place of what it takes of them. It begins when all of those have ended well, and that has been
+        reported before its begin is. If one did not end well, it is reported as `RECALLED`, after that one.
+        """
 
     def flush(self) -> None:
         """Begin with what was submitted: for now nothing more comes."""

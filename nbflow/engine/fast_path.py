@@ -17,13 +17,14 @@ from nbflow.engine.call_values import fetch_first, send_references
 from nbflow.engine.events import TOLD_SUCCESS
 from nbflow.engine.nodes import RUNNING
 from nbflow.engine.object_versions import ATOMS, NUMBERS, Watch
-from nbflow.engine.remote_value import is_elsewhere, is_reference
+from nbflow.engine.remote_value import Expected, is_elsewhere, is_reference
 from nbflow.engine.state_values import held_by, success
 from nbflow.errors import ValueReleasedError
 
 if TYPE_CHECKING:
     from collections import deque
 
+    from nbflow.core.edge import Edge
     from nbflow.core.task import Task
     from nbflow.engine.attempt import Outcome
     from nbflow.engine.attempt_contexts import AttemptContexts
@@ -55,7 +56,8 @@ class FastPath:
         guard: Guard,
     ) -> None:
         self._graph, self._record, self._schedule = record.graph, record, record.schedule
-        self._queue, self._calls, self._performed = record.schedule.queue, calls, performed
+        self._queue, self._early = record.schedule.queue, record.schedule.early
+        self._calls, self._performed = calls, performed
         self._lifecycle, self._cancellation, self._guard = lifecycle, cancellation, guard
         # Bound once: each look for one of them would be paid for by every task of the run.
         self._states, self._timings, self._log = record.states, record.timings, record.log
@@ -157,6 +159,49 @@ class FastPath:
             self._queue.running += 1
         return call
 
+    def start_early(self, node: int) -> Call | None:
+        """Return the call of a node that goes before what is upstream of it has ended; None if it is to wait for that.
+
+        It begins with `note_begun`.
+        """
+        graph, schedule = self._graph, self._schedule
+        number, child = schedule.task_of[node], schedule.child_index[node]
+        task, under_way = graph.tasks[number], self._early.under_way
+        # A copy that is asked for may be refused, which is said before a call and not after.
+        if type(self._record.current(node)) is not Pending or task._input_mode == "copy":
+            return None
+        constants = graph.constants.get(task)
+        inputs = dict(constants) if constants else {}
+        expected: dict[Call, None] = {}
+        for edge in graph.edges_in[number]:
+            up = self._node_above(edge, child)
+            if up in under_way:
+                if edge.upstream_task in self._home.kept:  # what it gives is not what others are given
+                    return None
+                call = self._calls[up]
+                expected[call] = None
+                if edge.key is not None:
+                    inputs[edge.key] = Expected(call)
+            elif edge.key is not None:
+                try:
+                    inputs[edge.key] = self._inputs.value(edge, child)
+                except Exception:  # noqa: BLE001 - the task runner will meet it again, and say so
+                    return None
+        call = Call(node, task, task.run, inputs, self._values)
+        call.expects, call.is_simple, call.is_ahead = tuple(expected), True, True
+        if self._inputs.meet_references and is_elsewhere(inputs):
+            send_references(call)
+        if self._lifecycle.has_contexts:
+            call.base = self._lifecycle.base_of(node)
+        self._calls[node] = call
+        schedule.went_early(node)
+        return call
+
+    def _node_above(self, edge: Edge, child: int) -> int:
+        """Return the node from which something comes along an edge."""
+        up = self._graph.index[edge.upstream_task]
+        return self._schedule.children[up][child] if edge.mapped and up in self._schedule.children else up
+
     def note_begun(self, call: Call) -> None:
         """Note that a call that went ahead has begun, when its worker says it did."""
         child = self._schedule.child_index[call.node]
@@ -180,9 +225,33 @@ class FastPath:
     def take_back(self, call: Call) -> None:
         """Have a node that `start` has noted be ready once more: its call has not begun, and will not."""
         task, child = call.task, self._schedule.child_index[call.node]
+        self._early.over(call.node)
         self._home.taken.pop((task, child), None)  # another call of it takes what there is then
+        call.expects = ()  # nothing leads up a chain of calls from here any more
         call.forget()
         self._schedule.put_back(call.node)
+
+    def leave(self, call: Call) -> None:
+        """Leave a call that did not end in plain success to the task runner, which goes on with its inputs."""
+        self._early.over(call.node)
+        if call.expects and call.node not in self._early.gone:
+            number, child = self._schedule.task_of[call.node], self._schedule.child_index[call.node]
+            call.inputs, call.expects, call.kept_inputs = self._inputs_of(number, child), (), None
+
+    def end_elsewhere(self, call: Call, value: object) -> None:
+        """Note that a call that a session has made has returned `value`; those that went after it take it now."""
+        early = self._early
+        early.over(call.node)
+        if call.expects:  # each call of a chain would keep the one above it alive
+            call.inputs, call.expects, call.kept_inputs = {}, (), None
+        self.end(call, value)
+        known, early.known = early.known, []
+        for node in known:
+            # What is noted of it is what it finds now, whatever is done to it until its worker is told to have begun.
+            number, task = self._schedule.task_of[node], self._schedule.task(node)
+            inputs = self._inputs_of(number, self._schedule.child_index[node])
+            if not ATOMS.issuperset(map(identity, map(type, inputs.values()))):
+                self._calls[node].watch = self._hand_over(node, task, inputs)
 
     def end(self, call: Call, value: object) -> None:
         """Note that a call that `start` gave, and that has begun, has returned `value`."""

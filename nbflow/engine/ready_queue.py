@@ -41,6 +41,8 @@ class ReadyQueue:
         cancelled: Whether the budget holds nothing back any more: only cleanups are left.
         running: How many ordinary tasks run.
         running_lifecycle: How many init, setup and cleanup tasks run.
+        early: How many ordinary ones were handed out before what is upstream of them has ended: see `EarlyNodes`.
+        early_ready: A heap of those that may be.
         stepped_map: The mapped task whose children start whatever the budget; -1 for none.
     """
 
@@ -52,6 +54,8 @@ class ReadyQueue:
         self.ahead = 0
         self.running = 0
         self.running_lifecycle = 0
+        self.early = 0
+        self.early_ready: list[int] = []
         self.stepped_map = -1
         self._nodes = nodes
         self._phase, self._home = nodes.phase, nodes.home
@@ -102,8 +106,8 @@ class ReadyQueue:
         elif is_child and task == self.stepped_map:
             heappush(self._stepped[_HEAP_OF_ROLE[role]], key)
         else:
-            slots = self._slots_of(node)
-            heappush(self._heaps[_HEAP_OF_ROLE[role]] if slots is None else slots.ready, key)
+            slots = self.slots_of(node)
+            heappush(self._heaps[_HEAP_OF_ROLE[role]] if isinstance(slots, ReadyQueue) else slots.ready, key)
 
     def push_to_measure(self, task: int) -> None:
         """Take in a mapped task of which only the length is asked: that is no start, and takes no place."""
@@ -114,6 +118,11 @@ class ReadyQueue:
         """Take in a node that starts even if the run is paused: a person has said so."""
         self._phase[node] = READY
         heappush(self._stepped[_HEAP_OF_ROLE[self._nodes.role[node]]], self._key(node))
+
+    def push_early(self, node: int) -> None:
+        """Take in a node that may go to where what is upstream of it is under way."""
+        key = self._key(node) + self._bias(self._nodes.lifetime_around(node))
+        heappush(self.slots_of(node).early_ready, key)
 
     def child_ended(self, node: int, task: int) -> None:
         """Give the place that a child had in its map's limit to the next one that waits for it."""
@@ -128,10 +137,12 @@ class ReadyQueue:
         """Count a node that started (1) or stopped (-1)."""
         if self._nodes.role[node] != ORDINARY:
             self.running_lifecycle += change
-        elif (slots := self._slots_of(node)) is not None:
-            slots.running += change
         else:
-            self.running += change
+            self.slots_of(node).running += change
+
+    def count_early(self, node: int, change: int) -> None:
+        """Count a node that was handed out early (1), or is so no more (-1)."""
+        self.slots_of(node).early += change
 
     # -- executors that blocks are ----------------------------------------------------------------------------
 
@@ -153,14 +164,19 @@ class ReadyQueue:
         if lifetime.slots is not None:
             self.block_slots.remove(lifetime.slots)
 
-    def _slots_of(self, node: int) -> ExecutorSlots | None:
+    def slots_of(self, node: int) -> ExecutorSlots | ReadyQueue:
+        """Return what has the places for an ordinary node: this, unless a block is an executor around it."""
+        if not self.block_slots:  # of most runs there are none
+            return self
         lifetime = self.executor_around(node)
-        return None if lifetime is None else lifetime.slots
+        return self if lifetime is None or lifetime.slots is None else lifetime.slots
 
     @property
     def is_busy(self) -> bool:
         """True while anything runs."""
-        return bool(self.running or self.running_lifecycle or any(slots.running for slots in self.block_slots))
+        if self.running or self.running_lifecycle or self.early:
+            return True
+        return any(slots.running or slots.early for slots in self.block_slots)
 
     # -- out --------------------------------------------------------------------------------------------------
 
@@ -189,7 +205,7 @@ class ReadyQueue:
                 return None
             key = heappop(best)
             child = key & _MASK
-            node = (key >> _SHIFT) & _MASK  # as `_decode` does: a call for each node would be felt
+            node = (key >> _SHIFT) & _MASK  # as `decode` does: a call for each node would be felt
             if child:
                 node = self._children[node][child - 1]
             # One that was ended in the meantime is passed over; the next one may be in another heap.
@@ -206,7 +222,7 @@ class ReadyQueue:
         has_no_place = self.running >= self.capacity
         is_full = self.running + self.running_lifecycle >= self.capacity
         for heap in (self._free, *(() if is_paused else self._heaps), *self._stepped):
-            if not self._trim(heap):
+            if not self.trim(heap):
                 continue
             if has_no_place and heap is self._stepped[0]:
                 continue
@@ -223,7 +239,7 @@ class ReadyQueue:
         best: list[int] | None = None
         for slots in self.block_slots:
             ready = slots.ready
-            if not self._trim(ready) or (best is not None and best[0] < ready[0]):
+            if not self.trim(ready) or (best is not None and best[0] < ready[0]):
                 continue
             if slots.running < slots.capacity or self._goes_ahead(slots, ready):
                 best = ready
@@ -237,9 +253,9 @@ class ReadyQueue:
 
     def peek(self) -> int | None:
         """Return the node that a step would start first, as far as is known now."""
-        # Asked from any thread, so it only looks, at copies: `_trim` would pull a key from under the run's thread.
+        # Asked from any thread, so it only looks, at copies: `trim` would pull a key from under the run's thread.
         heaps = (*self._heaps, *(slots.ready for slots in self.block_slots.copy()))
-        nodes = ((key, self._decode(key)) for heap in heaps for key in heap.copy())
+        nodes = ((key, self.decode(key)) for heap in heaps for key in heap.copy())
         return min(((key, node) for key, node in nodes if self._phase[node] == READY), default=(0, None))[1]
 
     # -- the map that is the step -----------------------------------------------------------------------------
@@ -269,7 +285,8 @@ class ReadyQueue:
     def _key(self, node: int) -> int:
         return (self._task_of[node] << _SHIFT) | (self._nodes.child_index[node] + 1)
 
-    def _decode(self, key: int) -> int:
+    def decode(self, key: int) -> int:
+        """Return the node of a key."""
         task = (key >> _SHIFT) & _MASK
         child = key & _MASK
         return self._children[task][child - 1] if child else task
@@ -280,8 +297,8 @@ class ReadyQueue:
             lifetime = lifetime.outer
         return self._outside if lifetime is None else (self._deepest - lifetime.depth) * _LATER
 
-    def _trim(self, heap: list[int]) -> bool:
+    def trim(self, heap: list[int]) -> bool:
         """Drop what was ended in the meantime from the front of a heap; tell whether anything is left."""
-        while heap and self._phase[self._decode(heap[0])] != READY:
+        while heap and self._phase[self.decode(heap[0])] != READY:
             heappop(heap)
         return bool(heap)

@@ -224,6 +224,13 @@ class Expected:
         return f"<Expected: the value of {self.call.task.name!r}>"
 
 
+def arrived(value: Any) -> Any:
+    """Return a value, or the one that it stands for if that is a call's that has been reported to have ended."""
+    if type(value) is Expected and value.call.returned is not None:
+        return value.call.returned.value
+    return value
+
+
 class Gathered:
     """A list, tuple or dictionary that nbflow has made of values some of which are elsewhere.
 

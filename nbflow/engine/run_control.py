@@ -112,6 +112,7 @@ class RunControl:
         made = Breakpoint(AFTER if after else BEFORE, when)
         self.breakpoints[task] = (*self.breakpoints.get(task, ()), made)
         self._loop.post(self._loop.breakpoints.break_at, number, made)
+        self._loop.post(self._loop.maker.recall)  # it may have been handed over ahead, or be above one that was
 
     def clear_break(self, task: Task) -> None:
         """Forget the breakpoints at a task."""

@@ -134,7 +134,7 @@ class RunLoop:
         self.cancellation, self.guard, self.stopper = parts.cancellation, parts.guard, parts.stopper
         self.cleanup, self.lingering = parts.cleanup, parts.lingering
         self.home, self.inputs, self.draws = parts.home, parts.inputs, parts.draws
-        self.retention, self._deadlines, self._maker = parts.retention, parts.deadlines, parts.maker
+        self.retention, self._deadlines, self.maker = parts.retention, parts.deadlines, parts.maker
 
     # -- from any thread --------------------------------------------------------------------------------------
 
@@ -239,9 +239,9 @@ class RunLoop:
     def _loop(self) -> None:
         # All that a plain task costs beside its call is here and in `FastPath`: what is looked up once is bound.
         schedule, performed, nothing_came = self.schedule, self._parts.performed, self._inbox.empty
-        look_at, make = self._parts.task_runner.look_at, self._maker.make
-        pop, cancellation = schedule.pop, self.cancellation
-        take = self._parts.fast_path.take if self._direct else self._maker.submit
+        look_at, make = self._parts.task_runner.look_at, self.maker.make
+        pop, go_early, cancellation = schedule.pop, self.maker.go_early, self.cancellation
+        take = self._parts.fast_path.take if self._direct else self.maker.submit
         while schedule.unfinished and not cancellation.gives_up:
             # Outcomes first: a setup's resource is noted before anything that a message asks for can look for it.
             while performed:
@@ -256,7 +256,7 @@ class RunLoop:
             if node is not None:
                 if not take(node) and (call := look_at(node)) is not None:
                     make(call)
-            elif not (schedule.is_done or performed):
+            elif not (schedule.is_done or performed or go_early()):
                 self._wait()
         self._note_maps()
 
@@ -279,7 +279,7 @@ class RunLoop:
     def _wait(self) -> None:
         self._parts.executors.flush()
         if not self.schedule.goes_through:
-            self._maker.recall()
+            self.maker.recall()
         if self.schedule.is_idle and not self.lingering.is_waited_for:
             held = self.schedule.held()
             if not held and self.schedule.budget != 0:
@@ -367,12 +367,13 @@ class RunLoop:
             if call.is_ahead:
                 self._parts.fast_path.note_begun(call)
         if call.is_simple and outcome.error is None:
-            self._parts.fast_path.end(call, outcome.value)
+            self._parts.fast_path.end_elsewhere(call, outcome.value)
         else:
+            self._parts.fast_path.leave(call)
             following = self._parts.task_runner.attempted(call, outcome)
             call.forget()
             if following is not None:
-                self._maker.make(following)
+                self.maker.make(following)
 
     def _change_run(self, state: State) -> None:
         old = self.record.state

@@ -18,12 +18,16 @@ of mapped tasks are numbered on from there. A node is in one of eight phases:
                  |                               EXPANDED <+- expanded
                  +-----------------------------------------+- measured, waits_after_all
 
+What is upstream of a WAITING node may be under way where it can be waited for (`EarlyNodes`): then it may go there and
+be RUNNING, and is WAITING again if it is put back before its upstream has ended.
+
 (1) All that is upstream has ended, and the block around it is set up, or will not be. (2) The last child has ended.
 A cancel takes WAITING, READY, ASLEEP and HELD to DONE, but for cleanups.
 
 Each part decides one thing, and sees no more than it needs: `Nodes` counts what is upstream, `BlockOpening` and
 `BlockClosing` say when a resource is set up and cleaned up, `Lookahead` whether a node will run, `MappedBlocks` which
-element it belongs to, `ReadyQueue` which ready node is next, `Stepping` how far the run may go.
+element it belongs to, `ReadyQueue` which ready node is next, `EarlyNodes` which may go before it is ready, `Stepping`
+how far the run may go.
 
 Of the rules in docs/guarantee.md it decides 3 (last out closes), 4 (order, through the graph), 6 (cancel) and 8 (lazy).
 """
@@ -36,6 +40,7 @@ from typing import TYPE_CHECKING
 from nbflow.engine.block_closing import BlockClosing
 from nbflow.engine.block_opening import BlockOpening
 from nbflow.engine.compiled_graph import CLEANUP, ORDINARY
+from nbflow.engine.early_nodes import EarlyNodes
 from nbflow.engine.lookahead import Lookahead
 from nbflow.engine.mapped_blocks import MappedBlocks
 from nbflow.engine.nodes import (
@@ -72,6 +77,7 @@ class Schedule:
 
     Attributes:
         queue: The nodes that may start.
+        early: Those that may go before they are ready.
         unfinished: How many tasks have not ended.
         finished_maps: The mapped tasks whose last child has ended, for the loop to read and clear.
     """
@@ -90,6 +96,8 @@ class Schedule:
 
         self.queue = queue = ReadyQueue(nodes, capacity=capacity, serial=serial, budget=0 if paused else UNLIMITED)
         self.pop, self.peek, self._push = queue.pop, queue.peek, queue.push
+        self.early = EarlyNodes(nodes, queue)
+        self._gone_early = self.early.gone
 
         self._closing = closing = BlockClosing(nodes, queue.push, self._consider)
         self.lingers, self.let_go, self.shorten_graces = closing.lingers, closing.let_go, closing.shorten_graces
@@ -124,6 +132,7 @@ class Schedule:
         for node in given:
             self.phase[node] = CLAIMED
         self._nodes.tie_past(given)
+        self.early.tied.update(node for _, node in self._nodes.past)
         for node in sorted(children):  # the upper ones first: the lower ones' children are paired with theirs
             for child in self._nodes.add_children(node, len(children[node])):
                 self.phase[child] = CLAIMED
@@ -166,8 +175,11 @@ class Schedule:
         left, phase, consider = self._left, self.phase, self._consider_ready
         for down in self._down[node]:
             left[down] -= 1
-            if left[down] == 0 and phase[down] == WAITING:
-                consider(down)
+            if left[down] == 0:
+                if phase[down] == WAITING:
+                    consider(down)
+                elif down in self._gone_early:
+                    self.early.came(down)
         if self.child_index[node] >= 0:
             self._child_ended(node, SUCCEEDED)
             return
@@ -185,7 +197,13 @@ class Schedule:
         for child in children:
             if self._left[child] == 0:
                 self._consider(child)
+        self.early.expanded(node)
         self._children_known(node)
+
+    def went_early(self, node: int) -> None:
+        """A node that `early.pop` gave was handed out."""
+        self.phase[node] = RUNNING
+        self.early.went(node)
 
     def retry_at(self, node: int, time: float) -> None:
         """An attempt is over and the node is to be started again at `time`; its block stays open."""
@@ -197,8 +215,9 @@ class Schedule:
         self._stop(node)
 
     def put_back(self, node: int) -> None:
-        """A node was started and has not begun after all: it is as ready as before."""
-        if self._put_off(node, READY, CANCELLED):
+        """A node was started and has not begun after all: it is as ready as before, or waits if it went early."""
+        waits = self._left[node] > 0
+        if self._put_off(node, WAITING if waits else READY, CANCELLED) and not waits:
             self._push(node)
 
     def hold(self, node: int) -> None:
@@ -307,7 +326,10 @@ class Schedule:
     def _stop(self, node: int) -> None:
         if self.phase[node] == RUNNING:
             self.phase[node] = CLAIMED
-            self.queue.count(node, -1)
+            if node in self._gone_early:
+                self.early.left(node)
+            else:
+                self.queue.count(node, -1)
 
     def _put_off(self, node: int, phase: int, verdict: int) -> bool:
         """Let a node stand in a phase until it goes on; one that a cancel no longer lets go on ends with `verdict`."""

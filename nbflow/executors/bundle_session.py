@@ -17,9 +17,9 @@ from nbflow.executors.threads import ThreadSession
 from nbflow.executors.work_queue import WorkQueue, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from nbflow.engine.attempt import Call
+    from nbflow.engine.attempt import Call, Outcome
     from nbflow.engine.executor import Report
     from nbflow.executors.threads import Lane
     from nbflow.executors.worker_orders import CloseOrder, NoOrders, ProcessOrders
@@ -58,6 +58,7 @@ class BundleSession(ThreadSession):
         capacity: How many workers there may be at once.
         make_hand: Makes what talks with one of them.
         orders: The way to what they open for themselves; None if they share the kernel's memory.
+        takes_expected: Whether what a worker has made can be taken by the next call there.
     """
 
     is_remote = True
@@ -69,8 +70,11 @@ class BundleSession(ThreadSession):
         capacity: int,
         make_hand: Callable[[], Hand],
         orders: ProcessOrders | NoOrders | None = None,
+        *,
+        takes_expected: bool = True,
     ) -> None:
         super().__init__(report, name=name, serial=False)
+        self.takes_expected = takes_expected
         self._capacity, self._make_hand = capacity, make_hand
         self._queue, self._changed = WorkQueue(capacity), threading.Condition()
         self._idle, self._is_closed, self._recalls = 0, False, 0
@@ -91,9 +95,32 @@ class BundleSession(ThreadSession):
             super().submit(call, lifecycle=True)
             return
         with self._changed:
-            self._queue.add(call)
+            may_come = self._queue.add(call)
             if len(self._queue) >= _ENOUGH:
                 self._wake()
+        if not may_come:
+            self._report([(call, RECALLED)])
+
+    def report(
+        self, ended: Sequence[tuple[Call, Outcome]], begun: Call | None = None, *, takes_next: bool = False
+    ) -> None:
+        """Tell the run what has ended and what has begun; then what waits for those ends goes on, or goes back.
+
+        Of what goes on, who reports `takes_next` one itself: no other worker is to be woken, or started, for a chain.
+        """
+        self._report(ended, begun)
+        if ended:
+            with self._changed:
+                before = len(self._queue)
+                back = self._queue.ended(ended)
+                if len(self._queue) > before + takes_next:
+                    self._wake()
+            if back:
+                self._report([(call, RECALLED) for call in back])
+
+    def awaits(self, call: Call) -> bool:
+        """Tell whether calls wait here for the end of one."""
+        return self._queue.is_awaited(call)
 
     def free(self, *, lifecycle: bool) -> None:
         """Note that a thread of here may take another call, whatever it has made."""
@@ -111,7 +138,7 @@ class BundleSession(ThreadSession):
             self._recalls += 1
             back = self._queue.recalled()
         if back:
-            self._report([(call, RECALLED) for call in back])
+            self.report([(call, RECALLED) for call in back])
 
     def order(self, hand: Hand, order: CloseOrder) -> bool:
         """Have a hand carry an order out as soon as it is done with its bundle; False if it has ended."""
@@ -187,16 +214,17 @@ class BundleSession(ThreadSession):
 
     def _perform(self, hand: Hand, bundle: Bundle) -> None:
         bundle.drop_stopped()
-        kinds, count = {kind_of(call) for call in bundle.left}, len(bundle.left)
+        kinds = {kind_of(call) for call in bundle.left}
         begun_at = time.monotonic()
         try:
-            if count:
+            if bundle.left:
                 hand.perform(bundle)
+            if bundle.made:
                 with self._changed:
-                    self._queue.took(kinds, (time.monotonic() - begun_at) / count)
+                    self._queue.took(kinds, (time.monotonic() - begun_at) / bundle.made)
         except BaseException as error:  # noqa: BLE001 - the initializer, or ours: each call ends once all the same
-            for call in tuple(bundle.left):
-                bundle.ended(call, outcome_of(call, error))
+            raised = error
+            bundle.all_ended(lambda call: outcome_of(call, raised))
         bundle.come_back(bundle.left.copy())
 
     def slow_down(self, kind: Any, seconds: float) -> None:
@@ -205,13 +233,15 @@ class BundleSession(ThreadSession):
             self._queue.takes(kind, seconds)
             back = self._queue.recalled()
         if back:
-            self._report([(call, RECALLED) for call in back])
+            self.report([(call, RECALLED) for call in back])
 
     def return_calls(self, bundle: Bundle, calls: list[Call]) -> None:
         """Have calls that have not begun wait once more, but for those that the run wants back."""
         with self._changed:  # no recall comes between, nor before the run reads what has ended
             again = bundle.sorted_out(calls)
+            back = self._queue.put_back(again, alone=bundle.is_suspect)
             if again:
-                self._queue.put_back(again, alone=bundle.is_suspect)
                 self._changed.notify()
         bundle.report()
+        if back:
+            self._report([(call, RECALLED) for call in back])

@@ -31,7 +31,7 @@ class Exchange:
     def __init__(self, worker: WorkerProcess, bundle: Bundle, desk: ResourceDesk) -> None:
         self._worker, self._bundle, self._desk = worker, bundle, desk
         self.is_sent = False
-        self._number = 0  # of the call that the process makes
+        self._numbers = {call: number for number, call in enumerate(bundle.left)}
         self._is_told_to_stop = self._is_recalled = self._is_begin_told = False
         self._kill_at: float | None = None
         self._hit_with: type[BaseException] | None = None
@@ -57,9 +57,13 @@ class Exchange:
         """Take in a message; returns whether more is to come."""
         bundle = self._bundle
         call = bundle.left[0]
-        if kind == "ended":
-            bundle.ended(call, self._outcome(call, parts))
-            self._number += 1
+        if kind in ("ended", "apart"):  # apart: the process makes none that expects it
+            outcome, count = self._outcome(call, parts), len(bundle.left)
+            bundle.ended(call, outcome, is_handed_on=kind == "ended")
+            if kind == "ended" and len(bundle.left) < count - 1:
+                # What could be read there cannot be read here, so that it makes what the run has back.
+                self._worker.kill()
+                return False
             self._is_told_to_stop, self._hit_with, self._kill_at = False, None, None
             self._began_at = time.monotonic()
             if bundle.left:
@@ -114,10 +118,10 @@ class Exchange:
         call = bundle.left[0]
         if call.stop_requested and not self._is_told_to_stop and not call.shielded:
             self._is_told_to_stop = True
-            worker.stop(self._number)
+            worker.stop(self._numbers[call])
         if call.hit_with is not None and self._hit_with is None:
             self._hit_with, self._kill_at = call.hit_with, now + KILL_AFTER_S
-            worker.hit(self._number, call.hit_with)
+            worker.hit(self._numbers[call], call.hit_with)
         # A setup is left to end, unless the user has asked once more (rule 13).
         may_kill = not call.is_setup or call.hit_with is TaskCancelled
         if self._kill_at is not None and now > self._kill_at and may_kill:

@@ -17,11 +17,12 @@ from nbflow.core.data.value_type import identity, type_name
 from nbflow.engine.attempt import TaskCancelled
 from nbflow.engine.error_text import error_text
 from nbflow.engine.object_versions import ATOMS
+from nbflow.engine.remote_value import Expected, arrived
 from nbflow.executors.client_there import reduced
 from nbflow.executors.errors import CannotTravelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from multiprocessing.connection import Connection
 
     from nbflow.engine.attempt import Call
@@ -43,6 +44,7 @@ class Shipped(NamedTuple):
         context: What `nbflow.context` knows in this one beside what it knows in all tasks of the run.
         draws: The states of the global generators of random numbers that the task may draw on; None for one that is not
             loaded yet where it comes from.
+        expects: The numbers of the calls of its bundle that it goes after, and which arguments have their values.
     """
 
     task: str
@@ -51,6 +53,7 @@ class Shipped(NamedTuple):
     inputs: dict[str, Any]
     context: dict[str, Any]
     draws: dict[str, Any]
+    expects: Mapping[int, Sequence[str]] = {}
 
 
 class Raised(NamedTuple):
@@ -92,6 +95,13 @@ class Returned(NamedTuple):
     draws: Mapping[str, Any] = {}
     began_at: float | None = None
     ended_at: float | None = None
+
+
+def shipped_from(parts: tuple[Any, ...]) -> Shipped:
+    """Return a call that has come with others; its arguments may be pickled by themselves."""
+    if type(parts[3]) is list:
+        parts = *parts[:3], unpacked(parts[3]), *parts[4:]
+    return Shipped(*parts)
 
 
 def packed(value: Any) -> list[Any]:
@@ -242,10 +252,10 @@ def check_parts(call: Call, function: Any, cause: Exception) -> CannotTravelErro
     is_cell = not hasattr(function, "__code__") and hasattr(function, "namespace")
     names = function.read if is_cell else getattr(getattr(function, "__code__", None), "co_names", ())
     space = function.namespace if is_cell else getattr(function, "__globals__", {})
-    held = {f"argument {key!r}": value for key, value in call.inputs.items()}
+    held = {f"argument {key!r}": arrived(value) for key, value in call.inputs.items()}
     held |= {f"{name!r}, which it reads": space[name] for name in names if name in space}
     for part, value in held.items():
-        if identity(type(value)) in ATOMS:
+        if identity(type(value)) in ATOMS or type(value) is Expected:
             continue
         try:
             packed(value)

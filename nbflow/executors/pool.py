@@ -60,7 +60,8 @@ class PoolExecutor:
         shares = isinstance(self.pool, futures.ThreadPoolExecutor) and not has_own_memory
         hand = ThreadPoolHand if shares else PoolHand
         orders = None if shares else NoOrders(type(self.pool).__name__)
-        return BundleSession(report, name, self.capacity, functools.partial(hand, self.pool, Shipper()), orders)
+        make_hand = functools.partial(hand, self.pool, Shipper())
+        return BundleSession(report, name, self.capacity, make_hand, orders, takes_expected=not shares)
 
 
 class PoolHand:
@@ -80,7 +81,13 @@ class PoolHand:
         if isinstance(answers, str):
             bundle.unread(f"a worker of the {type(self._pool).__name__}", answers)
             return
-        for call, (said, returned) in zip(tuple(bundle.left), answers or (), strict=False):
+        for call, answer in zip(tuple(bundle.left), answers or (), strict=False):
+            if call not in bundle.left:  # it has gone back with one that it expects
+                continue
+            if answer is None:
+                bundle.passed_over(call)
+                continue
+            said, returned = answer
             before, thread.held = thread.held, call
             try:
                 for stream, text in said:
@@ -112,10 +119,14 @@ class PoolHand:
                     return None  # none has begun
             return future.result()
         except (futures.BrokenExecutor, futures.CancelledError) as error:
-            for call in tuple(bundle.left):
-                died = WorkerDiedError(call.task.name, "the pool", f"was broken ({error})")
-                died.__cause__ = error
-                bundle.ended(call, outcome_of(call, died))
+            cause = error
+
+            def death(call: Call) -> Outcome:
+                died = WorkerDiedError(call.task.name, "the pool", f"was broken ({cause})")
+                died.__cause__ = cause
+                return outcome_of(call, died)
+
+            bundle.all_ended(death)
             return None
 
     def _look(self, bundle: Bundle, argument: Any) -> None:

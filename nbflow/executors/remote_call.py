@@ -22,7 +22,8 @@ from nbflow.engine.object_versions import ATOMS
 from nbflow.engine.random_state import restore, state_of
 from nbflow.executors.client_there import clients_there
 from nbflow.executors.errors import CannotReturnError, RemoteError
-from nbflow.executors.parcel import Raised, Shipped, packed, unpacked
+from nbflow.executors.handed_on import HandedOn
+from nbflow.executors.parcel import Raised, Shipped, packed, shipped_from, unpacked
 from nbflow.executors.remote_display import displays_told
 from nbflow.executors.shipment import LEVELS, error_of
 
@@ -102,8 +103,11 @@ def _performed(call: Call) -> Outcome:
 
 
 def returned(call: Call, outcome: Outcome, rest: tuple[Any, ...]) -> list[Any]:
-    """Return what came of a call, ready to travel: a `Returned`, as a plain tuple (see `shipment.take_in`)."""
-    value, error = outcome
+    """Return what came of a call, ready to travel: a `Returned`, as a plain tuple (see `shipment.take_in`).
+
+    `Call.returned` is what that is: a value that cannot travel is none.
+    """
+    value, error = call.returned = outcome
     if error is None:
         if identity(type(value)) in ATOMS:
             return [pickle.dumps((value, None, *rest), 5)]
@@ -111,16 +115,18 @@ def returned(call: Call, outcome: Outcome, rest: tuple[Any, ...]) -> list[Any]:
             return packed((value, None, *rest))
         except Exception as reason:  # noqa: BLE001 - whatever a user's object raises when it is pickled
             error = CannotReturnError(call.task.name, type_name(value), str(reason))
+            call.returned = Outcome(None, error)
     return packed((None, raised_of(error), *rest))
 
 
-def served(parts: list[bytes]) -> list[tuple[list[tuple[str, str]], list[bytes]]] | str:
+def served(parts: list[bytes]) -> list[tuple[list[tuple[str, str]], list[bytes]] | None] | str:
     """Make calls in a process of somebody else's pool; returns what each said, and what came of it.
 
-    Of calls that cannot be read none is made: it returns why.
+    One is not made (None) if it expects the value of an earlier one, which it cannot have. Of calls that cannot be read
+    none is made: it returns why.
     """
     said: list[tuple[str, str]] = []
-    answers = []
+    answers: list[tuple[list[tuple[str, str]], list[bytes]] | None] = []
 
     def say(stream: str, text: str) -> None:
         said.append((stream, text))
@@ -128,12 +134,19 @@ def served(parts: list[bytes]) -> list[tuple[list[tuple[str, str]], list[bytes]]
     with telling(say), displays_told(say) as flush_figures:
         try:
             base, calls = unpacked((parts[0], *map(bytearray, parts[1:])))  # arrays that may be written to
-            all_shipped = [Shipped(*one) for one in calls]
+            all_shipped = [shipped_from(one) for one in calls]
             readable = [call_of(shipped, known_in(base)) for shipped in all_shipped]
         except Exception as error:  # noqa: BLE001 - a module that is not there, a class that was changed
             return error_text(error)
-        for call, shipped in zip(readable, all_shipped, strict=True):
+        handed_on = HandedOn(all_shipped)
+        for number, (call, shipped) in enumerate(zip(readable, all_shipped, strict=True)):
+            if number in handed_on.passed_over:
+                answers.append(None)
+                continue
+            handed_on.give(shipped.expects, call.inputs)
             returned = made(call, shipped, flush_figures)
+            assert call.returned is not None
+            handed_on.ended(number, call.returned, returned)
             answers.append((said.copy(), [bytes(part) for part in returned]))
             said.clear()
     return answers

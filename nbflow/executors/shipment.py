@@ -8,14 +8,21 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.data.value_traits import is_fixed
+from nbflow.core.data.value_type import identity
 from nbflow.core.effects.code_reach import draws_random
+from nbflow.core.effects.mutation import may_change
 from nbflow.engine.attempt import outcome_of
+from nbflow.engine.object_versions import ATOMS
 from nbflow.engine.random_state import restore, state_of
+from nbflow.engine.remote_value import Expected, arrived
 from nbflow.executors.errors import CannotReturnError
 from nbflow.executors.parcel import Returned, address_of, check_parts, packed, unpacked_here
 from nbflow.executors.remote_display import show_here
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nbflow.engine.attempt import Call
     from nbflow.executors.bundle import Bundle
     from nbflow.executors.parcel import Raised
@@ -38,17 +45,19 @@ class Shipper:
         if self._base is None:
             self._base = base_of(bundle.left[0].context)
         base = b"" if knows_base else self._base
+        places = {call: number for number, call in enumerate(bundle.left)}
         try:
-            return packed((base, [shipped_of(call) for call in bundle.left]))
+            return packed((base, [_placed(call, places) for call in bundle.left]))
         except Exception as error:  # noqa: BLE001 - whatever a user's object raises when it is pickled
             if len(bundle.left) == 1:
                 self._refuse(bundle, bundle.left[0], error)
                 return []
         for call in tuple(bundle.left):
             try:
-                packed(shipped_of(call))
+                packed(_placed(call, places))
             except Exception as error:  # noqa: BLE001 - the same
-                self._refuse(bundle, call, error)
+                if call in bundle.left:  # else it has gone with one that it expects
+                    self._refuse(bundle, call, error)
         return self.ship(bundle, knows_base=knows_base) if bundle.left else []
 
     def _refuse(self, bundle: Bundle, call: Call, error: Exception) -> None:
@@ -64,6 +73,34 @@ def shipped_of(call: Call) -> tuple[Any, ...]:
     names = draws_random(function)
     draws = dict.fromkeys(names) | state_of(names) if names else {}  # None: what is loaded there first
     return task.name, task.files, address_of(function), call.inputs, context, draws
+
+
+def _placed(call: Call, places: Mapping[Call, int]) -> tuple[Any, ...]:
+    """Return what another process needs of a call in a bundle, whose calls have these places."""
+    shipped, inputs = shipped_of(call), call.inputs
+    expects: dict[int, list[str]] = {}
+    if call.expects:
+        inputs = inputs.copy()
+        expects = {places[up]: [] for up in call.expects if up in places}
+        for key, value in call.inputs.items():
+            if type(value) is Expected:
+                if value.call in places:
+                    inputs[key] = None  # keeps its place among the arguments
+                    expects[places[value.call]].append(key)
+                else:
+                    inputs[key] = arrived(value)
+    if len(places) > 1 and _may_change_one(call, inputs):
+        # Pickled with the others, what several take would be one and the same there.
+        head, *buffers = packed(inputs)
+        return *shipped[:3], [head, *map(pickle.PickleBuffer, buffers)], *shipped[4:], expects
+    return *shipped[:3], inputs, *shipped[4:], expects
+
+
+def _may_change_one(call: Call, inputs: dict[str, Any]) -> bool:
+    """Tell whether a call may change what it takes."""
+    if ATOMS.issuperset(map(identity, map(type, inputs.values()))):
+        return False
+    return any(not is_fixed(value) and may_change(call.fn, key, value) for key, value in inputs.items())
 
 
 def base_of(context: dict[str, Any]) -> bytes:

@@ -65,7 +65,7 @@ class ThreadSession:
     They are daemons, since one that hangs must not keep the interpreter alive; `close` waits for the others.
     """
 
-    is_remote = False
+    is_remote = takes_expected = False
     keeps_values = True
     orders: WorkerOrders | None = None
 

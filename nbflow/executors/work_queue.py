@@ -4,28 +4,45 @@ A message costs more than most short calls, so what is known to be short travels
 seconds, and less when few are left, so that no worker goes without (guided self-scheduling, Polychronopoulos and Kuck,
 1987). A call travels alone if nobody has timed its kind yet, if it is out of the ordinary, or if its task wants it so;
 those of different placements never go together.
+
+A call that expects others waits until they have ended well, or goes in the bundle of those that have not. A chain has
+nothing to share: it goes on in one bundle for as long as nobody else could do anything.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, Any
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nbflow.engine.attempt import RECALLED
+from nbflow.executors.handed_on import can_be_handed_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from nbflow.engine.attempt import Call
+    from nbflow.engine.attempt import Call, Outcome
 
 BUNDLE_S = 0.05
 SHORT_S = 0.25  # of calls up to this one more may wait for each worker: it need not ask for it
 _LARGEST = 256
 
 
+class _Blocked(NamedTuple):
+    """A call that waits for others: its number in the line, and those that have to end before it may go."""
+
+    number: int
+    by: set[Call]
+
+
 class WorkQueue:
     """Calls in the order in which they are to begin, and how long their kinds take.
 
+    Its length is the number of those that may go now.
+
     Args:
         workers: How many there are.
+        goes_after: Tells of a call that has not ended whether others that expect it may go to other workers meanwhile:
+            they get its value there.
 
     Attributes:
         workers: The same; it may change.
@@ -36,47 +53,99 @@ class WorkQueue:
         []
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, goes_after: Callable[[Call], bool] = lambda _: False) -> None:
         self.workers = workers
-        self._waiting: deque[Call] = deque()
+        self._goes_after = goes_after
+        self._ready: list[tuple[int, Call]] = []  # a heap, by their numbers in the line
+        self._first = self._last = 0
+        self._blocked: dict[Call, _Blocked] = {}
+        self._below: dict[Call, dict[Call, None]] = {}  # those that are here, by each that they expect
         self._seconds: dict[Any, float] = {}
         self._newest_s: float | None = None
         self._alone: set[Call] = set()
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._ready)
 
-    def add(self, call: Call) -> None:
-        """Have a call wait for its turn."""
-        self._waiting.append(call)
+    # -- in -----------------------------------------------------------------------------------------------------
 
-    def put_back(self, calls: Sequence[Call], *, alone: bool = False) -> None:
+    def add(self, call: Call) -> bool:
+        """Have a call wait for its turn; False if it goes back, since one that it expects has not ended well."""
+        self._last += 1
+        return self._add(call, self._last)
+
+    def put_back(self, calls: Sequence[Call], *, alone: bool = False) -> list[Call]:
         """Have calls that were taken, and have not begun, wait once more, before all others.
 
-        They go `alone` if one of them makes trouble, and nobody knows which.
+        They go `alone` if one of them makes trouble, and nobody knows which. Returns those that go back instead.
         """
-        self._waiting.extendleft(reversed(calls))
+        self._first -= len(calls)
+        back = [call for number, call in enumerate(calls, self._first) if not self._add(call, number)]
         if alone:
-            self._alone.update(calls)
+            self._alone.update(call for call in calls if call not in back)
+        return back
+
+    def _add(self, call: Call, number: int) -> bool:
+        if not call.expects:  # the same as below, for most
+            heappush(self._ready, (number, call))
+            return True
+        awaited = [up for up in call.expects if up.returned is None]
+        if not all(up.returned is None or can_be_handed_on(up.returned) for up in call.expects):
+            call.returned = RECALLED
+            return False
+        for up in awaited:
+            self._below.setdefault(up, {})[call] = None
+        self._line_up(call, number, {up for up in awaited if not self._goes_after(up)})
+        return True
+
+    def _line_up(self, call: Call, number: int, by: set[Call]) -> None:
+        if by:
+            self._blocked[call] = _Blocked(number, by)
+        else:
+            heappush(self._ready, (number, call))
+
+    # -- out ----------------------------------------------------------------------------------------------------
 
     def take(self, most: int = _LARGEST) -> list[Call]:
         """Return the calls that go next, together; `most` of them."""
-        waiting = self._waiting
-        if not waiting:
+        if not self._ready:
             return []
-        first = waiting.popleft()
-        bundle, left_s = [first], self._left_after(BUNDLE_S, first)
-        self._alone.discard(first)  # a call that has gone keeps nothing alive here
-        most = min(most, _LARGEST, max(1, (len(waiting) + 1) // (2 * self.workers)))
-        placement = first.task.placement
-        while left_s > 0 and waiting and len(bundle) < most:
-            other = waiting[0].task.placement
+        share = (len(self._ready) + len(self._blocked)) // (2 * self.workers)
+        call = heappop(self._ready)[1]
+        placement, left_s = call.task.placement, self._left_after(BUNDLE_S, call)
+        bundle = [call]
+        along: list[tuple[int, Call]] = []  # a heap of those that wait for calls of the bundle only
+        missing: dict[Call, int] = {}
+        while left_s > 0 and len(bundle) < min(most, _LARGEST):
+            self._free_below(call, along, missing)
+            heap = self._ready if not along or (self._ready and self._ready[0] < along[0]) else along
+            # Where there is but one that could go, no other worker could have it: a chain goes on.
+            if not heap or (len(bundle) >= share and len(self._ready) + len(along) > 1):
+                break
+            call = heap[0][1]
+            other = call.task.placement
             if other is not placement and other != placement:
                 break
-            left_s = self._left_after(left_s, waiting[0])
+            left_s = self._left_after(left_s, call)
             if left_s > 0:
-                bundle.append(waiting.popleft())
+                heappop(heap)
+                bundle.append(call)
+        for call in bundle:
+            self._drop(call)
+        for call in bundle:
+            if call in self._below and self._goes_after(call):
+                for one in self._below[call]:
+                    self._free(one, call)
         return bundle
+
+    def _free_below(self, call: Call, along: list[tuple[int, Call]], missing: dict[Call, int]) -> None:
+        """Add those to `along` that wait for nothing any more but the bundle, which now has a call more."""
+        for one in self._below.get(call, ()):
+            blocked = self._blocked.get(one)
+            if blocked is not None and call in blocked.by:
+                missing[one] = missing.get(one, len(blocked.by)) - 1
+                if not missing[one]:
+                    heappush(along, (blocked.number, one))
 
     def take_all(self) -> list[Call]:
         """Return all calls; none waits any more."""
@@ -84,20 +153,75 @@ class WorkQueue:
 
     def taken_out(self, is_wanted: Callable[[Call], bool]) -> list[Call]:
         """Return calls that are to go nowhere; they wait no more."""
-        found = [call for call in self._waiting if is_wanted(call)]
+        line = [*self._ready, *((blocked.number, call) for call, blocked in self._blocked.items())]
+        found = [call for _, call in sorted(line) if is_wanted(call)]
         if found:
             out = set(found)
-            self._waiting = deque(call for call in self._waiting if call not in out)
-            self._alone -= out
+            self._ready = [one for one in self._ready if one[1] not in out]
+            heapify(self._ready)
+            for call in found:
+                self._drop(call)
         return found
 
     def recalled(self) -> list[Call]:
         """Return the calls that were handed over ahead of their time; they wait no more."""
-        waiting = tuple(self._waiting)
-        back = [call for call in waiting if may_come_back(call)]
-        self._waiting = deque(call for call in waiting if not may_come_back(call))
-        self._alone.difference_update(back)
+        return self.taken_out(may_come_back)
+
+    def _drop(self, call: Call) -> None:
+        """Forget a call that is not in the heap any more: one that has gone keeps nothing alive here."""
+        self._alone.discard(call)
+        self._blocked.pop(call, None)
+        for up in call.expects:
+            below = self._below.get(up)
+            if below is not None:
+                below.pop(call, None)
+                if not below:
+                    del self._below[up]
+
+    # -- ends ---------------------------------------------------------------------------------------------------
+
+    def is_awaited(self, call: Call) -> bool:
+        """Tell whether calls that wait here expect one."""
+        return call in self._below
+
+    def ended(self, ended: Iterable[tuple[Call, Outcome]]) -> list[Call]:
+        """Note what has come of calls, of which the run has been told.
+
+        Returns those that go back: one that they expect has not ended well, or its value is not handed on.
+        """
+        back: list[Call] = []
+        for call, outcome in ended:
+            call.returned = outcome
+            if call in self._below:
+                self._pass_on(call, outcome, back)
         return back
+
+    def _pass_on(self, call: Call, outcome: Outcome, back: list[Call]) -> None:
+        if can_be_handed_on(outcome):
+            for one in self._below.pop(call):
+                self._free(one, call)
+            return
+        pending = [call]
+        while pending:
+            gone = self._below.pop(pending.pop(), {})
+            if gone:
+                self._ready = [one for one in self._ready if one[1] not in gone]
+                heapify(self._ready)
+            for one in gone:
+                self._drop(one)
+                one.returned = RECALLED
+                back.append(one)
+                pending.append(one)
+
+    def _free(self, call: Call, up: Call) -> None:
+        blocked = self._blocked.get(call)
+        if blocked is not None:
+            blocked.by.discard(up)
+            if not blocked.by:
+                del self._blocked[call]
+                heappush(self._ready, (blocked.number, call))
+
+    # -- times --------------------------------------------------------------------------------------------------
 
     def took(self, kinds: Iterable[Any], seconds: float) -> None:
         """Note how long a call of these kinds took, all that was sent included."""

@@ -7,7 +7,6 @@ libraries expect; a thread of its own reads what the kernel says meanwhile.
 from __future__ import annotations
 
 import functools
-import itertools
 import os
 import sys
 import threading
@@ -16,7 +15,8 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.error_text import error_text
-from nbflow.executors.parcel import Shipped, receive, send, unpacked
+from nbflow.executors.handed_on import HandedOn
+from nbflow.executors.parcel import Shipped, receive, send, shipped_from, unpacked
 from nbflow.executors.remote_call import call_of, known_in, made, telling
 from nbflow.executors.remote_display import displays_told
 
@@ -40,7 +40,8 @@ class Worker:
         self._call: Call | None = None
         self._number = 0  # of the call among those that came with it
         self._stops: dict[int, type[BaseException] | None] = {}  # of calls that have not begun
-        self._calls: list[tuple[Any, ...]] = []  # that have not begun, the next one last
+        self._calls: list[tuple[int, Shipped]] = []  # that have not begun, with their numbers, the next one last
+        self._handed_on = HandedOn(())
         self._taking = threading.Lock()
         self._is_recalled = False
         self._base: dict[str, Any] = {}
@@ -66,17 +67,20 @@ class Worker:
             base, calls = unpacked(parts)
             parts.clear()  # the pickle is not needed beside what came of it
             self._base = known_in(base) if base else self._base
+            shipped = [shipped_from(one) for one in calls]
+            self._handed_on = HandedOn(shipped)
             with self._taking:
-                self._calls = calls[::-1]
+                self._calls = list(enumerate(shipped))[::-1]
                 back = self._take_back() if self._is_recalled else 0
-            del calls
+            del calls, shipped
             self._tell_back(back)
-            for number in itertools.count():
+            while True:
                 with self._taking:
                     if not self._calls:
                         break
-                    shipped = Shipped(*self._calls.pop())
-                self._make(number, call_of(shipped, self._base), shipped)
+                    number, one = self._calls.pop()
+                self._handed_on.give(one.expects, one.inputs)
+                self._make(number, call_of(one, self._base), one)
         except BaseException as error:  # noqa: BLE001 - a module that is not there, a class that was changed
             with self._taking:
                 self._calls.clear()
@@ -99,7 +103,12 @@ class Worker:
         returned = made(call, shipped, self._flush_figures, self._resources)
         self._call = None
         call.inputs.clear()
-        self._send("ended", returned)
+        assert call.returned is not None
+        is_handed_on = self._handed_on.ended(number, call.returned, returned)
+        if not is_handed_on:
+            with self._taking:  # first: the kernel is told of those that go back when they are not here any more
+                self._calls = [one for one in self._calls if one[0] not in self._handed_on.passed_over]
+        self._send("ended" if is_handed_on else "apart", returned)
 
     def _open_scopes(self, parts: list[Any]) -> None:
         from nbflow.executors.worker_resources import WorkerResources  # not at the top: few runs need it

@@ -16,7 +16,12 @@ from tests.executors.test_work_queue import calls_of, queue_of, short
 def session():
     """Give what a bundle needs of a session: it notes what is reported."""
     told = []
-    return SimpleNamespace(_recalls=0, told=told, _report=lambda ended, begun=None: told.append((list(ended), begun)))
+    return SimpleNamespace(
+        _recalls=0,
+        told=told,
+        report=lambda ended, begun=None, **_: told.append((list(ended), begun)),
+        awaits=lambda call: False,
+    )
 
 
 def test_what_has_not_begun_is_recalled(session):
@@ -54,6 +59,42 @@ def test_what_was_told_to_have_begun_and_waits_again_is_not_recalled(session):
 
     assert queue.recalled() == others
     assert queue.take() == [begun]
+
+
+def test_what_expects_a_call_that_ends_badly_goes_back_right_after_it(session):
+    first, second, aside, third = calls = calls_of(short, 4)
+    second.expects, third.expects = (first,), (aside, second)
+    bundle = Bundle(session, calls.copy(), 0)
+    failed = Outcome(None, OSError())
+
+    bundle.ended(first, failed)
+    bundle.report()
+
+    assert session.told == [([(first, failed), (second, RECALLED), (third, RECALLED)], None)]
+    assert bundle.left == [aside]
+
+
+def test_what_goes_back_takes_with_it_what_expects_it(session):
+    first, second, aside = calls = calls_of(short, 3)
+    second.expects = (first,)
+    bundle = Bundle(session, calls.copy(), 0)
+    session._recalls += 1
+    aside.where = "a worker that was told of"
+
+    assert bundle.sorted_out(calls) == [aside]
+    bundle.report()
+
+    assert session.told == [([(first, RECALLED), (second, RECALLED)], None)]
+
+
+def test_an_end_that_others_wait_for_is_told_at_once(session):
+    calls = calls_of(short, 2)
+    session.awaits = lambda call: call is calls[0]
+    bundle = Bundle(session, calls.copy(), 0)
+
+    bundle.ended(calls[0], Outcome(1, None))
+
+    assert session.told == [([(calls[0], Outcome(1, None))], None)]
 
 
 class DyingHand:

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from nbflow.engine.attempt import Call
+from nbflow.engine.attempt import RECALLED, Call
 from nbflow.executors.bundle import Bundle
-from nbflow.executors.errors import WorkerDiedError
+from nbflow.executors.errors import CannotReturnError, WorkerDiedError
+from nbflow.executors.parcel import unpacked
 from nbflow.executors.process_executor import ProcessExecutor
 from nbflow.executors.process_hand import ProcessHand
 from nbflow.executors.remote_call import call_of, made
@@ -21,13 +22,14 @@ class ScriptedProcess(WorkerProcess):
     name, pid, is_alive, knows_base, made = "a worker", 1, True, True, 0
 
     def __init__(self, said, *, reads=10):
-        self.said, self.reads = list(said), reads
+        self.said, self.reads, self.heard = list(said), reads, []
         self._place = None
 
     def send_calls(self, parts):
         self._send("calls", parts)
 
     def _send(self, kind, parts):
+        self.heard.append((kind, parts))
         self.reads -= 1
         if self.reads < 0:
             raise WorkerLost
@@ -63,7 +65,8 @@ def bundle_of(count):
     calls = [Call(x, SimpleNamespace(name=f"t{x}"), give, {"x": x}, lambda *_: {}) for x in range(count)]
     for call in calls:
         call.is_ahead = True
-    return calls, Bundle(SimpleNamespace(_recalls=0, _report=lambda *_: None), calls.copy(), 0)
+    session = SimpleNamespace(_recalls=0, report=lambda *_, **options: None, awaits=lambda call: False)
+    return calls, Bundle(session, calls.copy(), 0)
 
 
 def ended(x):
@@ -111,3 +114,78 @@ def test_a_task_that_no_new_worker_takes_fails(shipper):
 
     assert isinstance(dict(bundle._ended)[calls[0]].error, WorkerDiedError)
     assert bundle.left == calls[1:]
+
+
+# -- a bundle in which calls expect others --------------------------------------------------------------------------
+
+
+def pairs():
+    """Return four calls, of which the second expects the first, and the fourth the third."""
+    calls, bundle = bundle_of(4)
+    calls[1].expects, calls[3].expects = (calls[0],), (calls[2],)
+    return calls, bundle
+
+
+def ends_of(bundle):
+    return [(call.node, outcome) for call, outcome in bundle._ended]
+
+
+def test_what_expects_the_task_that_a_worker_died_in_goes_back_and_the_others_elsewhere(shipper):
+    calls, bundle = pairs()
+
+    ProcessHand(shipper, Processes(ScriptedProcess([]))).perform(bundle)
+
+    (dead, outcome), back = ends_of(bundle)
+    assert (dead, type(outcome.error)) == (0, WorkerDiedError)
+    assert back == (1, RECALLED)
+    assert bundle.left == calls[2:]
+
+
+def test_what_a_worker_passes_over_goes_back_and_is_never_said_to_have_begun(shipper):
+    told = []
+    calls, bundle = pairs()
+    bundle._session.report = lambda ended, begun=None, **_: told.append((ended, begun))
+    _, parts = ended(0)
+
+    ProcessHand(shipper, Processes(ScriptedProcess([("apart", parts), ended(2), ended(3)]))).perform(bundle)
+
+    bundle.report()
+    ends = [(call.node, outcome) for some, _ in told for call, outcome in some]
+    assert [node for node, _ in ends] == [0, 1, 2, 3]
+    assert ends[1][1] is RECALLED
+    assert [outcome.value for node, outcome in ends if node != 1] == [0, 2, 3]
+    assert calls[1] not in [begun for _, begun in told]
+
+
+def test_a_stop_names_the_call_by_its_place_among_those_that_were_sent(shipper):
+    calls, bundle = pairs()
+    _, parts = ended(0)
+    process = ScriptedProcess([("apart", parts), None, ended(2)])
+    calls[2].stop_requested = True
+
+    ProcessHand(shipper, Processes(process)).perform(bundle)
+
+    assert [unpacked(parts) for kind, parts in process.heard if kind == "stop"] == [(2, None)]
+
+
+def test_a_worker_goes_no_further_with_a_value_that_cannot_be_read_here(shipper):
+    calls, bundle = pairs()
+    process = ScriptedProcess([("ended", [b"nonsense"]), ended(1)])
+
+    ProcessHand(shipper, Processes(process)).perform(bundle)
+
+    assert not process.is_alive
+    (first, outcome), back = ends_of(bundle)
+    assert (first, type(outcome.error)) == (0, CannotReturnError)
+    assert back == (1, RECALLED)
+    assert bundle.left == calls[2:]
+
+
+def test_a_value_that_cannot_be_read_here_harms_nobody_that_does_not_expect_it(shipper):
+    _, bundle = bundle_of(2)
+    process = ScriptedProcess([("ended", [b"nonsense"]), ended(1)])
+
+    ProcessHand(shipper, Processes(process)).perform(bundle)
+
+    assert process.is_alive
+    assert bundle.left == []

@@ -72,9 +72,9 @@ class Counted:
 
 
 def random_flow(seed, kinds, *, size=3):
-    """Return a flow of a dozen tasks, some in blocks, and what each gives if nothing goes wrong (None: it does).
+    """Return a flow of some thirty tasks, and what each gives if nothing goes wrong (None: it does).
 
-    One of them is a map over so many items.
+    Some are in a block, some make chains, and one is a map over so many items.
     """
     draw = random.Random(seed)
     made, values = [], {}
@@ -83,7 +83,7 @@ def random_flow(seed, kinds, *, size=3):
 
         def one_more(number, held=None):
             function = draw.choice(kinds)
-            above = draw.sample(made, min(len(made), draw.randrange(3)))
+            above = made[-1:] if draw.random() < 0.5 else draw.sample(made, min(len(made), draw.randrange(3)))
             given = {f"x{place}": one for place, one in enumerate(above)}
             if held is not None:
                 given["held"] = held
@@ -100,7 +100,7 @@ def random_flow(seed, kinds, *, size=3):
                 one_more(number, held)
         rows = task(lambda x: x + 1, name="rows").map(mapped(list(range(size))))
         values[rows] = list(range(1, size + 1))
-        for number in range(10, 12):
+        for number in range(10, 30):
             one_more(number)
     return flow, values
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import weakref
+from itertools import pairwise
 
 import pytest
 
 from nbflow.core.function_task import task
-from nbflow.engine.attempt import Call
+from nbflow.engine.attempt import RECALLED, Call, Outcome
 from nbflow.executors.work_queue import BUNDLE_S, WorkQueue, kind_of
 
 
@@ -154,6 +155,168 @@ def test_nothing_that_has_gone_is_kept_alive():
 
     queue.take()
     queue.recalled()
+    calls.clear()
+
+    assert not gone
+
+
+# -- calls that expect others -------------------------------------------------------------------------------------
+
+
+def chain_of_calls(count, *, function=short):
+    calls = calls_of(function, count)
+    for upper, call in pairwise(calls):
+        call.expects = (upper,)
+    return calls
+
+
+def well(calls):
+    return [(call, Outcome(1, None)) for call in calls]
+
+
+def test_a_chain_of_short_calls_goes_in_one_bundle_for_as_long_as_nobody_else_could_do_anything():
+    calls = chain_of_calls(100)
+
+    assert queue_of(calls, workers=4, seconds=1e-6).take() == calls
+
+
+def test_a_chain_takes_no_longer_than_any_bundle():
+    calls = chain_of_calls(100)
+
+    assert queue_of(calls, seconds=BUNDLE_S / 10).take() == calls[:10]
+
+
+def test_of_several_chains_a_worker_takes_its_share():
+    chains = [chain_of_calls(20) for _ in range(4)]
+    calls = [call for chain in chains for call in chain]
+
+    bundle = queue_of(calls, workers=4, seconds=1e-6).take()
+
+    assert bundle == calls[:10]
+
+
+def test_below_a_call_that_many_expect_a_worker_takes_its_share_too():
+    first, *others = calls = calls_of(short, 81)
+    for call in others:
+        call.expects = (first,)
+
+    assert queue_of(calls, workers=4, seconds=1e-6).take() == calls[:10]
+
+
+def test_a_call_waits_for_those_that_it_expects_where_they_have_gone_to():
+    first, second, third = chain_of_calls(3)
+    queue = queue_of([first, second, third])
+    assert queue.take() == [first]
+    assert len(queue) == 0
+    assert queue.take() == []
+
+    assert queue.ended(well([first])) == []
+
+    assert len(queue) == 1
+    assert queue.take() == [second]
+
+
+def test_a_call_that_others_may_go_after_holds_up_none_of_them():
+    first, second, third = chain_of_calls(3)
+    queue = WorkQueue(1, goes_after=lambda call: call is not second)
+    for call in (first, second, third):
+        queue.add(call)
+
+    assert [queue.take(), queue.take(), queue.take()] == [[first], [second], []]
+
+
+def test_of_two_that_a_call_expects_the_last_one_lets_it_go():
+    ones = calls_of(short, 2)
+    (both,) = calls_of(other, 1)
+    both.expects = tuple(ones)
+    queue = queue_of([*ones, both])
+    assert queue.take() + queue.take() == ones
+
+    queue.ended(well(ones[1:]))
+    assert queue.take() == []
+
+    queue.ended(well(ones[:1]))
+    assert queue.take() == [both]
+
+
+BADLY = [Outcome(None, OSError()), RECALLED, Outcome(iter([1]), None)]
+
+
+@pytest.mark.parametrize("outcome", BADLY, ids=["failed", "recalled", "iterator"])
+def test_what_expects_one_that_is_not_handed_on_goes_back_and_so_does_what_expects_that(outcome):
+    calls = chain_of_calls(4)
+    (aside,) = calls_of(other, 1)
+    queue = queue_of([*calls, aside])
+    queue.take()
+
+    assert queue.ended([(calls[0], outcome)]) == calls[1:]
+    assert queue.take() == [aside]
+    assert all(call.returned is RECALLED for call in calls[1:])
+
+
+@pytest.mark.parametrize("outcome", BADLY, ids=["failed", "recalled", "iterator"])
+def test_what_comes_late_goes_back_at_once(outcome):
+    first, second = chain_of_calls(2)
+    queue = queue_of([first])
+    queue.take()
+    queue.ended([(first, outcome)])
+
+    assert not queue.add(second)
+    assert not queue
+
+
+def test_what_is_put_back_waits_once_more_for_what_it_expects():
+    calls = chain_of_calls(6)
+    queue = queue_of(calls, seconds=1e-6)
+    assert queue.take(4) == calls[:4]
+
+    assert queue.put_back(calls[1:4]) == []
+
+    assert queue.take() == []
+    queue.ended(well(calls[:1]))
+    assert queue.take() == calls[1:]
+
+
+def test_what_is_put_back_goes_back_if_what_it_expects_has_failed_meanwhile():
+    first, second = chain_of_calls(2)
+    queue = WorkQueue(1, goes_after=lambda _: True)
+    queue.add(first), queue.add(second)
+    queue.take(), queue.take()
+    queue.ended([(first, Outcome(None, OSError()))])
+
+    assert queue.put_back([second]) == [second]
+    assert not queue
+
+
+def test_all_that_waits_is_recalled_also_what_waits_for_others():
+    calls = chain_of_calls(4)
+    queue = queue_of(calls)
+    queue.take()
+
+    assert queue.recalled() == calls[1:]
+    assert queue.ended(well(calls[:1])) == []
+    assert queue.take() == []
+
+
+def test_calls_of_several_placements_do_not_go_together_in_a_chain_either():
+    calls = chain_of_calls(4)
+    calls[2].task = task(short, name="t", priority=1)
+
+    assert queue_of(calls, seconds=1e-6).take() == calls[:2]
+
+
+def test_nothing_that_expects_others_is_kept_alive_when_it_has_gone():
+    calls = chain_of_calls(6)
+    queue = queue_of(calls)
+    gone = weakref.WeakSet(calls)
+
+    for _ in range(3):
+        queue.ended(well(queue.take()))
+    queue.take()
+    queue.recalled()
+    for call in calls:
+        call.expects = ()
+    del call
     calls.clear()
 
     assert not gone

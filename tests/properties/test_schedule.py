@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import networkx as nx
-from hypothesis import given
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from nbflow.engine.compiled_graph import CLEANUP, INIT, ORDINARY, SETUP, CompiledGraph
@@ -45,6 +45,7 @@ class FakeLoop:
         cancel: How likely a cancel is, at each turn.
         lingering: Whether threads may fail to let go when their task ends.
         retrying: Whether attempts may be followed by others.
+        ahead: How many simple tasks more may be handed out, some of them before what is upstream of them has ended.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class FakeLoop:
         lingering: bool = False,
         retrying: bool = False,
         given: dict[int, int] | None = None,
+        ahead: int = 0,
     ) -> None:
         self.graph = graph
         self.random = random.Random(seed)
@@ -69,6 +71,10 @@ class FakeLoop:
         self.mood, self.commands, self.cancel = mood, commands, cancel
         self.lingering, self.retrying = lingering, retrying
         self.given = given or {}
+        self.ahead = self.schedule.queue.ahead = ahead
+        self.went_early = 0
+        self.gone: list[int] = []  # handed out before what is upstream has ended, and not to begin before
+        self.back: list[int] = []  # of those: expected something that did not end well, or were called back
         self.running: list[int] = []
         self.lingerers: dict[int, tuple[float, bool]] = {}  # node: since when, and whether it is a setup
         self.now = 0.0
@@ -110,6 +116,10 @@ class FakeLoop:
             moves.append("command")
         if self.lingerers:
             moves.append("let go")
+        if self.ahead:
+            moves += ["early"] * 8 + ["call back"]
+        if self.back:
+            moves += ["back"] * 2
         if schedule.next_wake is not None:
             moves.append("tick")
         if self.random.random() < self.cancel:
@@ -125,6 +135,12 @@ class FakeLoop:
             self._end(self.running.pop(self.random.randrange(len(self.running))))
         elif move == "command":
             self._command(self.random.choice(COMMANDS))
+        elif move == "early":
+            self._go_early()
+        elif move == "call back":
+            self._call_back([node for node in self.gone if self.random.random() < 0.2])
+        elif move == "back":
+            self._come_back(self.back.pop(0))
         elif move == "let go":
             self._let_go(self.random.choice(list(self.lingerers)))
         elif move == "tick":
@@ -139,7 +155,7 @@ class FakeLoop:
         if schedule.is_done:
             return
         self._check_eagerness()
-        if self.running or self.lingerers or schedule.next_wake is not None:
+        if self.running or self.gone or self.back or self.lingerers or schedule.next_wake is not None:
             return
         held = schedule.held()
         if held:
@@ -176,9 +192,12 @@ class FakeLoop:
             self._finish(node, SKIPPED)
             return
         refused = self._refused(node)
+        is_whole_map = child < 0 and graph.is_map[task]
         if refused is not None:
             self._finish(node, refused)
-        elif child < 0 and graph.is_map[task]:
+        elif (schedule.bad[node] or not graph.is_plain[task]) and not is_whole_map and schedule.waits_after_all(node):
+            return  # it was given as one that will not run
+        elif is_whole_map:
             self._expand(node)
         elif self.commands and self.random.random() < 0.05:
             schedule.hold(node)
@@ -251,13 +270,80 @@ class FakeLoop:
         self.running.append(node)
         ordinary = [n for n in self.running if schedule.role[n] == ORDINARY]
         counted = [n for n in ordinary if not self.graph.free[schedule.task_of[n]]]
-        assert len(counted) <= self.capacity, "more tasks at once than the capacity"
+        assert len(counted) <= self.capacity + self.ahead, "more tasks at once than the capacity"
+        if self.ahead and role == ORDINARY and self.graph.is_simple[schedule.task_of[node]]:
+            schedule.early.handed_out(node)
         assert not self.serial or len(self.running) == 1
+
+    def _go_early(self) -> None:
+        schedule = self.schedule
+        node = schedule.early.pop()
+        if node is None:
+            return
+        assert schedule.goes_through, "a task goes ahead in a run that is to stop midway"
+        assert schedule.phase[node] == WAITING
+        assert node not in self.running + self.gone + self.back, "a task is handed out twice"
+        assert not schedule.bad[node], "a task goes early although something upstream did not end well"
+        for lifetime in self._lifetimes(node):
+            assert lifetime.open, "a task goes early into a block that is not open"
+            assert lifetime not in self.cleaning
+        expected = [up for up in self._upstream(node) if schedule.phase[up] != DONE]
+        assert expected, "a task goes early that is ready"
+        assert all(up in schedule.early.under_way for up in expected), "a task goes early before what it waits for"
+        schedule.went_early(node)
+        schedule.early.handed_out(node)
+        self.gone.append(node)
+        self.went_early += 1
+
+    def _upstream(self, node: int) -> list[int]:
+        """The nodes right before one, but for those of the blocks around it."""
+        schedule, graph = self.schedule, self.graph
+        task, child = schedule.task_of[node], schedule.child_index[node]
+        around = {n for k in graph.enclosing(graph.shape_of[task]) for n in graph.shapes[k][:2]}
+        ups = [up for up in graph.upstream[task] if up not in around]
+        paired = [up for up in ups if child >= 0 and up in graph.pairs[task] and up in schedule.children]
+        return [schedule.children[up][child] if up in paired else up for up in ups]
+
+    def _call_back(self, nodes: list[int]) -> None:
+        """Have nodes come back, and those that expect them."""
+        while nodes:
+            node = nodes.pop(0)
+            if node in self.gone:
+                self.gone.remove(node)
+                self.back.append(node)
+            nodes += [other for other in self.gone if node in self._upstream(other)]
+
+    def _come_back(self, node: int) -> None:
+        self.schedule.early.over(node)
+        if self.schedule.cancelled:
+            self._finish(node, CANCELLED)
+        else:
+            self.schedule.put_back(node)
+
+    def _begin_known(self) -> None:
+        """Those whose inputs are all known are begun, when their worker comes to them."""
+        known, self.schedule.early.known = self.schedule.early.known, []
+        for node in known:
+            assert node in self.gone + self.back
+            if node in self.gone:
+                self.gone.remove(node)
+                self.attempts[node] += 1
+                self.order.append(node)
+                self.running.append(node)
 
     def _end(self, node: int) -> None:
         schedule = self.schedule
         role = schedule.role[node]
         luck = self.random.random() if self.random.random() < self.mood else 1.0
+        if node in schedule.early.under_way:
+            schedule.early.over(node)
+            if luck == 1.0:
+                self.endings[node] += 1
+                schedule.queue.count(node, -1)
+                schedule.succeeded(node)
+                self._begin_known()
+                return
+            self._call_back([node])
         if self.retrying and luck < 0.3 and self.attempts[node] < 4:
             if luck < 0.15 and not schedule.cancelled and role == ORDINARY:
                 schedule.again(node)
@@ -468,10 +554,17 @@ class FakeLoop:
             self.endings[node] += 1
         self.schedule.finished_maps.clear()
 
+    def _check_counts(self) -> None:
+        queue, early = self.schedule.queue, self.schedule.early
+        assert not queue.is_busy
+        assert early.gone == early.under_way == set()
+        assert not any(early._upstream.values())
+
     def _check_end(self) -> None:
         """Rules 1 and 6: everything ended once, and every resource was cleaned up once."""
         schedule = self.schedule
         self._count_maps()
+        self._check_counts()
         assert all(phase == DONE for phase in schedule.phase)
         assert {n: self.endings[n] for n in range(len(schedule.phase)) if self.endings[n] != 1} == {}
         assert Counter(self.asked) == Counter(self.opened), "a resource was not cleaned up exactly once (rule 1)"
@@ -533,6 +626,45 @@ def test_any_commands_at_any_moment_leave_the_guarantee_alone(plan, seed, capaci
         lingering=True,
         retrying=True,
     ).run()
+
+
+def with_chains(plan: FlowPlan, seed: int) -> FlowPlan:
+    """Add what goes early: a chain, a chain of maps, and one in a block, upon what else there is."""
+    draw = random.Random(seed)
+    above = [item.key for item in plan.items if isinstance(item, TaskPlan)]
+
+    def chain(name: str, **options: int) -> tuple[TaskPlan, ...]:
+        keys = [f"{name}{n}" for n in range(draw.randrange(2, 6))]
+        ups = [tuple(draw.sample(above, min(len(above), draw.randrange(2)))), *((key,) for key in keys)]
+        is_map = bool(options)
+        return tuple(
+            TaskPlan(
+                key=key, upstream=() if is_map and n else ups[n], over=keys[n - 1] if is_map and n else None, **options
+            )
+            for n, key in enumerate(keys)
+        )
+
+    block = BlockPlan(key="cb", body=(TaskPlan(key="cu", uses="cb"), *chain("ci")))
+    return FlowPlan(items=(*plan.items, *chain("c"), *chain("cm", size=draw.randrange(1, 4)), block))
+
+
+@budget(250)
+@given(flow_plans(size=8), SEEDS, st.integers(1, 4), st.integers(1, 8), st.sampled_from((0.0, 0.01)), st.booleans())
+def test_tasks_that_go_before_they_are_ready_change_nothing(plan, seed, capacity, ahead, cancel, commands):
+    loop = FakeLoop(
+        graph_of(with_chains(plan, seed)),
+        seed,
+        capacity=capacity,
+        serial=False,
+        mood=0.3,
+        cancel=cancel,
+        commands=commands and seed % 2 == 0,
+        lingering=True,
+        retrying=True,
+        ahead=ahead,
+    ).run()
+
+    event(f"{min(loop.went_early, 3)} or more went early")
 
 
 @budget(120)

@@ -24,7 +24,7 @@ from tests.properties.simulation.cluster_worker import SimulatedProcess
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nbflow.engine.attempt import Call
+    from nbflow.engine.attempt import Call, Outcome
     from nbflow.executors.bundle import Bundle
     from tests.properties.simulation.cluster_worker import SimulatedWorker
 
@@ -85,8 +85,8 @@ class Cluster:
     def begins(self, call: Call, worker: SimulatedWorker) -> None:
         """Note that a worker begins a call of the kernel's."""
 
-    def made(self, call: Call) -> None:
-        """Note that a worker has made a call."""
+    def made(self, call: Call, outcome: Outcome | None) -> None:
+        """Note that a worker has made a call, and what it is going to tell."""
 
     def dies(self, process: SimulatedProcess) -> None:
         """Note that a worker dies by itself."""

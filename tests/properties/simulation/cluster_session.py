@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow import states
 from nbflow.engine.attempt import RECALLED, TaskCancelled
+from nbflow.engine.nodes import DONE, EXPANDED
 from nbflow.executors.bundle_session import BundleSession
 from nbflow.executors.errors import WorkerDiedError
 from nbflow.executors.work_queue import may_come_back
@@ -39,6 +40,7 @@ class CheckedCluster(Cluster):
             simulation.choose, simulation.clock, lambda text: simulation.tell(text), deaths=simulation.plan.deaths
         )
         self._simulation = simulation
+        self.well: set[int] = set()  # the nodes whose calls have ended well, of which the run may not have read
 
     def flight_of(self, call: Call) -> Flight | None:
         """Return the flight of a call; None if it has been reported."""
@@ -55,12 +57,29 @@ class CheckedCluster(Cluster):
             raise episode.broken(f"{name} begins in a paused run")
         if flight.begun:
             raise episode.broken(f"{name} is called a second time, and nothing says so")
+        self._check_upstream(call)
         flight.begun += 1
         flight.worker = worker
         self._simulation.flight = flight
         busy = sum(1 for one in self.processes if not one.is_dead and one.worker.call_here is not None)
         if busy > self._simulation.plan.workers:
             raise episode.broken(f"{busy} workers are busy at once")
+
+    def _check_upstream(self, call: Call) -> None:
+        """What is upstream of a call that begins has ended; as far as the run does not know it yet, it ended well."""
+        episode, schedule = self._simulation.episode, self._simulation.episode.loop.schedule
+        in_the_air = {flight.call.node: flight for flight in episode.flights if flight.is_remote}
+        for up in episode.upstream_of(call.node):
+            if schedule.phase[up] in (DONE, EXPANDED) or up in self.well:
+                continue
+            flight = in_the_air.get(up)
+            if flight is None or not flight.is_well:
+                raise episode.broken(f"{call.task.name} begins before {schedule.task(up).name} has ended well")
+            if flight.call not in call.expects:
+                raise episode.broken(f"{call.task.name} begins, and does not know that it expects {flight.call.task}")
+        self._simulation.counts.happened["calls that began before the run knew of what is upstream"] += any(
+            schedule.phase[up] not in (DONE, EXPANDED) for up in episode.upstream_of(call.node)
+        )
 
     def note_taken(self, bundle: Bundle) -> None:
         for call in bundle.left:
@@ -77,10 +96,11 @@ class CheckedCluster(Cluster):
                 happened["calls that were sent once more"] += flight.sent > 0
                 flight.sent += 1
 
-    def made(self, call: Call) -> None:
+    def made(self, call: Call, outcome: Outcome | None) -> None:
         flight = self.flight_of(call)
         if flight is not None:
             flight.made += 1
+            flight.is_well = outcome is not None and outcome.error is None
 
     def dies(self, process: Any) -> None:
         call, happened = process.worker.call_here, self._simulation.counts.happened
@@ -115,15 +135,27 @@ class ClusterSession(BundleSession):
         self._changed: Any = Waiters(self.cluster)
         self._simulation = simulation
         self._begun: set[Call] = set()
-        self.report = report
+        self.tell_run = report
         simulation.episode.session = self  # type: ignore[assignment]
 
     def submit(self, call: Call, *, lifecycle: bool) -> None:
+        self._check_goes_alone(call)
         flight = put_in_the_air(self._simulation, call, lifecycle)
+        self.cluster.well.discard(call.node)
         if call.is_remote:
             flight.is_remote, flight.recalls = True, self._recalls
             super().submit(call, lifecycle=False)
         self._simulation.episode.check_limits()
+
+    def _check_goes_alone(self, call: Call) -> None:
+        """A node is never under way twice, and none goes ahead in a run that is to stop midway."""
+        episode, name = self._simulation.episode, call.task.name
+        for flight in episode.flights:
+            if flight.call.node == call.node and flight.call not in episode.loop.lingering.late:
+                raise episode.broken(f"{name} is handed over, and is under way already")
+        if (call.is_ahead or call.expects) and not episode.loop.schedule.goes_through:
+            raise episode.broken(f"{name} goes ahead in a run that is to stop midway")
+        self._simulation.counts.happened["calls that went early"] += bool(call.expects)
 
     def recall(self) -> None:
         self._simulation.tell("all is recalled")
@@ -160,7 +192,7 @@ class ClusterSession(BundleSession):
             if self.cluster.flight_of(begun) is None:
                 raise episode.broken(f"{begun.task.name} is told to begin when it has ended")
             self._begun.add(begun)
-        self.report(ended, begun)
+        self.tell_run(ended, begun)
         for hand in self.cluster.hands:
             if hand.aside.is_here:  # the run may read it before this thread does anything more
                 hand.aside.rest(simulation.clock())
@@ -170,7 +202,10 @@ class ClusterSession(BundleSession):
         name, worker = call.task.name, flight.worker
         counts = self._simulation.counts.happened
         counts["calls that were handed over"] += 1
+        if outcome.error is None and outcome is not RECALLED:
+            self.cluster.well.add(call.node)
         if outcome is RECALLED:
+            counts["calls that went early and came back"] += bool(call.expects)
             counts["calls that were recalled"] += 1
             if flight.begun:
                 raise episode.broken(f"{name} is recalled, and has begun")

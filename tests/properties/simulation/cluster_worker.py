@@ -104,7 +104,7 @@ class SimulatedWorker(Worker):
         self.aside = Aside(self._work_on)
         self.call_here: Call | None = None
         self._has_news = False  # that the call it makes may want to hear
-        self._answer: list[Any] = []
+        self._answer: tuple[str, list[Any]] = "", []
 
     def _work_on(self) -> Any:
         while True:
@@ -123,10 +123,10 @@ class SimulatedWorker(Worker):
         cluster.begins(here, self)
         with cluster.output_of(self):
             super()._make(number, call, shipped)
-        cluster.made(here)
+        cluster.made(here, call.returned)
         self.aside.rest(cluster.clock())  # it was made, and may never be told
-        answer, self._answer = self._answer, []
-        self._process.said.append(("ended", answer))
+        kind, answer = self._answer
+        self._process.said.append((kind, answer))
         self.call_here = None
         self.aside.rest(cluster.clock())
 
@@ -138,7 +138,7 @@ class SimulatedWorker(Worker):
         if self._process.is_dead:
             raise Killed
         copies = [bytearray(part) for part in parts]
-        if kind == "ended":
-            self._answer = copies
+        if kind in ("ended", "apart"):
+            self._answer = kind, copies
         else:
             self._process.said.append((kind, copies))

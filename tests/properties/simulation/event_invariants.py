@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nbflow import states
 from nbflow.engine.compiled_graph import CLEANUP, INIT, ORDINARY, SETUP
+from nbflow.engine.nodes import DONE, EXPANDED
 from tests.properties.simulation.demand import Demand
 from tests.properties.simulation.model import Wrong
 
@@ -65,6 +66,9 @@ class EventInvariants(Demand):
         if isinstance(self.loop.record.state, states.Paused):
             raise self.broken(f"{name} started in a paused run")
         own = self.role(node) != ORDINARY
+        for up in () if own else self.upstream_of(node):
+            if schedule.phase[up] not in (DONE, EXPANDED):
+                raise self.broken(f"{name} is told to have started before {schedule.task(up).name} has ended")
         for key in self.around(node):
             if key in self.cleaning:
                 raise self.broken(f"rule 3: {name} started in a block whose cleanup has begun")

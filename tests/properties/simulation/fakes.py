@@ -66,14 +66,14 @@ class Executor:
 
 
 class Session:
-    is_remote = False
+    is_remote = takes_expected = False
     orders = None
     ahead = 0
 
     def __init__(self, simulation: Simulator, report: Any, executor: Executor) -> None:
         self._simulation = simulation
         self._executor = executor
-        self.report = report
+        self.tell_run = report
         simulation.episode.session = self
 
     def submit(self, call: Call, *, lifecycle: bool) -> None:

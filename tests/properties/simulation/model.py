@@ -53,6 +53,7 @@ class Flight:
     sent: int = 0
     begun: int = 0
     made: int = 0
+    is_well: bool = False  # whether it was made, and has returned
 
     @property
     def is_under_way(self) -> bool:

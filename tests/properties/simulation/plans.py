@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 HANGING = ("hang", "deaf")
 MODES = ("threads", "background", "inline", "cluster")
+LONG = (4, 12, 30)  # tasks of a chain
 WIDE = (8, 20, 40)  # children of a map, so that those that are short go to a worker in bundles
 COMMANDS = ("step", "step_block", "until", "pause", "resume")
 DEEDS = (*COMMANDS, "cancel", "interrupt", "listener", "end", "end")
@@ -103,9 +104,24 @@ def _with_wide_maps(draw: st.DrawFn, flow: FlowPlan) -> FlowPlan:
     second = TaskPlan(key="w1", over="w0", retries=draw(st.sampled_from((0, 0, 1))))
     wide = (first, replace(second, size=first.size)) if draw(st.booleans()) else (first,)
     does = {"w0": tuple(draw(st.lists(st.sampled_from(("ok", *ORDINARY_ENDS)), max_size=1)))}
-    return FlowPlan(
-        items=(*wide, *flow.items) if draw(st.booleans()) else (*flow.items, *wide), does={**flow.does, **does}
-    )
+    return _with(draw, flow, wide, does)
+
+
+def _with_chain(draw: st.DrawFn, flow: FlowPlan) -> FlowPlan:
+    """Add a chain that is long enough to go to workers in bundles, each value of which may be taken twice."""
+    count = draw(st.sampled_from(LONG))
+    chain = [TaskPlan(key=f"c{n}", upstream=(f"c{n - 1}",) if n else ()) for n in range(count)]
+    odd = draw(st.lists(st.integers(0, count - 1), max_size=3, unique=True))
+    ends = {f"c{n}": (draw(st.sampled_from(("ok", *ORDINARY_ENDS))),) for n in odd[:2]}
+    for n in odd:
+        chain[n] = replace(chain[n], retries=draw(st.sampled_from((0, 1))))
+    also = [TaskPlan(key=f"ca{n}", upstream=(f"c{n}", *draw(st.sampled_from(((), (f"c{count - 1}",)))))) for n in odd]
+    return _with(draw, flow, (*chain, *also), ends)
+
+
+def _with(draw: st.DrawFn, flow: FlowPlan, more: tuple[Any, ...], does: dict[str, tuple[str, ...]]) -> FlowPlan:
+    items = (*more, *flow.items) if draw(st.booleans()) else (*flow.items, *more)
+    return FlowPlan(items=items, does={**flow.does, **does})
 
 
 @st.composite
@@ -123,8 +139,9 @@ def plans(draw: st.DrawFn, *, size: int = 10, handlers: tuple[str, ...] = (), mo
         )
     )
     mode = draw(st.sampled_from(modes))
-    if mode == "cluster" and draw(st.booleans()):
-        flow = _with_wide_maps(draw, flow)
+    if mode == "cluster":
+        add = draw(st.sampled_from((None, _with_wide_maps, _with_chain)))
+        flow = flow if add is None else add(draw, flow)
     items = list(walk(flow.items))
     tasks = [item.key for item in items if isinstance(item, TaskPlan)]
     blocks = [item.key for item in items if isinstance(item, BlockPlan)]
@@ -161,12 +178,18 @@ def busy_plan(draw: random.Random) -> Plan:
     """Draw a run that has much to hand over to a cluster, is paused and resumed all the while, and loses workers."""
     size = draw.choice((12, 30))
     block = BlockPlan(key="b", body=(TaskPlan(key="t", uses="b"), TaskPlan(key="u", uses="b")))
-    maps = TaskPlan(key="w0", size=size), TaskPlan(key="w1", size=size, over="w0")
-    ends = {"w0": draw.choice(((), (), ("raise",))), "t": draw.choice(((), (), ("hang",), ("deaf",)))}
+    maps = (
+        TaskPlan(key="w0", size=size),
+        TaskPlan(key="w1", size=size, over="w0"),
+        TaskPlan(key="w2", size=size, over="w0"),
+    )
+    chain = [TaskPlan(key=f"c{n}", upstream=(f"c{n - 1}",) if n else ()) for n in range(draw.choice((0, size)))]
+    ends = {f"c{size // 2}": draw.choice(((), ("raise",), ("skip",), ("retry",), ("loop",)))}
+    ends |= {"w0": draw.choice(((), (), ("raise",))), "t": draw.choice(((), (), ("hang",), ("deaf",)))}
     commands = draw.choice((("pause", "resume", "resume"), ("pause", "resume", "step"), COMMANDS))
     deeds = [(draw.randrange(600), draw.choice(commands)) for _ in range(draw.choice((4, 12, 24)))]
     return Plan(
-        flow=FlowPlan(items=(TaskPlan(key="a"), *maps, block), does=ends),
+        flow=FlowPlan(items=(TaskPlan(key="a"), *chain, *maps, block), does=ends),
         mode="cluster",
         workers=draw.choice((1, 1, 2, 3)),
         deeds=tuple(sorted(deeds, key=lambda deed: deed[0])),

@@ -416,7 +416,7 @@ class Simulator(User):
         assert self.episode.session is not None
         self.episode.flights.remove(flight)
         self.tell(f"{flight.call.task.name} is reported")
-        self.episode.session.report([(flight.call, flight.outcome)])
+        self.episode.session.tell_run([(flight.call, flight.outcome)])
 
     def _pass_time(self, until: float) -> None:
         part = self.choose(3)

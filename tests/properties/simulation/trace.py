@@ -69,6 +69,13 @@ class Trace:
     def role(self, node: int) -> int:
         return self.loop.schedule.role[node]
 
+    def upstream_of(self, node: int) -> list[int]:
+        """The nodes right before one; of a paired map the child, of another one the whole."""
+        graph, schedule = self.loop.graph, self.loop.schedule
+        task, child = schedule.task_of[node], schedule.child_index[node]
+        paired = set(graph.pairs[task]) & set(schedule.children) if child >= 0 else set()
+        return [schedule.children[up][child] if up in paired else up for up in graph.upstream[task]]
+
     def inside(self, shape: int) -> list[int]:
         """The tasks in a block and in the blocks inside it."""
         graph = self.loop.graph

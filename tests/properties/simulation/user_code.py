@@ -99,6 +99,10 @@ def _stay(worker: Any, wish: str) -> None:
             return
 
 
+HANDS_ON = ("c", "w")
+"""With what the keys of tasks begin that hand a list on, if they are called elsewhere, and change the one they take."""
+
+
 class Step(Task):
     """A task of a plan."""
 
@@ -110,13 +114,20 @@ class Step(Task):
     def __reduce__(self) -> tuple[Any, ...]:
         return known, (identify(self),)
 
-    def run(self, resource: Any = None, item: Any = None) -> Any:
+    def run(self, resource: Any = None, item: Any = None, given: Any = None) -> Any:
         index = context.map_index
         simulation = self.world.simulation
         simulation.episode.check_use(self.key, resource)
         if self.key in simulation.plan.inner:
             simulation.run_inner(self.key)
-        return self.world.do(self.key, -1 if index is None else index)
+        if not self.key.startswith(HANDS_ON):
+            return self.world.do(self.key, -1 if index is None else index)
+        for taken in (given, item):
+            if type(taken) is list:
+                if taken != [index]:
+                    raise simulation.episode.broken(f"{self.key}[{index}] was given {taken}")
+                taken.append("for nobody else")
+        return [index] if self.world.do(self.key, -1 if index is None else index) is True else None
 
 
 def manager_of(simulation: Simulator, plan: BlockPlan, handlers: dict[str, Callable[..., Any]]) -> ResourceManager:
@@ -230,6 +241,8 @@ class SimulatedFlow(Built):
             timeout=options.timeouts.get(plan.key),
             max_concurrent=options.limits.get(plan.key),
         )
+        if plan.key.startswith("c") and upstream:
+            inputs["given"], *upstream = upstream
         if plan.size >= 0:
             over = self.tasks[plan.over] if plan.over else list(range(plan.size))
             inputs = {key: unmapped(value) for key, value in inputs.items()}
