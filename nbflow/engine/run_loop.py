@@ -364,7 +364,8 @@ class RunLoop:
                 stop_runs_of(call)  # in the run's own thread it was stopped before this was read
             if call.helpers:
                 self.lingering.outlast(call)
-            if call.is_ahead:
+            # One that was stopped where it waited has not begun, and what is upstream of it may not have ended.
+            if call.is_ahead and (call.where or not isinstance(outcome.error, TaskCancelled)):
                 self._parts.fast_path.note_begun(call)
         if call.is_simple and outcome.error is None:
             self._parts.fast_path.end_elsewhere(call, outcome.value)

@@ -89,18 +89,22 @@ def _placed(call: Call, places: Mapping[Call, int]) -> tuple[Any, ...]:
                     expects[places[value.call]].append(key)
                 else:
                     inputs[key] = arrived(value)
-    if len(places) > 1 and _may_change_one(call, inputs):
-        # Pickled with the others, what several take would be one and the same there.
-        head, *buffers = packed(inputs)
-        return *shipped[:3], [head, *map(pickle.PickleBuffer, buffers)], *shipped[4:], expects
+    if len(places) > 1:
+        inputs = apart(call, inputs)
     return *shipped[:3], inputs, *shipped[4:], expects
 
 
-def _may_change_one(call: Call, inputs: dict[str, Any]) -> bool:
-    """Tell whether a call may change what it takes."""
+def apart(call: Call, inputs: dict[str, Any]) -> Any:
+    """Return the arguments of a call that travels with others: pickled by themselves, if it may change one.
+
+    Pickled with the others, what several take would be one and the same where they get to.
+    """
     if ATOMS.issuperset(map(identity, map(type, inputs.values()))):
-        return False
-    return any(not is_fixed(value) and may_change(call.fn, key, value) for key, value in inputs.items())
+        return inputs
+    if not any(not is_fixed(value) and may_change(call.fn, key, value) for key, value in inputs.items()):
+        return inputs
+    head, *buffers = packed(inputs)
+    return [head, *map(pickle.PickleBuffer, buffers)]
 
 
 def base_of(context: dict[str, Any]) -> bytes:

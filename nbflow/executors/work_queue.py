@@ -41,8 +41,6 @@ class WorkQueue:
 
     Args:
         workers: How many there are.
-        goes_after: Tells of a call that has not ended whether others that expect it may go to other workers meanwhile:
-            they get its value there.
 
     Attributes:
         workers: The same; it may change.
@@ -53,13 +51,13 @@ class WorkQueue:
         []
     """
 
-    def __init__(self, workers: int, goes_after: Callable[[Call], bool] = lambda _: False) -> None:
+    def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._goes_after = goes_after
         self._ready: list[tuple[int, Call]] = []  # a heap, by their numbers in the line
         self._first = self._last = 0
         self._blocked: dict[Call, _Blocked] = {}
         self._below: dict[Call, dict[Call, None]] = {}  # those that are here, by each that they expect
+        self._followed: set[Call] = set()  # calls that have gone, and hold up none of those that expect them
         self._seconds: dict[Any, float] = {}
         self._newest_s: float | None = None
         self._alone: set[Call] = set()
@@ -80,6 +78,9 @@ class WorkQueue:
         They go `alone` if one of them makes trouble, and nobody knows which. Returns those that go back instead.
         """
         self._first -= len(calls)
+        for call in self._followed.intersection(calls):
+            self._followed.remove(call)
+            self._hold_up(call)
         back = [call for number, call in enumerate(calls, self._first) if not self._add(call, number)]
         if alone:
             self._alone.update(call for call in calls if call not in back)
@@ -95,14 +96,30 @@ class WorkQueue:
             return False
         for up in awaited:
             self._below.setdefault(up, {})[call] = None
-        self._line_up(call, number, {up for up in awaited if not self._goes_after(up)})
-        return True
-
-    def _line_up(self, call: Call, number: int, by: set[Call]) -> None:
+        by = {up for up in awaited if up not in self._followed}
         if by:
             self._blocked[call] = _Blocked(number, by)
         else:
             heappush(self._ready, (number, call))
+        return True
+
+    def let_follow(self, calls: Iterable[Call]) -> None:
+        """Let those go that expect calls, although these have not ended: they can wait for them where they get to."""
+        for call in calls:
+            if call.returned is None:
+                self._followed.add(call)
+                for one in self._below.get(call, ()):
+                    self._free(one, call)
+
+    def _hold_up(self, up: Call) -> None:
+        """Have those wait that expect a call, which is going to be here again."""
+        below = self._below.get(up, {})
+        for number, call in [one for one in self._ready if one[1] in below]:
+            self._ready.remove((number, call))
+            self._blocked[call] = _Blocked(number, set())
+        heapify(self._ready)
+        for call in below:
+            self._blocked[call].by.add(up)
 
     # -- out ----------------------------------------------------------------------------------------------------
 
@@ -132,10 +149,6 @@ class WorkQueue:
                 bundle.append(call)
         for call in bundle:
             self._drop(call)
-        for call in bundle:
-            if call in self._below and self._goes_after(call):
-                for one in self._below[call]:
-                    self._free(one, call)
         return bundle
 
     def _free_below(self, call: Call, along: list[tuple[int, Call]], missing: dict[Call, int]) -> None:
@@ -192,6 +205,7 @@ class WorkQueue:
         back: list[Call] = []
         for call, outcome in ended:
             call.returned = outcome
+            self._followed.discard(call)
             if call in self._below:
                 self._pass_on(call, outcome, back)
         return back

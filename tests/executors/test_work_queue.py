@@ -216,13 +216,51 @@ def test_a_call_waits_for_those_that_it_expects_where_they_have_gone_to():
     assert queue.take() == [second]
 
 
-def test_a_call_that_others_may_go_after_holds_up_none_of_them():
+def test_a_call_that_others_may_follow_holds_up_none_of_them():
     first, second, third = chain_of_calls(3)
-    queue = WorkQueue(1, goes_after=lambda call: call is not second)
-    for call in (first, second, third):
-        queue.add(call)
+    queue = queue_of([first, second, third])
+    assert queue.take() == [first]
 
-    assert [queue.take(), queue.take(), queue.take()] == [[first], [second], []]
+    queue.let_follow([first])
+
+    assert queue.take() == [second]
+    assert queue.take() == []
+
+
+def test_what_comes_when_it_may_follow_goes_at_once():
+    first, second = chain_of_calls(2)
+    queue = queue_of([first])
+    queue.let_follow(queue.take())
+
+    assert queue.add(second)
+    assert queue.take() == [second]
+
+
+def test_what_might_have_followed_waits_when_what_it_expects_is_here_again():
+    first, second, third = calls = chain_of_calls(3)
+    queue = queue_of(calls)
+    queue.let_follow(queue.take())
+    queue.let_follow(queue.take())
+
+    queue.put_back([first])
+    queue.put_back([second])
+
+    assert len(queue) == 1
+    assert queue.take() == [first]
+    assert queue.take() == []
+    queue.ended(well([first]))
+    assert queue.take() == [second]
+    queue.let_follow([second])
+    assert queue.take() == [third]
+
+
+def test_what_has_not_gone_yet_goes_back_from_one_that_it_might_have_followed():
+    first, second, third = calls = chain_of_calls(3)
+    queue = queue_of(calls)
+    queue.let_follow(queue.take())
+
+    assert queue.ended([(first, Outcome(None, OSError()))]) == [second, third]
+    assert not queue
 
 
 def test_of_two_that_a_call_expects_the_last_one_lets_it_go():
@@ -279,9 +317,9 @@ def test_what_is_put_back_waits_once_more_for_what_it_expects():
 
 def test_what_is_put_back_goes_back_if_what_it_expects_has_failed_meanwhile():
     first, second = chain_of_calls(2)
-    queue = WorkQueue(1, goes_after=lambda _: True)
-    queue.add(first), queue.add(second)
-    queue.take(), queue.take()
+    queue = queue_of([first, second])
+    queue.let_follow(queue.take())
+    assert queue.take() == [second]
     queue.ended([(first, Outcome(None, OSError()))])
 
     assert queue.put_back([second]) == [second]

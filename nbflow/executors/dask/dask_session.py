@@ -13,7 +13,7 @@ from nbflow.engine.attempt import RECALLED, outcome_of
 from nbflow.executors.dask.cluster_link import ClusterValues
 from nbflow.executors.dask.in_flight import InFlight
 from nbflow.executors.dask.sending import Sending
-from nbflow.executors.dask.sent_bundle import SentBundle, end_of_unbegun, is_to_stop
+from nbflow.executors.dask.sent_bundle import SentBundle, end_of, end_of_unbegun, is_to_stop
 from nbflow.executors.threads import ThreadSession
 from nbflow.executors.work_queue import WorkQueue
 from nbflow.executors.worker_orders import NoOrders
@@ -48,7 +48,8 @@ class DaskSession(ThreadSession):
         self._capacity = self._slots = executor.capacity
         self._queue, self._lock = WorkQueue(self._capacity), threading.Lock()
         self._suspects: deque[Call] = deque()  # one of them may have ended a worker: each goes when nothing else does
-        self._here: set[Call] = set()  # all calls that have not ended
+        self._here: dict[Call, None] = {}  # all calls that have not ended, in the order in which they came
+        self._orphans: list[Call] = []  # that came back from the cluster, and go back to the run
         self._inbox: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
         self._serving: list[threading.Thread] = []
         self._link: ClusterLink | None = None
@@ -77,10 +78,12 @@ class DaskSession(ThreadSession):
             self._start_thread(self._serve, "dask")
             self._start_thread(self._connect, "connection")
         with self._lock:
-            self._here.add(call)
-            self._queue.add(call)
+            self._here[call] = None
+            may_come = self._queue.add(call)
             is_enough = len(self._queue) == _ENOUGH
-        if is_enough:
+        if not may_come:
+            self._tell([(call, RECALLED)])
+        elif is_enough:
             self._inbox.put(("go",))
 
     def free(self, *, lifecycle: bool) -> None:
@@ -219,16 +222,21 @@ class DaskSession(ThreadSession):
         self._tell(ended, None, again)
         for call in begun:
             self._tell((), call)
+        orphans, self._orphans = self._orphans, []
+        self._tell([(call, RECALLED) for call in orphans])
 
     def _tell(
         self, ended: Sequence[tuple[Call, Outcome]], begun: Call | None = None, again: Sequence[Again] = ()
     ) -> None:
-        for call, outcome in ended:
-            call.is_over, call.returned = True, outcome
-        with self._lock:
-            self._here.difference_update([call for call, _ in ended])
+        ended = [(call, end_of(call, outcome)) for call, outcome in ended]
         if ended or begun is not None or again:
             self._report(ended, begun, again)
+        if ended:
+            with self._lock:
+                for call, _ in ended:
+                    self._here.pop(call, None)
+                back = self._queue.ended(ended)
+            self._tell([(call, RECALLED) for call in back])
 
     def _look(self) -> None:
         """See whether calls are to stop, whether others wait behind a slow one, and whether the cluster is there."""
@@ -278,6 +286,8 @@ class DaskSession(ThreadSession):
         number, inbox = self._link.number(self), self._inbox
         future = self._sending.submit(parcel, number, self._name)
         self._in_flight.add(SentBundle(number, parcel, ClusterValues(self._link, future)))
+        with self._lock:
+            self._queue.let_follow(parcel.calls)
         future.add_done_callback(lambda _: inbox.put(("done", number)))  # it holds nothing that holds the future
 
     def _send_later(self, calls: Sequence[Call], alone: bool, suspect: bool) -> None:
@@ -285,7 +295,7 @@ class DaskSession(ThreadSession):
             self._suspects.extend(calls)
         else:
             with self._lock:
-                self._queue.put_back(calls, alone=alone)
+                self._orphans += self._queue.put_back(calls, alone=alone)
 
     def _refuse_all(self) -> None:
         """End each call that waits, as there is no cluster for it."""

@@ -10,13 +10,14 @@ from nbflow.core.data.value_traits import size_of
 from nbflow.core.data.value_type import identity
 from nbflow.engine.attempt import RECALLED, Outcome, outcome_of
 from nbflow.engine.object_versions import ATOMS
-from nbflow.engine.remote_value import Expected, RemoteItem, RemoteValue
+from nbflow.engine.remote_value import Expected, RemoteItem, RemoteValue, arrived
 from nbflow.errors import ValueReleasedError
 from nbflow.executors.dask.cluster_link import ClusterLink, ClusterValues
 from nbflow.executors.dask.sent_references import REFERENCES, Earlier, OwnClient, Reference, replaced
 from nbflow.executors.dask.worker_host import make_bundle
+from nbflow.executors.handed_on import can_be_handed_on
 from nbflow.executors.parcel import check_parts, packed
-from nbflow.executors.shipment import base_of, shipped_of
+from nbflow.executors.shipment import apart, base_of, shipped_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,7 +52,7 @@ class Sending:
         refused: list[tuple[Call, Outcome]] = []
         for call in calls:
             try:
-                self._add(parcel, call)
+                self._add(parcel, call, is_alone=len(calls) == 1)
             except _Forlorn:
                 refused.append((call, RECALLED))
             except Exception as error:  # noqa: BLE001 - a value that is gone; whatever it raises when it is read
@@ -99,7 +100,7 @@ class Sending:
             **options,
         )
 
-    def _add(self, parcel: Parcel, call: Call) -> None:
+    def _add(self, parcel: Parcel, call: Call, *, is_alone: bool) -> None:
         tied: set[str] = set()
         expected: list[Call] = []
         inputs: dict[str, Any] = {}
@@ -118,28 +119,38 @@ class Sending:
             if sent is value and (size_of(value) or 0) > _LARGE:
                 inputs[name] = Reference(parcel.place_of(self._sent_alone(value)), -1)
                 tied.add(name)
+        after = [one for up in call.expects if (one := self._expect(parcel, up, expected)) is not None]
         task, files, function, _, context, draws = shipped_of(call)
         parcel.places[call] = len(parcel.calls)
         parcel.calls.append(call)
-        parcel.shipped.append(((task, files, function, inputs, context, draws), frozenset(tied)))
+        try:
+            taken = inputs if is_alone else apart(call, inputs)
+        except Exception as error:
+            raise check_parts(call, call.fn, error) from error
+        parcel.shipped.append(((task, files, function, taken, context, draws), frozenset(tied), after))
         if expected:
             parcel.expected[call] = expected
 
+    def _expect(self, parcel: Parcel, upper: Call, expected: list[Call]) -> Any:
+        """Return what refers to the value of a call that comes before another; None if it has ended well."""
+        if upper in parcel.places:
+            return Earlier(parcel.places[upper])
+        if upper.returned is None:
+            sent = self._sent_of(upper)
+            if sent is None:
+                raise _Forlorn
+            expected.append(upper)
+            return Reference(parcel.place_of(sent.values.future, sent.values), sent.calls.index(upper))
+        if not can_be_handed_on(upper.returned):
+            raise _Forlorn
+        return None
+
     def _refer(self, parcel: Parcel, call: Call, value: Any, expected: list[Call]) -> Any:
         if type(value) is Expected:
-            upper: Call = value.call
-            if upper in parcel.places:
-                return Earlier(parcel.places[upper])
-            returned = upper.returned
-            if returned is None:
-                sent = self._sent_of(upper)
-                if sent is None:
-                    raise _Forlorn
-                expected.append(upper)
-                return Reference(parcel.place_of(sent.values.future, sent.values), sent.calls.index(upper))
-            if returned.error is not None or returned is RECALLED:
-                raise _Forlorn
-            value = returned.value
+            reference = self._expect(parcel, value.call, expected)
+            if reference is not None:
+                return reference
+            value = arrived(value)
         if type(value) is RemoteItem:
             found = self._refer(parcel, call, value.whole, expected)
             return found._replace(place=value.place) if type(found) is Reference else value

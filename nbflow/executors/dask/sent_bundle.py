@@ -12,6 +12,7 @@ from nbflow.engine.attempt import RECALLED, Outcome, TaskCancelled, outcome_of
 from nbflow.engine.executor import Again
 from nbflow.engine.remote_value import RemoteFacts, RemoteValue
 from nbflow.executors.errors import UnreadableCallError, WorkerDiedError
+from nbflow.executors.handed_on import can_be_handed_on
 from nbflow.executors.shipment import show, take_in
 from nbflow.executors.work_queue import kind_of, may_come_back
 
@@ -160,9 +161,8 @@ class SentBundle:
 
     def end(self, call: Call, outcome: Outcome) -> None:
         """Note what has come of a call."""
-        call.is_over, call.returned = True, outcome
         del self.left[call]
-        self.ended.append((call, outcome))
+        self.ended.append((call, end_of(call, outcome)))
 
     @property
     def running(self) -> Call | None:
@@ -225,6 +225,19 @@ def end_of_unbegun(call: Call, *, is_wanted: bool) -> Outcome | None:
     if is_to_stop(call):
         return Outcome(None, (call.hit_with or TaskCancelled)())
     return RECALLED if is_wanted and may_come_back(call) else None
+
+
+def end_of(call: Call, outcome: Outcome) -> Outcome:
+    """Note what has come of a call, which is over; returns what the run is to be told.
+
+    One that expects another which did not end well has never begun, whatever becomes of its bundle.
+    """
+    if call.expects and outcome.error is not None:
+        expected = [up.returned for up in call.expects if up.returned is not None]
+        if not all(map(can_be_handed_on, expected)):
+            outcome = RECALLED
+    call.is_over, call.returned = True, outcome
+    return outcome
 
 
 def _show(call: Call, stream: str, text: str) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow._version import __version__
 from nbflow.core.context import work_of
+from nbflow.core.data.value_traits import is_one_shot
 from nbflow.core.data.value_type import identity
 from nbflow.core.effects.mutation import may_change
 from nbflow.engine.error_text import error_text
@@ -24,7 +25,7 @@ from nbflow.engine.object_versions import ATOMS
 from nbflow.engine.remote_value import RemoteFacts
 from nbflow.executors.dask.sent_references import REFERENCES, Earlier, NoValue, OwnClient, Reference, replaced
 from nbflow.executors.dask.told import Told
-from nbflow.executors.parcel import Shipped, packed, unpacked
+from nbflow.executors.parcel import packed, shipped_from, unpacked
 from nbflow.executors.remote_call import attempted, call_of, known_in, returned, telling
 from nbflow.executors.remote_display import displays_told
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from nbflow.engine.attempt import Call, Outcome
+    from nbflow.executors.parcel import Shipped
 
 SMALL = 10_000  # bytes; what is larger stays on the cluster
 _hosts: dict[str, Host] = {}
@@ -138,7 +140,7 @@ def make_bundle(
             raise RuntimeError(f"it has nbflow {__version__}, and the kernel {version}")
         shipped = unpacked((parts[0], *map(bytearray, parts[1:])))
         known = known_in(base)
-        calls = [(call_of(one, known), one, tied) for one, tied in ((Shipped(*one), tied) for one, tied in shipped)]
+        calls = [Sent(call_of(one, known), one, *rest) for one, *rest in ((shipped_from(s), *r) for s, *r in shipped)]
     except Exception as error:  # noqa: BLE001 - a module that is not there, a class that was changed
         told.add("unread", number, start, error_text(error))
         told.flush()
@@ -170,6 +172,22 @@ def _begun_before(topic: str, number: int) -> str:
     return str(before)
 
 
+class Sent(NamedTuple):
+    """A call of a bundle.
+
+    Attributes:
+        call: The call.
+        shipped: As it came.
+        tied: Those of its arguments that have references in them.
+        after: What refers to the calls that come before it, all of which must have ended well.
+    """
+
+    call: Call
+    shipped: Shipped
+    tied: frozenset[str]
+    after: list[Any]
+
+
 class BundleMaker:
     """Makes the calls of one bundle, one after the other."""
 
@@ -179,14 +197,14 @@ class BundleMaker:
         self._place = -1
         self._call: Call | None = None
 
-    def make(self, calls: list[tuple[Call, Shipped, frozenset[str]]]) -> tuple[Any, ...]:
+    def make(self, calls: list[Sent]) -> tuple[Any, ...]:
         """Make calls; returns their values."""
-        for place, (call, shipped, tied) in enumerate(calls):
+        for place, sent in enumerate(calls):
             if self._number in self._host.taken_back:
                 self._tell("back", -1)
                 self._values += [NoValue()] * (len(calls) - place)
                 break
-            self._values.append(self._made(place, call, shipped, tied))
+            self._values.append(self._made(place, sent))
         return tuple(self._values)
 
     def heed_stop(self) -> None:
@@ -199,10 +217,13 @@ class BundleMaker:
         if error is not None:
             call.hit(error)
 
-    def _made(self, place: int, call: Call, shipped: Shipped, tied: frozenset[str]) -> Any:
-        with_client: set[str] = set()
+    def _made(self, place: int, sent: Sent) -> Any:
+        call, with_client = sent.call, set[str]()
         try:
-            for name in tied:
+            for reference in sent.after:
+                if is_one_shot(self._value_of(reference)):  # the kernel hands it out: its first taker uses it up
+                    raise _Missing
+            for name in sent.tied:
 
                 def have(reference: Any, name: str = name) -> Any:
                     if type(reference) is OwnClient:
@@ -228,7 +249,7 @@ class BundleMaker:
         around = work_of.set(call)  # also for the figures that are shown when it has ended
         try:
             with _out_of_the_pool() if with_client else nullcontext():
-                outcome, rest = attempted(call, shipped, flush)
+                outcome, rest = attempted(call, sent.shipped, flush)
         finally:
             work_of.reset(around)
         self._call = None
@@ -239,14 +260,17 @@ class BundleMaker:
     def _told(self, place: int, call: Call, outcome: Outcome, rest: tuple[Any, ...]) -> Any:
         """Tell what came of a call, with its value if that is small; returns the value that stays here."""
         parts = returned(call, outcome, rest)
-        if outcome.error is not None:
+        if call.returned is None or call.returned.error is not None:  # also a value that cannot travel
             self._tell("ended", place, parts, False)
             return NoValue()
         value = outcome.value
         if sum(memoryview(part).nbytes for part in parts) <= SMALL:
             self._tell("ended", place, [bytes(part) for part in parts], False)
             # As if it had travelled: what the next call does to it nobody sees who takes it from the kernel.
-            return value if identity(type(value)) in ATOMS else unpacked([parts[0], *map(bytearray, parts[1:])])[0]
+            try:
+                return value if identity(type(value)) in ATOMS else unpacked([parts[0], *map(bytearray, parts[1:])])[0]
+            except Exception:  # noqa: BLE001 - a user's object that cannot be made again: the kernel sees to it
+                return NoValue()
         self._tell("ended", place, packed((facts_of_value(value), None, *rest)), True)
         return value
 
