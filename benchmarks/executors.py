@@ -42,12 +42,17 @@ def count(x: int) -> int:
 
 
 class Work(NamedTuple):
-    """Calls of a function that need nothing of each other; `most` is the ratio that is aimed at."""
+    """Calls of a function; `most` is the ratio that is aimed at.
+
+    They need nothing of each other, unless it `is_chain`: then each takes what the one before it gave, and how many
+    arguments there are says how many calls.
+    """
 
     name: str
     function: Callable[[Any], Any]
     arguments: list[Any]
     most: float
+    is_chain: bool = False
 
 
 def works() -> list[Work]:
@@ -56,6 +61,7 @@ def works() -> list[Work]:
 
     return [
         Work("1,000 tasks that do nothing", nothing, list(range(1_000)), 1.2),
+        Work("a chain of 1,000 such tasks", nothing, [0] * 1_000, 0.6, is_chain=True),
         Work("64 naps of 50 ms", nap, list(range(64)), 1.1),
         Work("8 tasks of a second in pure Python", count, list(range(8)), 1.1),
         Work("an array of 500 MB, there and back", nothing, [numpy.ones(62_500_000)], 1.3),
@@ -65,8 +71,9 @@ def works() -> list[Work]:
 def flow_of(work: Work) -> Flow:
     """Return a flow of the calls."""
     with Flow(work.name) as flow:
+        value = work.arguments[0]
         for argument in work.arguments:
-            task(work.function, name=work.function.__name__)(argument)
+            value = task(work.function, name=work.function.__name__)(value if work.is_chain else argument)
     return flow
 
 
@@ -79,6 +86,9 @@ def seconds(action: Callable[[], Any]) -> float:
 
 def on_pool(work: Work, pool: Executor) -> list[Any]:
     """Return what the calls give when the pool makes them, without nbflow."""
+    if work.is_chain:
+        value = work.arguments[0]
+        return [value := pool.submit(work.function, value).result() for _ in work.arguments]
     return [one.result() for one in [pool.submit(work.function, x) for x in work.arguments]]
 
 

@@ -3,7 +3,7 @@
 A message costs more than most short calls, so what is known to be short travels together: as much as takes `BUNDLE_S`
 seconds, and less when few are left, so that no worker goes without (guided self-scheduling, Polychronopoulos and Kuck,
 1987). A call travels alone if nobody has timed its kind yet, if it is out of the ordinary, or if its task wants it so;
-those of different placements never go together.
+those of different placements never go together, nor those that may be made again with those that may not.
 
 A call that expects others waits until they have ended well, or goes in the bundle of those that have not. A chain has
 nothing to share: it goes on in one bundle for as long as nobody else could do anything.
@@ -128,8 +128,8 @@ class WorkQueue:
         if not self._ready:
             return []
         share = (len(self._ready) + len(self._blocked)) // (2 * self.workers)
-        call = heappop(self._ready)[1]
-        placement, left_s = call.task.placement, self._left_after(BUNDLE_S, call)
+        first = call = heappop(self._ready)[1]
+        left_s = self._left_after(BUNDLE_S, call)
         bundle = [call]
         along: list[tuple[int, Call]] = []  # a heap of those that wait for calls of the bundle only
         missing: dict[Call, int] = {}
@@ -140,8 +140,7 @@ class WorkQueue:
             if not heap or (len(bundle) >= share and len(self._ready) + len(along) > 1):
                 break
             call = heap[0][1]
-            other = call.task.placement
-            if other is not placement and other != placement:
+            if not _go_together(first, call):
                 break
             left_s = self._left_after(left_s, call)
             if left_s > 0:
@@ -262,6 +261,14 @@ class WorkQueue:
             return 0.0
         seconds = self._seconds.get(kind_of(call))
         return 0.0 if seconds is None else left_s - seconds
+
+
+def _go_together(first: Call, other: Call) -> bool:
+    """Tell whether calls may be in one bundle, which has one worker, and is made again as a whole or not at all."""
+    one, another = first.task, other.task
+    if one.rerun_if_lost is not another.rerun_if_lost:
+        return False
+    return one.placement is another.placement or one.placement == another.placement
 
 
 def may_come_back(call: Call) -> bool:

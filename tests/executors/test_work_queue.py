@@ -84,7 +84,11 @@ def test_a_call_of_a_task_that_is_not_to_be_bundled_goes_alone():
     assert len(queue.take()) > 1
 
 
-@pytest.mark.parametrize("options", [{"resources": {"GPU": 1}}, {"workers": "alice"}, {"priority": 2}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{"resources": {"GPU": 1}}, {"workers": "alice"}, {"priority": 2}, {"rerun_if_lost": False}],
+    ids=str,
+)
 def test_calls_of_different_placements_never_go_together(options):
     placed, others = calls_of(short, 3, **options), calls_of(short, 40)
     queue = queue_of([*others[:2], *placed, *others[2:]], seconds=1e-6)
