@@ -362,6 +362,36 @@ def test_a_breakpoint_holds_what_went_early(tmp_path):
     assert run.results[made[-1]] == MANY
 
 
+def test_a_run_that_is_held_at_a_failure_goes_on_from_there(remote):
+    def fail(x, place):
+        if place == MIDDLE:
+            raise ValueError("not this one")
+        return x + 1
+
+    with Flow("f") as flow:
+        made = chain_of(fail)
+    run = flow.start(executor=remote, hold_on_failure=True)
+    run.wait(LIMIT_S, or_held=True)
+    assert run.held == [made[MIDDLE]]
+    assert run.states[made[MIDDLE + 1]].is_pending()
+
+    run.set_result(made[MIDDLE], 1000)
+    run.resume()
+    run.wait(LIMIT_S)
+
+    assert run.results[made[-1]] == 1000 + MANY - MIDDLE - 1
+
+
+@pytest.mark.parametrize("most", [1, 7])
+def test_a_process_that_makes_way_leaves_the_rest_of_a_chain_to_the_next_one(most):
+    with Flow("f") as flow:
+        made = chain_of(lambda x, place: [*(x or []), __import__("os").getpid()], count=30)
+    pids = flow.run(executor=ProcessExecutor(1, max_tasks=most)).result[made[-1]].result
+
+    assert len(pids) == 30
+    assert max(pids.count(pid) for pid in pids) == most
+
+
 def grow(values, place):
     return [*values, place]
 
