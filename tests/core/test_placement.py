@@ -52,7 +52,7 @@ def test_options_become_a_placement():
         (iter([2, "alice", 1, "alice"]), (1, 2, "alice")),
         (None, ()),
     ],
-    ids=str,
+    ids=["an address", "a number", "a tuple", "a set", "an iterator", "none"],
 )
 def test_workers_may_be_one_or_several(given, kept):
     assert task(fit, workers=given).placement.workers == kept

@@ -65,7 +65,7 @@ def ran_on(run):
 def test_the_form_offers_the_executors_that_have_a_name_and_says_what_each_is_for(make_panel, small):
     panel = make_panel(small)
 
-    assert offered(panel) == ["inline", "threads", "processes"]
+    assert offered(panel) == ["inline", "threads", "processes", "dask"]
     assert chosen(panel) == "inline"
     lines = panel.form.executor.input.tooltip.splitlines()
     assert [line.partition(":")[0] for line in lines[1:]] == offered(panel)
@@ -122,7 +122,7 @@ def test_an_executor_of_the_panel_comes_before_that_of_the_flow(make_panel, smal
     small.executor = "threads"
     panel = make_panel(small, options={"executor": pool})
 
-    assert offered(panel) == ["inline", "threads", "processes", "ThreadPoolExecutor(3)"]
+    assert offered(panel) == ["inline", "threads", "processes", "dask", "ThreadPoolExecutor(3)"]
     assert chosen(panel) == "ThreadPoolExecutor(3)"
     assert run(panel)._loop.executor.pool is pool
 
@@ -145,7 +145,7 @@ def test_a_pool_that_is_closed_is_offered_no_more(make_panel, small):
     assert chosen(panel) == "ThreadPoolExecutor(3)"
 
     assert ran_on(run(panel)) is InlineExecutor
-    assert offered(panel) == ["inline", "threads", "processes"]
+    assert offered(panel) == ["inline", "threads", "processes", "dask"]
 
 
 def test_a_choice_stays_when_a_run_is_started_elsewhere(make_panel, small):
@@ -202,7 +202,7 @@ def test_executors_that_are_called_the_same_are_told_apart(make_panel, small):
     small.executor = ProcessExecutor(4)
     panel = make_panel(small, options={"executor": ProcessExecutor(4)})
 
-    assert offered(panel)[3:] == ["ProcessExecutor(4)", "ProcessExecutor(4) #2"]
+    assert offered(panel)[4:] == ["ProcessExecutor(4)", "ProcessExecutor(4) #2"]
 
 
 def test_an_executor_with_a_hostile_repr_is_called_by_its_class(make_panel, small, pool):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import threading
 import weakref
@@ -59,8 +60,8 @@ class DaskExecutor:
         client_kwargs: Mapping[str, Any] | None = None,
         debug: bool = False,
     ) -> None:
-        import distributed  # noqa: F401 - said here, not by the first task
-
+        if importlib.util.find_spec("distributed") is None:  # said here, not by the first task
+            raise ImportError("flows run on Dask if distributed is installed: pip install 'jupyter-nbflow[dask]'")
         makes = cluster_class is not None or bool(cluster_kwargs) or bool(adapt_kwargs)
         given = [
             name for name, is_given in (("address", address), ("client", client), ("cluster_class", makes)) if is_given

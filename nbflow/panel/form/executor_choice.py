@@ -23,6 +23,7 @@ _HINTS = {
     "inline": "in the run's own thread, one after the other; where order counts, or a connection wants one thread",
     "threads": "on threads of the kernel; for waiting: network, database, files; and for much of numpy and pandas",
     "processes": "in processes of their own; for pure Python that takes a second or more",
+    "dask": "in the processes of a Dask cluster that is made for the run; for more, give a DaskExecutor of your own",
 }
 _OTHER = "an executor that another package offers"
 _OWN = "the executor that was given"
