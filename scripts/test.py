@@ -55,8 +55,7 @@ LAYERS = {
     "cluster": ["tests", "-m", "cluster", *AT_ONCE],
     "properties": ["tests/properties", "-m", APART, *AT_ONCE],
     "javascript": [],
-    # One after the other: these look at all that the machine has of dask.
-    "dask": ["tests", "-m", "dask and not faults"],
+    "dask": ["tests", "-m", "dask and not faults", *AT_ONCE],
     "kernel": ["tests", "-m", "kernel and not browser and not faults", *AT_ONCE],
     "faults": ["tests", "-m", "faults", *AT_ONCE],
     "notebooks": [
