@@ -55,7 +55,9 @@ LAYERS = {
     "cluster": ["tests", "-m", "cluster", *AT_ONCE],
     "properties": ["tests/properties", "-m", APART, *AT_ONCE],
     "javascript": [],
-    "dask": ["tests", "-m", "dask and not faults", *AT_ONCE],
+    "clusters": ["tests/dask", "-m", "dask and not faults", *AT_ONCE],
+    # One after the other: these look at all that the machine has of dask.
+    "dask": ["tests", "--ignore=tests/dask", "-m", "dask and not faults"],
     "kernel": ["tests", "-m", "kernel and not browser and not faults", *AT_ONCE],
     "faults": ["tests", "-m", "faults", *AT_ONCE],
     "notebooks": [
