@@ -107,6 +107,20 @@ def dask_client() -> Iterator[Any]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def lone_dask_client() -> Iterator[Any]:
+    """A client of a Dask cluster of one worker process, for tests that ask what one process does."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
 @pytest.fixture
 def _cluster() -> Iterator[SimulatedCluster]:
     with SimulatedCluster(2).faked() as cluster:

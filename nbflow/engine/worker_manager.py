@@ -40,8 +40,8 @@ class WorkerPlace(Protocol):
     def is_alive(self) -> bool:
         """Whether it can still be told to close something."""
 
-    def kill(self) -> None:
-        """End it at once, and wait until it is no more; from any thread."""
+    def kill(self) -> bool:
+        """End it at once, and wait until it is no more; from any thread. False: it is not ours to end, and goes on."""
 
 
 class WorkerOrders(Protocol):
@@ -245,6 +245,11 @@ class WorkerManager:
                 one.half = [(0, _nothing, (), {})]
                 self.failed(one, error)
 
+    def dropped(self, one: ResourceInWorker) -> None:
+        """Note that its worker goes on, and does not have it any more: it took this kernel for dead."""
+        with self._lock:
+            one.half = [(0, _nothing, (), {})]
+
     def closing(self, one: ResourceInWorker) -> None:
         """Note that its cleanup begins."""
         with self._lock:
@@ -276,4 +281,4 @@ class WorkerManager:
 
 
 def _nothing() -> None:
-    """Stand for what a setup over there has left: it is not undone from here."""
+    """Stand for what a worker has left over there: it is not undone from here."""

@@ -64,15 +64,21 @@ class WorkerTracker:
             self.inner.kept(one)
 
     def abandoned(self, held: OpenResource) -> None:
-        """End the workers that have one open, and give those up: nobody may use what the reaper takes."""
+        """End the workers that have one open, and give those up: nobody may use what the reaper takes.
+
+        Of a worker that is not ours to end it is named as left: the reaper takes it when this kernel has ended.
+        """
         if not self._takes(held):
             self.inner.abandoned(held)
             return
         left = self._left(held)
         for one in left:
             one.clean_again, one.is_given_up = functools.partial(_clean_again, held, one), True
-            one.worker.kill()
-            self.inner.abandoned(one)
+            if one.worker.kill():
+                self.inner.abandoned(one)
+            else:
+                one.is_given_up = False
+                one.owner.failed(one, one.error or TimeoutError(f"{one.name} was given up, and may go on"))
         if left:
             held.turn.cut()  # whoever waits there for the workers
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nbflow.engine.attempt import Call, Outcome
     from nbflow.engine.executor import Report
     from nbflow.executors.threads import Lane
-    from nbflow.executors.worker_orders import CloseOrder, NoOrders, ProcessOrders
+    from nbflow.executors.worker_orders import CloseOrder, NoOrders, SessionOrders
 
 _ENOUGH = 64  # calls that wait, until an idle worker is told before all have come
 
@@ -69,7 +69,7 @@ class BundleSession(ThreadSession):
         name: str,
         capacity: int,
         make_hand: Callable[[], Hand],
-        orders: ProcessOrders | NoOrders | None = None,
+        orders: SessionOrders | NoOrders | None = None,
         *,
         takes_expected: bool = True,
     ) -> None:

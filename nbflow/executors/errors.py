@@ -80,11 +80,21 @@ class RemoteError(NbflowError, RuntimeError):
 
 @carries
 class StuckWorkerError(NbflowError, TimeoutError):
-    """A worker process did not end a cleanup in time."""
+    """A worker process did not end a cleanup, or the setup before it, in time."""
 
     worker: str
     block_name: str
-    _text = "{self.worker} did not end the cleanup of {self.block_name!r} in time, and was ended: it may be left"
+    is_ended: bool = True  # whether the worker was ended; one of a cluster of somebody else's is not
+
+    def __str__(self) -> str:
+        if self.is_ended:
+            return (
+                f"{self.worker} did not end the cleanup of {self.block_name!r} in time, and was ended: it may be left"
+            )
+        return (
+            f"{self.worker} did not end the setup or the cleanup of {self.block_name!r} in time: it may be left, and "
+            "that may go on there"
+        )
 
 
 @carries

@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.context import thread
 from nbflow.engine.attempt import Outcome, TaskCancelled, outcome_of
-from nbflow.executors.resource_desk import OF_RESOURCES, ResourceDesk
-from nbflow.executors.shipment import show, take_in
+from nbflow.executors.resource_desk import OF_RESOURCES
+from nbflow.executors.shipment import show_of, take_in
 from nbflow.executors.work_queue import SHORT_S
 from nbflow.executors.worker_process import WorkerLost, WorkerProcess
 
 if TYPE_CHECKING:
     from nbflow.engine.attempt import Call
     from nbflow.executors.bundle import Bundle
+    from nbflow.executors.process_desk import ProcessDesk
 
 LOOK_S = 0.05  # until the thread that waits looks whether its calls are to stop
 KILL_AFTER_S = 1.0  # until a call that does not stop is ended with its process
@@ -28,7 +28,7 @@ class Exchange:
         is_sent: Whether the process may have begun a call.
     """
 
-    def __init__(self, worker: WorkerProcess, bundle: Bundle, desk: ResourceDesk) -> None:
+    def __init__(self, worker: WorkerProcess, bundle: Bundle, desk: ProcessDesk) -> None:
         self._worker, self._bundle, self._desk = worker, bundle, desk
         self.is_sent = False
         self._numbers = {call: number for number, call in enumerate(bundle.left)}
@@ -69,7 +69,8 @@ class Exchange:
             if bundle.left:
                 self._tell()
         elif kind == "said":
-            self._show(call, parts)
+            stream, _, text = bytes(parts[0]).decode().partition("\n")
+            show_of(call, stream, text)
         elif kind == "hit":
             if len(parts[0]):  # a run of its own cleans up first (rule 14), and the cleanup around waits for it
                 self._kill_at = None
@@ -98,15 +99,6 @@ class Exchange:
             return Outcome(take_in(call, parts), None)
         except BaseException as error:  # noqa: BLE001 - what the task has raised
             return outcome_of(call, error)
-
-    def _show(self, call: Call, parts: list[Any]) -> None:
-        """Say here what a call has said: this thread is busy with it."""
-        stream, _, text = bytes(parts[0]).decode().partition("\n")
-        before, thread.held = thread.held, call
-        try:
-            show(stream, text)
-        finally:
-            thread.held = before
 
     def _look(self) -> None:
         """See whether the call that is made now is to stop, and whether the others are to come back."""

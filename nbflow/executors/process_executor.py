@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.executors.bundle_session import BundleSession
 from nbflow.executors.process_hand import ProcessHand
 from nbflow.executors.shipment import Shipper
-from nbflow.executors.worker_orders import ProcessOrders
+from nbflow.executors.worker_orders import SessionOrders
 from nbflow.executors.worker_process import WorkerProcess
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class ProcessExecutor:
 
     def open(self, report: Report, *, name: str) -> BundleSession:
         """Begin to serve a run."""
-        shipper, orders = Shipper(), ProcessOrders()
+        shipper, orders = Shipper(), SessionOrders()
         return BundleSession(
             report,
             name,

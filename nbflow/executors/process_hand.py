@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from nbflow.engine.attempt import outcome_of
 from nbflow.executors.exchange import Exchange
-from nbflow.executors.resource_desk import ResourceDesk
-from nbflow.executors.worker_orders import ProcessOrders
+from nbflow.executors.process_desk import ProcessDesk
+from nbflow.executors.worker_orders import SessionOrders
 from nbflow.executors.worker_process import WorkerLost, WorkerProcess
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ class ProcessHand:
         orders: The session's way to what the process opens for itself.
     """
 
-    def __init__(self, shipper: Shipper, executor: ProcessExecutor, orders: ProcessOrders | None = None) -> None:
-        self._shipper, self._executor, self._orders = shipper, executor, orders or ProcessOrders()
+    def __init__(self, shipper: Shipper, executor: ProcessExecutor, orders: SessionOrders | None = None) -> None:
+        self._shipper, self._executor, self._orders = shipper, executor, orders or SessionOrders()
         self._worker: WorkerProcess | None = None
-        self._desk: ResourceDesk | None = None  # the worker's
+        self._desk: ProcessDesk | None = None  # the worker's
 
     @property
     def most(self) -> int:
@@ -48,7 +48,7 @@ class ProcessHand:
             return
         if worker is None:
             worker = self._worker = self._executor.start()
-            self._desk = ResourceDesk(self._orders, self, worker)
+            self._desk = ProcessDesk(self._orders, self, worker)
         assert self._desk is not None
         is_new = not worker.made
         worker.made += len(bundle.left)

@@ -1,33 +1,28 @@
-"""What a worker process says of the resources that it opens for itself, and how it is told to close them.
+"""What a worker process says of the resources that it opens for itself, and what it is answered.
 
-Heard and told by the thread that talks with the worker, which is busy with the task that needs one, or with nothing.
+Heard and answered by the thread that talks with the worker. Each question comes from a call that needs a resource, and
+waits there for the answer.
 """
 
 from __future__ import annotations
 
 import functools
-import os
-import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from nbflow.core.context import thread
 from nbflow.engine.attempt import TaskCancelled
 from nbflow.errors import WorkerScopeError
-from nbflow.executors.errors import StuckWorkerError
 from nbflow.executors.parcel import packed, unpacked_here
 from nbflow.executors.remote_call import raised_of
-from nbflow.executors.shipment import error_of, show
-from nbflow.executors.worker_process import WorkerLost
+from nbflow.executors.shipment import error_of
 
 if TYPE_CHECKING:
     from nbflow.engine.attempt import Call
-    from nbflow.engine.worker_manager import ResourceInWorker
-    from nbflow.executors.bundle_session import Hand
-    from nbflow.executors.worker_orders import CloseOrder, ProcessOrders
-    from nbflow.executors.worker_process import WorkerProcess
+    from nbflow.engine.worker_manager import ResourceInWorker, WorkerPlace
+    from nbflow.executors.worker_orders import SessionOrders
 
 OF_RESOURCES = ("wants", "early", "opened", "unopened")
-_LOOK_S = 0.05
+Answer = tuple[str, list[Any]]
 
 
 class ResourceDesk:
@@ -35,15 +30,14 @@ class ResourceDesk:
 
     Args:
         orders: Of the session.
-        hand: Whose worker it is.
+        taker: Who takes the orders for this worker.
         worker: The worker.
     """
 
-    def __init__(self, orders: ProcessOrders, hand: Hand, worker: WorkerProcess) -> None:
-        self._orders, self._hand, self._worker = orders, hand, worker
+    def __init__(self, orders: SessionOrders, taker: Any, worker: WorkerPlace) -> None:
+        self._orders, self._taker, self._worker = orders, taker, worker
         self._open: dict[str, ResourceInWorker] = {}  # as their setups have ended
-        self._setups = 0  # that go on: one may need another one
-        self._is_worker_told = False
+        self._setups: Counter[Call] = Counter()  # that go on, by the call that needs them: one may need another one
         self._has_left = False  # what a setup has made and could not undo
 
     @property
@@ -51,17 +45,25 @@ class ResourceDesk:
         """True when the worker has nothing open, and nothing may be left there."""
         return not self._open and not self._has_left
 
-    def tell_worker(self) -> None:
-        """Have the worker look for resources among the arguments of its tasks, if there may be any."""
-        if self._orders.is_used and not self._is_worker_told:
-            self._is_worker_told = True
-            self._worker.tell("scopes", [str(os.getpid()).encode()])
+    @property
+    def all_open(self) -> list[ResourceInWorker]:
+        """What is open, or being opened; the last first."""
+        return list(self._open.values())[::-1]
 
-    def take(self, call: Call, kind: str, parts: list[Any]) -> None:
-        """Take in what the worker says, which is busy with a call, and answer when the ledger has it."""
+    def has(self, one: ResourceInWorker) -> bool:
+        """Tell whether a resource is open, or being opened."""
+        return self._open.get(one.owner.key) is one
+
+    def get(self, key: str) -> ResourceInWorker | None:
+        """Return the resource of a key."""
+        return self._open.get(key)
+
+    # -- setups -----------------------------------------------------------------------------------------------
+
+    def take(self, call: Call, kind: str, parts: list[Any]) -> Answer:
+        """Take in what the worker says, which is busy with a call; returns the answer when the ledger has it."""
         if kind == "wants":
-            self._wanted(call, bytes(parts[0]).decode())
-            return
+            return self._wanted(call, bytes(parts[0]).decode())
         key, value, raised, cls = unpacked_here(parts)
         one = self._open[key]
         one.known_class = cls
@@ -78,74 +80,40 @@ class ResourceDesk:
             one.owner.not_opened(one, None if raised is None else error_of(raised))
             self._forget(one)
             self._setup_ended(call)
-        self._worker.tell("noted", [])
+        # A call that was to stop during the setup does not begin: nobody has set it a deadline.
+        return ("late" if kind == "opened" and call.stop_requested else "noted"), []
 
-    def _wanted(self, call: Call, key: str) -> None:
+    def _wanted(self, call: Call, key: str) -> Answer:
         # First: whoever cancels the run sets the flag and then looks whether this is a setup, which is left to end
         # (rule 13). So at least one of both sees the other.
         call.is_setup = True
         manager, recipe = self._orders.recipe(key)
         one = None if manager is None or call.stop_requested else manager.begin(self._worker)
         if one is None:
-            call.is_setup = self._setups > 0
+            call.is_setup = self._setups[call] > 0
             closed = WorkerScopeError(f"task {call.task.name!r} takes a resource whose block is closed already")
-            refusal = TaskCancelled() if call.stop_requested else closed
-            self._worker.tell("refused", packed(raised_of(refusal)))
-            return
-        self._setups += 1
+            return refusal(TaskCancelled() if call.stop_requested else closed)
+        self._setups[call] += 1
         self._open[key] = one
-        self._orders.note(one, self._hand)
-        self._worker.tell("open", recipe)
+        self._orders.note(one, self._taker)
+        return "open", recipe
 
     def _setup_ended(self, call: Call) -> None:
-        self._setups -= 1
-        call.is_setup = self._setups > 0
-        if not call.is_setup and call.stop_requested and call.hit_with is None:
-            call.hit_with = TaskCancelled  # while it was a setup nobody has set it a deadline
+        self._setups[call] -= 1
+        if not self._setups[call]:
+            del self._setups[call]
+            end_setup(call)
 
-    def carry_out(self, order: CloseOrder) -> None:
-        """Have the worker close a resource; what came of it is told to the manager of the block."""
-        one = order.one
-        if self._open.get(one.owner.key) is not one or not order.begin():
-            return
-        try:
-            self._close(one, order.told, order.call, None)
-        except WorkerLost:
-            self._worker.kill()
-            if order.is_given_up:
-                one.owner.failed(one, StuckWorkerError(self._worker.name, one.owner.name))
+    def stop_waiting(self) -> None:
+        """Note that the worker is no more, and with it all setups there."""
+        for call in tuple(self._setups):
+            end_setup(call)
+        self._setups.clear()
 
-    def close_all(self) -> None:
-        """Have the worker close all that it has open, as it is to end or to make way; the last first.
+    # -- cleanups ---------------------------------------------------------------------------------------------
 
-        What the tasks have come to is not known yet: the cleanups are told of those that this worker has called.
-        """
-        for one in tuple(self._open.values())[::-1]:
-            # Who makes a cleanup again that has failed is not this, nor is it who closes what is kept or given up.
-            if one.error is not None or one.clean_again is not None:
-                continue
-            try:
-                self._close(one, [], None, time.monotonic() + one.block.cleanup_timeout_s)
-            except WorkerLost as lost:
-                self._worker.kill()
-                if lost.error is not None:
-                    one.owner.failed(one, lost.error)
-                return
-
-    def _close(self, one: ResourceInWorker, told: list[Any], call: Call | None, until: float | None) -> None:
-        one.owner.closing(one)
-        self._worker.tell("close", [one.owner.key.encode(), *told])
-        while True:
-            message = self._worker.receive(_LOOK_S)
-            if message is None:
-                if until is not None and time.monotonic() > until:
-                    raise WorkerLost(StuckWorkerError(self._worker.name, one.owner.name))
-                continue
-            kind, parts = message
-            if kind == "said":
-                _show(call, parts)
-            elif kind == "closed":
-                break
+    def ended(self, one: ResourceInWorker, parts: list[Any]) -> None:
+        """Note what has come of a cleanup."""
         raised, hook = unpacked_here(parts)
         one.hook_error = None if hook is None else error_of(hook)
         if raised is None:
@@ -154,23 +122,29 @@ class ResourceDesk:
         else:
             one.owner.failed(one, error_of(raised))
 
+    def dropped(self, one: ResourceInWorker) -> None:
+        """Note that the worker does not have a resource any more, and has not cleaned it up."""
+        self._forget(one)
+        one.owner.dropped(one)
+
     def _forget(self, one: ResourceInWorker) -> None:
         self._open.pop(one.owner.key, None)
         self._orders.note(one, None)
+
+
+def refusal(error: BaseException) -> Answer:
+    """Return the answer that has a call raise an error instead of opening a resource."""
+    return "refused", packed(raised_of(error))
+
+
+def end_setup(call: Call) -> None:
+    """Note that a call makes no setup any more, and have it stop if it was to stop meanwhile."""
+    call.is_setup = False
+    if call.stop_requested and call.hit_with is None:
+        call.hit_with = TaskCancelled  # while it was a setup nobody has set it a deadline
 
 
 def _said(value: Any, raised: Any) -> Any:
     if raised is not None:
         raise error_of(raised)
     return value
-
-
-def _show(call: Call | None, parts: list[Any]) -> None:
-    stream, _, text = bytes(parts[0]).decode().partition("\n")
-    before = thread.held
-    if call is not None:
-        thread.held = call
-    try:
-        show(stream, text)
-    finally:
-        thread.held = before

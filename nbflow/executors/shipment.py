@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.context import thread
 from nbflow.core.data.value_traits import is_fixed
 from nbflow.core.data.value_type import identity
 from nbflow.core.effects.code_reach import draws_random
@@ -154,6 +155,17 @@ def error_of(raised: Raised) -> BaseException:
     error.__suppress_context__ = raised.is_from
     made: BaseException = error
     return made
+
+
+def show_of(call: Call | None, stream: str, text: str) -> None:
+    """Say here what a call has said in another process, as if this thread was busy with it."""
+    before = thread.held
+    if call is not None:
+        thread.held = call
+    try:
+        show(stream, text)
+    finally:
+        thread.held = before
 
 
 def show(stream: str, text: str) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from nbflow.engine.error_text import error_text
 from nbflow.executors.handed_on import HandedOn
 from nbflow.executors.parcel import Shipped, receive, send, shipped_from, unpacked
+from nbflow.executors.parent_death import die_with_parent
 from nbflow.executors.remote_call import call_of, known_in, made, telling
 from nbflow.executors.remote_display import displays_told
 
@@ -113,9 +114,13 @@ class Worker:
     def _open_scopes(self, parts: list[Any]) -> None:
         from nbflow.executors.worker_resources import WorkerResources  # not at the top: few runs need it
 
-        self._resources = WorkerResources(self._ask, lambda: self._base, int(bytes(parts[0])))
+        def note_open(is_open: bool) -> None:
+            die_with_parent(kernel, is_wanted=is_open)
 
-    def _ask(self, kind: str, parts: list[Any]) -> tuple[str, list[Any]]:
+        kernel = int(bytes(parts[0]))
+        self._resources = WorkerResources(self._ask, lambda: self._base, note_open=note_open)
+
+    def _ask(self, _call: Call, kind: str, parts: list[Any]) -> tuple[str, list[Any]]:
         self._send(kind, parts)
         return self._answers.get()
 
@@ -150,7 +155,7 @@ class Worker:
             self._bundles.put(functools.partial(self._open_scopes, parts))
         elif kind == "close":
             self._bundles.put(functools.partial(self._close, parts))
-        elif kind in ("open", "refused", "noted"):
+        elif kind in ("open", "refused", "noted", "late"):
             self._answers.put((kind, parts))
         elif kind == "place":
             _go_to(*unpacked(parts))

@@ -1,7 +1,7 @@
 """The orders to close what worker processes have opened for themselves.
 
-An order comes from the thread of a cleanup. It is carried out by the thread that talks with the worker, between two
-bundles, so that one thread alone talks with a worker; who waits for it may give it up, which ends a worker that hangs.
+An order comes from the thread of a cleanup. It is carried out by the thread that talks with the worker, so that one
+thread alone does; who waits for it may give it up, which ends a worker that hangs, if it is ours to end.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import sys
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nbflow.engine.attempt import current_call
 from nbflow.errors import WorkerScopeError
-from nbflow.executors.errors import ManagerCannotTravelError
+from nbflow.executors.errors import ManagerCannotTravelError, StuckWorkerError
 from nbflow.executors.parcel import packed
 from nbflow.executors.remote_call import raised_of
 
@@ -24,19 +24,25 @@ if TYPE_CHECKING:
     from nbflow.core.block_outcome import BlockOutcome
     from nbflow.engine.attempt import Call
     from nbflow.engine.worker_manager import ResourceInWorker, WorkerManager
-    from nbflow.executors.bundle_session import BundleSession, Hand
 
 _LOOK_S = 0.05
 _LAST_S = 5.0  # for a worker that was ended to be seen to have ended
 _EARLY = 0.1  # of a limit, and 1 s at most: who hangs is named before the run waits no more
 
 
-class ProcessOrders:
+class OrderingSession(Protocol):
+    """A session whose workers can be told to close something."""
+
+    def order(self, taker: Any, order: CloseOrder) -> bool:
+        """Have an order carried out by who talks with a worker, as soon as that is possible; False if it is over."""
+
+
+class SessionOrders:
     """The way to the workers of one session: see `nbflow.engine.worker_manager.WorkerOrders`."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[WorkerManager, list[Any]]] = {}
-        self._hands: dict[ResourceInWorker, Hand] = {}
+        self._takers: dict[ResourceInWorker, Any] = {}
         self._session: Any = None
 
     @property
@@ -44,14 +50,14 @@ class ProcessOrders:
         """Whether there is a block whose resource the workers open."""
         return bool(self._known)
 
-    def serve(self, session: BundleSession) -> None:
+    def serve(self, session: OrderingSession) -> None:
         """Know the session whose threads talk with the workers."""
         self._session = weakref.proxy(session)
 
     def end(self) -> None:
         """Forget all: the session has ended."""
         self._known.clear()
-        self._hands.clear()
+        self._takers.clear()
 
     def take_on(self, manager: WorkerManager, resource_class: Any, inputs: dict[str, Any]) -> None:
         """Have workers open a resource when they need it.
@@ -73,12 +79,12 @@ class ProcessOrders:
         """Return the manager of a block, and what its resource is made of."""
         return self._known.get(key, (None, []))
 
-    def note(self, one: ResourceInWorker, hand: Hand | None) -> None:
-        """Note whose worker opens a resource; None: it is gone."""
-        if hand is None:
-            self._hands.pop(one, None)
+    def note(self, one: ResourceInWorker, taker: Any) -> None:
+        """Note who takes the orders for the worker that opens a resource; None: it is gone."""
+        if taker is None:
+            self._takers.pop(one, None)
         else:
-            self._hands[one] = hand
+            self._takers[one] = taker
 
     def close(self, ones: Sequence[ResourceInWorker], outcome: BlockOutcome) -> None:
         """Have each one closed in its worker, all at once; returns when that is done, has failed or is given up."""
@@ -86,8 +92,8 @@ class ProcessOrders:
         orders: list[CloseOrder] = []
         try:
             for one in ones:
-                order, hand = CloseOrder(one, told, call), self._hands.get(one)
-                if hand is not None and self._session.order(hand, order):
+                order, taker = CloseOrder(one, told, call), self._takers.get(one)
+                if taker is not None and self._session.order(taker, order):
                     orders.append(order)
             for order in orders:
                 order.wait()
@@ -107,7 +113,7 @@ class NoOrders:
     def __init__(self, pool: str) -> None:
         self._pool = pool
 
-    def serve(self, session: BundleSession) -> None:
+    def serve(self, session: OrderingSession) -> None:
         """Do nothing."""
 
     def end(self) -> None:
@@ -168,10 +174,14 @@ class CloseOrder:
 
     def give_up(self) -> None:
         """Withdraw it if it has not begun; else end the worker, which hangs in the cleanup, or in the setup."""
+        one = self.one
         with self._lock:
             self.is_given_up = True
-        if not self._is_over.is_set() and (self._has_begun or self.one.is_opening):
-            self.one.worker.kill()
+        if self._is_over.is_set() or not (self._has_begun or one.is_opening):
+            return
+        if not one.worker.kill():
+            one.owner.failed(one, StuckWorkerError(one.worker.name, one.owner.name, is_ended=False))
+            self.end()
 
     def _is_late(self, now: float) -> bool:
         limit_s = self.one.owner.limit_s(self.one)

@@ -158,8 +158,8 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             self.kill()
 
-    def kill(self) -> None:
-        """End the process at once, and wait until it is no more."""
+    def kill(self) -> bool:
+        """End the process at once, and wait until it is no more; True, since it is ours to end."""
         self._process.poll()
         if self._process.returncode is None:
             with contextlib.suppress(OSError):  # with what it has started
@@ -170,3 +170,4 @@ class WorkerProcess:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:  # in the kernel of the system, from where nothing takes it
             logging.getLogger("nbflow").warning("%s does not end", self.name)
+        return True

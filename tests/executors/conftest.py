@@ -28,6 +28,15 @@ def remote(request):
     yield from executor_of(request.param, request)
 
 
+@pytest.fixture(params=["processes", pytest.param("dask", marks=pytest.mark.cluster)])
+def workers_of(request):
+    """Give what makes an executor of one worker process, or two, which can be told to close what they have open."""
+    clients = {1: "lone_dask_client", 2: "dask_client"}
+    if request.param == "processes":
+        return ProcessExecutor
+    return lambda count: DaskExecutor(client=request.getfixturevalue(clients[count]))
+
+
 def executor_of(name, request):
     """Yield an executor of two workers; a pool is shut down afterwards."""
     if name == "inline":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -58,7 +59,10 @@ def flow_of(manager, journal, function=apply, numbers=(1, 2, 3, 4), **options):
     return flow, done
 
 
-@pytest.mark.parametrize("place", ["inline", "threads", "pool of threads", "processes"], indirect=True)
+DASK = pytest.param("dask", marks=pytest.mark.cluster)
+
+
+@pytest.mark.parametrize("place", ["inline", "threads", "pool of threads", "processes", DASK], indirect=True)
 def test_each_process_opens_one_and_closes_it(place, journal):
     flow, done = flow_of(WorkerModel, journal)
 
@@ -72,26 +76,26 @@ def test_each_process_opens_one_and_closes_it(place, journal):
     assert ledger.resources() == []
 
 
-def test_a_process_whose_tasks_do_not_take_it_opens_none(journal):
+def test_a_process_whose_tasks_do_not_take_it_opens_none(journal, workers_of):
     with Flow("f") as flow, WorkerModel(journal):
         task(lambda x: x, name="done").map([1, 2, 3])
 
-    assert flow.run(executor=ProcessExecutor(2)).is_successful()
+    assert flow.run(executor=workers_of(2)).is_successful()
     assert journal.lines == []
 
 
-def test_a_resource_is_found_in_lists_and_dictionaries(journal):
+def test_a_resource_is_found_in_lists_and_dictionaries(journal, workers_of):
     with Flow("f") as flow, WorkerModel(journal) as model:
         done = task(lambda held: (held["a"][0]["weight"], held["a"][0] is held["b"]), name="done")(
             {"a": [model, 1], "b": model}
         )
 
-    assert flow.run(executor=ProcessExecutor(1)).result[done].result == (2, True)
+    assert flow.run(executor=workers_of(1)).result[done].result == (2, True)
     assert len(journal.lines) == 2
 
 
 @pytest.mark.parametrize("kind", ["generator", "context manager", "no setup", "factory", "asynchronous"])
-def test_managers_of_all_kinds_are_opened_there(kind, journal):
+def test_managers_of_all_kinds_are_opened_there(kind, journal, workers_of):
     def generator(journal):
         journal.note("setup")
         yield {"weight": 2, "pid": os.getpid()}
@@ -123,7 +127,7 @@ def test_managers_of_all_kinds_are_opened_there(kind, journal):
     }
     flow, done = flow_of(resource_manager(made_of[kind], scope="worker"), journal)
 
-    state = flow.run(executor=ProcessExecutor(2))
+    state = flow.run(executor=workers_of(2))
 
     assert state.result[done].result == [2, 4, 6, 8]
     opened = journal.pids("setup")
@@ -131,7 +135,7 @@ def test_managers_of_all_kinds_are_opened_there(kind, journal):
     assert sorted(journal.pids("cleanup")) == sorted(opened) == sorted(set(opened))
 
 
-def test_a_manager_of_a_module_makes_what_is_unique_to_each_process():
+def test_a_manager_of_a_module_makes_what_is_unique_to_each_process(workers_of):
     Folder = TemporaryDirectory.with_options(scope="worker")
 
     def note(folder, x):
@@ -140,13 +144,13 @@ def test_a_manager_of_a_module_makes_what_is_unique_to_each_process():
 
     with Flow("f") as flow, Folder() as folder:
         folders = task(note, name="note").map(unmapped(folder), list(range(6)))
-    found = flow.run(executor=ProcessExecutor(2)).result[folders].result
+    found = flow.run(executor=workers_of(2)).result[folders].result
 
     assert len(set(found)) <= 2
     assert not any(one.exists() for one in found)
 
 
-def test_a_block_inside_may_take_the_resource_and_closes_first(journal):
+def test_a_block_inside_may_take_the_resource_and_closes_first(journal, workers_of):
     class Inner:
         def __init__(self, outer, journal):
             self.outer, self.journal = outer, journal
@@ -163,38 +167,39 @@ def test_a_block_inside_may_take_the_resource_and_closes_first(journal):
         with resource_manager(Inner, scope="worker")(outer, journal) as inner:
             done = task(lambda held: held, name="done")(inner)
         after = task(apply, name="after")(outer, done)
-    state = flow.run(executor=ProcessExecutor(1))
+    state = flow.run(executor=workers_of(1))
 
     assert state.result[after].result == 6
     assert journal.words == ["setup", "inner", "uninner", "cleanup"]
 
 
-def test_a_mapped_block_has_one_for_each_element(journal):
+def test_a_mapped_block_has_one_for_each_element(journal, workers_of):
     def one(x):
         with WorkerModel(journal, weight=x) as model:
             return task(apply, name="done")(model, 1)
 
     with Flow("f") as flow:
         done = apply_map(one, [3, 4, 5])
-    state = flow.run(executor=ProcessExecutor(2))
+    state = flow.run(executor=workers_of(2))
 
     assert state.result[done].result == [3, 4, 5]
     assert sorted(journal.words) == ["cleanup"] * 3 + ["setup"] * 3
     assert sorted(journal.pids("setup")) == sorted(journal.pids("cleanup"))
 
 
-def test_a_run_that_is_stepped_holds_it_open_in_its_worker(journal):
+def test_a_run_that_is_stepped_holds_it_open_in_its_worker(journal, workers_of):
     with Flow("f") as flow, WorkerModel(journal) as model:
         first = task(apply, name="first")(model, 1)
         second = task(apply, name="second")(model, first)
-    run = flow.start(executor=ProcessExecutor(1), paused=True)
+    run = flow.start(executor=workers_of(1), paused=True)
     run.step()
     while run.states[first].is_pending():
         run.step()
     assert journal.words == ["setup"]
 
     (row,) = ledger.resources()
-    assert (row.state, row.block) == ("open", f"Model in worker process {journal.pids('setup')[0]}")
+    assert row.state == "open"
+    assert re.fullmatch(rf"Model in worker (process {journal.pids('setup')[0]}|tcp://[\d.:]+)", row.block)
     run.resume()
     run.wait(LIMIT_S)
 
@@ -232,25 +237,41 @@ def fails(model, x):
     return x
 
 
-@pytest.mark.parametrize("max_tasks", [None, 1])
-def test_its_cleanup_is_told_how_the_tasks_have_ended(journal, max_tasks):
+def test_its_cleanup_is_told_how_the_tasks_have_ended(journal, workers_of):
     flow, _ = flow_of(resource_manager(Telling, scope="worker"), journal, fails, numbers=[2, 3])
     block = flow.blocks[0]
 
-    if max_tasks is None:
-        with pytest.warns(match="a hook of 'Telling' raised"):
-            flow.run(executor=ProcessExecutor(1))
-        assert journal.words == ["setup", "on_failure", "cleanup:done:1:False"]
-        said = "".join(line.text for line in flow.runs[-1].logs[block.cleanup_task])
-        assert said == "cleaned up no two\n"
-    else:
-        flow.run(executor=ProcessExecutor(1, max_tasks=1))
-        ended = [word for word in journal.words if word.startswith("cleanup")]
-        assert ended[0] == "cleanup:done:1:False"
-        assert len(ended) == 2
+    with pytest.warns(match="a hook of 'Telling' raised"):
+        flow.run(executor=workers_of(1))
+
+    assert journal.words == ["setup", "on_failure", "cleanup:done:1:False"]
+    said = "".join(line.text for line in flow.runs[-1].logs[block.cleanup_task])
+    assert said == "cleaned up no two\n"
 
 
-def test_a_setup_may_start_a_thread_that_goes_on_until_the_cleanup(journal):
+def test_the_cleanup_of_a_worker_that_makes_way_is_told_how_its_own_tasks_have_ended(journal):
+    flow, _ = flow_of(resource_manager(Telling, scope="worker"), journal, fails, numbers=[2, 3])
+
+    flow.run(executor=ProcessExecutor(1, max_tasks=1))
+
+    ended = [word for word in journal.words if word.startswith("cleanup")]
+    assert ended[0] == "cleanup:done:1:False"
+    assert len(ended) == 2
+
+
+def test_what_a_setup_prints_is_said_by_the_task_that_needs_it(journal, workers_of):
+    class Talking(Model):
+        def setup(self):
+            print("loading")
+            return super().setup()
+
+    flow, done = flow_of(resource_manager(Talking, scope="worker"), journal, numbers=[1])
+    flow.run(executor=workers_of(1))
+
+    assert "".join(line.text for line in flow.runs[-1].logs[done]) == "loading\n"
+
+
+def test_a_setup_may_start_a_thread_that_goes_on_until_the_cleanup(journal, workers_of):
     class Serving(Model):
         def setup(self):
             self.stop = threading.Event()
@@ -265,7 +286,7 @@ def test_a_setup_may_start_a_thread_that_goes_on_until_the_cleanup(journal):
 
     flow, done = flow_of(resource_manager(Serving, scope="worker"), journal)
 
-    assert flow.run(executor=ProcessExecutor(1)).result[done].result == [2, 4, 6, 8]
+    assert flow.run(executor=workers_of(1)).result[done].result == [2, 4, 6, 8]
     assert journal.words == ["setup", "cleanup"]
 
 
@@ -307,7 +328,7 @@ async def turn(model, x):
     return apply(model, x)
 
 
-def test_a_task_of_another_executor_cannot_take_it(journal):
+def test_a_task_of_another_executor_cannot_take_it(journal, workers_of):
     with Flow("f") as flow, WorkerModel(journal) as model:
         here = task(apply, name="here")(model, 1)
         asynchronous = task(turn, name="asynchronous")(model, 1)
@@ -315,7 +336,7 @@ def test_a_task_of_another_executor_cannot_take_it(journal):
             kernels = task(apply, name="kernels")(model, 1)
         with Workers().as_executor():
             others = task(apply, name="others")(model, 1)
-    states = flow.run(executor=ProcessExecutor(1)).result
+    states = flow.run(executor=workers_of(1)).result
 
     assert states[here].result == 2
     for one in (kernels, others, asynchronous):
@@ -340,11 +361,11 @@ def test_a_pool_of_the_users_is_refused_before_a_task_runs(journal):
     assert journal.lines == []
 
 
-def test_a_manager_that_cannot_travel_is_named_before_a_task_runs(journal):
+def test_a_manager_that_cannot_travel_is_named_before_a_task_runs(journal, workers_of):
     with Flow("f") as flow, WorkerModel(journal, weight=threading.Lock()) as model:
         done = task(apply, name="done")(model, 1)
     block = flow.blocks[0]
-    state = flow.run(executor=ProcessExecutor(1))
+    state = flow.run(executor=workers_of(1))
 
     error = state.result[block.init_task].result
     assert isinstance(error, ManagerCannotTravelError)
@@ -352,14 +373,14 @@ def test_a_manager_that_cannot_travel_is_named_before_a_task_runs(journal):
     assert state.result[done].is_failed()
 
 
-def test_a_block_of_the_kernel_cannot_take_it(journal):
+def test_a_block_of_the_kernel_cannot_take_it(journal, workers_of):
     @resource_manager
     class Kernels(Model):
         pass
 
     with Flow("f") as flow, WorkerModel(journal) as outer, Kernels(journal, weight=outer) as inner:
         task(apply, name="done")(inner, 1)
-    state = flow.run(executor=ProcessExecutor(1))
+    state = flow.run(executor=workers_of(1))
 
     error = state.result[flow.blocks[1].init_task].result
     assert isinstance(error, WorkerScopeError)

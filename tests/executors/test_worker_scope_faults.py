@@ -12,12 +12,13 @@ import time
 import psutil
 import pytest
 
-from nbflow import Flow, context, ledger, resource_manager, task, unmapped
+from nbflow import Flow, context, ledger, task, unmapped
 from nbflow.errors import WorkerGoneError
 from nbflow.executors import ProcessExecutor
 from nbflow.executors.errors import StuckWorkerError, WorkerDiedError
 from nbflow.states import Cancelled, Success
 from tests.executors.journal import Journal
+from tests.executors.journaled import Found, Plain, interrupt_thrice, open_rows, scoped, step_until
 from tests.executors.workers import workers_of_here
 from tests.ledger.conftest import eventually
 from tests.patience import PATIENCE_S
@@ -37,55 +38,10 @@ def _own_ledger(tmp_path, monkeypatch):
     process_ledger.process_ledger().session().close()
 
 
-class Plain:
-    """Cannot be reclaimed."""
-
-    def __init__(self, journal, arg=None):
-        self.journal, self.arg = journal, arg
-
-    def setup(self):
-        self.journal.note("setup")
-        return os.getpid()
-
-    def cleanup(self, resource):
-        self.journal.note("cleanup")
-
-
-class Found(Plain):
-    """Can be reclaimed."""
-
-    def handle(self, resource):
-        return [str(self.journal.path), resource]
-
-    @staticmethod
-    def reclaim(handle):
-        with open(handle[0], "a") as file:
-            file.write(f"reclaim {handle[1]}\n")
-
-
-def scoped(cls, **options):
-    return resource_manager(cls, scope="worker", **options)
-
-
 def flow_of(manager, journal, function, numbers=(1,), arg=None, **options):
     with Flow("f") as flow, manager(journal, arg) as held:
         done = task(function, name="done", **options).map(unmapped(held), list(numbers))
     return flow, done
-
-
-def step_until(run, is_true):
-    while not is_true():
-        run.step()
-
-
-def interrupt_thrice(run):
-    for count in (1, 2, 3):
-        run._loop.note_interrupt(count)
-    run.wait(PATIENCE_S)
-
-
-def open_rows():
-    return [(row.block.split()[0], row.state) for row in ledger.resources()]
 
 
 # -- setups ------------------------------------------------------------------------------------------------------
@@ -102,10 +58,10 @@ class Failing(Plain):
         return super().setup()
 
 
-def test_rule_9_a_setup_that_raises_fails_the_task_and_the_next_one_tries_again(journal):
+def test_rule_9_a_setup_that_raises_fails_the_task_and_the_next_one_tries_again(journal, workers_of):
     flow, done = flow_of(scoped(Failing), journal, lambda held, x: x, numbers=[1, 2, 3])
 
-    states = flow.run(executor=ProcessExecutor(1)).result[done].map_states
+    states = flow.run(executor=workers_of(1)).result[done].map_states
 
     assert [type(one) for one in states[1:]] == [Success, Success]
     assert isinstance(states[0].result, OSError)
@@ -126,10 +82,10 @@ class Half(Found):
         raise OSError("half")
 
 
-def test_rule_13_what_half_a_setup_has_made_is_reclaimed_at_once(journal):
+def test_rule_13_what_half_a_setup_has_made_is_reclaimed_at_once(journal, workers_of):
     flow, done = flow_of(scoped(Half), journal, lambda held, x: x)
 
-    state = flow.run(executor=ProcessExecutor(1))
+    state = flow.run(executor=workers_of(1))
 
     assert isinstance(state.result[done].map_states[0].result, OSError)
     assert journal.lines[1:] == ["reclaim early"]
@@ -158,11 +114,11 @@ def _refuse():
     raise PermissionError("it stays")
 
 
-def test_rule_9_what_cannot_be_undone_is_named_and_stays_in_the_ledger(journal):
+def test_rule_9_what_cannot_be_undone_is_named_and_stays_in_the_ledger(journal, workers_of):
     flow, done = flow_of(scoped(Undoing), journal, lambda held, x: x)
 
     with pytest.warns(match="it stays"):
-        flow.run(executor=ProcessExecutor(1))
+        flow.run(executor=workers_of(1))
 
     assert isinstance(flow.runs[-1].states[done].map_states[0].result, OSError)
     assert open_rows() == [("Undoing", "failed")]
@@ -178,22 +134,22 @@ class Cut(Plain):
         raise SystemExit("cut")
 
 
-def test_rule_13_a_setup_that_was_cut_is_named_as_nobody_knows_what_it_has_made(journal):
+def test_rule_13_a_setup_that_was_cut_is_named_as_nobody_knows_what_it_has_made(journal, workers_of):
     flow, _ = flow_of(scoped(Cut), journal, lambda held, x: x)
 
     with pytest.warns(match="cut short"), pytest.raises(SystemExit):
-        flow.run(executor=ProcessExecutor(1))
+        flow.run(executor=workers_of(1))
 
     (error,) = flow.runs[-1].cleanup_failures.values()
     assert "cut short" in str(error)
     assert open_rows() == [("Cut", "failed")]
 
 
-def test_rule_13_a_setup_that_was_cut_and_has_undone_what_it_made_leaves_nothing(journal):
+def test_rule_13_a_setup_that_was_cut_and_has_undone_what_it_made_leaves_nothing(journal, workers_of):
     flow, _ = flow_of(scoped(Cut), journal, lambda held, x: x, arg="undone")
 
     with pytest.raises(SystemExit):
-        flow.run(executor=ProcessExecutor(1))
+        flow.run(executor=workers_of(1))
 
     assert journal.words == ["setup", "undone"]
     assert flow.runs[-1].cleanup_failures == {}
@@ -211,10 +167,10 @@ class Slow(Found):
         return os.getpid()
 
 
-def test_rule_13_a_cancel_leaves_a_setup_to_end_and_has_it_cleaned_up(journal, tmp_path):
+def test_rule_13_a_cancel_leaves_a_setup_to_end_and_has_it_cleaned_up(journal, tmp_path, workers_of):
     go = tmp_path / "go"
     flow, done = flow_of(scoped(Slow), journal, lambda held, x: journal.note("task"), arg=str(go))
-    run = flow.start(executor=ProcessExecutor(1))
+    run = flow.start(executor=workers_of(1))
     eventually(lambda: journal.words)
 
     run.cancel()
@@ -318,7 +274,7 @@ def test_rule_3_a_worker_that_does_not_stop_is_ended_before_it_is_reclaimed(jour
     assert open_rows() == []
 
 
-def test_a_cancel_has_it_cleaned_up_where_it_is_open(journal):
+def test_a_cancel_has_it_cleaned_up_where_it_is_open(journal, workers_of):
     def waits(held, journal):
         journal.note("begun")
         while not context.cancelled():
@@ -326,7 +282,7 @@ def test_a_cancel_has_it_cleaned_up_where_it_is_open(journal):
 
     with Flow("f") as flow, scoped(Found)(journal) as held:
         task(waits)(held, journal)
-    run = flow.start(executor=ProcessExecutor(1))
+    run = flow.start(executor=workers_of(1))
     eventually(lambda: "begun" in journal.words)
     run.cancel()
     run.wait(PATIENCE_S)
@@ -348,12 +304,12 @@ class Unclean(Found):
             raise PermissionError("in the way")
 
 
-def test_rule_7_a_cleanup_that_raises_is_named_and_can_be_made_again(journal, tmp_path):
+def test_rule_7_a_cleanup_that_raises_is_named_and_can_be_made_again(journal, tmp_path, workers_of):
     (tmp_path / "in the way").touch()
     flow, _ = flow_of(scoped(Unclean), journal, lambda held, x: x, arg=str(tmp_path / "in the way"))
 
     with pytest.warns(match="cleanup of 'Unclean' failed.*in the way"):
-        state = flow.run(executor=ProcessExecutor(1))
+        state = flow.run(executor=workers_of(1))
 
     run = flow.runs[-1]
     assert state.is_successful()
@@ -364,7 +320,7 @@ def test_rule_7_a_cleanup_that_raises_is_named_and_can_be_made_again(journal, tm
     assert open_rows() == []
 
 
-def test_rule_7_a_cleanup_is_tried_again_in_its_worker(journal, tmp_path):
+def test_rule_7_a_cleanup_is_tried_again_in_its_worker(journal, tmp_path, workers_of):
     class Second(Unclean):
         def cleanup(self, resource):
             self.journal.note("cleanup")
@@ -375,7 +331,7 @@ def test_rule_7_a_cleanup_is_tried_again_in_its_worker(journal, tmp_path):
 
     manager = scoped(Second, cleanup_task_kwargs={"max_retries": 1, "retry_delay": timedelta(0)})
     flow, _ = flow_of(manager, journal, lambda held, x: x)
-    flow.run(executor=ProcessExecutor(1))
+    flow.run(executor=workers_of(1))
 
     assert journal.words == ["setup", "cleanup", "cleanup"]
     assert len(set(journal.pids("cleanup"))) == 1
@@ -383,11 +339,11 @@ def test_rule_7_a_cleanup_is_tried_again_in_its_worker(journal, tmp_path):
     assert open_rows() == []
 
 
-def test_the_ledger_cleans_what_a_cleanup_has_left(journal, tmp_path):
+def test_the_ledger_cleans_what_a_cleanup_has_left(journal, tmp_path, workers_of):
     (tmp_path / "in the way").touch()
     flow, _ = flow_of(scoped(Unclean), journal, lambda held, x: x, arg=str(tmp_path / "in the way"))
     with pytest.warns(match="in the way"):
-        flow.run(executor=ProcessExecutor(1))
+        flow.run(executor=workers_of(1))
     (row,) = ledger.resources()
 
     assert ledger.clean(row.id).state == "closed"
@@ -455,14 +411,14 @@ def test_rule_6_three_interrupts_leave_a_cleanup_that_hangs_to_the_reaper(journa
     assert journal.words == ["setup", "cleanup", "reclaim"]
 
 
-def test_rule_7_a_failed_cleanup_is_made_again_in_its_worker_as_long_as_the_run_goes_on(journal, tmp_path):
+def test_rule_7_a_failed_cleanup_is_made_again_in_its_worker_as_long_as_the_run_goes_on(journal, tmp_path, workers_of):
     way = tmp_path / "in the way"
     way.touch()
     with Flow("f") as flow:
         with scoped(Unclean)(journal, str(way)) as held:
             done = task(lambda held: held, name="done")(held)
         task(lambda x: x, name="after")(done)
-    run = flow.start(executor=ProcessExecutor(1), paused=True)
+    run = flow.start(executor=workers_of(1), paused=True)
     with pytest.warns(match="in the way"):
         step_until(run, lambda: run.cleanup_failures)
     way.unlink()
@@ -478,13 +434,13 @@ def test_rule_7_a_failed_cleanup_is_made_again_in_its_worker_as_long_as_the_run_
     assert open_rows() == []
 
 
-def test_rule_19_what_is_kept_ends_with_its_worker_and_can_be_reclaimed(journal):
+def test_rule_19_what_is_kept_ends_with_its_worker_and_can_be_reclaimed(journal, workers_of):
     def never(states):
         return False
 
     manager = scoped(Found, cleanup_task_kwargs={"trigger": never})
     flow, _ = flow_of(manager, journal, lambda held, x: x)
-    flow.run(executor=ProcessExecutor(1))
+    flow.run(executor=workers_of(1))
 
     assert journal.words == ["setup"]
     (row,) = ledger.resources()

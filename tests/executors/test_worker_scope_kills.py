@@ -17,9 +17,10 @@ import pytest
 
 from nbflow import Flow, apply_map, ledger, resource_manager, task, unmapped
 from nbflow.errors import WorkerGoneError
-from nbflow.executors import ProcessExecutor
-from nbflow.executors.errors import WorkerDiedError
+from nbflow.executors import DaskExecutor, ProcessExecutor
+from nbflow.executors.errors import ClusterLostError, WorkerDiedError
 from nbflow.states import Cancelled
+from tests.dask.conftest import cluster_of, is_worker
 from tests.executors.journal import Journal
 from tests.executors.workers import workers_of_here
 from tests.patience import PATIENCE_S
@@ -103,17 +104,33 @@ def flow_of(rng, home):
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_what_killed_workers_have_left_is_cleaned_up_once(seed, tmp_path):
     rng = random.Random(seed)
-    home = tmp_path / "folders"
+    play(rng, tmp_path / "folders", ProcessExecutor(2, max_tasks=rng.choice([None, None, 2])), workers_of_here)
+
+
+@pytest.mark.dask
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_what_killed_workers_of_a_cluster_have_left_is_cleaned_up_once(seed, tmp_path):
+    rng = random.Random(seed)
+
+    def workers():
+        return [one for one in psutil.Process().children(recursive=True) if is_worker(one)]
+
+    with cluster_of(2, threads=rng.choice([1, 2]), allowed_failures=10) as client:
+        play(rng, tmp_path / "folders", DaskExecutor(client=client), workers)
+
+
+def play(rng, home, executor, workers):
     home.mkdir()
     flow, made = flow_of(rng, str(home))
-    run = flow.start(executor=ProcessExecutor(2, max_tasks=rng.choice([None, None, 2])))
+    run = flow.start(executor=executor)
     over, kills = threading.Event(), rng.randrange(1, 6)
 
     def kill():
         for _ in range(kills):
             if over.wait(rng.random() * 0.4):
                 return
-            for worker in rng.sample(found := workers_of_here(), min(1, len(found))):
+            for worker in rng.sample(found := workers(), min(1, len(found))):
                 with suppress(psutil.Error):
                     worker.kill()
 
@@ -122,7 +139,8 @@ def test_what_killed_workers_have_left_is_cleaned_up_once(seed, tmp_path):
     if rng.random() < 0.3:
         over.wait(rng.random())
         run.cancel()
-    assert run.wait(PATIENCE_S)
+    run.wait(PATIENCE_S)
+    assert run.is_finished
     over.set()
     killer.join()
 
@@ -137,5 +155,5 @@ def test_what_killed_workers_have_left_is_cleaned_up_once(seed, tmp_path):
         for number, state in zip(numbers, getattr(run.states[rows], "map_states", ()), strict=False):
             assert state.result == number * 2 or not state.is_successful()
             assert not isinstance(state.result, AssertionError)
-            ended = isinstance(state.result, WorkerDiedError) or isinstance(run.state, Cancelled)
+            ended = isinstance(state.result, (WorkerDiedError, ClusterLostError)) or isinstance(run.state, Cancelled)
             assert ended or not state.is_failed(), repr(state.result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import pickle
@@ -29,16 +30,21 @@ _WORKERS_S = 1.0  # until it is looked again which workers there are
 _CLOSED = "the cluster that had it is closed"
 _LOST = "its cluster has lost it"
 _FETCH = "nbflow-fetch-"
+_AGAIN_S = 1.0  # until a worker is told once more what did not come through
 
 
-class Listener(Protocol):
+class Watcher(Protocol):
+    """Whom it concerns which workers there are; called in the thread of the client's event loop, only takes notes."""
+
+    def note_workers(self, gone: str) -> None:
+        """Take note that there are other workers than before: one has come, or the one of this address has gone."""
+
+
+class Listener(Watcher, Protocol):
     """Whom a bundle concerns; called in the thread of the client's event loop, so it only takes notes."""
 
     def hear(self, number: int, worker: str, message: tuple[Any, ...]) -> None:
         """Take note of what a worker says of a bundle."""
-
-    def note_workers(self) -> None:
-        """Take note that there are other workers than before."""
 
 
 class ClusterLink:
@@ -56,7 +62,7 @@ class ClusterLink:
     def __init__(self, client: Any) -> None:
         self.client, self.topic, self.is_closed = client, f"nbflow-{uuid.uuid4().hex}", False
         self._listeners: weakref.WeakValueDictionary[int, Listener] = weakref.WeakValueDictionary()
-        self._all: weakref.WeakSet[Listener] = weakref.WeakSet()
+        self._all: weakref.WeakSet[Watcher] = weakref.WeakSet()
         self._numbers, self._told_bytes, self._lock = itertools.count(), 0, threading.Lock()
         self._looks_at = 0.0
         self.threads: dict[str, int] = dict(client.nthreads())
@@ -114,9 +120,9 @@ class ClusterLink:
         self._listeners[number] = listener
         return number
 
-    def listen(self, listener: Listener) -> None:
+    def listen(self, watcher: Watcher) -> None:
         """Have somebody told when workers come and go."""
-        self._all.add(listener)
+        self._all.add(watcher)
 
     def tell_workers(self, function: Any, *args: Any) -> None:
         """Have a function of `worker_host` called in all workers, and do not wait."""
@@ -130,6 +136,28 @@ class ClusterLink:
         """Call a function of `worker_host` in all workers; returns what those say that answer."""
         found: dict[str, Any] = await self.client._run(function, self.topic, *args, on_error="ignore")
         return found
+
+    def tell_worker(self, worker: str, function: Any, *args: Any) -> None:
+        """Have a function of `worker_host` called in one worker, and do not wait; somebody waits for what it does."""
+        self.client.loop.add_callback(self._tell_one, worker, function, args)
+
+    def answer(self, worker: str, question: int, kind: str, parts: list[Any]) -> None:
+        """Answer what a worker has asked for a resource."""
+        self.tell_worker(worker, worker_host.answer, question, kind, [bytes(part) for part in parts])
+
+    async def _tell_one(self, worker: str, function: Any, args: tuple[Any, ...]) -> None:
+        while not self.is_lost:
+            try:
+                told = await self.client._run(function, self.topic, *args, workers=[worker], on_error="return")
+                if not isinstance(told.get(worker), Exception):
+                    return
+                logging.getLogger("nbflow").debug("%s could not be told: %r", worker, told[worker])
+                if worker not in await self.client.scheduler.ncores():
+                    self._note_workers(worker)
+                    return
+            except Exception as error:  # noqa: BLE001 - a scheduler that is gone
+                logging.getLogger("nbflow").debug("%s could not be told: %r", worker, error)
+            await asyncio.sleep(_AGAIN_S)
 
     def close(self) -> None:
         """Be told nothing any more, and lose the values."""

@@ -14,9 +14,11 @@ from nbflow.executors.dask.cluster_link import ClusterValues
 from nbflow.executors.dask.in_flight import InFlight
 from nbflow.executors.dask.sending import Sending
 from nbflow.executors.dask.sent_bundle import SentBundle, end_of, end_of_unbegun, is_to_stop
+from nbflow.executors.dask.worker_desks import WorkerDesks, refuse
+from nbflow.executors.resource_desk import OF_RESOURCES
 from nbflow.executors.threads import ThreadSession
 from nbflow.executors.work_queue import WorkQueue
-from nbflow.executors.worker_orders import NoOrders
+from nbflow.executors.worker_orders import SessionOrders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from nbflow.engine.remote_value import RemoteValue
     from nbflow.executors.dask.cluster_link import ClusterLink
     from nbflow.executors.dask.dask_executor import DaskExecutor
+    from nbflow.executors.dask.worker_desks import WorkerDesk
+    from nbflow.executors.worker_orders import CloseOrder
 
 LOOK_S = 0.05  # until the thread looks whether calls are to stop
 _ENOUGH = 64  # calls that wait, until they are sent before all have come
@@ -43,7 +47,8 @@ class DaskSession(ThreadSession):
 
     def __init__(self, report: Report, name: str, executor: DaskExecutor) -> None:
         super().__init__(report, name=name, serial=False)
-        self.orders = NoOrders("Dask cluster")
+        self.orders = self._orders = SessionOrders()
+        self._orders.serve(self)
         self._executor = executor
         self._capacity = self._slots = executor.capacity
         self._queue, self._lock = WorkQueue(self._capacity), threading.Lock()
@@ -55,8 +60,10 @@ class DaskSession(ThreadSession):
         self._link: ClusterLink | None = None
         self._sending: Sending | None = None
         self._in_flight: InFlight | None = None
+        self._desks: WorkerDesks | None = None
+        self._number = -1  # by which workers tell of what they have open
         self._refusal: BaseException | None = None
-        self._is_closed = self._is_released = False
+        self._is_closed = self._is_released = self._is_over = False
         self._looks_at = 0.0
 
     # -- from the run's thread ------------------------------------------------------------------------------------
@@ -119,7 +126,17 @@ class DaskSession(ThreadSession):
         super().close(timeout_s)
         for thread in self._serving:
             thread.join(max(0.0, until - time.monotonic()))
+            while timeout_s and self._desks is not None and self._desks.is_winding_up and thread.is_alive():
+                thread.join(LOOK_S)
+        self._orders.end()
         self._release()  # also if a task hangs: a cluster of the run's own ends with it
+
+    def order(self, taker: WorkerDesk, order: CloseOrder) -> bool:
+        """Have a worker close a resource; False if this is over. From any thread."""
+        with self._lock:
+            if not self._is_over:
+                self._inbox.put(("order", taker, order))
+            return not self._is_over
 
     def _start_thread(self, work: Any, name: str) -> None:
         thread = threading.Thread(
@@ -131,12 +148,17 @@ class DaskSession(ThreadSession):
     # -- from the thread of Dask's event loop -----------------------------------------------------------------------
 
     def hear(self, number: int, worker: str, message: tuple[Any, ...]) -> None:
-        """Take note of what a worker says of a bundle."""
-        self._inbox.put(("told", number, worker, message))
+        """Take note of what a worker says of a bundle, or of what it has open."""
+        with self._lock:
+            if not self._is_over:
+                self._inbox.put(("told", number, worker, message))
+                return
+        if message[0] in OF_RESOURCES and self._link is not None:  # it would wait for ever
+            refuse(self._link, worker, message[5])
 
-    def note_workers(self) -> None:
+    def note_workers(self, gone: str) -> None:
         """Take note that there are other workers than before."""
-        self._inbox.put(("workers",))
+        self._inbox.put(("workers", gone))
 
     # -- the connection -----------------------------------------------------------------------------------------------
 
@@ -165,21 +187,36 @@ class DaskSession(ThreadSession):
 
     def _serve(self) -> None:
         try:
-            while not (self._is_closed and not self._in_flight):
+            while not (self._is_closed and not self._in_flight and (self._desks is None or self._desks.wind_up())):
                 self._hear_all()
                 self._settle()
                 self._look()
                 self._send()
+            self._hear_no_more()
         except BaseException as error:  # noqa: BLE001 - ours: each call ends once all the same
             self._refusal, self._in_flight = error, None
+            self._hear_no_more()
+            if self._desks is not None:
+                self._desks.give_up(error)
             while not self._is_closed:
                 self._refuse_all()
                 self._inbox.get()
         self._release()
 
+    def _hear_no_more(self) -> None:
+        """Let nobody wait for an answer of this thread."""
+        with self._lock:
+            self._is_over = True
+        while not self._inbox.empty():
+            kind, *rest = self._inbox.get()
+            if kind == "order":
+                rest[1].end()
+            elif kind == "told":
+                self.hear(*rest)
+
     def _hear_all(self) -> None:
         with self._lock:
-            waits = not self._here
+            waits = not (self._here or self._is_closed or (self._desks is not None and self._desks.is_at_work))
         try:
             self._heed(*self._inbox.get(timeout=None if waits else LOOK_S))
             while True:
@@ -198,12 +235,16 @@ class DaskSession(ThreadSession):
                 put=lambda numbers, begun: self._inbox.put(("taken back", numbers, begun)),
             )
             self._sending = Sending(self._link, self._in_flight.bundle_of)
+            self._number = self._link.number(self)
+            self._desks = WorkerDesks(self._orders, self._link, self._number, may_kill=self._executor.is_temporary)
         elif kind == "refused":
             self._refusal = rest[0]
         elif self._in_flight is None:
             return
         elif kind == "told":
-            self._in_flight.hear(*rest)
+            self._told(self._in_flight, *rest)
+        elif kind == "order":
+            rest[0].carry_out(rest[1])
         elif kind == "done":
             self._in_flight.done(*rest)
         elif kind == "taken back":
@@ -211,9 +252,21 @@ class DaskSession(ThreadSession):
         elif kind == "recall":
             self._in_flight.recall()
         elif kind == "workers" and self._link is not None and not self._link.is_lost:
+            if rest[0] and self._desks is not None:
+                self._desks.note_lost(rest[0])
             with self._lock:
                 # Never fewer than the cluster may grow to: it grows by what waits there.
                 self._slots = self._queue.workers = max(self._capacity, self._link.slots)
+
+    def _told(self, in_flight: InFlight, number: int, worker: str, message: tuple[Any, ...]) -> None:
+        kind, _, *rest = message
+        assert self._desks is not None
+        if kind in OF_RESOURCES:
+            self._desks.asked(in_flight.call_at(number, rest[1]), worker, kind, *rest[2:])
+        elif number == self._number:
+            self._desks.hear(kind, *rest)
+        else:
+            in_flight.hear(number, worker, message)
 
     def _settle(self) -> None:
         if self._in_flight is None:
@@ -254,6 +307,8 @@ class DaskSession(ThreadSession):
             self._link.look_at_workers()
             if self._link.is_lost:
                 self._refusal = ConnectionError("the cluster's scheduler cannot be reached any more")
+                if self._desks is not None:
+                    self._desks.note_lost()
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
@@ -284,7 +339,9 @@ class DaskSession(ThreadSession):
         if parcel is None:
             return
         number, inbox = self._link.number(self), self._inbox
-        future = self._sending.submit(parcel, number, self._name)
+        future = self._sending.submit(
+            parcel, number, self._name, self._desks.scope if self._desks is not None else None
+        )
         self._in_flight.add(SentBundle(number, parcel, ClusterValues(self._link, future)))
         with self._lock:
             self._queue.let_follow(parcel.calls)

@@ -58,6 +58,11 @@ class InFlight:
         """Return the bundle in which a call is under way."""
         return self._bundle_of.get(call)
 
+    def call_at(self, number: int, place: int) -> Any:
+        """Return a call of a bundle, or what is still known of one that has ended; None if nothing is."""
+        bundle = self._sent.get(number) or self._kept.get(number)
+        return None if bundle is None else bundle.calls[place]
+
     def add(self, bundle: SentBundle) -> None:
         """Know a bundle that was sent."""
         self._sent[bundle.number] = bundle

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nbflow.engine.attempt import Call
+    from nbflow.executors.dask.host_resources import Scope
     from nbflow.executors.dask.sent_bundle import SentBundle
 
 _LARGE = 1_000_000  # bytes of a value, which is sent by itself then, once
@@ -73,8 +74,8 @@ class Sending:
             return refused + more, rest
         return refused, parcel
 
-    def submit(self, parcel: Parcel, number: int, name: str) -> Any:
-        """Give a bundle to Dask; returns its future."""
+    def submit(self, parcel: Parcel, number: int, name: str, scope: Scope | None) -> Any:
+        """Give a bundle to Dask, with the `scope` of the resources that its calls may take; returns its future."""
         task, client = parcel.calls[0].task, self._link.client
         if self._base is None or self._base.status in ("lost", "cancelled"):
             base = base_of(parcel.calls[0].context)
@@ -95,6 +96,7 @@ class Sending:
             self._base,
             parcel.futures,
             once=not task.rerun_if_lost,
+            scope=scope,
             key=(f"{task.name}{more}-{name}", number),
             pure=False,
             **options,

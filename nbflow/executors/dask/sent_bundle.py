@@ -13,7 +13,7 @@ from nbflow.engine.executor import Again
 from nbflow.engine.remote_value import RemoteFacts, RemoteValue
 from nbflow.executors.errors import UnreadableCallError, WorkerDiedError
 from nbflow.executors.handed_on import can_be_handed_on
-from nbflow.executors.shipment import show, take_in
+from nbflow.executors.shipment import show_of, take_in
 from nbflow.executors.work_queue import kind_of, may_come_back
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class SentBundle:
         elif call not in self.left:
             return
         elif kind == "said":
-            _show(call, *rest[1:])
+            show_of(call, *rest[1:])
         elif kind == "back":
             self._back[call] = None
         else:
@@ -238,11 +238,3 @@ def end_of(call: Call, outcome: Outcome) -> Outcome:
             outcome = RECALLED
     call.is_over, call.returned = True, outcome
     return outcome
-
-
-def _show(call: Call, stream: str, text: str) -> None:
-    before, thread.held = thread.held, call
-    try:
-        show(stream, text)
-    finally:
-        thread.held = before

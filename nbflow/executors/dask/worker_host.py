@@ -1,7 +1,7 @@
 """The worker's side of a Dask cluster: makes the calls of bundles, and tells the kernel what becomes of each.
 
 All of it runs in Dask's worker processes: `make_bundle` in the threads that Dask gives to tasks, and what `Client.run`
-calls (`stop`, `take_back`, `leave`) in the thread of the worker's event loop, so these only set flags.
+calls (`stop`, `take_back`, `leave` and more) in the thread of the worker's event loop, so these only set flags.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import itertools
 import os
 import sys
 import threading
-from collections import Counter
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,21 +18,23 @@ from nbflow.core.context import work_of
 from nbflow.core.data.value_traits import is_one_shot
 from nbflow.core.data.value_type import identity
 from nbflow.core.effects.mutation import may_change
+from nbflow.engine.attempt import TaskCancelled
 from nbflow.engine.error_text import error_text
-from nbflow.engine.forks import in_child
 from nbflow.engine.object_versions import ATOMS
 from nbflow.engine.remote_value import RemoteFacts
+from nbflow.executors.dask.host_resources import HostResources, Scope
 from nbflow.executors.dask.sent_references import REFERENCES, Earlier, NoValue, OwnClient, Reference, replaced
+from nbflow.executors.dask.task_streams import flush_figures, saying
 from nbflow.executors.dask.told import Told
 from nbflow.executors.parcel import packed, shipped_from, unpacked
-from nbflow.executors.remote_call import attempted, call_of, known_in, returned, telling
-from nbflow.executors.remote_display import displays_told
+from nbflow.executors.remote_call import attempted, call_of, known_in, returned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from nbflow.engine.attempt import Call, Outcome
     from nbflow.executors.parcel import Shipped
+    from nbflow.executors.worker_resources import WorkerResources
 
 SMALL = 10_000  # bytes; what is larger stays on the cluster
 _hosts: dict[str, Host] = {}
@@ -67,6 +68,28 @@ class Host:
         self.taken_back: set[int] = set()
         self.stops: dict[tuple[int, int], type[BaseException] | None] = {}  # of calls, also such as have not begun
         self.begun: set[int] = set()
+        self.resources = HostResources(worker, self.told, self)
+        self.is_stopped = False  # as the kernel is gone, or this worker goes
+
+    @property
+    def is_making(self) -> bool:
+        """Whether any call is being made."""
+        return bool(self.making)
+
+    def stop_all(self) -> None:
+        """Have all calls stop, begin no more, and tell nothing of them: what is lost here is made elsewhere."""
+        self.is_stopped = True
+        for number, maker in tuple(self.making.items()):
+            self.stop(number, maker.place, TaskCancelled)
+
+    def go_on(self) -> None:
+        """Make the calls that come, and tell of them."""
+        self.is_stopped = False
+
+    def leave(self) -> None:
+        """Clean up what is open, and tell the kernel nothing any more."""
+        self.resources.leave()
+        self.told.close()
 
     def stop(self, number: int, place: int, error: type[BaseException] | None) -> None:
         """Have a call find that it is to stop, and `error` raised in it."""
@@ -114,11 +137,40 @@ def leave(topic: str) -> None:
     """Forget the kernel."""
     host = _hosts.pop(topic, None)
     if host is not None:
-        host.told.close()
+        threading.Thread(target=host.leave, name="nbflow-leave", daemon=True).start()
+
+
+def answer(topic: str, number: int, kind: str, parts: list[bytes]) -> None:
+    """Give a call that needs a resource the kernel's answer."""
+    host = _hosts.get(topic)
+    if host is not None:
+        host.resources.answer(number, kind, parts)
+
+
+def close_resource(topic: str, scope: int, key: str, parts: list[bytes]) -> None:
+    """Have a resource of this process cleaned up, which is told the block's outcome."""
+    host = _hosts.get(topic)
+    if host is not None:
+        host.resources.close(scope, key, parts)
+
+
+def end_scope(topic: str, scope: int, dropped: list[str]) -> None:
+    """Have all resources of a run that has ended cleaned up, but for those that are only to be forgotten."""
+    host = _hosts.get(topic)
+    if host is not None:
+        host.resources.end(scope, dropped)
 
 
 def make_bundle(
-    topic: str, number: int, version: str, parts: list[bytes], base: bytes, given: list[Any], *, once: bool = False
+    topic: str,
+    number: int,
+    version: str,
+    parts: list[bytes],
+    base: bytes,
+    given: list[Any],
+    *,
+    once: bool = False,
+    scope: Scope | None = None,
 ) -> Any:
     """Make the calls of a bundle in this thread: a task of Dask's. Returns their values, in order.
 
@@ -130,6 +182,7 @@ def make_bundle(
         base: What all tasks of the run know.
         given: The values of other bundles, and others that were sent beforehand, to which the calls refer.
         once: Whether its calls are not to be made if another worker has begun them.
+        scope: Of the resources that its calls may take, and this process opens for itself; None if there are none.
     """
     host = host_of(topic)
     start = f"{os.getpid()}.{next(_starts)}"
@@ -149,10 +202,11 @@ def make_bundle(
         told.add("begun before", number, start, before)
         told.flush()
         return (NoValue(),)
-    maker = host.making[number] = BundleMaker(host, number, start, given)
+    resources = None if scope is None else host.resources.of(scope, known)
+    maker = host.making[number] = BundleMaker(host, number, start, given, resources)
     host.begun.add(number)  # before the flag is looked at: who sets it looks at this
     try:
-        with _saying():
+        with saying():
             return maker.make(calls)
     finally:
         host.making.pop(number, None)
@@ -191,16 +245,19 @@ class Sent(NamedTuple):
 class BundleMaker:
     """Makes the calls of one bundle, one after the other."""
 
-    def __init__(self, host: Host, number: int, start: str, given: list[Any]) -> None:
+    def __init__(
+        self, host: Host, number: int, start: str, given: list[Any], resources: WorkerResources | None
+    ) -> None:
         self._host, self._number, self._start, self._given = host, number, start, given
+        self._resources = resources
         self._values: list[Any] = []
-        self._place = -1
+        self.place = -1  # of the call that is made now
         self._call: Call | None = None
 
     def make(self, calls: list[Sent]) -> tuple[Any, ...]:
         """Make calls; returns their values."""
         for place, sent in enumerate(calls):
-            if self._number in self._host.taken_back:
+            if self._number in self._host.taken_back or self._host.is_stopped:
                 self._tell("back", -1)
                 self._values += [NoValue()] * (len(calls) - place)
                 break
@@ -209,7 +266,7 @@ class BundleMaker:
 
     def heed_stop(self) -> None:
         """Have the call that is made now stop, if it is to; in the thread of the event loop."""
-        call, place = self._call, self._place
+        call, place = self._call, self.place
         if call is None or (self._number, place) not in self._host.stops:
             return
         error = self._host.stops[self._number, place]
@@ -240,16 +297,16 @@ class BundleMaker:
         except Exception as error:  # noqa: BLE001 - what is mapped over has no such element, or cannot be copied
             call.fn = _raising(error)
         vars(call)["say"] = lambda stream, text: self._tell("said", place, stream, text)
-        self._place, self._call = place, call
+        vars(call)["tell"] = lambda kind, *rest: self._tell(kind, place, *rest)
+        self.place, self._call = place, call
         self._tell("begun", place)
         if not place:  # at once: if the worker dies now, the kernel is to know with what
             self._host.told.flush()
         self.heed_stop()
-        flush = _displays.flush if _displays is not None else _nothing
         around = work_of.set(call)  # also for the figures that are shown when it has ended
         try:
             with _out_of_the_pool() if with_client else nullcontext():
-                outcome, rest = attempted(call, sent.shipped, flush)
+                outcome, rest = attempted(call, sent.shipped, flush_figures, self._resources)
         finally:
             work_of.reset(around)
         self._call = None
@@ -294,7 +351,8 @@ class BundleMaker:
         return value
 
     def _tell(self, kind: str, *rest: Any) -> None:
-        self._host.told.add(kind, self._number, self._start, *rest)
+        if not self._host.is_stopped:
+            self._host.told.add(kind, self._number, self._start, *rest)
 
 
 class _Missing(Exception):
@@ -330,10 +388,6 @@ def _raising(error: Exception) -> Callable[..., Any]:
     return fail
 
 
-def _nothing() -> None:
-    """Do nothing."""
-
-
 @contextmanager
 def _out_of_the_pool() -> Iterator[None]:
     """Have the worker take another task meanwhile: this one is going to wait for tasks of its own."""
@@ -344,76 +398,3 @@ def _out_of_the_pool() -> Iterator[None]:
         yield
     finally:
         rejoin()
-
-
-# -- what tasks print ---------------------------------------------------------------------------------------------
-
-
-class _Displays:
-    """What stands in for the streams of this process while bundles are made here; tasks run in several threads."""
-
-    def __init__(self) -> None:
-        self._streams = sys.stdout, sys.stderr
-        self._told = telling(_say, lambda: True)
-        self._told.__enter__()
-        sys.stdout, sys.stderr = _Stream("stdout", self._streams[0]), _Stream("stderr", self._streams[1])
-        self._displays = displays_told(_say)
-        self.flush = self._displays.__enter__()
-
-    def end(self) -> None:
-        self._displays.__exit__(None, None, None)
-        self._told.__exit__(None, None, None)
-
-
-_displays: _Displays | None = None
-_users: Counter[str] = Counter()
-
-
-@contextmanager
-def _saying() -> Iterator[None]:
-    """Have what tasks print, log and display told, for the time of a `with` block."""
-    global _displays
-    with _lock:
-        _users["bundles"] += 1
-        if _displays is None:
-            _displays = _Displays()
-    try:
-        yield
-    finally:
-        with _lock:
-            _users["bundles"] -= 1
-            if not _users["bundles"] and _displays is not None:
-                _displays.end()
-                _displays = None
-
-
-@in_child
-def _let_go() -> None:
-    """Write to the streams there are: what tells the kernel is the parent's."""
-    if _displays is not None:
-        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
-
-
-def _say(stream: str, text: str) -> None:
-    """Tell what a thread says that is busy with a call, or was started by one."""
-    say = getattr(work_of.get(), "say", None)
-    if say is not None:
-        say(stream, text)
-
-
-class _Stream:
-    """Stands in for a standard stream; what no task says goes to the stream itself."""
-
-    def __init__(self, name: str, stream: Any) -> None:
-        self._name, self._stream = name, stream
-
-    def write(self, text: str) -> int:
-        say = getattr(work_of.get(), "say", None)
-        if say is None:
-            return self._stream.write(text)  # type: ignore[no-any-return]
-        if text:
-            say(self._name, text)
-        return len(text)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
