@@ -236,6 +236,54 @@ def test_a_worker_that_retires_cleans_up_what_nobody_can_reclaim(client, journal
     assert len(journal.words) == 2
 
 
+def test_a_worker_that_closes_in_the_middle_of_a_task_has_it_let_go_and_run_elsewhere(client, journal):
+    def use(held, number, journal):
+        journal.note("begun")
+        try:
+            while journal.words.count("begun") == 1:
+                time.sleep(0.01)
+        finally:
+            journal.note("let-go")
+        return held
+
+    with Flow("f") as flow, scoped(Plain)(journal) as held:
+        done = task(use, name="done")(held, 1, journal)
+    run = flow.start(executor=DaskExecutor(client=client))
+    wait_until(lambda: "begun" in journal.words)
+    (first,) = journal.pids("begun")
+    (worker,) = [one for one in client.nthreads() if str(pid_of(client, one)) == first]
+    client.run(close_soon, workers=[worker])
+    run.wait(PATIENCE_S)
+
+    assert run.states[done].is_successful()
+    assert str(run.results[done]) != first
+    assert [line for line in journal.lines if first in line] == [
+        f"{what} {first}" for what in ("setup", "begun", "let-go", "cleanup")
+    ]
+    assert sorted(journal.pids("cleanup")) == sorted(journal.pids("setup"))
+
+
+def close_soon(dask_worker):
+    dask_worker.loop.call_later(0.1, dask_worker.close)
+
+
+def test_a_worker_that_has_had_nothing_open_for_a_while_opens_another_one(journal):
+    flow, _ = flow_of(scoped(Plain), journal, lambda held, x: held)
+    with cluster_of(1) as client:
+        executor = DaskExecutor(client=client)
+        for _ in range(2):
+            assert flow.run(executor=executor).is_successful()
+            wait_until(lambda: not any(client.run(is_watching).values()))
+
+    assert journal.words == ["setup", "cleanup"] * 2
+
+
+def is_watching():
+    from nbflow.executors.dask import worker_host
+
+    return any(host.resources._is_watching for host in worker_host._hosts.values())
+
+
 def test_a_client_that_its_user_closes_has_the_workers_clean_up_and_it_is_named(journal):
     with Flow("f") as flow, scoped(Plain)(journal) as held:
         first = task(lambda held: held, name="first")(held)

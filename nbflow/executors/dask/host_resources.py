@@ -129,7 +129,7 @@ class HostResources:
         self._answers: dict[int, SimpleQueue[tuple[str, list[Any]]]] = {}  # by the number of the question
         self._numbers, self._lock = itertools.count(), threading.Lock()
         self._client, self._is_watching, self._is_left = "", False, False
-        self._plugin = f"nbflow-{self._process.key}"
+        self._plugin = ""  # the name of the one that has Dask's worker clean up before it ends
 
     def of(self, scope: Scope, known: dict[str, Any]) -> WorkerResources:
         """Return the resources of one run; `known` is what all its tasks know."""
@@ -252,6 +252,11 @@ class HostResources:
                     self._leave(number, resources, key)
             time.sleep(_LOOK_S)
 
+    def forget_worker(self) -> None:
+        """Have Dask's worker know nothing of this any more."""
+        if self._plugin:
+            self._worker.loop.add_callback(self._worker.plugins.pop, self._plugin, None)
+
     def _leave(self, number: int, resources: WorkerResources, key: str, *, cleans: bool = False) -> None:
         opened = resources.get(key)
         if opened is None or opened.is_closing:
@@ -276,7 +281,9 @@ class HostResources:
 
     async def _watch(self) -> None:
         misses = 0
-        await self._worker.plugin_add(_cleanup_of(self), name=self._plugin)
+        if not self._plugin:  # once: one that takes the place of another has that end as if the worker did
+            self._plugin = f"nbflow-{self._process.key}"
+            await self._worker.plugin_add(_cleanup_of(self), name=self._plugin)
         while misses < _MISSES:
             await asyncio.sleep(self._pause_s())
             with self._lock:

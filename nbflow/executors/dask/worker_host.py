@@ -89,6 +89,7 @@ class Host:
     def leave(self) -> None:
         """Clean up what is open, and tell the kernel nothing any more."""
         self.resources.leave()
+        self.resources.forget_worker()
         self.told.close()
 
     def stop(self, number: int, place: int, error: type[BaseException] | None) -> None:
@@ -207,7 +208,12 @@ def make_bundle(
     host.begun.add(number)  # before the flag is looked at: who sets it looks at this
     try:
         with saying():
-            return maker.make(calls)
+            values = maker.make(calls)
+        if host.is_stopped:
+            from distributed import Reschedule
+
+            raise Reschedule  # to another worker, if there is still somebody who wants the values
+        return values
     finally:
         host.making.pop(number, None)
         told.flush()
