@@ -21,7 +21,7 @@ from nbflow.executors.dask import worker_host
 from nbflow.executors.errors import UnfitWorkersError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from nbflow.engine.remote_value import RemoteValue
 
@@ -33,18 +33,14 @@ _FETCH = "nbflow-fetch-"
 _AGAIN_S = 1.0  # until a worker is told once more what did not come through
 
 
-class Watcher(Protocol):
-    """Whom it concerns which workers there are; called in the thread of the client's event loop, only takes notes."""
-
-    def note_workers(self, gone: str) -> None:
-        """Take note that there are other workers than before: one has come, or the one of this address has gone."""
-
-
-class Listener(Watcher, Protocol):
+class Listener(Protocol):
     """Whom a bundle concerns; called in the thread of the client's event loop, so it only takes notes."""
 
     def hear(self, number: int, worker: str, message: tuple[Any, ...]) -> None:
         """Take note of what a worker says of a bundle."""
+
+    def note_workers(self, gone: frozenset[str]) -> None:
+        """Take note that there are other workers than before, and that those of some addresses have `gone`."""
 
 
 class ClusterLink:
@@ -62,7 +58,7 @@ class ClusterLink:
     def __init__(self, client: Any) -> None:
         self.client, self.topic, self.is_closed = client, f"nbflow-{uuid.uuid4().hex}", False
         self._listeners: weakref.WeakValueDictionary[int, Listener] = weakref.WeakValueDictionary()
-        self._all: weakref.WeakSet[Watcher] = weakref.WeakSet()
+        self._all: weakref.WeakSet[Listener] = weakref.WeakSet()
         self._numbers, self._told_bytes, self._lock = itertools.count(), 0, threading.Lock()
         self._looks_at = 0.0
         self.threads: dict[str, int] = dict(client.nthreads())
@@ -110,9 +106,10 @@ class ClusterLink:
         with suppress(Exception):  # of a scheduler that is gone, which shows elsewhere
             threads = dict(await self.client.scheduler.ncores())
             if threads != self.threads:
+                gone = frozenset(self.threads) - frozenset(threads)
                 self.threads = threads
                 for listener in tuple(self._all):
-                    listener.note_workers()
+                    listener.note_workers(gone)
 
     def number(self, listener: Listener) -> int:
         """Return a number for a bundle, of which `listener` is told."""
@@ -120,9 +117,9 @@ class ClusterLink:
         self._listeners[number] = listener
         return number
 
-    def listen(self, watcher: Watcher) -> None:
+    def listen(self, listener: Listener) -> None:
         """Have somebody told when workers come and go."""
-        self._all.add(watcher)
+        self._all.add(listener)
 
     def tell_workers(self, function: Any, *args: Any) -> None:
         """Have a function of `worker_host` called in all workers, and do not wait."""
@@ -137,24 +134,28 @@ class ClusterLink:
         found: dict[str, Any] = await self.client._run(function, self.topic, *args, on_error="ignore")
         return found
 
-    def tell_worker(self, worker: str, function: Any, *args: Any) -> None:
-        """Have a function of `worker_host` called in one worker, and do not wait; somebody waits for what it does."""
-        self.client.loop.add_callback(self._tell_one, worker, function, args)
+    def tell_worker(self, worker: str, lost: Callable[[], object], function: Any, *args: Any) -> None:
+        """Have a function of `worker_host` called in one worker, and do not wait; somebody waits for what it does.
 
-    def answer(self, worker: str, question: int, kind: str, parts: list[Any]) -> None:
-        """Answer what a worker has asked for a resource."""
-        self.tell_worker(worker, worker_host.answer, question, kind, [bytes(part) for part in parts])
+        Args:
+            worker: The worker's address.
+            lost: Is called, in the thread of the client's event loop, if the worker is no more. The function returns
+                whether it is the one that is meant, and not another one in its place.
+            function: The function.
+            args: Its arguments, behind the topic.
+        """
+        self.client.loop.add_callback(self._tell_one, worker, lost, function, args)
 
-    async def _tell_one(self, worker: str, function: Any, args: tuple[Any, ...]) -> None:
+    async def _tell_one(self, worker: str, lost: Callable[[], object], function: Any, args: tuple[Any, ...]) -> None:
         while not self.is_lost:
             try:
                 told = await self.client._run(function, self.topic, *args, workers=[worker], on_error="return")
-                if not isinstance(told.get(worker), Exception):
+                if told.get(worker) is True:
                     return
-                logging.getLogger("nbflow").debug("%s could not be told: %r", worker, told[worker])
-                if worker not in await self.client.scheduler.ncores():
-                    self._note_workers(worker)
+                if told.get(worker) is False or worker not in await self.client.scheduler.ncores():
+                    lost()
                     return
+                logging.getLogger("nbflow").debug("%s could not be told: %r", worker, told.get(worker))
             except Exception as error:  # noqa: BLE001 - a scheduler that is gone
                 logging.getLogger("nbflow").debug("%s could not be told: %r", worker, error)
             await asyncio.sleep(_AGAIN_S)

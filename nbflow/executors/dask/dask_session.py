@@ -154,9 +154,9 @@ class DaskSession(ThreadSession):
                 self._inbox.put(("told", number, worker, message))
                 return
         if message[0] in OF_RESOURCES and self._link is not None:  # it would wait for ever
-            refuse(self._link, worker, message[5])
+            refuse(self._link, worker, *message[4:6])
 
-    def note_workers(self, gone: str) -> None:
+    def note_workers(self, gone: frozenset[str]) -> None:
         """Take note that there are other workers than before."""
         self._inbox.put(("workers", gone))
 
@@ -236,7 +236,13 @@ class DaskSession(ThreadSession):
             )
             self._sending = Sending(self._link, self._in_flight.bundle_of)
             self._number = self._link.number(self)
-            self._desks = WorkerDesks(self._orders, self._link, self._number, may_kill=self._executor.is_temporary)
+            self._desks = WorkerDesks(
+                self._orders,
+                self._link,
+                self._number,
+                may_kill=self._executor.is_temporary,
+                put=lambda process: self._inbox.put(("lost", process)),
+            )
         elif kind == "refused":
             self._refusal = rest[0]
         elif self._in_flight is None:
@@ -245,6 +251,8 @@ class DaskSession(ThreadSession):
             self._told(self._in_flight, *rest)
         elif kind == "order":
             rest[0].carry_out(rest[1])
+        elif kind == "lost" and self._desks is not None:
+            self._desks.note_process_lost(rest[0])
         elif kind == "done":
             self._in_flight.done(*rest)
         elif kind == "taken back":
@@ -252,8 +260,8 @@ class DaskSession(ThreadSession):
         elif kind == "recall":
             self._in_flight.recall()
         elif kind == "workers" and self._link is not None and not self._link.is_lost:
-            if rest[0] and self._desks is not None:
-                self._desks.note_lost(rest[0])
+            if self._desks is not None:
+                self._desks.note_gone(rest[0])
             with self._lock:
                 # Never fewer than the cluster may grow to: it grows by what waits there.
                 self._slots = self._queue.workers = max(self._capacity, self._link.slots)

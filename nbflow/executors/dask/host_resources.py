@@ -120,11 +120,14 @@ class HostResources:
         worker: Dask's worker.
         told: What the kernel is told.
         calls: The kernel's calls that are made here.
+
+    Attributes:
+        process: This process.
     """
 
     def __init__(self, worker: Any, told: Told, calls: CallsHere) -> None:
         self._worker, self._told, self._calls = worker, told, calls
-        self._process = ProcessOnHost(os.getpid(), _start(), uuid.uuid4().hex)
+        self.process = ProcessOnHost(os.getpid(), _start(), uuid.uuid4().hex)
         self._scopes: dict[int, WorkerResources] = {}
         self._answers: dict[int, SimpleQueue[tuple[str, list[Any]]]] = {}  # by the number of the question
         self._numbers, self._lock = itertools.count(), threading.Lock()
@@ -151,7 +154,7 @@ class HostResources:
         answers = self._answers[number] = SimpleQueue()
         try:
             self._watch_kernel()
-            vars(call)["tell"](kind, self._process, number, [bytes(part) for part in parts])
+            vars(call)["tell"](kind, self.process, number, [bytes(part) for part in parts])
             self._told.flush()
             while not self._is_left:
                 try:
@@ -220,7 +223,7 @@ class HostResources:
         opened = resources.get(key)
 
         def say(stream: str, text: str) -> None:
-            self._told.add("said", number, self._process, key, stream, text)
+            self._told.add("said", number, self.process, key, stream, text)
 
         says: Any = SimpleNamespace(say=say)
         with saying():
@@ -230,7 +233,7 @@ class HostResources:
         self._say("closed", number, key, [bytes(part) for part in ended])
 
     def _say(self, kind: str, number: int, *rest: Any) -> None:
-        self._told.add(kind, number, self._process, *rest)
+        self._told.add(kind, number, self.process, *rest)
         self._told.flush()
 
     # -- a kernel that is no more, or a worker that ends ---------------------------------------------------------
@@ -282,7 +285,7 @@ class HostResources:
     async def _watch(self) -> None:
         misses = 0
         if not self._plugin:  # once: one that takes the place of another has that end as if the worker did
-            self._plugin = f"nbflow-{self._process.key}"
+            self._plugin = f"nbflow-{self.process.key}"
             await self._worker.plugin_add(_cleanup_of(self), name=self._plugin)
         while misses < _MISSES:
             await asyncio.sleep(self._pause_s())

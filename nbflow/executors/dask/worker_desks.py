@@ -6,7 +6,9 @@ through the cluster's scheduler. One that is lost meanwhile answers nothing any 
 
 from __future__ import annotations
 
+import functools
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.attempt import Call
@@ -19,6 +21,8 @@ from nbflow.executors.shipment import show_of
 from nbflow.processes import UnknownStatusError, status_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbflow.engine.worker_manager import ResourceInWorker
     from nbflow.executors.dask.cluster_link import ClusterLink
     from nbflow.executors.worker_orders import CloseOrder, SessionOrders
@@ -38,13 +42,13 @@ class ClusterWorker:
 
     Attributes:
         is_gone: Whether it is no more.
-        is_let_go: Whether it is told nothing more, and has nothing of this run.
+        is_let_go: Whether it is told nothing more, and has nothing of this run that it is at work on.
+        is_left: Whether it is told nothing more, and may be at work on something.
     """
 
     def __init__(self, link: ClusterLink, address: str, process: ProcessOnHost, *, may_be_killed: bool) -> None:
         self._link, self.address, self._process, self._may_be_killed = link, address, process, may_be_killed
-        self.is_gone = self.is_let_go = False
-        link.listen(self)  # also when the run is over: what it has left may be reclaimed then
+        self.is_gone = self.is_let_go = self.is_left = False
 
     @property
     def name(self) -> str:
@@ -54,11 +58,14 @@ class ClusterWorker:
     @property
     def is_alive(self) -> bool:
         """Whether it can still be told to close something, or may be at work on it."""
+        if self.is_left and not self.is_gone and not self._link.is_lost:
+            with suppress(OSError):  # a scheduler that goes in this moment
+                self.is_gone = self.address not in self._link.client.nthreads()  # nobody else looks any more
         return not (self.is_gone or self.is_let_go or self._link.is_lost)
 
-    def note_workers(self, gone: str) -> None:
-        """Take note that a worker is no more; in the thread of the client's event loop."""
-        self.is_gone |= gone == self.address
+    def tell(self, lost: Callable[[], object], what: str, *args: Any) -> None:
+        """Have a method of its `HostResources` called; `lost` is called if the worker is no more."""
+        self._link.tell_worker(self.address, lost, worker_host.tell_resources, self._process, what, *args)
 
     def kill(self) -> bool:
         """End it, if it is a process that this kernel's own cluster has started, and wait until it is no more."""
@@ -89,9 +96,11 @@ class WorkerDesk:
         is_lost: Whether the worker is no more, and what follows from that was done.
     """
 
-    def __init__(self, orders: SessionOrders, link: ClusterLink, number: int, worker: ClusterWorker) -> None:
+    def __init__(
+        self, orders: SessionOrders, number: int, worker: ClusterWorker, note_lost: Callable[[], object]
+    ) -> None:
         self.worker, self.desk = worker, ResourceDesk(orders, self, worker)
-        self._link, self._number, self.is_lost = link, number, False
+        self._number, self._note_lost, self.is_lost = number, note_lost, False
         self._waiting: dict[str, list[CloseOrder]] = {}  # for a setup to end
         self._closing: dict[str, list[CloseOrder]] = {}
 
@@ -105,7 +114,8 @@ class WorkerDesk:
         if self.is_lost:
             return
         opening = [one for one in self.desk.all_open if one.is_opening]
-        self._link.answer(self.worker.address, question, *self.desk.take(call, kind, parts))
+        answer, more = self.desk.take(call, kind, parts)
+        self.worker.tell(self._note_lost, "answer", question, answer, [bytes(part) for part in more])
         for one in opening:
             if not one.is_opening:
                 self._setup_ended(one)
@@ -128,7 +138,7 @@ class WorkerDesk:
     def _close(self, one: ResourceInWorker, told: list[Any]) -> None:
         one.owner.closing(one)
         parts = [bytes(part) for part in told]
-        self._link.tell_worker(self.worker.address, worker_host.close_resource, self._number, one.owner.key, parts)
+        self.worker.tell(self._note_lost, "close", self._number, one.owner.key, parts)
 
     def _setup_ended(self, one: ResourceInWorker) -> None:
         key = one.owner.key
@@ -184,7 +194,7 @@ class WorkerDesk:
         for one in left:
             if not one.is_opening:
                 one.owner.closing(one)
-        self._link.tell_worker(self.worker.address, worker_host.end_scope, self._number, dropped)
+        self.worker.tell(self._note_lost, "end", self._number, dropped)
         return sum(one.block.cleanup_timeout_s for one in left)
 
     def let_go(self) -> None:
@@ -192,6 +202,7 @@ class WorkerDesk:
         for one in self.desk.all_open:
             if one.error is None and one.clean_again is None and self.worker.is_alive:
                 one.owner.failed(one, StuckWorkerError(self.worker.name, one.owner.name, is_ended=False))
+        self.worker.is_left = self.is_at_work
         self.worker.is_let_go = not self.is_at_work
 
 
@@ -203,10 +214,19 @@ class WorkerDesks:
         link: The cluster.
         number: Names the session to the workers.
         may_kill: Whether the cluster is the run's own, so that a worker that hangs in a cleanup may be ended.
+        put: Has this thread call `note_process_lost` with what it is given; from any thread.
     """
 
-    def __init__(self, orders: SessionOrders, link: ClusterLink, number: int, *, may_kill: bool) -> None:
-        self._orders, self._link, self._number, self._may_kill = orders, link, number, may_kill
+    def __init__(
+        self,
+        orders: SessionOrders,
+        link: ClusterLink,
+        number: int,
+        *,
+        may_kill: bool,
+        put: Callable[[ProcessOnHost], object],
+    ) -> None:
+        self._orders, self._link, self._number, self._may_kill, self._put = orders, link, number, may_kill, put
         self._desks: dict[ProcessOnHost, WorkerDesk] = {}
         self._until: float | None = None  # for workers to say that they have closed all
 
@@ -228,12 +248,14 @@ class WorkerDesks:
     def asked(self, call: Any, worker: str, kind: str, process: ProcessOnHost, question: int, parts: list[Any]) -> None:
         """Take in what a worker asks for a call; one that is made again, as its value was lost, is no call any more."""
         if call is None:
-            refuse(self._link, worker, question)
+            refuse(self._link, worker, process, question)
             return
         desk = self._desks.get(process)
         if desk is None:
+            self.note_lost(lambda desk: desk.worker.address == worker)  # it has taken the place of another one
             place = ClusterWorker(self._link, worker, process, may_be_killed=self._may_kill)
-            desk = self._desks[process] = WorkerDesk(self._orders, self._link, self._number, place)
+            desk = WorkerDesk(self._orders, self._number, place, functools.partial(self._put, process))
+            self._desks[process] = desk
         if not isinstance(call, Call):
             call = Call(call.node, call.task, None, {}, lambda *_: {})  # type: ignore[arg-type]
         desk.take(call, question, kind, [parts[0], *map(bytearray, parts[1:])])
@@ -245,10 +267,18 @@ class WorkerDesks:
         elif process in self._desks:
             self._desks[process].hear(kind, *rest)
 
-    def note_lost(self, address: str = "") -> None:
-        """Note that a worker is no more; with no address, all of them."""
+    def note_gone(self, addresses: frozenset[str]) -> None:
+        """Note that the workers of some addresses are no more."""
+        self.note_lost(lambda desk: desk.worker.address in addresses)
+
+    def note_process_lost(self, process: ProcessOnHost) -> None:
+        """Note that a worker process is no more."""
+        self.note_lost(lambda desk: desk is self._desks.get(process))
+
+    def note_lost(self, is_it: Callable[[WorkerDesk], bool] = lambda _: True) -> None:
+        """Note that some workers are no more, or all of them."""
         for process, desk in tuple(self._desks.items()):
-            if address in ("", desk.worker.address) and not desk.is_lost:
+            if is_it(desk) and not desk.is_lost:
                 desk.lose()
                 if self._until is not None:
                     self._end(process)
@@ -274,6 +304,8 @@ class WorkerDesks:
             desk.let_go()
 
 
-def refuse(link: ClusterLink, worker: str, question: int) -> None:
+def refuse(link: ClusterLink, worker: str, process: ProcessOnHost, question: int) -> None:
     """Answer a worker that asks for a run which is over."""
-    link.answer(worker, question, *refusal(WorkerScopeError("the run has ended that a resource is for")))
+    answer, more = refusal(WorkerScopeError("the run has ended that a resource is for"))
+    asker = ClusterWorker(link, worker, process, may_be_killed=False)
+    asker.tell(bool, "answer", question, answer, [bytes(part) for part in more])

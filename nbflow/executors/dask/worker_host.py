@@ -22,7 +22,7 @@ from nbflow.engine.attempt import TaskCancelled
 from nbflow.engine.error_text import error_text
 from nbflow.engine.object_versions import ATOMS
 from nbflow.engine.remote_value import RemoteFacts
-from nbflow.executors.dask.host_resources import HostResources, Scope
+from nbflow.executors.dask.host_resources import HostResources, ProcessOnHost, Scope
 from nbflow.executors.dask.sent_references import REFERENCES, Earlier, NoValue, OwnClient, Reference, replaced
 from nbflow.executors.dask.task_streams import flush_figures, saying
 from nbflow.executors.dask.told import Told
@@ -141,25 +141,13 @@ def leave(topic: str) -> None:
         threading.Thread(target=host.leave, name="nbflow-leave", daemon=True).start()
 
 
-def answer(topic: str, number: int, kind: str, parts: list[bytes]) -> None:
-    """Give a call that needs a resource the kernel's answer."""
+def tell_resources(topic: str, process: ProcessOnHost, what: str, *args: Any) -> bool:
+    """Have a method of this process's `HostResources` called; False if another process is meant."""
     host = _hosts.get(topic)
-    if host is not None:
-        host.resources.answer(number, kind, parts)
-
-
-def close_resource(topic: str, scope: int, key: str, parts: list[bytes]) -> None:
-    """Have a resource of this process cleaned up, which is told the block's outcome."""
-    host = _hosts.get(topic)
-    if host is not None:
-        host.resources.close(scope, key, parts)
-
-
-def end_scope(topic: str, scope: int, dropped: list[str]) -> None:
-    """Have all resources of a run that has ended cleaned up, but for those that are only to be forgotten."""
-    host = _hosts.get(topic)
-    if host is not None:
-        host.resources.end(scope, dropped)
+    if host is None or host.resources.process != process:
+        return False
+    getattr(host.resources, what)(*args)
+    return True
 
 
 def make_bundle(
