@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 
 import psutil
@@ -177,6 +178,27 @@ def test_what_a_killed_worker_had_open_is_reclaimed_once_or_named(client, cls, j
         assert isinstance(error, WorkerGoneError)
         assert f"worker {worker} has ended before it cleaned 'Plain' up" in str(error)
         assert open_rows() == [("Plain", "failed")]
+
+
+def test_a_worker_that_has_taken_the_place_of_a_killed_one_is_not_taken_for_it(journal):
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    with Flow("f") as flow, scoped(Found)(journal) as held:
+        first = task(lambda held: held, name="first")(held)
+        task(lambda x: x, name="second")(first)
+    with cluster_of(1, worker_port=port) as client:
+        run = flow.start(executor=DaskExecutor(client=client), paused=True)
+        step_until(run, lambda: run.states[first].is_finished())
+        (worker,) = client.nthreads()
+        kill(client, worker)
+        wait_until(lambda: list(client.nthreads()) == [worker])
+        run.resume()
+        run.wait(PATIENCE_S)
+
+    assert run.cleanup_failures == {}
+    assert journal.pids("reclaim") == [str(run.results[first])]
+    assert open_rows() == []
 
 
 def test_a_worker_that_is_killed_in_a_setup_leaves_its_early_handle_and_the_task_runs_again(client, journal):
