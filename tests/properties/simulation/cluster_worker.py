@@ -73,11 +73,12 @@ class SimulatedProcess(WorkerProcess):
         self.is_closed = True
         self.die()
 
-    def kill(self) -> None:
+    def kill(self) -> bool:
         self.is_closed = True
         if not self.is_dead:
             self._cluster.tell(f"{self.name} is killed")
         self.die()
+        return True
 
     def heed(self) -> None:
         """Have the worker read what was said first."""
