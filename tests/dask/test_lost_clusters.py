@@ -138,3 +138,32 @@ def test_a_run_that_is_cancelled_while_its_cluster_starts_ends_at_once(told):
     go_on.set()
 
     assert type(run.wait(PATIENCE_S)).__name__ == "Cancelled"
+
+
+def test_workers_that_are_threads_of_the_kernel_will_do():
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=2, processes=False, dashboard_address=":0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        for _ in range(5):
+            with Flow("f") as flow:
+                rows = task(lambda x: x + 1, name="rows").map(list(range(100)))
+            state = flow.run(executor=DaskExecutor(client=client))
+            assert state.result[rows].result == list(range(1, 101))
+
+
+def test_what_was_fetched_or_is_small_is_held_on_the_cluster_no_longer():
+    import gc
+
+    with cluster_of(1) as client:
+        gc.disable()
+        try:
+            with Flow("f") as flow:
+                rows = task(lambda x: x + 1, name="rows").map(list(range(100)))
+            state = flow.run(executor=DaskExecutor(client=client))
+            assert state.result[rows].result == list(range(1, 101))
+            wait_until(lambda: not [key for key in client.futures if "base" not in str(key)])
+        finally:
+            gc.enable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -191,7 +192,9 @@ class SentBundle:
     def rest(self) -> None:
         """Let go of the calls, which have all ended; it is still told when Dask makes them again."""
         self.calls = tuple(_Ended(call.node, call.task) for call in self.calls)
-        self.values.bundle = self  # as long as there is somebody for whom the values are kept
+        # As long as there is somebody for whom the values are kept; and no circle, which would keep them longer.
+        self.values.bundle = self
+        self.values = weakref.proxy(self.values)
         self._tied, self._running = [], None
         self._expected.clear()
         self._told_to_stop.clear()

@@ -65,7 +65,7 @@ class ClusterWorker:
 
     def tell(self, lost: Callable[[], object], what: str, *args: Any) -> None:
         """Have a method of its `HostResources` called; `lost` is called if the worker is no more."""
-        self._link.tell_worker(self.address, lost, worker_host.tell_resources, self._process, what, *args)
+        self._link.tell_worker(self.address, lost, worker_host.tell_resources, self._process, what, args)
 
     def kill(self) -> bool:
         """End it, if it is a process that this kernel's own cluster has started, and wait until it is no more."""

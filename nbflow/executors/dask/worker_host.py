@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from nbflow.executors.worker_resources import WorkerResources
 
 SMALL = 10_000  # bytes; what is larger stays on the cluster
-_hosts: dict[str, Host] = {}
+_hosts: dict[tuple[str, str], Host] = {}  # by topic and worker: a process may have several of them
 _starts = itertools.count()
 _lock = threading.Lock()
 
@@ -100,19 +100,18 @@ class Host:
             maker.heed_stop()
 
 
-def host_of(topic: str) -> Host:
-    """Return what this process does for the kernel of a topic."""
-    from distributed import get_worker
-
+def host_of(topic: str, worker: Any) -> Host:
+    """Return what a worker of this process does for the kernel of a topic."""
+    place = topic, worker.address
     with _lock:
-        if topic not in _hosts:
-            _hosts[topic] = Host(topic, get_worker())
-        return _hosts[topic]
+        if place not in _hosts:
+            _hosts[place] = Host(topic, worker)
+        return _hosts[place]
 
 
-def stop(topic: str, calls: list[tuple[int, int, type[BaseException] | None]]) -> None:
+def stop(topic: str, calls: list[tuple[int, int, type[BaseException] | None]], dask_worker: Any) -> None:
     """Have calls stop, if they are made here."""
-    host = _hosts.get(topic)
+    host = _hosts.get((topic, dask_worker.address))
     for number, place, error in calls if host is not None else ():
         assert host is not None
         host.stop(number, place, error)
@@ -120,30 +119,21 @@ def stop(topic: str, calls: list[tuple[int, int, type[BaseException] | None]]) -
 
 def take_back(topic: str, numbers: list[int], dask_worker: Any) -> list[int]:
     """Have no further call of some bundles begin here; returns those bundles of which any call has begun."""
-    with _lock:
-        host = _hosts.setdefault(topic, Host(topic, dask_worker))
+    host = host_of(topic, dask_worker)
     host.taken_back.update(numbers)  # first: one may begin in this moment
     return [number for number in numbers if number in host.begun]
 
 
-def forget(topic: str, numbers: list[int]) -> None:
-    """Forget bundles that the kernel has forgotten."""
-    host = _hosts.get(topic)
-    if host is not None:
-        host.taken_back.difference_update(numbers)
-        host.begun.difference_update(numbers)
-
-
-def leave(topic: str) -> None:
+def leave(topic: str, dask_worker: Any) -> None:
     """Forget the kernel."""
-    host = _hosts.pop(topic, None)
+    host = _hosts.pop((topic, dask_worker.address), None)
     if host is not None:
         threading.Thread(target=host.leave, name="nbflow-leave", daemon=True).start()
 
 
-def tell_resources(topic: str, process: ProcessOnHost, what: str, *args: Any) -> bool:
+def tell_resources(topic: str, process: ProcessOnHost, what: str, args: tuple[Any, ...], dask_worker: Any) -> bool:
     """Have a method of this process's `HostResources` called; False if another process is meant."""
-    host = _hosts.get(topic)
+    host = _hosts.get((topic, dask_worker.address))
     if host is None or host.resources.process != process:
         return False
     getattr(host.resources, what)(*args)
@@ -173,7 +163,9 @@ def make_bundle(
         once: Whether its calls are not to be made if another worker has begun them.
         scope: Of the resources that its calls may take, and this process opens for itself; None if there are none.
     """
-    host = host_of(topic)
+    from distributed import get_worker
+
+    host = host_of(topic, get_worker())
     start = f"{os.getpid()}.{next(_starts)}"
     told = host.told
     told.add("start", number, start)
