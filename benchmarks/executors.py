@@ -61,7 +61,7 @@ def works() -> list[Work]:
 
     return [
         Work("1,000 tasks that do nothing", nothing, list(range(1_000)), 1.2),
-        Work("a chain of 1,000 such tasks", nothing, [0] * 1_000, 0.6, is_chain=True),
+        Work("a chain of 1,000 such tasks", nothing, [0] * 1_000, 0.8, is_chain=True),
         Work("64 naps of 50 ms", nap, list(range(64)), 1.1),
         Work("8 tasks of a second in pure Python", count, list(range(8)), 1.1),
         Work("an array of 500 MB, there and back", nothing, [numpy.ones(62_500_000)], 1.3),
