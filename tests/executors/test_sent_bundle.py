@@ -21,9 +21,18 @@ def call_named(name):
     return call
 
 
+class Values:
+    """Those of a bundle, which are on the cluster."""
+
+    bundle = None
+    is_lost = False
+
+
 def bundle_of(calls, expected=None, number=7):
     parcel = SimpleNamespace(calls=calls, values=[], expected=expected or {})
-    return SentBundle(number, parcel, SimpleNamespace(bundle=None, is_lost=False))
+    bundle = SentBundle(number, parcel, Values())
+    bundle.kept = bundle.values  # as somebody does who may want one of them
+    return bundle
 
 
 def ended(value):
