@@ -89,7 +89,7 @@ def open_panel(open_notebook, notebook_of):
 @pytest.mark.parametrize("app", ["lab"])
 def test_processes_are_chosen_in_the_form_and_seen_as_lanes_of_the_timeline(open_panel, app):
     page, panel, workers = open_panel(FLOW, "flow.executor = 'inline'\n%flow panel parts", app=app)
-    expect(workers.choice.locator("option")).to_have_text(["inline", "threads", "processes"])
+    expect(workers.choice.locator("option")).to_have_text(["inline", "threads", "processes", "dask"])
     expect(workers.choice).to_have_attribute("title", re.compile("processes: .*pure Python"))
 
     workers.choice.select_option(label="processes")

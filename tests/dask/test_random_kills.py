@@ -23,8 +23,8 @@ from tests.shared import SharedList
 
 pytestmark = [pytest.mark.dask, pytest.mark.filterwarnings("ignore")]
 
-KILLS = range(int(os.environ.get("NBFLOW_KILLS", "4")))
-SEEDS = range(5)
+KILLS = range(int(os.environ.get("NBFLOW_KILLS", "3")))
+SEEDS = range(3)
 LIMIT_S = 120
 
 
