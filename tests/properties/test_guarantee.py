@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from nbflow import states
 from nbflow.engine.open_resources import BlockStatus
-from nbflow.executors import ProcessExecutor, ThreadExecutor
+from nbflow.executors import DaskExecutor, ProcessExecutor, ThreadExecutor
 from nbflow.executors.errors import CannotReturnError, CannotTravelError, UnreadableCallError, WorkerDiedError
 from tests.executors.workers import workers_of_here
 from tests.patience import PATIENCE_S
@@ -360,23 +360,41 @@ def check_elsewhere(run: Run, world: World) -> None:
     assert [end for end in ends if isinstance(end.result, FAULTS)] == []
 
 
-@pytest.mark.elsewhere
+ELSEWHERE = pytest.mark.parametrize(
+    "place",
+    [pytest.param("processes", marks=pytest.mark.elsewhere), pytest.param("dask", marks=pytest.mark.cluster)],
+)
+
+
+@pytest.fixture(scope="session")
+def executor_at(request):
+    """Return an executor of two workers: processes, or the cluster that the tests share."""
+
+    def executor(place):
+        if place == "processes":
+            return ProcessExecutor(2)
+        return DaskExecutor(client=request.getfixturevalue("dask_client"))
+
+    return executor
+
+
+@ELSEWHERE
 @budget(20)
 @given(ROUGH_PLANS)
-def test_processes_keep_the_guarantee(plan):
+def test_workers_keep_the_guarantee(executor_at, place, plan):
     built = built_elsewhere(plan)
 
-    run, _ = run_blocking(built, executor=ProcessExecutor(2))
+    run, _ = run_blocking(built, executor=executor_at(place))
 
     check_elsewhere(run, built.world)
 
 
-@pytest.mark.elsewhere
+@ELSEWHERE
 @budget(20)
 @given(PLANS, st.integers(0, 60))
-def test_a_cancel_of_a_run_on_processes_at_any_event_cleans_up_once(plan, at):
+def test_a_cancel_of_a_run_on_workers_at_any_event_cleans_up_once(executor_at, place, plan, at):
     built = built_elsewhere(plan)
-    run = built.flow._prepare(None, {"executor": ProcessExecutor(2)})
+    run = built.flow._prepare(None, {"executor": executor_at(place)})
     run.listen(lambda event: run.cancel() if event.seq == at else None)
 
     with quiet():
@@ -387,12 +405,12 @@ def test_a_cancel_of_a_run_on_processes_at_any_event_cleans_up_once(plan, at):
     starts_after(run, at)
 
 
-@pytest.mark.elsewhere
+@ELSEWHERE
 @budget(10)
 @given(PLANS, SEEDS)
-def test_any_sequence_of_steps_on_processes_keeps_the_guarantee(plan, seed):
+def test_any_sequence_of_steps_on_workers_keeps_the_guarantee(executor_at, place, plan, seed):
     built = built_elsewhere(plan)
 
-    run = stepped(built, random.Random(seed), ProcessExecutor(2))
+    run = stepped(built, random.Random(seed), executor_at(place))
 
     check_elsewhere(run, built.world)
