@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -10,7 +11,7 @@ from nbflow import Flow, Parameter, resource_manager, task, unmapped
 from nbflow.errors import ValueReleasedError
 from nbflow.executors import DaskExecutor
 from nbflow.resources import DaskCluster
-from tests.dask.conftest import cluster_of
+from tests.dask.conftest import cluster_of, wait_until
 from tests.patience import PATIENCE_S
 from tests.shared import SharedList
 
@@ -161,3 +162,27 @@ def test_the_large_values_of_a_map_are_fetched_together(client):
 
     assert state.result[firsts].result == list(range(40))
     assert [one[-1] for one in state.result[many].result] == list(range(40))
+
+
+def test_runs_by_one_client_share_what_is_on_its_cluster_and_leave_nothing_there(client):
+    import numpy
+
+    def kernels():
+        from nbflow.executors.dask import worker_host
+
+        return len(worker_host._hosts)
+
+    with Flow("f") as flow:
+        values = task(lambda: numpy.arange(100_000), name="make")()
+        last = task(lambda values: int(values[-1]), name="last")(values)
+    flow.run(executor=client)
+    again = flow.runs[-1].rerun([last])
+
+    assert again.wait(PATIENCE_S).result[last].result == 99_999
+    assert not again.states[values].remote.is_here
+    assert set(client.run(kernels).values()) <= {0, 1}
+
+    del again
+    flow.runs.clear()
+    gc.collect()
+    wait_until(lambda: set(client.run(kernels).values()) == {0})

@@ -30,6 +30,7 @@ _WORKERS_S = 1.0  # until it is looked again which workers there are
 _CLOSED = "the cluster that had it is closed"
 _LOST = "its cluster has lost it"
 _FETCH = "nbflow-fetch-"
+_KNOWN = "_nbflow_link"  # where a client of the user's has its connection
 _AGAIN_S = 1.0  # until a worker is told once more what did not come through
 
 
@@ -48,6 +49,7 @@ class ClusterLink:
 
     Args:
         client: A `distributed.Client` that is connected.
+        owns_client: Whether it is closed with this.
 
     Attributes:
         topic: Under which this kernel is told.
@@ -55,14 +57,16 @@ class ClusterLink:
         is_closed: Whether nothing is had from the cluster any more.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, *, owns_client: bool = False) -> None:
         self.client, self.topic, self.is_closed = client, f"nbflow-{uuid.uuid4().hex}", False
         self._listeners: weakref.WeakValueDictionary[int, Listener] = weakref.WeakValueDictionary()
         self._all: weakref.WeakSet[Listener] = weakref.WeakSet()
         self._numbers, self._told_bytes, self._lock = itertools.count(), 0, threading.Lock()
         self._looks_at = 0.0
         self.threads: dict[str, int] = dict(client.nthreads())
-        client.subscribe_topic(self.topic, self._hear)
+        client.subscribe_topic(self.topic, _weakly(self._hear))
+        self._leave = weakref.finalize(self, _leave, client, self.topic, owns_client)
+        self._leave.atexit = False
 
     def check_workers(self) -> None:
         """See whether the workers can read what the kernel sends.
@@ -165,11 +169,7 @@ class ClusterLink:
         if self.is_closed:
             return
         self.is_closed = True
-        with suppress(Exception):  # of a scheduler that is gone
-            self.client.unsubscribe_topic(self.topic)
-        if self.client.status == "running":
-            self.tell_workers(worker_host.leave)
-            self.client.loop.add_callback(self._forget_begun)
+        self._leave()
 
     def _hear(self, event: tuple[float, Any]) -> None:
         worker, content = event[1]
@@ -182,18 +182,54 @@ class ClusterLink:
             self._told_bytes = 0
             self.client.loop.add_callback(self._trim)
 
-    async def _forget_begun(self) -> None:
-        try:
-            await self.client.scheduler.set_metadata(keys=[self.topic], value={})
-        except Exception as error:  # noqa: BLE001 - a scheduler that is gone
-            logging.getLogger("nbflow").debug("the scheduler keeps which bundles were begun: %r", error)
-
     async def _trim(self) -> None:
         """Have the scheduler forget what was told: it would keep all of it."""
         try:
             await self.client._run_on_scheduler(_forget_topic, self.topic)
         except Exception as error:  # noqa: BLE001 - one that allows no functions: it forgets the oldest by itself
             logging.getLogger("nbflow").debug("the scheduler keeps what was told: %r", error)
+
+
+def link_to(client: Any) -> ClusterLink:
+    """Return the connection by a client of the user's: one for all runs that it calls, as long as one of them is kept.
+
+    So a later run hands on what an earlier one has left on the cluster.
+    """
+    known: Any = vars(client).get(_KNOWN)
+    link: ClusterLink | None = None if known is None else known()
+    if link is None or link.is_closed:
+        link = ClusterLink(client)
+        setattr(client, _KNOWN, weakref.ref(link))
+    return link
+
+
+def _weakly(hear: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Return what calls a method for as long as somebody holds what it is of: the client, which lives on, does not."""
+    method = weakref.WeakMethod(hear)
+
+    def call(event: Any) -> None:
+        found = method()
+        if found is not None:
+            found(event)
+
+    return call
+
+
+def _leave(client: Any, topic: str, owns_client: bool) -> None:
+    """Have the workers and the scheduler forget a topic; from any thread, that of the event loop among them."""
+    with suppress(Exception):  # of an event loop that has ended
+        client.loop.add_callback(_leave_there, client, topic, owns_client)
+
+
+async def _leave_there(client: Any, topic: str, owns_client: bool) -> None:
+    with suppress(Exception):  # of a scheduler that is gone
+        if client.status == "running":
+            client.unsubscribe_topic(topic)
+            await client._run(worker_host.leave, topic, on_error="ignore")
+            await client.scheduler.set_metadata(keys=[topic], value={})
+    if owns_client:
+        with suppress(Exception):
+            await client._close()
 
 
 def _forget_topic(topic: str, dask_scheduler: Any) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import importlib.util
 import os
 import threading
-import weakref
 from typing import TYPE_CHECKING, Any
 
-from nbflow.executors.dask.cluster_link import ClusterLink
+from nbflow.executors.dask.cluster_link import ClusterLink, link_to
 from nbflow.executors.dask.dask_session import DaskSession
 from nbflow.executors.dask.temporary_cluster import TemporaryCluster, resolved
 
@@ -34,6 +33,7 @@ class DaskExecutor:
         adapt_kwargs: Keyword arguments of the cluster's `adapt`: it grows and shrinks between ``minimum`` and
             ``maximum`` workers.
         client_kwargs: Keyword arguments of the `distributed.Client` that is made for `address` or `cluster_class`.
+        debug: Has no effect; flows of Prefect 1 may give it.
 
     Raises:
         ValueError: If more than one of address, client and cluster is given, or options of one that is not.
@@ -141,13 +141,11 @@ class DaskExecutor:
         from distributed import Client
 
         if self._client is not None:
-            return ClusterLink(self._client)
+            return link_to(self._client)
         if self.is_temporary:
             return ClusterLink(self._cluster.open(self._client_kwargs))
-        client = Client(self.address, set_as_default=False, **self._client_kwargs)
-        link = ClusterLink(client)
-        weakref.finalize(link, _close_client, client)  # with the last value that is on the cluster
-        return link
+        # Its client is closed with the last value that is on the cluster.
+        return ClusterLink(Client(self.address, set_as_default=False, **self._client_kwargs), owns_client=True)
 
     def _close_if_unused(self) -> None:
         """Close a cluster of the executor's own that nobody uses any more."""
@@ -155,9 +153,7 @@ class DaskExecutor:
             if self._users or self._holders or not self.is_temporary or self._link is None:
                 return
             link, self._link = self._link, None
-        link.close()
-        self._cluster.close(link.client)
-
-
-def _close_client(client: Any) -> None:
-    client.loop.add_callback(client._close)  # this may be any thread, that of the event loop among them
+        try:
+            link.close()
+        finally:
+            self._cluster.close(link.client)

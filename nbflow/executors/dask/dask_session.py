@@ -347,9 +347,12 @@ class DaskSession(ThreadSession):
         if parcel is None:
             return
         number, inbox = self._link.number(self), self._inbox
-        future = self._sending.submit(
-            parcel, number, self._name, self._desks.scope if self._desks is not None else None
-        )
+        scope = self._desks.scope if self._desks is not None else None
+        try:
+            future = self._sending.submit(parcel, number, self._name, scope)
+        except Exception as error:  # noqa: BLE001 - of Dask's: what one task asks for is not to end the others
+            self._tell([(call, outcome_of(call, error)) for call in parcel.calls])
+            return
         self._in_flight.add(SentBundle(number, parcel, ClusterValues(self._link, future)))
         with self._lock:
             self._queue.let_follow(parcel.calls)

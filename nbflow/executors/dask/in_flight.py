@@ -49,6 +49,7 @@ class InFlight:
         self._sent: dict[int, SentBundle] = {}
         self._bundle_of: dict[Call, SentBundle] = {}
         self._kept: weakref.WeakValueDictionary[int, SentBundle] = weakref.WeakValueDictionary()  # for their values
+        self._woken: dict[int, SentBundle] = {}  # those of the kept that Dask makes again
         self._returns: dict[Call, int] = {}
 
     def __len__(self) -> int:
@@ -71,7 +72,9 @@ class InFlight:
 
     def hear(self, number: int, worker: str, message: tuple[Any, ...]) -> None:
         """Take in what a worker says; see `settle`."""
-        bundle = self._sent.get(number) or self._kept.get(number)
+        bundle = self._sent.get(number)
+        if bundle is None and (bundle := self._kept.get(number)) is not None:
+            self._woken[number] = bundle
         if bundle is not None:
             bundle.hear(worker, message)
 
@@ -79,7 +82,8 @@ class InFlight:
 
     def settle(self) -> tuple[list[tuple[Call, Outcome]], list[Call], list[Again]]:
         """Return the calls that have ended, those that have begun, and those that are made a second time."""
-        bundles = [*self._sent.values(), *self._kept.values()]
+        bundles = [*self._sent.values(), *self._woken.values()]  # of those that are kept there may be many
+        self._woken.clear()
         ended: list[tuple[Call, Outcome]] = []
         is_news = True
         while is_news:  # what one bundle waits for another one may tell

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import tempfile
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -78,16 +79,18 @@ class TemporaryCluster:
     def close(self, client: Any) -> None:
         """End the cluster, and what its workers have left."""
         cluster, self._cluster = self._cluster, None
-        for part in (client, cluster):
-            if part is not None:
-                for _ in _quiet():
-                    part.close()
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        with ExitStack() as ends:  # whatever one of them raises, the others are closed all the same
+            if self._folder:
+                ends.callback(shutil.rmtree, self._folder, ignore_errors=True)
+            ends.enter_context(_quiet())
+            for part in (cluster, client):
+                if part is not None:
+                    ends.callback(part.close)
 
 
+@contextmanager
 def _quiet() -> Iterator[None]:
-    """Leave out what is said of connections that end, for one turn."""
+    """Leave out what is said of connections that end, for the time of a `with` block."""
     loud = [logging.getLogger(name) for name in ("distributed", "tornado")]
     before = [one.level for one in loud]
     for one in loud:
