@@ -173,3 +173,14 @@ def test_when_it_is_over_it_holds_no_call_and_still_hears_that_it_is_made_again(
 
     assert not any(isinstance(call, Call) for call in bundle.calls)
     assert [one.worker for one in bundle.again] == [B]
+
+
+def test_what_may_have_ended_its_worker_goes_back_with_what_had_begun_and_is_told_when_it_begins_again(bundle, calls):
+    hear(bundle, A, ("start", "s"), ("begun", "s", 0))
+    bundle.give_back(also_running=True)
+    assert bundle.come_back() == calls
+
+    later = bundle_of(calls[:1], number=8)
+    hear(later, B, ("start", "t"), ("begun", "t", 0))
+
+    assert [(one.worker, one.lost) for one in later.again] == [(B, A)]

@@ -168,10 +168,13 @@ class InFlight:
         from distributed import KilledWorker
 
         if isinstance(error, KilledWorker):
-            bundle.is_suspect = bundle.running is None
             times = error.allowed_failures + 1
-            is_alone = len(bundle.calls) == 1 and len(self._sent) == 1
-            _cut_short(bundle, f"died {times} times" if times > 1 else "died", blames=is_alone)
+            if len(bundle.calls) == 1 and len(self._sent) == 1:
+                _cut_short(bundle, f"died {times} times" if times > 1 else "died", blames=True)
+                return
+            # Also the one that had begun: its end may have been on its way when another one ended the worker.
+            bundle.is_suspect = True
+            bundle.give_back(also_running=True)
             return
         for call in tuple(bundle.left):  # of Dask's: a module that a new worker does not have
             bundle.fail(call, UnreadableCallError(call.task.name, "a worker", f"{type(error).__name__}: {error}"))

@@ -112,8 +112,10 @@ class SentBundle:
         if kind == "begun":
             self._running, self._running_since = call, time.monotonic()
             # Who has told the start only has begun the first of them, as far as is known.
-            if self._lost and (rest[0] in self._were_begun or rest[0] == 0):
-                self.again.append(Again(call.node, call.task, worker, self._lost))
+            is_again = self._lost and (rest[0] in self._were_begun or rest[0] == 0)
+            lost = self._lost if is_again else self._lost_before(rest[0], call)
+            if lost:
+                self.again.append(Again(call.node, call.task, worker, lost))
             self._were_begun.add(rest[0])
             if call in self.left:
                 call.where, call.began_at = worker, time.time()
@@ -126,6 +128,10 @@ class SentBundle:
             self._back[call] = None
         else:
             self._ended(call, *rest)
+
+    def _lost_before(self, place: int, call: Call) -> str:
+        """Return the worker that had begun a call in a bundle before this one, and is lost."""
+        return call.where if call in self.left and place not in self._were_begun else ""
 
     def _ended(self, call: Call, place: int, parts: list[Any], is_remote: bool) -> None:
         self._running = None
@@ -181,8 +187,10 @@ class SentBundle:
             del self.left[call]
         return back
 
-    def give_back(self) -> None:
-        """Note that nothing of it will be begun any more."""
+    def give_back(self, *, also_running: bool = False) -> None:
+        """Note that nothing of it will be begun any more; `also_running`: nor what had begun be ended."""
+        if also_running:
+            self._running = None
         self._back |= {call: None for call in self.left if call is not self.running}
 
     def fail(self, call: Call, error: Exception) -> None:
