@@ -27,10 +27,10 @@ class Counters:
         self.sent = self.sent_bytes = self.told = self.told_bytes = 0
         submit, hear = sending.Sending.submit, cluster_link.ClusterLink._hear
 
-        def counted_submit(this, parcel, number, name):
+        def counted_submit(this, parcel, *rest):
             self.sent += 1
             self.sent_bytes += sum(map(len, parcel.parts))
-            return submit(this, parcel, number, name)
+            return submit(this, parcel, *rest)
 
         def counted_hear(this, event):
             self.told += 1

@@ -204,3 +204,16 @@ def test_the_time_of_work_that_was_not_done_counts_for_nothing():
     with pytest.raises(AssertionError, match="it gave 1, not 2"):
         dask.seconds(dask_work.Side(lambda: 1, expected=2), 1)
     assert dask.seconds(dask_work.Side(lambda: [1], 1, lambda given: given[0]), 1) < 5
+
+
+@pytest.mark.dask
+def test_the_cost_of_a_task_on_a_cluster_is_counted():
+    command = [sys.executable, "-m", "benchmarks.dask_cost", "300"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    children, _, bundles, messages, *sizes = done.stdout.splitlines()[-1].split()
+
+    assert children == "300"
+    assert 0 < float(bundles) <= 1
+    assert 0 < float(messages) <= 3
+    assert float(sizes[0]) > 0

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 BUNDLE_S = 0.05
 SHORT_S = 0.25  # of calls up to this one more may wait for each worker: it need not ask for it
 _LARGEST = 256
+_ANY = 2**31
 
 
 class _Blocked(NamedTuple):
@@ -41,6 +42,7 @@ class WorkQueue:
 
     Args:
         workers: How many there are.
+        largest: How many calls go together at most.
 
     Attributes:
         workers: The same; it may change.
@@ -51,8 +53,8 @@ class WorkQueue:
         []
     """
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
+    def __init__(self, workers: int, *, largest: int = _LARGEST) -> None:
+        self.workers, self._largest = workers, largest
         self._ready: list[tuple[int, Call]] = []  # a heap, by their numbers in the line
         self._first = self._last = 0
         self._blocked: dict[Call, _Blocked] = {}
@@ -123,7 +125,7 @@ class WorkQueue:
 
     # -- out ----------------------------------------------------------------------------------------------------
 
-    def take(self, most: int = _LARGEST) -> list[Call]:
+    def take(self, most: int = _ANY) -> list[Call]:
         """Return the calls that go next, together; `most` of them."""
         if not self._ready:
             return []
@@ -133,7 +135,7 @@ class WorkQueue:
         bundle = [call]
         along: list[tuple[int, Call]] = []  # a heap of those that wait for calls of the bundle only
         missing: dict[Call, int] = {}
-        while left_s > 0 and len(bundle) < min(most, _LARGEST):
+        while left_s > 0 and len(bundle) < min(most, self._largest):
             self._free_below(call, along, missing)
             heap = self._ready if not along or (self._ready and self._ready[0] < along[0]) else along
             # Where there is but one that could go, no other worker could have it: a chain goes on.
@@ -254,7 +256,7 @@ class WorkQueue:
         """The number of simple calls that are of use here although no worker is free for them."""
         if self._newest_s is None or self._newest_s > SHORT_S:
             return 0
-        return self.workers * min(2 * _LARGEST, 1 + int(2 * BUNDLE_S / max(self._newest_s, 1e-9)))
+        return self.workers * min(2 * self._largest, 1 + int(2 * BUNDLE_S / max(self._newest_s, 1e-9)))
 
     def _left_after(self, left_s: float, call: Call) -> float:
         if not call.is_ahead or call in self._alone or not call.task.bundle:
