@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
 
@@ -27,6 +29,23 @@ def cluster_of(workers, *, threads=1, allowed_failures=2, **options):
         Client(cluster, set_as_default=False) as client,
     ):
         yield client
+
+
+@contextmanager
+def scheduler(folder, *worker_options):
+    """Give the process of a scheduler with one worker, and where it can be reached."""
+    file = folder / "scheduler.json"
+    start = [sys.executable, "-m"]
+    ways = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
+    ways["env"] = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    where = ["--no-dashboard", "--scheduler-file", str(file)]
+    with subprocess.Popen([*start, "distributed.cli.dask_scheduler", "--port", "0", *where], **ways) as boss:
+        wait_until(file.exists)
+        options = ["--nthreads", "1", *worker_options, *where]
+        with subprocess.Popen([*start, "distributed.cli.dask_worker", *options], **ways) as worker:
+            yield boss, file
+            worker.terminate()  # its nanny ends the process below it
+        boss.kill()
 
 
 def wait_until(is_so):

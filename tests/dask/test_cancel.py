@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 
@@ -10,7 +11,7 @@ import pytest
 
 from nbflow import Flow, context, resource_manager, task
 from nbflow.executors import DaskExecutor
-from tests.dask.conftest import wait_until
+from tests.dask.conftest import cluster_of, kill, pid_of, scheduler, wait_until
 from tests.patience import PATIENCE_S
 from tests.shared import SharedFlag, SharedList
 
@@ -25,7 +26,7 @@ def told():
 def in_a_block(told, **tasks):
     """Return a flow with a block, its cleanup told, in which tasks of some functions run."""
 
-    @resource_manager
+    @resource_manager(grace_s=10 * PATIENCE_S)  # a task that is thought to hang would show
     class Room:
         def setup(self):
             return 1
@@ -135,6 +136,62 @@ def test_a_run_that_is_paused_begins_nothing_more(client, told):
     run.resume()
     assert run.wait(PATIENCE_S).is_successful()
     assert sorted(told) == list(range(1000))
+
+
+def test_a_run_whose_only_worker_is_lost_and_has_none_in_its_place_ends_when_it_is_cancelled(tmp_path, told):
+    """Rules 1 and 6."""
+    from distributed import Client
+
+    reached, never = SharedFlag(), SharedFlag()
+
+    def waits(room):
+        reached.set()
+        never.wait(PATIENCE_S)
+
+    def lose(client):
+        os.kill(pid_of(client, next(iter(client.nthreads()))), signal.SIGKILL)
+        wait_until(lambda: not client.nthreads())
+
+    flow = in_a_block(told, waits=waits)
+    options = {"scheduler_file": str(tmp_path / "scheduler.json"), "set_as_default": False}
+    with scheduler(tmp_path, "--no-nanny"), Client(**options) as client:
+        run = flow.start(executor=DaskExecutor(client=client))
+        assert reached.wait(PATIENCE_S)
+        lose(client)
+        run.cancel()
+        state = run.wait(PATIENCE_S)
+
+    assert type(state).__name__ == "Cancelled"
+    assert told == ["cleanup"]
+
+
+def test_a_task_that_did_not_listen_is_not_begun_by_the_worker_that_comes_for_its_own():
+    """Rule 6."""
+    reached, refused, go_on, calls = SharedFlag(), SharedFlag(), SharedFlag(), SharedList()
+
+    @task
+    def stubborn():
+        calls.append(os.getpid())
+        reached.set()
+        while not go_on.is_set():
+            try:
+                go_on.wait(PATIENCE_S)
+            except BaseException:
+                refused.set()
+
+    with Flow("f") as flow:
+        stubborn()
+    with cluster_of(1) as client:
+        run = flow.start(executor=DaskExecutor(client=client))
+        assert reached.wait(PATIENCE_S)
+        run.cancel()
+        assert refused.wait(PATIENCE_S)
+        kill(client, next(iter(client.nthreads())))
+        state = run.wait(PATIENCE_S)
+        go_on.set()
+
+    assert type(state).__name__ == "Cancelled"
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("work", [lambda: None, lambda: 1 / 0, lambda: sys.exit(3), lambda: print("out")])

@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
-from contextlib import contextmanager
 
 import pytest
 
 from nbflow import Flow, resource_manager, task
 from nbflow.executors import DaskExecutor
-from tests.dask.conftest import cluster_of, wait_until
+from tests.dask.conftest import cluster_of, scheduler
 from tests.patience import PATIENCE_S
 from tests.shared import SharedFlag
 
 pytestmark = [pytest.mark.dask, pytest.mark.filterwarnings("ignore")]
-
-
-@contextmanager
-def scheduler(folder):
-    """Give the process of a scheduler with one worker, and where it can be reached."""
-    file = folder / "scheduler.json"
-    start = [sys.executable, "-m"]
-    ways = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
-    ways["env"] = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    where = ["--no-dashboard", "--scheduler-file", str(file)]
-    with subprocess.Popen([*start, "distributed.cli.dask_scheduler", "--port", "0", *where], **ways) as boss:
-        wait_until(file.exists)
-        with subprocess.Popen([*start, "distributed.cli.dask_worker", "--nthreads", "1", *where], **ways) as worker:
-            yield boss, file
-            worker.terminate()  # its nanny ends the process below it
-        boss.kill()
 
 
 def test_a_scheduler_that_is_killed_fails_what_ran_there_and_all_is_cleaned_up(tmp_path):

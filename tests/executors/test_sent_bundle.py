@@ -10,12 +10,13 @@ import pytest
 from nbflow.engine.attempt import RECALLED, Call, TaskCancelled
 from nbflow.engine.remote_value import RemoteFacts, RemoteValue
 from nbflow.executors.dask.sent_bundle import SentBundle, end_of_unbegun
+from nbflow.executors.errors import WorkerDiedError
 
 A, B = "tcp://a:1", "tcp://b:1"
 
 
 def call_named(name):
-    task = SimpleNamespace(name=name, files=False, log_stdout=False, run=None)
+    task = SimpleNamespace(name=name, files=False, log_stdout=False, run=None, rerun_if_lost=True)
     call = Call(0, task, lambda: None, {}, lambda *_: {})
     call.is_remote = call.is_ahead = True
     return call
@@ -152,6 +153,22 @@ def test_each_stop_is_sent_once_and_once_more_when_it_hardens(bundle, calls):
 
     calls[1].hit_with = TaskCancelled
     assert list(bundle.to_stop()) == [(1, TaskCancelled)]
+
+
+def test_where_a_second_worker_begins_none_what_the_first_had_begun_comes_back_as_well(bundle, calls):
+    hear(bundle, A, ("start", "s"), ("begun", "s", 0))
+    hear(bundle, B, ("start", "t"), ("back", "t", -1))
+
+    assert bundle.come_back() == calls
+
+
+def test_what_had_begun_and_must_not_run_twice_fails_where_no_worker_has_it_any_more(bundle, calls):
+    calls[0].task.rerun_if_lost = False
+    hear(bundle, A, ("start", "s"), ("begun", "s", 0))
+    bundle.give_back(also_running=True)
+
+    assert [type(outcome.error) for _, outcome in bundle.ended] == [WorkerDiedError]
+    assert bundle.come_back() == calls[1:]
 
 
 def test_what_has_not_begun_ends_or_goes_back_or_is_sent_again(calls):

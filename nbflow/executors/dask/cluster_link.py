@@ -138,6 +138,17 @@ class ClusterLink:
         found: dict[str, Any] = await self.client._run(function, self.topic, *args, on_error="ignore")
         return found
 
+    async def ask_to_take_back(self, numbers: Sequence[int]) -> dict[str, list[int]] | None:
+        """Have no further call of bundles begin anywhere, also where a worker comes later.
+
+        Returns which of the bundles each worker has begun, or None if one has not answered.
+        """
+        place = [self.topic, worker_host.TAKEN_BACK, str(next(self._numbers))]
+        await self.client.scheduler.set_metadata(keys=place, value=list(numbers))  # first, for those that come now
+        answers = await self.ask_workers(worker_host.take_back, numbers)
+        there = await self.client.scheduler.ncores()
+        return answers if set(there) <= set(answers) else None
+
     def tell_worker(self, worker: str, lost: Callable[[], object], function: Any, *args: Any) -> None:
         """Have a function of `worker_host` called in one worker, and do not wait; somebody waits for what it does.
 

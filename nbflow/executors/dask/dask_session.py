@@ -261,6 +261,7 @@ class DaskSession(ThreadSession):
         elif kind == "recall":
             self._in_flight.recall()
         elif kind == "workers" and self._link is not None and not self._link.is_lost:
+            self._in_flight.note_gone(rest[0])
             if self._desks is not None:
                 self._desks.note_gone(rest[0])
             with self._lock:

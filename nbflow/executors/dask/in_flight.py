@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.attempt import outcome_of
@@ -13,7 +14,7 @@ from nbflow.executors.errors import ClusterLostError, UnreadableCallError, Worke
 from nbflow.executors.work_queue import SHORT_S, kind_of, may_come_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from nbflow.engine.attempt import Call, Outcome
     from nbflow.engine.executor import Again
@@ -42,7 +43,7 @@ class InFlight:
         send_later: Callable[[Sequence[Call], bool, bool], None],
         note_seconds: Callable[[set[Any], float], None],
         note_slow: Callable[[Any, float], None],
-        put: Callable[[Sequence[int], set[int]], None],
+        put: Callable[[Sequence[int], set[int] | None], None],
     ) -> None:
         self._link, self._send_later, self._put = link, send_later, put
         self._note_seconds, self._note_slow = note_seconds, note_slow
@@ -190,7 +191,7 @@ class InFlight:
             asked = [(bundle.number, place, error) for place, error in bundle.to_stop()]
             stops += asked
             running = bundle.running
-            if asked:
+            if asked or (bundle.is_taken_back and not bundle.is_asked):
                 stopped.append(bundle)
             elif len(bundle.left) > 1 and running is not None and bundle.running_s() > SHORT_S:
                 self._note_slow(kind_of(running), bundle.running_s())
@@ -207,29 +208,44 @@ class InFlight:
 
     def _take_back(self, bundles: Sequence[SentBundle], *, is_wanted: bool) -> None:
         """Have no further calls of bundles begin, and learn which of them have begun."""
-        asked = [bundle for bundle in bundles if not bundle.is_taken_back]
+        asked = [bundle for bundle in bundles if not bundle.is_asked]
         for bundle in bundles:
-            bundle.is_taken_back = True
+            bundle.is_taken_back = bundle.is_asked = True
             bundle.is_wanted |= is_wanted
         if asked:
             self._link.client.loop.add_callback(self._ask, [bundle.number for bundle in asked])
 
     async def _ask(self, numbers: list[int]) -> None:
-        try:
-            answers = await asyncio.wait_for(self._link.ask_workers(worker_host.take_back, numbers), _ANSWER_S)
-            begun = {number for answer in answers.values() for number in answer}
-        except Exception:  # noqa: BLE001 - a worker that does not answer may have begun any of them
-            begun = set(numbers)
+        begun: set[int] | None = None
+        with suppress(Exception):  # of a worker that does not answer in time, or a scheduler that is gone
+            answers = await asyncio.wait_for(self._link.ask_to_take_back(numbers), _ANSWER_S)
+            if answers is not None:
+                begun = {number for answer in answers.values() for number in answer}
         self._put(numbers, begun)
 
-    def taken_back(self, numbers: Sequence[int], begun: set[int]) -> None:
-        """Drop those bundles of which no call has begun; of the others their workers tell what they do not begin."""
+    def taken_back(self, numbers: Sequence[int], begun: set[int] | None) -> None:
+        """Drop those bundles that no worker has begun; of the others their workers tell what they do not begin.
+
+        Args:
+            numbers: The bundles.
+            begun: Those that a worker has begun; None: one has not answered, and may have begun any of them.
+        """
         for number in numbers:
             bundle = self._sent.get(number)
-            if bundle is not None and number not in begun and not bundle.is_done:
+            if bundle is None or bundle.is_done:
+                continue
+            if begun is None:
+                bundle.is_asked = False
+            elif number not in begun:  # and what a worker had begun went with it
                 bundle.is_done = True
                 bundle.values.future.cancel()
-                bundle.give_back()
+                bundle.give_back(also_running=True)
+
+    def note_gone(self, workers: Collection[str]) -> None:
+        """Note that workers are lost: what they had begun, and is to stop, may have come to others, or to nobody."""
+        for bundle in self._sent.values():
+            if bundle.worker in workers:
+                bundle.is_asked = False
 
 
 def _cut_short(bundle: SentBundle, how: str, *, blames: bool = False) -> None:

@@ -41,6 +41,7 @@ class SentBundle:
         again: What was begun a second time since it was last read.
         begun: The call that has begun since it was last read.
         is_taken_back: Whether no further call of it begins.
+        is_asked: Whether all workers that may have it were asked whether they have begun it, since it was taken back.
         is_wanted: Whether the run wants back what does not begin.
         is_suspect: Whether one of its calls may have ended its worker, and nobody knows which.
         is_unreadable: Whether its worker could not read it.
@@ -57,7 +58,8 @@ class SentBundle:
         self.ended: list[tuple[Call, Outcome]] = []
         self.again: list[Again] = []
         self.begun: Call | None = None
-        self.is_taken_back = self.is_wanted = self.is_suspect = self.is_unreadable = self.is_done = False
+        self.is_taken_back = self.is_asked = self.is_wanted = self.is_suspect = self.is_unreadable = False
+        self.is_done = False
         self.seconds: list[float] = []
         self.kinds = {kind_of(call) for call in self.calls}
         self._tied = parcel.values  # what it refers to stays on the cluster
@@ -94,7 +96,7 @@ class SentBundle:
         kind, _, start, *rest = message
         if kind == "start":
             self._lost = self.worker if self._start else ""
-            self._start, self.worker = start, worker
+            self._start, self.worker, self._running = start, worker, None
             return
         if start != self._start:  # of a worker that was given up, and another one has it since
             return
@@ -161,8 +163,11 @@ class SentBundle:
         """Note that the call, which must not be made a second time, was begun by a worker that is lost."""
         self.values.is_lost = True
         for call in tuple(self.left):
-            why = "was lost, and it is not to run again (rerun_if_lost=False),"
-            self.fail(call, WorkerDiedError(call.task.name, f"worker {lost}", why))
+            self._lost_for_good(call, lost)
+
+    def _lost_for_good(self, call: Call, worker: str) -> None:
+        why = "was lost, and it is not to run again (rerun_if_lost=False),"
+        self.fail(call, WorkerDiedError(call.task.name, f"worker {worker}", why))
 
     # -- what the session decides -------------------------------------------------------------------------------
 
@@ -188,9 +193,15 @@ class SentBundle:
         return back
 
     def give_back(self, *, also_running: bool = False) -> None:
-        """Note that nothing of it will be begun any more; `also_running`: nor what had begun be ended."""
+        """Note that nothing of it will be begun any more; `also_running`: nor what had begun be ended.
+
+        What had begun and must not run twice has failed then.
+        """
+        running = self.running
         if also_running:
             self._running = None
+            if running is not None and not running.task.rerun_if_lost and not is_to_stop(running):
+                self._lost_for_good(running, self.worker)
         self._back |= {call: None for call in self.left if call is not self.running}
 
     def fail(self, call: Call, error: Exception) -> None:

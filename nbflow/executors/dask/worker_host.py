@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 SMALL = 10_000  # bytes; what is larger stays on the cluster
 _hosts: dict[tuple[str, str], Host] = {}  # by topic and worker: a process may have several of them
+TAKEN_BACK = "taken back"  # where the scheduler keeps, by topic, of which bundles no further call is to begin
 _starts = itertools.count()
 _lock = threading.Lock()
 
@@ -66,6 +67,7 @@ class Host:
         self.told = Told(lambda content: worker.log_event(topic, (worker.address, content)))
         self.making: dict[int, BundleMaker] = {}
         self.taken_back: set[int] = set()
+        self.knows_taken_back = False  # as far as it was so before this was here
         self.stops: dict[tuple[int, int], type[BaseException] | None] = {}  # of calls, also such as have not begun
         self.begun: set[int] = set()
         self.resources = HostResources(worker, self.told, self)
@@ -166,6 +168,7 @@ def make_bundle(
     from distributed import get_worker
 
     host = host_of(topic, get_worker())
+    _learn_taken_back(topic, host)
     start = f"{os.getpid()}.{next(_starts)}"
     told = host.told
     told.add("start", number, start)
@@ -197,6 +200,18 @@ def make_bundle(
     finally:
         host.making.pop(number, None)
         told.flush()
+
+
+def _learn_taken_back(topic: str, host: Host) -> None:
+    """Have a new worker know what the others were told before it came: it may get what one that is lost had begun."""
+    from distributed import get_worker
+    from distributed.utils import sync
+
+    if not host.knows_taken_back:
+        worker = get_worker()
+        told = sync(worker.loop, worker.scheduler.get_metadata, keys=[topic, TAKEN_BACK], default={})
+        host.taken_back.update(*told.values())
+        host.knows_taken_back = True
 
 
 def _begun_before(topic: str, number: int) -> str:
