@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nbflow.core.task import Task
     from nbflow.engine.attempt import Call, Outcome
     from nbflow.engine.remote_value import RemoteValue
     from nbflow.engine.worker_manager import WorkerOrders
@@ -18,13 +17,11 @@ class Again(NamedTuple):
 
     Attributes:
         node: Its node.
-        task: Its task.
         worker: The worker that makes it now.
         lost: The worker that had begun it before.
     """
 
     node: int
-    task: Task
     worker: str
     lost: str
 

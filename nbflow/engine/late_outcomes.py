@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nbflow.engine.executor import Again, Report
     from nbflow.engine.inbox import Inbox
     from nbflow.engine.lifecycle import Lifecycle
-    from nbflow.engine.schedule import Schedule
+    from nbflow.engine.record import Record
 
 
 class LateOutcomes:
@@ -41,13 +41,13 @@ class LateOutcomes:
         ended: Report,
         calls: dict[int, Call],
         performed: deque[tuple[Call, Outcome]],
-        schedule: Schedule,
+        record: Record,
         lifecycle: Lifecycle,
         cleanup: Cleanup,
     ) -> None:
         self._inbox, self._ended, self._calls = inbox, ended, calls
-        self._performed, self._schedule, self._lifecycle = performed, schedule, lifecycle
-        self._cleanup = cleanup
+        self._performed, self._record, self._schedule = performed, record, record.schedule
+        self._lifecycle, self._cleanup = lifecycle, cleanup
         # Between the last look into the inbox and the end, an outcome would be lost: one of both sides sees to it.
         self._closing = threading.Lock()
         self._closed = False
@@ -60,6 +60,7 @@ class LateOutcomes:
             if not self._closed:
                 self._inbox.put((self._ended, (ended, begun, again)))
                 return
+            self._note_again(again)
         for one in ended:
             self._came_too_late(*one)
 
@@ -93,6 +94,7 @@ class LateOutcomes:
             if action is self._ended:  # commands have nothing to act on any more
                 for one in args[0]:
                     self.keep(*one)
+                self._note_again(args[2])
 
     def keep(self, call: Call, outcome: Outcome) -> None:
         """Keep what a call did to a resource, and nothing else of it: its node has ended without it."""
@@ -101,6 +103,11 @@ class LateOutcomes:
         role = self._schedule.role[call.node]
         if role:
             self._lifecycle.keep(call, role, outcome, state_of_outcome(outcome))
+
+    def _note_again(self, again: Sequence[Again]) -> None:
+        """Show what a cluster makes once more: also later, as long as anybody keeps the values of a run."""
+        for one in again:
+            self._record.note_again(*one)
 
     def _came_too_late(self, call: Call, outcome: Outcome) -> None:
         """Clean up after a call that nobody waits for, in its thread; no event tells of it, for the run is over."""

@@ -340,7 +340,7 @@ class RunLoop:
             if begun.is_ahead:
                 self._parts.fast_path.note_begun(begun)
         for one in again:
-            self.record.note_again(one.node, one.worker, one.lost)
+            self.record.note_again(*one)
         self._parts.executors.look_ahead()
 
     def _ended(self, call: Call, outcome: Outcome) -> None:

@@ -131,7 +131,7 @@ class RunParts:
             record, inputs, contexts, calls, performed, lifecycle, handover, home, retention, cancellation, guard
         )
         # A thread may report when the loop is over: a setup that ends then has made a resource all the same (rule 1).
-        self.late_outcomes = LateOutcomes(inbox, ended, calls, performed, record.schedule, lifecycle, cleanup)
+        self.late_outcomes = LateOutcomes(inbox, ended, calls, performed, record, lifecycle, cleanup)
         value_return = ValueReturn(record, inputs, handover, retention, cancellation, guard, inbox)
         self.executors = executors = BlockExecutors(
             record.schedule, self.late_outcomes.report, executor_of, f"nbflow-{graph.name}", value_return

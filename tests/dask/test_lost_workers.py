@@ -82,13 +82,24 @@ def test_a_value_that_is_lost_with_its_worker_is_made_again_and_it_shows(client)
         last = task(lambda x, after: int(x[-1]), name="last")(many, waits())
     run = flow.start(executor=DaskExecutor(client=client))
     wait_until(lambda: run.states[many].is_successful())
-    kill(client, run.place(many) if hasattr(run, "place") else run._record.place_of(many))
+    kill(client, run._record.place_of(many))
     go_on.set()
 
     assert run.wait(PATIENCE_S).is_successful()
     assert run.results[last] == 99_999
     assert len(set(made)) == 2
     assert any("'make' runs again" in note for note in notes_of(run))
+
+
+def test_a_value_that_is_lost_when_its_run_is_over_is_made_again_and_it_shows(client):
+    with Flow("f") as flow:
+        many = task(lambda: numbers(100_000), name="make")()
+    run = flow.start(executor=DaskExecutor(client=client))
+    assert run.wait(PATIENCE_S).is_successful()
+    kill(client, run._record.place_of(many))
+
+    wait_until(lambda: any("'make' runs again" in note for note in notes_of(run)))
+    assert run.results[many][-1] == 99_999
 
 
 def test_what_was_computed_stays_when_an_idle_worker_is_killed(client):

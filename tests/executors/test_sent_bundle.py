@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -42,7 +43,10 @@ def ended(value):
 
 @pytest.fixture
 def calls():
-    return [call_named(name) for name in "abc"]
+    found = [call_named(name) for name in "abc"]
+    for node, call in enumerate(found):
+        call.node = node
+    return found
 
 
 @pytest.fixture
@@ -98,7 +102,7 @@ def test_what_another_worker_does_once_more_is_told_and_what_it_begins_first_is_
     hear(bundle, B, ("start", "t"), ("begun", "t", 0), ("ended", "t", 0, ended(1), False), ("begun", "t", 1))
     hear(bundle, B, ("ended", "t", 1, ended(2), False), ("begun", "t", 2), ("ended", "t", 2, ended(3), False))
 
-    assert [(one.task.name, one.worker, one.lost) for one in bundle.again] == [("a", B, A), ("b", B, A)]
+    assert [(one.node, one.worker, one.lost) for one in bundle.again] == [(0, B, A), (1, B, A)]
     assert names(bundle.ended) == [("a", 1), ("b", 2), ("c", 3)]
 
 
@@ -169,6 +173,32 @@ def test_what_had_begun_and_must_not_run_twice_fails_where_no_worker_has_it_any_
 
     assert [type(outcome.error) for _, outcome in bundle.ended] == [WorkerDiedError]
     assert bundle.come_back() == calls[1:]
+
+
+class Run:
+    """Is told what is made again."""
+
+    def __init__(self):
+        self.again = []
+
+    def report(self, ended, begun=None, again=()):
+        self.again += again
+
+
+def test_when_its_run_is_over_the_run_is_still_told_what_is_made_again_and_neither_is_kept_for_it():
+    run, bundle = Run(), bundle_of([call_named("a")])
+    hear(bundle, A, ("start", "s"), ("begun", "s", 0), ("ended", "s", 0, ended(1), False))
+    values, bundle.kept = bundle.values, None
+    bundle.rest()
+    listener = bundle.hear_later(run.report)
+    for message in (("start", 7, "t"), ("begun", 7, "t", 0)):
+        listener.hear(7, B, message)
+
+    assert [(one.worker, one.lost) for one in run.again] == [(B, A)]
+    gone = weakref.ref(bundle), weakref.ref(run)
+    del run, bundle, values
+    listener.hear(7, B, ("start", 7, "u"))
+    assert [one() for one in gone] == [None, None]
 
 
 def test_what_has_not_begun_ends_or_goes_back_or_is_sent_again(calls):

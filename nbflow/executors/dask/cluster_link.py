@@ -121,6 +121,14 @@ class ClusterLink:
         self._listeners[number] = listener
         return number
 
+    def pass_on(self, number: int, listener: Listener) -> None:
+        """Have another one told of a bundle from now on."""
+        self._listeners[number] = listener
+
+    def listener(self, number: int) -> Listener | None:
+        """Return who is told of a bundle."""
+        return self._listeners.get(number)
+
     def listen(self, listener: Listener) -> None:
         """Have somebody told when workers come and go."""
         self._all.add(listener)

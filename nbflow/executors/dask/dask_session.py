@@ -154,8 +154,17 @@ class DaskSession(ThreadSession):
             if not self._is_over:
                 self._inbox.put(("told", number, worker, message))
                 return
-        if message[0] in OF_RESOURCES and self._link is not None:  # it would wait for ever
+        self._hear_late(number, worker, message)
+
+    def _hear_late(self, number: int, worker: str, message: tuple[Any, ...]) -> None:
+        if self._link is None:
+            return
+        if message[0] in OF_RESOURCES:  # it would wait for ever
             refuse(self._link, worker, *message[4:6])
+            return
+        listener = self._link.listener(number)
+        if listener is not None and listener is not self:
+            listener.hear(number, worker, message)
 
     def note_workers(self, gone: frozenset[str]) -> None:
         """Take note that there are other workers than before."""
@@ -205,15 +214,17 @@ class DaskSession(ThreadSession):
         self._release()
 
     def _hear_no_more(self) -> None:
-        """Let nobody wait for an answer of this thread."""
+        """Let nobody wait for an answer of this thread, and have others hear what is told of values that are kept."""
         with self._lock:
             self._is_over = True
-        while not self._inbox.empty():
-            kind, *rest = self._inbox.get()
-            if kind == "order":
-                rest[1].end()
-            elif kind == "told":
-                self.hear(*rest)
+            if self._in_flight is not None:
+                self._in_flight.hear_later(self._report)
+            while not self._inbox.empty():  # before what is told from now on
+                kind, *rest = self._inbox.get()
+                if kind == "order":
+                    rest[1].end()
+                elif kind == "told":
+                    self._hear_late(*rest)
 
     def _hear_all(self) -> None:
         with self._lock:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
     from nbflow.engine.attempt import Call, Outcome
-    from nbflow.engine.executor import Again
+    from nbflow.engine.executor import Again, Report
     from nbflow.executors.dask.cluster_link import ClusterLink
 
 _ANSWER_S = 10.0  # for workers to say what they have begun
@@ -78,6 +78,11 @@ class InFlight:
             self._woken[number] = bundle
         if bundle is not None:
             bundle.hear(worker, message)
+
+    def hear_later(self, report: Report) -> None:
+        """Have the run, which is over, told of what Dask makes again of it."""
+        for number, bundle in tuple(self._kept.items()):
+            self._link.pass_on(number, bundle.hear_later(report))
 
     # -- what has come of calls -----------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nbflow.engine.attempt import Call
+    from nbflow.engine.executor import Report
     from nbflow.executors.dask.cluster_link import ClusterValues
     from nbflow.executors.dask.sending import Parcel
 
@@ -71,6 +72,7 @@ class SentBundle:
         self._running: Call | None = None
         self._running_since = 0.0
         self._back: dict[Call, None] = {}
+        self._hears_later: LateListener | None = None
 
     # -- what the worker says -----------------------------------------------------------------------------------
 
@@ -117,7 +119,7 @@ class SentBundle:
             is_again = self._lost and (rest[0] in self._were_begun or rest[0] == 0)
             lost = self._lost if is_again else self._lost_before(rest[0], call)
             if lost:
-                self.again.append(Again(call.node, call.task, worker, lost))
+                self.again.append(Again(call.node, worker, lost))
             self._were_begun.add(rest[0])
             if call in self.left:
                 call.where, call.began_at = worker, time.time()
@@ -218,6 +220,11 @@ class SentBundle:
         self._expected.clear()
         self._told_to_stop.clear()
 
+    def hear_later(self, report: Report) -> LateListener:
+        """Have a run told of what is made again when it is over; returns who hears of it, for as long as this is."""
+        self._hears_later = LateListener(self, report)
+        return self._hears_later
+
     def to_stop(self) -> Iterator[tuple[int, type[BaseException] | None]]:
         """Give the calls that are to stop and whose worker does not know: which it is, and what is to be raised."""
         for place, call in enumerate(self.calls):
@@ -226,6 +233,32 @@ class SentBundle:
                 if call not in self._told_to_stop or self._told_to_stop[call] is not error:
                     self._told_to_stop[call] = error
                     yield place, error
+
+
+class LateListener:
+    """Hears of a bundle when its run is over; holds neither, so that values are let go of when nobody wants them.
+
+    Args:
+        bundle: The bundle.
+        report: A method, which is told of what is made again.
+    """
+
+    def __init__(self, bundle: SentBundle, report: Report) -> None:
+        self._bundle, self._report = weakref.ref(bundle), weakref.WeakMethod(report)
+
+    def hear(self, number: int, worker: str, message: tuple[Any, ...]) -> None:
+        """Report what a worker says."""
+        bundle, report = self._bundle(), self._report()
+        if bundle is None or report is None:
+            return
+        bundle.hear(worker, message)
+        bundle.settle()
+        again, bundle.again = bundle.again, []
+        if again:
+            report((), None, again)
+
+    def note_workers(self, gone: frozenset[str]) -> None:
+        """Take no note of it: the cluster decides what is made again."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
