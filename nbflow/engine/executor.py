@@ -19,11 +19,13 @@ class Again(NamedTuple):
         node: Its node.
         worker: The worker that makes it now.
         lost: The worker that had begun it before.
+        behind: How many calls follow it that the lost worker had got as well, and has not told whether it began them.
     """
 
     node: int
     worker: str
     lost: str
+    behind: int = 0
 
 
 class Report(Protocol):

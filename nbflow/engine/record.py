@@ -107,14 +107,15 @@ class Record:
         """Return the name of the worker that had the last attempt of a task or child; empty: the kernel itself."""
         return self.places.get((task, child), "")
 
-    def note_again(self, node: int, worker: str, lost: str) -> None:
-        """Note that a worker was lost, and another one makes once more what it had begun."""
+    def note_again(self, node: int, worker: str, lost: str, behind: int = 0) -> None:
+        """Note that a worker was lost, and another one makes once more what it had begun; see `Again`."""
         task = self.graph.tasks[self.schedule.task_of[node]]
         child = self.schedule.child_index[node]
         self.places[task, child] = worker
         self.made_again[task, child] += 1
         which = f"child {child} of task" if child >= 0 else "task"
-        self.note(f"{which} {task.name!r} runs again on {worker}, as {lost} was lost", task)
+        more = f"; {behind} more that it had got may have begun there" if behind else ""
+        self.note(f"{which} {task.name!r} runs again on {worker}, as {lost} was lost{more}", task)
 
     def map_ended(self, node: int) -> None:
         """Note that the last child of a mapped task has ended."""

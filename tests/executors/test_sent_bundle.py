@@ -175,6 +175,13 @@ def test_what_had_begun_and_must_not_run_twice_fails_where_no_worker_has_it_any_
     assert bundle.come_back() == calls[1:]
 
 
+def test_it_is_told_how_many_more_the_lost_worker_may_have_begun_before_it_could_tell(bundle):
+    hear(bundle, A, ("start", "s"), ("begun", "s", 0), ("ended", "s", 0, ended(1), False), ("begun", "s", 1))
+    hear(bundle, B, ("start", "t"), ("begun", "t", 0), ("begun", "t", 1), ("begun", "t", 2))
+
+    assert [(one.node, one.behind) for one in bundle.again] == [(0, 0), (1, 1)]
+
+
 class Run:
     """Is told what is made again."""
 

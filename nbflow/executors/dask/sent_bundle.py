@@ -119,7 +119,7 @@ class SentBundle:
             is_again = self._lost and (rest[0] in self._were_begun or rest[0] == 0)
             lost = self._lost if is_again else self._lost_before(rest[0], call)
             if lost:
-                self.again.append(Again(call.node, worker, lost))
+                self.again.append(Again(call.node, worker, lost, self._behind(rest[0]) if is_again else 0))
             self._were_begun.add(rest[0])
             if call in self.left:
                 call.where, call.began_at = worker, time.time()
@@ -136,6 +136,11 @@ class SentBundle:
     def _lost_before(self, place: int, call: Call) -> str:
         """Return the worker that had begun a call in a bundle before this one, and is lost."""
         return call.where if call in self.left and place not in self._were_begun else ""
+
+    def _behind(self, place: int) -> int:
+        """Return how many calls the lost worker may have begun behind a place, and was lost before it told."""
+        is_last = place >= max(self._were_begun, default=0)
+        return sum(call in self.left for call in self.calls[place + 1 :]) if is_last else 0
 
     def _ended(self, call: Call, place: int, parts: list[Any], is_remote: bool) -> None:
         self._running = None
