@@ -112,12 +112,14 @@ class Call:
         fn: Callable[..., Any],
         inputs: dict[str, Any],
         values: Callable[[int, Task], dict[str, Any]],
+        own: Callable[[int, Task], dict[str, Any]] | None = None,
     ) -> None:
         self.node = node
         self.task = task
         self.fn = fn
         self.inputs = inputs
         self.values = values
+        self.own = own
 
     @property
     def context(self) -> dict[str, Any]:

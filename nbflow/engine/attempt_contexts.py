@@ -28,11 +28,13 @@ class AttemptContexts:
 
     def values(self, node: int, task: Task) -> dict[str, Any]:
         """Return the context of an attempt that begins now; asked for on the task's thread, if at all."""
+        return {**self._values, "_task": task, **self.own(node, task)}
+
+    def own(self, node: int, task: Task) -> dict[str, Any]:
+        """Return what an attempt that begins now knows beside what all know in the run."""
         child = self._schedule.child_index[node]
         slug = self._record.graph.slugs.get(task, task.name)
-        values = {
-            **self._values,
-            "_task": task,
+        values: dict[str, Any] = {
             "task_name": task.name,
             "task_full_name": task.name if child < 0 else f"{task.name}[{child}]",
             "task_slug": slug,

@@ -63,6 +63,7 @@ class FastPath:
         self._states, self._timings, self._log = record.states, record.timings, record.log
         self._note = record.log.entries.append
         self._inputs, self._inputs_of, self._values = inputs, inputs.values, contexts.values
+        self._own = contexts.own
         self._attempt_of, self._hand_over = contexts.attempts.get, handover.hand_over
         self._forget_ahead, self._keep_value = handover.forget_ahead, handover.keep
         self._home, self._values_ended = home, home.ended
@@ -139,7 +140,7 @@ class FastPath:
             except Exception:  # noqa: BLE001 - the task runner will meet it again, and say so
                 return None
             takes_references = meet_references and is_elsewhere(inputs)
-        call = Call(node, task, task.run, inputs, self._values)
+        call = Call(node, task, task.run, inputs, self._values, self._own)
         if watch is not None:
             call.watch = watch
         if takes_references:
@@ -187,7 +188,7 @@ class FastPath:
                     inputs[edge.key] = self._inputs.value(edge, child)
                 except Exception:  # noqa: BLE001 - the task runner will meet it again, and say so
                     return None
-        call = Call(node, task, task.run, inputs, self._values)
+        call = Call(node, task, task.run, inputs, self._values, self._own)
         call.expects, call.is_simple, call.is_ahead = tuple(expected), True, True
         if self._inputs.meet_references and is_elsewhere(inputs):
             send_references(call)

@@ -67,13 +67,25 @@ class Shipper:
         bundle.ended(call, outcome_of(call, refusal))
 
 
-def shipped_of(call: Call) -> tuple[Any, ...]:
-    """Return what another process needs of a call: a `Shipped`, as a plain tuple, which takes less to pickle."""
-    known, task, function = call.context, call.task, call.fn
-    context = {key: known[key] for key in _OF_AN_ATTEMPT if key in known}
-    names = draws_random(function)
+def shipped_of(call: Call, known: dict[int, tuple[Any, ...]] | None = None) -> tuple[Any, ...]:
+    """Return what another process needs of a call: a `Shipped`, as a plain tuple, which takes less to pickle.
+
+    What is `known` of functions by their identity is not found out once more; it is added to.
+    """
+    function = call.fn
+    found = None if known is None else known.get(id(function))
+    if found is None:
+        found = address_of(function), draws_random(function), function
+        if known is not None:
+            known[id(function)] = found
+    address, names, _ = found
+    if call.made is None and call.own is not None:
+        context = call.own(call.node, call.task)
+    else:
+        made = call.context
+        context = {key: made[key] for key in _OF_AN_ATTEMPT if key in made}
     draws = dict.fromkeys(names) | state_of(names) if names else {}  # None: what is loaded there first
-    return task.name, task.files, address_of(function), call.inputs, context, draws
+    return call.task.name, call.task.files, address, call.inputs, context, draws
 
 
 def _placed(call: Call, places: Mapping[Call, int]) -> tuple[Any, ...]:
@@ -125,15 +137,19 @@ def base_of(context: dict[str, Any]) -> bytes:
     return pickled
 
 
-def take_in(call: Call, parts: list[Any]) -> Any:
-    """Return what a call came to, or raise what its task has raised."""
-    try:
-        returned = Returned(*unpacked_here(parts))
-    except Exception as error:
-        raise CannotReturnError(call.task.name, "value", f"it cannot be made again here: {error}") from error
-    parts.clear()
+def take_in(call: Call, parts: list[Any] | tuple[Any, ...]) -> Any:
+    """Return what a call came to, or raise what its task has raised; `parts` is a `Returned` or its bytes."""
+    if isinstance(parts, tuple):
+        returned = Returned(*parts)
+    else:
+        try:
+            returned = Returned(*unpacked_here(parts))
+        except Exception as error:
+            raise CannotReturnError(call.task.name, "value", f"it cannot be made again here: {error}") from error
+        parts.clear()
     call.began_at, call.ended_at, call.files = returned.began_at, returned.ended_at, returned.files
-    restore(returned.draws)
+    if returned.draws:
+        restore(returned.draws)
     if returned.raised is not None:
         raise error_of(returned.raised)
     return returned.value

@@ -106,6 +106,18 @@ def test_what_another_worker_does_once_more_is_told_and_what_it_begins_first_is_
     assert names(bundle.ended) == [("a", 1), ("b", 2), ("c", 3)]
 
 
+def test_a_short_call_is_told_of_once_that_it_has_begun_and_ended(bundle, calls):
+    hear(bundle, A, ("start", "s"), ("begun", "s", 0), ("ended", "s", 0, ended(1), False))
+    hear(bundle, A, ("ended", "s", 1, (2, None, None, {}, 1.0, 2.0), False))
+
+    assert names(bundle.ended) == [("a", 1), ("b", 2)]
+    assert calls[1].where == A
+    assert bundle.running is None
+
+    hear(bundle, B, ("start", "t"), *(("ended", "t", place, ended(place), False) for place in (0, 1, 2)))
+    assert [one.node for one in bundle.again] == [0, 1]
+
+
 def test_an_end_waits_for_the_end_of_what_it_takes_of_another_worker():
     upper, lower = call_named("upper"), call_named("lower")
     above, below = bundle_of([upper], number=1), bundle_of([lower], {lower: [upper]}, number=2)
@@ -198,13 +210,12 @@ def test_when_its_run_is_over_the_run_is_still_told_what_is_made_again_and_neith
     values, bundle.kept = bundle.values, None
     bundle.rest()
     listener = bundle.hear_later(run.report)
-    for message in (("start", 7, "t"), ("begun", 7, "t", 0)):
-        listener.hear(7, B, message)
+    listener.hear(B, [("start", 7, "t"), ("begun", 7, "t", 0)])
 
     assert [(one.worker, one.lost) for one in run.again] == [(B, A)]
     gone = weakref.ref(bundle), weakref.ref(run)
     del run, bundle, values
-    listener.hear(7, B, ("start", 7, "u"))
+    listener.hear(B, [("start", 7, "u")])
     assert [one() for one in gone] == [None, None]
 
 

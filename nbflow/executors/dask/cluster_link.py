@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import operator
 import pickle
 import sys
 import threading
@@ -37,8 +38,8 @@ _AGAIN_S = 1.0  # until a worker is told once more what did not come through
 class Listener(Protocol):
     """Whom a bundle concerns; called in the thread of the client's event loop, so it only takes notes."""
 
-    def hear(self, number: int, worker: str, message: tuple[Any, ...]) -> None:
-        """Take note of what a worker says of a bundle."""
+    def hear(self, worker: str, messages: Sequence[tuple[Any, ...]]) -> None:
+        """Take note of what a worker says: of what kind it is, of which bundle, and more."""
 
     def note_workers(self, gone: frozenset[str]) -> None:
         """Take note that there are other workers than before, and that those of some addresses have `gone`."""
@@ -193,10 +194,10 @@ class ClusterLink:
     def _hear(self, event: tuple[float, Any]) -> None:
         worker, content = event[1]
         self._told_bytes += len(content)
-        for message in pickle.loads(content):
-            listener = self._listeners.get(message[1])
+        for number, messages in itertools.groupby(pickle.loads(content), operator.itemgetter(1)):
+            listener = self._listeners.get(number)
             if listener is not None:
-                listener.hear(message[1], worker, message)
+                listener.hear(worker, tuple(messages))
         if self._told_bytes > _TRIM_BYTES:
             self._told_bytes = 0
             self.client.loop.add_callback(self._trim)

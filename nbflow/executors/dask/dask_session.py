@@ -72,8 +72,7 @@ class DaskSession(ThreadSession):
     @property
     def ahead(self) -> int:
         """The number of simple calls that may wait here; more if the cluster has more slots than was thought."""
-        with self._lock:
-            return self._queue.ahead + max(0, self._slots - self._capacity)
+        return self._queue.ahead + max(0, self._slots - self._capacity)
 
     def submit(self, call: Call, *, lifecycle: bool) -> None:
         """Have a call wait for the cluster; one that is not remote is made by a thread of here."""
@@ -148,23 +147,23 @@ class DaskSession(ThreadSession):
 
     # -- from the thread of Dask's event loop -----------------------------------------------------------------------
 
-    def hear(self, number: int, worker: str, message: tuple[Any, ...]) -> None:
+    def hear(self, worker: str, messages: Sequence[tuple[Any, ...]]) -> None:
         """Take note of what a worker says of a bundle, or of what it has open."""
         with self._lock:
             if not self._is_over:
-                self._inbox.put(("told", number, worker, message))
+                self._inbox.put(("told", worker, messages))
                 return
-        self._hear_late(number, worker, message)
+        self._hear_late(worker, messages)
 
-    def _hear_late(self, number: int, worker: str, message: tuple[Any, ...]) -> None:
-        if self._link is None:
-            return
-        if message[0] in OF_RESOURCES:  # it would wait for ever
-            refuse(self._link, worker, *message[4:6])
-            return
-        listener = self._link.listener(number)
-        if listener is not None and listener is not self:
-            listener.hear(number, worker, message)
+    def _hear_late(self, worker: str, messages: Sequence[tuple[Any, ...]]) -> None:
+        for message in messages if self._link is not None else ():
+            assert self._link is not None
+            if message[0] in OF_RESOURCES:  # it would wait for ever
+                refuse(self._link, worker, *message[4:6])
+                continue
+            listener = self._link.listener(message[1])
+            if listener is not None and listener is not self:
+                listener.hear(worker, [message])
 
     def note_workers(self, gone: frozenset[str]) -> None:
         """Take note that there are other workers than before."""
@@ -279,15 +278,16 @@ class DaskSession(ThreadSession):
                 # Never fewer than the cluster may grow to: it grows by what waits there.
                 self._slots = self._queue.workers = max(self._capacity, self._link.slots)
 
-    def _told(self, in_flight: InFlight, number: int, worker: str, message: tuple[Any, ...]) -> None:
-        kind, _, *rest = message
+    def _told(self, in_flight: InFlight, worker: str, messages: Sequence[tuple[Any, ...]]) -> None:
         assert self._desks is not None
-        if kind in OF_RESOURCES:
-            self._desks.asked(in_flight.call_at(number, rest[1]), worker, kind, *rest[2:])
-        elif number == self._number:
-            self._desks.hear(kind, *rest)
-        else:
-            in_flight.hear(number, worker, message)
+        for message in messages:
+            kind, number = message[:2]
+            if kind in OF_RESOURCES:
+                self._desks.asked(in_flight.call_at(number, message[3]), worker, kind, *message[4:])
+            elif number == self._number:
+                self._desks.hear(kind, *message[2:])
+            else:
+                in_flight.hear(number, worker, message)
 
     def _settle(self) -> None:
         if self._in_flight is None:

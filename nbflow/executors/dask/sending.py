@@ -122,7 +122,7 @@ class Sending:
                 inputs[name] = Reference(parcel.place_of(self._sent_alone(value)), -1)
                 tied.add(name)
         after = [one for up in call.expects if (one := self._expect(parcel, up, expected)) is not None]
-        task, files, function, _, context, draws = shipped_of(call)
+        task, files, function, _, context, draws = shipped_of(call, parcel.functions)
         parcel.places[call] = len(parcel.calls)
         parcel.calls.append(call)
         try:
@@ -195,6 +195,7 @@ class Parcel:
         futures: Dask's futures of what they refer to.
         values: What keeps those that are of other bundles on the cluster.
         expected: The calls of other bundles that are not over, by the call that gets their values.
+        functions: What was found out of functions: see `shipped_of`.
     """
 
     def __init__(self) -> None:
@@ -205,6 +206,7 @@ class Parcel:
         self.futures: list[Any] = []
         self.values: list[ClusterValues] = []
         self.expected: dict[Call, list[Call]] = {}
+        self.functions: dict[int, tuple[Any, ...]] = {}
 
     def place_of(self, future: Any, values: ClusterValues | None = None) -> int:
         """Return which of the futures one is; it is added if it is new."""

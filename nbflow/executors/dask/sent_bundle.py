@@ -18,7 +18,7 @@ from nbflow.executors.shipment import show_of, take_in
 from nbflow.executors.work_queue import kind_of, may_come_back
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from nbflow.engine.attempt import Call
     from nbflow.engine.executor import Report
@@ -113,25 +113,30 @@ class SentBundle:
             self._back |= {call: None for call in self.left if call is not self._running}
             return
         call = self.calls[rest[0]]
+        if kind == "begun" or (kind == "ended" and self._running is not call):  # a short one is told of once
+            self._begun(worker, rest[0], call)
         if kind == "begun":
-            self._running, self._running_since = call, time.monotonic()
-            # Who has told the start only has begun the first of them, as far as is known.
-            is_again = self._lost and (rest[0] in self._were_begun or rest[0] == 0)
-            lost = self._lost if is_again else self._lost_before(rest[0], call)
-            if lost:
-                self.again.append(Again(call.node, worker, lost, self._behind(rest[0]) if is_again else 0))
-            self._were_begun.add(rest[0])
-            if call in self.left:
-                call.where, call.began_at = worker, time.time()
-                self.begun = call
-        elif call not in self.left:
             return
+        if call not in self.left:
+            self._running = None if kind == "ended" else self._running
         elif kind == "said":
             show_of(call, *rest[1:])
         elif kind == "back":
             self._back[call] = None
         else:
             self._ended(call, *rest)
+
+    def _begun(self, worker: str, place: int, call: Call) -> None:
+        self._running, self._running_since = call, time.monotonic()
+        # Who has told the start only has begun the first of them, as far as is known.
+        is_again = self._lost and (place in self._were_begun or place == 0)
+        lost = self._lost if is_again else self._lost_before(place, call)
+        if lost:
+            self.again.append(Again(call.node, worker, lost, self._behind(place) if is_again else 0))
+        self._were_begun.add(place)
+        if call in self.left:
+            call.where, call.began_at = worker, time.time()
+            self.begun = call
 
     def _lost_before(self, place: int, call: Call) -> str:
         """Return the worker that had begun a call in a bundle before this one, and is lost."""
@@ -142,11 +147,11 @@ class SentBundle:
         is_last = place >= max(self._were_begun, default=0)
         return sum(call in self.left for call in self.calls[place + 1 :]) if is_last else 0
 
-    def _ended(self, call: Call, place: int, parts: list[Any], is_remote: bool) -> None:
+    def _ended(self, call: Call, place: int, parts: list[Any] | tuple[Any, ...], is_remote: bool) -> None:
         self._running = None
         before, thread.held = thread.held, call  # a signal's state takes its tags and counts from there
         try:
-            value = take_in(call, [parts[0], *map(bytearray, parts[1:])])
+            value = take_in(call, parts if type(parts) is tuple else [parts[0], *map(bytearray, parts[1:])])
             if is_remote:
                 assert type(value) is RemoteFacts
                 value = RemoteValue(self.values, place, value)
@@ -251,12 +256,13 @@ class LateListener:
     def __init__(self, bundle: SentBundle, report: Report) -> None:
         self._bundle, self._report = weakref.ref(bundle), weakref.WeakMethod(report)
 
-    def hear(self, number: int, worker: str, message: tuple[Any, ...]) -> None:
+    def hear(self, worker: str, messages: Sequence[tuple[Any, ...]]) -> None:
         """Report what a worker says."""
         bundle, report = self._bundle(), self._report()
         if bundle is None or report is None:
             return
-        bundle.hear(worker, message)
+        for message in messages:
+            bundle.hear(worker, message)
         bundle.settle()
         again, bundle.again = bundle.again, []
         if again:
@@ -266,7 +272,7 @@ class LateListener:
         """Take no note of it: the cluster decides what is made again."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class _Ended:
     """What is still to be known of a call that has ended."""
 

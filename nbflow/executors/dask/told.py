@@ -31,7 +31,10 @@ class Told:
             if self._waiting and message[-2] in ("stdout", "stderr") and self._waiting[-1][:-1] == message[:-1]:
                 self._waiting[-1] = (*message[:-1], self._waiting[-1][-1] + message[-1])  # a line, piece by piece
                 return
-            self._waiting.append(message)
+            if message[0] == "ended" and self._waiting and self._waiting[-1] == ("begun", *message[1:4]):
+                self._waiting[-1] = message  # which says both
+            else:
+                self._waiting.append(message)
             if self._sender is None:
                 self._sender = threading.Thread(target=self._send_on, name="nbflow-told", daemon=True)
                 self._sender.start()

@@ -20,7 +20,7 @@ from nbflow.core.data.value_type import identity
 from nbflow.core.effects.mutation import may_change
 from nbflow.engine.attempt import TaskCancelled
 from nbflow.engine.error_text import error_text
-from nbflow.engine.object_versions import ATOMS
+from nbflow.engine.object_versions import ATOMS, NUMBERS
 from nbflow.engine.remote_value import RemoteFacts
 from nbflow.executors.dask.host_resources import HostResources, ProcessOnHost, Scope
 from nbflow.executors.dask.sent_references import REFERENCES, Earlier, NoValue, OwnClient, Reference, replaced
@@ -317,6 +317,10 @@ class BundleMaker:
 
     def _told(self, place: int, call: Call, outcome: Outcome, rest: tuple[Any, ...]) -> Any:
         """Tell what came of a call, with its value if that is small; returns the value that stays here."""
+        if outcome.error is None and not call.files and _is_short(outcome.value):
+            call.returned = outcome
+            self._tell("ended", place, (outcome.value, None, *rest), False)
+            return outcome.value
         parts = returned(call, outcome, rest)
         if call.returned is None or call.returned.error is not None:  # also a value that cannot travel
             self._tell("ended", place, parts, False)
@@ -358,6 +362,12 @@ class BundleMaker:
 
 class _Missing(Exception):
     """A call that was to give a value has given none."""
+
+
+def _is_short(value: Any) -> bool:
+    """Whether a value travels as it is, among what else is told."""
+    kind = identity(type(value))
+    return kind in NUMBERS or (kind in ATOMS and len(value) <= SMALL // 4)  # text has up to four bytes a character
 
 
 def facts_of_value(value: Any) -> RemoteFacts:
