@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 BUNDLE_S = 0.05
 SHORT_S = 0.25  # of calls up to this one more may wait for each worker: it need not ask for it
+_WAIT_S = 0.005  # that a worker may go without work, at most, for a bundle that is worth what it costs
 _LARGEST = 256
 _ANY = 2**31
 
@@ -43,6 +44,8 @@ class WorkQueue:
     Args:
         workers: How many there are.
         largest: How many calls go together at most.
+        worth_it: How many very short ones go together at least, if as many wait: what a bundle costs is worth that
+            many, also where a worker goes without for it.
 
     Attributes:
         workers: The same; it may change.
@@ -53,8 +56,8 @@ class WorkQueue:
         []
     """
 
-    def __init__(self, workers: int, *, largest: int = _LARGEST) -> None:
-        self.workers, self._largest = workers, largest
+    def __init__(self, workers: int, *, largest: int = _LARGEST, worth_it: int = 1) -> None:
+        self.workers, self._largest, self._worth_it = workers, largest, worth_it
         self._ready: list[tuple[int, Call]] = []  # a heap, by their numbers in the line
         self._first = self._last = 0
         self._blocked: dict[Call, _Blocked] = {}
@@ -138,8 +141,11 @@ class WorkQueue:
         while left_s > 0 and len(bundle) < min(most, self._largest):
             self._free_below(call, along, missing)
             heap = self._ready if not along or (self._ready and self._ready[0] < along[0]) else along
+            if not heap:
+                break
             # Where there is but one that could go, no other worker could have it: a chain goes on.
-            if not heap or (len(bundle) >= share and len(self._ready) + len(along) > 1):
+            is_enough = len(bundle) >= (share if BUNDLE_S - left_s > _WAIT_S else max(share, self._worth_it))
+            if is_enough and len(self._ready) + len(along) > 1:
                 break
             call = heap[0][1]
             if not _go_together(first, call):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.05  # until the thread looks whether calls are to stop
 _LARGEST = 1024  # calls of a bundle: one costs Dask and its client more than a message to a process does
+_WORTH_IT = 128  # calls, whose way costs the kernel as much as a bundle does
 _ENOUGH = 64  # calls that wait, until they are sent before all have come
 
 
@@ -52,7 +53,7 @@ class DaskSession(ThreadSession):
         self._orders.serve(self)
         self._executor = executor
         self._capacity = self._slots = executor.capacity
-        self._queue, self._lock = WorkQueue(self._capacity, largest=_LARGEST), threading.Lock()
+        self._queue, self._lock = WorkQueue(self._capacity, largest=_LARGEST, worth_it=_WORTH_IT), threading.Lock()
         self._suspects: deque[Call] = deque()  # one of them may have ended a worker: each goes when nothing else does
         self._here: dict[Call, None] = {}  # all calls that have not ended, in the order in which they came
         self._orphans: list[Call] = []  # that came back from the cluster, and go back to the run
