@@ -57,7 +57,7 @@ class Record:
         self.with_values: dict[Task, None] = {}
         self.open_resources = OpenResources(graph.blocks)
         self.logs = Logs()
-        self.places: dict[tuple[Task, int], str] = {}
+        self.places: dict[Task, dict[int, str]] = {}
         self.made_again: Counter[tuple[Task, int]] = Counter()
         self.sources: dict[Task, str] = {}
         self.timings = Timings()
@@ -101,17 +101,17 @@ class Record:
     def note_place(self, node: int, worker: str) -> None:
         """Note which worker has an attempt of a task or child."""
         number = self.schedule.task_of[node]
-        self.places[self.graph.tasks[number], self.schedule.child_index[node]] = worker
+        self.places.setdefault(self.graph.tasks[number], {})[self.schedule.child_index[node]] = worker
 
     def place_of(self, task: Task, child: int = -1) -> str:
         """Return the name of the worker that had the last attempt of a task or child; empty: the kernel itself."""
-        return self.places.get((task, child), "")
+        return self.places.get(task, {}).get(child, "")
 
     def note_again(self, node: int, worker: str, lost: str, behind: int = 0) -> None:
         """Note that a worker was lost, and another one makes once more what it had begun; see `Again`."""
         task = self.graph.tasks[self.schedule.task_of[node]]
         child = self.schedule.child_index[node]
-        self.places[task, child] = worker
+        self.places.setdefault(task, {})[child] = worker
         self.made_again[task, child] += 1
         which = f"child {child} of task" if child >= 0 else "task"
         more = f"; {behind} more that it had got may have begun there" if behind else ""

@@ -27,8 +27,8 @@ def calls_of(function, count, *, is_ahead=True, **options):
     return calls
 
 
-def queue_of(calls, *, workers=1, seconds=None):
-    queue = WorkQueue(workers)
+def queue_of(calls, *, workers=1, seconds=None, **options):
+    queue = WorkQueue(workers, **options)
     if seconds is not None:
         queue.took(map(kind_of, calls), seconds)
     for call in calls:
@@ -52,6 +52,14 @@ def test_no_bundle_leaves_other_workers_without():
     calls = calls_of(short, 80)
 
     assert len(queue_of(calls, workers=4, seconds=1e-6).take()) == 10
+
+
+def test_what_costs_more_than_its_calls_leaves_a_worker_without_but_not_for_long():
+    calls = calls_of(short, 80)
+
+    assert len(queue_of(calls, workers=4, seconds=1e-6, worth_it=50).take()) == 50
+    assert len(queue_of(calls, workers=4, seconds=0.001, worth_it=50).take()) == 10
+    assert len(queue_of(calls, workers=40, seconds=0.002, worth_it=50).take()) == 3
 
 
 def test_what_takes_as_long_as_a_bundle_goes_alone():

@@ -63,7 +63,7 @@ def test_a_map_says_how_many_workers_had_its_children_and_each_of_those_says_its
     flow.run(executor="processes")
     run = flow.runs[-1]
     task = flow.get_tasks("double")[0]
-    run._record.places |= {(task, 0): "worker 7", (task, 1): "worker 8", (task, 2): "worker 7"}
+    run._record.places[task] = {0: "worker 7", 1: "worker 8", 2: "worker 7"}
     browser = browse(flow, run)
 
     assert place(browser, "double-1") == "2 workers"
