@@ -53,6 +53,13 @@ SETTINGS = {
     },
 }
 expect.set_options(timeout=PATIENCE_S * 1000)
+VIEWPORT = {"width": 1280, "height": 1400}
+PATH = "jupyterapp.shell.currentWidget?.context?.path"
+OPEN = "async path => { await jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'}); }"
+CLOSE = (
+    "() => { for (const widget of [...jupyterapp.shell.widgets('main')].filter(one => one.context)) {"
+    "widget.context.model.dirty = false; widget.close(); } localStorage.clear(); }"
+)
 STATUS = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status"
 
 
@@ -141,15 +148,32 @@ class NotebookPage:
     def __init__(self, page: Page, server: JupyterServer, shots: Path) -> None:
         self.page, self.server, self.shots = page, server, shots
         self.errors: list[str] = []
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("pageerror", self._threw)
         page.on("console", self._heard)
 
     def open(self, notebook: str, *, theme: str = "light") -> NotebookPage:
-        self.page.goto(self.server.page_url(notebook))
+        if self.page.url == "about:blank":
+            self.page.goto(self.server.page_url(notebook))
+        else:
+            self.page.evaluate(OPEN, notebook)
+            self.page.wait_for_function(f"path => {PATH} === path", arg=notebook)
         self.wait_idle(timeout_s=90)
         self.set_theme(theme)
         self.errors.clear()  # Notebook 7 itself throws one while it starts
         return self
+
+    def close(self, *, for_good: bool) -> None:
+        """Close the notebook, unsaved, and end its kernel; `for_good` closes the page as well."""
+        if for_good:
+            self.page.context.close()
+        else:
+            self.page.remove_listener("pageerror", self._threw)
+            self.page.remove_listener("console", self._heard)
+            self.page.evaluate(CLOSE)
+        self.server.end_kernels()
+
+    def _threw(self, error: Exception) -> None:
+        self.errors.append(str(error))
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type == "error":
@@ -247,6 +271,12 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def lab_pages(chromium: Browser) -> list[Page]:
+    """Give the pages of JupyterLab that no test uses now; they end with the browser."""
+    return []
+
+
 @pytest.fixture
 def shots(tmp_path: Path) -> Path:
     folder = os.environ.get("NBFLOW_SCREENSHOTS")
@@ -269,27 +299,41 @@ def open_notebook(
     request: pytest.FixtureRequest,
     chromium: Browser,
     jupyter_server: Callable[[str], JupyterServer],
+    lab_pages: list[Page],
     shots: Path,
 ) -> Iterator[Callable[..., NotebookPage]]:
-    """Open a notebook, `open_notebook(path_or_node, app="lab", theme="light")`; a picture is kept if the test fails."""
+    """Open a notebook, `open_notebook(path_or_node, app="lab", theme="light")`; a picture is kept if the test fails.
+
+    JupyterLab takes seconds to load, so its page goes from test to test; one that changes more than a notebook in it
+    is marked `own_page`.
+    """
     opened: list[NotebookPage] = []
+    is_own = request.node.get_closest_marker("own_page") is not None
 
     def open_(notebook: Path | nbformat.NotebookNode, *, app: str = "lab", theme: str = "light") -> NotebookPage:
         server = jupyter_server(app)
         name = f"{secrets.token_hex(4)}.ipynb"
         node = notebook if isinstance(notebook, dict) else nbformat.read(notebook, as_version=4)
         nbformat.write(node, server.root / name)
-        context = chromium.new_context(viewport={"width": 1280, "height": 1400})
-        context.set_default_timeout(PATIENCE_S * 1000)
-        opened.append(NotebookPage(context.new_page(), server, shots))
+        if app == "lab" and lab_pages and not is_own:
+            page = lab_pages.pop()
+            page.set_viewport_size(VIEWPORT)
+        else:
+            context = chromium.new_context(viewport=VIEWPORT)
+            context.set_default_timeout(PATIENCE_S * 1000)
+            page = context.new_page()
+        opened.append(NotebookPage(page, server, shots))
         return opened[-1].open(name, theme=theme)
 
     yield open_
+    has_failed = request.node.stash.get(FAILED, True)
     for number, one in enumerate(opened):
-        if request.node.stash.get(FAILED, False):
+        if has_failed:
             one.screenshot(f"FAILED-{request.node.name}-{number}")
-        one.page.context.close()
-        one.server.end_kernels()
+        may_stay = one.server.app == "lab" and not (has_failed or is_own or one.page.is_closed())
+        one.close(for_good=not may_stay)
+        if may_stay:
+            lab_pages.append(one.page)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.browser.live_panel import LivePanel
 from tests.panel import hostile
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.own_page]
 
 FLOW = """
 from nbflow import Flow, Parameter, task

@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from tests.browser.live_panel import LivePanel
 from tests.cells import FLOW, WORKSHOP
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.own_page]
 
 PANEL = "%flow panel work"
 
