@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from nbflow.engine.record import Record
 
 
+OF_AN_ATTEMPT = (
+    *("task_name", "task_full_name", "task_slug", "task_id", "task_tags", "task_run_id", "task_run_count"),
+    *("task_run_name", "task_loop_count", "task_loop_result", "map_index", "resume"),
+)
+
+
 class AttemptContexts:
     """Counts attempts and turns by node.
 
@@ -25,16 +31,18 @@ class AttemptContexts:
         self.loops: dict[int, tuple[int, Any]] = {}
         self.resumed: set[int] = set()
         self._schedule, self._record, self._values = record.schedule, record, values
+        self._known_to_all = {name: values[name] for name in OF_AN_ATTEMPT if name in values}
 
     def values(self, node: int, task: Task) -> dict[str, Any]:
         """Return the context of an attempt that begins now; asked for on the task's thread, if at all."""
         return {**self._values, "_task": task, **self.own(node, task)}
 
     def own(self, node: int, task: Task) -> dict[str, Any]:
-        """Return what an attempt that begins now knows beside what all know in the run."""
+        """Return what an attempt that begins now knows of itself: the values of `OF_AN_ATTEMPT`."""
         child = self._schedule.child_index[node]
         slug = self._record.graph.slugs.get(task, task.name)
         values: dict[str, Any] = {
+            **self._known_to_all,
             "task_name": task.name,
             "task_full_name": task.name if child < 0 else f"{task.name}[{child}]",
             "task_slug": slug,

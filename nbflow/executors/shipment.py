@@ -14,6 +14,7 @@ from nbflow.core.data.value_type import identity
 from nbflow.core.effects.code_reach import draws_random
 from nbflow.core.effects.mutation import may_change
 from nbflow.engine.attempt import outcome_of
+from nbflow.engine.attempt_contexts import OF_AN_ATTEMPT
 from nbflow.engine.object_versions import ATOMS
 from nbflow.engine.random_state import restore, state_of
 from nbflow.engine.remote_value import Expected, arrived
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
     from nbflow.executors.parcel import Raised
 
 LEVELS = "_levels"
-_OF_AN_ATTEMPT = (
-    *("task_name", "task_full_name", "task_slug", "task_id", "task_tags", "task_run_id", "task_run_count"),
-    *("task_run_name", "task_loop_count", "task_loop_result", "map_index", "resume"),
-)
 
 
 class Shipper:
@@ -83,7 +80,7 @@ def shipped_of(call: Call, known: dict[int, tuple[Any, ...]] | None = None) -> t
         context = call.own(call.node, call.task)
     else:
         made = call.context
-        context = {key: made[key] for key in _OF_AN_ATTEMPT if key in made}
+        context = {key: made[key] for key in OF_AN_ATTEMPT if key in made}
     draws = dict.fromkeys(names) | state_of(names) if names else {}  # None: what is loaded there first
     return call.task.name, call.task.files, address, call.inputs, context, draws
 
@@ -129,7 +126,7 @@ def base_of(context: dict[str, Any]) -> bytes:
     levels = {name: one.level for name, one in loggers if isinstance(one, logging.Logger) and one.level}
     base: dict[str, Any] = {LEVELS: {"": logging.root.level, **levels}}
     for key, value in context.items():
-        if key[:1] != "_" and key not in _OF_AN_ATTEMPT:
+        if key[:1] != "_" and key not in OF_AN_ATTEMPT:
             with suppress(Exception):
                 packed(value)
                 base[key] = value

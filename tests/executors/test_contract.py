@@ -77,6 +77,22 @@ def test_signals_do_what_they_say(place):
     assert states[failed].result == [1]
 
 
+def test_a_task_knows_the_same_of_its_attempt_wherever_it_runs(place):
+    names = ("task_name", "task_full_name", "task_slug", "task_run_count", "task_loop_count", "map_index", "team")
+
+    @task
+    def knows(_):
+        return [context.get(name) for name in names]
+
+    with Flow("f") as flow:
+        one, several = knows(1), knows.map(mapped([1, 2]))
+    results = {executor: flow.run(executor=executor, context={"team": "blue"}).result for executor in (place, "inline")}
+
+    for made in (one, several):
+        assert results[place][made].result == results["inline"][made].result
+    assert results[place][one].result[4] == 1
+
+
 def test_a_task_is_tried_again(place):
     @task(max_retries=2, retry_delay=datetime.timedelta(0))
     def third_time():
