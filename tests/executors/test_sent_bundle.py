@@ -209,7 +209,7 @@ def test_when_its_run_is_over_the_run_is_still_told_what_is_made_again_and_neith
     hear(bundle, A, ("start", "s"), ("begun", "s", 0), ("ended", "s", 0, ended(1), False))
     values, bundle.kept = bundle.values, None
     bundle.rest()
-    listener = bundle.hear_later(run.report)
+    listener = bundle.hear_later(run.report, lambda work: work())
     listener.hear(B, [("start", 7, "t"), ("begun", 7, "t", 0)])
 
     assert [(one.worker, one.lost) for one in run.again] == [(B, A)]

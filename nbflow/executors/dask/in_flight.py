@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,7 @@ class InFlight:
     def hear_later(self, report: Report) -> None:
         """Have the run, which is over, told of what Dask makes again of it."""
         for number, bundle in tuple(self._kept.items()):
-            self._link.pass_on(number, bundle.hear_later(report))
+            self._link.pass_on(number, bundle.hear_later(report, _in_a_thread))
 
     # -- what has come of calls -----------------------------------------------------------------------------------
 
@@ -251,6 +252,10 @@ class InFlight:
         for bundle in self._sent.values():
             if bundle.worker in workers:
                 bundle.is_asked = False
+
+
+def _in_a_thread(work: Callable[[], object]) -> None:
+    threading.Thread(target=work, name="nbflow-again", daemon=True).start()
 
 
 def _cut_short(bundle: SentBundle, how: str, *, blames: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import weakref
 from collections import deque
@@ -18,7 +19,7 @@ from nbflow.executors.shipment import show_of, take_in
 from nbflow.executors.work_queue import kind_of, may_come_back
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from nbflow.engine.attempt import Call
     from nbflow.engine.executor import Report
@@ -230,9 +231,9 @@ class SentBundle:
         self._expected.clear()
         self._told_to_stop.clear()
 
-    def hear_later(self, report: Report) -> LateListener:
+    def hear_later(self, report: Report, tell: Callable[[Callable[[], object]], object]) -> LateListener:
         """Have a run told of what is made again when it is over; returns who hears of it, for as long as this is."""
-        self._hears_later = LateListener(self, report)
+        self._hears_later = LateListener(self, report, tell)
         return self._hears_later
 
     def to_stop(self) -> Iterator[tuple[int, type[BaseException] | None]]:
@@ -251,10 +252,11 @@ class LateListener:
     Args:
         bundle: The bundle.
         report: A method, which is told of what is made again.
+        tell: Calls what it is given, in a thread that may wait: whoever follows the run's events is told there.
     """
 
-    def __init__(self, bundle: SentBundle, report: Report) -> None:
-        self._bundle, self._report = weakref.ref(bundle), weakref.WeakMethod(report)
+    def __init__(self, bundle: SentBundle, report: Report, tell: Callable[[Callable[[], object]], object]) -> None:
+        self._bundle, self._report, self._tell = weakref.ref(bundle), weakref.WeakMethod(report), tell
 
     def hear(self, worker: str, messages: Sequence[tuple[Any, ...]]) -> None:
         """Report what a worker says."""
@@ -266,7 +268,7 @@ class LateListener:
         bundle.settle()
         again, bundle.again = bundle.again, []
         if again:
-            report((), None, again)
+            self._tell(functools.partial(report, (), None, again))
 
     def note_workers(self, gone: frozenset[str]) -> None:
         """Take no note of it: the cluster decides what is made again."""
