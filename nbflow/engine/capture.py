@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from nbflow.core.task import Task
 
-KEPT_CHARACTERS = 100_000  # of each task, all its children and attempts together
+KEPT_CHARACTERS = 100_000  # of each task, all its children and attempts together: as many first as last ones
 KEPT_BYTES = 10_000_000  # of pictures, likewise
+_HALF = KEPT_CHARACTERS // 2
 
 
 class LogLine(NamedTuple):
@@ -53,7 +54,9 @@ class Figure(bytes):
 
 
 class TaskLog(list[LogLine]):
-    """The output of one task, in order; cut with a note after `KEPT_CHARACTERS`.
+    """The output of one task, in order; of more than `KEPT_CHARACTERS`, what came first and what came last.
+
+    A line in the middle says how much is left out there. Children write from several threads, and others read.
 
     Attributes:
         figures: The pictures it showed, in order; no more of them after `KEPT_BYTES`.
@@ -61,17 +64,52 @@ class TaskLog(list[LogLine]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._room = KEPT_CHARACTERS
+        self._lock = threading.Lock()
+        self._room = _HALF  # for the first ones
+        self._first = 0  # how many lines these are
+        self._last = 0  # how many characters follow them
+        self._gone = self._gone_characters = 0  # lines that are left out, and characters
         self.figures: list[Figure] = []
 
     def keep(self, stream: str, text: str, values: dict[str, Any]) -> None:
-        """Keep `text`, as far as there is room; called from the thread of the task."""
-        if self._room <= 0 or not text:
-            return
-        if len(text) > self._room:
-            text = text[: self._room] + f"\n... cut here: only the first {KEPT_CHARACTERS} characters are kept"
-        self._room -= len(text)
-        self.append(LogLine(time.time(), stream, text, values.get("map_index"), values.get("task_run_count", 1)))
+        """Keep `text`, for the time being; called from the thread of the task."""
+        line = LogLine(time.time(), stream, text, values.get("map_index"), values.get("task_run_count", 1))
+        with self._lock:
+            if self._room:
+                here, text = text[: self._room], text[self._room :]
+                self._room -= len(here)
+                if here:
+                    self.append(line._replace(text=here))
+                    self._first += 1
+            if text:
+                self.append(line._replace(text=text))
+                self._last += len(text)
+                if self._last > KEPT_CHARACTERS:  # and not for each line that comes: it takes time to take some out
+                    self._leave_out()
+
+    def since(self, count: int) -> tuple[list[LogLine], int]:
+        """Return what came after the first `count` lines, as far as it is kept, and how many lines came in all."""
+        with self._lock:
+            is_cut, start = self._gone_characters > 0, count
+            if is_cut and count > self._first:  # the line that says so is the first one of interest, or has been read
+                start = max(self._first, count - self._gone + 1)
+            return self[start:], len(self) + self._gone - is_cut
+
+    def _leave_out(self) -> None:
+        end = self._first + (self._gone_characters > 0)
+        spare = self._last - _HALF
+        self._gone_characters += spare
+        self._last -= spare
+        while spare > 0:
+            line = self[end]
+            if len(line.text) > spare:
+                self[end] = line._replace(text=line.text[spare:])
+            else:
+                end += 1
+                self._gone += 1
+            spare -= len(line.text)
+        text = f"\n... {self._gone_characters:,} characters are left out here ...\n"
+        self[self._first : end] = [line._replace(text=text, map_index=None)]
 
 
 class Logs(dict["Task", TaskLog]):

@@ -161,7 +161,10 @@ class Run:
 
     @property
     def logs(self) -> dict[Task, TaskLog]:
-        """The prints, logs and warnings of each task, as `LogLine` tuples in order; empty for one that was silent."""
+        """The prints, logs and warnings of each task, as `LogLine` tuples in order; empty for one that was silent.
+
+        Of a task that says more than 100,000 characters, the first and the last ones are kept.
+        """
         return self._record.logs
 
     @property

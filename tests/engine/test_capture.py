@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import threading
 import warnings
@@ -11,7 +12,7 @@ import pytest
 
 from nbflow import Flow, context, task
 from nbflow.engine import capture
-from nbflow.engine.capture import KEPT_CHARACTERS
+from nbflow.engine.capture import KEPT_CHARACTERS, TaskLog
 from tests.patience import PATIENCE_S
 
 EXECUTORS = ["inline", "threads"]
@@ -96,15 +97,60 @@ def test_children_and_attempts_are_told_apart():
     ]
 
 
-def test_a_flood_is_cut_with_a_note(capsys):
+def test_of_a_flood_what_came_first_and_what_came_last_is_kept_with_a_note_between(capsys):
+    def flood():
+        print("begin")
+        for number in range(KEPT_CHARACTERS):
+            print(f"line {number}")
+        print("end")
+
     with Flow("f") as flow:
-        flood = task(lambda: print("x" * KEPT_CHARACTERS * 3))()
+        flooded = task(flood)()
+        huge = task(lambda: print("begin", "x" * KEPT_CHARACTERS * 3, "end"))()
 
     flow.run()
 
-    text = said(flow.runs[-1], flood)
-    assert len(text) < KEPT_CHARACTERS + 200
-    assert "cut here" in text
+    for made in (flooded, huge):
+        text = said(flow.runs[-1], made)
+        assert len(text) < KEPT_CHARACTERS * 1.5 + 200
+        assert text.startswith("begin")
+        assert text.endswith("end\n")
+        assert text.count("characters are left out here") == 1
+
+
+def log_of(*texts):
+    log = TaskLog()
+    for text in texts:
+        log.keep("stdout", text, {})
+    return log
+
+
+@pytest.mark.parametrize("size", [1, 300, 3_000])
+@pytest.mark.parametrize("step", [1, 3, 500])
+def test_who_reads_a_log_now_and_then_gets_each_line_once_or_learns_that_some_are_left_out(size, step):
+    log, at, text = TaskLog(), 0, ""
+    count = 3 * KEPT_CHARACTERS // size if size > 1 else 30_000
+    for number in range(count):
+        log.keep("stdout", f"{number:06}" + "x" * size + "\n", {})
+        if number % step == 0 or number == count - 1:
+            lines, at = log.since(at)
+            text += "".join(line.text for line in lines)
+
+    assert log.since(at) == ([], at)
+    numbers = [int(found) for found in re.findall(r"\d{6}(?=x)", text)]
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] == count - 1
+    assert (len(numbers) < count) == ("left out" in text)
+
+
+def test_a_log_says_how_much_is_left_out():
+    log = log_of("a" * KEPT_CHARACTERS, "b" * KEPT_CHARACTERS)
+
+    said = "".join(line.text for line in log)
+    left_out = int(re.search(r"([\d,]+) characters are left out", said)[1].replace(",", ""))
+    assert said.count("a") + said.count("b") + left_out >= 2 * KEPT_CHARACTERS
+    assert said.startswith("a" * (KEPT_CHARACTERS // 2))
+    assert said.endswith("b" * (KEPT_CHARACTERS // 2))
 
 
 def test_the_streams_are_given_back_when_the_last_run_is_over():

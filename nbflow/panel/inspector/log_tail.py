@@ -32,12 +32,11 @@ class LogTail:
         `lines` are (seconds since the run began, stream, text, map index, attempt), `from` is how many characters came
         before, `omitted` how many of these here are too many to be told.
         """
-        log: list[LogLine] = self._run.logs.get(self._task, [])
-        end = len(log)
-        if end == self._at:
+        log = self._run.logs.get(self._task)
+        if log is None:
             return None
-        found = [line for line in log[self._at : end] if self._index is None or line.map_index == self._index]
-        self._at = end
+        lines, self._at = log.since(self._at)
+        found = [line for line in lines if self._index is None or line.map_index == self._index]
         if not found:
             return None
         began = self._run.timings.started_at or 0.0
@@ -47,12 +46,12 @@ class LogTail:
             room -= len(found[first].text)
         self._told += sum(len(line.text) for line in found)
         shown = _joined(found[first:], cut=max(0, -room))[-_PIECES:]
-        lines = [
+        told_lines = [
             [round(line.time - began, 3), plain(line.stream, 40), text, line.map_index, line.attempt]
             for line, text in shown
         ]
         told = sum(len(text) for _, text in shown)
-        return {"from": start, "omitted": max(0, self._told - start - told), "lines": lines}
+        return {"from": start, "omitted": max(0, self._told - start - told), "lines": told_lines}
 
 
 def _joined(lines: list[LogLine], cut: int) -> list[tuple[LogLine, str]]:
