@@ -217,9 +217,37 @@ def _show_users_lines(record: logging.LogRecord) -> None:
                 record.exc_text = None  # a handler before us has kept it as it was
 
 
+class _Handlers(list[logging.Handler]):
+    """The handlers of the root logger, and before them ours, which is called and not counted.
+
+    So `logging.basicConfig()` in a task finds a logger that nobody has set up, and what takes all handlers away leaves ours.
+    """
+
+    def __init__(self, found: list[logging.Handler]) -> None:
+        super().__init__(found)
+        self._found = found
+
+    def __iter__(self) -> Iterator[logging.Handler]:
+        yield _handler
+        values = thread.data
+        logs = values.pop(
+            "_logs", None
+        )  # what a handler writes is kept already, and would be again as a line on stderr
+        try:
+            yield from super().__iter__()
+        finally:
+            if logs is not None:
+                values["_logs"] = logs
+
+    def given_back(self) -> list[logging.Handler]:
+        """Return the list that was there before, with what there is now."""
+        self._found[:] = self[:]
+        return self._found
+
+
 def _is_handled(logger: logging.Logger | None) -> bool:
     while logger is not None:
-        if any(handler is not _handler for handler in logger.handlers):
+        if len(logger.handlers):  # ours is not counted
             return True
         logger = logger.parent if logger.propagate else None
     return False
@@ -255,8 +283,8 @@ def _take_streams() -> None:
         stream = getattr(sys, name)
         if stream is not None and not isinstance(stream, _StandIn):
             setattr(sys, name, _StandIn(stream, name))
-    if _handler not in logging.root.handlers:
-        logging.root.addHandler(_handler)
+    if not isinstance(logging.root.handlers, _Handlers):
+        logging.root.handlers = _Handlers(logging.root.handlers)
     if not _ours.level:  # tasks log to loggers below it, and want their INFO to be kept
         _ours.setLevel(logging.INFO)
 
@@ -267,7 +295,8 @@ def _give_streams_back() -> None:
         stream = getattr(sys, name)
         if isinstance(stream, _StandIn):  # a stream that somebody else put there stays
             setattr(sys, name, stream.stream)
-    logging.root.removeHandler(_handler)
+    if isinstance(logging.root.handlers, _Handlers):
+        logging.root.handlers = logging.root.handlers.given_back()
 
 
 @in_child

@@ -167,6 +167,55 @@ def test_the_streams_are_given_back_when_the_last_run_is_over():
     assert (sys.stdout, sys.stderr, list(logging.root.handlers)) == before
 
 
+@pytest.fixture
+def root_level():
+    """Give back the level of the root logger."""
+    before = logging.root.level
+    yield
+    logging.root.setLevel(before)
+
+
+@pytest.mark.parametrize("options", [{}, {"force": True}])
+def test_a_task_can_set_up_logging(capsys, monkeypatch, root_level, options):
+    monkeypatch.setattr(logging.root, "handlers", [])
+
+    def sets_up():
+        logging.basicConfig(level=logging.DEBUG, format="mine: %(message)s", **options)
+        logging.getLogger("theirs").debug("in detail")
+
+    with Flow("f") as flow:
+        one = task(sets_up)()
+        two = task(lambda: logging.getLogger("theirs").debug("more"))(upstream_tasks=[one])
+    run = flow.start()
+    run.wait()
+    logging.getLogger("theirs").debug("afterwards")
+
+    assert [(line.stream, line.text) for line in run.logs[one]] == [("DEBUG", "in detail")]
+    assert [(line.stream, line.text) for line in run.logs[two]] == [("DEBUG", "more")]
+    assert capsys.readouterr().err == "mine: in detail\nmine: more\nmine: afterwards\n"
+
+
+def test_what_a_run_adds_to_logging_is_not_there_for_who_counts():
+    import logging.config
+
+    seen = []
+
+    def looks():
+        seen.append((len(logging.root.handlers), logging.root.handlers[:]))
+        logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
+        logging.getLogger("theirs").warning("still kept")
+
+    before = list(logging.root.handlers)
+    with Flow("f") as flow:
+        one = task(looks)()
+    flow.run()
+    for handler in before:
+        logging.root.addHandler(handler)
+
+    assert seen == [(len(before), before)]
+    assert [line.text for line in flow.runs[-1].logs[one]] == ["still kept"]
+
+
 def test_what_libraries_log_is_still_printed_when_nobody_has_set_up_logging(capsys, monkeypatch):
     monkeypatch.setattr(logging.root, "handlers", [])
     with Flow("f") as flow:
