@@ -220,7 +220,7 @@ def _show_users_lines(record: logging.LogRecord) -> None:
 class _Handlers(list[logging.Handler]):
     """The handlers of the root logger, and before them ours, which is called and not counted.
 
-    So `logging.basicConfig()` in a task finds a logger that nobody has set up, and who takes all handlers away leaves ours.
+    So `logging.basicConfig()` in a task finds a logger that nobody has set up, and who removes all leaves ours.
     """
 
     def __init__(self, found: list[logging.Handler]) -> None:
