@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.live_panel import LivePanel
+from tests.dask.conftest import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -34,7 +35,7 @@ def test_the_tour_is_run_watched_stepped_and_cancelled_and_no_process_of_its_clu
     panel.record()
     panel.click("Run")
     panel.expect_open("DaskCluster open")
-    assert len(kernel_children()) == 2
+    wait_until(lambda: len(kernel_children()) == 2)  # one that is starting has no command line yet
     panel.expect_row("compute-1", "Running")
     panel.screenshot("tour-running")
     panel.expect_state("Success")
@@ -64,7 +65,7 @@ def test_the_tour_is_run_watched_stepped_and_cancelled_and_no_process_of_its_clu
         panel.expect_row(task, "Success")
     panel.expect_state("Paused")
     panel.expect_open("DaskCluster open")
-    assert len(kernel_children()) == 2
+    wait_until(lambda: len(kernel_children()) == 2)  # one that is starting has no command line yet
     panel.screenshot("tour-held")
 
     panel.click("Cancel")

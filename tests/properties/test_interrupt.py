@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 
 from nbflow import Flow, apply_map, context, ledger, resource_manager, signals, states, task
+from nbflow.engine.interrupts import Guard
 from nbflow.engine.open_resources import BlockStatus
 from nbflow.errors import ResourceScopeError
 from nbflow.executors import ThreadExecutor
@@ -92,7 +93,8 @@ def interrupted(*, once: threading.Event, times: int = 1, send_one: Any = send_t
 
 def guard_of_run() -> Any:
     """Return what takes the interrupts of the run that blocks the main thread, or None while there is none."""
-    return getattr(signal.getsignal(signal.SIGINT), "__self__", None)
+    owner = getattr(signal.getsignal(signal.SIGINT), "__self__", None)  # Python's own handler has one too, its module
+    return owner if isinstance(owner, Guard) else None
 
 
 def nap(until: threading.Event | None = None, began: threading.Event | None = None) -> None:
