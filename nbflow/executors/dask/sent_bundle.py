@@ -119,7 +119,8 @@ class SentBundle:
         if kind == "begun":
             return
         if call not in self.left:
-            self._running = None if kind == "ended" else self._running
+            if kind == "ended":
+                self._running = None
         elif kind == "said":
             show_of(call, *rest[1:])
         elif kind == "back":
@@ -176,11 +177,7 @@ class SentBundle:
         """Note that the call, which must not be made a second time, was begun by a worker that is lost."""
         self.values.is_lost = True
         for call in tuple(self.left):
-            self._lost_for_good(call, lost)
-
-    def _lost_for_good(self, call: Call, worker: str) -> None:
-        why = "was lost, and it is not to run again (rerun_if_lost=False),"
-        self.fail(call, WorkerDiedError(call.task.name, f"worker {worker}", why))
+            self.fail(call, _lost_for_good(call, lost))
 
     # -- what the session decides -------------------------------------------------------------------------------
 
@@ -206,15 +203,9 @@ class SentBundle:
         return back
 
     def give_back(self, *, also_running: bool = False) -> None:
-        """Note that nothing of it will be begun any more; `also_running`: nor what had begun be ended.
-
-        What had begun and must not run twice has failed then.
-        """
-        running = self.running
+        """Note that nothing of it will be begun any more; `also_running`: nor what had begun be ended."""
         if also_running:
             self._running = None
-            if running is not None and not running.task.rerun_if_lost and not is_to_stop(running):
-                self._lost_for_good(running, self.worker)
         self._back |= {call: None for call in self.left if call is not self.running}
 
     def fail(self, call: Call, error: Exception) -> None:
@@ -288,10 +279,17 @@ def is_to_stop(call: Call) -> bool:
     return call.hit_with is not None or call.is_asked_to_stop()
 
 
+def _lost_for_good(call: Call, worker: str) -> WorkerDiedError:
+    why = "was lost, and it is not to run again (rerun_if_lost=False),"
+    return WorkerDiedError(call.task.name, f"worker {worker}", why)
+
+
 def end_of_unbegun(call: Call, *, is_wanted: bool) -> Outcome | None:
-    """Return what becomes of a call that has not begun; None: it is to be sent again."""
+    """Return what becomes of a call that no worker has; None: it is to be sent again."""
     if is_to_stop(call):
         return Outcome(None, (call.hit_with or TaskCancelled)())
+    if call.where and not call.task.rerun_if_lost:  # a worker had begun it
+        return outcome_of(call, _lost_for_good(call, call.where))
     return RECALLED if is_wanted and may_come_back(call) else None
 
 
