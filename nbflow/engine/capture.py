@@ -57,6 +57,7 @@ class TaskLog(list[LogLine]):
     """The output of one task, in order; of more than `KEPT_CHARACTERS`, what came first and what came last.
 
     A line in the middle says how much is left out there. Children write from several threads, and others read.
+    Nobody waits for anybody: a finalizer or a handler of signals may speak while this thread keeps a line.
 
     Attributes:
         figures: The pictures it showed, in order; no more of them after `KEPT_BYTES`.
@@ -64,52 +65,59 @@ class TaskLog(list[LogLine]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lock = threading.Lock()
-        self._room = _HALF  # for the first ones
-        self._first = 0  # how many lines these are
-        self._last = 0  # how many characters follow them
-        self._gone = self._gone_characters = 0  # lines that are left out, and characters
+        self._size = 0  # characters, about: threads that count at once may lose a few
+        self._left_out = 0  # characters
+        self._first = 0  # how many lines are kept before those that are left out
+        self._leaving_out = threading.Lock()
         self.figures: list[Figure] = []
 
     def keep(self, stream: str, text: str, values: dict[str, Any]) -> None:
         """Keep `text`, for the time being; called from the thread of the task."""
-        line = LogLine(time.time(), stream, text, values.get("map_index"), values.get("task_run_count", 1))
-        with self._lock:
-            if self._room:
-                here, text = text[: self._room], text[self._room :]
-                self._room -= len(here)
-                if here:
-                    self.append(line._replace(text=here))
-                    self._first += 1
-            if text:
-                self.append(line._replace(text=text))
-                self._last += len(text)
-                if self._last > KEPT_CHARACTERS:  # and not for each line that comes: it takes time to take some out
-                    self._leave_out()
+        if not text:
+            return
+        self.append(LogLine(time.time(), stream, text, values.get("map_index"), values.get("task_run_count", 1)))
+        self._size += len(text)
+        # Not for each line that comes: it takes time. Who finds it held leaves it to that one, which may be itself.
+        if self._size > KEPT_CHARACTERS + _HALF and self._leaving_out.acquire(blocking=False):
+            try:
+                self._leave_out()
+            finally:
+                self._leaving_out.release()
 
-    def since(self, count: int) -> tuple[list[LogLine], int]:
-        """Return what came after the first `count` lines, as far as it is kept, and how many lines came in all."""
-        with self._lock:
-            is_cut, start = self._gone_characters > 0, count
-            if is_cut and count > self._first:  # the line that says so is the first one of interest, or has been read
-                start = max(self._first, count - self._gone + 1)
-            return self[start:], len(self) + self._gone - is_cut
+    def since(self, read: LogLine | None) -> list[LogLine]:
+        """Return what came after the line that was read last (None: all of it); what is left out, its line tells of."""
+        lines = self[:]
+        for place in range(len(lines) - 1, -1, -1):
+            if lines[place] is read:
+                return lines[place + 1 :]
+        return lines[self._first :] if read is not None else lines
 
     def _leave_out(self) -> None:
-        end = self._first + (self._gone_characters > 0)
-        spare = self._last - _HALF
-        self._gone_characters += spare
-        self._last -= spare
-        while spare > 0:
-            line = self[end]
-            if len(line.text) > spare:
-                self[end] = line._replace(text=line.text[spare:])
-            else:
-                end += 1
-                self._gone += 1
-            spare -= len(line.text)
-        text = f"\n... {self._gone_characters:,} characters are left out here ...\n"
-        self[self._first : end] = [line._replace(text=text, map_index=None)]
+        """Put other lines in place of those there are, at once: others may add some and read them meanwhile."""
+        found = self[:]
+        lines, first = (found, self._first) if self._left_out else _split(found, _HALF)
+        last = lines[first + (self._left_out > 0) :]
+        size = sum(len(line.text) for line in last)
+        if size > _HALF:
+            last, count = _split(last, size - _HALF)
+            left_out = self._left_out + size - _HALF
+            text = f"\n... {left_out:,} characters are left out here ...\n"
+            note = last[count - 1]._replace(text=text, map_index=None)
+            self[: len(found)] = [*lines[:first], note, *last[count:]]
+            self._first, self._left_out = first, left_out
+        self._size = _HALF + min(size, _HALF)
+
+
+def _split(lines: list[LogLine], characters: int) -> tuple[list[LogLine], int]:
+    """Return lines of which the first ones have so many characters, and how many these are: one may be cut in two."""
+    for place, line in enumerate(lines):
+        if len(line.text) > characters:
+            if not characters:
+                return lines, place
+            parts = [line._replace(text=text) for text in (line.text[:characters], line.text[characters:])]
+            return [*lines[:place], *parts, *lines[place + 1 :]], place + 1
+        characters -= len(line.text)
+    return lines, len(lines)
 
 
 class Logs(dict["Task", TaskLog]):
@@ -230,10 +238,9 @@ class _Handlers(list[logging.Handler]):
     def __iter__(self) -> Iterator[logging.Handler]:
         yield _handler
         values = thread.data
-        logs = values.pop(
-            "_logs", None
-        )  # what a handler writes is kept already, and would be again as a line on stderr
+        logs = values.get("_logs")
         try:
+            values.pop("_logs", None)  # what they write is kept already, and would be again as a line on stderr
             yield from super().__iter__()
         finally:
             if logs is not None:

@@ -128,19 +128,68 @@ def log_of(*texts):
 @pytest.mark.parametrize("size", [1, 300, 3_000])
 @pytest.mark.parametrize("step", [1, 3, 500])
 def test_who_reads_a_log_now_and_then_gets_each_line_once_or_learns_that_some_are_left_out(size, step):
-    log, at, text = TaskLog(), 0, ""
+    log, read, text = TaskLog(), None, ""
     count = 3 * KEPT_CHARACTERS // size if size > 1 else 30_000
     for number in range(count):
         log.keep("stdout", f"{number:06}" + "x" * size + "\n", {})
         if number % step == 0 or number == count - 1:
-            lines, at = log.since(at)
-            text += "".join(line.text for line in lines)
+            lines = log.since(read)
+            text, read = text + "".join(line.text for line in lines), lines[-1]
 
-    assert log.since(at) == ([], at)
+    assert log.since(read) == []
     numbers = [int(found) for found in re.findall(r"\d{6}(?=x)", text)]
     assert numbers == sorted(set(numbers))
     assert numbers[-1] == count - 1
     assert (len(numbers) < count) == ("left out" in text)
+
+
+class Loud:
+    """Says something when it is freed, whatever its thread is at."""
+
+    def __init__(self, log):
+        self.log, self.itself = log, self
+
+    def __del__(self):
+        self.log.keep("stderr", "freed\n", {})
+
+
+def test_what_is_said_while_a_line_is_kept_waits_for_nobody():
+    """By a finalizer, say, or a signal's handler: in the same thread, at any moment."""
+    log = TaskLog()
+
+    def flood():
+        for number in range(30_000):
+            Loud(log)
+            log.keep("stdout", f"{number:06}\n", {})
+
+    thread = threading.Thread(target=flood, daemon=True)
+    thread.start()
+    thread.join(PATIENCE_S)
+
+    assert not thread.is_alive()
+    assert sum(len(line.text) for line in log) <= 2 * KEPT_CHARACTERS
+
+
+def test_children_who_flood_a_log_at_once_lose_neither_its_begin_nor_its_end():
+    log, last = TaskLog(), "last of all\n"
+    log.keep("stdout", "first of all\n", {})
+
+    def flood():
+        for _ in range(20_000):
+            log.keep("stdout", "x" * 20 + "\n", {})
+
+    threads = [threading.Thread(target=flood) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    log.keep("stdout", last, {})
+
+    text = "".join(line.text for line in log)
+    assert text.startswith("first of all")
+    assert text.endswith(last)
+    assert len(text) <= 2 * KEPT_CHARACTERS
+    assert text.count("left out here") == 1
 
 
 def test_a_log_says_how_much_is_left_out():

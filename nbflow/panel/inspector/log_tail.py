@@ -23,7 +23,7 @@ class LogTail:
         self._run = run
         self._task = task
         self._index = index
-        self._at = 0
+        self._read: LogLine | None = None  # the last one
         self._told = 0  # characters told so far
 
     def news(self) -> Json | None:
@@ -33,10 +33,11 @@ class LogTail:
         before, `omitted` how many of these here are too many to be told.
         """
         log = self._run.logs.get(self._task)
-        if log is None:
+        news = [] if log is None else log.since(self._read)
+        if not news:
             return None
-        lines, self._at = log.since(self._at)
-        found = [line for line in lines if self._index is None or line.map_index == self._index]
+        self._read = news[-1]
+        found = [line for line in news if self._index is None or line.map_index == self._index]
         if not found:
             return None
         began = self._run.timings.started_at or 0.0
@@ -46,12 +47,12 @@ class LogTail:
             room -= len(found[first].text)
         self._told += sum(len(line.text) for line in found)
         shown = _joined(found[first:], cut=max(0, -room))[-_PIECES:]
-        told_lines = [
+        lines = [
             [round(line.time - began, 3), plain(line.stream, 40), text, line.map_index, line.attempt]
             for line, text in shown
         ]
         told = sum(len(text) for _, text in shown)
-        return {"from": start, "omitted": max(0, self._told - start - told), "lines": told_lines}
+        return {"from": start, "omitted": max(0, self._told - start - told), "lines": lines}
 
 
 def _joined(lines: list[LogLine], cut: int) -> list[tuple[LogLine, str]]:
