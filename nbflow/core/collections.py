@@ -13,7 +13,7 @@ from nbflow.core.context import thread
 from nbflow.core.data.shared_iterator import ItemBuffer
 from nbflow.core.data.value_type import has_method, identity, ids_of, type_name, type_of
 from nbflow.core.operators import GetItem
-from nbflow.core.short_text import is_large
+from nbflow.core.short_text import is_large, short_text
 from nbflow.core.task import Task
 from nbflow.errors import NestedInItselfError, NoFlowError, OptionError
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Constant", "Dict", "GetItem", "List", "Set", "Tuple", "as_task"]
 
 _LONGEST_NAME = 8
+_LONGEST_LABEL = 24
+_SIZED = (list, tuple, dict, set, frozenset, str, bytes)
 _NEVER_TASKS = ids_of((int, float, str, bytes, bool, complex, type(None)))
 
 
@@ -58,7 +60,28 @@ def _constant_name(value: Any) -> str:
         text = None if is_long or is_large(value, _LONGEST_NAME) else repr(value)
     except BaseException:  # noqa: BLE001 - a user's `__repr__` may raise anything, and values be nested too deeply
         text = None
-    return text if text is not None and len(text) <= _LONGEST_NAME else f"Constant[{type_name(value)}]"
+    return text if text is not None and len(text) <= _LONGEST_NAME else _unnamed(value)
+
+
+def _unnamed(value: Any) -> str:
+    return f"Constant[{type_name(value)}]"
+
+
+def label_of(task: Task) -> str:
+    """Return the name of a task as people read it: a constant is called by what it holds, cut short.
+
+    Example:
+        >>> label_of(Constant([1, 2, 3])), label_of(Constant(list(range(1_000))))
+        ('[1, 2, 3]', 'list of 1000')
+    """
+    if type(task) is not Constant or task.name != _unnamed(task.value):
+        return task.name
+    text = short_text(task.value, longest=_LONGEST_LABEL)
+    # An address would be another one in each kernel.
+    if not text.startswith("<") and not text.endswith("…") and " at 0x" not in text:
+        return text
+    kind = type_name(task.value)
+    return f"{kind} of {len(task.value)}" if type_of(task.value) in _SIZED else kind
 
 
 class _CollectionTask(Task):

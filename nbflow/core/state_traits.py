@@ -39,7 +39,7 @@ STATE_TRAITS: Mapping[str, StateTraits] = MappingProxyType(
     {
         "Failed": StateTraits("Failed", "✗", "heavy", "red", "Failed", True, "#eb0000"),
         "TimedOut": StateTraits("Timed out", "◴", "thick dashed", "orange", "Failed", True, "#ff4e33"),
-        "TriggerFailed": StateTraits("Trigger failed", "⊗", "dashed", "rose", "TriggerFailed", True, "#ff5131"),
+        "TriggerFailed": StateTraits("Not triggered", "⊗", "dashed", "rose", "TriggerFailed", True, "#ff5131"),
         "ValidationFailed": StateTraits("Validation failed", "≠", "thick", "orange", "Failed", True, "#ff8c7a"),
         "ClientFailed": StateTraits("Client failed", "⊖", "dashed", "orange", "Pending", False, "#f5a65b"),
         "Cancelled": StateTraits("Cancelled", "⊘", "dash-dot", "brown", "Cancelled", True, "#bdbdbd"),

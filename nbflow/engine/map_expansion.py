@@ -34,7 +34,7 @@ class MapExpansion:
         children: list[State] = [Pending()] * plan
         if isinstance(old, Mapped):
             children[: len(old.map_states)] = [Pending() if child is None else child for child in old.map_states[:plan]]
-        mapped = Mapped("Ready to proceed with mapping.", map_states=children)
+        mapped = Mapped(mapped_over(plan), map_states=children)
         state = self._settlement.told_at_start(node, task, old, mapped)
         if state is None:
             return
@@ -66,3 +66,8 @@ class MapExpansion:
             return None
         plan = self._inputs.plan_map(node)
         return 0 if isinstance(plan, State) else plan
+
+
+def mapped_over(count: int) -> str:
+    """Return the message of a mapped task with so many children."""
+    return f"Mapped over {count} element{'' if count == 1 else 's'}."

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from nbflow.core.collections import label_of
 from nbflow.engine.compiled_graph import ORDINARY
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class Plan:
         shown = [step for step in self.steps if self._is_shown(step)]
         if len(shown) > _MOST_LINES:
             shown = [step for step in shown if step.runs][:_MOST_LINES]
-        names = Counter(step.task.name for step in self.steps if self._is_shown(step))
+        names = Counter(label_of(step.task) for step in self.steps if self._is_shown(step))
         rows = [(self._name(step, names), "runs" if step.runs else REUSED, _because(step)) for step in shown]
         rows += [(step.block.name, "opens" if step.opens else "closed", step.why) for step in self.blocks]
         rows += [(slug, "gone", "the flow no longer has it") for slug in self.gone]
@@ -162,7 +163,9 @@ class Plan:
         return "\n".join([self.headline(), *lines, *([f"  ... and {hidden} more"] if hidden else [])])
 
     def _name(self, step: Step, names: Counter[str]) -> str:
-        name = step.task.name if names[step.task.name] == 1 else self.graph.slugs[step.task]
+        label = label_of(step.task)
+        # A slug tells tasks of one name apart; constants have no name of their own, and what they hold says enough.
+        name = label if names[label] == 1 or label != step.task.name else self.graph.slugs[step.task]
         if step.children is None:
             return name
         few = ", ".join(map(str, step.children[:3])) + (", ..." if len(step.children) > 3 else "")

@@ -93,7 +93,7 @@ def refusal(task: Task, upstream: Mapping[Edge, State]) -> State | None:
         if ends_run(error) or context.get("raise_on_exception"):
             raise
         return TriggerFailed(f"Unexpected error while checking task trigger: {error_text(error)}", result=error)
-    return TriggerFailed("Trigger failed.")
+    return TriggerFailed("Its trigger was not met.")
 
 
 def retry_of(task: Task, state: State, *, attempt: int, loop: tuple[int, Any] | None) -> State:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from nbflow.core.collections import label_of
 from nbflow.core.control import CompareValue
 from nbflow.core.operators import GetItem
 from nbflow.core.parameter import Parameter
@@ -176,15 +177,17 @@ class _Builder:
             return [Node(key=key, name=block.name, kind="block", tasks=members, block=block)]
         mapped = task in self.mapped
         if len(members) > 1:
-            return [Node(key=key, name=task.name, kind="group", tasks=members, mapped=mapped)]
+            labels = dict.fromkeys(map(label_of, members))
+            name = label_of(task) if len(labels) == 1 else task.name
+            return [Node(key=key, name=name, kind="group", tasks=members, mapped=mapped)]
         kind = self._kind(task)
         home = self.home.get(task)
         if count := self._expanded(key, task):
             return [
-                Node(key=f"{key}--{i}", name=task.name, kind="child", tasks=members, map_index=i, block=home)
+                Node(key=f"{key}--{i}", name=label_of(task), kind="child", tasks=members, map_index=i, block=home)
                 for i in range(count)
             ]
-        return [Node(key=key, name=task.name, kind=kind, tasks=members, mapped=mapped, block=home)]
+        return [Node(key=key, name=label_of(task), kind=kind, tasks=members, mapped=mapped, block=home)]
 
     def _kind(self, task: Task) -> NodeKind:
         if task in self.role:

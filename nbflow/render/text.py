@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nbflow.core.states import Mapped
 from nbflow.render.build import Fold, GraphLike, draw
 from nbflow.render.drawing import Cluster, Drawing, Node
 from nbflow.render.names import one_line, shorten
@@ -81,7 +82,7 @@ def nodes_with_blocks(drawing: Drawing) -> Iterator[tuple[Node, str]]:
 def message(node: Node, states: States | None) -> str:
     """Return the message of a single task's state, if it says more than the state itself."""
     state = (states or {}).get(node.tasks[0]) if len(node.tasks) == 1 else None
-    if state is None or state.message in _SAYS_NOTHING:
+    if state is None or state.message in _SAYS_NOTHING or isinstance(state, Mapped):  # whose counts say it
         return ""
     return one_line(state.message or "", 100)
 

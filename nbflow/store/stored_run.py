@@ -11,6 +11,7 @@ from nbflow.core.states import Cancelled, Mapped, Pending, State
 from nbflow.engine.compare import Comparison, compare
 from nbflow.engine.compiled_graph import ORDINARY, CompiledGraph
 from nbflow.engine.given_parameters import START_OPTIONS, takes_parameters
+from nbflow.engine.map_expansion import mapped_over
 from nbflow.engine.random_state import drawn_in
 from nbflow.engine.record import Timings
 from nbflow.errors import DamagedStoreError, NotKeptError
@@ -282,7 +283,7 @@ class StoredRun:
         states = [self._named(parts[i]) if i in parts else Pending("Task not run.") for i in range(count)]
         if self.graph.role[self.graph.index[task]] != ORDINARY and not all(map(State.is_finished, states)):
             return Pending("Task not run.")  # of resources no part is taken over
-        return Mapped("Ready to proceed with mapping.", map_states=states)
+        return Mapped(mapped_over(len(states)), map_states=states)
 
     def _named(self, header: Header) -> State:
         path = self.folder / value_name(header.slug, header.index)

@@ -273,7 +273,7 @@ def test_a_held_failure_is_fixed_from_the_inspector(open_panel, way):
     hand.press(stop)
     expect(stop).to_have_attribute("aria-pressed", "false")
     act("break")
-    hand.choose(box.get_by_label("Stand still"), "after it ended well")
+    hand.choose(box.get_by_label("Pause", exact=True), "after it ended well")
     hand.press(box.get_by_role("button", name="Set", exact=True))
     expect(stop).to_have_attribute("aria-pressed", "true")
     hand.press(stop)

@@ -293,7 +293,7 @@ def test_no_word_for_a_state_is_cut_in_the_table(bare, width):
 
     badges = panel.page.locator(".nbflow-tasks td.nbflow-state .nbflow-badge")
 
-    expect(badges.filter(has_text="Trigger failed")).not_to_have_count(0)  # the longest of them
+    expect(badges.filter(has_text="Not triggered")).not_to_have_count(0)  # the longest of them
     cut = badges.evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.innerText)")
     assert cut == []
 

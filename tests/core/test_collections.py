@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nbflow.core.annotations import flatten, unmapped
-from nbflow.core.collections import Constant, Dict, List, Set, Tuple, as_task, contains_task
+from nbflow.core.collections import Constant, Dict, List, Set, Tuple, as_task, contains_task, label_of
 from nbflow.core.function_task import task
 from nbflow.core.graph import Graph
 from nbflow.core.task import Task
@@ -313,3 +313,23 @@ def test_gathering_tasks_without_a_flow_is_refused():
     """Flow-model 3.5."""
     with pytest.raises(NoFlowError, match="Could not infer an active Flow"):
         as_task([Task("a")])
+
+
+@pytest.mark.parametrize(
+    ("value", "label"),
+    [
+        ([1, 2, 3], "[1, 2, 3]"),
+        (list(range(1_000)), "list of 1000"),
+        ("a" * 100, "str of 100"),
+        ([object()], "list of 1"),  # an address would be another one in each kernel
+        (object(), "object"),
+        (12, "12"),
+    ],
+)
+def test_people_read_what_a_constant_without_a_name_holds(value, label):
+    assert label_of(Constant(value)) == label
+
+
+def test_a_name_that_was_given_is_what_people_read():
+    assert label_of(Constant([1, 2, 3], name="rows")) == "rows"
+    assert label_of(Task("rows")) == "rows"

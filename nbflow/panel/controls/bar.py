@@ -36,7 +36,7 @@ class Bar:
             value=hold,
             description="Hold on failure",
             icon="hand-paper-o",
-            tooltip="Stand still where a task fails, with the resources open (H)",
+            tooltip="Pause where a task fails, with the resources open (H)",
             layout=ipywidgets.Layout(width="auto"),
         )
         self.holds.add_class("nbflow-button").add_class("nbflow-command-hold")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.collections import label_of
 from nbflow.core.parameter import Parameter
 from nbflow.core.states import Mapped
 from nbflow.engine.remote_value import is_reference
@@ -102,7 +103,7 @@ class Detail:
         place = ran_on(run, task, index, state, history)
         return {
             "what": "task",
-            "name": one_line(task.name, NAME_LIMIT),
+            "name": one_line(label_of(task), NAME_LIMIT),
             "kind": kind_of(task),
             "index": index,
             "state": name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from nbflow.core.collections import Constant, Dict, List, Set, Tuple
+from nbflow.core.collections import Constant, Dict, List, Set, Tuple, label_of
 from nbflow.core.parameter import Parameter
 from nbflow.core.resource_tasks import ResourceCleanupTask, ResourceInitTask, ResourceSetupTask
 from nbflow.render.names import one_line, safe_key
@@ -98,7 +98,7 @@ class Neighbours:
     def chip(self, task: Task, run: Run | None) -> Json:
         """Describe a task in one line."""
         state = state_name(run.states.get(task) if run is not None else None)
-        name = one_line(task.name, NAME_LIMIT)
+        name = one_line(label_of(task), NAME_LIMIT)
         return {"key": self.keys[task], "name": name, "state": state, "line": state_look(state).label}
 
 

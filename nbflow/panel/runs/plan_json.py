@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.collections import label_of
 from nbflow.core.data.safe_equality import same
 from nbflow.core.parameter import Parameter
 from nbflow.engine.compiled_graph import ORDINARY
@@ -72,7 +73,7 @@ def _headline(plan: Plan, running: list[Step], reused: list[Step]) -> str:
 
 
 def _row(plan: Plan, step: Step) -> list[Any]:
-    name = one_line(step.task.name, 80)
+    name = one_line(label_of(step.task), 80)
     if step.children is not None:
         few = ", ".join(map(str, step.children[:3])) + (", …" if len(step.children) > 3 else "")
         name = f"{name}[{few}]"

@@ -14,7 +14,7 @@ const ACTIONS = [
   ["skip", "Skip", "Go on without it"],
   ["set", "Set value…", "Give it a value in place of its own"],
   ["pin", "Pin", "Keep its value: a rerun takes it over"],
-  ["break", "Breakpoint…", "Stand still before or after it"],
+  ["break", "Breakpoint…", "Pause before or after it"],
   ["debug", "Debug…", "Look around where it failed"],
   ["rerun", "Rerun from here", "Run it and what follows from it again; shows the plan first"],
 ];
@@ -98,7 +98,7 @@ export function makeActions(store) {
     const where = make("select", "nbflow-ask-field", options, { id: `${id}-where` });
     field.placeholder = "always; or a condition on its inputs";
     where.addEventListener("change", () => { field.disabled = where.selectedIndex === 1; });
-    form.append(labelFor("Stand still", where), where, labelFor("Only if", field), field, problem, formRow(submitButton("Set"), cancel));
+    form.append(labelFor("Pause", where), where, labelFor("Only if", field), field, problem, formRow(submitButton("Set"), cancel));
     form.addEventListener("submit", () => {
       const after = where.selectedIndex === 1;
       act("break", { after, text: after ? "" : field.value });
