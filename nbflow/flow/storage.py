@@ -38,8 +38,10 @@ def opened_store(flow: Flow) -> FlowStore | None:
 
         flow._flow_store = FlowStore(flow.store, flow)
         ignore(flow.store)
-        if not flow.runs:
-            flow._run_numbers = itertools.count(flow._flow_store.last_number() + 1)
+        # Also where runs are in memory already: with a lower number than those there, the newest would be the
+        # first to be dropped, and never the one to go on from.
+        numbers = [run.number for run in flow.runs.copy()]
+        flow._run_numbers = itertools.count(max([flow._flow_store.last_number(), *numbers]) + 1)
     return flow._flow_store
 
 
