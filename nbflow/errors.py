@@ -7,6 +7,7 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     ├── NotATaskError (TypeError)              something that is no task where a task is needed
     ├── DuplicateSlugError (ValueError)        two tasks of a flow with one slug
     ├── UnknownTaskError (ValueError)          a task that the flow does not have
+    ├── UnknownRunError (LookupError)          a run that the flow does not keep
     ├── CycleError (ValueError)                tasks that wait for each other in a circle
     ├── StrayEdgeError (ValueError)            an edge from or to a task outside the flow
     ├── ReferenceTaskError (ValueError)        a reference task outside the flow
@@ -84,6 +85,7 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
 
 from __future__ import annotations
 
+import difflib
 from inspect import Parameter, Signature
 from typing import ClassVar, TypeVar, dataclass_transform
 
@@ -154,6 +156,26 @@ class UnknownTaskError(NbflowError, ValueError):
     task: object
     flow: str
     _text = "Task {self.task!r} was not found in Flow {self.flow!r}; add it with flow.add_task(task)"
+
+
+@carries
+class UnknownRunError(NbflowError, LookupError):
+    """The flow keeps no run of this number or name."""
+
+    run: int | str
+    known: tuple[tuple[int, str], ...]  # (number, name) of each, oldest first
+
+    def __str__(self) -> str:
+        if not self.known:
+            return f"there is no run {self.run!r}: the flow has not run yet"
+        close = difflib.get_close_matches(str(self.run), [name for _, name in self.known], n=1)
+        hint = f"do you mean {close[0]!r}? " if close else ""
+        listed = ", ".join(str(number) for number, _ in self.known[-_MOST_RUNS:])
+        older = ", older ones and" if len(self.known) > _MOST_RUNS else ""
+        return f"there is no run {self.run!r}; {hint}there are{older} {listed}"
+
+
+_MOST_RUNS = 20
 
 
 @carries

@@ -19,7 +19,7 @@ RUN = """
     rerun results resume retry retry_cleanup set_result skip sources state states step step_block text timings until
     wait
 """
-ATTRIBUTES_OF_A_RUN = "flow graph id number parameters plan"
+ATTRIBUTES_OF_A_RUN = "flow graph id name note number parameters plan tags"
 FLOW = """
     add_edge add_task all_downstream_edges all_upstream_edges cells chain copy downstream_tasks edges edges_from
     edges_in edges_out edges_to get_tasks panel parameters plan reference_tasks replace resume resume_stored root_tasks

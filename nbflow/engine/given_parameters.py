@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 Method = TypeVar("Method", bound="Callable[..., Any]")
 
 PARAMETERS = "parameters"  # the one word that is always the option
-START_OPTIONS = (*("context", "executor", "flow_run_id", "flow_run_name", "hold_limit_s", "hold_on_failure", "paused"),)
+START_OPTIONS = (
+    *("context", "executor", "flow_run_id", "flow_run_name", "hold_limit_s", "hold_on_failure", "paused"),
+    *("run_note", "run_tags"),
+)
 """The options of a rerun, which are those of `Flow.start` that make sense there."""
 
 

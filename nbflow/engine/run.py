@@ -15,6 +15,7 @@ from nbflow.engine.retention import FORGOTTEN
 from nbflow.engine.run_again import plan_rerun, rerun
 from nbflow.engine.run_aliases import alias
 from nbflow.engine.run_control import RunControl
+from nbflow.engine.run_label import Labelled, default_name
 from nbflow.engine.take_over import take_over
 from nbflow.engine.value_facts import KnownValues
 from nbflow.errors import RunNotFinishedError
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from nbflow.engine.run_loop import RunLoop
 
 
-class Run:
+class Run(Labelled):
     """One execution of a flow; made by `Flow.start` (in the background) and `Flow.run`.
 
     All methods may be called from any thread. Those that wait can be interrupted: the run is then cancelled
@@ -47,6 +48,7 @@ class Run:
         graph: The graph it was started with; later changes of the flow do not touch it.
         parameters: The values it was started with.
         plan: What it does, if it is a rerun.
+        name, tags, note: What it is called, short texts to find it by, what to remember about it; may be set.
 
     Example:
         >>> from nbflow import Flow, task
@@ -66,6 +68,7 @@ class Run:
         self.number, self.flow = number, flow
         self.graph: CompiledGraph = loop.graph
         self.parameters = parameters
+        self.name, self.tags, self.note = default_name(loop.graph.name, number), (), ""
         self.plan: Plan | None = None
         self._asked_executor: Any = None  # a name or an object; None: it went by its flow
         self._loop: RunLoop = loop

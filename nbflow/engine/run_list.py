@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
+from nbflow.errors import UnknownRunError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from nbflow.engine.run import Run
 
@@ -23,6 +25,14 @@ class RunList(Sequence["Run"]):
         ...     runs.append(one)
         >>> runs[-1], runs[-2:], len(runs), runs.maxlen
         ('c', ['b', 'c'], 2, 2)
+
+    A text finds the newest run of that name, and `numbered` one by its number:
+
+        >>> from nbflow import Flow, Parameter
+        >>> flow = Flow("ask", tasks=[Parameter("x", default=1)])
+        >>> states = flow.run(flow_run_name="baseline"), flow.run()
+        >>> flow.runs["baseline"], flow.runs.numbered(2)
+        (<Run 1 of 'ask': Success>, <Run 2 of 'ask': Success>)
     """
 
     def __init__(self, maxlen: int) -> None:
@@ -41,13 +51,23 @@ class RunList(Sequence["Run"]):
         """Return the runs of now."""
         return list(self._runs)
 
+    def numbered(self, number: int) -> Run:
+        """Return the run of this number, which is not its place.
+
+        Raises:
+            UnknownRunError: If there is none, or none any more.
+        """
+        return self._newest(number, lambda run: run.number == number)
+
     @overload
-    def __getitem__(self, index: int) -> Run: ...
+    def __getitem__(self, index: int | str) -> Run: ...
 
     @overload
     def __getitem__(self, index: slice) -> list[Run]: ...
 
     def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, str):
+            return self._newest(index, lambda run: run.name == index)
         found = self._runs[index]
         return list(found) if isinstance(index, slice) else found
 
@@ -56,6 +76,13 @@ class RunList(Sequence["Run"]):
 
     def __iter__(self) -> Iterator[Run]:
         return iter(self._runs)
+
+    def _newest(self, asked: int | str, is_meant: Callable[[Run], bool]) -> Run:
+        runs = self._runs
+        for run in reversed(runs):
+            if is_meant(run):
+                return run
+        raise UnknownRunError(asked, tuple((run.number, run.name) for run in runs))
 
     def __repr__(self) -> str:
         return repr(list(self._runs))

@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from nbflow.store import FlowStore, StoredRun
 
 newest: weakref.WeakValueDictionary[str, Flow] = weakref.WeakValueDictionary()  # of each name, for the magics
-_RUN_OPTIONS = ("context", "executor", "flow_run_id", "flow_run_name", "state", "task_states")
+_RUN_OPTIONS = (
+    *("context", "executor", "flow_run_id", "flow_run_name", "run_note", "run_tags", "state", "task_states"),
+)
 
 
 class Flow(Graph):
@@ -184,7 +186,8 @@ class Flow(Graph):
                 name of an option, the keyword is the parameter, unless its value is given here.
             run_on_schedule: Accepted for Prefect 1 flows; there are no schedules.
             runner_cls: Accepted for Prefect 1 flows; there are no runner classes.
-            **kwargs: Parameters, and `state`, `task_states`, `context`, `executor`, `flow_run_name`, `flow_run_id`.
+            **kwargs: Parameters, and `state`, `task_states`, `context`, `executor`, `flow_run_id`; `flow_run_name`,
+                `run_tags` (a list) and `run_note`, which say what the run is called and what it is about.
 
         Raises:
             RunInsideFlowError: If called inside the flow's own ``with``.

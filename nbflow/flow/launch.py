@@ -25,6 +25,7 @@ from nbflow.engine.renewal import prepare_tasks
 from nbflow.engine.retention import ALL_KEPT, NEWER
 from nbflow.engine.run import Run
 from nbflow.engine.run_context import run_values
+from nbflow.engine.run_label import checked_name, checked_note, checked_tags, default_name
 from nbflow.engine.run_list import RunList
 from nbflow.engine.run_loop import RunLoop
 from nbflow.errors import ExecutorError, ParameterError, RunInsideFlowError, RunOptionError, UnexpectedArgumentError
@@ -78,9 +79,15 @@ def prepare(
     asked_executor = kwargs.pop("executor", None)
     executor = _executor(flow, asked_executor)
     run_id = kwargs.pop("flow_run_id", None) or uuid.uuid4().hex[:12]
+    given_name, tags, note = (kwargs.pop(name, None) for name in ("flow_run_name", "run_tags", "run_note"))
+    label: dict[str, Any] = {
+        "name": checked_name(given_name) if given_name else "",
+        "tags": checked_tags(() if tags is None else tags),
+        "note": checked_note("" if note is None else note),
+    }
     store = opened_store(flow)
     number = next(flow._run_numbers)
-    run_name = kwargs.pop("flow_run_name", None) or f"{flow.name}-{number}"
+    label["name"] = run_name = label["name"] or default_name(flow.name, number)
     if kwargs:
         raise UnexpectedArgumentError(tuple(kwargs), tuple(sorted(p.name for p in flow.parameters())))
     flow.validate()
@@ -111,6 +118,7 @@ def prepare(
     loop.home.note_parameters(values)
     run = Run(loop, flow, number, values)
     run._asked_executor = asked_executor
+    vars(run).update(label)
     if plan is not None:
         run._follow(plan)
         task_states = dict(plan.reused)

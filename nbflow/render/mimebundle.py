@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nbflow.engine.task_notes import notes_of, stale_tasks
 from nbflow.render.failures import failure_lines
 from nbflow.render.html import html
+from nbflow.render.label_words import label_words, name_words
 from nbflow.render.names import escape, one_line
 from nbflow.render.palette import palette_css, state_look
 from nbflow.render.text import table, text
@@ -41,7 +42,9 @@ def run_bundle(run: Run) -> Bundle:
     kept = ", ".join(block.name for block, status in run.block_status.items() if status == "kept")
     if kept:
         note += f" · kept open: {kept}"
-    title = f"{run.graph.name}, run {run.number}"
+    note = " · ".join([note, *label_words(run)])
+    called = name_words(run)
+    title = f"{run.graph.name}, run {run.number}" + (f" ({called})" if called else "")
     states, status = dict(run.states), run.block_status
     notes = notes_of(run)
     plain = f"{title}: {one_line(note, 400)}\n{table(run.graph, states, notes=notes)}"

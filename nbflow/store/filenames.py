@@ -7,7 +7,7 @@ import re
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ -]{0,59}")
 _RUN = re.compile(r"(\d{6,12})-[\w -]+(?:\.[0-9a-f]{8})?")
-VALUE, CONTENT, FACTS, LOCK = ".value", ".content", "run.json", "going"
+VALUE, CONTENT, FACTS, LABEL, LOCK = ".value", ".content", "run.json", "label.json", "going"
 
 
 def safe_name(name: str) -> str:

@@ -16,12 +16,14 @@ from nbflow.engine.breakpoints import EDITED, PINNED
 from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.events import Event, warn_safely
 from nbflow.engine.remote_value import is_reference
+from nbflow.engine.run_label import given_name
 from nbflow.engine.state_values import held_by
 from nbflow.errors import StoreError, ValueReleasedError
 from nbflow.store.entry import SET_UP_AGAIN, Header, contents_of
 from nbflow.store.filenames import content_name, run_name, value_name
 from nbflow.store.generators import packed
 from nbflow.store.input_signature import inputs_of
+from nbflow.store.label_file import LabelFile
 from nbflow.store.metadata import Facts, hold, let_go, write_facts
 from nbflow.store.outbox import Outbox, link_or_copy
 from nbflow.store.secure_files import make_folder
@@ -65,6 +67,8 @@ class Recorder:
         self._sources = sources
         self._folder: Path = store.folder / run_name(run.number, run.id)
         self._facts = Facts(flow=run.graph.name, id=run.id, number=run.number, pid=os.getpid())
+        self._label = LabelFile(self._folder, run)
+        run._label_changed = self._keep_label
         self._outbox = Outbox(store, self._folder, run, is_hurried, limit_s=limit_s)
         self._prints: dict[Task, tuple[str, dict[str, str]]] = {}
         self._lock: int | None = None
@@ -119,6 +123,8 @@ class Recorder:
             make_folder(self._folder)
             self._lock = hold(self._folder)
             write_facts(self._folder, self._facts)
+            if run.tags or run.note or given_name(run):
+                self._label.write()
 
         is_there = self._outbox.do(begin)
         self._tell_trouble()
@@ -131,6 +137,13 @@ class Recorder:
                 self._outbox.keep(header, run.parameters[name], None, parameter, may_change=True)
         self._keep_given(now)
         self._given = {}
+
+    def _keep_label(self) -> None:
+        """Keep what the run is called from now on; called where that is said, which may be long after its end."""
+        try:
+            self._label.update()
+        except StoreError as error:
+            warn_safely(f"what run {self._run.number} of {self._run.graph.name!r} is called is not kept ({error})")
 
     def _end(self, state: State, now: float) -> None:
         slugs = self._run.graph.slugs

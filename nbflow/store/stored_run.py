@@ -1,4 +1,4 @@
-"""A run that a store has kept, perhaps of a kernel that is no more: read when asked, and never changed."""
+"""A run that a store has kept, perhaps of a kernel that is no more: read when asked; only its label may change."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from nbflow.engine.given_parameters import START_OPTIONS, takes_parameters
 from nbflow.engine.map_expansion import mapped_over
 from nbflow.engine.random_state import drawn_in
 from nbflow.engine.record import Timings
+from nbflow.engine.run_label import Labelled
 from nbflow.errors import DamagedStoreError, NotKeptError
 from nbflow.store.entry import NOT_MISSED, PYTHON, Header, contents_of, read_header, read_value
 from nbflow.store.filenames import VALUE, value_name
 from nbflow.store.generators import unpacked
+from nbflow.store.label_file import LabelFile, read_label
 from nbflow.store.metadata import Facts, is_going, read_facts
 from nbflow.store.secure_files import check_folder, in_our_words
 from nbflow.store.state_codec import named_state
@@ -32,7 +34,7 @@ KEPT = "Kept in the store."
 NOT_THERE = "its result was not kept"
 
 
-class StoredRun:
+class StoredRun(Labelled):
     """A run as a store has kept it; made by `Flow.stored_runs` and found as `parent` of a run that goes on from it.
 
     It has much of what a `Run` has: states, results, times. Tasks are those of the flow as it is now, found by slug.
@@ -47,6 +49,9 @@ class StoredRun:
         parent_id: The id of the run that it went on from; empty if it did not.
         started_at: When it began, in seconds since the epoch.
         ended_at: When it ended; None if its kernel died before.
+        name: What it is called, as tags and note; setting one of them writes it to the store.
+        tags: Short texts to find it by.
+        note: What is to be remembered about it.
 
     Example:
         >>> import tempfile
@@ -59,7 +64,7 @@ class StoredRun:
         (<StoredRun 1 of 'sum': Success>, 2)
     """
 
-    def __init__(self, store: FlowStore, folder: Path, facts: Facts) -> None:
+    def __init__(self, store: FlowStore, folder: Path, facts: Facts, label: Mapping[str, Any]) -> None:
         self.flow = store.flow
         self.graph = CompiledGraph(store.flow)
         self.facts = facts
@@ -74,6 +79,8 @@ class StoredRun:
         self._headers: dict[str, dict[int | None, Header]] | None = None
         self._states: dict[Task, State] | None = None
         self._objects: dict[tuple[str, str], Any] = {}
+        vars(self).update(label)
+        self._label_changed = LabelFile(folder, self).write
 
     def __repr__(self) -> str:
         return f"<StoredRun {self.number} of {self.flow.name!r}: {type(self.state).__name__}>"
@@ -89,11 +96,12 @@ class StoredRun:
         facts = read_facts(folder)
         if facts.flow != store.flow.name:
             raise DamagedStoreError(str(folder), f"it is of the flow {facts.flow!r}")
-        return cls(store, folder, facts)
+        return cls(store, folder, facts, read_label(folder, facts.flow, facts.number))
 
     def again(self) -> StoredRun:
         """Return the same run with nothing of it unpickled: for a run that may change what it takes over."""
-        other = StoredRun(self.store, self.folder, self.facts)
+        label = {"name": self.name, "tags": self.tags, "note": self.note}
+        other = StoredRun(self.store, self.folder, self.facts, label)
         other._headers = self._headers
         return other
 
