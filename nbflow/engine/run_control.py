@@ -100,6 +100,12 @@ class RunControl:
         task = self._loop.schedule.task
         return list(dict.fromkeys(task(node) for node in (*self._loop.breakpoints.at,)))
 
+    def held_reasons(self) -> list[tuple[Task, int | None, str]]:
+        """Return them with the number of a mapped child, and why: before it, after it, or at its failure."""
+        schedule = self._loop.schedule
+        found = ((node, schedule.child_index[node], why) for node, why in (*self._loop.breakpoints.at.items(),))
+        return [(schedule.task(node), child if child >= 0 else None, why) for node, child, why in found]
+
     def break_at(self, task: Task, when: Callable[..., object] | None, after: bool) -> None:
         """Pause before a task or after it."""
         number = self._node(task)

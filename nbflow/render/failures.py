@@ -12,11 +12,9 @@ from nbflow.core.users_traceback import failed_line
 from nbflow.render.names import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from nbflow.core.task import Task
-
-MOST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +62,29 @@ def _failures(states: Mapping[Task, State]) -> Iterator[Failure]:
 
 
 def _error_of(state: object) -> BaseException | None:
-    if not isinstance(state, State) or not state.is_failed() or isinstance(state, TriggerFailed):
+    if not isinstance(state, State) or not _failed_itself(state):
         return None
     error = None if state.released is not None else state.result
     return error if isinstance(error, BaseException) else None
 
 
-def failure_lines(states: Mapping[Task, State]) -> list[tuple[str, str]]:
-    """Return `("clean: KeyError: 'b'", "cell In [3], line 2: ...")` for the first few failures."""
-    found = failures(states)
-    lines = [(f"{one_line(one.name, 60)}: {one.text()}", one.place()) for one in found[:MOST]]
-    if len(found) > MOST:
-        lines.append((f"and {len(found) - MOST} more", ""))
-    return lines
+def first_failure(states: Mapping[Task, State], among: Container[Task]) -> tuple[Task, int | None] | None:
+    """Return the first task of some that failed by itself, and which child of it; None if none did."""
+    for task, state in states.items():
+        if task not in among:
+            continue
+        if not isinstance(state, Mapped):
+            if _failed_itself(state):
+                return task, None
+            continue
+        for index, child in enumerate(state.map_states or ()):
+            if _failed_itself(child):
+                return task, index
+    return None
+
+
+def _failed_itself(state: object) -> bool:
+    return isinstance(state, State) and state.is_failed() and not isinstance(state, TriggerFailed)
 
 
 def _called(filename: str, task: Task) -> str:

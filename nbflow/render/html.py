@@ -61,6 +61,7 @@ def html(
     with_table: bool | None = None,
     layout: Layout | None = None,
     failed: Sequence[tuple[str, str]] = (),
+    steps: Sequence[tuple[str, str]] = (),
     notes: Notes | None = None,
 ) -> str:
     """Return one `<div>` with the picture, or the text listing where nothing can draw.
@@ -76,7 +77,8 @@ def html(
         fold: See `nbflow.render.draw`.
         with_table: Whether a table of the tasks follows; by default if there are states.
         layout: The layout of `graph`, a drawing, where it is known already.
-        failed: What failed, and where: shown without a click.
+        failed: What failed, and where: above the picture, since it is what one looks for.
+        steps: What can be done about it, each with the line that does it.
         notes: What is to be known of tasks beside their states.
     """
     drawing = draw(graph, fold=fold)
@@ -100,19 +102,22 @@ def html(
         f"<style>\n{palette_css(_names(states, shown), ())}\n{_CSS}\n</style>",
         f'<div class="nbflow-head"><b>{escape(drawing.name if title is None else title)}</b>'
         f"<span>{escape(note)}</span></div>",
-        f'<div class="nbflow-picture">{picture}</div>{folded}',
     ]
-    parts += [
-        f'<div style="{_GONE}">? {escape(problem, 400)}</div>' for problems in missing.values() for problem in problems
-    ]
-    if notes and states is None:
-        parts += [f"<div>{escape(task.name, 80)}: {escape(said, 300)}</div>" for task, said in notes.items()]
     parts += [
         f'<div style="{_GONE}">✗ {escape(said, 400)}'
         + (f'<div style="font-family:monospace">{escape(place, 400)}</div>' if place else "")
         + "</div>"
         for said, place in failed
     ]
+    if steps:
+        listed = "".join(f"<li>{escape(said, 200)}: <code>{escape(line, 300)}</code></li>" for said, line in steps)
+        parts.append(f'<details open><summary>Next steps</summary><ul style="margin:2px 0">{listed}</ul></details>')
+    parts.append(f'<div class="nbflow-picture">{picture}</div>{folded}')
+    parts += [
+        f'<div style="{_GONE}">? {escape(problem, 400)}</div>' for problems in missing.values() for problem in problems
+    ]
+    if notes and states is None:
+        parts += [f"<div>{escape(task.name, 80)}: {escape(said, 300)}</div>" for task, said in notes.items()]
     if states is not None if with_table is None else with_table:
         parts.append(_table(drawing, shown, states))
     return "\n".join([*parts, "</div>"])

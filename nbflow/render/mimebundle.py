@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbflow.engine.task_notes import notes_of, stale_tasks
-from nbflow.render.failures import failure_lines
+from nbflow.render.failure_groups import group_lines
+from nbflow.render.held_words import held_line, next_steps
 from nbflow.render.html import html
 from nbflow.render.label_words import label_words, name_words
 from nbflow.render.names import escape, one_line
@@ -36,7 +37,7 @@ def run_bundle(run: Run) -> Bundle:
     name = type(run.state).__name__
     look = state_look(name)
     failures = "; ".join(f"{block.name}: {error!r}" for block, error in run.cleanup_failures.items())
-    note = look.label
+    note = held_line(run) or look.label
     if failures:
         note += f" · cleanup failed, the resource may be left: {failures}"
     kept = ", ".join(block.name for block, status in run.block_status.items() if status == "kept")
@@ -47,14 +48,14 @@ def run_bundle(run: Run) -> Bundle:
     title = f"{run.graph.name}, run {run.number}" + (f" ({called})" if called else "")
     states, status = dict(run.states), run.block_status
     notes = notes_of(run)
-    plain = f"{title}: {one_line(note, 400)}\n{table(run.graph, states, notes=notes)}"
-    failed = failure_lines(states)
+    failed, steps = group_lines(states), next_steps(run)
+    lines = [f"{title}: {one_line(note, 400)}"]
     for said, place in failed:
-        plain += f"\n✗ {said}" + (f"\n    {place}" if place else "")
-    return {
-        "text/html": html(run.graph, states, status, title=title, note=note, failed=failed, notes=notes),
-        "text/plain": plain,
-    }
+        lines += [f"✗ {said}", f"    {place}"] if place else [f"✗ {said}"]
+    width = max((len(line) for _, line in steps), default=0)
+    lines += ["next:", *(f"  {line:<{width}}  {said}" for said, line in steps)] if steps else []
+    page = html(run.graph, states, status, title=title, note=note, failed=failed, steps=steps, notes=notes)
+    return {"text/html": page, "text/plain": "\n".join([*lines, table(run.graph, states, notes=notes)])}
 
 
 def state_bundle(state: State) -> Bundle:

@@ -56,11 +56,10 @@ test("setup and cleanup are named without their block, other tasks whole", () =>
   assert.equal(panel.shortName({ name: "Cluster.x", kind: "task", box: "Cluster" }), "Cluster.x");
 });
 
-test("a held run says at which tasks it stands, or before which one", () => {
-  assert.equal(panel.whereText({ mode: "held", at: ["load", "clean"], is_next: false }), "at load, clean");
-  assert.equal(panel.whereText({ mode: "held", at: ["load"], is_next: true }), "next: load");
-  assert.equal(panel.whereText({ mode: "held", at: [], is_next: false }), "");
-  assert.equal(panel.whereText({ mode: "going", at: ["load"], is_next: false }), "");
+test("a held run says what it would do next, unless its line says at which tasks it stands", () => {
+  assert.equal(panel.whereText({ mode: "held", next: "load" }), "next: load");
+  assert.equal(panel.whereText({ mode: "held", next: "" }), "");
+  assert.equal(panel.whereText({ mode: "going", next: "load" }), "");
 });
 
 test("a run goes on by this page's clock", () => {

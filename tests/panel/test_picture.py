@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-from types import SimpleNamespace
 
 import pytest
 
@@ -13,7 +12,6 @@ from nbflow.core.states import (
     Cancelled,
     Failed,
     Mapped,
-    Paused,
     Pending,
     Retrying,
     Running,
@@ -21,9 +19,7 @@ from nbflow.core.states import (
     Success,
     TimedOut,
 )
-from nbflow.engine.record import Timings
 from nbflow.panel.picture.drawing_marks import DrawingMarks
-from nbflow.panel.picture.header import Header
 from nbflow.panel.picture.static_snapshot import Picture
 from nbflow.panel.picture.task_marks import Children
 from nbflow.render.build import draw, foldable
@@ -192,21 +188,8 @@ def test_the_head_says_where_a_run_stands_and_what_comes_next(run):
     head = Picture(run.graph).snapshot(run)["head"]
 
     assert head["mode"] == "held"
-    assert (head["at"], head["is_next"]) == (["Room"], True)
+    assert head["next"] == "Room"
     assert head["why"] == ""
-
-
-def test_the_head_names_the_tasks_at_which_a_run_is_held():
-    tasks = [SimpleNamespace(name=f"broken {i}") for i in range(5)]
-    run = SimpleNamespace(
-        state=Paused(), number=1, timings=Timings(), is_finished=False, is_paused=True,
-        kind="run", plan=None, parent=None, held=tasks,
-    )  # fmt: skip
-
-    head = Header("broken", 5).tell(run)
-
-    assert (head["mode"], head["is_next"]) == ("held", False)
-    assert head["at"] == ["broken 0", "broken 1", "broken 2", "2 more"]
 
 
 def test_the_head_of_a_rerun_names_the_run_that_it_goes_on_from():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nbflow.core.state_traits import STATE_TRAITS
 from nbflow.engine.error_text import error_text
+from nbflow.render.held_words import held_failure, held_line
 from nbflow.render.names import one_line
 from nbflow.render.palette import BLOCKS, state_look
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _DONE = ("Failed", "TriggerFailed", "Cancelled", "Success", "Skipped")
 _ORDER = (*_DONE, "Running", "Paused", "Retrying", "Pending")
 _LIVE = frozenset({"opening", "open", "closing", "kept"})
-_MOST_OPEN, _MOST_LEAKS, _MOST_HELD = 12, 20, 3
+_MOST_OPEN, _MOST_LEAKS = 12, 20
 
 
 class Header:
@@ -73,8 +74,9 @@ class Header:
     def tell(self, run: Run | None) -> Json:
         """Return the head as it is now; without a run, before the first.
 
-        `mode` is "new", "going", "held" or "over"; `at` names the tasks at which a held run is paused or, if
-        `is_next`, the one it would do next; `why` is how a rerun came to be, and what has changed since.
+        `mode` is "new", "going", "held" or "over"; `next` names the task that a run held at none does next;
+        `why` is how a rerun came to be, and what has changed since. `look` is the state as which it is painted, if that
+        is another one, as for a run that is held at a failure.
         """
         counts = [(name, self._counts[name]) for name in _ORDER if self._counts[name]]
         head: Json = {
@@ -82,6 +84,7 @@ class Header:
             "number": None,
             "state": "NotRun",
             "line": state_look("NotRun").label,
+            "look": "",
             "note": "",
             "seconds": None,
             "going": False,
@@ -91,8 +94,7 @@ class Header:
             "open": self._open,
             "leaks": self._leaks,
             "mode": "new",
-            "at": [],
-            "is_next": False,
+            "next": "",
             "why": "",
         }
         if run is not None:
@@ -104,6 +106,9 @@ class Header:
         name = type(state).__name__
         head["number"] = run.number
         head["state"], head["line"] = name, state_look(name).label
+        if said := held_line(run):
+            head["look"] = "Failed" if held_failure(run) is not None else name
+            head["line"] = f"{state_look(head['look']).icon} {said}"
         head["note"] = one_line(state.message or "", 300)
         started, ended = run.timings.started_at, run.timings.ended_at
         if started is not None:
@@ -111,13 +116,8 @@ class Header:
             head["going"] = ended is None
         head["mode"] = "over" if run.is_finished else "held" if run.is_paused else "going"
         head["why"] = " · ".join(filter(None, (_why(run), self.changed)))
-        if head["mode"] == "held":
-            held, following = run.held, None
-            if not held and (following := run.next_task) is not None:
-                held, head["is_next"] = [following], True
-            head["at"] = [one_line(task.name, 60) for task in held[:_MOST_HELD]]
-            if len(held) > _MOST_HELD:
-                head["at"].append(f"{len(held) - _MOST_HELD} more")
+        if head["mode"] == "held" and not run.held and (following := run.next_task) is not None:
+            head["next"] = one_line(following.name, 60)
 
 
 def _why(run: Run) -> str:

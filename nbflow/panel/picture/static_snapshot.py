@@ -18,6 +18,8 @@ from nbflow.panel.picture.task_marks import TaskMarks
 from nbflow.panel.picture.worker_bars import WorkerBars
 from nbflow.render.build import draw
 from nbflow.render.cache_key import cache_key
+from nbflow.render.failures import first_failure
+from nbflow.render.held_words import held_failure
 from nbflow.render.names import one_line
 from nbflow.render.status_marks import with_note
 
@@ -136,7 +138,7 @@ class Picture:
         rows: dict[str, Row] = {}
         nodes, clusters = self._paint(run, tasks, blocks, rows)
         return {
-            "head": self._header.tell(run),
+            "head": {**self._header.tell(run), "failure": self._failure(run)},
             "nodes": nodes,
             "clusters": clusters,
             "rows": rows,
@@ -194,6 +196,16 @@ class Picture:
         if self.shown is None:
             return {}, {}
         return self.shown.patch(marks, blocks, self._task_marks, states, self._statuses)
+
+    def _failure(self, run: Run | None) -> list[Any] | None:
+        """Return the row and child at whose failure a run is held, or that failed first in one that has failed."""
+        held = None if run is None else held_failure(run)
+        if held is not None and held[0] in self.rows:
+            return [self.rows[held[0]], held[1]]
+        if run is None or not run.is_finished or not run.state.is_failed():
+            return None
+        found = first_failure(run.states, self.rows)
+        return None if found is None else [self.rows[found[0]], found[1]]
 
     def _note(self, task: Task, state: State) -> str:
         """Return a state's message; of a map, that of the first failed child."""

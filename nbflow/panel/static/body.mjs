@@ -3,6 +3,7 @@
 import { makeAnnouncer } from "./common/announce.mjs";
 import { listen, make } from "./common/dom.mjs";
 import { watchEdits } from "./common/edits.mjs";
+import { goToFailure } from "./common/go-to-failure.mjs";
 import { makeFilter } from "./table/filter.mjs";
 import { makeGraph } from "./graph/graph.mjs";
 import { hintAtExecutors } from "./controls/executor-hint.mjs";
@@ -41,6 +42,7 @@ function render(view) {
   });
   el.replaceChildren(makePlan(store), tools, makeNotice(store), tabs.panels, side, makeAnnouncer(store), help.dialog);
   listenToKeys(store, tabs, help);
+  goToFailure(store);
   tabs.show("graph");
   store.begin();
   hideStaticCopy(el, signal);

@@ -51,7 +51,7 @@ async function renderHead(view) {
     say(number, head.number === null ? "not run yet" : `run ${head.number}`);
     say(why, head.why);
     say(where, whereText(head));
-    badge.className = withClass(badge.className, "nbflow-state-", head.state);
+    badge.className = withClass(badge.className, "nbflow-state-", head.look || head.state);
     badge.hidden = head.number === null;
     say(badge, head.line);
     badge.title = head.note;

@@ -7,7 +7,8 @@
  * @typedef {{flow: string, number: number | null, state: string, line: string, note: string,
  *   seconds: number | null, going: boolean, total: number, done: number,
  *   counts: [string, string, number][], open: [string, string, string][], leaks: string[],
- *   mode: "new" | "going" | "held" | "over", at: string[], is_next: boolean, why: string, toldAt?: number}} Head
+ *   mode: "new" | "going" | "held" | "over", next: string, why: string, toldAt?: number,
+ *   look: string, failure?: [key: string, index: number | null] | null}} Head
  *   `toldAt`: when it came, by `performance.now()`
  * @typedef {{state: string, line: string, start: number | null, seconds: number | null, going: boolean,
  *   note: string}} Row
@@ -121,12 +122,11 @@ export function progressText(head) {
 }
 
 /**
- * Where a run stands that is held: at these tasks or, if it is at none, before which one.
- * @param {Pick<Head, "mode" | "at" | "is_next">} head
+ * What a run would do next that is held at no task; where it is held at one, its line says so.
+ * @param {Pick<Head, "mode" | "next">} head
  */
-export function whereText({ mode, at, is_next: isNext }) {
-  if (mode !== "held" || !at.length) return "";
-  return isNext ? `next: ${at[0]}` : `at ${at.join(", ")}`;
+export function whereText({ mode, next }) {
+  return mode === "held" && next ? `next: ${next}` : "";
 }
 
 /**
