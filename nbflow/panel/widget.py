@@ -15,8 +15,11 @@ import ipywidgets
 
 from nbflow.panel.controls.button_commands import Commands
 from nbflow.panel.display_tracker import display_tracker
+from nbflow.panel.failures.failure_list import FailureList
 from nbflow.panel.form.form import Form
+from nbflow.panel.inspector.children_table import ChildrenTable
 from nbflow.panel.inspector.inspector import Inspector
+from nbflow.panel.inspector.run_log import RunLog
 from nbflow.panel.part import RUN
 from nbflow.panel.picture.folds import Folds
 from nbflow.panel.picture.graph_view import GraphView
@@ -99,7 +102,17 @@ class Panel(ipywidgets.VBox):
         children = [self._head, self.commands.bar.box, self.form.box, self._body]
         super().__init__(children, layout=ipywidgets.Layout())
         self.add_class("nbflow-panel").add_class("nbflow-page")
-        self.parts = (self.form, self.commands, Inspector(self), Folds(self), self.plans, Runs(self))
+        self.failures = FailureList(self)
+        followers = (
+            Inspector(self),
+            ChildrenTable(self),
+            RunLog(self),
+            self.failures,
+            Folds(self),
+            self.plans,
+            Runs(self),
+        )
+        self.parts = (self.form, self.commands, *followers)
         self._handlers = {kind: part for part in self.parts for kind in part.handles}
         self._body.on_msg(lambda _, message, __: self.guarded(lambda: self._hear(message)))
         self.is_closed = False
@@ -227,6 +240,7 @@ class Panel(ipywidgets.VBox):
             return
         if message.get("kind") == "hello":
             self.graph_view.retell()
+            self.failures.retell()
         if message.get("kind") == "select":
             key, index = message.get("key"), message.get("index")
             self.selected = (key if isinstance(key, str) else "", index if type(index) is int else None)

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { LOG_LIMIT, addPieces, overwritten, textOfLines, trimLines } from "../../nbflow/panel/static/inspector/log-lines.mjs";
+import { LEVELS, LOG_LIMIT, addPieces, cutAtFinds, overwritten, rankOf, textOfLines, trimLines } from "../../nbflow/panel/static/logs/log-lines.mjs";
 import { withoutAddresses } from "../../nbflow/panel/static/common/rich.mjs";
 
 const texts = (lines) => lines.map((line) => line.text);
@@ -64,4 +64,29 @@ test("a style of a value loads nothing", () => {
   assert.equal(withoutAddresses("@import 'http://x';b{c:URL( 'x' )}"), "b{c:none}");
   assert.equal(withoutAddresses("a {background: url(data:image/png;base64,AA==)}"), "a {background: url(data:image/png;base64,AA==)}");
   assert.equal(withoutAddresses("a > b {color: red}"), "a > b {color: red}");
+});
+
+test("what is searched for is found whatever the case, and nothing of the text is lost", () => {
+  assert.deepEqual(cutAtFinds("Row 1, row 2", "ROW"), ["", "Row", " 1, ", "row", " 2"]);
+  assert.deepEqual(cutAtFinds("none", "row"), ["none"]);
+  assert.deepEqual(cutAtFinds("all", ""), ["all"]);
+  assert.deepEqual(cutAtFinds("aaa", "aa"), ["", "aa", "a"]);
+  assert.deepEqual(cutAtFinds("İstanbul", "bul"), ["İstanbul"]); // its small letters are more
+});
+
+test("a level shows what is as urgent, and what goes to stderr counts as a warning", () => {
+  const shown = (/** @type {number} */ i) => ["stdout", "DEBUG", "INFO", "NOTICE", "stderr", "WARNING", "ERROR", "CRITICAL"]
+    .filter((stream) => rankOf(stream) >= LEVELS[i][1]);
+  assert.equal(shown(0).length, 8);
+  assert.deepEqual(shown(1), ["INFO", "NOTICE", "stderr", "WARNING", "ERROR", "CRITICAL"]);
+  assert.deepEqual(shown(2), ["stderr", "WARNING", "ERROR", "CRITICAL"]);
+  assert.deepEqual(shown(3), ["ERROR", "CRITICAL"]);
+});
+
+test("half lines of two tasks do not become one, and the text says whose a line is", () => {
+  /** @type {any[]} */
+  const lines = [];
+  addPieces(lines, [[0, "stdout", "a", null, 1, "load", "load-1"], [0, "stdout", "b\n", 3, 1, "clean", "clean-1"]]);
+  addPieces(lines, [[0, "stdout", "c\n", null, 1, "load", "load-1"]]);
+  assert.equal(textOfLines(lines), "load: a\nclean[3]: b\nload: c");
 });

@@ -18,6 +18,7 @@ from nbflow.panel.inspector.block_detail import block_sections
 from nbflow.panel.inspector.dashboard import of_task
 from nbflow.panel.inspector.history import children_of, history_of, state_of
 from nbflow.panel.inspector.neighbours import NAME_LIMIT, Neighbours, Target, kind_of
+from nbflow.panel.inspector.next_steps import next_steps_of
 from nbflow.panel.inspector.ran_on import ran_on
 from nbflow.panel.inspector.rich_repr import elsewhere, rich, short
 from nbflow.panel.inspector.source_code import doc_of, source_of
@@ -72,6 +73,7 @@ class Detail:
             "inputs": self._inputs(),
             "result": self._result(state),
             "error": self._error(state),
+            "next": next_steps_of(run, task, state),
             "source": self._source(state),
             "actions": possible(run, task, index),
         }
@@ -134,7 +136,7 @@ class Detail:
     def _children(self) -> Json | None:
         found = children_of(self.run, self.target.task)
         if found is not None and self.target.index is not None:
-            return {"total": found["total"], "failed": found["failed"], "listed": []}
+            return None
         return found
 
     def _story(self, state: State | None) -> Json | None:

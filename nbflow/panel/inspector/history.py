@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Mapped, Running, State
-from nbflow.panel.inspector.ran_on import worker_of
 from nbflow.panel.sanitize import plain
 from nbflow.render.palette import state_look
 from nbflow.render.status_marks import state_name
@@ -51,27 +50,15 @@ def state_of(run: Run | None, task: Task, index: int | None) -> State | None:
     return state
 
 
-def children_of(run: Run | None, task: Task, most: int = 200) -> Json | None:
-    """Return the children of a mapped task: `total`, `failed`, and `listed` (index, state, label, worker of each).
-
-    Failed ones come first, then the others by number; where not all are listed, those that run before those that ended.
-    """
+def children_of(run: Run | None, task: Task) -> Json | None:
+    """Return how many children a mapped task has: `total`, `failed` and `done`; None of what is not mapped."""
     state = None if run is None else run.states.get(task)
     if not isinstance(state, Mapped):
         return None
     states = list(state.map_states or ())
-    ranks = [_rank(child) for child in states]
-    if len(states) <= most:
-        ranks = [min(rank, 1) for rank in ranks]
-    order = sorted(range(len(states)), key=ranks.__getitem__)[:most]
-    listed = [[i, name := state_name(states[i]), state_look(name).label, worker_of(run, task, i)] for i in order]
-    return {"total": len(states), "failed": sum(1 for rank in ranks if rank == 0), "listed": listed}
-
-
-def _rank(state: State | None) -> int:
-    if state is None:
-        return 3
-    return 0 if state.is_failed() else 1 if state.is_running() else 3 if state.is_successful() else 2
+    failed = sum(1 for one in states if one is not None and one.is_failed())
+    done = sum(1 for one in states if one is not None and one.is_finished())
+    return {"total": len(states), "failed": failed, "done": done}
 
 
 def _said(state: State | None, note: str) -> tuple[str, str]:

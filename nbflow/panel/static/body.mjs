@@ -4,6 +4,7 @@ import { makeAnnouncer } from "./common/announce.mjs";
 import { listen, make } from "./common/dom.mjs";
 import { watchEdits } from "./common/edits.mjs";
 import { goToFailure } from "./common/go-to-failure.mjs";
+import { makeFailures } from "./failures/failures.mjs";
 import { makeFilter } from "./table/filter.mjs";
 import { makeGraph } from "./graph/graph.mjs";
 import { hintAtExecutors } from "./controls/executor-hint.mjs";
@@ -13,6 +14,7 @@ import { listenToKeys } from "./common/keys.mjs";
 import { hideStaticCopy, watchKernel } from "./common/kernel-lifecycle.mjs";
 import { makeNotice } from "./common/notice.mjs";
 import { makePlan } from "./runs/plan.mjs";
+import { makeRunLog } from "./logs/run-log.mjs";
 import { makeRuns } from "./runs/runs.mjs";
 import { makeStore } from "./common/store.mjs";
 import { makeTable } from "./table/table.mjs";
@@ -30,7 +32,12 @@ function render(view) {
     { name: "graph", label: "Graph", element: makeGraph(store) },
     { name: "timeline", label: "Timeline", element: makeTimeline(store) },
     { name: "runs", label: "Runs", element: makeRuns(store) },
+    { name: "logs", label: "Logs", element: makeRunLog(store) },
+    { name: "failures", label: "Failures", element: makeFailures(store, (count) => countFailures(count)) },
   ]);
+  const countFailures = (/** @type {number} */ count) =>
+    tabs.label("failures", count ? `Failures (${count.toLocaleString("en")})` : "Failures", !count);
+  countFailures(0);
   const help = makeHelp(signal);
   const right = make("div", "nbflow-tools-right", [makeFilter(store), help.button]);
   const tools = make("div", "nbflow-tools", [tabs.list, right]);

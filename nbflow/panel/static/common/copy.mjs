@@ -15,8 +15,8 @@ export function copyButton(store, label, text) {
   return button;
 }
 
-/** @param {HTMLElement} place @param {string} text */
-async function copyText(place, text) {
+/** Put a text into the clipboard; tells whether that was possible. @param {HTMLElement} place @param {string} text */
+export async function copyText(place, text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;

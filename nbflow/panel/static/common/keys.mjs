@@ -29,6 +29,8 @@ export const KEYS = [
   { group: "Find", keys: ["1"], text: "Graph", view: "graph" },
   { group: "Find", keys: ["2"], text: "Timeline", view: "timeline" },
   { group: "Find", keys: ["3"], text: "Runs", view: "runs" },
+  { group: "Find", keys: ["4"], text: "Logs", view: "logs" },
+  { group: "Find", keys: ["5"], text: "Failures, if any", view: "failures" },
   { group: "Find", keys: ["?"], text: "This help", act: "help" },
   { group: "Find", keys: ["Esc"], text: "Close what is open; then back to the cell", act: "close" },
   { group: "In the graph and the timeline", keys: ["↑", "↓", "←", "→"], text: "Move along" },

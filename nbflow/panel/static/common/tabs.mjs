@@ -8,7 +8,8 @@ import { make, makeButton, uniqueId } from "./dom.mjs";
 
 /**
  * @param {import("./store.mjs").Store} store  @param {Tab[]} tabs
- * @returns {{list: HTMLElement, panels: HTMLElement, show: (name: string) => void}}
+ * @returns {{list: HTMLElement, panels: HTMLElement, show: (name: string) => void,
+ *   label: (name: string, text: string, isHidden: boolean) => void}}
  */
 export function makeTabs(store, tabs) {
   const list = make("div", "nbflow-tabs", "", { role: "tablist", "aria-label": "views" });
@@ -26,6 +27,7 @@ export function makeTabs(store, tabs) {
   });
   /** @param {string} name */
   const show = (name) => {
+    if (buttons.find((one) => one.dataset.view === name)?.hidden) return;
     tabs.forEach(({ element }, i) => {
       const isFront = tabs[i].name === name;
       buttons[i].setAttribute("aria-selected", String(isFront));
@@ -35,15 +37,28 @@ export function makeTabs(store, tabs) {
     store.tell("view", name);
   };
   list.addEventListener("keydown", (event) => {
-    const at = buttons.indexOf(/** @type {HTMLButtonElement} */ (event.target));
-    const last = buttons.length - 1;
+    const there = buttons.filter((one) => !one.hidden);
+    const at = there.indexOf(/** @type {HTMLButtonElement} */ (event.target));
+    const last = there.length - 1;
     const to = { ArrowRight: at === last ? 0 : at + 1, ArrowLeft: at ? at - 1 : last, Home: 0, End: last }[event.key];
     if (at < 0 || to === undefined) return;
     event.preventDefault();
-    buttons[to].focus();
-    show(tabs[to].name);
+    there[to].focus();
+    show(there[to].dataset.view ?? "");
   });
   list.append(...buttons);
   panels.append(...tabs.map(({ element }) => element));
-  return { list, panels, show };
+  /** Call a tab something else, or take it away while there is nothing in it. @type {ReturnType<typeof makeTabs>["label"]} */
+  const label = (name, text, isHidden) => {
+    const button = buttons.find((one) => one.dataset.view === name);
+    if (!button) return;
+    const wasInFront = isHidden && button.getAttribute("aria-selected") === "true";
+    const hadFocus = button === document.activeElement;
+    if (button.textContent !== text) button.textContent = text;
+    button.hidden = isHidden;
+    if (!wasInFront) return;
+    show(tabs[0].name);
+    if (hadFocus) buttons[0].focus();
+  };
+  return { list, panels, show, label };
 }

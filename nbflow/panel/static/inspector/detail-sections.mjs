@@ -45,27 +45,6 @@ function leftOut(count) {
   return make("span", "nbflow-faint", count > 0 ? `and ${count.toLocaleString("en")} that are not listed` : "");
 }
 
-/**
- * @param {import("../common/store.mjs").Store} store  @param {string} key
- * @param {{total: number, failed: number, listed: [index: number, state: string, line: string, worker: string][]}} children
- */
-export function childrenOf(store, key, { total, listed }) {
-  const chips = listed.map(([i, state, word, worker]) =>
-    chipButton(store, { key, name: `[${i}]`, state, line: worker ? `${word}, on ${worker}` : word }, i));
-  const row = make("div", "nbflow-chips nbflow-scroll", chips, { "data-id": "children" });
-  if (total <= listed.length) return [row];
-  const field = make("input", "nbflow-ask-field", "", { type: "number", min: 0, max: total - 1, "data-id": "number" });
-  // Not by `change`: it comes as well when what is being typed into is told again.
-  field.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter") return;
-    event.preventDefault();
-    const index = Number(field.value);
-    if (field.value !== "" && Number.isInteger(index) && index >= 0 && index < total) store.select(key, index);
-  });
-  const text = `${(total - listed.length).toLocaleString("en")} more; number, and Enter: `;
-  return [row, make("label", "nbflow-choose", [text, field])];
-}
-
 /** @param {import("../common/store.mjs").Store} store @param {{rows: Input[], left: number}} inputs */
 export function inputsOf(store, { rows, left }) {
   const list = make("dl", "nbflow-inputs");

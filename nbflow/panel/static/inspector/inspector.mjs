@@ -3,15 +3,16 @@
 import { makeActions } from "./actions.mjs";
 import { everySecond, make, makeButton, say } from "../common/dom.mjs";
 import { errorOf, sourceOf } from "../common/errors.mjs";
-import { childrenOf, chipRow, elsewhereOf, historyOf, inputsOf } from "./detail-sections.mjs";
+import { makeChildrenTable } from "./children-table.mjs";
+import { chipRow, elsewhereOf, historyOf, inputsOf } from "./detail-sections.mjs";
 import { makeTitle } from "./inspected.mjs";
-import { makeLog } from "./logs.mjs";
+import { makeLog } from "../logs/log-view.mjs";
 import { showRich } from "../common/rich.mjs";
 import { makeSections } from "../common/sections.mjs";
 
 /** @type {[string, string][]} */
 const SECTIONS = [
-  ["members", "Tasks"], ["children", "Children"], ["error", "Error"], ["facts", "Resource"], ["result", "Result"],
+  ["error", "Error"], ["next", "Next steps"], ["members", "Tasks"], ["children", "Children"], ["facts", "Resource"], ["result", "Result"],
   ["inputs", "Inputs"], ["output", "Output"], ["history", "History"], ["source", "Source"],
 ];
 
@@ -23,6 +24,7 @@ export function makeInspector(store) {
   const title = makeTitle(store, close);
   const actions = makeActions(store);
   const log = makeLog(store);
+  const table = makeChildrenTable(store);
   const sections = makeSections(SECTIONS);
   const parts = [title.element, title.more, actions.element, sections.element];
   const element = make("section", "nbflow-inspector", parts, { tabindex: -1, hidden: "" });
@@ -90,10 +92,11 @@ export function makeInspector(store) {
       sections.show("members", [row, chipRow(store, members.listed, members.total, 40)], { extra });
     },
     children: (children) => {
-      if (!children || !children.listed.length) return sections.hide("children");
+      if (!children || !children.total) return sections.hide("children");
       const { total, failed } = children;
       const extra = `${total.toLocaleString("en")}${failed ? `, ${failed.toLocaleString("en")} failed` : ""}`;
-      sections.show("children", childrenOf(store, store.selected.key, children), { extra });
+      sections.show("children", sections.body("children").firstChild ? null : table.content, { extra });
+      table.show(store.selected.key, children);
     },
     facts: ({ rows, handles }) => sections.show("facts", factsOf(rows, handles), { open: false }),
     inputs: (inputs) => {
@@ -116,6 +119,10 @@ export function makeInspector(store) {
       if (!error) return sections.hide("error");
       const extra = error.chain?.[0]?.type ?? "";
       sections.show("error", waiting(error) ?? errorOf(store, error), { extra });
+    },
+    next: (steps) => {
+      if (!steps?.length) return sections.hide("next");
+      sections.show("next", [make("ul", "nbflow-next", steps.map((/** @type {string} */ step) => make("li", "", step)))]);
     },
     history: (history) => {
       if (!history || !history.changes.length) return sections.hide("history");

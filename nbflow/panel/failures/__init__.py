@@ -1,0 +1,1 @@
+"""The failures of a run: their list, equal ones together."""
