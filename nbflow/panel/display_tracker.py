@@ -49,7 +49,7 @@ class DisplayTracker:
         shell = _shell()
         if shell is None:
             return None
-        cell = _cell_of(shell)
+        cell = cell_of(shell)
         self._cells.setdefault(cell, weakref.WeakSet()).add(shown)
         if self._shell is None:
             self._shell = shell
@@ -99,7 +99,7 @@ def _shell() -> InteractiveShell | None:
     return shell
 
 
-def _cell_of(shell: InteractiveShell) -> str | None:
+def cell_of(shell: InteractiveShell) -> str | None:
     """Return the id of the cell that is being executed, from the message that asked for it."""
     get_parent = getattr(shell, "get_parent", None)  # only a kernel's shell has one
     parent: Any = get_parent() if get_parent is not None else {}

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.debugger import Pdb
 from IPython.core.error import UsageError
 from IPython.core.getipython import get_ipython
-from IPython.display import display
 
 from nbflow.engine.breakpoints import argument_names
 from nbflow.engine.refusal import refusal
@@ -17,6 +16,7 @@ from nbflow.notebook.cells.lent_values import give_back, lend
 from nbflow.notebook.magics.magic_arguments import EXECUTOR, NO_RAISE, PARAMETERS, Option
 from nbflow.notebook.magics.magic_command import command, say
 from nbflow.notebook.shell.cell_failure import raise_failure
+from nbflow.notebook.shell.live_view import LiveView
 from nbflow.notebook.shell.lookup import find_task, going_run, unfinished_run
 
 if TYPE_CHECKING:
@@ -36,10 +36,8 @@ CLEAR = Option(("--clear",), "forget the breakpoint")
 def wait(call: Call) -> None:
     """Wait until the run is paused or over, and draw it; the cell fails if the run has failed."""
     run = call.newest_run(f"; %flow start {call.flow.name} begins")
-    try:
+    with LiveView(call.flow, run):
         run.wait(or_held=True)
-    finally:
-        display(run)
     if run.is_finished and not call.options.no_raise:
         raise_failure(run)
 
@@ -49,10 +47,8 @@ def retry(call: Call) -> None:
     """Run the held task again, with the newest definition of its function, and draw the run."""
     run = going_run(call.flow, call.magic)
     task = _task_or_held(call, run)
-    try:
+    with LiveView(call.flow, run):
         run.retry(task)
-    finally:
-        display(run)
 
 
 @command("skip", "[TASK]")

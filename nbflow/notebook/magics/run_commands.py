@@ -13,6 +13,7 @@ from nbflow.notebook.magics.magic_arguments import EXECUTOR, HOLD, NO_RAISE, PAR
 from nbflow.notebook.magics.magic_command import command, say
 from nbflow.notebook.shell.cell_display import follower_of
 from nbflow.notebook.shell.cell_failure import raise_failure
+from nbflow.notebook.shell.live_view import LiveView
 from nbflow.notebook.shell.lookup import going_run, newest_run, unfinished_run
 from nbflow.registry import flows
 
@@ -27,20 +28,13 @@ INTO = Option(("--into",), "stop at each child of a mapped task")
 
 @command("run", options=(PARAMETERS, EXECUTOR, NO_RAISE))
 def run(call: Call) -> None:
-    """Run the flow and draw how it ended; the cell takes as long as the run, and fails if the run has failed."""
+    """Run the flow, show how far it is and draw how it ended; the cell fails if the run has failed."""
     _refuse_second_run(call)
-    before = newest_run(call.flow)
     follower = follower_of(get_ipython())
-    try:
-        with nullcontext() if follower is None else follower.in_task_order(call.flow):
-            call.flow.run(**call.start_options())
-    finally:
-        # Also after the stop button: the picture says what was done and what was cleaned up.
-        done = newest_run(call.flow)
-        if done is not None and done is not before:
-            display(done)
-    if done is not None and not call.options.no_raise:
-        raise_failure(done)
+    with LiveView(call.flow) as view, nullcontext() if follower is None else follower.in_task_order(call.flow):
+        call.flow.run(**call.start_options())
+    if view.run is not None and not call.options.no_raise:
+        raise_failure(view.run)
 
 
 @command("start", options=(PARAMETERS, EXECUTOR, PAUSED, HOLD))
@@ -108,9 +102,9 @@ def pause(call: Call) -> None:
 def cancel(call: Call) -> None:
     """Cancel the run, wait until it has cleaned up, and draw it."""
     going = going_run(call.flow, call.magic)
-    going.cancel()
-    going.wait()
-    display(going)
+    with LiveView(call.flow, going):
+        going.cancel()
+        going.wait()
 
 
 @command("panel", options=(PARAMETERS, EXECUTOR))
@@ -155,10 +149,8 @@ def _begin(call: Call, *, paused: bool, hold_on_failure: bool = False) -> Run:
 
 
 def _command(going: Run, tell: Callable[[], object]) -> None:
-    try:
+    with LiveView(going.flow, going):
         tell()
-    finally:
-        display(going)
 
 
 def _refuse_second_run(call: Call) -> None:

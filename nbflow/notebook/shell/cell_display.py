@@ -45,6 +45,10 @@ class DisplayFollower:
         self.publish_as_before = self.publisher.publish
         setattr(self.publisher, "publish", self.publish)  # noqa: B010 - the publisher itself is kept by others
 
+        self.clears = 0  # how often the outputs of a cell were cleared
+        self._clear_as_before: Any = self.publisher.clear_output
+        setattr(self.publisher, "clear_output", self.clear_output)  # noqa: B010 - the same
+
         self._order: dict[str, list[_Waiting]] = {}
 
     @contextmanager
@@ -71,6 +75,13 @@ class DisplayFollower:
         """Take itself away, unless somebody else stands there by now."""
         if getattr(self.publisher.publish, "__self__", None) is self:
             self.publisher.publish = self.publish_as_before
+        if getattr(self.publisher.clear_output, "__self__", None) is self:
+            self.publisher.clear_output = self._clear_as_before
+
+    def clear_output(self, *args: Any, **kwargs: Any) -> Any:
+        """Clear as usual, and count it: what was to be updated in place is gone."""
+        self.clears += 1
+        return self._clear_as_before(*args, **kwargs)
 
     def publish(self, data: Any, metadata: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Publish as usual; what a task shows is kept with the run, which alone has it if nobody waits for that."""

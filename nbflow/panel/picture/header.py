@@ -48,7 +48,7 @@ class Header:
 
     def count(self, task: Task, name: str) -> None:
         """Note the state's name that the row of a task shows now."""
-        before, now = self._segment_of.get(task), _segment(name)
+        before, now = self._segment_of.get(task), segment_of(name)
         if before is not now:
             if before is not None:
                 self._counts[before] -= 1
@@ -130,5 +130,6 @@ def _why(run: Run) -> str:
     return what if run.plan is not None else ""  # a first run with a value that was edited is a fork of none
 
 
-def _segment(name: str) -> str:
+def segment_of(name: str) -> str:
+    """Return the part of the progress bar that a state counts to, by its name."""
     return STATE_TRAITS[name].segment if name in STATE_TRAITS else "Pending"
