@@ -14,12 +14,20 @@ from nbflow.engine.run_history import CodeNotes
 from nbflow.errors import CleanupRunningError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbflow.core.task import Task
     from nbflow.engine.run_loop import RunLoop
     from nbflow.engine.values import Values
 
 _SLICE_S = 0.25
 _PATIENCE = 3  # the third interrupt gives the resources up; the fourth does not even wait for that
+
+
+class Interrupted:
+    """The listener that is told of an interrupt before it is raised where a run is waited for; set by the notebook."""
+
+    listener: Callable[[Execution, KeyboardInterrupt], None] | None = None
 
 
 class Execution:
@@ -100,7 +108,20 @@ class Execution:
                     event, until = self.loop.is_over, None
                 if guard.count > _PATIENCE or (until is not None and time.monotonic() >= until):
                     break
-        guard.pass_on()
+        self.pass_on(guard)
+
+    def pass_on(self, guard: Guard) -> None:
+        """Let the signal that a guard has taken have its usual effect, now that the run has seen to it.
+
+        Raises:
+            KeyboardInterrupt: After Ctrl-C or the stop button; it has been told to `Interrupted.listener`.
+        """
+        try:
+            guard.pass_on()
+        except KeyboardInterrupt as error:
+            if Interrupted.listener is not None:
+                Interrupted.listener(self, error)
+            raise
 
     def end_soon(self, reason: str, threads_s: float) -> None:
         """Cancel it because its process is to end: threads that do not stop are waited for `threads_s` seconds only."""

@@ -49,7 +49,7 @@ def work(run: Run) -> State:
     run._execution.work()
     if _live:  # a task may have started one, in a thread where signals cannot be taken
         _terminator.watch()
-    loop.guard.pass_on()
+    run._execution.pass_on(loop.guard)
     if loop.cancellation.failure is not None:
         raise loop.cancellation.failure
     if loop.asked_with is not None:

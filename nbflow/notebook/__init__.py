@@ -18,6 +18,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register the magics and their completion, and say what dead kernels left; `%load_ext nbflow` calls it."""
     from nbflow.core.expression import Expression
     from nbflow.engine.attempt import AFTER_TASK
+    from nbflow.engine.execution import Interrupted
     from nbflow.engine.run_control import PostMortem
     from nbflow.notebook.cells.hints import value_hint
     from nbflow.notebook.cells.reach import flows_in
@@ -28,6 +29,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     from nbflow.notebook.magics.task_magic import TaskMagics
     from nbflow.notebook.shell.cell_display import DisplayFollower
     from nbflow.notebook.shell.figures import Figures
+    from nbflow.notebook.shell.interrupt_line import say_what_is_left
     from nbflow.notebook.shell.numbering import CellNumbers
     from nbflow.notebook.shutdown import watch_shutdown
     from nbflow.notebook.taskcell.cell_magics import below_task
@@ -54,6 +56,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
         flows.setdefault(flow.name, flow)  # made before
     watch_shutdown(shell)
     PostMortem.debugger = staticmethod(post_mortem)
+    Interrupted.listener = staticmethod(say_what_is_left)
     Expression._value_hint = staticmethod(value_hint)
     show_left_behind()
 
@@ -63,6 +66,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     from nbflow.core.context import thread
     from nbflow.core.expression import Expression
     from nbflow.engine.attempt import AFTER_TASK
+    from nbflow.engine.execution import Interrupted
     from nbflow.engine.run_control import PostMortem
     from nbflow.notebook.magics.completion import complete_flow
     from nbflow.notebook.shell.cell_display import follower_of
@@ -83,6 +87,7 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     if below_task in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(below_task)
     PostMortem.debugger = None
+    Interrupted.listener = None
     Expression._value_hint = None
     followers = (CurrentCell, CellNumbers, CodeWatch, CellWatch, Figures)
     for event in ("pre_run_cell", "post_run_cell"):

@@ -84,6 +84,35 @@ def test_after_the_stop_button_the_kernel_and_the_flow_are_usable(kernel, log, w
     assert kernel.run(f"{RUN}; print(run.results[answer], run.open_resources)").stdout == "done []\n"
 
 
+@pytest.mark.parametrize(
+    "source",
+    ["%flow run work", "nbflow.flows['work'].run()", "%flow until work answer", "%flow start work\n%flow wait work"],
+)
+def test_the_stop_button_says_in_one_line_what_it_left(kernel, log, wait_until, source):
+    kernel.run(WORKSHOP)
+    kernel.run(FLOW)
+    cell = kernel.execute(source, wait=False)
+    wait_until(lambda: "busy" in log(), what="the task to begin")
+
+    kernel.interrupt()
+    stopped = kernel.reply(cell)
+
+    assert stopped.ename == "KeyboardInterrupt"
+    assert stopped.traceback == ("interrupted; everything that was set up is cleaned up; run 1 of work is Cancelled")
+    assert "Traceback" not in stopped.stderr
+
+
+def test_the_stop_button_names_what_could_not_be_cleaned_up(kernel, log, wait_until):
+    kernel.run(WORKSHOP.replace('log("cleanup")', "raise OSError"))
+    kernel.run(FLOW)
+    cell = kernel.execute("%flow run work", wait=False)
+    wait_until(lambda: "busy" in log(), what="the task to begin")
+
+    kernel.interrupt()
+
+    assert kernel.reply(cell).traceback.startswith("interrupted; still open, or not cleaned up: Workshop;")
+
+
 def test_a_second_press_leaves_the_cleanup_that_is_going_alone(kernel, log, wait_until, tmp_path):
     kernel.run(WORKSHOP)
     kernel.run("os.mkfifo('leave')")
