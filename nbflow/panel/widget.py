@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
+from nbflow.panel.comm_routing import take_as_sent
 from nbflow.panel.controls.button_commands import Commands
 from nbflow.panel.display_tracker import display_tracker
 from nbflow.panel.failures.failure_list import FailureList
@@ -134,6 +135,7 @@ class Panel(ipywidgets.VBox):
                 self._listen(run, seen)
             for part in self.parts:
                 self.guarded(partial(part.followed, run))
+        take_as_sent(self)  # what a part has made for this run as well
         if run is not None and run.is_finished:
             self._end(run)
             self.cell_ended()
@@ -239,6 +241,7 @@ class Panel(ipywidgets.VBox):
         if not isinstance(message, dict):
             return
         if message.get("kind") == "hello":
+            self._head.beside = threading.current_thread() is not threading.main_thread()
             self.graph_view.retell()
             self.failures.retell()
         if message.get("kind") == "select":

@@ -52,8 +52,13 @@ class Body(anywidget.AnyWidget):
 
 
 class Head(anywidget.AnyWidget):
-    """The flow's name, the run's state, progress, open resources and errors."""
+    """The flow's name, the run's state, progress, open resources and errors.
+
+    `beside` is true once a message has come on another thread than the one that executes cells: clicks are then
+    handled however long a cell takes.
+    """
 
     _esm = script("head")
     body = traitlets.Unicode().tag(sync=True)
     error = traitlets.Unicode().tag(sync=True)
+    beside = traitlets.Bool().tag(sync=True)

@@ -7,10 +7,12 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
+from comm.base_comm import BaseComm
 
 from nbflow import Flow, Parameter, task
 from nbflow.panel.controls.controls import CONTROLS
 from nbflow.panel.throttle import Throttle
+from nbflow.panel.widget_tree import all_widgets
 from tests.panel.conftest import until
 from tests.panel.test_panel import HELD, enabled, head
 from tests.patience import PATIENCE_S
@@ -176,6 +178,29 @@ def test_a_click_does_not_wait_for_a_run_that_is_busy(make_panel):
     assert not panel.run.is_finished
     leave.set()
     until(lambda: panel.run.is_finished)
+
+
+def test_clicks_are_taken_where_the_front_end_has_sent_them(make_panel, flow, monkeypatch):
+    """As ipykernel 7.4 routes them, they would wait for the end of the cell that has shown the panel."""
+    monkeypatch.setattr(BaseComm, "_reply_subshell_for", lambda self, data, asked: None, raising=False)
+
+    panel = make_panel(flow)
+
+    routes = [widget.comm._reply_subshell_for for widget in all_widgets(panel)]
+    assert {route({}, "beside") for route in routes} == {"beside"}
+
+
+def test_a_panel_knows_whether_its_clicks_wait_for_the_end_of_a_cell(make_panel, flow):
+    panel = make_panel(flow)
+    hello = {"kind": "hello"}
+
+    panel._body._handle_custom_msg(hello, [])
+    at_first = panel._head.beside
+    thread = threading.Thread(target=panel._body._handle_custom_msg, args=(hello, []))
+    thread.start()
+    thread.join(PATIENCE_S)
+
+    assert (at_first, panel._head.beside) == (False, True)
 
 
 def test_parameters_may_be_called_like_the_options_of_a_start(make_panel):

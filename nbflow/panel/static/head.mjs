@@ -5,6 +5,7 @@
  * @typedef {import("./common/format.mjs").Head} Head
  * @typedef {import("./common/format.mjs").Patch} Patch
  */
+import { greyWhileBlocked } from "./controls/blocked.mjs";
 import { bringEdits, tendButtons, tendForm } from "./controls/controls.mjs";
 import { everySecond, listen, make, makeButton, say, whenThere } from "./common/dom.mjs";
 import { watchEdits } from "./common/edits.mjs";
@@ -26,7 +27,8 @@ async function renderHead(view) {
   const bar = make("div", "nbflow-bar", "", { role: "progressbar", "aria-label": "tasks done", "aria-valuemin": 0 });
   const counts = make("div", "nbflow-counts");
   const problem = make("div", "nbflow-problem", "", { role: "alert" });
-  el.replaceChildren(title, bar, counts, problem);
+  const blocked = make("div", "nbflow-blocked-note", "", { role: "status", hidden: "" });
+  el.replaceChildren(title, bar, counts, blocked, problem);
 
   const find = (/** @type {string} */ part) => () => el.closest(".nbflow-panel")?.querySelector(part);
 
@@ -79,6 +81,7 @@ async function renderHead(view) {
   });
   const edits = watchEdits({ model: body, el, signal });
   whenThere(el, find(".nbflow-controls"), signal, (controls) => {
+    greyWhileBlocked(controls, blocked, view); // first: it keeps clicks from the others
     bringEdits(controls, signal, edits, (command, fields) => body.send({ kind: "press", command, fields }));
     tendButtons(controls, signal);
   });
