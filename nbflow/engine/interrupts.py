@@ -155,6 +155,11 @@ class Guard:
             raise KeyboardInterrupt
 
 
+def is_main_thread_blocked() -> bool:
+    """Tell whether the main thread performs a run, or waits for one; from any thread."""
+    return bool(_installed)
+
+
 def put_under_guards(number: int, handler: Callable[..., object]) -> Any:
     """Take a signal, but for what guards take of it first; returns who had it, or None if it is ignored or ours.
 

@@ -31,6 +31,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     from nbflow.notebook.shell.figures import Figures
     from nbflow.notebook.shell.interrupt_line import say_what_is_left
     from nbflow.notebook.shell.numbering import CellNumbers
+    from nbflow.notebook.shell.page_requests import page_requests_of
     from nbflow.notebook.shutdown import watch_shutdown
     from nbflow.notebook.taskcell.cell_magics import below_task
     from nbflow.notebook.tracking.autotrack import CellWatch
@@ -49,6 +50,9 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     shell.events.register("post_run_cell", task_magics.passes.note)
     shell.Completer.custom_matchers.append(complete_flow)
     DisplayFollower(shell)
+    if (requests := page_requests_of(shell)) is not None:
+        requests.begin()
+        shell._nbflow_page_requests = requests  # type: ignore[attr-defined]
     figures = Figures(shell)
     shell.events.register("pre_run_cell", figures.begin)
     AFTER_TASK.append(figures.flush)
@@ -79,6 +83,8 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     from nbflow.notebook.tracking.current_cell import CurrentCell
 
     unwatch_shutdown(shell)
+    if (requests := shell.__dict__.pop("_nbflow_page_requests", None)) is not None:
+        requests.end()
     if (follower := follower_of(shell)) is not None:
         follower.end()
     for flush in [one for one in AFTER_TASK if isinstance(getattr(one, "__self__", None), Figures)]:

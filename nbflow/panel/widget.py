@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from nbflow.panel.comm_routing import take_as_sent
+from nbflow.panel.comm_routing import take_at_once
 from nbflow.panel.controls.button_commands import Commands
 from nbflow.panel.display_tracker import display_tracker
 from nbflow.panel.failures.failure_list import FailureList
@@ -28,6 +28,7 @@ from nbflow.panel.runs.rerun_dialog import RerunDialog
 from nbflow.panel.runs.runs import Runs
 from nbflow.panel.sanitize import words_of
 from nbflow.panel.static_copy import StaticCopies, is_terminal, terminal_text
+from nbflow.panel.subshell import subshell
 from nbflow.panel.throttle import Throttle
 from nbflow.panel.widget_tree import all_widgets, close_all
 from nbflow.panel.widgets import Body, Head
@@ -135,7 +136,7 @@ class Panel(ipywidgets.VBox):
                 self._listen(run, seen)
             for part in self.parts:
                 self.guarded(partial(part.followed, run))
-        take_as_sent(self)  # what a part has made for this run as well
+        take_at_once(self)  # what a part has made for this run as well
         if run is not None and run.is_finished:
             self._end(run)
             self.cell_ended()
@@ -241,7 +242,8 @@ class Panel(ipywidgets.VBox):
         if not isinstance(message, dict):
             return
         if message.get("kind") == "hello":
-            self._head.beside = threading.current_thread() is not threading.main_thread()
+            is_beside = threading.current_thread() is not threading.main_thread()
+            self._head.beside = is_beside or subshell.is_possible()
             self.graph_view.retell()
             self.failures.retell()
         if message.get("kind") == "select":

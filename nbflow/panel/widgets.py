@@ -54,8 +54,8 @@ class Body(anywidget.AnyWidget):
 class Head(anywidget.AnyWidget):
     """The flow's name, the run's state, progress, open resources and errors.
 
-    `beside` is true once a message has come on another thread than the one that executes cells: clicks are then
-    handled however long a cell takes.
+    `beside` is true once it is known that messages are handled on another thread than the one that executes cells:
+    clicks then count however long a cell takes.
     """
 
     _esm = script("head")

@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.live_panel import LivePanel
 from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.browser
@@ -65,11 +66,12 @@ def test_cancel_ends_the_run_that_a_cell_waits_for_while_the_cell_is_executed(op
     expect(panel).to_contain_text("Cancelled")
 
 
+OLD_KERNEL = "from nbflow.panel.subshell import Subshell\nSubshell.is_possible = lambda self: False"
 NO_SUBSHELLS = "() => { jupyterapp.shell.currentWidget.sessionContext.session.kernel.commsOverSubshells = 'disabled'; }"
 
 
 def test_where_clicks_wait_for_the_cell_s_end_the_buttons_are_grey_and_say_what_to_use(open_notebook, notebook_of):
-    page = open_notebook(notebook_of(FLOW, "%flow panel busy", "%flow run busy"))
+    page = open_notebook(notebook_of(f"{FLOW}\n{OLD_KERNEL}", "%flow panel busy", "%flow run busy"))
     page.page.evaluate(NO_SUBSHELLS)
     page.run_cell(0)
     page.run_cell(1)
@@ -84,3 +86,17 @@ def test_where_clicks_wait_for_the_cell_s_end_the_buttons_are_grey_and_say_what_
     page.interrupt()
     expect(controls).to_have_attribute("title", "")
     expect(page.outputs(2)).to_contain_text("interrupted; everything that was set up is cleaned up")
+
+
+def test_a_front_end_that_asks_for_no_thread_beside_the_cell_s_is_heard_all_the_same(open_notebook, notebook_of):
+    page = open_notebook(notebook_of(FLOW, "%flow panel busy", "%flow run busy"))
+    page.page.evaluate(NO_SUBSHELLS)
+    page.run_cell(0)
+    page.run_cell(1)
+    panel = LivePanel(page, 1)
+
+    page.run_cell(2, wait=False)
+    panel.expect_state("Running")
+    panel.click("Cancel")
+
+    panel.expect_state("Cancelled")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cells import FLOW, WORKSHOP
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.kernel
 
@@ -108,3 +109,34 @@ def test_an_error_in_the_view_is_a_warning_and_the_run_ends_as_usual(kernel):
 
     assert "the view of run 1 of 'work' has stopped, it raised ZeroDivisionError()" in reply.stderr
     assert "Success" in reply.shown[-1]["text/plain"]
+
+
+def test_a_page_that_connects_while_a_run_blocks_its_cell_is_answered(kernel, log, wait_until):
+    kernel.run(WORKSHOP)
+    kernel.run(FLOW, cell_id="a")
+    cell = kernel.execute("%flow run work", wait=False, cell_id="b")
+    wait_until(lambda: "busy" in log(), what="the task to begin")
+
+    new_page = kernel.manager.client()
+    new_page.start_channels()
+    new_page.kernel_info()
+    info = new_page.get_shell_msg(timeout=PATIENCE_S)
+    new_page.comm_info()
+    comms = new_page.get_shell_msg(timeout=PATIENCE_S)
+    is_going = "last" not in log()
+    kernel.interrupt()
+    kernel.reply(cell)
+    new_page.stop_channels()
+    new_page.context.destroy(linger=0)
+
+    assert (info["msg_type"], comms["msg_type"]) == ("kernel_info_reply", "comm_info_reply")
+    assert is_going
+
+
+def test_without_the_extension_the_kernel_answers_as_before(kernel):
+    kernel.run("%load_ext nbflow")
+    kernel.run("%unload_ext nbflow")
+
+    kernel.client.kernel_info()
+
+    assert kernel.client.get_shell_msg(timeout=PATIENCE_S)["msg_type"] == "kernel_info_reply"

@@ -19,9 +19,11 @@ from nbflow.notebook.inspection.dangling_report import DanglingReport, show_unde
 from nbflow.notebook.magics import run_commands
 from nbflow.notebook.magics.command_table import find_command, usages
 from nbflow.notebook.magics.magic_arguments import NO_RAISE, PARAMETERS, parameters, parse, split
-from nbflow.notebook.magics.magic_command import Call
+from nbflow.notebook.magics.magic_command import Call, say
 from nbflow.notebook.shell.cell_code import execute
 from nbflow.notebook.shell.cell_failure import Rendering
+from nbflow.notebook.shell.cut_off import cut_off_runs
+from nbflow.notebook.shell.live_view import current_page
 from nbflow.notebook.shell.lookup import find_block, find_flow, forget_flow
 from nbflow.registry import flows
 
@@ -48,11 +50,13 @@ class FlowMagics(Magics):
     def remember_cell(self, info: ExecutionInfo) -> None:
         """Note which cell is about to be executed; IPython calls it."""
         self._cell = info
+        cut_off_runs.note_cell(current_page())
 
     @line_magic("flow")  # type: ignore[arg-type]  # IPython's types know the decorator without a name only
     @no_var_expand  # else IPython evaluates what stands in braces, and parameters are literals only
     def line(self, line: str) -> None:
         """Show and command the flows of this notebook."""
+        _tell_cut_off()
         word, _, rest = line.strip().partition(" ")
         if word.startswith("#"):
             word = rest = ""
@@ -85,6 +89,7 @@ class FlowMagics(Magics):
         options, _ = parse(FlowMagics.cell.parser, split(line, "%%flow"), "%%flow")
         magic = f"%%flow {options.name}"
         _check(options, magic)
+        _tell_cut_off()
         is_new = options.name not in flows
         gone = give_back(self._shell.user_ns)
         flow = flows.get_or_create(options.name)
@@ -143,6 +148,11 @@ class FlowMagics(Magics):
         call = Call(command=command, words=(), options=given, namespace=self._shell.user_ns, of=flow)
         with _usage_errors(magic):
             command.act(call)
+
+
+def _tell_cut_off() -> None:
+    for words in cut_off_runs.tell(current_page()):
+        say(words)
 
 
 def _check(options: Any, magic: str) -> None:

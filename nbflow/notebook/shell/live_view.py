@@ -20,6 +20,7 @@ from IPython.display import display
 
 from nbflow.engine.events import warn_safely
 from nbflow.notebook.shell.cell_display import follower_of
+from nbflow.notebook.shell.cut_off import cut_off_runs, page_of
 from nbflow.notebook.shell.defer_interrupt import DeferInterrupt
 from nbflow.panel.display_tracker import cell_of, display_tracker
 from nbflow.panel.progress_html import progress_html
@@ -144,6 +145,12 @@ def surface_of(shell: InteractiveShell | None) -> Surface:
     return InPlace(shell)
 
 
+def current_page() -> str | None:
+    """Return the session of the page whose cell is being executed."""
+    get_parent = getattr(get_ipython(), "get_parent", None)  # only a kernel's shell has one
+    return None if get_parent is None else page_of(get_parent())
+
+
 class LiveView:
     """Shows a run in the current cell for as long as it is entered, and the picture of it when it is left.
 
@@ -190,6 +197,7 @@ class LiveView:
             self._follow(run)
 
     def _follow(self, run: Run) -> None:
+        cut_off_runs.watch(run, current_page())
         # In the cell's context, to which a thread's output goes by that.
         call = contextvars.copy_context().run
         self._worker = threading.Thread(target=call, args=(self._work, run), name="nbflow-view", daemon=True)
