@@ -9,6 +9,7 @@ from nbflow.core.collections import Constant
 from nbflow.core.data.value_type import type_name
 from nbflow.core.parameter import Parameter
 from nbflow.core.states import Mapped, State
+from nbflow.engine.run_label import given_name
 from nbflow.engine.state_values import held_by, holds_references
 from nbflow.engine.value_diff import alike
 from nbflow.errors import NbflowError
@@ -143,7 +144,9 @@ class _Side:
     def __init__(self, run: Any) -> None:
         graph: CompiledGraph = run.graph
         self.run = run
-        self.name = f"{'stored ' if not hasattr(run, 'wait') else ''}run {run.number}"
+        called = given_name(run)
+        stored = "" if hasattr(run, "wait") else "stored "
+        self.name = f"{stored}run {run.number}" + (f" ({called})" if called else "")
         self.tasks: dict[str, Task] = {graph.slugs[task]: task for task in graph.tasks}
         self.states: Mapping[Task, State] = run.states
         self.timings: Mapping[Task, tuple[float, float | None]] = run.timings

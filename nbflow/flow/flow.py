@@ -121,6 +121,7 @@ class Flow(Graph):
         self._start_listeners: tuple[Callable[[Run], object], ...] = ()
         self._store_path: Path | None = None
         self._flow_store: FlowStore | None = None
+        self._store_goes_on = False  # to the flow that takes this one's place: no cell has said it
         self.store = store
         given = {"schedule": schedule, "run_config": run_config, "storage": storage, "result": result}
         for argument in (name for name, value in given.items() if value is not None):

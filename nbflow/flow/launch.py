@@ -213,6 +213,8 @@ def take_over_runs(flow: Flow, former: Flow) -> None:
         run.flow = flow
         flow.runs.append(run)
     flow._run_numbers = former._run_numbers
+    if flow.store is None and former._store_goes_on:
+        flow.store, flow._store_goes_on = former.store, True
 
 
 def release_older(runs: RunList, run_id: str) -> None:

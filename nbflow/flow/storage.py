@@ -27,7 +27,7 @@ class StoreFolder:
         if store is not None and not isinstance(store, (str, os.PathLike)):
             raise OptionTypeError(f"store is {store!r}; give the path of a folder")
         folder = None if store is None else Path(os.path.abspath(Path(store).expanduser()))
-        flow._store_path, flow._flow_store = folder, None
+        flow._store_path, flow._flow_store, flow._store_goes_on = folder, None, False
 
 
 def opened_store(flow: Flow) -> FlowStore | None:
@@ -55,6 +55,19 @@ def needed_store(flow: Flow) -> FlowStore:
     if store is None:
         raise NothingStoredError(flow.name, "it was made without `store=`")
     return store
+
+
+def earlier_runs(flow: Flow) -> tuple[list[StoredRun], list[str]]:
+    """Return the runs in the flow's store that are not in memory, oldest first, and in words what cannot be read.
+
+    They are of earlier kernels, or of this one before its flow was forgotten. A flow without a store has none.
+    """
+    store = opened_store(flow)
+    if store is None:
+        return [], []
+    here = {run.id for run in flow.runs.copy()}
+    found, trouble = store.readable_runs()
+    return [run for run in found if run.id not in here], [str(error) for error in trouble]
 
 
 def newest_stored_run(flow: Flow) -> StoredRun:

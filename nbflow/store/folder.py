@@ -81,6 +81,21 @@ class FlowStore:
         """
         return [StoredRun.read(self, folder) for folder in self._folders()]
 
+    def readable_runs(self) -> tuple[list[StoredRun], list[StoreError]]:
+        """Return the runs that can be read, oldest first, and what is said of the others, or of the whole folder."""
+        found: list[StoredRun] = []
+        trouble: list[StoreError] = []
+        try:
+            folders = self._folders()
+        except StoreError as error:
+            return [], [error]
+        for folder in folders:
+            try:
+                found.append(StoredRun.read(self, folder))
+            except StoreError as error:
+                trouble.append(error)
+        return found, trouble
+
     def newest(self) -> StoredRun | None:
         """Return the newest run that is kept.
 

@@ -202,10 +202,17 @@ class StoredRun(Labelled):
         Raises:
             NotKeptError, StoreUnavailableError: As for `results`.
         """
+        return self._parameters()
+
+    def small_parameters(self, most: int = 10_000) -> dict[str, Any]:
+        """Return the values of the parameters that have no more bytes than that, to be listed; errors as above."""
+        return self._parameters(most)
+
+    def _parameters(self, most: float = float("inf")) -> dict[str, Any]:
         found = {}
         for name in self.facts.parameters:
             header = self.headers.get(name, {}).get(None)
-            if header is not None and not header.not_kept:
+            if header is not None and not header.not_kept and header.size <= most:
                 found[name] = self._value(header)
         return found
 

@@ -10,9 +10,12 @@ from nbflow.flow.launch import EXECUTORS
 from nbflow.notebook.cells.flow_cells import cells_of
 from nbflow.notebook.magics.command_table import COMMANDS
 from nbflow.notebook.magics.flow_magic import FlowMagics
+from nbflow.notebook.magics.log_table import LEVELS
 from nbflow.notebook.magics.magic_arguments import flags_of
 from nbflow.notebook.magics.resource_commands import candidates
+from nbflow.notebook.magics.stored_resume import WORDS
 from nbflow.notebook.magics.task_magic import TaskMagics
+from nbflow.notebook.shell.find_run import run_words
 from nbflow.registry import flows
 
 if TYPE_CHECKING:
@@ -66,8 +69,23 @@ def _candidates(magic: str, given: list[str]) -> list[str]:
         return [f"{p.name}=" for p in flow.parameters()] if flow is not None else []
     if last == "--task":
         return _tasks(flow)
+    if (values := _values_of(last, flow)) is not None:
+        return values
     found = names if len(given) == 1 else _words_of(command, flow) if last in names else []
+    words = [word for word in given[1:] if not word.startswith("-") and word not in names]
+    if command.takes_run and len(words) < len(command.words):
+        found = [*found, *run_words(flow)]
     return [*found, *(option.flags[0] for option in command.options)]
+
+
+def _values_of(flag: str, flow: Flow | None) -> list[str] | None:
+    """Return what may follow an option about runs; None for any other word."""
+    if flag == "--run":
+        return run_words(flow)
+    if flag in ("--tag", "--untag"):
+        runs = [] if flow is None else flow.runs.copy()
+        return list(dict.fromkeys(tag for run in runs for tag in run.tags))
+    return {"--what": [*WORDS], "--level": [*LEVELS]}.get(flag)
 
 
 def _words_of(command: Command, flow: Flow | None) -> list[str]:

@@ -167,7 +167,7 @@ def _check(options: Any, magic: str) -> None:
 def _take_flow(words: list[str], command: Command) -> Flow:
     """Take the flow from the words; with only one flow, the first word may be the next one."""
     most = command.most_words
-    fit_without = command.takes_task and most is not None and len(words) <= most
+    fit_without = (command.takes_task or command.takes_run) and most is not None and len(words) <= most
     if words and words[0] not in flows and len(flows) == 1 and fit_without:
         return find_flow(None, command.magic)
     return find_flow(words.pop(0) if words else None, command.magic)

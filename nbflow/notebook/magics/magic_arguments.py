@@ -69,6 +69,24 @@ EXECUTOR = Option(("--executor",), f"where the tasks run: {_PLACES}", "EXECUTOR"
 PAUSED = Option(("--paused",), "pause before the first task")
 HOLD = Option(("--hold",), "pause where a task fails")
 NO_RAISE = Option(("--no-raise",), "only draw a run that has failed; the cell ends well")
+NAME = Option(("--name",), "what the run is called", "NAME", store="run_name")
+TAG = Option(
+    ("--tag",), "a tag of the run, to find it by; may be given several times", "TAG", store="tags", is_many=True
+)
+NOTE = Option(("--note",), "what is to be remembered about the run", "TEXT")
+UNTAG = Option(("--untag",), "take a tag away; may be given several times", "TAG", is_many=True)
+LABEL = (NAME, TAG, NOTE)
+STORE = Option(("--store",), "a folder that keeps the results of this run and of later ones", "DIR")
+WHAT = Option(
+    ("--what",),
+    "where code, inputs or parameters have changed: stale runs what has changed, failed takes results as they are, all",
+    "WHAT",
+)
+DRY = Option(("--dry",), "only show the plan")
+RUN = Option(("--run",), "the run, by number or name; otherwise the newest", "RUN")
+LEVEL = Option(("--level",), "only what is at least so urgent; a print is info, stderr a warning", "LEVEL")
+SEARCH = Option(("--search",), "only lines with this text, in whatever case", "TEXT")
+TAIL = Option(("--tail",), "only the last lines", "N")
 TASK = Option(("--task",), "the same as the word behind the flow's name", "TASK")
 
 

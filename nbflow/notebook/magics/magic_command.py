@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
@@ -83,8 +85,38 @@ class Call:
     def start_options(self) -> dict[str, Any]:
         """Return the keyword arguments of `flow.run` and `flow.start`."""
         given = {"parameters": GivenParameters(parameters(self.options.parameters, self.magic))}
-        executor = self.options.executor
-        return given if executor is None else {**given, "executor": executor}
+        options = vars(self.options)
+        asked = {
+            "executor": options.get("executor"),
+            "flow_run_name": options.get("run_name"),
+            "run_tags": options.get("tags") or None,
+            "run_note": options.get("note"),
+        }
+        return given | {name: value for name, value in asked.items() if value is not None}
+
+    def flag_for_beginning(self) -> str:
+        """Return an option that the line has and that only a run that begins can heed; empty if there is none."""
+        given = {"run_name": "--name", "tags": "--tag", "note": "--note", "store": "--store"}
+        return next((flag for name, flag in given.items() if getattr(self.options, name, None)), "")
+
+    def take_store(self) -> None:
+        """Give the flow the store that the line names, for this run and later ones; it stays if it is the same.
+
+        Raises:
+            UsageError: If that can be no folder.
+        """
+        text: str | None = getattr(self.options, "store", None)
+        if text is None:
+            return
+        folder = Path(os.path.abspath(Path(text).expanduser()))
+        if not text.strip() or (os.path.lexists(folder) and not folder.is_dir()):
+            raise UsageError(f"{self.magic}: --store {text!r} is no folder; name one, it is made if it is missing")
+        above = next(path for path in (folder, *folder.parents) if path.exists())
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise UsageError(f"{self.magic}: --store {text!r} cannot be written to: no rights for {str(above)!r}")
+        if folder != self.flow.store:
+            self.flow.store = folder
+            self.flow._store_goes_on = True
 
     @property
     def task_text(self) -> str | None:
@@ -130,6 +162,11 @@ class Command:
     def magic(self) -> str:
         """The command as it is typed."""
         return f"%flow {self.name}"
+
+    @property
+    def takes_run(self) -> bool:
+        """True if the words behind the flow's name are runs."""
+        return bool(self.words) and self.words[0] == "[RUN]"
 
     @property
     def usage(self) -> str:

@@ -1,19 +1,15 @@
-"""The subcommands of `%flow` about runs there were, and running again: what would be done, and doing it."""
+"""The subcommands of `%flow` about running again: what would be done, and doing it."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
 from nbflow.engine.given_parameters import GivenParameters
-from nbflow.engine.plan import said
-from nbflow.notebook.magics.magic_arguments import EXECUTOR, HOLD, PARAMETERS, PAUSED, Option, parameters
+from nbflow.notebook.magics.magic_arguments import DRY, EXECUTOR, HOLD, LABEL, PARAMETERS, PAUSED, parameters
 from nbflow.notebook.magics.magic_command import command, say
 from nbflow.notebook.shell.lookup import find_task
-from nbflow.notebook.shell.tables import bundle
-from nbflow.panel.runs.runs_json import run_json
 from nbflow.render.names import bytes_in_words
 
 if TYPE_CHECKING:
@@ -21,7 +17,6 @@ if TYPE_CHECKING:
     from nbflow.notebook.magics.magic_command import Call
 
 WORDS = ("all", "failed", "stale")
-DRY = Option(("--dry",), "only show the plan")
 
 
 @command("plan", "[TASK|all|failed|stale]", options=(PARAMETERS,))
@@ -31,7 +26,7 @@ def plan(call: Call) -> None:
     display(call.flow.plan(_asked_for(call), parameters=given))
 
 
-@command("rerun", "[TASK|all|failed|stale]", options=(DRY, PARAMETERS, EXECUTOR, PAUSED, HOLD))
+@command("rerun", "[TASK|all|failed|stale]", options=(DRY, PARAMETERS, EXECUTOR, PAUSED, HOLD, *LABEL))
 def rerun(call: Call) -> None:
     """Run again what failed, what is stale, a task or all, with what follows from it, in the background."""
     name = call.flow.name
@@ -49,26 +44,6 @@ def rerun(call: Call) -> None:
 
     with call.announcing(words):
         run.rerun(what, hold_on_failure=call.options.hold, paused=call.options.paused, **given)
-
-
-@command("runs")
-def runs(call: Call) -> None:
-    """List the runs that the flow keeps, the newest first: how each ended, when it ran, what its values take."""
-    kept = list(call.flow.runs.copy())
-    listed = [run_json(run, former, now=time.time()) for run, former in zip(kept, [None, *kept], strict=False)]
-    rows = [
-        (
-            str(one["number"]),
-            one["line"],
-            "" if one["started"] is None else time.strftime("%H:%M:%S", time.localtime(one["started"])),
-            "" if one["seconds"] is None else said(one["seconds"]),
-            "; ".join(filter(None, (one["kind"], one["parameters"]))),
-            one["held"],
-        )
-        for one in reversed(listed)
-    ]
-    heading = f"{call.flow.name}: {len(rows)} run{'s' * (len(rows) != 1)}"
-    display(bundle(heading, ("run", "state", "began", "took", "", "values"), rows), raw=True)
 
 
 @command("forget")
@@ -89,4 +64,4 @@ def _asked_for(call: Call) -> Any:
     return [find_task(call.flow.name, call.flow.slugs, text, call.namespace, call.magic)]
 
 
-COMMANDS = (plan, rerun, runs, forget)
+COMMANDS = (plan, rerun, forget)

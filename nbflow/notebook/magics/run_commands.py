@@ -9,8 +9,21 @@ from IPython.core.error import UsageError
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
-from nbflow.notebook.magics.magic_arguments import EXECUTOR, HOLD, NO_RAISE, PARAMETERS, PAUSED, Option
+from nbflow.notebook.magics.magic_arguments import (
+    DRY,
+    EXECUTOR,
+    HOLD,
+    LABEL,
+    NO_RAISE,
+    PARAMETERS,
+    PAUSED,
+    RUN,
+    STORE,
+    WHAT,
+    Option,
+)
 from nbflow.notebook.magics.magic_command import command, say
+from nbflow.notebook.magics.stored_resume import refuse_for_paused, resume_from_store
 from nbflow.notebook.shell.cell_display import follower_of
 from nbflow.notebook.shell.cell_failure import raise_failure
 from nbflow.notebook.shell.live_view import LiveView
@@ -26,10 +39,11 @@ if TYPE_CHECKING:
 INTO = Option(("--into",), "stop at each child of a mapped task")
 
 
-@command("run", options=(PARAMETERS, EXECUTOR, NO_RAISE))
+@command("run", options=(PARAMETERS, EXECUTOR, *LABEL, STORE, NO_RAISE))
 def run(call: Call) -> None:
     """Run the flow, show how far it is and draw how it ended; the cell fails if the run has failed."""
     _refuse_second_run(call)
+    call.take_store()
     follower = follower_of(get_ipython())
     with LiveView(call.flow) as view, nullcontext() if follower is None else follower.in_task_order(call.flow):
         call.flow.run(**call.start_options())
@@ -37,7 +51,7 @@ def run(call: Call) -> None:
         raise_failure(view.run)
 
 
-@command("start", options=(PARAMETERS, EXECUTOR, PAUSED, HOLD))
+@command("start", options=(PARAMETERS, EXECUTOR, PAUSED, HOLD, *LABEL, STORE))
 def start(call: Call) -> None:
     """Start a run in the background; the cell ends at once."""
     _refuse_second_run(call)
@@ -47,7 +61,7 @@ def start(call: Call) -> None:
         _begin(call, paused=call.options.paused, hold_on_failure=call.options.hold)
 
 
-@command("step", options=(PARAMETERS, EXECUTOR, INTO), goes_on=True)
+@command("step", options=(PARAMETERS, EXECUTOR, INTO, *LABEL, STORE), goes_on=True)
 def step(call: Call) -> None:
     """Run one task and draw the run, which is paused again; begins a run if none is going."""
     going = unfinished_run(call.flow)
@@ -59,6 +73,11 @@ def step(call: Call) -> None:
         raise UsageError(
             f"{call.magic}: run {going.number} is going with its own parameters; "
             f"leave out -p, or %flow cancel {call.flow.name} first"
+        )
+    elif flag := call.flag_for_beginning():
+        raise UsageError(
+            f"{call.magic}: run {going.number} is going, and {flag} is for one that begins; leave it out "
+            f"(%flow label {call.flow.name} says what a run is called), or %flow cancel {call.flow.name} first"
         )
     into = call.options.into
     _command(going, lambda: going.step(into=into))
@@ -79,10 +98,18 @@ def until(call: Call) -> None:
     _command(going, lambda: going.until(task))
 
 
-@command("resume", "[TASK]", goes_on=True)
+@command("resume", "[TASK]", options=(STORE, RUN, WHAT, DRY, PARAMETERS, EXECUTOR), goes_on=True)
 def resume(call: Call) -> None:
-    """Let the run go on in the background, or one paused task of it."""
+    """Let the run go on in the background, or one paused task of it; without one, go on from a stored run.
+
+    A stored run is one that the flow's store has kept, of an earlier kernel perhaps. What ended well is taken over, the
+    rest runs, as a new run.
+    """
+    if unfinished_run(call.flow) is None and call.task_text is None:
+        resume_from_store(call)
+        return
     going = going_run(call.flow, call.magic)
+    refuse_for_paused(call, going)
     if call.task_text:
         going.resume(call.task())
     else:
@@ -145,6 +172,7 @@ def list_flows(call: Call) -> None:
 
 
 def _begin(call: Call, *, paused: bool, hold_on_failure: bool = False) -> Run:
+    call.take_store()
     return call.flow.start(paused=paused, hold_on_failure=hold_on_failure, **call.start_options())
 
 

@@ -26,8 +26,17 @@ _CSS = (
 )
 
 
-def bundle(heading: str, head: Sequence[str] = (), rows: Sequence[Sequence[str]] = ()) -> dict[str, str]:
-    """Return a mime bundle of a heading and a table; columns that are empty in all rows are left out."""
+def bundle(
+    heading: str, head: Sequence[str] = (), rows: Sequence[Sequence[str]] = (), *, below: Sequence[str] = ()
+) -> dict[str, str]:
+    """Return a mime bundle of a heading and a table; columns that are empty in all rows are left out.
+
+    Args:
+        heading: What stands above.
+        head: The titles of the columns.
+        rows: The table.
+        below: Sentences that stand below it.
+    """
     shown = [i for i in range(len(head)) if any(row[i] for row in rows)]
     cells = [[line[i] for i in shown] for line in (head, *rows)]
     page = [f'<div class="nbflow-cells"><style>{_CSS}</style><div>{escape(heading, 400)}</div>']
@@ -37,6 +46,8 @@ def bundle(heading: str, head: Sequence[str] = (), rows: Sequence[Sequence[str]]
         body = "".join(f"<tr>{''.join(f'<td>{escape(cell, 600)}</td>' for cell in line)}</tr>" for line in cells[1:])
         page.append(f'<table class="nbflow-table"><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>')
         plain += [f"  {line}" for line in _aligned(cells)]
+    page += [f"<div>{escape(line, 600)}</div>" for line in below]
+    plain += below
     return {"text/plain": "\n".join(plain), "text/html": "".join([*page, "</div>"])}
 
 
@@ -47,6 +58,23 @@ def show_warning(*lines: str) -> None:
     page = "".join(f'<div class="nbflow-warning">{escape(line, 600)}</div>' for line in lines)
     page = f'<div class="nbflow-cells"><style>{_CSS}</style>{page}</div>'
     display({"text/plain": "\n".join(lines), "text/html": page}, raw=True)
+
+
+def duration_words(seconds: float) -> str:
+    """Return a time that something took, as the panel says it.
+
+    Example:
+        >>> [duration_words(one) for one in (0.0042, 3.456, 75, 7_300)]
+        ['4 ms', '3.46 s', '1 min 15 s', '2 h 01 min']
+    """
+    if seconds < 59.95:
+        if seconds < 0.0995:
+            return f"{round(seconds * 1000)} ms"
+        return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
 def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.data.safe_equality import same
 from nbflow.core.parameter import Parameter
+from nbflow.engine.task_counts import task_counts
 from nbflow.panel.form.literals import in_short
+from nbflow.render.label_words import name_words, note_words, tag_words
 from nbflow.render.names import bytes_in_words, one_line, safe_key
 from nbflow.render.palette import state_look
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from nbflow.engine.compare import Comparison, ParameterPair, TaskPair
     from nbflow.engine.run import Run
     from nbflow.panel.part import Json
+    from nbflow.store import StoredRun
 
 MOST_PAIRS = 500
 _MOST_PARAMETERS = 12
@@ -42,7 +45,14 @@ def run_json(run: Run, former: Run | None, *, now: float) -> Json:
         "kind": _kind(run),
         "parameters": _parameters(run, None if former is None else former.parameters),
         "held": _held(run),
+        "tasks": task_counts(run.graph, run.states).words(),
+        **label_json(run),
     }
+
+
+def label_json(run: Run | StoredRun) -> Json:
+    """Describe what a run is called and what is said of it; empty where nobody has said anything."""
+    return {"name": name_words(run), "tags": tag_words(run.tags), "note": note_words(run)}
 
 
 def comparison_json(comparison: Comparison, one: Run, other: Run) -> Json:
@@ -122,7 +132,11 @@ def _held(run: Run) -> str:
 
 
 def _parameters(run: Run, before: Mapping[str, Any] | None) -> str:
-    values = {name: run.parameters[name] for name in _in_order(run)}
+    return parameters_json({name: run.parameters[name] for name in _in_order(run)}, before)
+
+
+def parameters_json(values: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> str:
+    """Describe the values of parameters in a line: those that differ from the ones before, if these are given."""
     shown = [
         f"{one_line(name, 40)} = {in_short(value)}"
         for name, value in values.items()
