@@ -24,6 +24,7 @@ from nbflow.panel.inspector.run_log import RunLog
 from nbflow.panel.part import RUN
 from nbflow.panel.picture.folds import Folds
 from nbflow.panel.picture.graph_view import GraphView
+from nbflow.panel.runs.earlier_runs import EarlierRuns
 from nbflow.panel.runs.rerun_dialog import RerunDialog
 from nbflow.panel.runs.runs import Runs
 from nbflow.panel.sanitize import words_of
@@ -112,6 +113,7 @@ class Panel(ipywidgets.VBox):
             self.failures,
             Folds(self),
             self.plans,
+            EarlierRuns(self),
             Runs(self),
         )
         self.parts = (self.form, self.commands, *followers)

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { barScale, summaryText } from "../../nbflow/panel/static/runs/comparison.mjs";
-import { startText } from "../../nbflow/panel/static/runs/runs.mjs";
+import { runWords, startText } from "../../nbflow/panel/static/runs/run-words.mjs";
 
 test("the start of a run is a time, and has its day if that was another one", () => {
   const then = new Date(2026, 1, 3, 4, 5, 6);
@@ -31,4 +31,14 @@ test("bars are measured by the longest time of both runs", () => {
   assert.equal(scale(1), 25);
   assert.equal(scale(null), 0);
   assert.equal(barScale([])(0), 0);
+});
+
+test("what is said of a run stands in one line, and what is not there leaves no gap", () => {
+  const none = { name: "", kind: "", parameters: "", tags: "", note: "", held: "" };
+
+  assert.equal(runWords(none), "");
+  assert.equal(
+    runWords({ name: "baseline", kind: "rerun of 1", parameters: "n = 2", tags: "a, b", note: "as in May", held: "2 MB" }),
+    "baseline; rerun of 1; n = 2; tagged a, b; values: 2 MB; as in May",
+  );
 });

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nbflow.core.state_traits import STATE_TRAITS
 from nbflow.engine.error_text import error_text
 from nbflow.render.held_words import held_failure, held_line
+from nbflow.render.label_words import label_words, name_words
 from nbflow.render.names import one_line
 from nbflow.render.palette import BLOCKS, state_look
 
@@ -115,7 +116,7 @@ class Header:
             head["seconds"] = round((self._clock() if ended is None else ended) - started, 3)
             head["going"] = ended is None
         head["mode"] = "over" if run.is_finished else "held" if run.is_paused else "going"
-        head["why"] = " · ".join(filter(None, (_why(run), self.changed)))
+        head["why"] = " · ".join(filter(None, (name_words(run), _why(run), *label_words(run), self.changed)))
         if head["mode"] == "held" and not run.held and (following := run.next_task) is not None:
             head["next"] = one_line(following.name, 60)
 

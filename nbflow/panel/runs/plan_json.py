@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from nbflow.engine.plan import BlockStep, Plan, Step
     from nbflow.engine.run import Run
     from nbflow.panel.part import Json
+    from nbflow.store import StoredRun
 
 _MOST_ROWS, _MOST_REUSED, _MOST_KEYS = 200, 40, 5_000
 NOTHING = {"failed": "Nothing has failed.", "stale": "Everything is up to date."}
 
 
-def plan_json(plan: Plan, run: Run) -> Json:
+def plan_json(plan: Plan, run: Run | StoredRun) -> Json:
     """Describe what a rerun of `run` would do.
 
     Rows are [key, name, runs, why, expected time]: of the tasks that run, and of those taken over as long as they are

@@ -6,9 +6,10 @@
  * @typedef {{is_shown: boolean, what: string, title: string, number: number | null, cancels: string, note: string,
  *   is_empty: boolean, headline: string, rows: PlanRow[], more: [runs: number, reused: number],
  *   blocks: [name: string, why: string][], closed: number, parameters: [name: string, was: string, will: string][],
- *   gone: string[], keys: string[]}} Plan
+ *   gone: string[], keys: string[], follow?: string, changes?: [slug: string, why: string][],
+ *   choices?: [label: string, what: string, id: string][]}} Plan
  */
-import { make, pushButton, uniqueId } from "../common/dom.mjs";
+import { make, pushButton, say, uniqueId } from "../common/dom.mjs";
 import { replaceKeepingPlace } from "../common/sections.mjs";
 
 /** @param {import("../common/store.mjs").Store} store */
@@ -17,10 +18,11 @@ export function makePlan(store) {
   const title = make("h3", "nbflow-plan-title", "", { id });
   const headline = make("p", "nbflow-plan-headline", "", { role: "status" });
   const content = make("div", "nbflow-plan-content");
-  const start = pushButton("Rerun now", "nbflow-plan-start", () => store.sendWithEdits("follow"));
+  const start = pushButton("Rerun now", "nbflow-plan-start", () => store.sendWithEdits(plan?.follow ?? "follow"));
   const drop = pushButton("Close", "nbflow-close", () => close());
   const all = pushButton("Plan a rerun of everything", "nbflow-plan-all", () => store.sendWithEdits("plan", { what: "all" }));
-  const buttons = make("div", "nbflow-plan-buttons", [start, all, drop]);
+  const choices = make("span", "nbflow-plan-choices");
+  const buttons = make("div", "nbflow-plan-buttons", [start, choices, all, drop]);
   const parts = [title, headline, content, buttons];
   const element = make("section", "nbflow-plan", parts, { role: "dialog", "aria-labelledby": id, hidden: "" });
   /** @type {Plan | null} */
@@ -45,7 +47,10 @@ export function makePlan(store) {
     plan = told;
     title.textContent = told.title;
     headline.textContent = told.headline;
-    replaceKeepingPlace(content, told.is_empty ? [] : details(told));
+    replaceKeepingPlace(content, told.is_empty ? changed(told.changes ?? []) : details(told));
+    say(start, told.follow ? "Resume now" : "Rerun now");
+    choices.replaceChildren(...(told.choices ?? []).map(([label, what, run]) =>
+      pushButton(label, "nbflow-plan-choice", () => store.sendWithEdits("resume", { id: run, what }))));
     const isPossible = !told.is_empty;
     start.hidden = !isPossible;
     all.hidden = isPossible || !told.what || told.what === "all";
@@ -87,6 +92,13 @@ export function moreText([runs, reused], listed) {
   if (runs) words.push(`${runs.toLocaleString("en")} more ${runs === 1 ? "runs" : "run"}`);
   if (reused) words.push(`${reused.toLocaleString("en")} ${reused === 1 ? "is" : "are"} reused`);
   return words.length ? `${listed ? "… and " : ""}${words.join(", ")}` : "";
+}
+
+/** What has changed since a run was stored. @param {[slug: string, why: string][]} changes @returns {HTMLElement[]} */
+function changed(changes) {
+  if (!changes.length) return [];
+  return [make("ul", "nbflow-plan-changes", changes.map(([slug, why]) =>
+    make("li", "", [make("strong", "", slug), make("span", "", `: ${why}`)])))];
 }
 
 /** @param {Plan} plan @returns {HTMLElement[]} */

@@ -3,10 +3,13 @@
  * The runs of the flow: to show one of them, or to put two side by side.
  *
  * @typedef {{number: number, state: string, line: string, started: number | null, seconds: number | null,
- *   going: boolean, kind: string, parameters: string, held: string}} RunLine
+ *   going: boolean, kind: string, parameters: string, held: string, name: string, tags: string, note: string,
+ *   tasks: string}} RunLine
  * @typedef {{runs: RunLine[], shown: number | null, is_kept: boolean, note: string}} RunList
  */
 import { makeComparison } from "./comparison.mjs";
+import { makeEarlier } from "./earlier.mjs";
+import { runWords, startText } from "./run-words.mjs";
 import { everySecond, make, makeButton, pushButton, say } from "../common/dom.mjs";
 import { elapsed, formatSeconds } from "../common/format.mjs";
 
@@ -29,7 +32,7 @@ export function makeRuns(store) {
   const bar = make("div", "nbflow-runs-bar", [compare, hint]);
   const comparison = makeComparison(store);
   for (const part of [note, empty, table, bar]) part.hidden = true; // until the kernel has told the list
-  const element = make("div", "nbflow-runs", [note, empty, table, bar, comparison.element]);
+  const element = make("div", "nbflow-runs", [note, empty, table, bar, comparison.element, makeEarlier(store)]);
   /** The runs whose boxes are checked, in the order in which they were. @type {number[]} */
   let chosen = [];
   /** @type {RunList} */
@@ -78,7 +81,7 @@ export function makeRuns(store) {
     const started = make("td", "nbflow-runs-started", startText(run.started, new Date()));
     const classes = isShown ? "nbflow-runs-shown" : "";
     const line = make("tr", classes, [check, name, state, started, cell, show], { "data-run": number });
-    const words = [run.kind, run.parameters, run.held && `values: ${run.held}`].filter(Boolean).join("; ");
+    const words = runWords(run);
     if (!words) return [line];
     // What there is to say of a run gets a row of its own, as wide as the table.
     line.classList.add("nbflow-runs-noted");
@@ -127,19 +130,6 @@ export function makeRuns(store) {
     if (!seconds && list.runs.some(({ going, number }) => going && number !== list.shown)) store.send("list_runs");
   });
   return element;
-}
-
-/**
- * When a run began, as short as it can be said: the time today, else the day as well.
- * @param {number | null} started  in seconds since the epoch  @param {Date} now
- */
-export function startText(started, now) {
-  if (started === null) return "–"; // it was over before it began
-  const then = new Date(started * 1000);
-  const time = then.toTimeString().slice(0, 8);
-  if (then.toDateString() === now.toDateString()) return time;
-  const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
-  return `${then.getFullYear()}-${two(then.getMonth() + 1)}-${two(then.getDate())} ${time}`;
 }
 
 /** @param {number[]} numbers */
