@@ -35,11 +35,10 @@ class Labelled:
         known = vars(self)
         before = known.get(name)
         known[name] = check(value)
-        tell: Callable[[], None] | None = known.get("_label_changed")
-        if tell is None:
+        if "_label_changed" not in known:
             return
         try:
-            tell()
+            self._label_changed()
         except BaseException:
             known[name] = before  # it could not be kept, so it is not so
             raise
