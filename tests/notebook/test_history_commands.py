@@ -110,7 +110,7 @@ def test_a_going_run_is_labelled_by_its_own_command_and_not_by_a_step(story):
         ("compare story", "has only one run, it takes two"),
         ("logs story --level loud", "--level 'loud' is no level; it takes debug, info"),
         ("logs story --tail 0", "--tail '0' is no number of lines"),
-        ("logs story lod", "has no task 'lod'"),
+        ("logs story loads", "has no task 'loads'"),
     ],
 )
 def test_bad_input_is_a_usage_error_that_says_what_to_do(story, line, words):
