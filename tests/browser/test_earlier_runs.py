@@ -108,7 +108,8 @@ def test_after_a_change_of_code_resume_asks_what_is_to_run(dead, tmp_path):
 
     plan.get_by_role("button", name="Run what has changed").press("Enter")
     expect(plan).to_contain_text("3 tasks run")
-    plan.get_by_role("button", name="Resume now").press("Enter")
+    expect(plan.get_by_role("button", name="Resume now")).to_be_focused()
+    page.page.keyboard.press("Enter")
 
     panel.expect_state("Success")
     assert (tmp_path / "called").read_text().split() == ["load", "clean", "load", "clean", "report"]

@@ -49,6 +49,7 @@ export function makePlan(store) {
     headline.textContent = told.headline;
     replaceKeepingPlace(content, told.is_empty ? changed(told.changes ?? []) : details(told));
     say(start, told.follow ? "Resume now" : "Rerun now");
+    const wasChoosing = choices.contains(document.activeElement); // its button goes: the focus stays in the dialog
     choices.replaceChildren(...(told.choices ?? []).map(([label, what, run]) =>
       pushButton(label, "nbflow-plan-choice", () => store.sendWithEdits("resume", { id: run, what }))));
     const isPossible = !told.is_empty;
@@ -56,6 +57,7 @@ export function makePlan(store) {
     all.hidden = isPossible || !told.what || told.what === "all";
     element.hidden = false;
     mark();
+    if (wasChoosing) (isPossible ? start : drop).focus({ preventScroll: true });
     // The view in which it was asked for gets the focus; another view of the same panel keeps its own.
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);
     const isHere = focused && store.el.closest(".nbflow-panel")?.contains(focused);
