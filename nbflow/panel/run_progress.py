@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nbflow.panel.part import RUN
 from nbflow.panel.picture.static_snapshot import Picture
-from nbflow.render.failures import failure_lines
+from nbflow.render.failures import failures
 from nbflow.render.names import one_line
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from nbflow.engine.events import Event
     from nbflow.engine.run import Run
     from nbflow.panel.part import Json
+
+_MOST_FAILED = 5
 
 
 class TaskTime(NamedTuple):
@@ -93,7 +95,10 @@ class RunProgress:
         ended = self._sort([*keys, *found])
         if self._any_failed:
             self._any_failed = False
-            self._failed = failure_lines(dict(states))
+            found = failures(dict(states))
+            self._failed = [(f"{one_line(one.name, 60)}: {one.text()}", one.place()) for one in found[:_MOST_FAILED]]
+            if len(found) > _MOST_FAILED:
+                self._failed.append((f"and {len(found) - _MOST_FAILED} more", ""))
         running = [self._part(task) for task in self._going]
         running.sort(key=lambda part: -(part.seconds or 0.0))
         return Progress(head, running, ended, self._failed)

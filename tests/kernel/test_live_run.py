@@ -117,17 +117,13 @@ def test_a_page_that_connects_while_a_run_blocks_its_cell_is_answered(kernel, lo
     cell = kernel.execute("%flow run work", wait=False, cell_id="b")
     wait_until(lambda: "busy" in log(), what="the task to begin")
 
-    new_page = kernel.manager.client()
-    new_page.start_channels()
-    new_page.kernel_info()
-    info = new_page.get_shell_msg(timeout=PATIENCE_S)
-    new_page.comm_info()
-    comms = new_page.get_shell_msg(timeout=PATIENCE_S)
+    kernel.client.kernel_info()
+    info = kernel.client.get_shell_msg(timeout=PATIENCE_S)
+    kernel.client.comm_info()
+    comms = kernel.client.get_shell_msg(timeout=PATIENCE_S)
     is_going = "last" not in log()
     kernel.interrupt()
     kernel.reply(cell)
-    new_page.stop_channels()
-    new_page.context.destroy(linger=0)
 
     assert (info["msg_type"], comms["msg_type"]) == ("kernel_info_reply", "comm_info_reply")
     assert is_going
