@@ -95,10 +95,10 @@ class RunProgress:
         ended = self._sort([*keys, *found])
         if self._any_failed:
             self._any_failed = False
-            found = failures(dict(states))
-            self._failed = [(f"{one_line(one.name, 60)}: {one.text()}", one.place()) for one in found[:_MOST_FAILED]]
-            if len(found) > _MOST_FAILED:
-                self._failed.append((f"and {len(found) - _MOST_FAILED} more", ""))
+            errors = failures(dict(states))
+            self._failed = [(f"{one_line(one.name, 60)}: {one.text()}", one.place()) for one in errors[:_MOST_FAILED]]
+            if len(errors) > _MOST_FAILED:
+                self._failed.append((f"and {len(errors) - _MOST_FAILED} more", ""))
         running = [self._part(task) for task in self._going]
         running.sort(key=lambda part: -(part.seconds or 0.0))
         return Progress(head, running, ended, self._failed)
