@@ -17,7 +17,7 @@ from nbflow.render.palette import state_look
 from nbflow.render.status_marks import state_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from nbflow.core.states import State
     from nbflow.core.task import Task
@@ -152,7 +152,7 @@ def _no_order(index: int) -> int:
     return index
 
 
-def _by_state(run: Run, task: Task, states: list[State | None], seconds: dict[int, float]) -> Callable[[int], Any]:
+def _by_state(run: Run, task: Task, states: Sequence[State | None], seconds: dict[int, float]) -> Callable[[int], Any]:
     ranks = {}
     for index, state in enumerate(states):
         name = state_name(state)
@@ -160,16 +160,16 @@ def _by_state(run: Run, task: Task, states: list[State | None], seconds: dict[in
     return ranks.__getitem__
 
 
-def _by_time(run: Run, task: Task, states: list[State | None], seconds: dict[int, float]) -> Callable[[int], Any]:
+def _by_time(run: Run, task: Task, states: Sequence[State | None], seconds: dict[int, float]) -> Callable[[int], Any]:
     return lambda index: (seconds.get(index, -1.0), index)
 
 
-def _by_input(run: Run, task: Task, states: list[State | None], seconds: dict[int, float]) -> Callable[[int], Any]:
+def _by_input(run: Run, task: Task, states: Sequence[State | None], seconds: dict[int, float]) -> Callable[[int], Any]:
     texts = {index: _input(run, task, index) for index in range(len(states))}
     return lambda index: (*_number_or_text(texts[index]), index)
 
 
-def _by_error(run: Run, task: Task, states: list[State | None], seconds: dict[int, float]) -> Callable[[int], Any]:
+def _by_error(run: Run, task: Task, states: Sequence[State | None], seconds: dict[int, float]) -> Callable[[int], Any]:
     texts = {index: _error(task, index, state) for index, state in enumerate(states)}
     return lambda index: (not texts[index], texts[index], index)
 
@@ -181,7 +181,7 @@ def _number_or_text(text: str) -> tuple[bool, float, str]:
         return True, 0.0, text
 
 
-SORTS: dict[str, Callable[[Run, Task, list[State | None], dict[int, float]], Callable[[int], Any]]] = {
+SORTS: dict[str, Callable[[Run, Task, Sequence[State | None], dict[int, float]], Callable[[int], Any]]] = {
     "index": lambda *_: _no_order,
     "state": _by_state,
     "time": _by_time,
