@@ -15,7 +15,7 @@ PACKAGE = """
 """
 RUN = """
     block_status break_at cancel cleanup_failures clear_break compare debug events facts files forget held hold_limit_s
-    hold_on_failure inputs is_finished is_paused kind logs next_task open_resources panel parent pause pin plan_rerun
+    hold_on_failure inputs is_finished is_paused kind logs next_task on_end open_resources panel parent pause pin
     rerun results resume retry retry_cleanup set_result skip sources state states step step_block text timings until
     wait
 """
@@ -106,5 +106,5 @@ def test_a_name_that_a_run_never_had_is_told_as_python_does(run):
     assert (caught.value.name, caught.value.obj) == ("stats", run)
 
 
-def test_what_a_rerun_would_do_is_asked_by_a_word_of_its_own(run):
+def test_the_earlier_word_for_what_a_rerun_would_do_goes_on_working(run):
     assert run.plan_rerun("all", x=5).text() == run.rerun("all", dry=True, x=5).text()

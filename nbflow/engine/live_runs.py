@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nbflow.core.states import State
     from nbflow.engine.run import Run
 
+_LISTENERS_S = 30.0  # for those who want to know that a run is over, where a script ends by itself
 _AFTER_THREADS_S = 1.0  # for a run that has given its threads up to begin its cleanups
 
 _live: weakref.WeakSet[Run] = weakref.WeakSet()
@@ -67,6 +68,11 @@ def live_runs() -> list[Run]:
     return [run for run in _live if not run.is_finished]
 
 
+def _ending_runs() -> list[Run]:
+    """Return also those that are over, if somebody who wants to know that is still being told."""
+    return [run for run in _live if not run._loop.end_listeners.are_told.is_set()]
+
+
 def finish_live_runs(threads_s: float | None = None, limit_s: float | None = None) -> None:
     """Cancel what still runs when the interpreter or its kernel ends, and give the cleanups the time there is.
 
@@ -78,8 +84,8 @@ def finish_live_runs(threads_s: float | None = None, limit_s: float | None = Non
     atexit.unregister(finish_live_runs)
     if threads_s is None and issubclass(getattr(sys, "last_type", None) or Exception, KeyboardInterrupt):
         threads_s = THREADS_S
-    runs = live_runs()
-    for run in runs:
+    runs = _ending_runs()
+    for run in live_runs():
         if threads_s is None:
             run.cancel("The interpreter ended.")
         else:
@@ -87,6 +93,7 @@ def finish_live_runs(threads_s: float | None = None, limit_s: float | None = Non
     if threads_s is None:
         for run in runs:
             run.wait()
+            run._loop.end_listeners.are_told.wait(_LISTENERS_S)
     else:
         wait_for_cleanups(runs, threads_s + _AFTER_THREADS_S, limit_s)
 
@@ -98,7 +105,7 @@ def _make_known(run: Run) -> None:
     _live.add(run)
 
 
-_terminator = Terminator(live_runs)
+_terminator = Terminator(_ending_runs)
 
 
 @in_child

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nbflow.core.states import Paused, State
 from nbflow.engine.breakpoints import EDITED
 from nbflow.engine.compare import compare
+from nbflow.engine.end_listeners import on_end
 from nbflow.engine.events import Events
 from nbflow.engine.execution import Execution
 from nbflow.engine.live_runs import begin, work
 from nbflow.engine.results import Results
 from nbflow.engine.retention import FORGOTTEN
-from nbflow.engine.run_again import plan_rerun, rerun
+from nbflow.engine.run_again import rerun
 from nbflow.engine.run_aliases import alias
 from nbflow.engine.run_control import RunControl
 from nbflow.engine.run_label import Labelled, default_name
@@ -88,6 +89,7 @@ class Run(Labelled):
             return alias(self, name)
 
     compare = compare
+    on_end = on_end
     _begin = begin
     _work = work
 
@@ -361,7 +363,6 @@ class Run(Labelled):
     # -- again ------------------------------------------------------------------------------------------------
 
     rerun = rerun
-    plan_rerun = plan_rerun
 
     def forget(self) -> None:
         """Give the values of the run back; states, times, logs and facts stay.

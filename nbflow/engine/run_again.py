@@ -28,7 +28,7 @@ def rerun(run: Run, what: What = "all", dry: bool = False, **parameters: Any) ->
     Args:
         what: "all"; "failed" (with what was cancelled or not reached); "stale" (code or inputs have changed, or
             there is no good result); or tasks and blocks.
-        dry: Whether to return the `Plan` and do nothing, as `plan_rerun` does.
+        dry: Whether to return the `Plan` and do nothing.
         **parameters: Values of parameters; options of `Flow.start`, such as `paused`, and `parameters`, a
             dictionary that says what is a parameter where one has the name of an option.
 
@@ -49,7 +49,7 @@ def rerun(run: Run, what: What = "all", dry: bool = False, **parameters: Any) ->
         ...     total = task(lambda y: y + 1, name="add")(doubled)
         >>> _ = flow.run()
         >>> run = flow.runs[-1]
-        >>> print(run.plan_rerun([total]).text())
+        >>> print(run.rerun([total], dry=True).text())
         plan of 'sum', going on from run 1: 1 task runs, 1 reused
           double  reused  computed in run 1
           add     runs    asked for
@@ -61,5 +61,5 @@ def rerun(run: Run, what: What = "all", dry: bool = False, **parameters: Any) ->
 
 @takes_parameters(*START_OPTIONS)
 def plan_rerun(run: Run, what: What = "all", **parameters: Any) -> Plan:
-    """Return what `rerun` would do, and do nothing; it takes and raises the same."""
+    """Return what `rerun` would do, and do nothing: the earlier word for `rerun(dry=True)`."""
     return run.flow._rerun_of(run, what, True, parameters)  # type: ignore[no-any-return]

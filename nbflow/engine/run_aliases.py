@@ -6,6 +6,8 @@ import functools
 import operator
 from typing import TYPE_CHECKING, Any
 
+from nbflow.engine.run_again import plan_rerun
+
 if TYPE_CHECKING:
     from nbflow.engine.run import Run
 
@@ -29,6 +31,8 @@ def alias(run: Run, name: str) -> Any:
     """
     if name in _MOVED:
         return operator.attrgetter(_MOVED[name])(run)
+    if name == "plan_rerun":
+        return functools.partial(plan_rerun, run)
     if name in _NOT_WAITING:
         return functools.partial(getattr(run, _NOT_WAITING[name]), wait=False)
     raise AttributeError(f"{type(run).__name__!r} object has no attribute {name!r}", name=name, obj=run)

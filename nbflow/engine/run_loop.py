@@ -33,6 +33,7 @@ from nbflow.engine import capture, forks
 from nbflow.engine.attempt import RECALLED, Call, Outcome, TaskCancelled, current_call
 from nbflow.engine.block_executors import no_executor
 from nbflow.engine.compiled_graph import ORDINARY, CompiledGraph
+from nbflow.engine.end_listeners import EndListeners
 from nbflow.engine.event_loop_on_demand import EventLoopOnDemand
 from nbflow.engine.handlers import call_flow_handlers
 from nbflow.engine.inbox import Inbox, InterruptibleQueue
@@ -100,6 +101,7 @@ class RunLoop:
         self.is_over = threading.Event()
         self.at_end: Callable[[], None] | None = None
         self.on_end: Callable[[], None] | None = None
+        self.end_listeners = EndListeners()
         self.outer = current_call() if blocking else None  # the call of another run that waits for this one
         # That call, from another thread.
         self.helps = work_of.get() if blocking and self.outer is None else None
@@ -197,6 +199,7 @@ class RunLoop:
                 AT_WORK.discard(self)
                 self.is_over.set()
                 self.pause.wake()  # who comes later sees that it is over
+                self.end_listeners.tell()  # last: they may look at the run, wait for it and begin another one
 
     def _note_failure(self, error: BaseException) -> None:
         self.cancellation.failure = self.cancellation.failure or error
@@ -208,6 +211,7 @@ class RunLoop:
         self.cleanup.tracker = NoResourceTracker()
         self.is_over = threading.Event()  # who waits here would wait for a thread that is not here
         self.is_over.set()
+        self.end_listeners.forget()
 
     def _untie(self) -> None:
         """Let the run be freed as soon as nobody holds it: what served it does not lead back to it any more."""

@@ -76,11 +76,14 @@ class Terminator:
 
 
 def wait_for_cleanups(runs: Iterable[Run], budget_s: float, limit_s: float | None = None) -> None:
-    """Wait until runs are over; after `budget_s` seconds only for those with an open block, up to `limit_s`."""
+    """Wait until runs are over and those who wanted to know are told; see `Run.on_end`.
+
+    After `budget_s` seconds only those with an open block are waited for, up to `limit_s`.
+    """
     began = time.monotonic()
     until = began + budget_s
     going = list(runs)
-    while going := [run for run in going if not run.is_finished]:
+    while going := [run for run in going if not run._loop.end_listeners.are_told.is_set()]:
         if time.monotonic() >= until and not any(run._execution.has_open_blocks for run in going):
             return
         if limit_s is not None and time.monotonic() >= began + limit_s:
