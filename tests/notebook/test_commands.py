@@ -102,7 +102,10 @@ def test_one_flow_needs_no_name_whatever_the_command_takes(example):
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("%flow start example --", ["--executor", "--hold", "--name", "--note", "--paused", "--store", "--tag"]),
+        (
+            "%flow start example --",
+            ["--executor", "--hold", "--name", "--note", "--notify", "--paused", "--store", "--tag"],
+        ),
         ("%flow rerun example f", ["failed"]),
         ("%flow help ru", ["run", "runs"]),
         ("%%task --n", ["--needs"]),

@@ -87,6 +87,12 @@ RUN = Option(("--run",), "the run, by number or name; otherwise the newest", "RU
 LEVEL = Option(("--level",), "only what is at least so urgent; a print is info, stderr a warning", "LEVEL")
 SEARCH = Option(("--search",), "only lines with this text, in whatever case", "TEXT")
 TAIL = Option(("--tail",), "only the last lines", "N")
+NOTIFY = Option(
+    ("--notify",),
+    "a shell command to run when the run is over; it is told in $NBFLOW_FLOW, $NBFLOW_RUN, $NBFLOW_STATE, "
+    "$NBFLOW_MESSAGE, $NBFLOW_FAILED and $NBFLOW_SECONDS",
+    "COMMAND",
+)
 TASK = Option(("--task",), "the same as the word behind the flow's name", "TASK")
 
 

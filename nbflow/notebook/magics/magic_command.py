@@ -18,6 +18,7 @@ from IPython.display import display
 from nbflow.engine.given_parameters import GivenParameters
 from nbflow.notebook.magics.magic_arguments import TASK, Option, parameters, parse, split
 from nbflow.notebook.shell.lookup import find_task, newest_run, unfinished_run
+from nbflow.notebook.shell.notify_command import notify
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -77,6 +78,25 @@ class Call:
         """Say something about the run that begins in this `with`."""
         # Before its first task can print, or this text would fall into a line of theirs.
         silence = self.flow._on_start(lambda run: say(words(run)))
+        try:
+            yield
+        finally:
+            silence()
+
+    @contextmanager
+    def notifying(self) -> Iterator[None]:
+        """Have the command of `--notify` run when the run that begins in this `with` is over.
+
+        Raises:
+            UsageError: If the command is empty.
+        """
+        asked: str | None = self.options.notify
+        if asked is None:
+            yield
+            return
+        if not asked.strip():
+            raise UsageError(f"{self.magic}: --notify needs a command: --notify 'mail -s $NBFLOW_STATE me < log.txt'")
+        silence = self.flow._on_start(lambda run: run.on_end(lambda run: notify(asked, run)))
         try:
             yield
         finally:

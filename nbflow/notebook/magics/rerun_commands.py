@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.display import display
 
 from nbflow.engine.given_parameters import GivenParameters
-from nbflow.notebook.magics.magic_arguments import DRY, EXECUTOR, HOLD, LABEL, PARAMETERS, PAUSED, parameters
+from nbflow.notebook.magics.magic_arguments import DRY, EXECUTOR, HOLD, LABEL, NOTIFY, PARAMETERS, PAUSED, parameters
 from nbflow.notebook.magics.magic_command import command, say
 from nbflow.notebook.shell.lookup import find_task
 from nbflow.render.names import bytes_in_words
@@ -26,7 +26,7 @@ def plan(call: Call) -> None:
     display(call.flow.plan(_asked_for(call), parameters=given))
 
 
-@command("rerun", "[TASK|all|failed|stale]", options=(DRY, PARAMETERS, EXECUTOR, PAUSED, HOLD, *LABEL))
+@command("rerun", "[TASK|all|failed|stale]", options=(DRY, PARAMETERS, EXECUTOR, PAUSED, HOLD, *LABEL, NOTIFY))
 def rerun(call: Call) -> None:
     """Run again what failed, what is stale, a task or all, with what follows from it, in the background."""
     name = call.flow.name
@@ -42,7 +42,7 @@ def rerun(call: Call) -> None:
         said = f"run {begun.number} of {name} has started. {headline[:1].upper()}{headline[1:]}"
         return f"{said}. %flow panel {name} shows it live"
 
-    with call.announcing(words):
+    with call.notifying(), call.announcing(words):
         run.rerun(what, hold_on_failure=call.options.hold, paused=call.options.paused, **given)
 
 

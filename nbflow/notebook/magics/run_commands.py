@@ -15,6 +15,7 @@ from nbflow.notebook.magics.magic_arguments import (
     HOLD,
     LABEL,
     NO_RAISE,
+    NOTIFY,
     PARAMETERS,
     PAUSED,
     RUN,
@@ -39,25 +40,27 @@ if TYPE_CHECKING:
 INTO = Option(("--into",), "stop at each child of a mapped task")
 
 
-@command("run", options=(PARAMETERS, EXECUTOR, *LABEL, STORE, NO_RAISE))
+@command("run", options=(PARAMETERS, EXECUTOR, *LABEL, STORE, NO_RAISE, NOTIFY))
 def run(call: Call) -> None:
     """Run the flow, show how far it is and draw how it ended; the cell fails if the run has failed."""
     _refuse_second_run(call)
     call.take_store()
     follower = follower_of(get_ipython())
-    with LiveView(call.flow) as view, nullcontext() if follower is None else follower.in_task_order(call.flow):
+    in_order = nullcontext() if follower is None else follower.in_task_order(call.flow)
+    with LiveView(call.flow) as view, call.notifying(), in_order:
         call.flow.run(**call.start_options())
     if view.run is not None and not call.options.no_raise:
         raise_failure(view.run)
 
 
-@command("start", options=(PARAMETERS, EXECUTOR, PAUSED, HOLD, *LABEL, STORE))
+@command("start", options=(PARAMETERS, EXECUTOR, PAUSED, HOLD, *LABEL, STORE, NOTIFY))
 def start(call: Call) -> None:
     """Start a run in the background; the cell ends at once."""
     _refuse_second_run(call)
 
     name = call.flow.name
-    with call.announcing(lambda run: f"run {run.number} of {name} has started; %flow panel {name} shows it live"):
+    live = f"%flow panel {name} shows it live"
+    with call.notifying(), call.announcing(lambda run: f"run {run.number} of {name} has started; {live}"):
         _begin(call, paused=call.options.paused, hold_on_failure=call.options.hold)
 
 
