@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import signal
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -208,6 +209,14 @@ def nbflow_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "nbflow-home"
     monkeypatch.setenv("NBFLOW_HOME", str(home))
     return home
+
+
+@pytest.fixture(autouse=True)
+def _no_layout_is_known() -> None:
+    """Let every test that draws ask the layout engine, as if it were the first to draw."""
+    layout = sys.modules.get("nbflow.render.layout")
+    if layout is not None:
+        layout.known_places.clear()
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from nbflow.errors import RenderError
 from nbflow.render.drawing import Cluster, Drawing, Edge, Node
 from nbflow.render.executable import run_engine
+from nbflow.render.layout_cache import OnceCache
 from nbflow.render.names import one_line, shorten, text_width
 
 NAME_SIZE, LINE_SIZE, LABEL_SIZE = 12.0, 10.5, 10.0
@@ -90,8 +91,22 @@ def node_size(node: Node, with_line: bool) -> tuple[float, float]:
     return room + (34 if node.kind == "parameter" else 22), lines + 6
 
 
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """The answer of the engine, by the numbers of what it was asked for."""
+
+    width: float
+    height: float
+    nodes: dict[int, Box]
+    clusters: dict[int, Box]
+    edges: dict[int, Line]
+
+
+known_places: OnceCache[_Places] = OnceCache(most=64, most_characters=4_000_000)
+
+
 def lay_out(drawing: Drawing, *, with_lines: bool, horizontal: bool = False) -> Layout:
-    """Find a place for everything.
+    """Find a place for everything; the engine is asked once for drawings of the same structure and sizes.
 
     Raises:
         RenderError: If there is no engine, or it fails.
@@ -101,8 +116,19 @@ def lay_out(drawing: Drawing, *, with_lines: bool, horizontal: bool = False) -> 
     numbers = {key: f"n{i}" for i, key in enumerate(drawing.nodes)}
     boxes = {key: f"cluster_{i}" for i, key in enumerate(drawing.clusters)}
     source = _source(drawing, numbers, boxes, with_lines, horizontal)
+    places = known_places.get(source, lambda: _ask(source, len(numbers), len(boxes)))
+    return Layout(
+        places.width,
+        places.height,
+        {key: places.nodes[i] for i, key in enumerate(numbers)},
+        {key: places.clusters[i] for i, key in enumerate(boxes)},
+        {drawing.edges[i].key: line for i, line in places.edges.items()},
+    )
+
+
+def _ask(source: str, nodes: int, clusters: int) -> _Places:
     try:
-        return _read(json.loads(run_engine(source)), drawing, numbers, boxes)
+        return _read(json.loads(run_engine(source)), nodes, clusters)
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise RenderError(f"the layout engine gave an answer that cannot be read: {error}") from error
 
@@ -144,7 +170,7 @@ def edge_label(edge: Edge) -> str:
     return "" if edge.kind == "lifecycle" else shorten(one_line(edge.label), 24)
 
 
-def _read(answer: dict[str, Any], drawing: Drawing, numbers: dict[str, str], boxes: dict[str, str]) -> Layout:
+def _read(answer: dict[str, Any], node_count: int, cluster_count: int) -> _Places:
     _, _, width, height = map(float, answer["bb"].split(","))
 
     def point(text: str) -> tuple[float, float]:
@@ -153,18 +179,17 @@ def _read(answer: dict[str, Any], drawing: Drawing, numbers: dict[str, str], box
 
     named = {thing["name"]: thing for thing in answer.get("objects", ())}
     nodes = {}
-    for key, name in numbers.items():
-        x, y = point(named[name]["pos"])
-        w, h = float(named[name]["width"]) * 72, float(named[name]["height"]) * 72
-        nodes[key] = Box(x - w / 2, y - h / 2, w, h)
+    for i in range(node_count):
+        found = named[f"n{i}"]
+        x, y = point(found["pos"])
+        w, h = float(found["width"]) * 72, float(found["height"]) * 72
+        nodes[i] = Box(x - w / 2, y - h / 2, w, h)
     clusters = {}
-    for key, name in boxes.items():
-        left, bottom, right, top = map(float, named[name]["bb"].split(","))
-        clusters[key] = Box(left, height - top, right - left, top - bottom)
-    edges = {}
-    for thing in answer.get("edges", ()):
-        edges[drawing.edges[int(thing["comment"])].key] = _line(thing, point)
-    return Layout(width, height, nodes, clusters, edges)
+    for i in range(cluster_count):
+        left, bottom, right, top = map(float, named[f"cluster_{i}"]["bb"].split(","))
+        clusters[i] = Box(left, height - top, right - left, top - bottom)
+    edges = {int(thing["comment"]): _line(thing, point) for thing in answer.get("edges", ())}
+    return _Places(width, height, nodes, clusters, edges)
 
 
 def _line(thing: dict[str, Any], point: Any) -> Line:
