@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import panel, panel_kernel, report, shapes, value_cases, value_worker, values
+from benchmarks import panel, panel_kernel, report, shapes, value_cases, value_worker, values, weights
 from benchmarks.targets import judge
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,6 +51,28 @@ def test_a_target_is_met_at_its_limit_and_not_above():
     verdicts = {verdict.text: verdict.met for verdict in judge({"chain-1k": cells})}
 
     assert verdicts == {"the floor": True, "Hamilton": False}
+
+
+def test_a_weight_is_met_at_its_limit_and_not_above():
+    lines = weights.table([weights.Weight("a step", 30, 30, "kB"), weights.Weight("a cell", 31, 30, "kB")]).split("\n")
+
+    assert [line.split()[-1] for line in lines] == ["met", "yes", "NO"]
+
+
+def test_the_cells_that_are_weighed_make_a_flow_of_so_many_tasks():
+    cells = weights.cells_of_tasks(2, 3)
+
+    assert [cell.count("work(") for cell in cells] == [3, 3]
+    assert "step_1_0 = work(step_0_2," in cells[1]
+
+
+@pytest.mark.kernel
+def test_outputs_are_weighed_in_a_real_kernel():
+    with weights.Notebook() as notebook:
+        size, seconds = notebook.execute("print('x' * 1000)")
+
+    assert 1000 < size < 1200
+    assert seconds > 0
 
 
 def test_the_docs_keep_all_but_what_stands_between_the_markers(tmp_path: Path):

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from nbflow.render.layout import Layout
 
 # Beyond these, laying out takes seconds and nobody finds anything in the result.
-_MOST_NODES, _MOST_LINES = 1_500, 500
+MOST_NODES, _MOST_LINES = 1_500, 500
 
-_CSS = """\
+PAGE_CSS = """\
 .nbflow-html{font:13px/1.45 system-ui,-apple-system,"Segoe UI",Helvetica,"DejaVu Sans",sans-serif;\
 color:var(--nbflow-text);background:var(--nbflow-fill);padding:8px 10px;border-radius:6px;max-width:100%}
 .nbflow-html .nbflow-head{display:flex;gap:.8em;align-items:baseline;flex-wrap:wrap;margin:0 0 6px}
@@ -45,7 +45,7 @@ vertical-align:top;white-space:pre-wrap}
 background:var(--nbflow-fill);border:1px solid var(--nbflow-stroke);border-radius:9px;padding:0 7px}
 .nbflow-html pre{white-space:pre;overflow:auto;margin:0;color:inherit;background:none}"""
 
-_GONE = f"{WARNING_CSS};padding:4px 10px;margin-top:4px"
+GONE_CSS = f"{WARNING_CSS};padding:4px 10px;margin-top:4px"
 
 
 def html(
@@ -85,7 +85,7 @@ def html(
     shown = marks(drawing, states or {}, block_status, notes)
     prefix = prefix or _prefix(drawing, shown)
     try:
-        if layout is None and len(drawing.nodes) > _MOST_NODES:
+        if layout is None and len(drawing.nodes) > MOST_NODES:
             raise RenderError(f"a picture of {len(drawing.nodes)} nodes would be too large, so they are listed")
         picture = svg(drawing, states, block_status, prefix=prefix, horizontal=horizontal, layout=layout, notes=notes)
     except RenderError as error:
@@ -99,12 +99,12 @@ def html(
     folded = "<div>folded, for its size</div>" if drawing.folded and fold == "auto" else ""
     parts = [
         '<div class="nbflow-html nbflow-page">',
-        f"<style>\n{palette_css(_names(states, shown), ())}\n{_CSS}\n</style>",
+        f"<style>\n{palette_css(_names(states, shown), ())}\n{PAGE_CSS}\n</style>",
         f'<div class="nbflow-head"><b>{escape(drawing.name if title is None else title)}</b>'
         f"<span>{escape(note)}</span></div>",
     ]
     parts += [
-        f'<div style="{_GONE}">✗ {escape(said, 400)}'
+        f'<div style="{GONE_CSS}">✗ {escape(said, 400)}'
         + (f'<div style="font-family:monospace">{escape(place, 400)}</div>' if place else "")
         + "</div>"
         for said, place in failed
@@ -114,7 +114,9 @@ def html(
         parts.append(f'<details open><summary>Next steps</summary><ul style="margin:2px 0">{listed}</ul></details>')
     parts.append(f'<div class="nbflow-picture">{picture}</div>{folded}')
     parts += [
-        f'<div style="{_GONE}">? {escape(problem, 400)}</div>' for problems in missing.values() for problem in problems
+        f'<div style="{GONE_CSS}">? {escape(problem, 400)}</div>'
+        for problems in missing.values()
+        for problem in problems
     ]
     if notes and states is None:
         parts += [f"<div>{escape(task.name, 80)}: {escape(said, 300)}</div>" for task, said in notes.items()]

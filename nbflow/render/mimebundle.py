@@ -34,18 +34,7 @@ def flow_bundle(flow: Graph) -> Bundle:
 
 def run_bundle(run: Run) -> Bundle:
     """Draw a run as it stands now, with how it ended and what failed to be cleaned up."""
-    name = type(run.state).__name__
-    look = state_look(name)
-    failures = "; ".join(f"{block.name}: {error!r}" for block, error in run.cleanup_failures.items())
-    note = held_line(run) or look.label
-    if failures:
-        note += f" · cleanup failed, the resource may be left: {failures}"
-    kept = ", ".join(block.name for block, status in run.block_status.items() if status == "kept")
-    if kept:
-        note += f" · kept open: {kept}"
-    note = " · ".join([note, *label_words(run)])
-    called = name_words(run)
-    title = f"{run.graph.name}, run {run.number}" + (f" ({called})" if called else "")
+    note, title = note_of_run(run), title_of_run(run)
     states, status = dict(run.states), run.block_status
     notes = notes_of(run)
     failed, steps = group_lines(states), next_steps(run)
@@ -56,6 +45,24 @@ def run_bundle(run: Run) -> Bundle:
     lines += ["next:", *(f"  {line:<{width}}  {said}" for said, line in steps)] if steps else []
     page = html(run.graph, states, status, title=title, note=note, failed=failed, steps=steps, notes=notes)
     return {"text/html": page, "text/plain": "\n".join([*lines, table(run.graph, states, notes=notes)])}
+
+
+def title_of_run(run: Run) -> str:
+    """Return what a run is called, with its flow."""
+    called = name_words(run)
+    return f"{run.graph.name}, run {run.number}" + (f" ({called})" if called else "")
+
+
+def note_of_run(run: Run) -> str:
+    """Return how a run stands, with what could not be cleaned up and what was kept open."""
+    failures = "; ".join(f"{block.name}: {error!r}" for block, error in run.cleanup_failures.items())
+    note = held_line(run) or state_look(type(run.state).__name__).label
+    if failures:
+        note += f" · cleanup failed, the resource may be left: {failures}"
+    kept = ", ".join(block.name for block, status in run.block_status.items() if status == "kept")
+    if kept:
+        note += f" · kept open: {kept}"
+    return " · ".join([note, *label_words(run)])
 
 
 def state_bundle(state: State) -> Bundle:

@@ -18,6 +18,7 @@ from nbflow.notebook.magics.magic_command import command, say
 from nbflow.notebook.shell.cell_failure import raise_failure
 from nbflow.notebook.shell.live_view import LiveView
 from nbflow.notebook.shell.lookup import find_task, going_run, unfinished_run
+from nbflow.render.focus import StepPicture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +48,8 @@ def retry(call: Call) -> None:
     """Run the held task again, with the newest definition of its function, and draw the run."""
     run = going_run(call.flow, call.magic)
     task = _task_or_held(call, run)
-    with LiveView(call.flow, run):
+    picture = StepPicture(run)
+    with LiveView(call.flow, run, picture=picture):
         run.retry(task)
 
 

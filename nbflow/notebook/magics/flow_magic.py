@@ -26,12 +26,14 @@ from nbflow.notebook.shell.cut_off import cut_off_runs
 from nbflow.notebook.shell.live_view import current_page
 from nbflow.notebook.shell.lookup import find_block, find_flow, forget_flow
 from nbflow.registry import flows
+from nbflow.render.focus import part_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from IPython.core.interactiveshell import ExecutionInfo, InteractiveShell
 
+    from nbflow.core.task import Task
     from nbflow.flow import Flow
     from nbflow.notebook.magics.magic_command import Command
     from nbflow.notebook.tracking.current_cell import CurrentCell
@@ -104,7 +106,7 @@ class FlowMagics(Magics):
                 error.add_note(f"%flow values had lent {error.name!r} a value, only to be looked at")
             raise
         if not options.no_show and not (options.run or options.step):
-            display(flow)  # which says what is missing
+            display(part_bundle(flow, _added(flow, key)), raw=True)  # which says what is missing
         else:
             news.show()
         show_undefined(flow, key)
@@ -153,6 +155,13 @@ class FlowMagics(Magics):
 def _tell_cut_off() -> None:
     for words in cut_off_runs.tell(current_page()):
         say(words)
+
+
+def _added(flow: Flow, key: str) -> tuple[Task, ...]:
+    """Return what the cell `key` has added to a flow."""
+    index = cells_of(flow).index
+    one = index.id_of(key)
+    return () if one is None else index.contributions[one].tasks
 
 
 def _check(options: Any, magic: str) -> None:

@@ -30,6 +30,7 @@ from nbflow.notebook.shell.cell_failure import raise_failure
 from nbflow.notebook.shell.live_view import LiveView
 from nbflow.notebook.shell.lookup import going_run, newest_run, unfinished_run
 from nbflow.registry import flows
+from nbflow.render.focus import StepPicture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,7 +181,8 @@ def _begin(call: Call, *, paused: bool, hold_on_failure: bool = False) -> Run:
 
 
 def _command(going: Run, tell: Callable[[], object]) -> None:
-    with LiveView(going.flow, going):
+    picture = StepPicture(going)
+    with LiveView(going.flow, going, picture=picture):
         tell()
 
 

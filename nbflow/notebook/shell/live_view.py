@@ -60,8 +60,8 @@ class Surface(Protocol):
             since_s: How long ago that was done last.
         """
 
-    def end(self, run: Run) -> None:
-        """Show the picture of the run as it is now."""
+    def end(self, picture: object) -> None:
+        """Show the picture of the run as it is now, mostly the run itself."""
 
 
 class InPlace:
@@ -84,9 +84,9 @@ class InPlace:
         self._put({"text/html": progress_html(now), "text/plain": plain}, raw=True)
         return True
 
-    def end(self, run: Run) -> None:
+    def end(self, picture: object) -> None:
         """Show the picture in its place."""
-        self._put(run)
+        self._put(picture)
 
     def _put(self, shown: object, **options: Any) -> None:
         if self._handle is None or self._cleared != self._clears():  # a task may have cleared the cell's output
@@ -115,9 +115,9 @@ class Lines:
             self._print(line)
         return True
 
-    def end(self, run: Run) -> None:
+    def end(self, picture: object) -> None:
         """Show the picture."""
-        display(run)
+        display(picture)
 
 
 class OnlyPicture:
@@ -129,9 +129,9 @@ class OnlyPicture:
         """Show nothing."""
         return False
 
-    def end(self, run: Run) -> None:
+    def end(self, picture: object) -> None:
         """Show the picture."""
-        display(run)
+        display(picture)
 
 
 def surface_of(shell: InteractiveShell | None) -> Surface:
@@ -158,13 +158,16 @@ class LiveView:
         flow: The flow whose next run is shown, if this thread starts one.
         run: The run to show instead, which goes on already.
         surface: Where it is shown.
+        picture: What shows it at the end, otherwise the run itself.
 
     Attributes:
         run: The run that is shown; None before it has started.
     """
 
-    def __init__(self, flow: Flow, run: Run | None = None, surface: Surface | None = None) -> None:
-        self.run = run
+    def __init__(
+        self, flow: Flow, run: Run | None = None, surface: Surface | None = None, picture: object = None
+    ) -> None:
+        self.run, self._picture = run, picture
         self._surface = surface_of(get_ipython()) if surface is None else surface
         self._flow = flow
         self._forget: Callable[[], None] = lambda: None
@@ -189,7 +192,7 @@ class LiveView:
             if self._worker is not None:
                 self._worker.join(_END_S)
             if self.run is not None:
-                self._surface.end(self.run)
+                self._surface.end(self.run if self._picture is None else self._picture)
 
     def _note(self, run: Run, thread: int) -> None:
         if self.run is None and threading.get_ident() == thread:  # a task may start one of its own
