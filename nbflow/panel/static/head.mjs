@@ -10,6 +10,7 @@ import { bringEdits, tendButtons, tendForm } from "./controls/controls.mjs";
 import { everySecond, listen, make, makeButton, say, whenThere } from "./common/dom.mjs";
 import { watchEdits } from "./common/edits.mjs";
 import { goneText, lastHead, whenGone } from "./common/kernel-lifecycle.mjs";
+import { makeNotifier } from "./common/notification.mjs";
 import { formatSeconds, progressText, runTime, whereText, withClass } from "./common/format.mjs";
 
 /** @param {import("./common/dom.mjs").View} view */
@@ -23,7 +24,8 @@ async function renderHead(view) {
   const where = make("span", "nbflow-where");
   const time = make("span", "nbflow-time");
   const open = make("span", "nbflow-open");
-  const title = make("div", "nbflow-title", [flow, number, why, badge, where, time, open]);
+  const notifier = makeNotifier(signal);
+  const title = make("div", "nbflow-title", [flow, number, why, badge, where, time, open, notifier.element]);
   const bar = make("div", "nbflow-bar", "", { role: "progressbar", "aria-label": "tasks done", "aria-valuemin": 0 });
   const counts = make("div", "nbflow-counts");
   const problem = make("div", "nbflow-problem", "", { role: "alert" });
@@ -65,6 +67,7 @@ async function renderHead(view) {
     }
     paintBar(bar, head);
     say(counts, progressText(head));
+    notifier.look(head);
     paintError();
   };
   listen(body, signal, "msg:custom", (message) => {
