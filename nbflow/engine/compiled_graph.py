@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nbflow.core.collections import Constant
+from nbflow.core.counted_tasks import is_counted
 from nbflow.core.data.value_type import identity
 from nbflow.core.manager import is_factory
-from nbflow.core.parameter import Parameter
 from nbflow.core.resource_tasks import ResourceInitTask
 from nbflow.core.triggers import all_successful
 from nbflow.engine.wiring import wiring_of
@@ -107,7 +106,7 @@ class CompiledGraph:
         self.limits: dict[int, int] = {
             number: limit for number, task in enumerate(tasks) if (limit := task.max_concurrent) is not None
         }
-        self.free: list[bool] = [task.auto_generated or isinstance(task, (Parameter, Constant)) for task in tasks]
+        self.free: list[bool] = [not is_counted(task) for task in tasks]
         self.reference: frozenset[Task] = frozenset(graph.reference_tasks())
         self.terminal: frozenset[Task] = frozenset(graph.terminal_tasks())
         self.role = [ORDINARY] * len(tasks)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nbflow.core.collections import label_of
+from nbflow.core.counted_tasks import is_counted
+from nbflow.core.parameter import Parameter
 from nbflow.engine.compiled_graph import ORDINARY
 
 if TYPE_CHECKING:
@@ -131,7 +133,7 @@ class Plan:
 
     def headline(self) -> str:
         """Return the plan in one sentence."""
-        shown = [step for step in self.steps if self._is_shown(step)]
+        shown = [step for step in self.steps if self._is_shown(step) and is_counted(step.task)]
         runs, opens = sum(step.runs for step in shown), sum(block.opens for block in self.blocks)
         previous = self.previous
         words = [f"plan of {self.graph.name!r}"]
@@ -154,7 +156,7 @@ class Plan:
         if len(shown) > _MOST_LINES:
             shown = [step for step in shown if step.runs][:_MOST_LINES]
         names = Counter(label_of(step.task) for step in self.steps if self._is_shown(step))
-        rows = [(self._name(step, names), "runs" if step.runs else REUSED, _because(step)) for step in shown]
+        rows = [(self._name(step, names), _what(step), _because(step)) for step in shown]
         rows += [(step.block.name, "opens" if step.opens else "closed", step.why) for step in self.blocks]
         rows += [(slug, "gone", "the flow no longer has it") for slug in self.gone]
         widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
@@ -178,7 +180,7 @@ class Plan:
 
     def _is_shown(self, step: Step) -> bool:
         node = self.graph.index[step.task]
-        return self.graph.role[node] == ORDINARY and (step.runs or not self.graph.free[node])
+        return self.graph.role[node] == ORDINARY and (is_counted(step.task) or _is_given(step))
 
     def __str__(self) -> str:
         return self.text()
@@ -204,6 +206,14 @@ def said(seconds: float | None) -> str:
         if seconds < limit:
             return f"about {float(f'{seconds / unit_s:.2g}'):g} {unit}"
     return ""
+
+
+def _is_given(step: Step) -> bool:
+    return step.runs and isinstance(step.task, Parameter)  # whose new value is why others run
+
+
+def _what(step: Step) -> str:
+    return REUSED if not step.runs else "runs" if is_counted(step.task) else "given"
 
 
 def _because(step: Step) -> str:

@@ -10,6 +10,7 @@ import itertools
 from html import escape as html_escape
 from typing import TYPE_CHECKING
 
+from nbflow.core.counted_tasks import said_tasks
 from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.errors import RenderError
 from nbflow.render.build import Fold, GraphLike, draw
@@ -23,6 +24,7 @@ from nbflow.render.text import text as plain_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nbflow.core.task import Task
     from nbflow.render.drawing import Drawing
     from nbflow.render.layout import Layout
 
@@ -94,7 +96,7 @@ def html(
         picture = f"<pre>{html_escape(listing)}</pre>\n<div>{escape(error, 400)}</div>"
     missing = _missing(drawing)
     if note is None:
-        note = summary(states) if states else f"{len(_tasks(drawing) - missing.keys())} tasks"
+        note = summary(states) if states else said_tasks(_tasks(drawing) - missing.keys())
         note += f" · {len(missing)} missing" if missing else ""
     folded = "<div>folded, for its size</div>" if drawing.folded and fold == "auto" else ""
     parts = [
@@ -144,7 +146,7 @@ def _more(count: int) -> str:
     return f"\n... and {count - _MOST_LINES} more" if count > _MOST_LINES else ""
 
 
-def _tasks(drawing: Drawing) -> set[object]:
+def _tasks(drawing: Drawing) -> set[Task]:
     return {task for node in drawing.nodes.values() for task in node.tasks}
 
 

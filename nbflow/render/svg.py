@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nbflow.core.counted_tasks import said_tasks
 from nbflow.core.state_traits import NOT_RUN
 from nbflow.render.build import Fold, GraphLike, draw
 from nbflow.render.layout import LABEL_SIZE, LINE_SIZE, NAME_SIZE, Box, Layout, Line, edge_label, lay_out, shown_name
@@ -97,12 +98,12 @@ class _Pen:
         width = self.layout.width + 2 * _MARGIN
         height = self.layout.height + 2 * _MARGIN
         name = escape(self.drawing.name, 80)
-        count = len({task for node in self.drawing.nodes.values() for task in node.tasks})
+        count = said_tasks({task for node in self.drawing.nodes.values() for task in node.tasks})
         # Where nothing can be told of states, dots and dashes would only look as if they told something.
         plain = "" if self.with_lines else " nbflow-structure"
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="nbflow-drawing nbflow-page{plain}" '
-            f'id="{self.prefix}-drawing" role="img" aria-label="flow {name}, {count} tasks" '
+            f'id="{self.prefix}-drawing" role="img" aria-label="flow {name}, {count}" '
             f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" '
             f'style="max-width:100%;min-width:{width * 0.55:.0f}px;height:auto" '
             f'font-family="{_FONT}" text-anchor="middle">'

@@ -49,8 +49,8 @@ def test_a_plan_says_in_words_what_runs_and_why(flow):
         "  Cluster  closed  nothing inside runs"
     )
     assert flow.plan("failed", n=3).text() == (
-        "plan of 'etl', going on from run 1: 4 tasks run, 1 block opens\n"
-        "  n        runs   changed from 1 to 3\n"
+        "plan of 'etl', going on from run 1: 3 tasks run, 1 block opens\n"
+        "  n        given  changed from 1 to 3\n"
         "  load     runs   downstream of 'n'\n"
         "  fit      runs   downstream of 'load'\n"
         "  report   runs   failed in run 1\n"

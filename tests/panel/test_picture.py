@@ -266,3 +266,41 @@ def test_c5_the_head_the_list_and_the_drawing_say_what_has_changed_since_the_run
     assert told["rows"]["first-1"][-1].startswith("△ stale, ")
     assert told["rows"]["second-1"][-1].startswith("◆ pinned")
     assert told["nodes"]["first-1"][1].startswith("✓ Success · △ stale")
+
+
+def progress(picture, run, changed=None):
+    head = picture.patch(run, picture.everything() if changed is None else changed)["head"]
+    return head["done"], head["total"], {name: n for name, _, n in head["counts"]}
+
+
+def test_the_children_of_a_map_count_in_the_progress_as_they_end():
+    with Flow("many") as flow:
+        one = task(lambda: 1, name="one")()
+        each = task(lambda x: x, name="each").map(list(range(100)))
+    run = flow.start(paused=True)
+    try:
+        picture, states = Picture(run.graph), [Pending() for _ in range(100)]
+        given = run._record.states
+        given[one] = Success()
+        assert progress(picture, run)[:2] == (1, 2), "before it expands it counts once"
+        given[each] = Mapped(map_states=states)
+        assert progress(picture, run, [each]) == (1, 101, {"Success": 1, "Pending": 100})
+        for index in range(30):
+            states[index] = Failed() if index % 10 == 0 else Success()
+        changed = [(each, index) for index in range(30)]
+        assert progress(picture, run, changed) == (31, 101, {"Failed": 3, "Success": 28, "Pending": 70})
+        given[each] = Pending()
+        assert progress(picture, run, [each])[:2] == (1, 2), "a map that begins again counts once more"
+        given[each] = Mapped(map_states=[])
+        assert progress(picture, run, [each])[:2] == (2, 2), "a map over nothing is done"
+    finally:
+        run.cancel()
+        run.wait(PATIENCE_S)
+
+
+def test_the_progress_of_a_run_that_is_over_is_all_that_there_is():
+    with Flow("many") as flow:
+        task(lambda x: 1 / x, name="each").map([0, 1, 2])
+    run = flow.start()
+    run.wait(PATIENCE_S)
+    assert progress(Picture(run.graph), run) == (3, 3, {"Failed": 1, "Success": 2})

@@ -9,6 +9,7 @@ from IPython.core.error import UsageError
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
+from nbflow.core.counted_tasks import said_tasks
 from nbflow.notebook.magics.magic_arguments import (
     DRY,
     EXECUTOR,
@@ -170,7 +171,7 @@ def list_flows(call: Call) -> None:
         flow = flows[name]
         last = newest_run(flow)
         state = "not run yet" if last is None else f"run {last.number}: {type(last.state).__name__}"
-        rows.append((name, f"{len(flow.tasks)} tasks", state))
+        rows.append((name, said_tasks(flow.tasks), state))
     widths = [max(len(row[i]) for row in rows) for i in range(2)]
     say("\n".join(f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]}" for row in rows))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from types import NoneType
 from typing import TYPE_CHECKING
 
-from nbflow.core.state_traits import STATE_TRAITS
+from nbflow.core.state_traits import NOT_RUN, STATE_TRAITS
 from nbflow.engine.error_text import error_text
 from nbflow.render.held_words import held_failure, held_line
 from nbflow.render.label_words import label_words, name_words
@@ -39,22 +40,32 @@ class Header:
 
     def __init__(self, name: str, total: int, clock: Callable[[], float] = time.time) -> None:
         self._name = one_line(name, 120)
-        self._total = total
+        self._rows = total
         self._clock = clock
-        self._segment_of: dict[Task, str] = {}
+        self._parts_of: dict[Task, dict[str, int]] = {}
         self._counts: Counter[str] = Counter()
+        self._more = 0  # the children of maps, less the rows that they count in place of
         self._open: list[list[str]] = []
         self._leaks: list[str] = []
         self.changed = ""  # how many tasks have changed since the run
 
-    def count(self, task: Task, name: str) -> None:
-        """Note the state's name that the row of a task shows now."""
-        before, now = self._segment_of.get(task), segment_of(name)
-        if before is not now:
-            if before is not None:
-                self._counts[before] -= 1
-            self._segment_of[task] = now
-            self._counts[now] += 1
+    def count(self, task: Task, name: str, children: Mapping[type, int] | None = None) -> None:
+        """Note the state's name that the row of a task shows now.
+
+        Args:
+            task: The task.
+            name: The state's name.
+            children: How many children of a mapped task have a state of each class: they count in place of the row.
+        """
+        before, now = self._parts_of.get(task, {}), _parts(name, children)
+        if before == now:
+            return
+        for segment, number in before.items():
+            self._counts[segment] -= number
+        for segment, number in now.items():
+            self._counts[segment] += number
+        self._more += sum(now.values()) - (sum(before.values()) if before else 1)
+        self._parts_of[task] = now
 
     def note_blocks(self, run: Run, statuses: Mapping[Block, str]) -> None:
         """Note the statuses of the blocks; told when one has changed."""
@@ -89,7 +100,7 @@ class Header:
             "note": "",
             "seconds": None,
             "going": False,
-            "total": self._total,
+            "total": self._rows + self._more,
             "done": sum(n for name, n in counts if name in _DONE),
             "counts": [[name, state_look(name).word.lower(), n] for name, n in counts],
             "open": self._open,
@@ -129,6 +140,15 @@ def _why(run: Run) -> str:
     if run.parent is not None:
         return f"{what} of run {run.parent.number}"
     return what if run.plan is not None else ""  # a first run with a value that was edited is a fork of none
+
+
+def _parts(name: str, children: Mapping[type, int] | None) -> dict[str, int]:
+    """Return how much a row adds to each part of the progress bar; one without children counts once."""
+    parts: Counter[str] = Counter()
+    for sort, number in (children or {}).items():
+        if number:
+            parts[segment_of(NOT_RUN if sort is NoneType else sort.__name__)] += number
+    return parts or {segment_of(name): 1}
 
 
 def segment_of(name: str) -> str:

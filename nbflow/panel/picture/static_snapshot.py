@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.counted_tasks import is_counted
 from nbflow.core.states import Cancelled, Failed, Mapped, Paused, Retrying, Skipped, State
 from nbflow.engine.task_notes import changed_since, note_of, notes_of, stale_tasks
 from nbflow.panel.picture.header import Header
@@ -42,8 +43,6 @@ Changed = dict["Task", list[int] | None]
 Timings = Mapping["Task", tuple[float, float | None]]
 
 _NEVER = (None, None, 0)
-# They take no time and cannot be stepped to: the graph shows them, the table and the counts leave them out.
-_SILENT = frozenset({"parameter", "collection"})
 # Their messages say more than their words do.
 _NOTED = (Failed, Retrying, Paused, Cancelled, Skipped)
 
@@ -62,7 +61,8 @@ class Picture:
         self.graph = cache_key(graph)
         self.shown: DrawingMarks | None = None
         whole = draw(self.graph, fold=None)
-        self._nodes = {n.tasks[0]: n for n in whole.nodes.values() if n.kind not in _SILENT}
+        # The others take no time and cannot be stepped to: the graph shows them, table and counts leave them out.
+        self._nodes = {n.tasks[0]: n for n in whole.nodes.values() if is_counted(n.tasks[0])}
         self.rows = {task: node.key for task, node in self._nodes.items()}
         self._tasks = {key: task for task, key in self.rows.items()}
         self._blocks = {key: c.block for key, c in whole.clusters.items() if c.block is not None}
@@ -189,7 +189,7 @@ class Picture:
             known = " · ".join(filter(None, (known, self._stale.get(task, ""))))
             marks[task] = (with_note(mark, known.partition(",")[0]), children)
             if rows is not None and (key := self.rows.get(task)) is not None:
-                self._header.count(task, mark.name)
+                self._header.count(task, mark.name, self._task_marks.counts_of(task, state))
                 note = self._note(task, state) if isinstance(state, (Mapped, _NOTED)) else ""
                 note = " · ".join(filter(None, (known, note)))
                 rows[key] = [*mark, *_times(state, timings.get(task), began, now), note]

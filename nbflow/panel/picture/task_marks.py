@@ -13,7 +13,7 @@ from nbflow.core.states import Failed, Mapped
 from nbflow.render.status_marks import MISSING_MARK, Mark, class_of_many, mark_of, mark_of_many
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from nbflow.core.states import State
     from nbflow.core.task import Task
@@ -39,6 +39,11 @@ class TaskMarks:
             known = self._maps.get(task) or self._children(task, state, None)
             return class_of_many(known.counts)
         return type(state)
+
+    def counts_of(self, task: Task, state: State | None) -> Mapping[type, int] | None:
+        """Return how many children of a mapped task have a state of each class, as `mark` has seen them last."""
+        known = self._maps.get(task) if isinstance(state, Mapped) else None
+        return None if known is None else known.counts
 
     def first_failed(self, task: Task) -> int | None:
         """Return the first failed child of a mapped task, as `mark` has seen it last."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.collections import label_of
+from nbflow.core.counted_tasks import is_counted
 from nbflow.core.data.safe_equality import same
 from nbflow.core.parameter import Parameter
 from nbflow.engine.compiled_graph import ORDINARY
@@ -103,8 +104,7 @@ def _shown(values: Mapping[str, Any], name: str) -> str:
 
 def _is_shown(plan: Plan, step: Step) -> bool:
     node = plan.graph.index[step.task]
-    is_silent = plan.graph.free[node] and (not step.runs or isinstance(step.task, Parameter))
-    return plan.graph.role[node] == ORDINARY and not is_silent
+    return plan.graph.role[node] == ORDINARY and is_counted(step.task)
 
 
 def _count(number: int, noun: str) -> str:
