@@ -115,7 +115,8 @@ class Breakpoints:
         self.at[node] = why
         self._schedule.hold(node)
         self._schedule.pause()  # also what is beside it: the user is to see the run as it was at this task
-        task = self._schedule.task(node)
+        task, child = self._schedule.task(node), self._schedule.child_index[node]
+        self._record.timings.note_hold(task, child if child >= 0 else None)
         self._record.note(f"held {'at the failure of' if why == FAILURE else why} {task.name!r}", task)
 
     def let_pass(self, node: int) -> None:

@@ -6,11 +6,12 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from nbflow.core.states import Finished, Mapped, Pending, Running, State
+from nbflow.core.states import Finished, Mapped, Paused, Pending, Running, State
 from nbflow.engine.capture import Logs
 from nbflow.engine.events import EventLog, told
 from nbflow.engine.file_record import FileRecord
 from nbflow.engine.open_resources import BlockStatus, OpenResource, OpenResources
+from nbflow.engine.time_spans import WORK, Interval, Span, TaskChanges, length_of, spans_of, work_of
 
 if TYPE_CHECKING:
     from nbflow.core.task import Task
@@ -31,6 +32,71 @@ class Timings(dict["Task", tuple[float, float | None]]):
 
     started_at: float | None = None
     ended_at: float | None = None
+
+    def __init__(self, changes: TaskChanges | None = None) -> None:
+        super().__init__()
+        self._changes = changes
+        self._pauses: list[Interval] = []
+        self._held: dict[tuple[Task, int | None], list[float]] = {}
+
+    def spans(self, task: Task, index: int | None = None) -> list[Span]:
+        """Divide the time of a task into attempts, delays before retries, holds, and waiting for a place.
+
+        The spans follow each other without a gap. One that was never called has none; of a mapped task the children
+        have them. Of a run that a store has kept there is one, from the task's begin to its end.
+
+        Args:
+            task: The task.
+            index: The child of a mapped task.
+
+        Example:
+            >>> from nbflow import Flow, task
+            >>> with Flow("spans") as flow:
+            ...     one = task(lambda: 1, name="one")()
+            >>> run = flow.start()
+            >>> _ = run.wait()
+            >>> [span.kind for span in run.timings.spans(one)]
+            ['work']
+        """
+        if self._changes is None:
+            known = self.get(task) if index is None else None
+            return [] if known is None or known[0] == known[1] else [Span(WORK, known[0], known[1], 1)]
+        ready = self._changes.ready_at(task, index, self)
+        held = self._held.get((task, index), ())
+        return spans_of(self._changes.of(task, index), ready=ready, held=held, pauses=list(self._pauses))
+
+    def work_s(self, task: Task, index: int | None = None) -> float:
+        """Return how long the attempts of a task have worked, in seconds; of a mapped task, those of all children.
+
+        Neither delays nor holds are work, and no waiting for a place is.
+        """
+        now, count = time.time(), 0
+        if index is None and self._changes is not None:
+            count = self._changes.children(task)
+        if not count:
+            return work_of(self.spans(task, index), now)
+        return sum(work_of(self.spans(task, child), now) for child in range(count))
+
+    @property
+    def held_s(self) -> float:
+        """How long the run has waited for a person so far, in seconds."""
+        return self.held_until(time.time())
+
+    def held_until(self, now: float) -> float:
+        """Return how long the run had waited for a person by the time `now`, in seconds."""
+        return length_of(list(self._pauses), now)
+
+    def note_run(self, *, is_paused: bool, now: float) -> None:
+        """Note that the run is paused, or is not."""
+        is_noted = bool(self._pauses) and self._pauses[-1][1] is None
+        if is_paused and not is_noted:
+            self._pauses.append((now, None))
+        elif is_noted and not is_paused:
+            self._pauses[-1] = (self._pauses[-1][0], now)
+
+    def note_hold(self, task: Task, index: int | None) -> None:
+        """Note that a task or child is held, until its next state."""
+        self._held.setdefault((task, index), []).append(time.time())
 
 
 class Record:
@@ -60,7 +126,7 @@ class Record:
         self.places: dict[Task, dict[int, str]] = {}
         self.made_again: Counter[tuple[Task, int]] = Counter()
         self.sources: dict[Task, str] = {}
-        self.timings = Timings()
+        self.timings = Timings(TaskChanges(self.log, graph))
         self.files = FileRecord()
 
     def current(self, node: int) -> State:
@@ -128,6 +194,7 @@ class Record:
     def set_run(self, state: State) -> None:
         """Give the run a state."""
         old, self.state = self.state, state
+        self.timings.note_run(is_paused=isinstance(state, Paused), now=time.time())
         self.log.emit("run", old=old, state=state)
 
     def set_block(self, held: OpenResource, status: BlockStatus) -> None:

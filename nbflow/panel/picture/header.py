@@ -99,6 +99,7 @@ class Header:
             "look": "",
             "note": "",
             "seconds": None,
+            "held_s": 0.0,
             "going": False,
             "total": self._rows + self._more,
             "done": sum(n for name, n in counts if name in _DONE),
@@ -126,6 +127,7 @@ class Header:
         if started is not None:
             head["seconds"] = round((self._clock() if ended is None else ended) - started, 3)
             head["going"] = ended is None
+            head["held_s"] = round(run.timings.held_until(self._clock()), 3)
         head["mode"] = "over" if run.is_finished else "held" if run.is_paused else "going"
         head["why"] = " · ".join(filter(None, (name_words(run), _why(run), *label_words(run), self.changed)))
         if head["mode"] == "held" and not run.held and (following := run.next_task) is not None:
