@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from nbflow.core.task import Task
     from nbflow.engine.compiled_graph import CompiledGraph
+    from nbflow.engine.record import Timings
 
 SAME, DIFFERENT, UNKNOWN = "same", "different", "unknown"
 _ABSENT = "-"
@@ -32,7 +33,8 @@ class TaskPair:
     Attributes:
         slug: The task.
         states: The names of its states, `"-"` where a run does not have it; mapped ones with how many ended well.
-        seconds: How long it took in each; None if it did not run there, or that is not known.
+        seconds: How long it worked in each, of a mapped task its children together; None if it did not run
+            there, or that is not known.
         value: ``"same"``, ``"different"``, ``"unknown"`` if that cannot be found out, empty if not both have one.
         code: The same of its code.
         sources: Where its value came from in each; empty if it has none.
@@ -149,7 +151,7 @@ class _Side:
         self.name = f"{stored}run {run.number}" + (f" ({called})" if called else "")
         self.tasks: dict[str, Task] = {graph.slugs[task]: task for task in graph.tasks}
         self.states: Mapping[Task, State] = run.states
-        self.timings: Mapping[Task, tuple[float, float | None]] = run.timings
+        self.timings: Timings = run.timings
         self.sources: Mapping[Task, str] = run.sources
         self.results: Mapping[Task, Any] = run.results
         self._facts: dict[Task, Any] | None = None
@@ -159,8 +161,11 @@ class _Side:
         return None if task is None else self.states[task]
 
     def seconds(self, slug: str) -> float | None:
-        times = self.timings.get(self.tasks[slug]) if slug in self.tasks else None
-        return None if times is None else _seconds(*times)
+        task = self.tasks.get(slug)
+        times = None if task is None else self.timings.get(task)
+        if task is None or times is None or times[1] is None:
+            return None
+        return self.timings.work_s(task) if times[0] < times[1] else 0.0
 
     def source(self, slug: str) -> str:
         task = self.tasks.get(slug)

@@ -40,7 +40,8 @@ class Step:
         runs: Whether its function is called, as far as triggers, branches and caches let it.
         why: Why it runs, or where the value comes from that is taken over.
         source: Where its value will come from: "computed", "cached", "reused", "edited" or "pinned".
-        expected_s: How long it took when it last ended well, in seconds; None if that is not known, or it does not run.
+        expected_s: How long it worked when it last ended well, in seconds, of a mapped task all its children together;
+            None if that is not known, or it does not run.
         children: Which children of a mapped task run; None: all.
         keeps_value: Whether it runs for what it changes alone, and its own value stays as it is.
         is_restored: Whether it runs for its value alone, which was lost or changed, and gives what it gave.

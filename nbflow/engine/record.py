@@ -61,6 +61,8 @@ class Timings(dict["Task", tuple[float, float | None]]):
         if self._changes is None:
             known = self.get(task) if index is None else None
             return [] if known is None or known[0] == known[1] else [Span(WORK, known[0], known[1], 1)]
+        if task not in self._changes.graph.index:
+            return []
         ready = self._changes.ready_at(task, index, self)
         held = self._held.get((task, index), ())
         return spans_of(self._changes.of(task, index), ready=ready, held=held, pauses=list(self._pauses))

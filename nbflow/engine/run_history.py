@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nbflow.core.task import Task
     from nbflow.engine.compiled_graph import CompiledGraph
     from nbflow.engine.file_record import FileRecord
+    from nbflow.engine.record import Timings as RunTimings
 
 Timings = dict["Task", tuple[float, float | None]]
 Origin = tuple[CodeSnapshot, "Task"]
@@ -233,23 +234,23 @@ def match(graph: CompiledGraph, before: CompiledGraph) -> list[Task | None]:
 
 
 class Durations:
-    """How long tasks took when they last ended well.
+    """How long tasks worked when they last ended well, without retry delays, holds, and waiting for a place.
 
     Args:
         runs: The runs to look at, as (graph, states, timings), newest first.
     """
 
-    def __init__(self, runs: Iterable[tuple[CompiledGraph, Mapping[Task, State], Timings]]) -> None:
+    def __init__(self, runs: Iterable[tuple[CompiledGraph, Mapping[Task, State], RunTimings]]) -> None:
         self._runs = list(runs)
         self._by_slug: dict[int, dict[str, Task]] = {}
 
     def of(self, task: Task, slug: str) -> float | None:
-        """Return the seconds that a task took; None if it never ended well."""
+        """Return the seconds that a task worked; None if it never ended well."""
         for number, (graph, states, timings) in enumerate(self._runs):
             known = task if task in graph.index else self._named(number, graph).get(slug)
             begun, ended = timings.get(known, (0.0, None)) if known is not None else (0.0, None)
             if known is not None and ended is not None and states[known].is_successful():
-                return max(0.0, ended - begun)
+                return timings.work_s(known) if begun < ended else 0.0
         return None
 
     def _named(self, number: int, graph: CompiledGraph) -> dict[str, Task]:
