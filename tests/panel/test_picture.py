@@ -304,3 +304,14 @@ def test_the_progress_of_a_run_that_is_over_is_all_that_there_is():
     run = flow.start()
     run.wait(PATIENCE_S)
     assert progress(Picture(run.graph), run) == (3, 3, {"Failed": 1, "Success": 2})
+
+
+def test_the_head_says_how_long_a_run_has_waited_for_a_person(run):
+    run._record.timings = times = Timings()
+    times.started_at = 90.0
+    times.note_run(is_paused=True, now=100.0)
+    picture = Picture(run.graph, clock=lambda: 105.0)
+    assert picture.snapshot(None)["head"]["held_s"] == 0
+    assert picture.snapshot(run)["head"]["held_s"] == 5.0
+    times.note_run(is_paused=False, now=103.0)
+    assert picture.snapshot(run)["head"]["held_s"] == 3.0

@@ -5,7 +5,7 @@
  * A row on the wire is a list, see `Row`; the kernel's side of all this is `nbflow/panel/picture/static_snapshot.py`.
  *
  * @typedef {{flow: string, number: number | null, state: string, line: string, note: string,
- *   seconds: number | null, going: boolean, total: number, done: number,
+ *   seconds: number | null, held_s?: number, going: boolean, total: number, done: number,
  *   counts: [string, string, number][], open: [string, string, string][], leaks: string[],
  *   mode: "new" | "going" | "held" | "over", next: string, why: string, toldAt?: number,
  *   look: string, failure?: [key: string, index: number | null] | null}} Head
