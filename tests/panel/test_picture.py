@@ -56,6 +56,7 @@ def flow():
 def run(flow):
     """A run that is paused, for tests that change its record by hand."""
     run = flow.start(paused=True)
+    run.wait(PATIENCE_S, or_held=True)  # until its own thread has made the constants, and changes nothing any more
     yield run
     run.cancel()
     run.wait(PATIENCE_S)
@@ -278,6 +279,7 @@ def test_the_children_of_a_map_count_in_the_progress_as_they_end():
         one = task(lambda: 1, name="one")()
         each = task(lambda x: x, name="each").map(list(range(100)))
     run = flow.start(paused=True)
+    run.wait(PATIENCE_S, or_held=True)
     try:
         picture, states = Picture(run.graph), [Pending() for _ in range(100)]
         given = run._record.states
