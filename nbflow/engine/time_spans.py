@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
-from nbflow.core.states import Finished, Mapped, Paused, Retrying, Running
+from nbflow.core.states import Finished, Looped, Mapped, Paused, Retrying, Running
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -89,7 +89,9 @@ def spans_of(
             at, mode, attempt = now, DELAY, change.state.run_count + 1
             due = now if start is None else start.timestamp()
         else:
-            at, mode = now, HOLD if isinstance(change.state, (Finished, Paused)) else ""
+            # After a turn of a loop nobody is waited for: the next turn follows as soon as there is a place.
+            is_held = isinstance(change.state, (Finished, Paused)) and not isinstance(change.state, Looped)
+            at, mode = now, HOLD if is_held else ""
     if at is not None:
         found.append(Span(mode or SLOT, at, None, attempt))
     return found
