@@ -6,9 +6,10 @@ Derived from the events of a run when somebody asks, so that a run itself pays n
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.core.states import Finished, Looped, Mapped, Paused, Retrying, Running
+from nbflow.engine.events import EventLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from nbflow.core.states import State
     from nbflow.core.task import Task
     from nbflow.engine.compiled_graph import CompiledGraph
-    from nbflow.engine.events import EventLog
 
 WORK, DELAY, HOLD, SLOT = "work", "delay", "hold", "slot"
 Interval = tuple[float, float | None]
@@ -152,8 +152,23 @@ class TaskChanges:
         self._read = 0
         self._lock = threading.Lock()  # any thread may ask
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy knows what there was: its run tells it nothing more, and the run's listeners are not copied with it.
+        self._read_on()
+        with self._lock:
+            return {"graph": self.graph, "_changes": {key: list(changes) for key, changes in self._changes.items()}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(EventLog(""), state["graph"])  # type: ignore[misc]
+        self._changes = state["_changes"]
+
     def of(self, task: Task, index: int | None) -> list[Change]:
         """Return the states that a task or child has had, in order."""
+        self._read_on()
+        with self._lock:
+            return list(self._changes.get((task, index), ()))
+
+    def _read_on(self) -> None:
         with self._lock:
             events = self._log.events
             for seq in range(self._read, end := len(events)):
@@ -162,7 +177,6 @@ class TaskChanges:
                     change = Change(event.time, event.state, event.attempt)
                     self._changes.setdefault((event.task, event.map_index), []).append(change)
             self._read = end
-            return list(self._changes.get((task, index), ()))
 
     def children(self, task: Task) -> int:
         """Return how many children a mapped task has; 0 of any other one."""
