@@ -44,7 +44,9 @@ class LivePanel:
         expect(self.element.locator(".nbflow-graph svg")).to_be_visible()
 
     def button(self, name: str) -> Locator:
-        return self.element.get_by_role("button", name=name, exact=True)
+        # Not that of the same name in the inspector, which opens by itself at a failure.
+        bar = self.element.locator(":scope :not(.nbflow-inspector *)")
+        return self.element.get_by_role("button", name=name, exact=True).and_(bar)
 
     def click(self, name: str) -> None:
         self.button(name).click()
