@@ -6,7 +6,7 @@
  * @typedef {import("./format.mjs").Head} Head
  */
 import { make, say } from "./dom.mjs";
-import { progressText, whereText, wordOf } from "./format.mjs";
+import { progressText, wordOf } from "./format.mjs";
 
 const REMEMBERED = "nbflow-notify";
 const LONG_S = 10; // what has taken longer is told even to somebody who may be looking
@@ -65,10 +65,10 @@ export function tellNews(before, now) {
   if (now.mode === "over" && (isOther || before.mode !== "over")) {
     return { title: `${name}: ${wordOf(now.line)}`, body: progressText(now) };
   }
-  const isHeld = (/** @type {Head} */ head) => head.going && head.mode === "held" && !head.is_next && head.at.length > 0;
-  const where = whereText(now);
-  if (!isHeld(now) || (!isOther && isHeld(before) && whereText(before) === where)) return null;
-  return { title: `${name}: held ${where}`, body: progressText(now) };
+  // One that is held at no task was paused by somebody, and names what is next.
+  const isHeld = (/** @type {Head} */ head) => head.going && head.mode === "held" && !head.next;
+  if (!isHeld(now) || (!isOther && isHeld(before) && now.line === before.line)) return null;
+  return { title: `${name}: ${wordOf(now.line)}`, body: progressText(now) };
 }
 
 /** Why nothing can be shown. @param {string} answer  of the browser */
