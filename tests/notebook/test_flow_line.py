@@ -184,6 +184,47 @@ def test_reset_forgets_the_flow(example):
     assert example("%flow run").error is None
 
 
+def test_undo_brings_a_flow_back_with_its_cells_and_runs(example):
+    example("%flow run example")
+    flow = flows["example"]
+    example("%flow reset example")
+
+    said = example("%flow undo example").outputs[-1]["text/plain"]
+
+    assert flows["example"] is flow
+    assert "1 run" in said
+    assert example("%flow plan example stale").error is None
+    example(FLOW)  # its cell replaces what it has added, and adds nothing twice
+    assert len(flow.tasks) == len({task.name for task in flow.tasks})
+
+
+def test_a_flow_that_was_reset_is_not_found_before_it_is_brought_back(example):
+    example("%flow reset example")
+
+    assert isinstance(example("%flow show example").error, UsageError)
+    assert example("%flow undo").error is None
+    assert example("%flow show example").error is None
+
+
+def test_undo_is_refused_when_a_flow_of_the_name_has_been_made_since(example):
+    example("%flow reset example")
+    example(FLOW)
+    made = flows["example"]
+
+    cell = example("%flow undo example")
+
+    assert isinstance(cell.error, UsageError)
+    assert "made since the reset" in cell.err
+    assert flows["example"] is made
+
+
+def test_undo_of_a_flow_that_was_not_reset_says_so(example):
+    cell = example("%flow undo nowhere")
+
+    assert isinstance(cell.error, UsageError)
+    assert "'nowhere'" in cell.err
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
