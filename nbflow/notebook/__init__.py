@@ -83,7 +83,8 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     from nbflow.notebook.tracking.current_cell import CurrentCell
 
     unwatch_shutdown(shell)
-    if (requests := shell.__dict__.pop("_nbflow_page_requests", None)) is not None:
+    if (requests := getattr(shell, "_nbflow_page_requests", None)) is not None:
+        del shell._nbflow_page_requests  # type: ignore[attr-defined]
         requests.end()
     if (follower := follower_of(shell)) is not None:
         follower.end()

@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 import traceback
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Mapped, State, TriggerFailed
 from nbflow.render.failures import Failure, failures
 from nbflow.render.names import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from nbflow.core.task import Task
-    from nbflow.engine.run import Run
 
 MOST_GROUPS = 5
 _MOST_NAMES = 8
@@ -98,11 +97,17 @@ def group_lines(states: Mapping[Task, State]) -> list[tuple[str, str]]:
     return lines
 
 
-def report(run: Run) -> str:
-    """Return all failures of a run as text, to be read or sent: each kind once, with its traceback and who has it."""
+def report(run: Any) -> str:
+    """Return all failures of a run as text, to be read or sent: each kind once, with its traceback and who has it.
+
+    `run` may be a stored one; of that, and of one whose errors were given back, the states' messages are left.
+    """
     groups = grouped(failures(dict(run.states)))
     if not groups:
-        return f"{run.graph.name}, run {run.number}: nothing has failed"
+        left = [f"  {one_line(task.name, 60)}: {one_line(said, 300)}" for task, said in _messages(run.states)]
+        return "\n".join(
+            [f"{run.graph.name}, run {run.number}: {'what failed' if left else 'nothing has failed'}", *left]
+        )
     total = sum(group.count for group in groups)
     lines = [f"{run.graph.name}, run {run.number}: {_count(total, 'failure')}, {_count(len(groups), 'kind')}"]
     for group in groups:
@@ -113,6 +118,14 @@ def report(run: Run) -> str:
     if count := left_out(run.states):
         lines += ["", f"{_count(count, 'task')} did not run because of it"]
     return "\n".join(lines)
+
+
+def _messages(states: Mapping[Task, State]) -> Iterator[tuple[Task, str]]:
+    for task, state in states.items():
+        parts = (state.map_states or ()) if isinstance(state, Mapped) else (state,)
+        for one in parts:
+            if one is not None and one.is_failed() and not isinstance(one, TriggerFailed):
+                yield task, one.message or type(one).__name__
 
 
 def _others(group: FailureGroup) -> str:

@@ -314,3 +314,43 @@ def test_tab_offers_runs_by_number_and_name(story, line, expected):
         found = [done.text for done in story.shell.Completer.completions(line, len(line))]
 
     assert [one for one in found if not one.startswith("--")] == sorted(expected)
+
+
+# -- errors -------------------------------------------------------------------------------------------------------
+
+FAILING = """
+@task
+def clean(row):
+    raise ValueError(f"row {row} is bad")
+"""
+
+
+def test_the_errors_of_a_run_are_printed_once_each_with_whoever_has_them(notebook):
+    notebook(FAILING)
+    notebook("%%flow rows --no-show\nclean.map([1, 2, 3])")
+    notebook("%flow run rows --no-raise")
+
+    cell = notebook("%flow errors rows")
+
+    assert cell.error is None
+    assert "rows, run 1: 3 failures, 1 kind" in plain(cell)
+    assert "3 children of clean: clean[0], clean[1], clean[2]" in plain(cell)
+    assert plain(cell).count("Traceback (most recent call last)") == 1
+
+
+def test_a_run_that_went_well_has_none(story):
+    assert "nothing has failed" in plain(story("%flow errors story"))
+
+
+def test_of_a_stored_run_the_messages_are_left(notebook, tmp_path):
+    notebook(FAILING)
+    notebook("%%flow rows --no-show\nclean(1)")
+    notebook(f"%flow run rows --no-raise --store {tmp_path}/kept --name first")
+    notebook("%flow reset rows")
+    notebook("%%flow rows --no-show\nclean(1)")
+    flows["rows"].store = tmp_path / "kept"
+
+    said = plain(notebook("%flow errors rows --run first"))
+
+    assert "what failed" in said
+    assert "row 1 is bad" in said

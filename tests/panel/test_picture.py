@@ -19,6 +19,7 @@ from nbflow.core.states import (
     Success,
     TimedOut,
 )
+from nbflow.engine.record import Timings
 from nbflow.panel.picture.drawing_marks import DrawingMarks
 from nbflow.panel.picture.static_snapshot import Picture
 from nbflow.panel.picture.task_marks import Children

@@ -15,6 +15,7 @@ from nbflow.notebook.shell.find_run import find_run, known_runs
 from nbflow.notebook.shell.tables import bundle, duration_words
 from nbflow.panel.runs.runs_json import run_json
 from nbflow.panel.runs.stored_json import earlier_json
+from nbflow.render.failure_groups import report
 from nbflow.render.label_words import label_words, name_words
 from nbflow.render.names import one_line
 
@@ -111,6 +112,12 @@ def logs(call: Call) -> None:
     )
 
 
+@command("errors", options=(RUN,))
+def errors(call: Call) -> None:
+    """Print what failed in a run: equal errors together, each with its traceback and all who have it."""
+    say(report(_chosen(call, call.options.run)))
+
+
 def _chosen(call: Call, text: str | None) -> Run | StoredRun:
     if text is not None:
         return find_run(call.flow, text, call.magic)
@@ -160,4 +167,4 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-COMMANDS = (runs, label, compare, logs)
+COMMANDS = (runs, label, compare, logs, errors)
