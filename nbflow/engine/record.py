@@ -72,12 +72,10 @@ class Timings(dict["Task", tuple[float, float | None]]):
 
         Neither delays nor holds are work, and no waiting for a place is.
         """
-        now, count = time.time(), 0
-        if index is None and self._changes is not None:
-            count = self._changes.children(task)
-        if not count:
-            return work_of(self.spans(task, index), now)
-        return sum(work_of(self.spans(task, child), now) for child in range(count))
+        now = time.time()
+        if index is None and self._changes is not None and self._changes.children(task):
+            return self._changes.children_work(task, now)
+        return work_of(self.spans(task, index), now)
 
     @property
     def held_s(self) -> float:

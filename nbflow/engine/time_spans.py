@@ -9,10 +9,10 @@ import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbflow.core.states import Finished, Looped, Mapped, Paused, Retrying, Running
-from nbflow.engine.events import EventLog
+from nbflow.engine.events import Event, EventLog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nbflow.core.states import State
     from nbflow.core.task import Task
@@ -141,6 +141,9 @@ def _idle(
 class TaskChanges:
     """The states of each task and child of a run, read from its events as far as they have come.
 
+    What is read of a task is kept. Of children nothing is: there may be a hundred thousand, and each would take more
+    memory than all that a run keeps of it.
+
     Args:
         log: The run's events.
         graph: The run's graph.
@@ -156,7 +159,11 @@ class TaskChanges:
         # A copy knows what there was: its run tells it nothing more, and the run's listeners are not copied with it.
         self._read_on()
         with self._lock:
-            return {"graph": self.graph, "_changes": {key: list(changes) for key, changes in self._changes.items()}}
+            known = {key: list(changes) for key, changes in self._changes.items()}
+        for task, index, change in self._changes_from(0):
+            if index is not None:
+                known.setdefault((task, index), []).append(change)
+        return {"graph": self.graph, "_changes": known}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(EventLog(""), state["graph"])  # type: ignore[misc]
@@ -166,17 +173,43 @@ class TaskChanges:
         """Return the states that a task or child has had, in order."""
         self._read_on()
         with self._lock:
-            return list(self._changes.get((task, index), ()))
+            found = list(self._changes.get((task, index), ()))
+        if index is None or found:
+            return found
+        return [change for one, child, change in self._changes_from(0) if child == index and one is task]
+
+    def children_work(self, task: Task, now: float) -> float:
+        """Return how long all children of a mapped task have worked together by the time `now`, in seconds."""
+        total = 0.0
+        begun: dict[int, float] = {}
+        changes = [
+            (i, c) for (one, i), kept in self._changes.copy().items() if i is not None and one is task for c in kept
+        ]
+        live = ((index, change) for one, index, change in self._changes_from(0) if index is not None and one is task)
+        for index, change in (*changes, *live):
+            start = begun.pop(index, None)
+            if start is not None:
+                total += max(0.0, change.time - start)
+            if isinstance(change.state, Running):
+                begun[index] = change.time
+        return total + sum(max(0.0, now - start) for start in begun.values())
 
     def _read_on(self) -> None:
         with self._lock:
-            events = self._log.events
-            for seq in range(self._read, end := len(events)):
-                event = events[seq]
-                if event.kind == "task" and event.task is not None and event.state is not None and not event.note:
-                    change = Change(event.time, event.state, event.attempt)
-                    self._changes.setdefault((event.task, event.map_index), []).append(change)
+            end = len(self._log.entries)
+            for task, index, change in self._changes_from(self._read, end):
+                if index is None:
+                    self._changes.setdefault((task, None), []).append(change)
             self._read = end
+
+    def _changes_from(self, first: int, end: int | None = None) -> Iterator[tuple[Task, int | None, Change]]:
+        """Yield the changes of the log; entries that nobody has looked at as events stay as small as they are."""
+        for entry in self._log.entries[first:end]:
+            if not isinstance(entry, Event):
+                task, index, _, state, attempt, at = entry
+                yield task, index, Change(at, state, attempt)
+            elif entry.kind == "task" and entry.task is not None and entry.state is not None and not entry.note:
+                yield entry.task, entry.map_index, Change(entry.time, entry.state, entry.attempt)
 
     def children(self, task: Task) -> int:
         """Return how many children a mapped task has; 0 of any other one."""

@@ -75,3 +75,13 @@ test("what goes on has gone on for as long as its run, but for its start", () =>
   assert.equal(panel.readRow(wire(1)).seconds, 0.5);
   assert.equal(panel.readRow(wire(0), 60).seconds, 0.5);
 });
+
+test("a time says how long somebody was waited for, and what is left while it goes on", () => {
+  const head = { held_s: 0, remaining: null, going: true, mode: "going", toldAt: 0 };
+  assert.equal(panel.timeText(head, 5, 0), "5.00 s");
+  assert.equal(panel.timeText({ ...head, remaining: 30 }, 5, 0), "5.00 s, about 30.0 s left");
+  assert.equal(panel.timeText({ ...head, remaining: 30 }, 15, 10_000), "15.0 s, about 20.0 s left");
+  assert.equal(panel.timeText({ ...head, mode: "held", held_s: 60, remaining: 30 }, 90, 5_000), "1 min 30 s, 1 min 05 s of it waiting for you");
+  assert.equal(panel.timeText({ ...head, going: false, mode: "over", held_s: 0.2, remaining: 3 }, 9, 0), "9.00 s");
+  assert.equal(panel.timeText(head, null, 0), "");
+});

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nbflow.core.state_traits import NOT_RUN, STATE_TRAITS
 from nbflow.engine.error_text import error_text
+from nbflow.engine.remaining_time import RemainingTime
 from nbflow.render.held_words import held_failure, held_line
 from nbflow.render.label_words import label_words, name_words
 from nbflow.render.names import one_line
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _DONE = ("Failed", "TriggerFailed", "Cancelled", "Success", "Skipped")
 _ORDER = (*_DONE, "Running", "Paused", "Retrying", "Pending")
 _LIVE = frozenset({"opening", "open", "closing", "kept"})
+_LOOK_AGAIN_S = 1.0
 _MOST_OPEN, _MOST_LEAKS = 12, 20
 
 
@@ -47,6 +49,9 @@ class Header:
         self._more = 0  # the children of maps, less the rows that they count in place of
         self._open: list[list[str]] = []
         self._leaks: list[str] = []
+        self._expects: tuple[Run, RemainingTime] | None = None
+        self._looked_at: float | None = None
+        self._remaining: float | None = None
         self.changed = ""  # how many tasks have changed since the run
 
     def count(self, task: Task, name: str, children: Mapping[type, int] | None = None) -> None:
@@ -100,6 +105,7 @@ class Header:
             "note": "",
             "seconds": None,
             "held_s": 0.0,
+            "remaining": None,
             "going": False,
             "total": self._rows + self._more,
             "done": sum(n for name, n in counts if name in _DONE),
@@ -128,10 +134,21 @@ class Header:
             head["seconds"] = round((self._clock() if ended is None else ended) - started, 3)
             head["going"] = ended is None
             head["held_s"] = round(run.timings.held_until(self._clock()), 3)
+            head["remaining"] = self._remaining_at(run)
         head["mode"] = "over" if run.is_finished else "held" if run.is_paused else "going"
         head["why"] = " · ".join(filter(None, (name_words(run), _why(run), *label_words(run), self.changed)))
         if head["mode"] == "held" and not run.held and (following := run.next_task) is not None:
             head["next"] = one_line(following.name, 60)
+
+    def _remaining_at(self, run: Run) -> float | None:
+        """Return how long the run still takes, looked at once a second: that goes through all its tasks."""
+        now = self._clock()
+        if self._expects is None or self._expects[0] is not run:
+            self._expects = run, RemainingTime(run)
+            self._looked_at = None
+        if self._looked_at is None or not 0 <= now - self._looked_at < _LOOK_AGAIN_S or run.is_finished:
+            self._looked_at, self._remaining = now, self._expects[1].at(now)
+        return self._remaining
 
 
 def _why(run: Run) -> str:

@@ -11,7 +11,7 @@ import { everySecond, listen, make, makeButton, say, whenThere } from "./common/
 import { watchEdits } from "./common/edits.mjs";
 import { goneText, lastHead, whenGone } from "./common/kernel-lifecycle.mjs";
 import { makeNotifier } from "./common/notification.mjs";
-import { formatSeconds, progressText, runTime, whereText, withClass } from "./common/format.mjs";
+import { progressText, runTime, timeText, whereText, withClass } from "./common/format.mjs";
 
 /** @param {import("./common/dom.mjs").View} view */
 async function renderHead(view) {
@@ -40,7 +40,7 @@ async function renderHead(view) {
   let head = body.get("snapshot").head;
 
   const taken = () => (head.seconds === null ? null : runTime(head, performance.now()));
-  const tick = () => say(time, formatSeconds(taken()));
+  const tick = () => say(time, timeText(head, taken(), performance.now()));
   const dismiss = () => {
     model.set("error", "");
     model.save_changes();

@@ -5,7 +5,7 @@
  * A row on the wire is a list, see `Row`; the kernel's side of all this is `nbflow/panel/picture/static_snapshot.py`.
  *
  * @typedef {{flow: string, number: number | null, state: string, line: string, note: string,
- *   seconds: number | null, held_s?: number, going: boolean, total: number, done: number,
+ *   seconds: number | null, held_s?: number, remaining?: number | null, going: boolean, total: number, done: number,
  *   counts: [string, string, number][], open: [string, string, string][], leaks: string[],
  *   mode: "new" | "going" | "held" | "over", next: string, why: string, toldAt?: number,
  *   look: string, failure?: [key: string, index: number | null] | null}} Head
@@ -66,6 +66,22 @@ export function formatSeconds(seconds) {
   const pad = (/** @type {number} */ n) => String(n).padStart(2, "0");
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${pad(whole % 60)} s`;
   return `${Math.floor(whole / 3600)} h ${pad(Math.floor((whole % 3600) / 60))} min`;
+}
+
+/**
+ * How long a run has taken, how much of that somebody was waited for, and how long it still takes if that is known.
+ * @param {Pick<Head, "held_s" | "remaining" | "going" | "mode" | "toldAt">} head  @param {number | null} taken  in seconds
+ * @param {number} now  in milliseconds
+ */
+export function timeText({ held_s: held = 0, remaining = null, going, mode, toldAt }, taken, now) {
+  if (taken === null) return "";
+  const since = going && toldAt !== undefined ? Math.max(0, now - toldAt) / 1000 : 0;
+  const waited = held + (mode === "held" ? since : 0);
+  const parts = [formatSeconds(taken)];
+  if (waited >= 1) parts.push(`${formatSeconds(waited)} of it waiting for you`);
+  const left = (remaining ?? 0) - since;
+  if (going && mode === "going" && left >= 1) parts.push(`about ${formatSeconds(Math.round(left))} left`);
+  return parts.join(", ");
 }
 
 /**
