@@ -108,7 +108,7 @@ def test_axe_finds_nothing_wrong_with_the_panel_in_any_view_or_state(opened, app
     look("running")
     page.run_cell(1)
     panel.expect_row("check-1", "Failed")
-    panel.expect_state("Paused")
+    panel.expect_state("Failed at check, held")
 
     inspector = panel.element.locator(".nbflow-inspector")
     for key, expected in (

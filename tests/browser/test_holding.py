@@ -41,7 +41,7 @@ def test_a_failed_task_is_fixed_in_a_cell_and_retried_with_the_resource_held(lab
     panel.click("Hold on failure")
     panel.click("Run")
     panel.expect_row("work-1", "Failed")
-    panel.expect_state("Paused")
+    panel.expect_state("Failed at work, held")
     panel.expect_open("Workshop open")
     expect(panel.button("Retry")).to_be_enabled()
     held = kernel_children()

@@ -67,13 +67,13 @@ def chips(count):
 
 
 def children(count, *, failed=0):
-    listed = [[n, "Success", "✓ Success"] for n in range(count)]
-    return {
-        "total": count + 50,
-        "failed": failed,
-        "listed": listed,
-        "counts": [["Success", "✓ Success", count]],
-    }
+    return {"total": count, "failed": failed, "done": count}
+
+
+def tell_rows(bare, key, count):
+    rows = [[n, "Success", "✓ Success", 0.5, str(n), "", ""] for n in range(100)]
+    more = {"total": count, "page": 0, "pages": count // 100, "sortable": True}
+    tell(bare, "children_rows", key=key, sort="state", down=False, failed=False, rows=rows, **more)
 
 
 def test_a_problem_stands_over_every_tab_is_read_out_and_can_be_closed(bare):
@@ -139,17 +139,19 @@ def test_a_parameter_stays_selected_when_another_run_begins(bare):
 def test_what_is_told_again_keeps_the_focus_what_was_typed_and_how_far_it_was_scrolled(bare):
     bare.node("load-1").click()
     tell_detail(bare, "load-1", {"head": head_of("load"), "children": children(400)}, whole=True)
-    bare.page.evaluate("document.querySelector('.nbflow-chips.nbflow-scroll').scrollTop = 40")
-    field = bare.page.locator("[data-section=children] input")
+    tell_rows(bare, "load-1", 400)
+    bare.page.evaluate("document.querySelector('.nbflow-children-rows').scrollTop = 40")
+    field = bare.page.locator("[data-section=children] input[type=number]")
     field.focus()
     bare.press("4", "2")
 
     tell_detail(bare, "load-1", {"children": children(400, failed=1)})
+    tell_rows(bare, "load-1", 400)
 
     expect(field).to_be_focused()
     expect(field).to_have_value("42")
     assert bare.selected() == ("load-1", None)
-    assert bare.page.evaluate("document.querySelector('.nbflow-chips.nbflow-scroll').scrollTop") == 40
+    assert bare.page.evaluate("document.querySelector('.nbflow-children-rows').scrollTop") == 40
 
 
 def test_the_focus_stays_in_the_inspector_when_what_had_it_goes(bare):

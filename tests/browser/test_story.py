@@ -69,7 +69,7 @@ def test_a_failure_is_read_fixed_and_retried_from_the_inspector_while_the_cluste
     panel.click("Hold on failure")
     panel.click("Run")
     panel.expect_row("total-1", "Failed")
-    panel.expect_state("Paused")
+    panel.expect_state("Failed at total, held")
     panel.expect_open("DaskCluster open")
 
     panel.node("total-1").click()

@@ -36,13 +36,24 @@ test("the selection goes to a failure once, and not again when it was closed", (
 
 test("what somebody has selected stays", () => {
   const store = makeStore();
+  store.patch(patch(1, null));
   store.select("load-1", null);
   store.patch(patch(1, ["clean-1", null]));
   assert.equal(store.selected.key, "load-1");
 });
 
+test("a panel that opens on a run that is over selects nothing, on one that is held its failure", () => {
+  const over = makeStore();
+  over.patch({ head: { number: 1, failure: ["clean-1", null], mode: "over" } });
+  assert.equal(over.selected.key, "");
+  const held = makeStore();
+  held.patch({ head: { number: 1, failure: ["clean-1", null], mode: "held" } });
+  assert.equal(held.selected.key, "clean-1");
+});
+
 test("the next run's failure is gone to from the last one's", () => {
   const store = makeStore();
+  store.patch(patch(1, null));
   store.patch(patch(1, ["clean-1", null]));
   store.patch(patch(2, null));
   store.patch(patch(2, ["report-1", null]));
