@@ -79,7 +79,7 @@ def test_the_children_of_a_map_are_sorted_filtered_and_paged(open_notebook, note
     rows = section.locator("tbody tr")
 
     expect(rows.first).to_contain_text("ValueError: bad row 130")
-    expect(section).to_contain_text("1–100 of 140")
+    expect(section).to_contain_text("1 to 100 of 140")
     section.get_by_role("button", name="next page").click()
     expect(rows).to_have_count(40)
     section.get_by_role("button", name="Child", exact=True).click()

@@ -71,7 +71,7 @@ export function makeChildrenTable(store) {
     if (name) [...body.querySelectorAll("button")].find((one) => one.dataset.id === name)?.focus({ preventScroll: true });
     const first = told.page * 100 + 1;
     const many = (/** @type {number} */ n) => n.toLocaleString("en");
-    say(where, told.pages > 1 ? `${many(first)}–${many(first + told.rows.length - 1)} of ${many(told.total)}` : "");
+    say(where, told.pages > 1 ? `${many(first)} to ${many(first + told.rows.length - 1)} of ${many(told.total)}` : "");
     back.disabled = told.page === 0;
     on.disabled = told.page >= told.pages - 1;
     pager.hidden = told.pages < 2;
