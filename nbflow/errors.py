@@ -163,15 +163,16 @@ class UnknownRunError(NbflowError, LookupError):
     """The flow keeps no run of this number or name."""
 
     run: int | str
-    known: tuple[tuple[int, str], ...]  # (number, name) of each, oldest first
+    numbers: tuple[int, ...]  # of those there are, oldest first
+    names: tuple[str, ...]
 
     def __str__(self) -> str:
-        if not self.known:
+        if not self.numbers:
             return f"there is no run {self.run!r}: the flow has not run yet"
-        close = difflib.get_close_matches(str(self.run), [name for _, name in self.known], n=1)
+        close = difflib.get_close_matches(str(self.run), self.names, n=1)
         hint = f"do you mean {close[0]!r}? " if close else ""
-        listed = ", ".join(str(number) for number, _ in self.known[-_MOST_RUNS:])
-        older = ", older ones and" if len(self.known) > _MOST_RUNS else ""
+        listed = ", ".join(map(str, self.numbers[-_MOST_RUNS:]))
+        older = ", older ones and" if len(self.numbers) > _MOST_RUNS else ""
         return f"there is no run {self.run!r}; {hint}there are{older} {listed}"
 
 

@@ -82,7 +82,7 @@ class RunList(Sequence["Run"]):
         for run in reversed(runs):
             if is_meant(run):
                 return run
-        raise UnknownRunError(asked, tuple((run.number, run.name) for run in runs))
+        raise UnknownRunError(asked, tuple(run.number for run in runs), tuple(run.name for run in runs))
 
     def __repr__(self) -> str:
         return repr(list(self._runs))

@@ -47,7 +47,7 @@ def _found(runs: Sequence[AnyRun], trouble: Sequence[str], text: str, flow: Flow
     if found:
         return found[-1]
     asked = text if number is None else number
-    words = str(UnknownRunError(asked, tuple((run.number, run.name) for run in runs)))
+    words = str(UnknownRunError(asked, tuple(run.number for run in runs), tuple(run.name for run in runs)))
     raise UsageError("; ".join([f"{magic}: {words}", *trouble, f"see %flow runs {flow.name}"]))
 
 
