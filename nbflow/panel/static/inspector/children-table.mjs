@@ -67,6 +67,7 @@ export function makeChildrenTable(store) {
     });
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);
     const name = body.contains(focused) ? focused?.dataset.id : undefined;
+    box.hidden = !told.rows.length;
     body.replaceChildren(...told.rows.map((row) => childRow(store, key, row)));
     if (name) [...body.querySelectorAll("button")].find((one) => one.dataset.id === name)?.focus({ preventScroll: true });
     const first = told.page * 100 + 1;
@@ -86,7 +87,7 @@ export function makeChildrenTable(store) {
         only.checked = false;
         field.value = "";
         body.replaceChildren();
-        pager.hidden = true;
+        pager.hidden = box.hidden = true; // headings over nothing would be read out
       }
       field.max = String(total - 1);
       onlyLabel.hidden = !failed && !asked.failed;
