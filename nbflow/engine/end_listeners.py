@@ -52,6 +52,14 @@ class EndListeners:
         self.are_told = threading.Event()
         self._listeners: dict[object, Told] = {}
         self._is_over = False
+        self._teller: int | None = None  # the thread that calls them
+
+    @property
+    def are_awaited(self) -> bool:
+        """True while somebody is still to be told, and not by this thread: it would wait for itself, in a handler."""
+        if self.are_told.is_set() or self._teller == threading.get_ident():
+            return False
+        return bool(self._listeners) or self._teller is not None
 
     def add(self, listener: Told) -> Callable[[], None]:
         """Add a listener, which is called at once if the run is over; returns a function that takes it back."""
@@ -73,6 +81,7 @@ class EndListeners:
         """
         interrupt: KeyboardInterrupt | None = None
         self._is_over = True  # first: one that is added now is called by either side, and not by both
+        self._teller = threading.get_ident()
         try:
             for key in list(self._listeners):
                 try:
@@ -81,6 +90,7 @@ class EndListeners:
                     interrupt = error
         finally:
             self.are_told.set()
+            self._teller = None
         if interrupt is not None:
             raise interrupt
 

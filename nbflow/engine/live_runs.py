@@ -70,7 +70,7 @@ def live_runs() -> list[Run]:
 
 def _ending_runs() -> list[Run]:
     """Return also those that are over, if somebody who wants to know that is still being told."""
-    return [run for run in _live if not run._loop.end_listeners.are_told.is_set()]
+    return [run for run in _live if not run.is_finished or run._loop.end_listeners.are_awaited]
 
 
 def finish_live_runs(threads_s: float | None = None, limit_s: float | None = None) -> None:
@@ -93,7 +93,8 @@ def finish_live_runs(threads_s: float | None = None, limit_s: float | None = Non
     if threads_s is None:
         for run in runs:
             run.wait()
-            run._loop.end_listeners.are_told.wait(_LISTENERS_S)
+            if run._loop.end_listeners.are_awaited:
+                run._loop.end_listeners.are_told.wait(_LISTENERS_S)
     else:
         wait_for_cleanups(runs, threads_s + _AFTER_THREADS_S, limit_s)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from nbflow.core.states import TriggerFailed
+from nbflow.core.states import Mapped, TriggerFailed
 from nbflow.engine.compiled_graph import ORDINARY
 
 if TYPE_CHECKING:
@@ -38,5 +38,14 @@ def task_counts(graph: CompiledGraph, states: Mapping[Task, State]) -> TaskCount
         for node, task in enumerate(graph.tasks)
         if graph.role[node] == ORDINARY and not graph.free[node] and task in states
     ]
-    failed = sum(state.is_failed() and not isinstance(state, TriggerFailed) for state in found)
-    return TaskCounts(len(found), sum(state.is_successful() for state in found), failed)
+    failed = [has_failed(state) for state in found]
+    # A mapped state counts as a success whatever its children do.
+    well = sum(state.is_successful() and not bad for state, bad in zip(found, failed, strict=True))
+    return TaskCounts(len(found), well, sum(failed))
+
+
+def has_failed(state: State) -> bool:
+    """Tell whether a task, or a child of a mapped one, has failed by itself: not because of what is above it."""
+    if isinstance(state, Mapped):
+        return any(child is not None and has_failed(child) for child in state.map_states or ())
+    return state.is_failed() and not isinstance(state, TriggerFailed)

@@ -83,7 +83,7 @@ def wait_for_cleanups(runs: Iterable[Run], budget_s: float, limit_s: float | Non
     began = time.monotonic()
     until = began + budget_s
     going = list(runs)
-    while going := [run for run in going if not run._loop.end_listeners.are_told.is_set()]:
+    while going := [run for run in going if not run.is_finished or run._loop.end_listeners.are_awaited]:
         if time.monotonic() >= until and not any(run._execution.has_open_blocks for run in going):
             return
         if limit_s is not None and time.monotonic() >= began + limit_s:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Mapped, State, TriggerFailed
+from nbflow.engine.task_counts import has_failed
 from nbflow.render.failures import Failure, failures
 from nbflow.render.names import one_line
 
@@ -124,7 +125,7 @@ def _messages(states: Mapping[Task, State]) -> Iterator[tuple[Task, str]]:
     for task, state in states.items():
         parts = (state.map_states or ()) if isinstance(state, Mapped) else (state,)
         for one in parts:
-            if one is not None and one.is_failed() and not isinstance(one, TriggerFailed):
+            if one is not None and has_failed(one):
                 yield task, one.message or type(one).__name__
 
 

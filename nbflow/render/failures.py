@@ -7,8 +7,9 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nbflow.core.states import Mapped, State, TriggerFailed
+from nbflow.core.states import Mapped, State
 from nbflow.core.users_traceback import failed_line
+from nbflow.engine.task_counts import has_failed
 from nbflow.render.names import one_line
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _failures(states: Mapping[Task, State]) -> Iterator[Failure]:
 
 
 def _error_of(state: object) -> BaseException | None:
-    if not isinstance(state, State) or not _failed_itself(state):
+    if not isinstance(state, State) or not has_failed(state):
         return None
     error = None if state.released is not None else state.result
     return error if isinstance(error, BaseException) else None
@@ -74,17 +75,13 @@ def first_failure(states: Mapping[Task, State], among: Container[Task]) -> tuple
         if task not in among:
             continue
         if not isinstance(state, Mapped):
-            if _failed_itself(state):
+            if has_failed(state):
                 return task, None
             continue
         for index, child in enumerate(state.map_states or ()):
-            if _failed_itself(child):
+            if child is not None and has_failed(child):
                 return task, index
     return None
-
-
-def _failed_itself(state: object) -> bool:
-    return isinstance(state, State) and state.is_failed() and not isinstance(state, TriggerFailed)
 
 
 def _called(filename: str, task: Task) -> str:

@@ -143,6 +143,35 @@ def test_an_interrupted_run_tells_before_the_interrupt_is_raised():
     assert told == ["Cancelled"]
 
 
+def test_who_ends_the_process_waits_for_listeners_but_not_for_itself(flow):
+    seen, gate, begun = {}, threading.Event(), threading.Event()
+    run = run_of(flow)
+    listeners = run._loop.end_listeners
+
+    @run.on_end
+    def _(run):
+        seen["inside"] = listeners.are_awaited
+        begun.set()
+        assert gate.wait(PATIENCE_S)
+
+    seen["before"] = listeners.are_awaited
+    run.resume()
+    assert begun.wait(PATIENCE_S)
+    seen["meanwhile"] = listeners.are_awaited
+    gate.set()
+    assert listeners.are_told.wait(PATIENCE_S)
+
+    assert seen == {"before": True, "inside": False, "meanwhile": True}
+    assert not listeners.are_awaited
+
+
+def test_a_run_that_nobody_listens_to_is_not_waited_for_whatever_happened_at_its_end(flow):
+    run = run_of(flow)
+
+    assert not run._loop.end_listeners.are_awaited
+    end(run)
+
+
 LISTENING = SCRIPT.replace(
     "run = flow.start()",
     """

@@ -338,6 +338,14 @@ def test_the_errors_of_a_run_are_printed_once_each_with_whoever_has_them(noteboo
     assert plain(cell).count("Traceback (most recent call last)") == 1
 
 
+def test_a_map_whose_children_failed_counts_as_failed_in_the_list_of_runs(notebook):
+    notebook(FAILING)
+    notebook("%%flow rows --no-show\nclean.map([1, 2, 3])")
+    notebook("%flow run rows --no-raise")
+
+    assert "0 of 1, 1 failed" in plain(notebook("%flow runs rows"))
+
+
 def test_a_run_that_went_well_has_none(story):
     assert "nothing has failed" in plain(story("%flow errors story"))
 

@@ -94,6 +94,16 @@ def test_what_users_named_and_raised_is_told_and_never_executed(notebook, told, 
     assert not (told.parent / "harmed").exists()
 
 
+def test_a_map_whose_children_failed_is_among_what_failed(notebook, told, threads):
+    notebook("@task\ndef clean(row):\n    raise ValueError(row)")
+    notebook("%%flow rows --no-show\nclean.map([1, 2])")
+
+    notebook("""%flow run rows --no-raise --notify 'echo "$NBFLOW_STATE: $NBFLOW_FAILED" > told'""")
+
+    threads[0].join(PATIENCE_S)
+    assert told.read_text() == "Failed: clean\n"
+
+
 def test_an_empty_command_is_refused_before_anything_runs(notebook):
     notebook(FLOW)
 

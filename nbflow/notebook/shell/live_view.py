@@ -218,7 +218,7 @@ class LiveView:
         try:
             began = time.monotonic()
             last, wait_s = began - 2 * _TICK_S, self._surface.patience_s
-            while not self._over.wait(wait_s):
+            while not self._over.wait(wait_s) and not run.is_finished:  # its picture comes from whoever waits for it
                 now = time.monotonic()
                 if self._surface.show(progress, now - began, now - last):
                     last = now

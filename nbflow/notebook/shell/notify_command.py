@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
 from nbflow.engine.events import warn_safely
+from nbflow.engine.task_counts import has_failed
 from nbflow.render.names import one_line
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def facts_of(run: Run) -> dict[str, str]:
     """Return the variables that tell a command what has become of a run."""
     started, ended = run.timings.started_at, run.timings.ended_at
     seconds = 0.0 if started is None or ended is None else ended - started
-    failed = [one_line(task.name, 200) for task, state in run.states.items() if state.is_failed()]
+    failed = [one_line(task.name, 200) for task, state in run.states.items() if has_failed(state)]
     return {
         "NBFLOW_FLOW": _text(run.graph.name),
         "NBFLOW_RUN": str(run.number),
