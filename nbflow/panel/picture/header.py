@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # The parts of the progress bar, in this order.
 _DONE = ("Failed", "TriggerFailed", "Cancelled", "Success", "Skipped")
 _ORDER = (*_DONE, "Running", "Paused", "Retrying", "Pending")
+_SEGMENTS = {name: traits.segment for name, traits in STATE_TRAITS.items()}
 _LIVE = frozenset({"opening", "open", "closing", "kept"})
 _LOOK_AGAIN_S = 1.0
 _MOST_OPEN, _MOST_LEAKS = 12, 20
@@ -44,7 +45,7 @@ class Header:
         self._name = one_line(name, 120)
         self._rows = total
         self._clock = clock
-        self._parts_of: dict[Task, dict[str, int]] = {}
+        self._parts_of: dict[Task, str | dict[str, int]] = {}  # a segment; of a map, how many of its children in each
         self._counts: Counter[str] = Counter()
         self._more = 0  # the children of maps, less the rows that they count in place of
         self._open: list[list[str]] = []
@@ -62,15 +63,22 @@ class Header:
             name: The state's name.
             children: How many children of a mapped task have a state of each class: they count in place of the row.
         """
-        before, now = self._parts_of.get(task, {}), _parts(name, children)
+        before = self._parts_of.get(task)
+        now = segment_of(name) if children is None else _parts(children) or segment_of(name)
         if before == now:
             return
-        for segment, number in before.items():
-            self._counts[segment] -= number
-        for segment, number in now.items():
-            self._counts[segment] += number
-        self._more += sum(now.values()) - (sum(before.values()) if before else 1)
         self._parts_of[task] = now
+        self._more += self._add(now, 1) + (-1 if before is None else self._add(before, -1))
+
+    def _add(self, parts: str | dict[str, int], sign: int) -> int:
+        """Count parts, or count them no more; return by how much the counts have grown."""
+        if type(parts) is str:  # of most rows
+            self._counts[parts] += sign
+            return sign
+        assert isinstance(parts, dict)
+        for segment, number in parts.items():
+            self._counts[segment] += sign * number
+        return sign * sum(parts.values())
 
     def note_blocks(self, run: Run, statuses: Mapping[Block, str]) -> None:
         """Note the statuses of the blocks; told when one has changed."""
@@ -161,15 +169,15 @@ def _why(run: Run) -> str:
     return what if run.plan is not None else ""  # a first run with a value that was edited is a fork of none
 
 
-def _parts(name: str, children: Mapping[type, int] | None) -> dict[str, int]:
-    """Return how much a row adds to each part of the progress bar; one without children counts once."""
+def _parts(children: Mapping[type, int]) -> dict[str, int]:
+    """Return how many children of a map there are in each part of the progress bar."""
     parts: Counter[str] = Counter()
-    for sort, number in (children or {}).items():
+    for sort, number in children.items():
         if number:
             parts[segment_of(NOT_RUN if sort is NoneType else sort.__name__)] += number
-    return parts or {segment_of(name): 1}
+    return parts
 
 
 def segment_of(name: str) -> str:
     """Return the part of the progress bar that a state counts to, by its name."""
-    return STATE_TRAITS[name].segment if name in STATE_TRAITS else "Pending"
+    return _SEGMENTS.get(name, "Pending")
