@@ -62,6 +62,7 @@ LAYERS = {
     "faults": ["tests", "-m", "faults", *AT_ONCE],
     "notebooks": [
         "notebooks",
+        *("-p", "nbval"),
         "--nbval",
         "--nbval-current-env",
         "--nbval-cell-timeout=120",
