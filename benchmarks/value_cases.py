@@ -41,29 +41,29 @@ class Case:
 
     def made_quick(self) -> Case:
         """Return the case with small values and few rounds, to see that it works."""
-        return replace(self, details=self.details | self.quick, rounds=min(self.rounds, 3), pairs=1)
+        return replace(self, details=self.details | self.quick, rounds=min(self.rounds, 2), pairs=1)
 
 
 def _flow(shape: str, title: str, **how: Any) -> Case:
     key = "-".join(["flow", shape, *map(str, how.values())])
     details = {"shape": shape, "size": 1_000, **how}
-    return Case(key, title, "flow", BASELINE, limit=1.05, details=details, rounds=10, pairs=5)
+    return Case(key, title, "flow", BASELINE, limit=1.05, details=details, quick={"size": 100}, rounds=10, pairs=5)
 
 
 def _chain(of: str, title: str, limit: float | None = 1.05) -> Case:
     details = {"size": 1_000, "of": of}
-    return Case(f"flow-{of}", title, "chain", BASELINE, "", limit, details, rounds=10, pairs=3)
+    return Case(f"flow-{of}", title, "chain", BASELINE, "", limit, details, {"size": 100}, rounds=10, pairs=3)
 
 
 def _print(kind: str, title: str, limit: float | None = 2.0, beside: str = "xxh3_128") -> Case:
     details = {"kind": kind, "megabytes": 200}
-    return Case(f"print-{kind}", title, "prints", ITSELF, beside, limit, details, {"megabytes": 20}, 5)
+    return Case(f"print-{kind}", title, "prints", ITSELF, beside, limit, details, {"megabytes": 2}, 5)
 
 
 def _plus(in_place: bool, title: str) -> Case:
     key = "plus-in-place" if in_place else "plus"
     details = {"in_place": in_place, "megabytes": 200}
-    return Case(key, title, "plus_one", BASELINE, "", 1.2, details, {"megabytes": 20}, 5)
+    return Case(key, title, "plus_one", BASELINE, "", 1.2, details, {"megabytes": 2}, 5)
 
 
 def _once(kind: str, title: str) -> Case:
@@ -117,7 +117,7 @@ CASES = (
         "its size",
         1.05,
         {"megabytes": 1_000},
-        {"megabytes": 200},
+        {"megabytes": 20},
         unit="MB",
     ),
     Case(
@@ -128,7 +128,7 @@ CASES = (
         "pickling them",
         1.3,
         {"megabytes": 50, "count": 16, "threads": 4},
-        {"megabytes": 5},
+        {"megabytes": 1},
         5,
     ),
 )
