@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import shutil
@@ -18,7 +19,7 @@ from tests.executors.keeping_cluster import KeepingCluster
 from tests.executors.simulated_cluster import SimulatedCluster
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
     from types import FrameType
 
@@ -152,12 +153,39 @@ def executor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     return str(request.param)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    """Leave the thousands of tests, and what they import, out of the garbage collector's searches.
+
+    Each run that ends asks who holds the run before (`engine/holders.py`), which otherwise goes through all of them.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if os.environ.get("NBFLOW_REQUIRE_ALL"):
         return  # then they fail
     for item in items:
         if reason := missing_for({mark.name for mark in item.iter_markers()}):
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _what_is_there_is_no_garbage() -> None:
+    """Leave out of them what the tests of other modules have imported and keep, too.
+
+    Not once there is a shell: who holds a value through it is what some tests ask.
+    """
+    interactive = sys.modules.get("IPython.core.interactiveshell")
+    if interactive is None or not interactive.InteractiveShell.initialized():
+        gc.collect()
+        gc.freeze()
 
 
 def _take_no_notice(number: int, frame: FrameType | None) -> None:

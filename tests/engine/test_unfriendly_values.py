@@ -6,7 +6,6 @@ What nobody can know counts as changed by whoever may have changed it, and the p
 from __future__ import annotations
 
 import contextlib
-import gc
 import threading
 from datetime import timedelta
 
@@ -21,14 +20,6 @@ from tests.engine.unfriendly import VALUES, Lazy, connection
 from tests.shared import SharedList
 
 LIMIT_S = 20
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _quick_looks_for_holders():
-    """Leave out what was there before the tests where a run looks for who holds the one before."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 values = pytest.mark.parametrize("make", VALUES.values(), ids=VALUES.keys())

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import gc
-
 import pytest
 
 from nbflow import Flow, task
 from nbflow.errors import NotKeptError
 from tests.engine.unfriendly import VALUES
 from tests.patience import PATIENCE_S
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _quick_looks_for_holders():
-    """Leave out what was there before the tests where a run looks for who holds the one before."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.mark.parametrize("make", VALUES.values(), ids=VALUES.keys())
