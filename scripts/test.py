@@ -151,6 +151,7 @@ def play(layer: str, arguments: Sequence[str]) -> Played:
     command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *arguments]
     with tempfile.TemporaryDirectory() as home:  # notebooks tell what the user's own kernels have left
         environment = {**os.environ, "NBFLOW_HOME": home}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or each of thousands of processes compiles nbflow anew
         code = subprocess.run(command, cwd=ROOT, check=False, env=environment).returncode
     if not report.exists():
         return Played(code)
