@@ -107,6 +107,8 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
         magics = manager.registry.pop(registered, None)
         if magics is not None:
             shell.events.unregister("pre_run_cell", magics.remember_cell)
+            # Where a magic's class enters each object itself; it would hold the flows of an extension that is reloaded.
+            shell.configurables[:] = [one for one in shell.configurables if one is not magics]
         if registered == "TaskMagics" and magics is not None:
             shell.events.unregister("post_run_cell", magics.passes.note)
     for kind, name in (("line", "flow"), ("cell", "flow"), ("cell", "task")):

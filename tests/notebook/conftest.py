@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+# Some cells import them; with the tests they are imported before the shell, whose resets collect garbage: what is there
+# before it is left out (`tests/conftest.py`).
+import matplotlib.pyplot  # noqa: F401
+import pandas  # noqa: F401
 import pytest
 
 import nbflow

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.error import UsageError
@@ -337,6 +340,15 @@ def test_unloading_removes_everything(example):
     assert shell.Completer.custom_matchers == []
     assert not [c for c in shell.events.callbacks["pre_run_cell"] if "remember_cell" in repr(c)]
     example("%load_ext nbflow")
+
+
+def test_unloading_keeps_nothing_alive_of_the_magics(example):
+    magics = [weakref.ref(example.shell.magics_manager.registry[name]) for name in ("FlowMagics", "TaskMagics")]
+
+    example("%reload_ext nbflow")
+    gc.collect()
+
+    assert [one() for one in magics] == [None, None]
 
 
 def test_flows_survive_loading_the_extension_again(example):
