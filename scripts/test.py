@@ -35,14 +35,35 @@ SHELL = ("tests/notebook",)
 # They start processes and kill them: quick each, but too many to wait for after every change.
 PROCESSES = ("tests/executors", "tests/ledger", "tests/resources", "tests/store")
 
-# Several tests at once; each worker has servers, browsers and kernels of its own.
-AT_ONCE = ("-n", "auto", "--maxprocesses=4", "--dist=worksteal")
+# Where the tests of a mark are, so that a layer collects no others; tests/conftest.py refuses one elsewhere.
+_OF_EXECUTORS = ("tests/engine", "tests/executors", "tests/properties", "tests/resources")
+FOLDERS = {
+    "browser": ("tests/browser",),
+    "cluster": _OF_EXECUTORS,
+    "dask": (
+        "tests/browser",
+        "tests/dask",
+        "tests/executors",
+        "tests/kernel",
+        "tests/resources",
+        "tests/test_benchmarks.py",
+    ),
+    "elsewhere": _OF_EXECUTORS,
+    "faults": ("tests/faults",),
+    "kernel": ("tests/kernel", "tests/resources", "tests/test_benchmarks.py"),
+}
+# All tests of these folders have the mark.
+ONLY = {"tests/browser": "browser", "tests/dask": "dask", "tests/kernel": "kernel"}
+
+# Several tests at once, and one more than there are processors, since most wait now and then; each worker has servers,
+# browsers and kernels of its own.
+AT_ONCE = ("-n", str(min((os.cpu_count() or 1) + 1, 4)), "--dist=worksteal")
 
 # What pytest is given for each layer; the quick ones first.
 LAYERS = {
     "unit": [
         "tests",
-        *(f"--ignore={folder}" for folder in ("tests/properties", *PANEL, *SHELL, *PROCESSES)),
+        *(f"--ignore={folder}" for folder in ("tests/properties", *PANEL, *SHELL, *PROCESSES, *ONLY)),
         "-m",
         APART,
         *AT_ONCE,
@@ -51,15 +72,15 @@ LAYERS = {
     "panel": [*PANEL, "-m", APART, *AT_ONCE],
     "shell": [*SHELL, "-m", APART, *AT_ONCE],
     "processes": [*PROCESSES, "-m", APART, *AT_ONCE],
-    "elsewhere": ["tests", "-m", "elsewhere and not dask", *AT_ONCE],
-    "cluster": ["tests", "-m", "cluster", *AT_ONCE],
+    "elsewhere": [*FOLDERS["elsewhere"], "-m", "elsewhere and not dask", *AT_ONCE],
+    "cluster": [*FOLDERS["cluster"], "-m", "cluster", *AT_ONCE],
     "properties": ["tests/properties", "-m", APART, *AT_ONCE],
     "javascript": [],
     "clusters": ["tests/dask", "-m", "dask and not faults", *AT_ONCE],
     # One after the other: these look at all that the machine has of dask.
-    "dask": ["tests", "--ignore=tests/dask", "-m", "dask and not faults"],
-    "kernel": ["tests", "-m", "kernel and not browser and not faults", *AT_ONCE],
-    "faults": ["tests", "-m", "faults", *AT_ONCE],
+    "dask": [*sorted({*FOLDERS["dask"]} - {"tests/browser", "tests/dask"}), "-m", "dask and not faults"],
+    "kernel": [*FOLDERS["kernel"], "-m", "kernel and not dask and not faults", *AT_ONCE],
+    "faults": [*FOLDERS["faults"], "-m", "faults", *AT_ONCE],
     "notebooks": [
         "notebooks",
         *("-p", "nbval"),

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from nbflow.executors import DaskExecutor, ProcessExecutor
 from nbflow.flow import launch
+from scripts.test import FOLDERS, ONLY, ROOT
 from tests.executors.keeping_cluster import KeepingCluster
 from tests.executors.simulated_cluster import SimulatedCluster
 
@@ -168,7 +170,22 @@ def pytest_collection() -> Generator[None, Any, Any]:
         gc.freeze()
 
 
+def misplaced(folder: str, marks: frozenset[str]) -> str | None:
+    """Return why no layer, or the wrong one, would play a test of this folder or file with these marks, or None."""
+    for mark, places in FOLDERS.items():
+        if mark in marks and not any(PurePath(folder).is_relative_to(place) for place in places):
+            return f"tests marked {mark} are in {', '.join(places)} only: move it, or tell FOLDERS of scripts/test.py"
+    for place, mark in ONLY.items():
+        if mark not in marks and PurePath(folder).is_relative_to(place):
+            return f"all tests in {place} are marked {mark}: move it, or tell ONLY of scripts/test.py"
+    return None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        marks = frozenset(mark.name for mark in item.iter_markers())
+        if reason := misplaced(item.path.relative_to(ROOT).as_posix(), marks):
+            raise pytest.UsageError(f"{item.nodeid}: {reason}")
     if os.environ.get("NBFLOW_REQUIRE_ALL"):
         return  # then they fail
     for item in items:

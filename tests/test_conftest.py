@@ -10,9 +10,27 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import misplaced
 from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.mark.parametrize(
+    ("file", "marks"),
+    [
+        ("tests/core/test_graph.py", {"cluster"}),
+        ("tests/core/test_graph.py", {"kernel"}),
+        ("tests/dask/test_links.py", ()),
+    ],
+)
+def test_a_test_that_no_layer_would_play_is_refused(file, marks):
+    assert "scripts/test.py" in misplaced(file, frozenset(marks))
+
+
+def test_a_test_is_played_by_the_layer_of_its_folder():
+    assert misplaced("tests/kernel/test_cluster.py", frozenset({"kernel", "dask"})) is None
+    assert misplaced("tests/core/test_graph.py", frozenset({"slow"})) is None
 
 
 def test_the_shell_starts_clean_each_time(shell):
