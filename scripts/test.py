@@ -55,9 +55,11 @@ FOLDERS = {
 # All tests of these folders have the mark.
 ONLY = {"tests/browser": "browser", "tests/dask": "dask", "tests/kernel": "kernel"}
 
-# Several tests at once, and one more than there are processors, since most wait now and then; each worker has servers,
-# browsers and kernels of its own.
-AT_ONCE = ("-n", str(min((os.cpu_count() or 1) + 1, 4)), "--dist=worksteal")
+# Several tests at once; each worker has servers, browsers and kernels of its own. One more than there are processors,
+# since most tests wait now and then; those of the browser do not.
+PROCESSORS = os.cpu_count() or 1
+AT_ONCE = ("-n", str(min(PROCESSORS + 1, 4)), "--dist=worksteal")
+BROWSERS_AT_ONCE = ("-n", str(min(PROCESSORS, 4)), "--dist=worksteal")
 
 # What pytest is given for each layer; the quick ones first.
 LAYERS = {
@@ -89,7 +91,7 @@ LAYERS = {
         "--nbval-cell-timeout=120",
         "--nbval-sanitize-with=tests/nbval.cfg",
     ],
-    "browser": ["tests/browser", "-m", "browser", *AT_ONCE],
+    "browser": [*FOLDERS["browser"], "-m", "browser", *BROWSERS_AT_ONCE],
 }
 MAY_BE_EMPTY = {"doctests"}
 MOST_UNSTABLE = 2  # of a layer
@@ -148,7 +150,7 @@ def run_pytest(layer: str) -> Outcome:
     if first.code != 1 or not 0 < len(first.failed) <= MOST_UNSTABLE:
         return outcome_of(layer, first)
     print(f"\n=== {layer}: once more what failed, alone", flush=True)
-    alone = [part for part in LAYERS[layer] if part not in AT_ONCE]
+    alone = [part for part in LAYERS[layer] if part not in {*AT_ONCE, *BROWSERS_AT_ONCE}]
     second = play(layer, [*alone, "--last-failed", "--last-failed-no-failures=none"])
     if second.code or second.passed < len(first.failed):
         return outcome_of(layer, first)

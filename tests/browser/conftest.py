@@ -1,6 +1,6 @@
 """JupyterLab and Notebook 7 in a real, headless Chromium, driven as a person would: click a cell, press keys, look.
 
-Servers live for the whole session, each with folders of its own; a page and its kernel live for one test. Themes
+Servers and the browser live for the whole session, each with folders of its own; a kernel lives for one test. Themes
 are changed the way the Settings menu does it, by the command `apputils:change-theme`, so that one server shows
 light and dark.
 """
@@ -17,6 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
@@ -29,10 +30,10 @@ from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
-    from pathlib import Path
 
     from playwright.sync_api import Browser, ConsoleMessage, Locator, Page
 
+HERE = Path(__file__).parent
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -54,6 +55,7 @@ SETTINGS = {
 }
 expect.set_options(timeout=PATIENCE_S * 1000)
 VIEWPORT = {"width": 1280, "height": 1400}
+BLANK = "about:blank"
 PATH = "jupyterapp.shell.currentWidget?.context?.path"
 OPEN = "async path => { await jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'}); }"
 CLOSE = (
@@ -152,7 +154,7 @@ class NotebookPage:
         page.on("console", self._heard)
 
     def open(self, notebook: str, *, theme: str = "light") -> NotebookPage:
-        if self.page.url == "about:blank":
+        if self.page.url == BLANK:
             self.page.goto(self.server.page_url(notebook))
         else:
             self.page.evaluate(OPEN, notebook)
@@ -163,13 +165,18 @@ class NotebookPage:
         return self
 
     def close(self, *, for_good: bool) -> None:
-        """Close the notebook, unsaved, and end its kernel; `for_good` closes the page as well."""
+        """Close the notebook, unsaved, and end its kernel; `for_good` closes the page as well.
+
+        One of Notebook is left: the next notebook loads it anew, but for what the browser has of its scripts.
+        """
         if for_good:
             self.page.context.close()
         else:
             self.page.remove_listener("pageerror", self._threw)
             self.page.remove_listener("console", self._heard)
             self.page.evaluate(CLOSE)
+            if self.server.app == "notebook":
+                self.page.goto(BLANK)
         self.server.end_kernels()
 
     def _threw(self, error: Exception) -> None:
@@ -262,19 +269,68 @@ def jupyter_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callabl
         server.close()
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    # For a module and no longer: Playwright keeps an event loop running in this thread.
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        yield browser
-        browser.close()
+class SharedBrowser:
+    """Chromium for all tests of this folder, and its pages that no test uses now, by their app."""
+
+    def __init__(self) -> None:
+        self._playwright = sync_playwright().start()
+        try:
+            self.browser = self._playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        except BaseException:
+            self._playwright.stop()
+            raise
+        self.free_pages: dict[str, list[Page]] = {}
+
+    def page(self, app: str, *, is_own: bool) -> Page:
+        """Give a page that is free, or a new one with nothing stored in its browser."""
+        free = self.free_pages.setdefault(app, [])
+        if free and not is_own:
+            page = free.pop()
+            page.set_viewport_size(VIEWPORT)
+            return page
+        context = self.browser.new_context(viewport=VIEWPORT)
+        context.set_default_timeout(PATIENCE_S * 1000)
+        return context.new_page()
+
+    def close(self) -> None:
+        self.browser.close()
+        self._playwright.stop()
 
 
-@pytest.fixture(scope="module")
-def lab_pages(chromium: Browser) -> list[Page]:
-    """Give the pages of JupyterLab that no test uses now; they end with the browser."""
-    return []
+BROWSER = pytest.StashKey[SharedBrowser]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, None, None]:
+    """Close the browser after the last test of this folder: Playwright keeps an event loop running in this thread."""
+    try:
+        return (yield)
+    finally:
+        if nextitem is None or not nextitem.path.is_relative_to(HERE):
+            close_browser(item.session)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    close_browser(session)  # of a session that was stopped
+
+
+def close_browser(session: pytest.Session) -> None:
+    if (shared := session.stash.get(BROWSER, None)) is not None:
+        del session.stash[BROWSER]
+        shared.close()
+
+
+@pytest.fixture
+def shared_browser(request: pytest.FixtureRequest) -> SharedBrowser:
+    stash = request.session.stash
+    if BROWSER not in stash:
+        stash[BROWSER] = SharedBrowser()
+    return stash[BROWSER]
+
+
+@pytest.fixture
+def chromium(shared_browser: SharedBrowser) -> Browser:
+    return shared_browser.browser
 
 
 @pytest.fixture
@@ -297,15 +353,14 @@ FAILED = pytest.StashKey[bool]()
 @pytest.fixture
 def open_notebook(
     request: pytest.FixtureRequest,
-    chromium: Browser,
+    shared_browser: SharedBrowser,
     jupyter_server: Callable[[str], JupyterServer],
-    lab_pages: list[Page],
     shots: Path,
 ) -> Iterator[Callable[..., NotebookPage]]:
     """Open a notebook, `open_notebook(path_or_node, app="lab", theme="light")`; a picture is kept if the test fails.
 
-    JupyterLab takes seconds to load, so its page goes from test to test; one that changes more than a notebook in it
-    is marked `own_page`.
+    JupyterLab takes seconds to load, so its page goes from test to test, and that of Notebook, loaded anew, has its
+    scripts; a test that changes more than a notebook there is marked `own_page`.
     """
     opened: list[NotebookPage] = []
     is_own = request.node.get_closest_marker("own_page") is not None
@@ -315,13 +370,7 @@ def open_notebook(
         name = f"{secrets.token_hex(4)}.ipynb"
         node = notebook if isinstance(notebook, dict) else nbformat.read(notebook, as_version=4)
         nbformat.write(node, server.root / name)
-        if app == "lab" and lab_pages and not is_own:
-            page = lab_pages.pop()
-            page.set_viewport_size(VIEWPORT)
-        else:
-            context = chromium.new_context(viewport=VIEWPORT)
-            context.set_default_timeout(PATIENCE_S * 1000)
-            page = context.new_page()
+        page = shared_browser.page(app, is_own=is_own)
         opened.append(NotebookPage(page, server, shots))
         return opened[-1].open(name, theme=theme)
 
@@ -330,10 +379,10 @@ def open_notebook(
     for number, one in enumerate(opened):
         if has_failed:
             one.screenshot(f"FAILED-{request.node.name}-{number}")
-        may_stay = one.server.app == "lab" and not (has_failed or is_own or one.page.is_closed())
+        may_stay = not (has_failed or is_own or one.page.is_closed())
         one.close(for_good=not may_stay)
         if may_stay:
-            lab_pages.append(one.page)
+            shared_browser.free_pages[one.server.app].append(one.page)
 
 
 @pytest.fixture
