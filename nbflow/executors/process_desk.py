@@ -62,8 +62,7 @@ class ProcessDesk:
             self._close(one, order.told, order.call, None)
         except WorkerLost:
             self._worker.kill()
-            if order.is_given_up:
-                one.owner.failed(one, StuckWorkerError(self._worker.name, one.owner.name))
+            order.name_ended()
 
     def close_all(self) -> None:
         """Have the worker close all that it has open, as it is to end or to make way; the last first.

@@ -12,7 +12,9 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
+from nbflow.core.signals import TaskTimeoutSignal
 from nbflow.engine.attempt import current_call
+from nbflow.engine.open_resources import joined
 from nbflow.errors import WorkerScopeError
 from nbflow.executors.errors import ManagerCannotTravelError, StuckWorkerError
 from nbflow.executors.parcel import packed
@@ -97,9 +99,13 @@ class SessionOrders:
                     orders.append(order)
             for order in orders:
                 order.wait()
-        except BaseException:  # sent to this thread: nobody waits any more, and nothing may go on unseen
+        except BaseException as error:  # sent to this thread: nobody waits any more, and nothing may go on unseen
             for order in orders:
                 order.give_up()
+            found = [order.one.error for order in orders]
+            stuck: list[BaseException] = [one for one in found if isinstance(one, StuckWorkerError)]
+            if stuck and isinstance(error, TaskTimeoutSignal):  # the time was up before who hangs was given up
+                raise joined(stuck, orders[0].one.owner.name) from error
             raise
 
 
@@ -149,7 +155,7 @@ class CloseOrder:
     def __init__(self, one: ResourceInWorker, told: list[Any], call: Call | None) -> None:
         self.one, self.told, self.call = one, told, call
         self.is_given_up = False
-        self._has_begun = False
+        self._has_begun = self._is_named = False
         self._lock, self._is_over = threading.Lock(), threading.Event()
         self._limit_s: float | None = None
         self._until: float | None = None
@@ -179,9 +185,19 @@ class CloseOrder:
             self.is_given_up = True
         if self._is_over.is_set() or not (self._has_begun or one.is_opening):
             return
-        if not one.worker.kill():
+        if one.worker.kill():
+            self.name_ended()  # now: who talks with it may notice too late for the run, which waits no more
+        else:
             one.owner.failed(one, StuckWorkerError(one.worker.name, one.owner.name, is_ended=False))
             self.end()
+
+    def name_ended(self) -> None:
+        """Note once that its worker was ended, if it was given up."""
+        with self._lock:
+            if self._is_named or not self.is_given_up:
+                return
+            self._is_named = True
+        self.one.owner.failed(self.one, StuckWorkerError(self.one.worker.name, self.one.owner.name))
 
     def _is_late(self, now: float) -> bool:
         limit_s = self.one.owner.limit_s(self.one)

@@ -6,12 +6,15 @@ import os
 import subprocess
 from dataclasses import dataclass
 
+import psutil
 import pytest
 
 from tests.faults.kernels import MARK, marked
 from tests.faults.plan import CELL, ENDS, draw
 from tests.faults.tally import Ended, take_tally
+from tests.faults.trial import until
 from tests.faults.workload import TOKEN
+from tests.patience import PATIENCE_S
 
 KILLED = Ended(died_at=100.0, cut_off=True)
 SURVIVED = Ended(died_at=100.0, cut_off=False)
@@ -129,6 +132,7 @@ def test_a_process_that_is_still_there_is_left(ghost, token):
     ghost.say("making", "set-up", "cleaning", "cleaned")
     environ = {**os.environ, MARK: str(ghost.folder), **token}
     with subprocess.Popen(["sleep", "100"], env=environ) as process:
+        assert until(lambda: MARK in psutil.Process(process.pid).environ(), PATIENCE_S)  # it is empty for a moment
         fates = take_tally(ghost, [], KILLED).fates
         process.kill()
 

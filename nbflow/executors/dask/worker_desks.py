@@ -7,6 +7,7 @@ through the cluster's scheduler. One that is lost meanwhile answers nothing any 
 from __future__ import annotations
 
 import functools
+import os
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -74,8 +75,10 @@ class ClusterWorker:
         if self._may_be_killed:
             import psutil  # not at the top: few runs need it
 
-            for one in psutil.Process().children(recursive=True):
-                if one.pid == self._process.pid and _is_here(self._process):
+            with suppress(psutil.NoSuchProcess):  # who talks with it will notice
+                one = psutil.Process(self._process.pid)
+                # Not by a list of all that this kernel has started, which takes long where much is going on.
+                if os.getpid() in [parent.pid for parent in one.parents()] and _is_here(self._process):
                     one.kill()
                     self.is_gone = not psutil.wait_procs([one], timeout=_KILL_S)[1]
         return self.is_gone
@@ -168,8 +171,7 @@ class WorkerDesk:
         self.worker.is_gone = self.is_lost = True
         self.desk.stop_waiting()
         for order in self._all_orders():
-            if order.is_given_up:
-                order.one.owner.failed(order.one, StuckWorkerError(self.worker.name, order.one.owner.name))
+            order.name_ended()
             order.end()
 
     def fail(self, error: BaseException) -> None:
