@@ -583,6 +583,14 @@ class SetResultError(NbflowError, RuntimeError):
 
 
 @carries
+class UndoError(NbflowError, RuntimeError):
+    """Nothing that a person did to the tasks of a run can be undone, or not any more."""
+
+    reason: str
+    _text = "nothing was undone: {self.reason}"
+
+
+@carries
 class BreakpointError(NbflowError, ValueError):
     """A breakpoint is not possible at this task, or with this condition."""
 

@@ -14,10 +14,10 @@ PACKAGE = """
     triggers unmapped
 """
 RUN = """
-    block_status break_at cancel cleanup_failures clear_break compare debug events facts files forget held hold_limit_s
+    block_status break_at cancel cleanup_failures compare debug events facts files forget held hold_limit_s
     hold_on_failure inputs is_finished is_paused kind logs next_task on_end open_resources panel parent pause pin
-    rerun results resume retry retry_cleanup set_result skip sources state states step step_block text timings until
-    wait
+    rerun results resume retry retry_cleanup set_result skip sources state states step step_block text timings undo
+    until wait
 """
 ATTRIBUTES_OF_A_RUN = "flow graph id name note number parameters plan tags"
 FLOW = """

@@ -112,9 +112,13 @@ class Breakpoints:
         return bool(found)
 
     def _hold(self, node: int, why: str) -> None:
-        self.at[node] = why
         self._schedule.hold(node)
         self._schedule.pause()  # also what is beside it: the user is to see the run as it was at this task
+        self.hold_again(node, why)
+
+    def hold_again(self, node: int, why: str) -> None:
+        """Be paused at a node that the schedule holds."""
+        self.at[node] = why
         task, child = self._schedule.task(node), self._schedule.child_index[node]
         self._record.timings.note_hold(task, child if child >= 0 else None)
         self._record.note(f"held {'at the failure of' if why == FAILURE else why} {task.name!r}", task)

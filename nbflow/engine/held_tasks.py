@@ -11,9 +11,12 @@ from nbflow.core.states import Pending, Skipped, State, Success
 from nbflow.engine.breakpoints import BEFORE, EDITED
 from nbflow.engine.nodes import DONE, SKIPPED, SUCCEEDED
 from nbflow.engine.renewal import renew, renew_manager
-from nbflow.errors import NotHeldError, SetResultError
+from nbflow.errors import NotHeldError, SetResultError, UndoError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbflow.core.task import Task
     from nbflow.engine.attempt_contexts import AttemptContexts
     from nbflow.engine.breakpoints import Breakpoints
     from nbflow.engine.inputs import Inputs
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from nbflow.engine.record import Record
     from nbflow.engine.refusal import Refusals
     from nbflow.engine.settlement import Settlement
+    from nbflow.engine.undo_stack import UndoStack
     from nbflow.engine.values import Values
 
 
@@ -29,6 +33,7 @@ class HeldTasks:
 
     Attributes:
         refusals: Says what may not be done.
+        undo_stack: What was done and can be undone.
     """
 
     def __init__(
@@ -41,11 +46,12 @@ class HeldTasks:
         lifecycle: Lifecycle,
         settlement: Settlement,
         refusals: Refusals,
+        undo_stack: UndoStack,
     ) -> None:
         self._schedule, self._record, self._breakpoints = record.schedule, record, breakpoints
         self._inputs, self._home, self._contexts = inputs, home, contexts
         self._lifecycle, self._settlement = lifecycle, settlement
-        self.refusals = refusals
+        self.refusals, self.undo_stack = refusals, undo_stack
 
     def let_go(self, node: int) -> None:
         """Go on from a node as it is, a failure included; one that waits for a person goes on with its resume."""
@@ -60,11 +66,13 @@ class HeldTasks:
 
     def let_all_go(self) -> None:
         """Go on from wherever the run is paused."""
+        self.undo_stack.forget()
         for node in tuple(self._breakpoints.at):
             self.let_go(node)
 
     def cancel(self) -> None:
         """Be paused nowhere any more: of what is held, only what has ended stays as it is."""
+        self.undo_stack.forget()
         nodes = tuple(self._breakpoints.at)
         self._breakpoints.at.clear()
         for node in nodes:
@@ -102,11 +110,18 @@ class HeldTasks:
         """Leave a task out that has not run, or go on from a failed one as if it were left out."""
         self._end_as(node, Skipped("Skipped by the user."), SKIPPED)
 
+    def undo(self, tell: Callable[[Task], object]) -> None:
+        """Take back the last skip or set value, and tell of which task."""
+        if why := self.undo_stack.why_not():
+            raise UndoError(why)
+        tell(self._schedule.task(self.undo_stack.undo()))
+
     def _end_as(self, node: int, state: State, verdict: int, source: str = "") -> None:
         schedule = self._schedule
         task, phase, old = schedule.task(node), schedule.phase[node], self._record.current(node)
         if why := self.refusals.why_not_ended_as(node, verdict):
             raise SetResultError(task.name, why)
+        self.undo_stack.keep(node)
         if source:
             self._record.sources[task] = source
             self._home.keep_original(task, state.result)

@@ -40,6 +40,11 @@ def refusal(run: Run, command: str, task: Task, index: int | None = None) -> str
     return refusals.why_not(command, node, is_over=run.is_finished)
 
 
+def why_not_undone(run: Run) -> str:
+    """Say why `Run.undo` can take nothing back now; an empty text if it can."""
+    return OVER if run.is_finished else run._loop.held_tasks.undo_stack.why_not()
+
+
 class Refusals:
     """The reasons why the nodes of a run may not be given commands."""
 

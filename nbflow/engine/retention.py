@@ -87,6 +87,17 @@ class Retention:
                     del self._waited_for[up]
                     self.release(self._graph.tasks[up], "the last task that takes it has ended (keep='needed')")
 
+    def takes_again(self, node: int) -> None:
+        """A task that had ended is to end once more: it waits for what it takes as before."""
+        for up in self._graph.upstream[node] if self._waited_for else ():
+            if up in self._waited_for:
+                self._waited_for[up].add(node)
+
+    def has_given_back(self, node: int) -> bool:
+        """Tell whether something that a task or child takes was given back."""
+        number = self._record.schedule.task_of[node]
+        return any(self._graph.tasks[up] in self.facts for up in self._graph.upstream[number])
+
     def made(self, value: Any) -> None:
         """Count a value, and give others back if there is no room for all of them."""
         if id(value) not in self._sizes:

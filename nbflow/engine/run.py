@@ -305,10 +305,6 @@ class Run(Labelled):
         """
         self._control.break_at(task, when, after)
 
-    def clear_break(self, task: Task) -> None:
-        """Forget the breakpoints at `task`."""
-        self._control.clear_break(task)
-
     def retry(self, task: Task, index: int | None = None, *, wait: bool = True) -> State:
         """Run a held task again and return its state; the run is then paused again.
 
@@ -341,6 +337,29 @@ class Run(Labelled):
             SetResultError: If it is running or has ended.
         """
         self._control.skip(task, index)
+
+    def undo(self) -> Task:
+        """Take back the last `skip` or `set_result`, and return the task, which is what it was before.
+
+        What was done before that is the next to be undone. As soon as the run goes on, by `step`, `resume` and the
+        like, nothing can be undone any more.
+
+        Raises:
+            UndoError: If nothing was skipped or set since the run last went on, or its task's value was needed since.
+
+        Example:
+            >>> from nbflow import Flow, task
+            >>> with Flow("undo") as flow:
+            ...     one = task(lambda: 1, name="one")()
+            ...     two = task(lambda x: x + 1, name="two")(one)
+            >>> run = flow.start(paused=True)
+            >>> run.set_result(one, 10)
+            >>> run.undo()
+            <Task: one>
+            >>> run.resume(), run.wait().is_successful(), run.results[two]
+            (None, True, 2)
+        """
+        return self._control.undo()
 
     def pin(self, task: Task) -> None:
         """Keep the value of a task that has ended well: a rerun takes it over, whatever has changed.

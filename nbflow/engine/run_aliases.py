@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _MOVED = {
     "breakpoints": "_control.breakpoints",
+    "clear_break": "_control.clear_break",
     "ended_at": "timings.ended_at",
     "executor": "_loop.executor",
     "held_bytes": "facts.held_bytes",

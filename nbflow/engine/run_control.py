@@ -10,11 +10,11 @@ from nbflow.core.states import Mapped, State
 from nbflow.engine.breakpoints import AFTER, BEFORE, EDITED, PINNED, Breakpoint, argument_names, check_condition
 from nbflow.engine.nodes import DONE
 from nbflow.engine.pause import Answer
-from nbflow.engine.refusal import why_not_debugged, why_not_pinned
+from nbflow.engine.refusal import OVER, why_not_debugged, why_not_pinned
 from nbflow.engine.remote_value import is_reference, looked_at
 from nbflow.engine.renewal import warn_of_rivals
 from nbflow.engine.state_values import held_by
-from nbflow.errors import BreakpointError, NotHeldError, NothingToStepError, OptionError, SetResultError
+from nbflow.errors import BreakpointError, NotHeldError, NothingToStepError, OptionError, SetResultError, UndoError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,6 +141,14 @@ class RunControl:
     def skip(self, task: Task, index: int | None) -> None:
         """Leave a task out."""
         self._ask(self._loop.held_tasks.skip, self._refusals.node_of(task, index))
+
+    def undo(self) -> Task:
+        """Take back the last skip or set value; returns its task."""
+        undone: list[Task] = []
+        if self._execution.is_over:
+            raise UndoError(OVER)
+        self._ask(self._loop.held_tasks.undo, undone.append)
+        return undone[0]
 
     def pin(self, task: Task) -> None:
         """Keep a task's value."""

@@ -28,6 +28,7 @@ from nbflow.engine.retention import Retention
 from nbflow.engine.run_end import RunEnd
 from nbflow.engine.settlement import Settlement
 from nbflow.engine.task_runner import TaskRunner
+from nbflow.engine.undo_stack import UndoStack
 from nbflow.engine.user_code import UserCode
 from nbflow.engine.value_handover import ValueHandover
 from nbflow.engine.value_return import ValueReturn
@@ -103,8 +104,11 @@ class RunParts:
         self.lifecycle = lifecycle = Lifecycle(record, cleanup, user_code, guard, values)
         self.lingering = lingering = Lingering(calls, record, cancellation, inbox)
         settlement = Settlement(record, contexts, lifecycle, breakpoints, retention, user_code, cancellation, clock)
+        undo_stack = UndoStack(record, breakpoints, home, contexts, retention, cancellation)
         refusals = Refusals(record, breakpoints, cancellation)
-        self.held_tasks = HeldTasks(record, breakpoints, inputs, home, contexts, lifecycle, settlement, refusals)
+        self.held_tasks = HeldTasks(
+            record, breakpoints, inputs, home, contexts, lifecycle, settlement, refusals, undo_stack
+        )
         admission = Admission(record, inputs, contexts, lifecycle, user_code)
         expansion = MapExpansion(record, inputs, lifecycle, settlement)
         self.task_runner = TaskRunner(

@@ -91,6 +91,18 @@ class Outbox:
         elif not kept.awaits(entry) and kept.contents is not None:
             self._write_later(_named(entry, kept), kept.contents)
 
+    def withdraw(self, slug: str, index: int | None) -> None:
+        """Have no entry of a task or child any more, until another one is kept."""
+        path = self._folder / value_name(slug, index)
+        number = self._numbers[path] = self._numbers.get(path, 0) + 1
+
+        def remove(job: Job) -> None:
+            with self._troubled(), self._committing:
+                if self._numbers[path] == number:
+                    path.unlink(missing_ok=True)
+
+        self.writer.later(Job(remove, lambda: self.trouble.append(_SLOW)))
+
     def _linked(self, kept: Kept, value: Any, state: State | None) -> Kept | None:
         """Give what an earlier run has kept a name in this one's folder; None if that is not possible."""
         contents, folder = kept.contents, kept.folder

@@ -11,7 +11,7 @@ from nbflow.core.codehash.code_fingerprint import fingerprint_of
 from nbflow.core.collections import Constant
 from nbflow.core.data.fingerprint import fingerprint
 from nbflow.core.parameter import Parameter
-from nbflow.core.states import Finished, Looped, Mapped, Running, State
+from nbflow.core.states import Finished, Looped, Mapped, Pending, Running, State
 from nbflow.engine.breakpoints import EDITED, PINNED
 from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.events import Event, warn_safely
@@ -95,6 +95,9 @@ class Recorder:
         if event.kind == "task":
             if isinstance(state, Finished) and not isinstance(state, Looped) and event.task is not None:
                 self._keep_end(event, event.task, state)
+            elif type(state) is Pending and isinstance(event.old, Finished) and event.task is not None:
+                # Undone, or to be tried again: who goes on from the store is not to find what does not count any more.
+                self._outbox.withdraw(self._run.graph.slugs[event.task], event.map_index)
         elif event.kind == "run":
             if isinstance(state, Running) and not self._has_begun:
                 self._has_begun = True

@@ -147,3 +147,22 @@ def test_a_retry_without_a_run_says_how_to_begin_one(notebook):
 
     assert "%flow start story" in str(notebook("%flow retry story").error)
     assert "has not run yet" in str(notebook("%flow values story").error)
+
+
+def test_a_skip_is_undone_and_the_task_can_be_retried(held):
+    held("%flow skip story")
+
+    said = held("%flow undo").outputs[-1]["text/plain"]
+
+    assert said == "work is Failed again in run 1, as before; %flow resume story goes on"
+    held(FIXED)
+    assert held("%flow retry story").error is None
+    held("%flow resume story")
+    assert newest().wait(PATIENCE_S).is_successful()
+
+
+def test_undo_without_anything_to_undo_says_what_can_be(held):
+    cell = held("%flow undo story")
+
+    assert isinstance(cell.error, UsageError)
+    assert "run 1 of 'story': only what was skipped or set can be undone, until the run goes on" in cell.err

@@ -22,7 +22,7 @@ def test_every_button_has_a_name_a_hint_with_its_key_and_a_class_of_its_own(make
     buttons = make_panel(flow).buttons
 
     assert [button.description for button in buttons.values()] == [
-        "Run", "Resume", "Pause", "Cancel", "Step", "Step block", "Retry", "Skip", "Rerun",
+        "Run", "Resume", "Pause", "Cancel", "Step", "Step block", "Retry", "Skip", "Undo", "Rerun",
     ]  # fmt: skip
     for control in CONTROLS:
         assert buttons[control.command].tooltip == f"{control.hint} ({control.key})"
@@ -218,3 +218,26 @@ def test_parameters_may_be_called_like_the_options_of_a_start(make_panel):
     panel.run.cancel()
     panel.run.wait(timeout_s=PATIENCE_S)
     assert panel.run.parameters == {"paused": 1, "hold_on_failure": 1, "executor": 1, "self": 1}
+
+
+def test_undo_brings_back_what_was_skipped(make_panel):
+    @task
+    def fail():
+        raise ValueError
+
+    with Flow("undone") as flow:
+        failed = fail()
+        task(lambda x: x, name="after")(failed)
+    panel = make_panel(flow)
+    panel.holds.value = True
+    panel.buttons["run"].click()
+    until(lambda: panel.run.is_paused and "skip" in enabled(panel))
+    assert "undo" not in enabled(panel)
+
+    panel.buttons["skip"].click()
+    until(lambda: "undo" in enabled(panel))
+    panel.buttons["undo"].click()
+
+    until(lambda: panel.run.held == [failed] and "retry" in enabled(panel))
+    assert "undo" not in enabled(panel)
+    panel.run.cancel()

@@ -21,6 +21,8 @@ MOVES = (
     "retry",
     "skip",
     "set",
+    "undo",
+    "undo",
     "step",
     "step",
     "resume",
@@ -45,6 +47,8 @@ def move(run: Run, chosen: random.Random) -> None:
             run.skip(task)
         elif command == "set":
             run.set_result(task, chosen.choice((None, 1, [1, 2])))
+        elif command == "undo":
+            run.undo()
         elif command == "step":
             run.step(into=chosen.random() < 0.5)
         elif command == "let go":
@@ -60,7 +64,7 @@ def move(run: Run, chosen: random.Random) -> None:
         elif command == "cancel" and chosen.random() < 0.2:
             run.cancel()
     except NbflowError:
-        assert command not in ("retry", "skip", "set") or before == list(run._loop.breakpoints.at.items())
+        assert command not in ("retry", "skip", "set", "undo") or before == list(run._loop.breakpoints.at.items())
 
 
 @budget(30)

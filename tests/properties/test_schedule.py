@@ -19,12 +19,14 @@ from nbflow.engine.nodes import (
     DONE,
     EXPANDED,
     FAILED,
+    HELD,
     READY,
     SKIPPED,
     SUCCEEDED,
     WAITING,
 )
 from nbflow.engine.schedule import UNLIMITED, Schedule
+from nbflow.engine.schedule_snapshot import ScheduleSnapshot
 from tests.properties.strategies import BlockPlan, Built, FlowPlan, TaskPlan, budget, flow_plans
 
 if TYPE_CHECKING:
@@ -113,7 +115,7 @@ class FakeLoop:
         self._count_maps()
         moves = ["pop"] * 6 + ["end"] * (3 * bool(self.running))
         if self.commands:
-            moves.append("command")
+            moves += ["command", "detour"]
         if self.lingerers:
             moves.append("let go")
         if self.ahead:
@@ -135,6 +137,8 @@ class FakeLoop:
             self._end(self.running.pop(self.random.randrange(len(self.running))))
         elif move == "command":
             self._command(self.random.choice(COMMANDS))
+        elif move == "detour":
+            self._detour()
         elif move == "early":
             self._go_early()
         elif move == "call back":
@@ -393,6 +397,30 @@ class FakeLoop:
         if self.random.random() < 0.2:
             self.hurried = True
             self.schedule.shorten_graces()
+
+    def _detour(self) -> None:
+        """A person ends a task that does not run, other tasks end meanwhile, and the person takes it back."""
+        schedule, graph = self.schedule, self.graph
+        open_to = [
+            node
+            for node, phase in enumerate(schedule.phase)
+            if phase in (WAITING, READY, HELD) and schedule.role[node] == ORDINARY
+        ]
+        if not open_to or self.ahead or schedule.cancelled:
+            return
+        node = self.random.choice(open_to)
+        beside = [other for other in self.running if schedule.role[other] == ORDINARY and self.random.random() < 0.3]
+        snapshot = ScheduleSnapshot(schedule, graph)
+        schedule.ended(node, self.random.choice((SUCCEEDED, SKIPPED, FAILED)))
+        for other in beside:
+            self.running.remove(other)
+            self._finish(other, self.random.choice((SUCCEEDED, FAILED)))
+
+        assert snapshot.went_on(node) is None
+        snapshot.restore(node)
+
+        assert schedule.phase[node] != DONE
+        assert all(schedule.phase[other] == DONE for other in beside)
 
     # -- commands ----------------------------------------------------------------------------------------------
 

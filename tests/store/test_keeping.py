@@ -13,6 +13,7 @@ import pytest
 
 from nbflow import Flow, Parameter, resource_manager, signals, task
 from nbflow.errors import NothingStoredError, NotKeptError, OptionTypeError
+from nbflow.states import Pending
 from nbflow.store import StoredRun
 from nbflow.store import folder as folder_module
 from tests.patience import PATIENCE_S
@@ -491,3 +492,20 @@ def test_code_that_cannot_be_looked_at_is_told_and_the_run_goes_on(store, monkey
         state = flow.run()
     assert state.is_successful()
     assert not flow.stored_runs()[-1].is_going
+
+
+def test_what_was_undone_is_not_gone_on_from(store):
+    with Flow("f", store=store) as flow:
+        one = task(lambda: 1, name="one")()
+        task(lambda x: x + 1, name="two")(one)
+    run = flow.start(paused=True)
+    run.set_result(one, 10)
+    run.undo()
+    flow._its_store().wait_until_written()
+
+    kept = flow.stored_runs()[0]
+
+    assert isinstance(kept.states[one], Pending)
+    run.resume()
+    assert run.wait().is_successful()
+    assert flow.stored_runs()[0].results[one] == 1

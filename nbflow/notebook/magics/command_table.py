@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
-from nbflow.notebook.magics import cell_commands, debug_commands, history_commands, rerun_commands, run_commands
+from nbflow.notebook.magics import (
+    cell_commands,
+    debug_commands,
+    history_commands,
+    rerun_commands,
+    run_commands,
+    undo_commands,
+)
 from nbflow.notebook.magics.magic_command import Command, command, say
 from nbflow.notebook.magics.resource_commands import resources
 from nbflow.registry import flows
@@ -35,6 +42,7 @@ COMMANDS: Mapping[str, Command] = {
         *run_commands.COMMANDS,
         *cell_commands.COMMANDS,
         *debug_commands.COMMANDS,
+        *undo_commands.COMMANDS,
         *rerun_commands.COMMANDS,
         *history_commands.COMMANDS,
         cell_commands.export_flow,

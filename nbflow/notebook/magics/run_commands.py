@@ -28,7 +28,6 @@ from nbflow.notebook.magics.magic_command import command, say
 from nbflow.notebook.magics.stored_resume import refuse_for_paused, resume_from_store
 from nbflow.notebook.shell.cell_display import follower_of
 from nbflow.notebook.shell.cell_failure import raise_failure
-from nbflow.notebook.shell.forgotten_flow import FORGOTTEN
 from nbflow.notebook.shell.live_view import LiveView
 from nbflow.notebook.shell.lookup import going_run, newest_run, unfinished_run
 from nbflow.registry import flows
@@ -149,27 +148,6 @@ def panel(call: Call) -> None:
     display(make_panel(call.flow, options.pop("parameters"), **options))
 
 
-@command("reset")
-def reset(call: Call) -> None:
-    """Forget the flow, so that its cells build it again; `%flow undo` brings the one forgotten last back."""
-    going = unfinished_run(call.flow)
-    if going is not None:
-        raise UsageError(
-            f"{call.magic}: run {going.number} of {call.flow.name!r} is going; %flow cancel {call.flow.name} first"
-        )
-    name = call.flow.name
-    FORGOTTEN.forget(call.flow)
-    say(f"{name} is forgotten; execute its %%flow cells to build it again, or %flow undo {name} brings it back")
-
-
-@command("undo", "[NAME]", of_flow=False)
-def undo(call: Call) -> None:
-    """Bring back the flow that `%flow reset` forgot last: its tasks, its cells and its runs."""
-    flow = FORGOTTEN.bring_back(call.word(), call.magic)
-    runs = len(flow.runs)
-    say(f"{flow.name} is back, as before %flow reset: {len(flow.tasks)} tasks, {runs} run{'s' * (runs != 1)}")
-
-
 @command("list", of_flow=False)
 def list_flows(call: Call) -> None:
     """List the flows: tasks, runs, and how the newest run stands."""
@@ -207,4 +185,4 @@ def _refuse_second_run(call: Call) -> None:
         )
 
 
-COMMANDS = (run, start, step, block, until, resume, pause, cancel, panel, list_flows, reset, undo)
+COMMANDS = (run, start, step, block, until, resume, pause, cancel, panel, list_flows)

@@ -26,6 +26,10 @@ class ForgottenFlow:
         forget_flow(flow.name)
         self._flow = flow
 
+    def has(self, name: str | None) -> bool:
+        """Tell whether a flow can be brought back, if it is called so."""
+        return self._flow is not None and name in (None, self._flow.name)
+
     def bring_back(self, name: str | None, magic: str) -> Flow:
         """Have the notebook know the flow again, and return it.
 
@@ -33,9 +37,12 @@ class ForgottenFlow:
             UsageError: If none of this name was forgotten last, or one of this name has been made meanwhile.
         """
         flow = self._flow
-        if flow is None or name not in (None, flow.name):
+        if flow is None or not self.has(name):
             which = "" if name is None else f" of flow {name!r}"
-            raise UsageError(f"{magic}: there is no %flow reset{which} to undo; only the newest one can be undone")
+            raise UsageError(
+                f"{magic}: there is no skip, set or reset{which} to undo; a skip or set can be undone until its run "
+                "goes on, and of several resets the last one"
+            )
         if flow.name in flows or newest.get(flow.name) is not None:
             raise UsageError(
                 f"{magic}: a flow {flow.name!r} has been made since the reset; "

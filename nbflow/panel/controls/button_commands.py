@@ -1,6 +1,6 @@
 """The commands of a panel's buttons: each puts a command on a run, or starts one, and returns at once.
 
-Retry and Skip wait for the run's answer, which may be busy with a task: they do so on a thread of their own.
+Retry, Skip and Undo wait for the run's answer, which may be busy with a task: they do so on a thread of their own.
 """
 
 from __future__ import annotations
@@ -74,6 +74,8 @@ class Commands(Part):
         elif run is not None and command in ("retry", "skip"):
             selection = self.panel.selection()
             self.background.ask(lambda _: self._fix(run, command, *selection))
+        elif run is not None and command == "undo":
+            self.background.ask(lambda _: run.undo())
         elif run is not None:
             {"resume": run.resume, "pause": run.pause, "cancel": run.cancel}[command]()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nbflow.engine.refusal import refusal
+from nbflow.engine.refusal import refusal, why_not_undone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +55,7 @@ CONTROLS = (
     ),
     Control("fix", "retry", "Retry", "wrench", "Run the failed task again, as it is defined now", "retry", "T"),
     Control("fix", "skip", "Skip", "share", "Leave out the task at which the run is paused", "skip", "K"),
+    Control("fix", "undo", "Undo", "undo", "Take back what was skipped or set last", "undo", "U"),
     Control("again", "rerun", "Rerun", "repeat", "Show what a rerun would do", "going held over", "Shift+R"),
 )  # fmt: skip
 
@@ -70,7 +71,7 @@ CHOICES = (
 def situations(run: Run | None) -> frozenset[str]:
     """Return `new` (never run), `going`, `held` (paused, resources open) or `over`, and what goes with it.
 
-    `retry` and `skip`: a task at which it is held may be given that command.
+    `retry` and `skip`: a task at which it is held may be given that command. `undo`: something can be undone.
     """
     if run is None:
         return frozenset({"new"})
@@ -80,7 +81,8 @@ def situations(run: Run | None) -> frozenset[str]:
         return frozenset({"going"})
     held = run.held
     open_to = [name for name in ("retry", "skip") if any(not refusal(run, name, task) for task in held)]
-    return frozenset({"held", *open_to})
+    undo = () if why_not_undone(run) else ("undo",)
+    return frozenset({"held", *open_to, *undo})
 
 
 def enabled(run: Run | None) -> Mapping[str, bool]:

@@ -23,6 +23,7 @@ export const KEYS = [
   { group: "Run", keys: ["Shift+C"], text: "Cancel and clean up", command: "cancel" },
   { group: "Failures", keys: ["T"], text: "Retry the failed task", command: "retry" },
   { group: "Failures", keys: ["K"], text: "Skip the task", command: "skip" },
+  { group: "Failures", keys: ["U"], text: "Undo the last skip or value", command: "undo" },
   { group: "Failures", keys: ["H"], text: "Hold on failure, or not", command: "hold" },
   { group: "Failures", keys: ["Shift+R"], text: "Rerun, its plan first", command: "rerun" },
   { group: "Find", keys: ["/"], text: "Search", act: "find" },
