@@ -14,16 +14,16 @@ PACKAGE = """
     triggers unmapped
 """
 RUN = """
-    block_status break_at cancel cleanup_failures compare debug events facts files forget held hold_limit_s
+    block_status break_at breakpoints cancel cleanup_failures compare debug events facts files forget held hold_limit_s
     hold_on_failure inputs is_finished is_paused kind logs next_task on_end open_resources panel parent pause pin
-    rerun results resume retry retry_cleanup set_result skip sources state states step step_block text timings undo
+    rerun results resume retry retry_cleanup set_result skip sources state states step text timings undo
     until wait
 """
 ATTRIBUTES_OF_A_RUN = "flow graph id name note number parameters plan tags"
 FLOW = """
-    add_edge add_task all_downstream_edges all_upstream_edges cells chain copy downstream_tasks edges edges_from
-    edges_in edges_out edges_to get_tasks panel parameters plan reference_tasks replace resume resume_stored root_tasks
-    run set_dependencies set_reference_tasks sorted_tasks start store stored_runs tasks terminal_tasks update
+    add_edge add_task all_downstream_edges all_upstream_edges breakpoints cells chain copy downstream_tasks edges
+    edges_from edges_in edges_out edges_to get_tasks panel parameters plan reference_tasks replace resume resume_stored
+    root_tasks run set_dependencies set_reference_tasks sorted_tasks start store stored_runs tasks terminal_tasks update
     upstream_tasks validate visualize
 """
 ATTRIBUTES_OF_A_FLOW = """

@@ -54,6 +54,7 @@ class Breakpoints:
         self.limit_s: float | None = None
         self.at: dict[int, str] = {}
         self._breakpoints: dict[int, list[Breakpoint]] = {}
+        self._was_simple: dict[int, bool] = {}
         self._passed: set[int] = set()
 
     # -- where it is paused --------------------------------------------------------------------------------
@@ -61,11 +62,14 @@ class Breakpoints:
     def break_at(self, number: int, breakpoint: Breakpoint) -> None:
         """Pause at a task from now on."""
         self._breakpoints.setdefault(number, []).append(breakpoint)
-        self._record.graph.is_simple[number] = False  # from now on the task runner asks
+        is_simple = self._record.graph.is_simple
+        self._was_simple.setdefault(number, is_simple[number])
+        is_simple[number] = False  # from now on the task runner asks
 
     def clear_break(self, number: int) -> None:
         """Forget the breakpoints of a task."""
-        self._breakpoints.pop(number, None)
+        if self._breakpoints.pop(number, None):
+            self._record.graph.is_simple[number] = self._was_simple.pop(number)
 
     def may_stand_at(self, number: int) -> bool:
         """Tell whether the run may be paused at a task that has been called, so that it can be called again."""
@@ -142,12 +146,15 @@ class Breakpoints:
         return Paused(f"The run is paused{at}{f'; open: {held}' if held else ''}.")
 
 
-def check_condition(when: Callable[..., object], task: Task, keys: set[str]) -> None:
+def check_condition(when: Callable[..., object], task: Task, keys: set[str], *, after: bool) -> None:
     """Refuse a breakpoint's condition that asks for what the task does not take.
 
     Raises:
-        BreakpointError: If it is not callable, or has a parameter that is no argument of the task.
+        BreakpointError: If it is not callable, or has a parameter that is no argument of the task, or is for a pause
+            after the task.
     """
+    if after:
+        raise BreakpointError(task.name, "a condition is about the inputs; leave out `after`")
     if not callable(when):
         raise BreakpointError(task.name, f"its condition {when!r} can not be called")
     asked = _named(when)

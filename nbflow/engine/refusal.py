@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nbflow.engine.record import Record
     from nbflow.engine.run import Run
 
+NO_CLEANUP = "a cleanup is never held up"
 OVER = "the run is over; Rerun from here runs it again"
 
 
@@ -80,7 +81,7 @@ class Refusals:
             return "" if node in self._breakpoints.at else "the run is not paused at it"
         if command == "break":
             role = self._record.schedule.role[node]
-            return "a cleanup is never held up" if role == CLEANUP else ""
+            return NO_CLEANUP if role == CLEANUP else ""
         state = self._record.current(node)
         return why_not_debugged(state) if command == "debug" else why_not_pinned(state)
 

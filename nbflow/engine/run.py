@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nbflow.core.states import Paused, State
 from nbflow.engine.breakpoints import EDITED
 from nbflow.engine.compare import compare
+from nbflow.engine.debuggable import Debuggable
 from nbflow.engine.end_listeners import on_end
 from nbflow.engine.events import Events
 from nbflow.engine.execution import Execution
@@ -22,7 +23,7 @@ from nbflow.engine.value_facts import KnownValues
 from nbflow.errors import RunNotFinishedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from nbflow.engine.run_loop import RunLoop
 
 
-class Run(Labelled):
+class Run(Debuggable, Labelled):
     """One execution of a flow; made by `Flow.start` (in the background) and `Flow.run`.
 
     All methods may be called from any thread. Those that wait can be interrupted: the run is then cancelled
@@ -75,7 +76,7 @@ class Run(Labelled):
         self._loop: RunLoop = loop
         self._record: Record = loop.record
         self._execution: Execution = self._executed_by(loop, number)
-        self._control: RunControl = RunControl(self._execution)
+        self._control = RunControl(self._execution)
 
     def __repr__(self) -> str:
         return f"<Run {self.number} of {self.graph.name!r}: {type(self.state).__name__}>"
@@ -207,10 +208,6 @@ class Run(Labelled):
             return "fork"
         return "run" if self.plan is None else self.plan.kind
 
-    def inputs(self, task: Task, index: int | None = None) -> dict[str, Any]:
-        """Return what a task is given, by argument: its upstream values as they are now."""
-        return self._control.inputs(task, index)
-
     def text(self) -> str:
         """Return a plain table of the tasks and their states."""
         return self.flow._table_of(self)  # type: ignore[no-any-return]
@@ -221,24 +218,20 @@ class Run(Labelled):
 
     # -- going on ---------------------------------------------------------------------------------------------
 
-    def step(self, *, into: bool = False, wait: bool = True) -> State:
-        """Run the next task, pause again, and return its state.
+    def step(self, *, into: bool = False, block: bool = False, wait: bool = True) -> State:
+        """Run the next task, pause again, and return the state of the task that ended last.
 
         Args:
             into: Whether to stop at each child of a mapped task; otherwise a whole map counts as one.
+            block: Whether to run to the end of the current block, its cleanup included: the one opened last, or if none
+                is open, the one that opens next.
             wait: Whether to wait until it has ended; otherwise each call counts, and the run's state is returned.
 
         Raises:
             NothingToStepError: If the run is over, or the task that is to be run to has ended.
+            OptionError: If both `into` and `block` are given.
         """
-        return self._control.step(wait, into=into)
-
-    def step_block(self, *, wait: bool = True) -> State:
-        """Run to the end of the current block, its cleanup included; returns the state of the task ended last.
-
-        The current block is the one opened last; if none is open, the one that opens next. `wait` as for `step`.
-        """
-        return self._control.step_block(wait)
+        return self._control.step(wait, into=into, block=block)
 
     def until(self, task: Task, *, wait: bool = True) -> State:
         """Run up to and including `task`, pause again, and return its state; `wait` and errors as for `step`."""
@@ -268,116 +261,6 @@ class Run(Labelled):
             KeyboardInterrupt: If interrupted; the run is cancelled and cleaned up first.
         """
         return self._control.wait(timeout_s, or_held)
-
-    # -- looking and fixing -----------------------------------------------------------------------------------
-
-    @property
-    def hold_on_failure(self) -> bool:
-        """True if the run is to be paused when a task fails, with its resources open; may be set at any time."""
-        return self._loop.breakpoints.on_failure
-
-    @hold_on_failure.setter
-    def hold_on_failure(self, value: bool) -> None:
-        self._loop.breakpoints.on_failure = bool(value)
-
-    @property
-    def hold_limit_s(self) -> float | None:
-        """The seconds of being paused after which the run is cancelled and cleaned up; None: never. May be set."""
-        return self._loop.breakpoints.limit_s
-
-    @hold_limit_s.setter
-    def hold_limit_s(self, value: float | None) -> None:
-        self._control.limit_hold(value)
-
-    def break_at(self, task: Task, when: Callable[..., object] | None = None, *, after: bool = False) -> None:
-        """Pause before `task` (or `after` it has ended well), with the resources open.
-
-        `step`, `until` and `resume` go on from there.
-
-        Args:
-            task: A task of this run; of a mapped one each child is looked at.
-            when: Only where this is true of the task's inputs: a function whose parameters are named like
-                arguments of the task. If it raises, the run is paused and a note says so.
-            after: Whether to pause after it.
-
-        Raises:
-            BreakpointError: If it is a cleanup, or `when` asks for what the task does not take.
-        """
-        self._control.break_at(task, when, after)
-
-    def retry(self, task: Task, index: int | None = None, *, wait: bool = True) -> State:
-        """Run a held task again and return its state; the run is then paused again.
-
-        The task gets the newest definition of its function; functions that it calls are looked up by name and are the
-        newest anyway.
-
-        Args:
-            task: A task at which the run is paused.
-            index: Which child of a mapped task; the first that is held unless given.
-            wait: Whether to wait for its end; otherwise the state is that of the moment.
-
-        Raises:
-            NotHeldError: If the run is not paused at it.
-            RetryError: If the newest definition does not take the task's inputs.
-        """
-        return self._control.retry(task, index, wait)
-
-    def set_result(self, task: Task, value: object, index: int | None = None) -> None:
-        """Give a task a value in place of what it would return or has returned; shown as "edited".
-
-        Raises:
-            SetResultError: If it is running, or what takes its value has begun already.
-        """
-        self._control.set_result(task, value, index)
-
-    def skip(self, task: Task, index: int | None = None) -> None:
-        """Leave out a task that has not run; of a held one that failed, go on as if it had been left out.
-
-        Raises:
-            SetResultError: If it is running or has ended.
-        """
-        self._control.skip(task, index)
-
-    def undo(self) -> Task:
-        """Take back the last `skip` or `set_result`, and return the task, which is what it was before.
-
-        What was done before that is the next to be undone. As soon as the run goes on, by `step`, `resume` and the
-        like, nothing can be undone any more.
-
-        Raises:
-            UndoError: If nothing was skipped or set since the run last went on, or its task's value was needed since.
-
-        Example:
-            >>> from nbflow import Flow, task
-            >>> with Flow("undo") as flow:
-            ...     one = task(lambda: 1, name="one")()
-            ...     two = task(lambda x: x + 1, name="two")(one)
-            >>> run = flow.start(paused=True)
-            >>> run.set_result(one, 10)
-            >>> run.undo()
-            <Task: one>
-            >>> run.resume(), run.wait().is_successful(), run.results[two]
-            (None, True, 2)
-        """
-        return self._control.undo()
-
-    def pin(self, task: Task) -> None:
-        """Keep the value of a task that has ended well: a rerun takes it over, whatever has changed.
-
-        A mapped task is kept with all of its children.
-
-        Raises:
-            SetResultError: If it has no value, or a child of it has none.
-        """
-        self._control.pin(task)
-
-    def debug(self, task: Task, index: int | None = None) -> None:
-        """Open the post-mortem debugger where a task failed; in a held run its resources are still open.
-
-        Raises:
-            NotHeldError: If it has not failed with an exception.
-        """
-        self._control.debug(task, index)
 
     # -- again ------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from nbflow.engine.run import Run
 
 _MOVED = {
-    "breakpoints": "_control.breakpoints",
     "clear_break": "_control.clear_break",
     "ended_at": "timings.ended_at",
     "executor": "_loop.executor",
@@ -21,7 +20,11 @@ _MOVED = {
     "listen": "_record.log.listen",
     "started_at": "timings.started_at",
 }
-_NOT_WAITING = {"step_nowait": "step", "step_block_nowait": "step_block"}
+_STEPS = {
+    "step_block": {"block": True},
+    "step_block_nowait": {"block": True, "wait": False},
+    "step_nowait": {"wait": False},
+}
 
 
 def alias(run: Run, name: str) -> Any:
@@ -34,6 +37,6 @@ def alias(run: Run, name: str) -> Any:
         return operator.attrgetter(_MOVED[name])(run)
     if name == "plan_rerun":
         return functools.partial(plan_rerun, run)
-    if name in _NOT_WAITING:
-        return functools.partial(getattr(run, _NOT_WAITING[name]), wait=False)
+    if name in _STEPS:
+        return functools.partial(run.step, **_STEPS[name])
     raise AttributeError(f"{type(run).__name__!r} object has no attribute {name!r}", name=name, obj=run)

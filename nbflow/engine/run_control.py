@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.states import Mapped, State
+from nbflow.engine.breakpoint_list import BreakpointList, Places
 from nbflow.engine.breakpoints import AFTER, BEFORE, EDITED, PINNED, Breakpoint, argument_names, check_condition
 from nbflow.engine.nodes import DONE
 from nbflow.engine.pause import Answer
@@ -35,24 +36,25 @@ class RunControl:
     """The commands of `Run`, which says what each does and raises.
 
     Attributes:
-        breakpoints: The breakpoints that were set and not cleared.
+        places: The breakpoints that were set and not cleared, by task.
+        breakpoints: The same as a person is given them.
     """
 
     def __init__(self, execution: Execution) -> None:
         self._execution, self._loop, self._record = execution, execution.loop, execution.record
         self._graph = execution.loop.graph
         self._refusals = execution.loop.held_tasks.refusals
-        self.breakpoints: dict[Task, tuple[Breakpoint, ...]] = {}
+        self.places: dict[Task, Places] = {}
+        self.breakpoints = BreakpointList(lambda: self.places, self.break_at, self.clear_break)
 
     # -- going on ---------------------------------------------------------------------------------------------
 
-    def step(self, wait: bool, *, into: bool = False) -> State:
-        """Run the next task."""
-        return self._go(wait, functools.partial(self._loop.schedule.step, into=into))
-
-    def step_block(self, wait: bool) -> State:
-        """Run to the end of the current block."""
-        return self._go(wait, self._loop.schedule.step_block)
+    def step(self, wait: bool, *, into: bool, block: bool) -> State:
+        """Run the next task, or to the end of the current block."""
+        if into and block:
+            raise OptionError("a step goes into a map or to the end of a block; leave out `into` or `block`")
+        schedule = self._loop.schedule
+        return self._go(wait, schedule.step_block if block else functools.partial(schedule.step, into=into))
 
     def until(self, task: Task, wait: bool) -> State:
         """Run up to and including a task."""
@@ -112,18 +114,19 @@ class RunControl:
         if why := self._refusals.why_not("break", number, is_over=self._execution.is_over):
             raise BreakpointError(task.name, why)
         if when is not None:
-            if after:
-                raise BreakpointError(task.name, "a condition is about the inputs; leave out `after`")
-            check_condition(when, task, argument_names(self._graph, task))
-        made = Breakpoint(AFTER if after else BEFORE, when)
-        self.breakpoints[task] = (*self.breakpoints.get(task, ()), made)
-        self._loop.post(self._loop.breakpoints.break_at, number, made)
+            check_condition(when, task, argument_names(self._graph, task), after=after)
+        self.put(task, Breakpoint(AFTER if after else BEFORE, when))
+
+    def put(self, task: Task, breakpoint: Breakpoint) -> None:
+        """Pause where a breakpoint says that has been checked."""
+        self.places[task] = (*self.places.get(task, ()), breakpoint)
+        self._loop.post(self._loop.breakpoints.break_at, self._graph.index[task], breakpoint)
         self._loop.post(self._loop.maker.recall)  # it may have been handed over ahead, or be above one that was
 
     def clear_break(self, task: Task) -> None:
         """Forget the breakpoints at a task."""
         number = self._node(task)
-        self.breakpoints.pop(task, None)
+        self.places.pop(task, None)
         self._loop.post(self._loop.breakpoints.clear_break, number)
 
     def retry(self, task: Task, index: int | None, wait: bool) -> State:

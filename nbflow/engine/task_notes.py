@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nbflow.engine.breakpoints import BEFORE
 from nbflow.engine.compiled_graph import CLEANUP, INIT, SETUP
 from nbflow.engine.run_history import match
 from nbflow.errors import NbflowError
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbflow.core.task import Task
+    from nbflow.engine.breakpoint_list import Places
     from nbflow.engine.run import Run
 
 _SOURCES = {"edited": "✎ edited", "pinned": "◆ pinned", "reused": "↺ reused"}
@@ -23,15 +25,27 @@ def note_of(run: Run, task: Task) -> str:
     """Return what is to be known of a task in a run, empty if there is nothing."""
     source = run._execution.source_of(task)
     words = [_SOURCES[source]] if source in _SOURCES and run.graph.role[run.graph.index[task]] == 0 else []
-    places = run._control.breakpoints.get(task, ()) if not run.is_finished else ()
-    words += dict.fromkeys("● breakpoint" if one.place == "before" else "● breakpoint after" for one in places)
-    return " · ".join(words)
+    if run.is_finished:
+        to_come = getattr(run.flow, "_breakpoints", None)
+        places = to_come.get(run.graph.slugs[task], ()) if to_come else ()
+    else:
+        places = run._control.places.get(task, ())
+    return " · ".join([*words, *_breakpoints(places)] if places else words)
 
 
 def notes_of(run: Run) -> dict[Task, str]:
     """Return the notes of all tasks of a run that have one."""
     found = ((task, note_of(run, task)) for task in run.graph.tasks)
     return {task: note for task, note in found if note}
+
+
+def notes_of_flow(flow: Any) -> dict[Task, str]:
+    """Return the notes of the tasks of a flow whose next run pauses at them."""
+    return {task: " · ".join(_breakpoints(places)) for task, places in getattr(flow, "breakpoints", {}).items()}
+
+
+def _breakpoints(places: Places) -> dict[str, None]:
+    return dict.fromkeys("● breakpoint" if one.place == BEFORE else "● breakpoint after" for one in places)
 
 
 def stale_tasks(flow: Any) -> dict[Task, str]:

@@ -16,10 +16,10 @@ from nbflow.core.placeholder_task import PlaceholderTask
 from nbflow.engine.given_parameters import PARAMETERS, START_OPTIONS, GivenParameters, takes_parameters
 from nbflow.engine.renewal import renew_tasks
 from nbflow.engine.retention import NEWEST
-from nbflow.engine.run_list import RunList
 from nbflow.errors import RunOptionError
 from nbflow.flow import launch
 from nbflow.flow.display import open_front_end, run_bundle, run_table
+from nbflow.flow.flow_breakpoints import breakpoints
 from nbflow.flow.reruns import plan_after, rerun
 from nbflow.flow.storage import StoreFolder, needed_store, newest_stored_run, opened_store
 
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
     from nbflow.core.resource import Block
     from nbflow.core.states import State
     from nbflow.core.task import Task
+    from nbflow.engine.breakpoint_list import Places
     from nbflow.engine.executor import Executor
     from nbflow.engine.plan import Plan
     from nbflow.engine.run import Run
+    from nbflow.engine.run_list import RunList
     from nbflow.store import FlowStore, StoredRun
 
 newest: weakref.WeakValueDictionary[str, Flow] = weakref.WeakValueDictionary()  # of each name, for the magics
-_RUN_OPTIONS = (
-    *("context", "executor", "flow_run_id", "flow_run_name", "run_note", "run_tags", "state", "task_states"),
-)
+_RUN_OPTIONS = ["context", "executor", "flow_run_id", "flow_run_name", "run_note", "run_tags", "state", "task_states"]
 
 
 class Flow(Graph):
@@ -89,6 +89,11 @@ class Flow(Graph):
     """
 
     store = StoreFolder()
+    breakpoints = property(breakpoints)
+    runs: RunList
+    _start_listeners: tuple[Callable[[Run], object], ...]
+    _flow_store: FlowStore | None
+    _breakpoints: dict[str, Places]
 
     def __init__(
         self,
@@ -114,13 +119,11 @@ class Flow(Graph):
         self.state_handlers = checked_handlers(state_handlers, on_failure)
         self.terminal_state_handler = terminal_state_handler
         self.executor = executor
-        self.runs = RunList(launch.KEPT_RUNS)
+        self.__dict__.update(launch.nothing_run())
         self.keep = NEWEST if keep is None else checked_choice("keep", keep, KEEP)
         self.keep_bytes = keep_bytes
         self._run_numbers = itertools.count(1)
-        self._start_listeners: tuple[Callable[[Run], object], ...] = ()
         self._store_path: Path | None = None
-        self._flow_store: FlowStore | None = None
         self._store_goes_on = False  # to the flow that takes this one's place: no cell has said it
         self.store = store
         given = {"schedule": schedule, "run_config": run_config, "storage": storage, "result": result}

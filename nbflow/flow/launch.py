@@ -30,6 +30,7 @@ from nbflow.engine.run_list import RunList
 from nbflow.engine.run_loop import RunLoop
 from nbflow.errors import ExecutorError, ParameterError, RunInsideFlowError, RunOptionError, UnexpectedArgumentError
 from nbflow.executors import DaskExecutor, InlineExecutor, PoolExecutor, ProcessExecutor, ThreadExecutor
+from nbflow.flow.flow_breakpoints import set_breakpoints
 from nbflow.flow.storage import opened_store
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def prepare(
     run = Run(loop, flow, number, values)
     run._asked_executor = asked_executor
     vars(run).update(label)
+    set_breakpoints(flow, run)
     if plan is not None:
         run._follow(plan)
         task_states = dict(plan.reused)
@@ -202,8 +204,8 @@ def _tracker_of(flow: Flow, run_id: str) -> ResourceTracker | None:
 
 
 def nothing_run() -> dict[str, Any]:
-    """Return what a flow holds of its runs when none has begun."""
-    return {"runs": RunList(KEPT_RUNS), "_start_listeners": (), "_flow_store": None}
+    """Return what a flow holds of its runs, and for them, when none has begun."""
+    return {"runs": RunList(KEPT_RUNS), "_start_listeners": (), "_flow_store": None, "_breakpoints": {}}
 
 
 def take_over_runs(flow: Flow, former: Flow) -> None:
@@ -212,7 +214,7 @@ def take_over_runs(flow: Flow, former: Flow) -> None:
     for run in former.runs.copy():
         run.flow = flow
         flow.runs.append(run)
-    flow._run_numbers = former._run_numbers
+    flow._run_numbers, flow._breakpoints = former._run_numbers, former._breakpoints
     if flow.store is None and former._store_goes_on:
         flow.store, flow._store_goes_on = former.store, True
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from nbflow.panel.comm_routing import take_at_once
+from nbflow.panel.controls.breakpoint_chips import BreakpointChips
 from nbflow.panel.controls.button_commands import Commands
 from nbflow.panel.display_tracker import display_tracker
 from nbflow.panel.failures.failure_list import FailureList
@@ -105,12 +106,13 @@ class Panel(ipywidgets.VBox):
         children = [self._head, self.commands.bar.box, self.form.box, self._body]
         super().__init__(children, layout=ipywidgets.Layout())
         self.add_class("nbflow-panel").add_class("nbflow-page")
-        self.failures = FailureList(self)
+        self.failures, self.breakpoints = FailureList(self), BreakpointChips(self)
         followers = (
             Inspector(self),
             ChildrenTable(self),
             RunLog(self),
             self.failures,
+            self.breakpoints,
             Folds(self),
             self.plans,
             EarlierRuns(self),
@@ -198,9 +200,9 @@ class Panel(ipywidgets.VBox):
 
     def cell_ended(self) -> None:
         """Mark what has become stale, edited, pinned or a breakpoint by a cell, or by an action here."""
-        run = self.run
-        if run is not None and not self.is_closed:
-            self.guarded(lambda: self.graph_view.look_for_changes(self.flow, run))
+        if not self.is_closed:
+            self.guarded(lambda: self.graph_view.look_for_changes(self.flow, self.run))
+            self.guarded(self.breakpoints.tell)
 
     def catch_up(self, *, whole: bool) -> None:
         """Show the latest in the cells' outputs, from this thread; `whole` also sends all the widgets' states."""
@@ -248,6 +250,7 @@ class Panel(ipywidgets.VBox):
             self._head.beside = is_beside or subshell.is_possible()
             self.graph_view.retell()
             self.failures.retell()
+            self.breakpoints.retell()
         if message.get("kind") == "select":
             key, index = message.get("key"), message.get("index")
             self.selected = (key if isinstance(key, str) else "", index if type(index) is int else None)

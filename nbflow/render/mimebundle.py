@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbflow.engine.task_notes import notes_of, stale_tasks
+from nbflow.engine.task_notes import notes_of, notes_of_flow, stale_tasks
 from nbflow.render.failure_groups import group_lines
 from nbflow.render.held_words import held_line, next_steps
 from nbflow.render.html import html
@@ -28,7 +28,9 @@ border:1px solid var(--nbflow-stroke);border-radius:9px;padding:0 8px;margin-rig
 
 def flow_bundle(flow: Graph) -> Bundle:
     """Draw the structure of a flow, and say what has changed since its newest run."""
-    notes = {task: f"△ stale, {why}" for task, why in stale_tasks(flow).items()}
+    notes = notes_of_flow(flow)
+    for task, why in stale_tasks(flow).items():
+        notes[task] = " · ".join(filter(None, (notes.get(task), f"△ stale, {why}")))
     return {"text/html": html(flow, notes=notes), "text/plain": text(flow, notes=notes)}
 
 

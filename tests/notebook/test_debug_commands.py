@@ -79,21 +79,43 @@ def test_a_failed_task_is_skipped(held):
     assert newest().wait(PATIENCE_S).is_successful()
 
 
-def test_a_breakpoint_begins_a_run_and_its_condition_is_an_expression(notebook):
-    for cell in (
-        FIXED,
-        FLOW,
-        "limit = 1",
-        "%flow break story work --when 'n > limit'",
-        "%flow resume story",
-    ):
+def test_a_breakpoint_is_set_before_a_run_and_its_condition_is_an_expression(notebook):
+    for cell in (FIXED, FLOW, "limit = 1", "%flow break story work --when 'n > limit'"):
         assert notebook(cell).error is None
-    notebook("%flow wait story")
+    assert not flows["story"].runs
+
+    assert notebook("%flow run story").error is None  # the cell ends where the run pauses
 
     assert newest().held == [notebook.names["worked"]]
     notebook("%flow break story work --clear")
     notebook("%flow resume story")
     assert newest().wait(PATIENCE_S).is_successful()
+    assert notebook("%flow run story").error is None
+    assert newest().number == 2
+    assert newest().is_finished
+
+
+def test_breakpoints_are_listed_and_stay_when_the_cell_is_executed_again(notebook):
+    for cell in (FIXED, FLOW, "%flow break story work --when 'n > 1'", "%flow break story double --after", FLOW):
+        assert notebook(cell).error is None
+
+    said = notebook("%flow breaks story").outputs[-1]["text/plain"]
+
+    assert said == "before work, if n > 1\nafter double"
+    notebook("%flow break story --clear-all")
+    assert "has no breakpoints" in notebook("%flow breaks story").outputs[-1]["text/plain"]
+    assert notebook("%flow run story").error is None
+    assert newest().is_finished
+
+
+def test_a_breakpoint_of_one_run_alone_is_listed_as_such(held):
+    newest().break_at(held.names["doubled"])
+
+    said = held("%flow breaks story").outputs[-1]["text/plain"]
+
+    assert said == "before double (run 1 only)"
+    held("%flow break story --clear-all")
+    assert not newest().breakpoints
 
 
 def test_debug_opens_the_shell_s_debugger_where_the_task_failed(held, monkeypatch):
@@ -129,6 +151,7 @@ def test_stepping_into_a_map_takes_one_child_at_a_time(notebook):
         ("%flow break story work --when 'z > 1'", "--when asks for 'z'; work takes client, n"),
         ("%flow break story work --when 'n >'", "is no expression"),
         ("%flow break story Cluster.cleanup", "a cleanup is never held up"),
+        ("%flow break story work --clear-all", "leave out the task"),
         ("%flow skip story Cluster.cleanup", "belongs to a block"),
         ("%flow retry story nothing", "has no task 'nothing'"),
     ],

@@ -72,6 +72,7 @@ def test_c5_after_a_rerun_of_what_is_stale_nothing_is_and_the_rest_is_reused(exa
 def test_c5_edited_and_pinned_values_are_marked(example):
     run = newest()
     run.pin(example.names["data"])
+    example("%flow start example --paused")
     example("%flow break example double")
     example("%flow set example scale 5")
 
@@ -83,6 +84,14 @@ def test_c5_edited_and_pinned_values_are_marked(example):
     assert "double: ● breakpoint" in text(example("%flow cells example"))
     example("%flow break example double --clear")
     assert "breakpoint" not in text(example("%flow check example"))
+
+
+def test_c5_a_breakpoint_for_the_runs_to_come_is_marked_where_none_is_going(example):
+    example("%flow break example double --after")
+
+    assert "double, in the next run" in text(example("%flow check example"))
+    assert "double: ● breakpoint after" in text(example("%flow cells example"))
+    assert "breakpoint after" in text(example("%flow show example"))
 
 
 def test_c5_a_pinned_value_is_marked_in_its_run(example):

@@ -153,7 +153,7 @@ def test_before_any_run_source_and_inputs_by_name_are_told(browse, failing):
     assert told["head"]["state"] == "NotRun"
     assert [(row["name"], [up["key"] for up in row["from"]]) for row in told["inputs"]["rows"]] == [("x", ["number-1"])]
     assert "return x / by" in told["source"]["text"]
-    assert {action["why"] != "" for action in told["actions"].values()} == {True}
+    assert [name for name, action in told["actions"].items() if not action["why"]] == ["break"]
 
 
 def test_a_parameter_tells_its_value_and_before_a_run_its_default(browse, failing):
@@ -429,7 +429,7 @@ def test_a_breakpoint_with_a_condition_is_set_shown_and_cleared(browse, failing)
     assert "asks for 'z'" in browser.act("break", text="z > 1")
     assert browser.act("break", text="x > 1") == ""
     browser.until(lambda: browser.sections["actions"]["break"]["is_on"])
-    assert browser.sections["actions"]["break"]["places"] == ["before, with a condition"]
+    assert browser.sections["actions"]["break"]["places"] == ["before it, if x > 1"]
     run.resume()
     run.wait(timeout_s=PATIENCE_S, or_held=True)
     assert [one.name for one in run.held] == ["divide"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 from nbflow.core.block import Block
 from nbflow.core.collections import Constant
 from nbflow.engine.task_notes import notes_of as run_notes
-from nbflow.engine.task_notes import stale_tasks
+from nbflow.engine.task_notes import notes_of_flow, stale_tasks
 from nbflow.notebook.cells.flow_cells import OUTSIDE, cells_of
 from nbflow.notebook.inspection.deleted_cells import gone, passed_over, saved_notebook
 from nbflow.notebook.shell.tables import bundle
@@ -132,7 +132,7 @@ def cell_table(flow: Graph) -> CellTable:
     index = cells.index
     notes = notes_of(cells)
     stale = stale_tasks(flow)
-    marked = run_notes(flow.runs[-1]) if getattr(flow, "runs", None) else {}  # type: ignore[attr-defined]
+    marked = run_notes(flow.runs[-1]) if getattr(flow, "runs", None) else notes_of_flow(flow)  # type: ignore[attr-defined]
     missing: dict[str, list[str]] = {}
     for dangling in cells.dangling:
         missing.setdefault(dangling.user, []).append(str(dangling.place))

@@ -9,7 +9,7 @@ from nbflow.core.graph import Graph
 from nbflow.core.parameter import Parameter
 from nbflow.engine.renewal import is_renewed
 from nbflow.engine.task_notes import notes_of as run_notes
-from nbflow.engine.task_notes import stale_tasks
+from nbflow.engine.task_notes import notes_of_flow, stale_tasks
 from nbflow.errors import CycleError, NbflowError, ResourceScopeError, UnevenBlockError
 from nbflow.notebook.cells.flow_cells import cells_of
 from nbflow.notebook.inspection.cell_table import labels, notes_of
@@ -112,12 +112,13 @@ def _changed(flow: Graph, cell_of: dict[Task, str]) -> list[Problem]:
         for task, why in stale_tasks(flow).items()
     ]
     runs = getattr(flow, "runs", None)
-    if runs:
-        words = {task: note for task, note in run_notes(runs[-1]).items() if "reused" not in note}
-        found += [
-            Problem(HINT, note.partition(" ")[2], cell_of.get(task, ""), f"{task.name}, in run {runs[-1].number}")
-            for task, note in words.items()
-        ]
+    run = runs[-1] if runs else None
+    words = notes_of_flow(flow) if run is None else run_notes(run)
+    for task, note in words.items():
+        if "reused" not in note:
+            is_to_come = note.startswith("●") and (run is None or run.is_finished)
+            where = "in the next run" if is_to_come or run is None else f"in run {run.number}"
+            found.append(Problem(HINT, note.partition(" ")[2], cell_of.get(task, ""), f"{task.name}, {where}"))
     return found
 
 

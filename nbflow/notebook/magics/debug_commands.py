@@ -10,10 +10,11 @@ from IPython.core.debugger import Pdb
 from IPython.core.error import UsageError
 from IPython.core.getipython import get_ipython
 
-from nbflow.engine.breakpoints import argument_names
+from nbflow.engine.breakpoint_list import words_of
 from nbflow.engine.refusal import refusal
+from nbflow.flow.flow_breakpoints import argument_names_of
 from nbflow.notebook.cells.lent_values import give_back, lend
-from nbflow.notebook.magics.magic_arguments import EXECUTOR, NO_RAISE, PARAMETERS, Option
+from nbflow.notebook.magics.magic_arguments import NO_RAISE, Option
 from nbflow.notebook.magics.magic_command import command, say
 from nbflow.notebook.shell.cell_failure import raise_failure
 from nbflow.notebook.shell.live_view import LiveView
@@ -25,12 +26,15 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from nbflow.core.task import Task
+    from nbflow.engine.breakpoint_list import BreakpointList
     from nbflow.engine.run import Run
+    from nbflow.flow import Flow
     from nbflow.notebook.magics.magic_command import Call
 
 WHEN = Option(("--when",), "only if this is true of the task's arguments", "EXPR")
 AFTER = Option(("--after",), "pause after the task")
-CLEAR = Option(("--clear",), "forget the breakpoint")
+CLEAR = Option(("--clear",), "forget the breakpoints at the task")
+CLEAR_ALL = Option(("--clear-all",), "forget all breakpoints of the flow")
 
 
 @command("wait", options=(NO_RAISE,))
@@ -74,21 +78,38 @@ def set_value(call: Call) -> None:
     say(f"{task.name} is {text} in run {run.number} (edited); %flow resume {call.flow.name} goes on")
 
 
-@command("break", "TASK", options=(WHEN, AFTER, CLEAR, PARAMETERS, EXECUTOR))
+@command("break", "[TASK]", options=(WHEN, AFTER, CLEAR, CLEAR_ALL))
 def break_at(call: Call) -> None:
-    """Set a breakpoint; begins a paused run if none is going."""
-    task = call.task()
-    run = unfinished_run(call.flow)
-    if run is None:
-        run = call.flow.start(paused=True, **call.start_options())
-    if call.options.clear:
-        run.clear_break(task)
-        say(f"run {run.number} does not stop at {task.name} any more")
+    """Pause before a task, or after it, in the run that is going and in those to come; until it is cleared."""
+    flow, going = call.flow, unfinished_run(call.flow)
+    if call.options.clear_all:
+        if call.task_text:
+            raise UsageError(f"{call.magic}: --clear-all forgets all of them; leave out the task, or write --clear")
+        forgotten = _listed(flow)
+        flow.breakpoints.clear()
+        if going is not None:
+            going.breakpoints.clear()
+        say(f"{flow.name} pauses nowhere any more" if forgotten else f"{flow.name} had no breakpoints")
         return
-    when = None if call.options.when is None else _condition(call.options.when, task, run, call)
-    run.break_at(task, when, after=call.options.after)
-    place = "after" if call.options.after else "before"
-    say(f"run {run.number} pauses {place} {task.name}; %flow resume {call.flow.name} lets it go on to there")
+    known, task = _breakpoints_of(call)
+    if call.options.clear:
+        known.clear(task)
+        say(f"{flow.name} does not pause at {task.name} any more")
+        return
+    when = None if call.options.when is None else _condition(call.options.when, task, call)
+    known.add(task, when, after=call.options.after)
+    place = words_of(known[task][-1], task.name)
+    goes_on = f"%flow run {flow.name} goes there"
+    if going is not None:
+        goes_on = f"%flow resume {flow.name} lets run {going.number} go on to there"
+    say(f"{flow.name} pauses {place}; {goes_on}")
+
+
+@command("breaks")
+def breaks(call: Call) -> None:
+    """List the breakpoints: where the run that is going pauses, and those to come."""
+    found = _listed(call.flow)
+    say("\n".join(found) or f"{call.flow.name} has no breakpoints; %flow break {call.flow.name} TASK sets one")
 
 
 @command("debug", "[TASK]")
@@ -119,7 +140,26 @@ def values(call: Call) -> None:
     say(f"what {task.name} takes in run {run.number}: {listed}")
 
 
-COMMANDS = (wait, retry, skip, set_value, break_at, debug, values)
+COMMANDS = (wait, retry, skip, set_value, break_at, breaks, debug, values)
+
+
+def _listed(flow: Flow) -> list[str]:
+    """Return a line for each breakpoint, those of the going run alone with its number."""
+    lines: list[str] = flow.breakpoints.lines()
+    run = unfinished_run(flow)
+    own = (
+        []
+        if run is None
+        else [f"{line} (run {run.number} only)" for line in run.breakpoints.lines() if line not in lines]
+    )
+    return lines + own
+
+
+def _breakpoints_of(call: Call) -> tuple[BreakpointList, Task]:
+    """Return the task of the line and the list that its breakpoints belong in: the flow's, if it still has the task."""
+    flow, run = call.flow, unfinished_run(call.flow)
+    task = call.task()
+    return (run.breakpoints if run is not None and task not in flow.tasks else flow.breakpoints), task
 
 
 def _task_or_held(call: Call, run: Run) -> Task:
@@ -144,13 +184,13 @@ def _value(text: str, call: Call) -> Any:
         ) from None
 
 
-def _condition(text: str, task: Task, run: Run, call: Call) -> Callable[..., object]:
+def _condition(text: str, task: Task, call: Call) -> Callable[..., object]:
     """Make a condition of an expression over the task's arguments and the notebook's names."""
     try:
         code = compile(text, "<breakpoint>", "eval")
     except SyntaxError as error:
         raise UsageError(f"{call.magic}: --when {text!r} is no expression: {error.msg}") from None
-    arguments = argument_names(run.graph, task)
+    arguments = argument_names_of(call.flow, task)
     unknown = [name for name in code.co_names if name not in arguments and name not in call.namespace]
     unknown = [name for name in unknown if not hasattr(builtins, name) and f".{name}" not in text]
     if unknown:
@@ -161,6 +201,7 @@ def _condition(text: str, task: Task, run: Run, call: Call) -> Callable[..., obj
     def condition(**inputs: Any) -> object:
         return eval(code, dict(names), inputs)  # code that the user typed on the line
 
+    condition.text = text.strip()  # type: ignore[attr-defined]  # what the list of breakpoints shows
     return condition
 
 

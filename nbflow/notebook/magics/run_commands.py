@@ -44,14 +44,20 @@ INTO = Option(("--into",), "stop at each child of a mapped task")
 
 @command("run", options=(PARAMETERS, EXECUTOR, *LABEL, STORE, NO_RAISE, NOTIFY))
 def run(call: Call) -> None:
-    """Run the flow, show how far it is and draw how it ended; the cell fails if the run has failed."""
+    """Run the flow, show how far it is and draw how it ended; the cell fails if the run has failed.
+
+    If the flow has breakpoints the tasks run in the background, and the cell ends where the run pauses.
+    """
     _refuse_second_run(call)
     call.take_store()
     follower = follower_of(get_ipython())
     in_order = nullcontext() if follower is None else follower.in_task_order(call.flow)
     with LiveView(call.flow) as view, call.notifying(), in_order:
-        call.flow.run(**call.start_options())
-    if view.run is not None and not call.options.no_raise:
+        if call.flow.breakpoints:
+            call.flow.start(**call.start_options()).wait(or_held=True)
+        else:
+            call.flow.run(**call.start_options())
+    if view.run is not None and view.run.is_finished and not call.options.no_raise:
         raise_failure(view.run)
 
 
@@ -92,7 +98,7 @@ def step(call: Call) -> None:
 def block(call: Call) -> None:
     """Run to the end of the current block and draw the run."""
     going = going_run(call.flow, call.magic)
-    _command(going, going.step_block)
+    _command(going, lambda: going.step(block=True))
 
 
 @command("until", "TASK", options=(PARAMETERS, EXECUTOR), goes_on=True)

@@ -68,7 +68,7 @@ class Commands(Part):
             if run is None or run.is_finished:
                 run = self.start(paused=True)
                 self.panel.show(run)
-            (run.step if command == "step" else run.step_block)(wait=False)
+            run.step(block=command == "step_block", wait=False)
         elif command == "rerun":
             self.panel.plans.ask(self.bar.what.value)
         elif run is not None and command in ("retry", "skip"):
@@ -98,7 +98,7 @@ class Commands(Part):
             return  # somebody else was faster
         state = state_of(run, task, index) if task is chosen and index is not None else None
         child = index if state is not None and state.is_failed() else None  # else the first that is held
-        perform(run, task, child, {"act": command})
+        perform(self.panel.flow, run, task, child, {"act": command})
 
     def _set_hold(self) -> None:
         run = self.panel.run

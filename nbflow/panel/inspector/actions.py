@@ -5,11 +5,14 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from nbflow.engine.breakpoint_list import words_of
 from nbflow.engine.breakpoints import PINNED, argument_names
-from nbflow.engine.refusal import refusal
+from nbflow.engine.refusal import NO_CLEANUP, refusal
 from nbflow.engine.remote_value import looked_at
 from nbflow.engine.state_values import held_by
 from nbflow.errors import OptionError
+from nbflow.flow.flow_breakpoints import argument_names_of
+from nbflow.panel.controls.breakpoint_chips import breakpoints_for
 from nbflow.panel.inspector.expressions import condition_of, value_of
 from nbflow.panel.inspector.history import state_of
 from nbflow.panel.sanitize import plain
@@ -19,28 +22,36 @@ if TYPE_CHECKING:
 
     from nbflow.core.task import Task
     from nbflow.engine.run import Run
+    from nbflow.flow import Flow
     from nbflow.panel.part import Json
 
 NOT_YET = "the flow has not run yet; Step begins a run that is paused"
-_ACTIONS = ("retry", "skip", "set", "pin", "break", "debug", "rerun")
+_ACTIONS = ("retry", "skip", "set", "pin", "debug", "rerun")
 _LINE_LIMIT = 300
 
 
-def possible(run: Run | None, task: Task, index: int | None) -> dict[str, Json]:
+def possible(flow: Flow, run: Run | None, task: Task, index: int | None) -> dict[str, Json]:
     """Return for each action `why` it cannot be done, empty if it can, and whether it `is_on`."""
     found: dict[str, Json] = {
         name: {"why": NOT_YET if run is None else _why_not(run, name, task, index)} for name in _ACTIONS
     }
     if run is not None:
         found["pin"]["is_on"] = run.sources.get(task) == PINNED
-        places = [(place, when is not None) for place, when in run._control.breakpoints.get(task, ())]
-        found["break"]["is_on"] = bool(places)
-        found["break"]["places"] = [place + (", with a condition" if when else "") for place, when in places]
         found["debug"]["line"] = debug_line(run, task)
+    known, there = breakpoints_for(flow, run, task)
+    places = known.get(there, ())
+    if run is not None and not run.is_finished:
+        places = run.breakpoints.get(task, ())
+    is_cleanup = any(block.cleanup_task is there for block in flow.blocks)
+    found["break"] = {
+        "why": NO_CLEANUP if is_cleanup else "",
+        "is_on": bool(places),
+        "places": [plain(words_of(one), _LINE_LIMIT) for one in places],
+    }
     return found
 
 
-def perform(run: Run, task: Task, index: int | None, message: Mapping[str, Any]) -> None:
+def perform(flow: Flow, run: Run | None, task: Task, index: int | None, message: Mapping[str, Any]) -> None:
     """Do what a message of the inspector asks for.
 
     Raises:
@@ -49,7 +60,16 @@ def perform(run: Run, task: Task, index: int | None, message: Mapping[str, Any])
     act, text = message.get("act"), message.get("text") or ""
     if not isinstance(text, str):
         raise OptionError(f"the text is {type(text).__name__}")
-    if act == "retry":
+    if act in ("break", "unbreak"):
+        known, there = breakpoints_for(flow, run, task)
+        if act == "unbreak":
+            known.clear(there)
+        else:
+            arguments = argument_names_of(flow, there) if run is None else argument_names(run.graph, task)
+            known.add(there, condition_of(text, arguments), after=bool(message.get("after")))
+    elif run is None:
+        raise OptionError(NOT_YET)
+    elif act == "retry":
         run.retry(task, index, wait=False)
     elif act == "skip":
         run.skip(task, index)
@@ -57,11 +77,6 @@ def perform(run: Run, task: Task, index: int | None, message: Mapping[str, Any])
         run.set_result(task, value_of(text), index)
     elif act == "pin":
         run.pin(task)
-    elif act == "break":
-        when = condition_of(text, argument_names(run.graph, task))
-        run.break_at(task, when, after=bool(message.get("after")))
-    elif act == "unbreak":
-        run.clear_break(task)
     elif act == "fetch":  # of a value that is elsewhere: whoever asks for it waits until it is here
         state = state_of(run, task, index)
         looked_at(None if state is None else held_by(state))

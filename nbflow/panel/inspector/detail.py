@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from nbflow.core.states import Released, State
     from nbflow.core.task import Task
     from nbflow.engine.run import Run
+    from nbflow.flow import Flow
     from nbflow.panel.inspector.safe_eval import Answer, SafeEvaluator
     from nbflow.panel.part import Json
 
@@ -43,13 +44,17 @@ class Detail:
     """Says all that there is to say of one target in one run, or in a flow that has not run.
 
     Args:
+        flow: The flow as it is now.
         neighbours: The tasks of the graph.
         run: The run, if there is one.
         target: What is selected.
         evaluator: Asks users' code; its answers are kept as long as the target stays selected.
     """
 
-    def __init__(self, neighbours: Neighbours, run: Run | None, target: Target, evaluator: SafeEvaluator) -> None:
+    def __init__(
+        self, flow: Flow, neighbours: Neighbours, run: Run | None, target: Target, evaluator: SafeEvaluator
+    ) -> None:
+        self.flow = flow
         self.neighbours = neighbours
         self.run = run
         self.target = target
@@ -75,7 +80,7 @@ class Detail:
             "error": self._error(state),
             "next": next_steps_of(run, task, state),
             "source": self._source(state),
-            "actions": possible(run, task, index),
+            "actions": possible(self.flow, run, task, index),
         }
 
     def watched(self) -> frozenset[Any]:

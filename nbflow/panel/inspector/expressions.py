@@ -57,6 +57,7 @@ def condition_of(text: str, arguments: Collection[str]) -> Callable[..., object]
         # One namespace: in two, a comprehension would not see the arguments.
         return eval(code, {**names, **inputs})  # what the user typed
 
+    condition.text = text.strip()  # type: ignore[attr-defined]  # what the list of breakpoints shows
     return condition
 
 

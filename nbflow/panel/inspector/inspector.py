@@ -73,10 +73,11 @@ class Inspector(Part):
         problem = ""
         try:
             target = self._target(run, message.get("key"), message.get("index"))
-            if run is None or target is None or target.what != "task" or run.number != message.get("number"):
+            number = None if run is None else run.number
+            if target is None or target.what != "task" or number != message.get("number"):
                 problem = "the run is another one by now; look again"
             else:
-                perform(run, target.task, target.index, message)
+                perform(self.panel.flow, run, target.task, target.index, message)
         except NbflowError as error:
             problem = plain(str(error), _PROBLEM_LIMIT)
         except BaseException as error:  # noqa: BLE001 - users' expressions, too; it is shown beside the button
@@ -143,7 +144,7 @@ class Inspector(Part):
         target = self._target(run, key, index, neighbours)
         if target is None:
             return None
-        detail = Detail(neighbours, run, target, self._evaluator)
+        detail = Detail(self.panel.flow, neighbours, run, target, self._evaluator)
         with self._lock:
             if turn is not self._turn:
                 return None

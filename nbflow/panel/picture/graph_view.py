@@ -96,7 +96,7 @@ class GraphView:
         with self._telling:
             self._body.patch(self.picture.patch(run, keys))
 
-    def look_for_changes(self, flow: Flow, run: Run) -> None:
+    def look_for_changes(self, flow: Flow, run: Run | None) -> None:
         """Tell what has become stale, edited, pinned or a breakpoint since the last time."""
         with self._telling:
             changed = self.picture.look_for_changes(flow, run)

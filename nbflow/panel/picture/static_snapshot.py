@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.counted_tasks import is_counted
 from nbflow.core.states import Cancelled, Failed, Mapped, Paused, Retrying, Skipped, State
-from nbflow.engine.task_notes import changed_since, note_of, notes_of, stale_tasks
+from nbflow.engine.task_notes import changed_since, note_of, notes_of, notes_of_flow, stale_tasks
 from nbflow.panel.picture.header import Header
 from nbflow.panel.picture.resource_intervals import ResourceIntervals
 from nbflow.panel.picture.task_marks import TaskMarks
@@ -157,13 +157,16 @@ class Picture:
         if self.shown is not None:
             self.shown.forget()
 
-    def look_for_changes(self, flow: Any, run: Run) -> list[Task] | None:
+    def look_for_changes(self, flow: Any, run: Run | None) -> list[Task] | None:
         """Look what is stale by now, edited, pinned or has a breakpoint; return what is to be patched, None if nothing.
 
         Args:
             flow: The flow as it is now.
-            run: The run that is shown.
+            run: The run that is shown, if any.
         """
+        if run is None:
+            before, self._notes = self._notes, notes_of_flow(flow)
+            return [task for task in {**before, **self._notes} if before.get(task) != self._notes.get(task)] or None
         newest = flow.runs[-1] if flow.runs else None
         stale = stale_tasks(flow) if newest is run else {}
         by_slug = {flow.slugs[task]: f"△ stale, {why}" for task, why in stale.items()}
@@ -185,7 +188,9 @@ class Picture:
         for task, children in tasks.items():
             state = states.get(task)
             mark = self._task_marks.mark(task, state, children)
-            known = note_of(run, task) if run is not None and task in run.graph.index else ""
+            known = self._notes.get(task, "")
+            if run is not None:
+                known = note_of(run, task) if task in run.graph.index else ""
             known = " · ".join(filter(None, (known, self._stale.get(task, ""))))
             marks[task] = (with_note(mark, known.partition(",")[0]), children)
             if rows is not None and (key := self.rows.get(task)) is not None:

@@ -4,6 +4,7 @@ import { makeAnnouncer } from "./common/announce.mjs";
 import { listen, make } from "./common/dom.mjs";
 import { watchEdits } from "./common/edits.mjs";
 import { goToFailure } from "./common/go-to-failure.mjs";
+import { makeBreakpoints } from "./controls/breakpoints.mjs";
 import { makeFailures } from "./failures/failures.mjs";
 import { makeFilter } from "./table/filter.mjs";
 import { makeGraph } from "./graph/graph.mjs";
@@ -47,7 +48,7 @@ function render(view) {
     const { rows, boxes } = store.picture;
     side.style.setProperty("--nbflow-rows", String(rows.length + boxes.length));
   });
-  el.replaceChildren(makePlan(store), tools, makeNotice(store), tabs.panels, side, makeAnnouncer(store), help.dialog);
+  el.replaceChildren(makePlan(store), makeBreakpoints(store), tools, makeNotice(store), tabs.panels, side, makeAnnouncer(store), help.dialog);
   listenToKeys(store, tabs, help);
   goToFailure(store);
   tabs.show("graph");
