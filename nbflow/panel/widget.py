@@ -106,9 +106,9 @@ class Panel(ipywidgets.VBox):
         children = [self._head, self.commands.bar.box, self.form.box, self._body]
         super().__init__(children, layout=ipywidgets.Layout())
         self.add_class("nbflow-panel").add_class("nbflow-page")
-        self.failures, self.breakpoints = FailureList(self), BreakpointChips(self)
+        self.failures, self.breakpoints, self.inspector = FailureList(self), BreakpointChips(self), Inspector(self)
         followers = (
-            Inspector(self),
+            self.inspector,
             ChildrenTable(self),
             RunLog(self),
             self.failures,
@@ -203,6 +203,7 @@ class Panel(ipywidgets.VBox):
         if not self.is_closed:
             self.guarded(lambda: self.graph_view.look_for_changes(self.flow, self.run))
             self.guarded(self.breakpoints.tell)
+            self.guarded(self.inspector.look_again)
 
     def catch_up(self, *, whole: bool) -> None:
         """Show the latest in the cells' outputs, from this thread; `whole` also sends all the widgets' states."""

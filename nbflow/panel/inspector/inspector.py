@@ -85,7 +85,6 @@ class Inspector(Part):
         fields = {name: message.get(name) for name in ("key", "index", "act")}
         self.panel.tell("acted", **fields, problem=problem)
         self.panel.cell_ended()
-        self._news.mark(_NEWS)
 
     # -- the run ------------------------------------------------------------------------------------------------
 
@@ -101,6 +100,10 @@ class Inspector(Part):
 
     def ended(self, run: Run) -> None:
         """Tell how it ended."""
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Tell what is otherwise by now, such as a breakpoint that was set elsewhere."""
         if self._key:
             self._news.mark(_NEWS)
 
