@@ -55,7 +55,7 @@ def marks(
     status = block_status or {}
     nodes = {key: _node_mark(node, states, status) for key, node in drawing.nodes.items()}
     if notes:
-        nodes = {key: with_note(mark, note_on(drawing.nodes[key], notes)) for key, mark in nodes.items()}
+        nodes = {key: with_note(mark, brief(note_on(drawing.nodes[key], notes))) for key, mark in nodes.items()}
     clusters = {
         key: Mark("cell", "") if box.block is None else status_mark(status.get(box.block, "closed"))
         for key, box in drawing.clusters.items()
@@ -66,6 +66,11 @@ def marks(
 def note_on(node: Node, notes: Notes) -> str:
     """Return what is to be known of the task that a node stands for alone."""
     return notes.get(node.tasks[0], "") if len(node.tasks) == 1 and node.map_index is None else ""
+
+
+def brief(note: str) -> str:
+    """Return a note as it fits into a node."""
+    return note.partition(",")[0].replace("● breakpoint after", "● after").replace("● breakpoint", "● before")
 
 
 def with_note(mark: Mark, note: str) -> Mark:

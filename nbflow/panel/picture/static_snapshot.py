@@ -22,7 +22,7 @@ from nbflow.render.cache_key import cache_key
 from nbflow.render.failures import first_failure
 from nbflow.render.held_words import held_failure
 from nbflow.render.names import one_line
-from nbflow.render.status_marks import with_note
+from nbflow.render.status_marks import brief, with_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -192,7 +192,7 @@ class Picture:
             if run is not None:
                 known = note_of(run, task) if task in run.graph.index else ""
             known = " · ".join(filter(None, (known, self._stale.get(task, ""))))
-            marks[task] = (with_note(mark, known.partition(",")[0]), children)
+            marks[task] = (with_note(mark, brief(known)), children)
             if rows is not None and (key := self.rows.get(task)) is not None:
                 self._header.count(task, mark.name, self._task_marks.counts_of(task, state))
                 note = self._note(task, state) if isinstance(state, (Mapped, _NOTED)) else ""
