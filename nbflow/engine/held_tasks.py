@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nbflow.core.states import Pending, Skipped, State, Success
 from nbflow.engine.breakpoints import BEFORE, EDITED
 from nbflow.engine.nodes import DONE, SKIPPED, SUCCEEDED
+from nbflow.engine.plan import SET
 from nbflow.engine.renewal import renew, renew_manager
 from nbflow.errors import NotHeldError, SetResultError, UndoError
 
@@ -104,7 +105,7 @@ class HeldTasks:
 
     def set_result(self, node: int, value: object) -> None:
         """Give a task that does not run a value in place of what it would return, or has returned."""
-        self._end_as(node, Success("The value was set by the user.", result=value), SUCCEEDED, EDITED)
+        self._end_as(node, Success(SET, result=value), SUCCEEDED, EDITED)
 
     def skip(self, node: int) -> None:
         """Leave a task out that has not run, or go on from a failed one as if it were left out."""

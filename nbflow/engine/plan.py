@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 RUN, REPLAY, FORK = "run", "replay", "fork"
 COMPUTED, REUSED = "computed", "reused"
 EDITED, PINNED = "edited", "pinned"
+SET = "The value was set by the user."
 STICKY = (EDITED, PINNED)  # a value keeps being shown as such, however often it is taken over
 _MOST_LINES = 60
 _WORTH_SAYING_S = 1.0
@@ -83,6 +84,7 @@ class Plan:
         graph: The graph it is about.
         apart: The tasks whose values are made again, each with those whose values hold parts of the former one and
             are taken over, and whether they hold all of it.
+        given: The tasks whose values are given in place of their own.
         previous_of: Returns `previous`.
         origins_of: Returns what was known of the code that computed the values which are taken over.
     """
@@ -99,6 +101,7 @@ class Plan:
     lost: tuple[str, ...] = ()
     graph: CompiledGraph = field(repr=False)
     apart: Mapping[Task, Mapping[Task, bool]] = field(repr=False, default_factory=dict)
+    given: frozenset[Task] = frozenset()
     previous_of: Callable[[], Any] = field(repr=False, default=lambda: None)
     origins_of: Callable[[], Mapping[Task, Any]] = field(repr=False, default=dict)
 

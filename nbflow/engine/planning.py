@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.data.safe_equality import same_contents
+from nbflow.core.parameter import Parameter
 from nbflow.core.states import Mapped, Skipped, State, Success
 from nbflow.engine.compiled_graph import ORDINARY, SETUP
-from nbflow.engine.plan import COMPUTED, FORK, REPLAY, REUSED, RUN, STICKY, BlockStep, Plan, Step, weakly
+from nbflow.engine.plan import COMPUTED, EDITED, FORK, REPLAY, REUSED, RUN, SET, STICKY, BlockStep, Plan, Step, weakly
 from nbflow.engine.rerun_selection import ALL, FAILED, STALE, Last, RerunSelection
 from nbflow.errors import RerunError, UnknownTaskError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from nbflow.core.task import Task
     from nbflow.engine.compiled_graph import CompiledGraph
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 TASKS = "tasks"
 _CHOICES = (ALL, FAILED, STALE)
 _CLOSED = "nothing inside runs"
+SET_NOW = "set by you"
 
 
 def make_plan(
@@ -39,16 +42,27 @@ def make_plan(
     gone: tuple[str, ...] = (),
     reuse: NoReuse | None = None,
     origins_of: Callable[[], Mapping[Task, Any]] = dict,
+    results: Mapping[int, Any] | None = None,
 ) -> Plan:
     """Decide what a run would do: "all", "failed", "stale" or "tasks" (the nodes in `asked`).
 
     What is known of each node (`last`) is None for new ones. The earlier run (`previous`) is anything with a `number`,
     which the plan does not keep alive; `before` are the values of its parameters, `prints` their fingerprints.
-    `origins_of` returns what was known of the code that computed what is taken over.
+    `origins_of` returns what was known of the code that computed what is taken over. `results` has the values that
+    nodes are given in place of their own.
     """
+    results = results or {}
+    if results:
+        given = [
+            Last(Success(SET, result=results[node]), source=EDITED) if node in results else None
+            for node in range(len(last))
+        ]
+        last = [one if one is not None else known for one, known in zip(given, last, strict=True)]
     changes = {} if before is None else changed_parameters(graph, before, parameters, prints)
     number = getattr(previous, "number", None)
-    selection = RerunSelection(graph, last, what=what, asked=asked, parameters=changes, number=number, reuse=reuse)
+    selection = RerunSelection(
+        graph, last, what=what, asked=asked, parameters=changes, number=number, reuse=reuse, given=frozenset(results)
+    )
     steps: list[Step] = []
     reused: dict[Task, State] = {}
     for node, task in enumerate(graph.tasks):
@@ -58,6 +72,8 @@ def make_plan(
             if node in selection.from_original and reuse is not None:
                 reused[task] = reuse.original(node, reused[task])
             kept = _kept(task, known, number, graph.role[node])
+            if node in results:
+                kept = replace(kept, why=SET_NOW)
             if node in selection.lost:
                 kept = replace(kept, why=f"{kept.why}, but {selection.lost[node]}, and nothing can bring it back")
             steps.append(kept)
@@ -105,7 +121,41 @@ def make_plan(
         },
         previous_of=weakly(previous),
         origins_of=origins_of,
+        given=frozenset(graph.tasks[node] for node in results),
     )
+
+
+def only_what_follows(what: str, results: Mapping[int, Any]) -> str:
+    """Return what is asked for where tasks are given values: everything would be what follows from none of them."""
+    return TASKS if results and what == ALL else what
+
+
+def results_of(
+    results: Mapping[Task, Any] | None, graph: CompiledGraph, before: CompiledGraph | None, asked: frozenset[int]
+) -> dict[int, Any]:
+    """Return by node the values that tasks are given in place of their own.
+
+    Raises:
+        RerunError: If it is no mapping from tasks to values, one cannot be given a value, or is to run as well.
+        UnknownTaskError: If neither graph has a task, or the present one no longer has it.
+    """
+    if results is None:
+        return {}
+    if not isinstance(results, Mapping):
+        raise RerunError(f"results={results!r:.80} is no dictionary of tasks and their values")
+    found: dict[int, Any] = {}
+    for task, value in results.items():
+        node = _node(task, graph, before, "results={...}")
+        if graph.role[node] != ORDINARY:
+            raise RerunError(
+                f"{task.name!r} belongs to a block, whose resource is set up and cleaned up; it has no value to set"
+            )
+        if isinstance(task, Parameter):
+            raise RerunError(f"{task.name!r} is a parameter; give its value as one, as in {task.name}=...")
+        if node in asked:
+            raise RerunError(f"{task.name!r} is given a value and is to run; leave it out of what=[...] or of results")
+        found[node] = value
+    return found
 
 
 def changed_parameters(
@@ -148,9 +198,9 @@ def asked_for(what: object, graph: CompiledGraph, before: CompiledGraph | None) 
     return TASKS, frozenset(_node(getattr(one, "init_task", one), graph, before) for one in wanted)
 
 
-def _node(task: Any, graph: CompiledGraph, before: CompiledGraph | None) -> int:
+def _node(task: Any, graph: CompiledGraph, before: CompiledGraph | None, where: str = "what=[...]") -> int:
     if not hasattr(task, "run"):
-        raise RerunError(f"{task!r:.80} in what=[...] is neither a task nor a block")
+        raise RerunError(f"{task!r:.80} in {where} is neither a task nor a block")
     if task not in graph.index and before is not None and task in before.index:
         slug = before.slugs[task]
         task = next((one for one in graph.tasks if graph.slugs[one] == slug), task)

@@ -59,6 +59,7 @@ class RerunSelection:
         parameters: The nodes of parameters whose values change, and how.
         number: That of the run that it goes on from, for the words.
         reuse: Knows which values cannot be handed on as they are.
+        given: The nodes whose values are given now: they never run, and what takes them does.
 
     Attributes:
         runs: The children that run by node; None for all, as for tasks that are not mapped.
@@ -81,11 +82,12 @@ class RerunSelection:
         parameters: Mapping[int, str] | None = None,
         number: int | None = None,
         reuse: NoReuse | None = None,
+        given: frozenset[int] = frozenset(),
     ) -> None:
         self.runs: dict[int, Children] = {}
         self.why: dict[int, str] = {}
         self.opens: dict[int, str] = {}
-        self._graph, self._last, self._asked = graph, last, asked
+        self._graph, self._last, self._asked, self._given = graph, last, asked, given
         self._in_run = "" if number is None else f" in run {number}"
         self._below: list[list[int]] = [[] for _ in graph.tasks]
         for node, upstream in enumerate(graph.upstream):
@@ -108,6 +110,11 @@ class RerunSelection:
         self._pending: deque[int] = deque()
         for node in range(len(graph.tasks)):
             self._begin(node, what, (parameters or {}).get(node, ""))
+        for node in given:  # what it has changed in place is to be as if it had not
+            for taker, why in self._reuse.reached(node).items():
+                self._mark(taker, why)
+            for maker in self._reuse.changed_by(node):
+                self._make_again(maker, f"{graph.tasks[node].name!r} changed its value in place, and is given one now")
         if what != ALL:
             for node, why in self._reuse.changed_outside().items():
                 self._make_again(node, why)
@@ -129,14 +136,17 @@ class RerunSelection:
     # -- what is asked for ------------------------------------------------------------------------------------
 
     def _begin(self, node: int, what: str, parameter: str) -> None:
+        graph = self._graph
         why, children = self._reason(node, what, parameter)
         if not why:
+            why = next((f"{graph.tasks[up].name!r} was set" for up in graph.upstream[node] if up in self._given), "")
+        if not why:
             return
-        role = self._graph.role[node]
+        role = graph.role[node]
         if role == ORDINARY:
             self._mark(node, why, children)
         elif role != CLEANUP or node in self._asked:
-            self._renew_if_needed(self._graph.shape_of[node], f"{self._graph.tasks[node].name}: {why}")
+            self._renew_if_needed(graph.shape_of[node], f"{graph.tasks[node].name}: {why}")
 
     def _reason(self, node: int, what: str, parameter: str) -> tuple[str, Children]:
         last = self._last[node]
@@ -180,7 +190,7 @@ class RerunSelection:
 
     def _mark(self, node: int, why: str, children: Children = None) -> None:
         last = self._last[node]
-        if last is not None and last.source == "pinned" and node not in self._asked:
+        if node in self._given or (last is not None and last.source == "pinned" and node not in self._asked):
             return
         if children is not None:
             known = last.state if last is not None else None
@@ -239,6 +249,8 @@ class RerunSelection:
 
         One that runs for what it has `changed` of another task's value keeps its own as it is.
         """
+        if node in self._given:
+            return
         last = self._last[node]
         for_effect = changed >= 0 and not self._graph.is_map[node] and not self._reuse.shares(node, changed)
         if node in self.runs and not (node in self.for_effect and not for_effect):

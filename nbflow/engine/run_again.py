@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from nbflow.engine.given_parameters import START_OPTIONS, takes_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 
 @takes_parameters(*START_OPTIONS)
-def rerun(run: Run, what: What = "all", dry: bool = False, **parameters: Any) -> Any:  # noqa: D417 - it is a method
+def rerun(  # noqa: D417 - it is a method
+    run: Run,
+    what: What = "all",
+    dry: bool = False,
+    *,
+    results: Mapping[Task, Any] | None = None,
+    **parameters: Any,
+) -> Any:
     """Run again, as a new run, what is asked for and what follows from it; the other values are taken over.
 
     This run is cancelled and cleaned up first if it is still going. The new one has the same parameters unless
@@ -29,6 +36,8 @@ def rerun(run: Run, what: What = "all", dry: bool = False, **parameters: Any) ->
         what: "all"; "failed" (with what was cancelled or not reached); "stale" (code or inputs have changed, or
             there is no good result); or tasks and blocks.
         dry: Whether to return the `Plan` and do nothing.
+        results: Values that tasks are given in place of their own; they do not run, and what takes them does. With it,
+            "all" runs no more than what follows from them.
         **parameters: Values of parameters; options of `Flow.start`, such as `paused`, and `parameters`, a
             dictionary that says what is a parameter where one has the name of an option.
 
@@ -36,7 +45,7 @@ def rerun(run: Run, what: What = "all", dry: bool = False, **parameters: Any) ->
         The new run, or the plan.
 
     Raises:
-        RerunError: If `what` is none of these.
+        RerunError: If `what` is none of these, or a task in `results` can have no value, or is to run as well.
         NothingToRerunError: If nothing would run.
         UnknownTaskError: If the flow has no such task, or no longer.
         ParameterError, ValueError: As for `Flow.start`.
@@ -55,11 +64,14 @@ def rerun(run: Run, what: What = "all", dry: bool = False, **parameters: Any) ->
           add     runs    asked for
         >>> run.rerun(x=5).wait().result[total].result
         11
+        >>> fork = run.rerun(results={doubled: 40})
+        >>> fork.wait().result[total].result, fork.kind, fork.sources[doubled]
+        (41, 'fork', 'edited')
     """
-    return run.flow._rerun_of(run, what, dry, parameters)
+    return run.flow._rerun_of(run, what, dry, results, parameters)
 
 
 @takes_parameters(*START_OPTIONS)
 def plan_rerun(run: Run, what: What = "all", **parameters: Any) -> Plan:
     """Return what `rerun` would do, and do nothing: the earlier word for `rerun(dry=True)`."""
-    return run.flow._rerun_of(run, what, True, parameters)  # type: ignore[no-any-return]
+    return run.flow._rerun_of(run, what, True, None, parameters)  # type: ignore[no-any-return]

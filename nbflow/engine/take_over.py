@@ -26,12 +26,14 @@ def take_over(new: Execution, plan: Plan) -> Plan:
     earlier: Execution | None = getattr(previous, "_execution", None)
     if previous is not None and earlier is not None:
         pairs = zip(graph.tasks, match(graph, previous.graph), strict=True)
-        known = {task: old for task, old in pairs if old is not None}
+        known = {task: old for task, old in pairs if old is not None and task not in plan.given}
         _take_values(new, earlier, plan, known, frozenset(taken))
         record.files.take_over(plan, known, earlier.record.files)
     elif previous is not None and plan.what != ALL:  # from a store, whose run has the tasks of now
         reused = frozenset(step.task for step in plan.steps if not step.runs)
         new.draws.follow(previous.draws, {task: task for task in graph.tasks}, taken_over=reused)
+    for task in plan.given:
+        new.home.keep_original(task, held_by(plan.reused[task]))
     record.sources.update(plan.sources)
     origins = plan.origins_of()
     new.code.inherit({task: origins[task] for task in taken if task in origins})

@@ -25,7 +25,7 @@ from nbflow.flow.storage import StoreFolder, needed_store, newest_stored_run, op
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from graphviz import Digraph
@@ -311,7 +311,12 @@ class Flow(Graph):
 
     @takes_parameters(*START_OPTIONS)
     def resume_stored(
-        self, what: str | Iterable[Task | Block] | Task | Block | None = None, dry: bool = False, **parameters: Any
+        self,
+        what: str | Iterable[Task | Block] | Task | Block | None = None,
+        dry: bool = False,
+        *,
+        results: Mapping[Task, Any] | None = None,
+        **parameters: Any,
     ) -> Any:
         """Go on from the newest run in the flow's store, as a new run: in another kernel than that one's, say.
 
@@ -323,6 +328,7 @@ class Flow(Graph):
             what: Must be given if code, inputs or parameters have changed: "stale" runs what has changed, "failed"
                 takes results of changed code as they are; "all"; or tasks and blocks.
             dry: Whether to return the `Plan` and do nothing.
+            results: Values that tasks are given in place of their own, as for `Run.rerun`.
             **parameters: Values of parameters; options of `start`, such as `paused`, and `parameters`, a dictionary.
 
         Returns:
@@ -350,7 +356,7 @@ class Flow(Graph):
             (True, 'reused', <StoredRun 1 of 'sum': Success>)
         """
         given = GivenParameters(parameters.pop(PARAMETERS, None) or {})
-        return newest_stored_run(self).resume(what, dry=dry, parameters=given, **parameters)
+        return newest_stored_run(self).resume(what, dry=dry, results=results, parameters=given, **parameters)
 
     resume = resume_stored  # the word that a run has for going on after a pause; kept for flows that use it
 

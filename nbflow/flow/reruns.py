@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from nbflow.engine.planning import asked_for, make_plan
+from nbflow.engine.planning import asked_for, make_plan, only_what_follows, results_of
 from nbflow.engine.renewal import warn_of_rivals
 from nbflow.engine.rerun_selection import ALL
 from nbflow.engine.reuse import NoReuse, Reuse
@@ -24,8 +24,13 @@ if TYPE_CHECKING:
     What = str | Iterable[Task | Block] | Task | Block  # that is to run again
 
 
-def plan_after(flow: Flow, previous: Run | None, what: What, given: dict[str, Any]) -> Plan:
-    """Return what a rerun of a run of the flow would do; without one, everything runs."""
+def plan_after(
+    flow: Flow, previous: Run | None, what: What, given: dict[str, Any], results: Mapping[Task, Any] | None = None
+) -> Plan:
+    """Return what a rerun of a run of the flow would do; without one, everything runs.
+
+    What is in `results` has these values and does not run.
+    """
     flow.validate()
     graph = kept_graph(flow)
     warn_of_rivals(graph.tasks)
@@ -34,6 +39,8 @@ def plan_after(flow: Flow, previous: Run | None, what: What, given: dict[str, An
         values = parameter_values(flow, given)
         return make_plan(graph, [None] * len(graph.tasks), what=word, asked=asked, parameters=values)
     word, asked = asked_for(what, graph, previous.graph)
+    set_now = results_of(results, graph, previous.graph, asked)
+    word = only_what_follows(word, set_now)
     values = parameter_values(flow, {**carried_over(flow, previous), **given})
     then = previous._execution
     history = RunHistory(
@@ -63,15 +70,18 @@ def plan_after(flow: Flow, previous: Run | None, what: What, given: dict[str, An
         gone=history.gone,
         reuse=reuse,
         origins_of=history.origins,
+        results=set_now,
     )
 
 
-def rerun(flow: Flow, run: Run, what: What, dry: bool, given: dict[str, Any]) -> Run | Plan:
+def rerun(
+    flow: Flow, run: Run, what: What, dry: bool, results: Mapping[Task, Any] | None, given: dict[str, Any]
+) -> Run | Plan:
     """Carry out `Run.rerun`."""
     parameters = take_parameters(flow, given)
     if isinstance(what, Iterator):  # it is asked twice
         what = list(what)
-    plan = plan_after(flow, run, what, parameters)
+    plan = plan_after(flow, run, what, parameters, results)
     if dry:
         return plan
     if plan.is_empty and plan.what != ALL:
@@ -79,7 +89,7 @@ def rerun(flow: Flow, run: Run, what: What, dry: bool, given: dict[str, Any]) ->
     if not run.is_finished:
         run.cancel("Replaced by a rerun.")
         run.wait()
-        plan = plan_after(flow, run, what, parameters)
+        plan = plan_after(flow, run, what, parameters, results)
     given.setdefault("executor", run._asked_executor)
     given.setdefault("hold_on_failure", run.hold_on_failure)
     given.setdefault("hold_limit_s", run.hold_limit_s)

@@ -18,7 +18,7 @@ from nbflow.core.parameter import Parameter
 from nbflow.engine.compiled_graph import CLEANUP, CompiledGraph
 from nbflow.engine.live_runs import live_runs
 from nbflow.engine.plan import COMPUTED, REUSED
-from nbflow.engine.planning import asked_for, changed_parameters, make_plan
+from nbflow.engine.planning import asked_for, changed_parameters, make_plan, only_what_follows, results_of
 from nbflow.engine.rerun_selection import FAILED, NO_RESULT, Last
 from nbflow.engine.run_history import Durations
 from nbflow.errors import NotKeptError, StaleStoreError, StoredRunInUseError
@@ -45,13 +45,16 @@ class _Lost:
         return "a value that was not kept"
 
 
-def plan_after(stored: StoredRun, what: Any, given: Mapping[str, Any]) -> Plan:
+def plan_after(
+    stored: StoredRun, what: Any, given: Mapping[str, Any], results: Mapping[Task, Any] | None = None
+) -> Plan:
     """Plan what going on from a stored run would do.
 
     Args:
         stored: The run.
         what: As for `Run.rerun`; None for what did not end well, if nothing else has changed.
         given: Values of parameters.
+        results: Values that tasks are given in place of their own.
 
     Raises:
         StaleStoreError: If `what` is None and code, inputs or parameters have changed.
@@ -63,11 +66,14 @@ def plan_after(stored: StoredRun, what: Any, given: Mapping[str, Any]) -> Plan:
     flow.validate()
     graph = CompiledGraph(flow)
     word, asked = asked_for(FAILED if what is None else what, graph, stored.graph)
+    set_now = results_of(results, graph, stored.graph, asked)
+    word = only_what_follows(word, set_now)
     before, values = _parameters(stored, given)
     known = _Known(stored, graph)
     last = [known.last(node, task) for node, task in enumerate(graph.tasks)]
     if what is None:
-        changes = _changes(graph, last, changed_parameters(graph, before, values))
+        known_now = [None if node in set_now else one for node, one in enumerate(last)]
+        changes = _changes(graph, known_now, changed_parameters(graph, before, values))
         if changes:
             raise StaleStoreError(flow.name, changes)
     slugs = set(graph.slugs.values())
@@ -82,6 +88,7 @@ def plan_after(stored: StoredRun, what: Any, given: Mapping[str, Any]) -> Plan:
         durations=Durations([(stored.graph, stored.states, stored.timings)]),
         gone=tuple(slug for slug in stored.facts.tasks if slug not in slugs),
         reuse=StoredReuse(graph, stored.changes, stored.draws),
+        results=set_now,
     )
     steps = []
     for node, step in enumerate(plan.steps):
@@ -116,7 +123,8 @@ def load_reused(stored: StoredRun, plan: Plan) -> None:
         StoreUnavailableError: If a file cannot be read, is damaged, or can be somebody else's.
     """
     for step in plan.steps:
-        if step.task in plan.reused and not isinstance(step.task, Constant) and step.task in stored.states:
+        is_kept = step.task in plan.reused and step.task not in plan.given and step.task in stored.states
+        if is_kept and not isinstance(step.task, Constant):
             try:
                 stored.load(step.task)
             except NotKeptError as error:
@@ -193,7 +201,9 @@ def _parameters(stored: StoredRun, given: Mapping[str, Any]) -> tuple[dict[str, 
     return before, flow._parameter_values({**values, **given})
 
 
-def resume(stored: StoredRun, what: Any, *, dry: bool, given: dict[str, Any]) -> Any:
+def resume(
+    stored: StoredRun, what: Any, *, dry: bool, given: dict[str, Any], results: Mapping[Task, Any] | None = None
+) -> Any:
     """Carry out `Flow.resume_stored`."""
     flow = stored.flow
     options = dict(given)
@@ -201,11 +211,11 @@ def resume(stored: StoredRun, what: Any, *, dry: bool, given: dict[str, Any]) ->
     if isinstance(what, Iterator):
         what = list(what)  # it may be looked at twice
     taken = stored.again()  # its values are the new run's from now on
-    plan = plan_after(taken, what, parameters)
+    plan = plan_after(taken, what, parameters, results)
     if not dry and finish(stored):
         stored = type(stored).read(stored.store, stored.folder)
         taken = stored.again()
-        plan = plan_after(taken, what, parameters)
+        plan = plan_after(taken, what, parameters, results)
     plan = replace(plan, previous_of=lambda: stored)
     if dry:
         return plan

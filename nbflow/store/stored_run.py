@@ -318,11 +318,13 @@ class StoredRun(Labelled):
         return state
 
     @takes_parameters(*START_OPTIONS)
-    def resume(self, what: Any = None, *, dry: bool = False, **parameters: Any) -> Any:
+    def resume(
+        self, what: Any = None, *, dry: bool = False, results: Mapping[Task, Any] | None = None, **parameters: Any
+    ) -> Any:
         """Go on from this run; see `Flow.resume_stored`."""
         from nbflow.store.resuming import resume
 
-        return resume(self, what, dry=dry, given=parameters)
+        return resume(self, what, dry=dry, given=parameters, results=results)
 
 
 class StoredDraws:
