@@ -160,7 +160,10 @@ class Plan:
         if len(shown) > _MOST_LINES:
             shown = [step for step in shown if step.runs][:_MOST_LINES]
         names = Counter(label_of(step.task) for step in self.steps if self._is_shown(step))
-        rows = [(self._name(step, names), _what(step), _because(step)) for step in shown]
+        rows = [
+            (self._name(step, names), "set" if step.task in self.given else _what(step), _because(step))
+            for step in shown
+        ]
         rows += [(step.block.name, "opens" if step.opens else "closed", step.why) for step in self.blocks]
         rows += [(slug, "gone", "the flow no longer has it") for slug in self.gone]
         widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]

@@ -84,7 +84,7 @@ def rerun(
     plan = plan_after(flow, run, what, parameters, results)
     if dry:
         return plan
-    if plan.is_empty and plan.what != ALL:
+    if plan.is_empty and plan.what != ALL and not plan.given:
         raise NothingToRerunError(flow.name, run.number, plan.what)
     if not run.is_finished:
         run.cancel("Replaced by a rerun.")

@@ -189,3 +189,28 @@ def test_undo_without_anything_to_undo_says_what_can_be(held):
 
     assert isinstance(cell.error, UsageError)
     assert "run 1 of 'story': only what was skipped or set can be undone, until the run goes on" in cell.err
+
+
+def test_a_value_is_set_on_a_run_that_is_over_and_a_new_one_goes_on_with_it(notebook):
+    for cell in (FIXED, FLOW, "%flow run story"):
+        assert notebook(cell).error is None
+    notebook.names["log"].clear()
+
+    plan = notebook("%flow set story work 5 --dry").outputs[-1]["text/plain"]
+    said = notebook("%flow set story work 5").outputs[-1]["text/plain"]
+
+    assert "work     set    set by you" in plan
+    assert said.startswith("run 2 of story has started. Plan of 'story', going on from run 1: 1 task runs")
+    assert newest().wait(PATIENCE_S).is_successful()
+    assert newest().results[notebook.names["doubled"]] == 10
+    assert newest().kind == "fork"
+
+
+def test_a_value_for_a_flow_that_has_not_run_is_a_usage_error(notebook):
+    notebook(FIXED)
+    notebook(FLOW)
+
+    cell = notebook("%flow set story work 5")
+
+    assert isinstance(cell.error, UsageError)
+    assert "has not run yet, so there is nothing to go on from" in cell.err

@@ -41,6 +41,13 @@ def sent(monkeypatch):
     return messages
 
 
+def told(sent, panel, kind):
+    """What a panel's script was told under one kind."""
+    body = panel._body.model_id
+    contents = [data["content"] for one, data in sent if one == body and data.get("method") == "custom"]
+    return [content for content in contents if content.get("kind") == kind]
+
+
 @pytest.fixture
 def gate():
     """An event that tasks of the flow wait for; open at the end in any case."""

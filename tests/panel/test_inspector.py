@@ -13,7 +13,7 @@ from nbflow import Flow, Parameter, context, resource_manager, task
 from nbflow.panel.inspector import expressions, inspector, log_tail
 from nbflow.panel.widget import Panel
 from tests.panel import hostile
-from tests.panel.conftest import until
+from tests.panel.conftest import told, until
 from tests.patience import PATIENCE_S
 
 
@@ -61,7 +61,7 @@ class Browser:
 
     def act(self, act, **fields):
         told = len(self.acted)
-        number = self.panel.run.number
+        number = None if self.panel.run is None else self.panel.run.number
         self.panel._hear({"kind": "act", "act": act, "key": self.key, "index": self.index, "number": number, **fields})
         self.until(lambda: len(self.acted) > told)
         return self.acted[-1]["problem"]
@@ -438,6 +438,42 @@ def test_a_breakpoint_with_a_condition_is_set_shown_and_cleared(browse, failing)
     browser.until(lambda: not browser.sections["actions"]["break"]["is_on"])
 
 
+def test_a_breakpoint_is_set_before_any_run_and_listed_until_all_are_cleared(browse, failing, sent):
+    browser = browse(failing).select("divide-1")
+
+    assert "asks for 'z'" in browser.act("break", text="z > 1")
+    assert browser.act("break", text="x > 0") == ""
+
+    listed = told(sent, browser.panel, "breakpoints")[-1]
+    assert listed["rows"] == [{"key": "divide-1", "name": "divide", "text": "before divide, if x > 0"}]
+    run = failing.start()
+    run.wait(timeout_s=PATIENCE_S, or_held=True)
+    assert [one.name for one in run.held] == ["divide"]
+    browser.panel._hear({"kind": "clear_breakpoints"})
+    assert not failing.breakpoints
+    assert not run.breakpoints
+    run.cancel()
+
+
+def test_a_value_set_on_a_run_that_is_over_is_a_plan_first(browse, failing, sent):
+    run = failing.start()
+    run.wait(timeout_s=PATIENCE_S)
+    browser = browse(failing, run).select("divide-1")
+    assert "parameter" in browse(failing, run).select("n").why("set")
+
+    assert "no Python expression" in browser.act("set", text="1 +")
+    assert browser.act("set", text="7") == ""
+
+    until(lambda: told(sent, browser.panel, "plan"))
+    plan = told(sent, browser.panel, "plan")[-1]
+    assert plan["title"] == "Go on with another value of divide"
+    assert [row[2] for row in plan["rows"] if row[1] == "divide"] == [2]
+    browser.panel._hear({"kind": "follow"})
+    until(lambda: len(failing.runs) == 2)
+    assert failing.runs[-1].wait(PATIENCE_S).is_successful()
+    assert failing.runs[-1].kind == "fork"
+
+
 def test_actions_that_make_no_sense_say_why(browse, held, flow, gate):
     browser = browse(held.flow, held).select("number-1")
     assert browser.why("retry") == "the run is not paused at it"
@@ -446,7 +482,7 @@ def test_actions_that_make_no_sense_say_why(browse, held, flow, gate):
     held.cancel()
     held.wait(timeout_s=PATIENCE_S)
     browser.until(lambda: "over" in browser.why("retry"))
-    assert "Rerun from here" in browser.why("set")
+    assert browser.why("set") == ""
     assert browser.why("rerun") == ""
 
     gate.set()

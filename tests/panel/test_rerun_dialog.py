@@ -7,14 +7,8 @@ import threading
 import pytest
 
 from nbflow import Flow, Parameter, task
-from tests.panel.conftest import until
+from tests.panel.conftest import told, until
 from tests.panel.test_panel import enabled, head
-
-
-def told(sent, panel, kind="plan"):
-    body = panel._body.model_id
-    contents = [data["content"] for one, data in sent if one == body and data.get("method") == "custom"]
-    return [content for content in contents if content["kind"] == kind]
 
 
 @pytest.fixture
@@ -30,7 +24,7 @@ def say(sent):
 
 def settled(sent, panel):
     panel.plans.background.settle()
-    plans = told(sent, panel)
+    plans = told(sent, panel, "plan")
     return plans[-1] if plans else None
 
 

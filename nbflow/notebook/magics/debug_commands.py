@@ -14,8 +14,9 @@ from nbflow.engine.breakpoint_list import words_of
 from nbflow.engine.refusal import refusal
 from nbflow.flow.flow_breakpoints import argument_names_of
 from nbflow.notebook.cells.lent_values import give_back, lend
-from nbflow.notebook.magics.magic_arguments import NO_RAISE, Option
+from nbflow.notebook.magics.magic_arguments import DRY, NO_RAISE, Option
 from nbflow.notebook.magics.magic_command import command, say
+from nbflow.notebook.magics.rerun_commands import go_on_with
 from nbflow.notebook.shell.cell_failure import raise_failure
 from nbflow.notebook.shell.live_view import LiveView
 from nbflow.notebook.shell.lookup import find_task, going_run, unfinished_run
@@ -66,16 +67,26 @@ def skip(call: Call) -> None:
     say(f"{task.name} is skipped in run {run.number}; %flow resume {call.flow.name} goes on")
 
 
-@command("set", "TASK", "VALUE")
+@command("set", "TASK", "VALUE", options=(DRY,))
 def set_value(call: Call) -> None:
-    """Give a task a value in place of its own: a name of the notebook, or a literal."""
-    run = going_run(call.flow, call.magic)
+    """Give a task a value in place of its own: a name of the notebook, or a literal.
+
+    Of a run that is over, or of the newest that the flow's store has kept, a new run begins in the background that goes
+    on with the value: what takes it runs, the rest is taken over.
+    """
+    name = call.flow.name
     text = call.words[-1] if len(call.words) > 1 or (call.words and call.options.task) else None
     if text is None:
-        raise UsageError(f"{call.magic}: which value? write %flow set {call.flow.name} TASK VALUE, a name or a literal")
+        raise UsageError(f"{call.magic}: which value? write %flow set {name} TASK VALUE, a name or a literal")
+    run = unfinished_run(call.flow)
+    if run is None:
+        go_on_with(call, {call.task(): _value(text, call)})
+        return
+    if call.options.dry:
+        raise UsageError(f"{call.magic}: --dry is for a run that is over, and run {run.number} is not; leave it out")
     task = call.task()
     run.set_result(task, _value(text, call))
-    say(f"{task.name} is {text} in run {run.number} (edited); %flow resume {call.flow.name} goes on")
+    say(f"{task.name} is {text} in run {run.number} (edited); %flow resume {name} goes on")
 
 
 @command("break", "[TASK]", options=(WHEN, AFTER, CLEAR, CLEAR_ALL))

@@ -98,7 +98,7 @@ class Commands(Part):
             return  # somebody else was faster
         state = state_of(run, task, index) if task is chosen and index is not None else None
         child = index if state is not None and state.is_failed() else None  # else the first that is held
-        perform(self.panel.flow, run, task, child, {"act": command})
+        perform(self.panel, run, task, child, {"act": command})
 
     def _set_hold(self) -> None:
         run = self.panel.run

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.parameter import Parameter
 from nbflow.engine.breakpoint_list import words_of
 from nbflow.engine.breakpoints import PINNED, argument_names
+from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.refusal import NO_CLEANUP, refusal
 from nbflow.engine.remote_value import looked_at
 from nbflow.engine.state_values import held_by
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from nbflow.engine.run import Run
     from nbflow.flow import Flow
     from nbflow.panel.part import Json
+    from nbflow.panel.widget import Panel
 
 NOT_YET = "the flow has not run yet; Step begins a run that is paused"
 _ACTIONS = ("retry", "skip", "set", "pin", "debug", "rerun")
@@ -51,12 +54,13 @@ def possible(flow: Flow, run: Run | None, task: Task, index: int | None) -> dict
     return found
 
 
-def perform(flow: Flow, run: Run | None, task: Task, index: int | None, message: Mapping[str, Any]) -> None:
-    """Do what a message of the inspector asks for.
+def perform(panel: Panel, run: Run | None, task: Task, index: int | None, message: Mapping[str, Any]) -> None:
+    """Do what a message of the inspector asks for; a value for a run that is over is a plan first.
 
     Raises:
         Exception: What the run or the user's expression says against it.
     """
+    flow = panel.flow
     act, text = message.get("act"), message.get("text") or ""
     if not isinstance(text, str):
         raise OptionError(f"the text is {type(text).__name__}")
@@ -74,7 +78,10 @@ def perform(flow: Flow, run: Run | None, task: Task, index: int | None, message:
     elif act == "skip":
         run.skip(task, index)
     elif act == "set":
-        run.set_result(task, value_of(text), index)
+        if run.is_finished:
+            panel.plans.ask_with(run, task, value_of(text))
+        else:
+            run.set_result(task, value_of(text), index)
     elif act == "pin":
         run.pin(task)
     elif act == "fetch":  # of a value that is elsewhere: whoever asks for it waits until it is here
@@ -94,6 +101,8 @@ def _why_not(run: Run, name: str, task: Task, index: int | None) -> str:
     """Return why a button of the inspector cannot be pressed: what the run says, and what only a panel knows."""
     if name == "rerun":
         return "" if run.is_finished else "the run goes on; Cancel ends it"
+    if name == "set" and run.is_finished:
+        return _why_not_given(run, task, index)
     if name == "debug":
         if not debug_line(run, task):
             return "its name, or that of the flow, does not fit on a line"
@@ -102,3 +111,12 @@ def _why_not(run: Run, name: str, task: Task, index: int | None) -> str:
     if name == "pin" and run.sources.get(task) == PINNED:
         return "it is pinned: a rerun takes its value over"
     return refusal(run, name, task, index)
+
+
+def _why_not_given(run: Run, task: Task, index: int | None) -> str:
+    """Return why a run that is over cannot be gone on from with a value of the task."""
+    if index is not None:
+        return "the run is over, and a child alone can be given no value; give the map the list of all"
+    if run.graph.role[run.graph.index[task]] != ORDINARY:
+        return "it belongs to a block, whose resource is set up and cleaned up"
+    return "it is a parameter; change it in the form, and press Rerun" if isinstance(task, Parameter) else ""

@@ -77,7 +77,7 @@ class Inspector(Part):
             if target is None or target.what != "task" or number != message.get("number"):
                 problem = "the run is another one by now; look again"
             else:
-                perform(self.panel.flow, run, target.task, target.index, message)
+                perform(self.panel, run, target.task, target.index, message)
         except NbflowError as error:
             problem = plain(str(error), _PROBLEM_LIMIT)
         except BaseException as error:  # noqa: BLE001 - users' expressions, too; it is shown beside the button

@@ -28,8 +28,8 @@ NOTHING = {"failed": "Nothing has failed.", "stale": "Everything is up to date."
 def plan_json(plan: Plan, run: Run | StoredRun) -> Json:
     """Describe what a rerun of `run` would do.
 
-    Rows are [key, name, runs, why, expected time]: of the tasks that run, and of those taken over as long as they are
-    few. `keys` are those of all that runs, to be marked in the graph.
+    Rows are [key, name, runs (2: it does not, its value is set), why, expected time]: of the tasks that run, and of
+    those taken over as long as they are few. `keys` are those of all that runs, to be marked in the graph.
     """
     graph = plan.graph
     shown = [step for step in plan.steps if _is_shown(plan, step)]
@@ -80,7 +80,13 @@ def _row(plan: Plan, step: Step) -> list[Any]:
         few = ", ".join(map(str, step.children[:3])) + (", …" if len(step.children) > 3 else "")
         name = f"{name}[{few}]"
     expected = said(step.expected_s) if step.runs else ""
-    return [safe_key(plan.graph.slugs[step.task]), name, int(step.runs), one_line(step.why, 160), expected]
+    return [
+        safe_key(plan.graph.slugs[step.task]),
+        name,
+        2 if step.task in plan.given else int(step.runs),
+        one_line(step.why, 160),
+        expected,
+    ]
 
 
 def _why(step: BlockStep) -> str:

@@ -17,6 +17,7 @@ from nbflow.render.names import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from nbflow.core.task import Task
     from nbflow.engine.plan import Plan
     from nbflow.engine.run import Run
     from nbflow.panel.part import Json
@@ -36,6 +37,12 @@ class Asked:
     run: Run
     parameters: Mapping[str, Any]
     plan: Plan | None = None
+    results: Mapping[Task, Any] | None = None
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether a run is worth it in which nothing runs."""
+        return self.word == "all" or bool(self.results)
 
 
 class RerunDialog(Part):
@@ -72,6 +79,18 @@ class RerunDialog(Part):
             title = f"Rerun from {one_line(wanted[0].name, 60)}"
         asked = Asked(word=what, what=wanted, title=title, run=run, parameters=self.panel.form.edited())
         self.background.ask(lambda is_latest: self._show(asked, note, is_latest))
+
+    def ask_with(self, run: Run, task: Task, value: object) -> None:
+        """Show what going on from a run that is over would do, with a value in place of a task's own.
+
+        Raises:
+            RerunError, NbflowError: As for `Run.rerun`.
+        """
+        run.rerun(results={task: value}, dry=True)  # what is refused is told where the value was typed
+        title = f"Go on with another value of {one_line(task.name, 60)}"
+        parameters = self.panel.form.edited()
+        asked = Asked(word="set", what="all", title=title, run=run, parameters=parameters, results={task: value})
+        self.background.ask(lambda is_latest: self._show(asked, "", is_latest))
 
     def edited(self) -> None:
         """The form was edited: a plan that is shown is to say what comes of that."""
@@ -113,11 +132,11 @@ class RerunDialog(Part):
 
     def _show(self, asked: Asked, note: str, is_latest: Callable[[], bool]) -> None:
         run = asked.run
-        plan = run.rerun(asked.what, dry=True, parameters=GivenParameters(asked.parameters))
+        plan = run.rerun(asked.what, dry=True, results=asked.results, parameters=GivenParameters(asked.parameters))
         if not is_latest():
             return
         shown = plan_json(plan, run)
-        is_empty = shown["is_empty"] and asked.word != "all"
+        is_empty = shown["is_empty"] and not asked.may_be_empty
         cancels = ""
         if not run.is_finished and not is_empty:
             cancels = f"Run {run.number} is still going. It is cancelled first, and its resources are cleaned up."
@@ -134,7 +153,10 @@ class RerunDialog(Part):
         if asked is None:
             return
         if self.panel.run is not asked.run:
-            self.ask(asked.word)
+            if asked.results is None:
+                self.ask(asked.word)
+            else:  # of the run that it was set for
+                self._drop({})
             return
         parameters, executor = self.panel.form.edited(), self.panel.form.executor.option
         self.background.ask(lambda is_latest: self._start(asked, parameters, executor, is_latest))
@@ -142,7 +164,7 @@ class RerunDialog(Part):
     def _start(self, asked: Asked, parameters: Mapping[str, Any], executor: Any, is_latest: Callable[[], bool]) -> None:
         run, hold = asked.run, self.panel.holds.value
         if run.is_finished:
-            plan = run.rerun(asked.what, dry=True, parameters=GivenParameters(parameters))
+            plan = run.rerun(asked.what, dry=True, results=asked.results, parameters=GivenParameters(parameters))
             assert asked.plan is not None, "it was shown"
             is_same = same_values(dict(plan.parameters), dict(asked.plan.parameters))
             if not is_same or signature(plan) != signature(asked.plan):
@@ -157,7 +179,9 @@ class RerunDialog(Part):
                 return
             try:
                 given = GivenParameters(parameters)
-                new = run.rerun(asked.what, parameters=given, executor=executor, hold_on_failure=hold)
+                new = run.rerun(
+                    asked.what, results=asked.results, parameters=given, executor=executor, hold_on_failure=hold
+                )
             except NothingToRerunError:
                 self._tell_nothing(asked.title, NOTHING.get(asked.word, "Nothing runs."))
                 return

@@ -113,8 +113,8 @@ function details(plan) {
     ])));
   }
   const rows = plan.rows.map(([key, name, runs, why, expected]) =>
-    make("tr", runs ? "nbflow-runs-again" : "nbflow-reused", [
-      make("th", "nbflow-plan-task", name, { scope: "row" }), make("td", "", runs ? "▶ runs" : "= reused"),
+    make("tr", runs === 1 ? "nbflow-runs-again" : "nbflow-reused", [
+      make("th", "nbflow-plan-task", name, { scope: "row" }), make("td", "", ["= reused", "▶ runs", "✎ set"][runs]),
       make("td", "nbflow-plan-why", why), make("td", "nbflow-plan-time", expected),
     ], { "data-key": key }));
   const table = make("table", "", [make("tbody", "", rows)], { "aria-label": "tasks" });
