@@ -50,6 +50,7 @@ Each one derives from `NbflowError` and from the built-in that a caller would ex
     ├── NotHeldError (RuntimeError)            a retry of a task at which the run is not paused
     ├── RetryError (TypeError)                 a new definition that does not take the task's inputs
     ├── SetResultError (RuntimeError)          a value set for a task that runs, or whose value is in use
+    ├── UndoError (RuntimeError)               nothing to undo, or not any more
     ├── BreakpointError (ValueError)           a breakpoint that is not possible
     ├── CleanupRunningError (TimeoutError)     a cleanup while another one of the resource still runs
     ├── WorkerScopeError (RuntimeError)        a resource of worker processes where there is none to be had

@@ -37,7 +37,6 @@ class RunControl:
 
     Attributes:
         places: The breakpoints that were set and not cleared, by task.
-        breakpoints: The same as a person is given them.
     """
 
     def __init__(self, execution: Execution) -> None:
@@ -45,7 +44,11 @@ class RunControl:
         self._graph = execution.loop.graph
         self._refusals = execution.loop.held_tasks.refusals
         self.places: dict[Task, Places] = {}
-        self.breakpoints = BreakpointList(lambda: self.places, self.break_at, self.clear_break)
+
+    @property
+    def breakpoints(self) -> BreakpointList:
+        """The same as a person is given them."""
+        return BreakpointList(lambda: self.places, self.break_at, self.clear_break)
 
     # -- going on ---------------------------------------------------------------------------------------------
 
