@@ -146,8 +146,11 @@ class Plan:
         if not shown or (not runs and not opens):
             return "".join(words) + ": nothing runs" + self._nothing()
         words.append(f": {_count(runs, 'task')} run{'s' if runs == 1 else ''}")
-        if len(shown) - runs:
-            words.append(f", {len(shown) - runs} reused")
+        given = sum(step.task in self.given for step in shown)
+        if given:
+            words.append(f", {given} set")
+        if len(shown) - runs - given:
+            words.append(f", {len(shown) - runs - given} reused")
         if self.blocks:
             words.append(f", {_count(opens, 'block')} open{'s' if opens == 1 else ''}")
         if (expected := said(self.expected_s)) and runs:

@@ -200,7 +200,7 @@ def test_a_value_is_set_on_a_run_that_is_over_and_a_new_one_goes_on_with_it(note
     said = notebook("%flow set story work 5").outputs[-1]["text/plain"]
 
     assert "work     set    set by you" in plan
-    assert said.startswith("run 2 of story has started. Plan of 'story', going on from run 1: 1 task runs")
+    assert said.startswith("run 2 of story has started. Plan of 'story', going on from run 1: 1 task runs, 1 set")
     assert newest().wait(PATIENCE_S).is_successful()
     assert newest().results[notebook.names["doubled"]] == 10
     assert newest().kind == "fork"

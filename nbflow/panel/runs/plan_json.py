@@ -64,8 +64,10 @@ def signature(plan: Plan) -> tuple[Any, ...]:
 
 def _headline(plan: Plan, running: list[Step], reused: list[Step]) -> str:
     words = [f"{_count(len(running), 'task')} {'runs' if len(running) == 1 else 'run'}"]
-    if reused:
-        words.append(f"{len(reused)} {'is' if len(reused) == 1 else 'are'} reused")
+    given = sum(step.task in plan.given for step in reused)
+    for count, verb in ((given, "set"), (len(reused) - given, "reused")):
+        if count:
+            words.append(f"{count} {'is' if count == 1 else 'are'} {verb}")
     opens = sum(one.opens for one in plan.blocks)
     if opens:
         words.append(f"{_count(opens, 'block')} {'opens' if opens == 1 else 'open'}")
