@@ -29,7 +29,9 @@ def settled(sent, panel):
 
 
 def over(panel):
-    until(lambda: panel.run is not None and panel.run.is_finished and "run" in enabled(panel))
+    # Its end has been told, too: a plan that was asked for before is shown once more then.
+    until(lambda: panel.run is not None and panel._ended is panel.run and "run" in enabled(panel))
+    panel._changes.flush_now()  # one flush at a time: it waits for the one that tells the end
     return panel.run
 
 
