@@ -200,10 +200,10 @@ def test_of_a_bundle_only_what_cannot_be_read_fails(remote):
     assert "not here" in str(states[ones[150]].result)
 
 
-@pytest.mark.parametrize("most", [1, 7])
-def test_a_process_makes_no_more_calls_than_it_may(most):
+@pytest.mark.parametrize(("most", "count"), [(1, 6), (7, 20)])
+def test_a_process_makes_no_more_calls_than_it_may(most, count):
     with Flow("f") as flow:
-        ones = [task(lambda x: __import__("os").getpid(), name="one")(x) for x in range(20)]
+        ones = [task(lambda x: __import__("os").getpid(), name="one")(x) for x in range(count)]
     states = flow.run(executor=ProcessExecutor(1, max_tasks=most)).result
 
     pids = [states[one].result for one in ones]

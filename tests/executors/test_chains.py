@@ -382,13 +382,13 @@ def test_a_run_that_is_held_at_a_failure_goes_on_from_there(remote):
     assert run.results[made[-1]] == 1000 + MANY - MIDDLE - 1
 
 
-@pytest.mark.parametrize("most", [1, 7])
-def test_a_process_that_makes_way_leaves_the_rest_of_a_chain_to_the_next_one(most):
+@pytest.mark.parametrize(("most", "count"), [(1, 8), (7, 30)])
+def test_a_process_that_makes_way_leaves_the_rest_of_a_chain_to_the_next_one(most, count):
     with Flow("f") as flow:
-        made = chain_of(lambda x, place: [*(x or []), __import__("os").getpid()], count=30)
+        made = chain_of(lambda x, place: [*(x or []), __import__("os").getpid()], count=count)
     pids = flow.run(executor=ProcessExecutor(1, max_tasks=most)).result[made[-1]].result
 
-    assert len(pids) == 30
+    assert len(pids) == count
     assert max(pids.count(pid) for pid in pids) == most
 
 

@@ -197,16 +197,31 @@ def test_draws_are_those_that_a_seed_gives(place):
     assert states[first].result != states[second].result
 
 
+class Dam:
+    """Opens in this process only; in another one, to which it travels, it stays shut."""
+
+    def __init__(self):
+        self.is_open = threading.Event()
+
+    def __reduce__(self):
+        return Dam, ()
+
+
 @pytest.mark.parametrize("place", ["inline", "threads", "pool of threads", "processes"], indirect=True)
 def test_a_task_that_takes_too_long_is_timed_out(place):  # on a pool of processes nobody can stop it
+    dam = Dam()
+
     @task(timeout=1)
     def waits():
-        threading.Event().wait(LIMIT_S)
+        dam.is_open.wait(LIMIT_S)
 
     with Flow("f") as flow:
         late = waits()
 
-    assert isinstance(flow.run(executor=place).result[late], TimedOut)
+    try:
+        assert isinstance(flow.run(executor=place).result[late], TimedOut)
+    finally:
+        dam.is_open.set()  # a pool of threads waits for what nobody can stop
 
 
 def test_a_run_is_stepped_held_and_rerun(place):
