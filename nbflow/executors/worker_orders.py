@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _LOOK_S = 0.05
 _LAST_S = 5.0  # for a worker that was ended to be seen to have ended
-_EARLY = 0.1  # of a limit, and 1 s at most: who hangs is named before the run waits no more
+_EARLY = 0.25  # of a limit, and 1 s at most: who hangs is named before the run waits no more
 
 
 class OrderingSession(Protocol):

@@ -353,7 +353,7 @@ def cancelled_in(executor, manager, journal, arg, count=1):
 
 def test_a_worker_of_the_runs_own_cluster_that_hangs_in_a_cleanup_is_ended_and_named(journal):
     executor = DaskExecutor(cluster_kwargs={"n_workers": 1, "threads_per_worker": 1})
-    run = cancelled_in(executor, scoped(Hanging, cleanup_timeout_s=3), journal, SharedFlag())
+    run = cancelled_in(executor, scoped(Hanging, cleanup_timeout_s=4), journal, SharedFlag())
 
     (error,) = run.cleanup_failures.values()
     assert isinstance(error, StuckWorkerError)
