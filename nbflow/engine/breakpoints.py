@@ -127,6 +127,14 @@ class Breakpoints:
         self._record.timings.note_hold(task, child if child >= 0 else None)
         self._record.note(f"held {'at the failure of' if why == FAILURE else why} {task.name!r}", task)
 
+    def leave(self, node: int) -> str | None:
+        """Be paused at a node no more, and return why the run was; None if it was not."""
+        why = self.at.pop(node, None)
+        if why is not None:
+            task, child = self._schedule.task(node), self._schedule.child_index[node]
+            self._record.timings.note_hold(task, child if child >= 0 else None, is_over=True)
+        return why
+
     def let_pass(self, node: int) -> None:
         """Do not pause before a node when it comes next: a person has let it go on."""
         self._passed.add(node)

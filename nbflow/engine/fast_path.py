@@ -215,7 +215,10 @@ class FastPath:
         running = self._running
         if child < 0:
             self._states[task] = running
-            self._timings[task] = (now, None)
+            if task in self._timings:
+                self._timings.note_begun(task, now)
+            else:
+                self._timings[task] = (now, None)
             self._note((task, None, state, running, self._attempt_of(node, 1), now))
         else:
             parent.map_states[child] = running
@@ -269,7 +272,10 @@ class FastPath:
             state = plain(Success, "Task run succeeded.", value)
         now = call.ended_at or time()
         if child < 0:
-            timings[task] = (call.began_at or timings[task][0], now)
+            begun = timings[task][0]
+            if call.began_at and not timings.is_divided(task):  # else it is that of another attempt
+                begun = call.began_at
+            timings[task] = (begun, now)
             self._states[task] = state
             self._note((task, None, self._running, TOLD_SUCCESS, self._attempt_of(node, 1), now))
         else:

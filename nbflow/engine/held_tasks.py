@@ -56,7 +56,7 @@ class HeldTasks:
 
     def let_go(self, node: int) -> None:
         """Go on from a node as it is, a failure included; one that waits for a person goes on with its resume."""
-        why = self._breakpoints.at.pop(node, None)
+        why = self._breakpoints.leave(node)
         if why is None:
             self._settlement.resume(node)
         elif why == BEFORE:
@@ -75,7 +75,8 @@ class HeldTasks:
         """Be paused nowhere any more: of what is held, only what has ended stays as it is."""
         self.undo_stack.forget()
         nodes = tuple(self._breakpoints.at)
-        self._breakpoints.at.clear()
+        for node in nodes:
+            self._breakpoints.leave(node)
         for node in nodes:
             state = self._record.current(node)
             if state.is_finished():
@@ -96,7 +97,7 @@ class HeldTasks:
             self._home.refuse_again(number, child, inputs)
         renew(task, inputs)
         # Only now, when nothing can refuse any more: after a refusal the run is paused there as before.
-        why = at.pop(node)
+        why = self._breakpoints.leave(node)
         self._breakpoints.let_pass(node)
         if why != BEFORE:
             self._contexts.attempts[node] = self._contexts.attempts.get(node, 1) + 1
@@ -126,7 +127,8 @@ class HeldTasks:
         if source:
             self._record.sources[task] = source
             self._home.keep_original(task, state.result)
+        if phase != DONE:
+            self._breakpoints.leave(node)  # first: what it was held for is over when it has another state
         self._record.set_task(node, old, state, self._contexts.attempts.get(node, 1))
         if phase != DONE:  # else the scheduler knows the end, and what is below has read nothing of it yet
-            self._breakpoints.at.pop(node, None)
             schedule.ended(node, verdict)

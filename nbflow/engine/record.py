@@ -8,10 +8,22 @@ from typing import TYPE_CHECKING
 
 from nbflow.core.states import Finished, Mapped, Paused, Pending, Running, State
 from nbflow.engine.capture import Logs
+from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.events import EventLog, told
 from nbflow.engine.file_record import FileRecord
 from nbflow.engine.open_resources import BlockStatus, OpenResource, OpenResources
-from nbflow.engine.time_spans import WORK, Interval, Span, TaskChanges, length_of, spans_of, work_of
+from nbflow.engine.task_changes import TaskChanges
+from nbflow.engine.time_spans import (
+    SLOT,
+    WORK,
+    Change,
+    Interval,
+    Span,
+    length_of,
+    spans_of,
+    waiting_of,
+    work_of,
+)
 
 if TYPE_CHECKING:
     from nbflow.core.task import Task
@@ -37,13 +49,15 @@ class Timings(dict["Task", tuple[float, float | None]]):
         super().__init__()
         self._changes = changes
         self._pauses: list[Interval] = []
-        self._held: dict[tuple[Task, int | None], list[float]] = {}
+        self._held: dict[tuple[Task, int | None], list[Interval]] = {}
+        self._again: set[Task] = set()  # those with more than one attempt, or turn of a loop
 
     def spans(self, task: Task, index: int | None = None) -> list[Span]:
         """Divide the time of a task into attempts, delays before retries, holds, and waiting for a place.
 
-        The spans follow each other without a gap. One that was never called has none; of a mapped task the children
-        have them. Of a run that a store has kept there is one, from the task's begin to its end.
+        The spans follow each other without a gap, from when all that the task takes is there. One that was never
+        called has none once the run is over; of a mapped task the children have them. Of a run that a store has kept
+        there is one, from the task's begin to its end.
 
         Args:
             task: The task.
@@ -55,17 +69,37 @@ class Timings(dict["Task", tuple[float, float | None]]):
             ...     one = task(lambda: 1, name="one")()
             >>> run = flow.start()
             >>> _ = run.wait()
-            >>> [span.kind for span in run.timings.spans(one)]
-            ['work']
+            >>> [span.state for span in run.timings.spans(one) if span.kind == "work"]
+            ['Success']
         """
         if self._changes is None:
             known = self.get(task) if index is None else None
             return [] if known is None or known[0] == known[1] else [Span(WORK, known[0], known[1], 1)]
         if task not in self._changes.graph.index:
             return []
-        ready = self._changes.ready_at(task, index, self)
-        held = self._held.get((task, index), ())
-        return spans_of(self._changes.of(task, index), ready=ready, held=held, pauses=list(self._pauses))
+        return self.divided(task, index, self._changes.of(task, index))
+
+    def divided(self, task: Task, index: int | None, changes: list[Change]) -> list[Span]:
+        """Divide the time of a task or child, as `spans` does, whose states somebody has read already."""
+        known = self._changes
+        assert known is not None, "only of a run of this kernel"
+        begun = next((number for number, change in enumerate(changes) if isinstance(change.state, Running)), None)
+        ready, now = known.ready_at(task, index, self), time.time()
+        held, pauses = list(self._held.get((task, index), ())), list(self._pauses)
+        if begun is None:
+            if ready is None or self.ended_at is not None or not known.is_waiting(task, index):
+                return []
+            found = waiting_of(ready, now, held, pauses)
+        else:
+            if index is None and task not in self._again and self[task][0] > changes[begun].time:
+                # It was given to a worker, which has begun with it a moment later.
+                changes = [*changes[:begun], changes[begun]._replace(time=self[task][0]), *changes[begun + 1 :]]
+            found = spans_of(changes, ready=ready, held=held, pauses=pauses, now=now)
+        if known.graph.role[known.graph.index[task]] != ORDINARY:
+            # A block opens when it is needed, and closes when it is not any more: it waits for no place.
+            while found and found[0].kind == SLOT:
+                del found[0]
+        return found
 
     def work_s(self, task: Task, index: int | None = None) -> float:
         """Return how long the attempts of a task have worked, in seconds; of a mapped task, those of all children.
@@ -74,7 +108,7 @@ class Timings(dict["Task", tuple[float, float | None]]):
         """
         now = time.time()
         if index is None and self._changes is not None and self._changes.children(task):
-            return self._changes.children_work(task, now)
+            return self._changes.children_work(task).until(now)
         return work_of(self.spans(task, index), now)
 
     @property
@@ -94,9 +128,40 @@ class Timings(dict["Task", tuple[float, float | None]]):
         elif is_noted and not is_paused:
             self._pauses[-1] = (self._pauses[-1][0], now)
 
-    def note_hold(self, task: Task, index: int | None) -> None:
-        """Note that a task or child is held, until its next state."""
-        self._held.setdefault((task, index), []).append(time.time())
+    def note_begun(self, task: Task, now: float) -> None:
+        """Note that an attempt of a task has begun."""
+        if task in self:
+            self._again.add(task)
+        else:
+            self[task] = (now, None)
+
+    def note_hold(self, task: Task, index: int | None, *, is_over: bool = False) -> None:
+        """Note that a task or child is held, or is not any more."""
+        holds = self._held.setdefault((task, index), [])
+        if not is_over:
+            holds.append((time.time(), None))
+        elif holds and holds[-1][1] is None:
+            holds[-1] = (holds[-1][0], time.time())
+
+    def is_divided(self, task: Task) -> bool:
+        """Tell whether a task was held or had more than one attempt, so that it worked less than from begin to end."""
+        return task in self._again or (task, None) in self._held
+
+    def over_at(self, task: Task, state: State | None) -> float | None:
+        """Return when a task was over for those that come after it; None if it is not.
+
+        Args:
+            task: The task.
+            state: Its state as it is now; None of a copy, in which nothing goes on any more.
+        """
+        if state is not None and not state.is_finished():
+            return None
+        ended = self.get(task, (0.0, 0.0))[1]  # one without times was given to the run
+        holds = self._held.get((task, None))
+        if ended is None or not holds:
+            return ended
+        over = holds[-1][1]
+        return None if over is None else max(ended, over)
 
 
 class Record:
@@ -126,7 +191,7 @@ class Record:
         self.places: dict[Task, dict[int, str]] = {}
         self.made_again: Counter[tuple[Task, int]] = Counter()
         self.sources: dict[Task, str] = {}
-        self.timings = Timings(TaskChanges(self.log, graph))
+        self.timings = Timings(TaskChanges(self.log, graph, self.states))
         self.files = FileRecord()
 
     def current(self, node: int) -> State:
@@ -148,7 +213,7 @@ class Record:
             self.states[task] = state
             self.with_values[task] = None
             if type(state) is Running:
-                self.timings.setdefault(task, (now, None))
+                self.timings.note_begun(task, now)
             elif isinstance(state, Finished) and not isinstance(state, Mapped):
                 begun = self.timings.get(task)
                 self.timings[task] = (now if begun is None else begun[0], now)

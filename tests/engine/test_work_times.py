@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbflow import Flow, task
+from nbflow import Flow, resource_manager, task
 from nbflow.core.states import Failed, Paused, Pending, Retrying, Running, Skipped, Success
 from nbflow.engine.compare import compare
 from nbflow.engine.record import Timings
-from nbflow.engine.time_spans import Change, Span, spans_of, work_of
+from nbflow.engine.time_spans import Change, Span, spans_of, waiting_of, work_of
 from tests.patience import PATIENCE_S
 
 
@@ -65,7 +65,8 @@ def test_a_paused_run_holds_a_task_that_could_start():
 def test_a_breakpoint_holds_a_task_from_when_it_is_met():
     changes = [Change(9.0, Running(), 1), Change(10.0, Success(), 1)]
     kinds = [
-        (span.kind, span.start, span.end) for span in spans_of(changes, ready=1.0, held=[2.0], pauses=[(3.0, 9.0)])
+        (span.kind, span.start, span.end)
+        for span in spans_of(changes, ready=1.0, held=[(2.0, 9.0)], pauses=[(3.0, 9.0)])
     ]
     assert kinds == [("slot", 1.0, 2.0), ("hold", 2.0, 9.0), ("work", 9.0, 10.0)]
 
@@ -78,6 +79,25 @@ def test_what_goes_on_has_no_end_yet():
     spans = spans_of([Change(5.0, Running(), 1)])
     assert spans == [Span("work", 5.0, None, 1)]
     assert work_of(spans, now=8.0) == 3.0
+
+
+def test_what_waits_is_held_as_soon_as_its_run_is_paused():
+    assert waiting_of(1.0, 9.0, pauses=[(3.0, None)]) == [Span("slot", 1.0, 3.0, 1), Span("hold", 3.0, None, 1)]
+    assert waiting_of(1.0, 9.0, pauses=[(3.0, 5.0)])[-1] == Span("slot", 5.0, None, 1)
+    assert waiting_of(1.0, 1.0) == [Span("slot", 1.0, None, 1)]
+
+
+def test_a_delay_has_no_end_before_it_is_over():
+    changes = [Change(1.0, Running(), 1), Change(2.0, Failed(), 1), Change(2.0, retrying(10.0), 1)]
+    assert spans_of(changes, now=5.0)[-1] == Span("delay", 2.0, None, 2)
+    assert spans_of(changes, now=11.0)[-2:] == [Span("delay", 2.0, 10.0, 2), Span("slot", 10.0, None, 2)]
+
+
+def test_a_failure_is_held_from_its_end_on():
+    changes = [Change(1.0, Running(), 1), Change(2.0, Failed(), 1)]
+    assert spans_of(changes, held=[(2.1, None)]) == [Span("work", 1.0, 2.0, 1, "Failed"), Span("hold", 2.0, None, 1)]
+    assert spans_of(changes, held=[(2.1, 7.0)])[-1] == Span("hold", 2.0, 7.0, 1)
+    assert [span.kind for span in spans_of(changes, held=[(0.5, 0.9)])] == ["work"], "that was before it began"
 
 
 moments = st.floats(0, 100)
@@ -96,12 +116,13 @@ steps = st.lists(
 @given(
     steps=steps,
     ready=st.none() | moments,
-    held=st.lists(moments, max_size=3),
+    held=st.lists(st.tuples(moments, st.none() | moments), max_size=3),
     pauses=st.lists(st.tuples(moments, st.none() | moments), max_size=3),
+    now=st.none() | st.just(200.0),
 )
-def test_spans_follow_each_other_without_a_gap(steps, ready, held, pauses):
+def test_spans_follow_each_other_without_a_gap(steps, ready, held, pauses, now):
     changes = [Change(*step) for step in steps]
-    spans = spans_of(changes, ready=ready, held=held, pauses=pauses)
+    spans = spans_of(changes, ready=ready, held=held, pauses=pauses, now=now)
     for span, following in itertools.pairwise(spans):
         assert span.end is not None
         assert span.end > span.start
@@ -146,6 +167,100 @@ def test_what_a_person_made_a_run_wait_for_is_held_and_no_work():
     run.wait(PATIENCE_S)
     assert run.timings.held_s > 0
     assert run.timings.work_s(two) <= run.timings.ended_at - run.timings.started_at - run.timings.held_s + 1e-6
+
+
+def kinds(run, task):
+    return [span.kind for span in run.timings.spans(task)]
+
+
+def test_a_failure_that_is_held_waits_for_a_person_for_as_long_as_it_is():
+    with Flow("fails") as flow:
+        bad = task(lambda: 1 / 0, name="bad")()
+        after = task(lambda x: x, name="after")(bad)
+    run = flow.start(hold_on_failure=True)
+    run.wait(PATIENCE_S, or_held=True)
+    assert kinds(run, bad)[-2:] == ["work", "hold"]
+    assert run.timings.spans(bad)[-1].end is None
+    assert kinds(run, after) == [], "it cannot start: what it takes is not there"
+    worked = run.timings.work_s(bad)
+    run.resume()
+    run.wait(PATIENCE_S)
+    hold = run.timings.spans(bad)[-1]
+    assert (hold.kind, hold.end is None) == ("hold", False)
+    assert run.timings.work_s(bad) == worked
+    assert run.timings.is_divided(bad)
+
+
+def test_a_failure_that_was_held_and_tried_again_keeps_the_begin_of_its_first_attempt():
+    calls = []
+
+    def flaky():
+        calls.append(1)
+        if len(calls) == 1:
+            raise ValueError("at first")
+        return 1
+
+    with Flow("again") as flow:
+        one = task(flaky, name="one")()
+    run = flow.start(hold_on_failure=True)
+    run.wait(PATIENCE_S, or_held=True)
+    begun = run.timings[one][0]
+    run.retry(one)
+    run.resume()
+    run.wait(PATIENCE_S)
+    assert [kind for kind in kinds(run, one) if kind != "slot"] == ["work", "hold", "work"]
+    assert run.timings[one][0] == begun
+    assert run.timings.work_s(one) < run.timings[one][1] - begun
+
+
+def test_a_value_that_a_person_gives_to_a_held_failure_ends_its_hold():
+    with Flow("given") as flow:
+        bad = task(lambda: 1 / 0, name="bad")()
+    run = flow.start(hold_on_failure=True)
+    run.wait(PATIENCE_S, or_held=True)
+    run.set_result(bad, 1)
+    run.resume()
+    run.wait(PATIENCE_S)
+    assert kinds(run, bad)[-2:] == ["work", "hold"]
+    assert run.timings.spans(bad)[-1].end == run.timings[bad][1]
+
+
+def test_the_first_task_of_a_run_that_was_started_paused_waits_for_a_person():
+    with Flow("paused") as flow:
+        one = task(lambda: 1, name="one")()
+        two = task(lambda x: x, name="two")(one)
+    run = flow.start(paused=True)
+    run.wait(PATIENCE_S, or_held=True)
+    assert kinds(run, one)[-1] == "hold"
+    assert run.timings.spans(one)[-1].end is None
+    assert kinds(run, two) == []
+    run.resume()
+    run.wait(PATIENCE_S)
+    assert [kind for kind in kinds(run, one) if kind != "slot"] == ["hold", "work"]
+    assert "hold" not in kinds(run, two)
+
+
+def test_a_task_waits_for_its_block_to_open_and_the_block_waits_for_nothing():
+    @resource_manager
+    class Room:
+        def setup(self):
+            return 1
+
+        def cleanup(self, resource):
+            pass
+
+    with Flow("rooms") as flow:
+        with Room() as room:
+            inside = task(lambda x: x, name="inside")(room)
+        after = task(lambda x: x, name="after")(inside)
+    run = flow.start()
+    run.wait(PATIENCE_S)
+    block = run.graph.blocks[0]
+    assert kinds(run, inside) == ["slot", "work"]
+    assert run.timings.spans(inside)[0].end >= run.timings[block.setup_task][1]
+    for one in (block.init_task, block.setup_task, block.cleanup_task):
+        assert kinds(run, one) == ["work"]
+    assert run.timings.spans(after)[0].start >= run.timings[inside][1]
 
 
 def test_times_that_were_kept_are_one_attempt():
