@@ -12,7 +12,7 @@ from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.events import EventLog, told
 from nbflow.engine.file_record import FileRecord
 from nbflow.engine.open_resources import BlockStatus, OpenResource, OpenResources
-from nbflow.engine.task_changes import TaskChanges
+from nbflow.engine.task_changes import ChildrenWork, TaskChanges
 from nbflow.engine.time_spans import (
     SLOT,
     WORK,
@@ -26,6 +26,8 @@ from nbflow.engine.time_spans import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from nbflow.core.task import Task
     from nbflow.engine.compiled_graph import CompiledGraph
     from nbflow.engine.files import TaskFiles
@@ -100,6 +102,16 @@ class Timings(dict["Task", tuple[float, float | None]]):
             while found and found[0].kind == SLOT:
                 del found[0]
         return found
+
+    def changes_of_children(
+        self, task: Task, indexes: Container[int], first: int = 0
+    ) -> tuple[int, dict[int, list[Change]]]:
+        """Return the states that some children of a mapped task have had; see `TaskChanges.of_children`."""
+        return (0, {}) if self._changes is None else self._changes.of_children(task, indexes, first)
+
+    def children_work(self, task: Task) -> ChildrenWork:
+        """Return how long the children of a mapped task have worked so far."""
+        return ChildrenWork() if self._changes is None else self._changes.children_work(task)
 
     def work_s(self, task: Task, index: int | None = None) -> float:
         """Return how long the attempts of a task have worked, in seconds; of a mapped task, those of all children.

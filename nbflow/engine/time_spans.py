@@ -38,6 +38,23 @@ class Span(NamedTuple):
     state: str = ""
 
 
+class Sums(NamedTuple):
+    """The time of a task, summed up by kind, in seconds.
+
+    Attributes:
+        work, delay, hold, slot: The sums; see `Span`.
+        attempts: How many attempts it had.
+        grows: The kind of what goes on; empty if nothing does.
+    """
+
+    work: float
+    delay: float
+    hold: float
+    slot: float
+    attempts: int
+    grows: str
+
+
 class Change(NamedTuple):
     """A task's or child's new state, when it got it, and in which attempt."""
 
@@ -108,6 +125,17 @@ def work_of(spans: Iterable[Span], now: float | None = None) -> float:
     """Return how long attempts have worked, in seconds; of one that goes on, up to `now`."""
     ends = ((span.start, now if span.end is None else span.end) for span in spans if span.kind == WORK)
     return sum(max(0.0, end - start) for start, end in ends if end is not None)
+
+
+def sums_of(spans: Iterable[Span], now: float) -> Sums:
+    """Return how long work and each kind of waiting have taken together by the time `now`."""
+    sums = dict.fromkeys((WORK, DELAY, HOLD, SLOT), 0.0)
+    attempts, grows = 0, ""
+    for span in spans:
+        sums[span.kind] += max(0.0, (now if span.end is None else span.end) - span.start)
+        attempts += span.kind == WORK
+        grows = span.kind if span.end is None else ""
+    return Sums(sums[WORK], sums[DELAY], sums[HOLD], sums[SLOT], attempts, grows)
 
 
 def length_of(intervals: Iterable[Interval], now: float) -> float:

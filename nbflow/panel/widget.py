@@ -32,6 +32,7 @@ from nbflow.panel.sanitize import words_of
 from nbflow.panel.static_copy import StaticCopies, is_terminal, terminal_text
 from nbflow.panel.subshell import subshell
 from nbflow.panel.throttle import Throttle
+from nbflow.panel.timeline.timeline import Timeline
 from nbflow.panel.widget_tree import all_widgets, close_all
 from nbflow.panel.widgets import Body, Head
 from nbflow.render.names import one_line
@@ -107,12 +108,14 @@ class Panel(ipywidgets.VBox):
         super().__init__(children, layout=ipywidgets.Layout())
         self.add_class("nbflow-panel").add_class("nbflow-page")
         self.failures, self.breakpoints, self.inspector = FailureList(self), BreakpointChips(self), Inspector(self)
+        self.timeline = Timeline(self)
         followers = (
             self.inspector,
             ChildrenTable(self),
             RunLog(self),
             self.failures,
             self.breakpoints,
+            self.timeline,
             Folds(self),
             self.plans,
             EarlierRuns(self),
@@ -252,6 +255,7 @@ class Panel(ipywidgets.VBox):
             self.graph_view.retell()
             self.failures.retell()
             self.breakpoints.retell()
+            self.timeline.ask_again()
         if message.get("kind") == "select":
             key, index = message.get("key"), message.get("index")
             self.selected = (key if isinstance(key, str) else "", index if type(index) is int else None)
