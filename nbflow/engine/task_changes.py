@@ -38,14 +38,14 @@ class ChildrenWork:
         if isinstance(change.state, Running):
             self._begun[index] = change.time
 
-    @property
-    def going(self) -> int:
-        """How many of them work now."""
-        return len(self._begun)
-
     def until(self, now: float) -> float:
         """Return the sum in seconds by the time `now`."""
         return self._sum + sum(max(0.0, now - start) for start in self._begun.copy().values())
+
+    def line(self, zero: float) -> tuple[float, int]:
+        """Return the sum as a line: what it is at the time `zero`, and by how much it grows a second."""
+        starts = self._begun.copy().values()
+        return self._sum - sum(start - zero for start in starts), len(starts)
 
 
 class TaskChanges:

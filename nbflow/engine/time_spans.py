@@ -39,12 +39,13 @@ class Span(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """The time of a task, summed up by kind, in seconds.
+    """The time of a task, summed up by kind, in seconds; what goes on is not in the sums.
 
     Attributes:
         work, delay, hold, slot: The sums; see `Span`.
         attempts: How many attempts it had.
         grows: The kind of what goes on; empty if nothing does.
+        since: When that began, in seconds since the epoch.
     """
 
     work: float
@@ -53,6 +54,7 @@ class Sums(NamedTuple):
     slot: float
     attempts: int
     grows: str
+    since: float
 
 
 class Change(NamedTuple):
@@ -127,15 +129,17 @@ def work_of(spans: Iterable[Span], now: float | None = None) -> float:
     return sum(max(0.0, end - start) for start, end in ends if end is not None)
 
 
-def sums_of(spans: Iterable[Span], now: float) -> Sums:
-    """Return how long work and each kind of waiting have taken together by the time `now`."""
+def sums_of(spans: Iterable[Span]) -> Sums:
+    """Return how long work and each kind of waiting have taken together."""
     sums = dict.fromkeys((WORK, DELAY, HOLD, SLOT), 0.0)
-    attempts, grows = 0, ""
+    attempts, grows, since = 0, "", 0.0
     for span in spans:
-        sums[span.kind] += max(0.0, (now if span.end is None else span.end) - span.start)
         attempts += span.kind == WORK
-        grows = span.kind if span.end is None else ""
-    return Sums(sums[WORK], sums[DELAY], sums[HOLD], sums[SLOT], attempts, grows)
+        if span.end is None:
+            grows, since = span.kind, span.start
+        else:
+            sums[span.kind] += max(0.0, span.end - span.start)
+    return Sums(sums[WORK], sums[DELAY], sums[HOLD], sums[SLOT], attempts, grows, since)
 
 
 def length_of(intervals: Iterable[Interval], now: float) -> float:

@@ -2,8 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { bandText, boxText, stretchOf, taskLines, taskText, timesOf } from "../../nbflow/panel/static/timeline/lanes.mjs";
+import { bandText, boxText, stretchOf, taskLines, timesOf, workOf, workOfChild, workText } from "../../nbflow/panel/static/timeline/lanes.mjs";
 import { bandsOf, roundStep, tickText, ticksBetween, withRoom } from "../../nbflow/panel/static/timeline/time-scale.mjs";
+import { laneKeyOf, makeFolds, withChildren } from "../../nbflow/panel/static/timeline/child-lines.mjs";
+import { makeSpans, spanText, stateOfSpan } from "../../nbflow/panel/static/timeline/spans.mjs";
+import { partsAt, partsText, waitsText } from "../../nbflow/panel/static/common/time-parts.mjs";
 import { timeZoomed } from "../../nbflow/panel/static/timeline/time-zoom.mjs";
 
 for (const [least, step] of [
@@ -73,20 +76,98 @@ test("a task that goes on ends now", () => {
   assert.equal(timesOf(undefined, 2000), null);
 });
 
+/** What a lane shows of a task in a state, with spans. */
+const work = (line, spans, more = {}) =>
+  workOf("load", { data: { state: line.slice(2), line, start: null, seconds: null, going: false, note: "", ...more }, toldAt: 0 }, spans, 10);
+
 test("a task is said in words", () => {
-  const data = (state, line, going = false) => ({ state, line, going });
-  assert.equal(taskText("load", data("Success", "✓ Success"), [1, 3.5]), "load, Success, started at 1.00 s, took 2.50 s");
+  assert.equal(workText(work("✓ Success", [["work", 1, 3.5, 1, "Success"]]), 10), "load, Success, started at 1.00 s, took 2.50 s");
   assert.equal(
-    taskText("load", data("Running", "◐ Running", true), [1, 3.5]), "load, Running, started at 1.00 s, for 2.50 s so far");
-  assert.equal(taskText("load", data("Pending", "○ Pending"), null), "load, Pending, not started yet");
-  assert.equal(taskText("load", data("Skipped", "» Skipped"), null), "load, Skipped, was not run");
+    workText(work("◐ Running", [["work", 7.5, null, 1, ""]], { going: true }), 10), "load, Running, started at 7.50 s, for 2.50 s so far");
+  assert.equal(workText(work("○ Pending", []), 10), "load, Pending, not started yet");
+  assert.equal(workText(work("» Skipped", []), 10), "load, Skipped, was not run");
+  assert.equal(workText(work("○ Pending", [["hold", 4, null, 1, ""]]), 10), "load, Pending, not started yet, held 6.00 s");
 });
 
-test("a task's tip says which worker had it, if one had", () => {
-  const one = { data: { state: "Success", line: "✓ Success", start: 1, seconds: 2, going: false, note: "" }, toldAt: 0 };
+const RETRIED = [["slot", 0, 1, 1, ""], ["work", 1, 2, 1, "Failed"], ["delay", 2, 5, 2, ""], ["work", 5, 5.2, 2, "Failed"], ["hold", 5.2, null, 2, ""]];
+
+test("attempts and what was waited for are said apart", () => {
+  const said = "1.20 s work in 2 attempts, 1.00 s waiting for a place, 3.00 s waiting for a retry, held 4.80 s";
+  assert.equal(workText(work("✗ Failed", RETRIED), 10), `load, Failed, started at 1.00 s, ${said}`);
+  assert.deepEqual(taskLines(work("✗ Failed", RETRIED), 10), ["load", "✗ Failed", "from 1.00 s to 5.20 s", said]);
+});
+
+test("what the kernel has not told the spans of is one bar, from begin to end", () => {
+  assert.deepEqual(work("✓ Success", undefined, { start: 1, seconds: 2 }).spans, [["work", 1, 3, 1, "Success"]]);
+  assert.equal(workOfChild("each [3]", undefined, 10).spans.length, 0);
+});
+
+test("a map's lane says how long its children worked together", () => {
+  const map = work("⊞ 4/4", [], { state: "Mapped", start: 1, seconds: 2, parts: [7.5, 0, 0, 0, "", 0, 4, 0] });
+  assert.equal(map.isMap, true);
+  assert.deepEqual(taskLines(map, 10), ["load", "⊞ 4/4", "from 1.00 s to 3.00 s", "7.50 s work of 4 children"]);
+});
+
+test("a task's tip says which worker had it, and what is pointed at", () => {
+  const one = work("✓ Success", [["work", 1, 3, 1, "Success"]]);
   const lines = ["load", "✓ Success", "from 1.00 s to 3.00 s, took 2.00 s"];
-  assert.deepEqual(taskLines({ name: "load" }, one), lines);
-  assert.deepEqual(taskLines({ name: "load" }, one, "worker 7"), [...lines, "on worker 7"]);
+  assert.deepEqual(taskLines(one, 10), lines);
+  assert.deepEqual(taskLines(one, 10, { place: "worker 7" }), [...lines, "on worker 7"]);
+  assert.equal(spanText(RETRIED[4], 10, "Failed"), "held, waits for you: 4.80 s so far");
+  assert.equal(spanText(RETRIED[3], 10, "Failed"), "attempt 2: Failed, 200 ms".replace("200 ms", "0.20 s"));
+});
+
+test("a bar has the state in which its attempt ended, the last one that of its task now", () => {
+  assert.equal(stateOfSpan(RETRIED[1], false, "Failed"), "Failed");
+  assert.equal(stateOfSpan(["work", 5, 6, 2, "Success"], true, "Cached"), "Cached");
+  assert.equal(stateOfSpan(["work", 5, 6, 2, "Failed"], true, "Retrying"), "Failed");
+  assert.equal(stateOfSpan(["work", 5, null, 2, ""], true, "Pending"), "Running");
+});
+
+test("the spans of a run are put together from what is told of them", () => {
+  const spans = makeSpans();
+  spans.take({ run: 1, whole: true, lanes: { a: RETRIED }, maps: { m: 30 }, children: { m: { 3: ["Success", "✓ Success", [["work", 1, 12, 1, "Success"]]] } } });
+  assert.deepEqual([...spans.kinds()].sort(), ["delay", "hold", "slot", "work"]);
+  assert.equal(spans.end(10), 12);
+  assert.equal(spans.child("m", 3).state, "Success");
+  spans.take({ run: 1, whole: false, lanes: { a: RETRIED.slice(0, 2) }, maps: {}, children: {} });
+  assert.deepEqual([...spans.kinds()].sort(), ["slot", "work"]);
+  spans.take({ run: 2, whole: true, lanes: {}, maps: {}, children: {} });
+  assert.equal(spans.child("m", 3), undefined);
+});
+
+const LINES = [{ key: "a", name: "a", depth: 0, home: "", row: {} }, { key: "m", name: "m", depth: 1, home: "", row: {} }];
+const keysOf = (count, folds, matches = () => true) => withChildren(LINES, new Map([["m", count]]), folds, matches).map(({ key }) => key);
+
+test("few children of a map stand below it, many when they are asked for, and then some at a time", () => {
+  const folds = makeFolds();
+  assert.deepEqual(keysOf(2, folds), ["a", "m", "m/0", "m/1"]);
+  assert.deepEqual(keysOf(1000, folds), ["a", "m"]);
+  assert.deepEqual(folds.wanted(new Map([["m", 1000]])), {});
+  folds.choose("m", true);
+  assert.equal(keysOf(1000, folds).length, 2 + 50 + 1);
+  assert.deepEqual(folds.wanted(new Map([["m", 1000]])), { m: 50 });
+  folds.more("m");
+  assert.equal(keysOf(1000, folds).length, 2 + 250 + 1);
+  assert.equal(keysOf(1000, folds).at(-1), "m/more");
+  assert.deepEqual(keysOf(1000, folds, (key, index) => index === 7), ["a", "m", "m/7", "m/more"]);
+  folds.choose("m", false);
+  assert.deepEqual(keysOf(2, folds), ["a", "m"]);
+});
+
+test("a child that has no lane is marked at its map", () => {
+  const place = (key) => ["m", "m/0"].indexOf(key);
+  assert.equal(laneKeyOf({ key: "m", index: 0 }, place), "m/0");
+  assert.equal(laneKeyOf({ key: "m", index: 900 }, place), "m");
+  assert.equal(laneKeyOf({ key: "m", index: null }, place), "m");
+});
+
+test("what grows is told as it was when the run began", () => {
+  const parts = partsAt([1.5, -4, 0, 0, "delay", 1, null, 1], 10);
+  assert.deepEqual([parts.work, parts.delay, parts.hold], [1.5, 6, 0]);
+  assert.equal(waitsText(parts), "6.00 s waiting for a retry");
+  assert.equal(partsText(partsAt([2, 0, 0, 0, "work", 3, 5, 0], 4)), "14.0 s work of 5 children");
+  assert.equal(partsText(partsAt([0, 0, 0, 0, "", 0, null, 0], 4)), "");
 });
 
 test("a resource is said in words", () => {

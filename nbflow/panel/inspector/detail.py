@@ -23,6 +23,7 @@ from nbflow.panel.inspector.ran_on import ran_on
 from nbflow.panel.inspector.rich_repr import elsewhere, rich, short
 from nbflow.panel.inspector.source_code import doc_of, source_of
 from nbflow.panel.inspector.tracebacks import told
+from nbflow.panel.picture.work_parts import work_parts
 from nbflow.panel.sanitize import plain
 from nbflow.render.names import one_line
 from nbflow.render.palette import state_look
@@ -122,6 +123,7 @@ class Detail:
             "start": start,
             "seconds": seconds,
             "going": going,
+            "parts": None if run is None or state is None else work_parts(run, task, index),
             "place": place,
             "link": of_task(self.neighbours.block_of(task), run, place, self._evaluator),
         }

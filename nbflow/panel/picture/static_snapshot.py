@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.counted_tasks import is_counted
 from nbflow.core.states import Cancelled, Failed, Mapped, Paused, Retrying, Skipped, State
 from nbflow.engine.task_notes import changed_since, note_of, notes_of, notes_of_flow, stale_tasks
+from nbflow.engine.time_spans import HOLD
+from nbflow.panel.part import RUN
 from nbflow.panel.picture.header import Header
 from nbflow.panel.picture.resource_intervals import ResourceIntervals
 from nbflow.panel.picture.task_marks import TaskMarks
+from nbflow.panel.picture.work_parts import row_parts
 from nbflow.panel.picture.worker_bars import WorkerBars
 from nbflow.render.build import draw
 from nbflow.render.cache_key import cache_key
@@ -36,7 +39,9 @@ if TYPE_CHECKING:
     from nbflow.render.drawing import Node
     from nbflow.render.status_marks import Mark
 
-Row = list[Any]  # state, line, start and seconds (None if it has not run), whether it goes on (0 or 1), note
+# State, line, start and seconds (None if it has not run), whether it goes on (0 or 1), note; and where a task worked
+# less than from its start to its end, or is a map, its parts: see `work_parts`.
+Row = list[Any]
 # The children of a mapped task that changed; None: whatever there is.
 Changed = dict["Task", list[int] | None]
 
@@ -132,6 +137,8 @@ class Picture:
         A pair of a task and a number is a child of a mapped task.
         """
         tasks, blocks = _sorted(changed, self._box_of)
+        if self._held and RUN in tasks:  # a hold ends with the run's pause, and the task stays as it is
+            tasks.update((task, None) for task in self._held if task not in tasks)
         if run is not None and blocks:
             self._statuses = {block: str(status.value) for block, status in run.block_status.items()}
             self._header.note_blocks(run, self._statuses)
@@ -151,6 +158,7 @@ class Picture:
         self._notes: dict[Task, str] = {}
         self.spans = ResourceIntervals(self._box_of)
         self.bars = WorkerBars(self.rows)
+        self._held: set[Task] = set()
         self._task_marks = TaskMarks()
         self._header = Header(self.graph.name, len(self.rows), self._clock)
         self._statuses = {}
@@ -198,9 +206,20 @@ class Picture:
                 note = self._note(task, state) if isinstance(state, (Mapped, _NOTED)) else ""
                 note = " · ".join(filter(None, (known, note)))
                 rows[key] = [*mark, *_times(state, timings.get(task), began, now), note]
+                if run is not None and rows[key][2] is not None:
+                    self._add_parts(rows[key], run, task)
         if self.shown is None:
             return {}, {}
         return self.shown.patch(marks, blocks, self._task_marks, states, self._statuses)
+
+    def _add_parts(self, row: Row, run: Run, task: Task) -> None:
+        parts = row_parts(run, task)
+        if parts is not None:
+            row.append(parts)
+        if parts is not None and HOLD in parts:
+            self._held.add(task)
+        else:
+            self._held.discard(task)
 
     def _failure(self, run: Run | None) -> list[Any] | None:
         """Return the row and child at whose failure a run is held, or that failed first in one that has failed."""

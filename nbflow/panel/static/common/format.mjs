@@ -11,9 +11,10 @@
  *   look: string, failure?: [key: string, index: number | null] | null}} Head
  *   `toldAt`: when it came, by `performance.now()`
  * @typedef {{state: string, line: string, start: number | null, seconds: number | null, going: boolean,
- *   note: string}} Row
+ *   note: string, parts?: import("./time-parts.mjs").WireParts | null}} Row
+ *   `parts`: of what worked less than from its start to its end, and of maps
  * @typedef {[state: string, line: string, start: number | null, seconds: number | null, going: 0 | 1,
- *   note: string]} WireRow
+ *   note: string, parts?: import("./time-parts.mjs").WireParts]} WireRow
  * @typedef {[string, string]} Mark
  * @typedef {[box: string, start: number, end: number | null, status: string, line: string, count: number]} Span
  * @typedef {{head: Head, nodes: Record<string, Mark>, clusters: Record<string, Mark>,
@@ -32,10 +33,10 @@
  * @param {WireRow} wire  @param {number | null} [runSeconds]  how long the run has gone on
  * @returns {Row}
  */
-export function readRow([state, line, start, told, going, note], runSeconds = null) {
+export function readRow([state, line, start, told, going, note, parts = undefined], runSeconds = null) {
   const isNewer = going === 1 && start !== null && runSeconds !== null;
   const seconds = isNewer ? Math.max(told ?? 0, runSeconds - start) : told;
-  return { state, line, start, seconds, going: going === 1, note };
+  return { state, line, start, seconds, going: going === 1, note, ...(parts && { parts }) };
 }
 
 /** Note when a patch came: views made later count its times from then on. @param {Patch} patch */

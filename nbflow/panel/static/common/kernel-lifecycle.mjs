@@ -96,7 +96,8 @@ export function watchKernel(store, view) {
  */
 export function lastKnown({ head, nodes, clusters, spans, bars }, rows, now) {
   const marks = (/** @type {Record<string, import("./format.mjs").Mark>} */ all) => Object.fromEntries(
-    Object.entries(all).filter(([, [name]]) => UNFINISHED.has(name) || OPEN.includes(name)).map(([key, [name, line]]) => [key, [name, was(line)]]));
+    Object.entries(all).filter(([, [name]]) => UNFINISHED.has(name) || OPEN.includes(name)).map(([key, [name, line]]) =>
+      [key, /** @type {import("./format.mjs").Mark} */ ([name, was(line)])]));
   const unfinished = [...rows].filter(([, { data }]) => data.going || UNFINISHED.has(data.state));
   const last = Math.max(0, ...[...rows.values()].map(({ data, toldAt }) =>
     (data.start ?? 0) + (elapsed(data.seconds, data.going, toldAt, now) ?? 0)));
@@ -106,7 +107,7 @@ export function lastKnown({ head, nodes, clusters, spans, bars }, rows, now) {
     clusters: marks(clusters),
     rows: Object.fromEntries(unfinished.map(([key, { data, toldAt }]) => {
       const seconds = elapsed(data.seconds, data.going, toldAt, now);
-      return [key, [data.state, was(data.line), data.start, seconds, 0, data.note]];
+      return [key, /** @type {import("./format.mjs").WireRow} */ ([data.state, was(data.line), data.start, seconds, 0, data.note])];
     })),
     spans: Object.fromEntries(Object.entries(spans).filter(([, span]) => span[2] === null)
       .map(([id, [box, start, , status, line, count]]) =>

@@ -4,6 +4,7 @@ import { make, say } from "../common/dom.mjs";
 import { chipRow } from "./detail-sections.mjs";
 import { replaceKeepingPlace } from "../common/sections.mjs";
 import { formatSeconds, runTime, withClass } from "../common/format.mjs";
+import { partsAt, partsText } from "../common/time-parts.mjs";
 
 /** @type {Record<string, string>} */
 const VALUES = { cached: "from the cache", reused: "from an earlier run", edited: "set by you", pinned: "pinned" };
@@ -34,12 +35,16 @@ export function makeTitle(store, close) {
     if (!head) return;
     const { start, seconds, going, number, epoch, place } = head;
     const parts = [];
+    const now = runTime(store.snapshot.head, performance.now());
+    const times = head.parts ? partsText(partsAt(head.parts, now)) : "";
     if (number !== null && number !== undefined) parts.push(`run ${number}`);
     if (start !== null && start !== undefined) {
-      const took = going ? Math.max(0, runTime(store.snapshot.head, performance.now()) - start) : seconds;
-      parts.push(`began after ${formatSeconds(start)}`, going ? `running for ${formatSeconds(took)}` : `took ${formatSeconds(took)}`);
+      const took = going ? Math.max(0, now - start) : seconds;
+      parts.push(`began after ${formatSeconds(start)}`);
+      if (!times) parts.push(going ? `running for ${formatSeconds(took)}` : `took ${formatSeconds(took)}`);
       time.title = epoch ? new Date((epoch + start) * 1000).toLocaleString() : "";
     }
+    if (times) parts.push(times);
     if (place) parts.push(placeText(place, going));
     say(time, parts.join(" · "));
   };

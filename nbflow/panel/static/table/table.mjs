@@ -10,6 +10,7 @@ import { countTasks, matchText, matchingLines, outlineOf } from "./outline.mjs";
 import { isListedOtherwise, letPick } from "../common/row-selection.mjs";
 import { elapsed, formatSeconds, runTime, shortName, withClass } from "../common/format.mjs";
 import { bandsOf } from "../timeline/time-scale.mjs";
+import { partsAt, partsText, waitsText } from "../common/time-parts.mjs";
 import { makeRoll } from "../common/virtual-list.mjs";
 
 // The heights of rows in a long list, as table.css has them.
@@ -54,11 +55,15 @@ export function makeTable(store) {
     badge.className = withClass(badge.className, "nbflow-state-", state);
     say(badge, line);
     badge.title = line;
-    row.classList.toggle("nbflow-noted", text !== "");
-    note.hidden = text === "";
-    say(note, text);
-    note.title = text;
-    say(time, formatSeconds(elapsed(seconds, isGoing, told.toldAt, performance.now())));
+    const now = performance.now();
+    const parts = told.data.parts ? partsAt(told.data.parts, runTime(store.snapshot.head, now)) : null;
+    const below = [parts && waitsText(parts), text].filter(Boolean).join(" · ");
+    row.classList.toggle("nbflow-noted", below !== "");
+    note.hidden = below === "";
+    say(note, below);
+    note.title = below;
+    say(time, formatSeconds(parts ? parts.work : elapsed(seconds, isGoing, told.toldAt, now)));
+    time.title = parts ? partsText(parts) : "";
   };
   /** @param {Cells} cells @param {string} key */
   const paintBox = ({ row, badge, time }, key) => {
@@ -114,11 +119,12 @@ export function makeTable(store) {
     for (const key of Object.keys(patch.rows)) {
       const data = store.rows.get(key)?.data;
       if (!data) continue;
-      if (data.going) going.add(key);
+      if (data.going || data.parts?.[4]) going.add(key);
       else going.delete(key);
-      if (noted.has(key) !== (data.note !== "")) {
+      const isNoted = data.note !== "" || (data.parts && waitsText(partsAt(data.parts, runTime(store.snapshot.head, performance.now()))) !== "");
+      if (noted.has(key) !== Boolean(isNoted)) {
         isHigher = true;
-        if (data.note) noted.add(key);
+        if (isNoted) noted.add(key);
         else noted.delete(key);
       }
       roll.touch(key);

@@ -1,21 +1,26 @@
 // @ts-check
 /**
- * When each task ran, and which resources were open meanwhile; or which worker had which task. Painted only while it is in
- * front.
+ * When each task and child worked and what it waited for, and which resources were open meanwhile; or which worker had which
+ * task. Painted, and told by the kernel, only while it is in front.
  *
  * @typedef {import("../table/outline.mjs").Line} Line
  * @typedef {import("./workers.mjs").WorkerLane} WorkerLane
  * @typedef {import("./lanes.mjs").Lane | import("./worker-lanes.mjs").LaneOfBars} Parts
- * @typedef {{entries: (Line | WorkerLane)[], place: (key: string) => number, handle: (key: string) => Parts | undefined}} Roll
+ * @typedef {import("./child-lines.mjs").ChildLine} ChildLine
+ * @typedef {{entries: (Line | ChildLine | WorkerLane)[], place: (key: string) => number, handle: (key: string) => Parts | undefined}} Roll
  */
 import { paintBackdrop, ROW_HEIGHT } from "./backdrop.mjs";
 import { letPickBars } from "./bar-picking.mjs";
 import { makeGrouping } from "./grouping.mjs";
 import { everySecond, make, say, uniqueId } from "../common/dom.mjs";
-import { makeLane, paintBoxLane, paintTaskLane, stretchOf, timesOf } from "./lanes.mjs";
+import { asChild, makeFolds, withChildren } from "./child-lines.mjs";
+import { letPickLanes } from "./lane-picking.mjs";
+import { makeLane, paintBoxLane, paintTaskLane, stretchOf, timesOf, workOf, workOfChild } from "./lanes.mjs";
+import { makeLegend } from "./legend.mjs";
 import { countTasks, matchingLines, outlineOf } from "../table/outline.mjs";
-import { isListedOtherwise, letPick } from "../common/row-selection.mjs";
+import { isListedOtherwise } from "../common/row-selection.mjs";
 import { runTime } from "../common/format.mjs";
+import { makeSpans, stretchOfSpans } from "./spans.mjs";
 import { bandsOf, withRoom } from "./time-scale.mjs";
 import { makeTimelineTip } from "./timeline-tip.mjs";
 import { makeRoll } from "../common/virtual-list.mjs";
@@ -42,7 +47,10 @@ export function makeTimeline(store) {
   });
   const none = make("div", "nbflow-none");
   const grouping = makeGrouping(() => renew());
-  const element = make("div", "nbflow-timeline", [grouping.element, frame, none]);
+  const legend = makeLegend();
+  const element = make("div", "nbflow-timeline", [grouping.element, frame, legend.element, none]);
+  const spans = makeSpans();
+  const folds = makeFolds();
 
   /** @type {Line[]} */
   let lines = [];
@@ -63,9 +71,10 @@ export function makeTimeline(store) {
     head: HEAD_HEIGHT,
     height: () => ROW_HEIGHT,
     root: (/** @type {Parts} */ parts) => parts.lane,
-    build(/** @type {Line | WorkerLane} */ line) {
+    build(/** @type {Line | ChildLine | WorkerLane} */ line) {
       if ("worker" in line) return makeWorkerLane(line);
-      const parts = makeLane(line);
+      const child = asChild(line);
+      const parts = makeLane(line, !child ? "" : child.index < 0 ? "…" : `[${child.index}]`);
       parts.lane.id = `${id}-${line.key}`;
       return parts;
     },
@@ -75,10 +84,13 @@ export function makeTimeline(store) {
         return;
       }
       if ("drawn" in parts) return;
-      parts.lane.setAttribute("aria-selected", String(store.selected.key === line.key));
+      parts.lane.setAttribute("aria-selected", String(picking.at() === line.key));
       parts.lane.setAttribute("aria-posinset", String(at + 1));
       parts.lane.setAttribute("aria-setsize", String(roll.entries.length));
-      if (line.row) paintTaskLane(parts, line, store.rows.get(line.key), scale);
+      const child = asChild(line);
+      if (child?.index === -1) paintMore(parts, line.name);
+      else if (child) paintTaskLane(parts, workOfChild(line.name, spans.child(child.of, child.index), scale.now), scale);
+      else if (line.row) paintTask(parts, line);
       else paintBoxLane(parts, line, bands.get(line.key) ?? [], scale);
     },
     isOn: () => isFront,
@@ -88,12 +100,30 @@ export function makeTimeline(store) {
       const title = !grouping.isByWorker ? "Task" : scale.label > NARROW_PX ? "Worker" : "";
       const listed = /** @type {Line[]} */ (grouping.isByWorker ? [] : roll.entries);
       paintBackdrop({ axis, behind, scale, title, lines: listed, from, to: Math.min(to, listed.length), bands, going });
-      const at = roll.handle(store.selected.key)?.lane ?? list.querySelector(".nbflow-chosen");
+      const at = roll.handle(grouping.isByWorker ? "" : picking.at())?.lane ?? list.querySelector(".nbflow-chosen");
       if (at) scroller.setAttribute("aria-activedescendant", at.id);
       else scroller.removeAttribute("aria-activedescendant");
     },
   });
 
+  /** Whether the children of a map are unfolded; null of what has none. @param {string} key */
+  const isOpen = (key) => (spans.maps.get(key) ? folds.isOpen(key, spans.maps.get(key) ?? 0) : null);
+  /** @param {import("./lanes.mjs").Lane} parts @param {Line} line */
+  const paintTask = (parts, line) => {
+    const open = isOpen(line.key);
+    const count = (spans.maps.get(line.key) ?? 0).toLocaleString("en");
+    parts.fold.hidden = open === null;
+    say(parts.fold, open ? "▾" : "▸");
+    const more = open === null ? "" : open ? `, its ${count} children are below` : `, ${count} children, press Space to show them`;
+    paintTaskLane(parts, workOf(line.name, store.rows.get(line.key), spans.of(line.key), scale.now), scale, more);
+  };
+  /** @param {import("./lanes.mjs").Lane} parts @param {string} text */
+  const paintMore = ({ lane, label, title }, text) => {
+    lane.classList.add("nbflow-lane-more-children");
+    lane.setAttribute("aria-label", text);
+    say(title, text);
+    label.hidden = true;
+  };
   const fitting = () => (scroller.clientWidth - scale.label - RIGHT_PX) / extent;
   let widthShown = 0;
   /** Find out how much time there is, and how much of it is in view. */
@@ -103,7 +133,7 @@ export function makeTimeline(store) {
     const now = runTime(head, performance.now());
     const ends = [...store.rows.values()].map((told) => timesOf(told, performance.now())?.[1] ?? 0);
     const closed = [...bands.values()].flatMap((list) => list.map((band) => band.end ?? now));
-    const longest = [...ends, ...closed].reduce((most, end) => Math.max(most, end), 0.001);
+    const longest = [...ends, ...closed, spans.end(now)].reduce((most, end) => Math.max(most, end), 0.001);
     extent = head.going ? withRoom(Math.max(longest, now)) : longest;
     const label = scroller.clientWidth < 520 ? NARROW_PX : scroller.clientWidth < 900 ? 190 : 260;
     if (label !== scale.label) frame.style.setProperty("--nbflow-label", `${label}px`);
@@ -118,7 +148,7 @@ export function makeTimeline(store) {
     roll.touchAll();
     if (scroller.clientWidth !== widthShown && chosen !== null) {
       // The inspector that opens takes room, and perhaps that in which the selected task was.
-      showTime(timesOf(store.rows.get(store.selected.key), performance.now()));
+      showTime(selectedTimes());
     }
     widthShown = scroller.clientWidth;
   };
@@ -137,8 +167,28 @@ export function makeTimeline(store) {
     if (!times || stretchOf(times[0], times[1], scale).isSeen) return;
     scroller.scrollLeft = Math.max(0, times[0] * scale.perSecond - 40);
   };
-  const tip = makeTimelineTip(store, { frame, scroller, list }, () => roll, () => ({ scale, bands, workers }));
-  letPick(store, scroller, roll, () => Math.floor(scroller.clientHeight / ROW_HEIGHT) - 2, () => !grouping.isByWorker);
+  /** From when to when what is selected has something in its lane. */
+  const selectedTimes = () => {
+    const { key, index } = store.selected;
+    const own = index === null ? spans.of(key) : spans.child(key, index)?.spans;
+    return stretchOfSpans(own ?? [], scale.now) ?? timesOf(store.rows.get(key), performance.now());
+  };
+  const tip = makeTimelineTip(store, { frame, scroller, list }, () => roll, () => ({ scale, bands, workers, spans }));
+  const picking = letPickLanes(store, scroller, roll, {
+    page: () => Math.floor(scroller.clientHeight / ROW_HEIGHT) - 2,
+    isOn: () => !grouping.isByWorker,
+    isOpen,
+    fold(key, open) {
+      folds.choose(key, open);
+      if (!open && store.selected.key === key && store.selected.index !== null) store.select(key);
+      tip.hide();
+      refill();
+    },
+    more(key) {
+      folds.more(key);
+      refill();
+    },
+  });
   letPickBars(store, scroller, () => workers);
   store.on("select", (selected) => {
     if (!isFront) return;
@@ -148,7 +198,7 @@ export function makeTimeline(store) {
       if (lane && bar) roll.reveal(lane.key);
       showTime(bar ? [bar.start, bar.end ?? scale.now] : null);
       roll.plan();
-    } else showTime(timesOf(store.rows.get(selected.key), performance.now()));
+    } else showTime(selectedTimes());
     if (document.activeElement === scroller) requestAnimationFrame(() => requestAnimationFrame(tip.showSelected));
   });
   frame.prepend(makeTimeZoom(scroller, signal, zoom), scroller);
@@ -158,7 +208,12 @@ export function makeTimeline(store) {
     const { isByWorker } = grouping;
     const bars = isByWorker ? readBars(store.snapshot.bars, store.names) : [];
     workers = lanesOf(bars.filter(({ key, state }) => store.matchesIn(key, state)));
-    const found = isByWorker ? [] : matchingLines(lines, store.matches);
+    const { states } = store.filter;
+    const isSeen = (/** @type {string} */ key, /** @type {number} */ index) =>
+      !states.size || store.matchesIn(key, spans.child(key, index)?.state ?? "Pending");
+    const hasSeen = (/** @type {string} */ key) =>
+      states.size > 0 && [...spans.childrenOf(key)].some(([, { state }]) => store.matchesIn(key, state));
+    const found = isByWorker ? [] : matchingLines(lines, (key) => store.matches(key) || hasSeen(key));
     const count = isByWorker ? workers.length : countTasks(found);
     const { number, going } = store.snapshot.head;
     const hasTimes = bands.size > 0 || going || [...store.rows.values()].some((told) => told.data.start !== null);
@@ -166,8 +221,32 @@ export function makeTimeline(store) {
     none.hidden = !frame.hidden;
     say(none, hasTimes ? "No task matches the filter." :
       number === null ? "Times show once the flow runs." : "No task of this run took any time.");
-    roll.fill(isByWorker ? workers : found);
+    roll.fill(isByWorker ? workers : withChildren(found, spans.maps, folds, isSeen));
+    legend.show(isByWorker || frame.hidden ? new Set() : spans.kinds());
+    wish();
   };
+  let wished = "";
+  /** Say to the kernel whether spans are looked at, and of which maps the children. @param {boolean} [again] */
+  const wish = (again = false) => {
+    const on = isFront && !grouping.isByWorker;
+    const wanted = on ? folds.wanted(spans.maps) : {};
+    const told = on ? JSON.stringify(wanted) : "";
+    if (store.isGone || (told === wished && !again)) return;
+    wished = told;
+    store.send("timeline", { by: id, on, open: wanted });
+  };
+  store.on("timeline", (/** @type {import("./spans.mjs").ToldSpans} */ told) => {
+    if (told.run !== store.snapshot.head.number) return;
+    spans.take(told);
+    if (!isFront) return;
+    legend.show(grouping.isByWorker || frame.hidden ? new Set() : spans.kinds());
+    if (told.whole || Object.keys(told.maps).length || (store.filter.states.size && Object.keys(told.children).length)) refill();
+    roll.plan();
+  });
+  store.on("timeline_again", () => wish(true));
+  signal.addEventListener("abort", () => {
+    if (wished && !store.isGone) store.send("timeline", { by: id, on: false, open: {} });
+  });
   const renew = () => {
     bands = bandsOf(store.snapshot.spans);
     grouping.show(countWorkers(store.snapshot.bars));
@@ -176,6 +255,7 @@ export function makeTimeline(store) {
   store.on("picture", () => {
     lines = outlineOf(store.order, store.picture.boxes);
     chosen = null;
+    spans.clear(); // of another run, perhaps; the kernel tells them again
     renew();
   });
   store.on("filter", refill);
@@ -188,10 +268,13 @@ export function makeTimeline(store) {
   });
   store.on("view", (name) => {
     isFront = name === "timeline";
-    if (!isFront) return tip.hide();
+    if (!isFront) {
+      wish();
+      return tip.hide();
+    }
     renew();
     roll.update();
-    roll.reveal(store.selected.key);
+    roll.reveal(picking.at());
   });
   everySecond(signal, () => {
     if (isFront && store.snapshot.head?.going) roll.plan();
