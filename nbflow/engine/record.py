@@ -26,7 +26,7 @@ from nbflow.engine.time_spans import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Iterable, Mapping
 
     from nbflow.core.task import Task
     from nbflow.engine.compiled_graph import CompiledGraph
@@ -53,13 +53,15 @@ class Timings(dict["Task", tuple[float, float | None]]):
         self._pauses: list[Interval] = []
         self._held: dict[tuple[Task, int | None], list[Interval]] = {}
         self._again: set[Task] = set()  # those with more than one attempt, or turn of a loop
+        self._kept_spans: Mapping[Task, list[Span]] = {}  # of a run that a store has kept
+        self._kept_work: Mapping[Task, float] = {}
 
     def spans(self, task: Task, index: int | None = None) -> list[Span]:
         """Divide the time of a task into attempts, delays before retries, holds, and waiting for a place.
 
         The spans follow each other without a gap, from when all that the task takes is there. One that was never
-        called has none once the run is over; of a mapped task the children have them. Of a run that a store has kept
-        there is one, from the task's begin to its end.
+        called has none once the run is over; of a mapped task the children have them. A store keeps those of tasks, not
+        those of children; where an older nbflow has written it there is one, from begin to end.
 
         Args:
             task: The task.
@@ -75,6 +77,11 @@ class Timings(dict["Task", tuple[float, float | None]]):
             ['Success']
         """
         if self._changes is None:
+            if index is None and task in self._kept_spans:
+                return [
+                    span if span.end is not None else span._replace(end=max(span.start, self.ended_at or span.start))
+                    for span in self._kept_spans[task]
+                ]
             known = self.get(task) if index is None else None
             return [] if known is None or known[0] == known[1] else [Span(WORK, known[0], known[1], 1)]
         if task not in self._changes.graph.index:
@@ -121,6 +128,8 @@ class Timings(dict["Task", tuple[float, float | None]]):
         now = time.time()
         if index is None and self._changes is not None and self._changes.children(task):
             return self._changes.children_work(task).until(now)
+        if index is None and task in self._kept_work:
+            return self._kept_work[task]
         return work_of(self.spans(task, index), now)
 
     @property
@@ -130,7 +139,18 @@ class Timings(dict["Task", tuple[float, float | None]]):
 
     def held_until(self, now: float) -> float:
         """Return how long the run had waited for a person by the time `now`, in seconds."""
-        return length_of(list(self._pauses), now)
+        return length_of(list(self._pauses), now if self.ended_at is None else min(now, self.ended_at))
+
+    @property
+    def pauses(self) -> list[Interval]:
+        """When the run was paused, in order."""
+        return list(self._pauses)
+
+    def take_kept(
+        self, spans: Mapping[Task, list[Span]], work: Mapping[Task, float], pauses: Iterable[Interval]
+    ) -> None:
+        """Take the spans of tasks, the work of mapped ones, and the pauses, as a store has kept them."""
+        self._kept_spans, self._kept_work, self._pauses = spans, work, list(pauses)
 
     def note_run(self, *, is_paused: bool, now: float) -> None:
         """Note that the run is paused, or is not."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from nbflow.core.counted_tasks import is_counted
 from nbflow.core.states import Mapped, TriggerFailed
-from nbflow.engine.compiled_graph import ORDINARY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TaskCounts(NamedTuple):
-    """Numbers of tasks as a plan counts them: parameters, collections and what opens blocks are left out.
+    """Numbers of tasks as all lists count them, the children of a map each; parameters and collections are left out.
 
     `well` includes what was skipped; `failed` leaves out those that were not called as something before them failed.
     """
@@ -33,15 +33,14 @@ class TaskCounts(NamedTuple):
 
 def task_counts(graph: CompiledGraph, states: Mapping[Task, State]) -> TaskCounts:
     """Count the tasks of a run, or of a stored one, by how they ended."""
-    found = [
-        states[task]
-        for node, task in enumerate(graph.tasks)
-        if graph.role[node] == ORDINARY and not graph.free[node] and task in states
-    ]
-    failed = [has_failed(state) for state in found]
-    # A mapped state counts as a success whatever its children do.
-    well = sum(state.is_successful() and not bad for state, bad in zip(found, failed, strict=True))
-    return TaskCounts(len(found), well, sum(failed))
+    found: list[State | None] = []
+    for task in graph.tasks:
+        state = states.get(task)
+        if state is None or not is_counted(task):
+            continue
+        found += state.map_states if isinstance(state, Mapped) and state.map_states else [state]
+    well = sum(state is not None and state.is_successful() for state in found)
+    return TaskCounts(len(found), well, sum(state is not None and has_failed(state) for state in found))
 
 
 def has_failed(state: State) -> bool:

@@ -11,7 +11,7 @@ from nbflow.core.codehash.code_fingerprint import fingerprint_of
 from nbflow.core.collections import Constant
 from nbflow.core.data.fingerprint import fingerprint
 from nbflow.core.parameter import Parameter
-from nbflow.core.states import Finished, Looped, Mapped, Pending, Running, State
+from nbflow.core.states import Finished, Looped, Mapped, Paused, Pending, Running, State
 from nbflow.engine.breakpoints import EDITED, PINNED
 from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.events import Event, warn_safely
@@ -28,6 +28,7 @@ from nbflow.store.metadata import Facts, hold, let_go, write_facts
 from nbflow.store.outbox import Outbox, link_or_copy
 from nbflow.store.secure_files import make_folder
 from nbflow.store.state_codec import message_of, state_name
+from nbflow.store.times_file import write_times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -104,6 +105,9 @@ class Recorder:
                 self._begin(event.time)
             elif state.is_finished():
                 self._end(state, event.time)
+            elif isinstance(state, Paused) and self._lock is not None:
+                # A kernel ends most often while somebody thinks: what was known until then is there.
+                self._outbox.do(lambda job: write_times(self._folder, self._run))
 
     # -- the run --------------------------------------------------------------------------------------------------
 
@@ -162,6 +166,7 @@ class Recorder:
         )
 
         def end(job: Job) -> None:
+            write_times(self._folder, self._run)
             write_facts(self._folder, self._facts)
             self._store.drop_old()
 

@@ -23,6 +23,7 @@ from nbflow.store.label_file import LabelFile, read_label
 from nbflow.store.metadata import Facts, is_going, read_facts
 from nbflow.store.secure_files import check_folder, in_our_words
 from nbflow.store.state_codec import named_state
+from nbflow.store.times_file import read_times
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -182,6 +183,7 @@ class StoredRun(Labelled):
             header = self.header(task)
             if header is not None and header.began is not None:
                 found[task] = (header.began, header.ended)
+        read_times(self.folder, self.graph, found)
         return found
 
     @property

@@ -343,7 +343,7 @@ def test_a_map_whose_children_failed_counts_as_failed_in_the_list_of_runs(notebo
     notebook("%%flow rows --no-show\nclean.map([1, 2, 3])")
     notebook("%flow run rows --no-raise")
 
-    assert "0 of 1, 1 failed" in plain(notebook("%flow runs rows"))
+    assert "0 of 3, 3 failed" in plain(notebook("%flow runs rows"))
 
 
 def test_a_run_that_went_well_has_none(story):
