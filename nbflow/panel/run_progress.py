@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from nbflow.core.states import Mapped
+from nbflow.engine.time_spans import work_of
 from nbflow.panel.part import RUN
 from nbflow.panel.picture.static_snapshot import Picture
 from nbflow.render.failures import failures
@@ -26,7 +28,7 @@ _MOST_FAILED = 5
 
 
 class TaskTime(NamedTuple):
-    """A task, or a child of a mapped one, that runs or has ended: its name, state and seconds if they are known."""
+    """A task, or a child of a mapped one, that runs or has ended: its name, state and seconds of work if known."""
 
     name: str
     state: str
@@ -127,8 +129,12 @@ class RunProgress:
         return [self._part(task) for task in ended]
 
     def _part(self, task: Task) -> TaskTime:
-        timing = self.run.timings.get(task)
-        seconds = None
-        if timing is not None and timing[0] != timing[1]:  # what never ran began and ended at once
+        timings = self.run.timings
+        timing, seconds = timings.get(task), None
+        if isinstance(self.run.states[task], Mapped):
+            seconds = timings.children_work(task).until(self._clock())
+        elif timing is not None and timings.is_divided(task):
+            seconds = work_of(timings.spans(task), self._clock())
+        elif timing is not None and timing[0] != timing[1]:  # what never ran began and ended at once
             seconds = max(0.0, (self._clock() if timing[1] is None else timing[1]) - timing[0])
         return TaskTime(one_line(task.name, 60), type(self.run.states[task]).__name__, seconds)

@@ -11,6 +11,7 @@ from functools import lru_cache
 from types import NoneType
 from typing import TYPE_CHECKING, NamedTuple
 
+from nbflow.core.counted_tasks import is_counted
 from nbflow.core.state_traits import NOT_RUN, STATE_TRAITS
 from nbflow.core.states import Cancelled, Failed, Finished, Mapped, Pending, Running, Skipped, State, Success
 from nbflow.render.palette import BLOCKS, MISSING, MISSING_LOOK, state_look
@@ -94,11 +95,12 @@ def count(states: Iterable[State | None]) -> Counter[type]:
 
 
 def summary(states: States) -> str:
-    """Count tasks by state, most important first: `1 failed, 3 success`. A mapped task counts as one."""
+    """Count tasks by state, most important first: `1 failed, 3 success`; the children of a mapped task count each."""
     counts: Counter[str] = Counter()
-    for state in states.values():
-        name = mark_of_state(state).name
-        counts["Success" if name == "Mapped" else name] += 1
+    for task, state in states.items():
+        if is_counted(task):
+            each = (state.map_states if isinstance(state, Mapped) else None) or [state]
+            counts.update("Success" if isinstance(one, Mapped) else mark_of_state(one).name for one in each)
     urgency = list(STATE_TRAITS)
     ordered = sorted(counts, key=lambda name: (urgency.index(name) if name in urgency else len(urgency), name))
     return ", ".join(f"{counts[name]} {state_look(name).word.lower()}" for name in ordered)

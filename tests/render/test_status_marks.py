@@ -55,4 +55,4 @@ def test_a_folded_block_shows_resource_and_counts(scene) -> None:
 
 
 def test_the_summary_starts_with_what_failed(scene) -> None:
-    assert summary(scene.states).startswith("1 failed, 1 running, ")
+    assert summary(scene.states).startswith("3 failed, 3 running, ")

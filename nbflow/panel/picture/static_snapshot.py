@@ -136,8 +136,9 @@ class Picture:
 
         A pair of a task and a number is a child of a mapped task.
         """
-        tasks, blocks = _sorted(changed, self._box_of)
-        if self._held and RUN in tasks:  # a hold ends with the run's pause, and the task stays as it is
+        keys = list(changed)
+        tasks, blocks = _sorted(keys, self._box_of)
+        if self._held and RUN in keys:  # a hold ends with the run's pause, and the task stays as it is
             tasks.update((task, None) for task in self._held if task not in tasks)
         if run is not None and blocks:
             self._statuses = {block: str(status.value) for block, status in run.block_status.items()}

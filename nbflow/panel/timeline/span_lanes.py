@@ -103,7 +103,7 @@ class SpanLanes:
 
     def _wire(self, spans: list[Span]) -> list[WireSpan]:
         began = self.run.timings.started_at or 0.0
-        found = [
+        found: list[WireSpan] = [
             [span.kind, _at(span.start, began), None if span.end is None else _at(span.end, began), *span[3:]]
             for span in spans
         ]
