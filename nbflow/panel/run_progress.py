@@ -13,7 +13,7 @@ from nbflow.core.states import Mapped
 from nbflow.engine.time_spans import work_of
 from nbflow.panel.part import RUN
 from nbflow.panel.picture.static_snapshot import Picture
-from nbflow.render.failures import failures
+from nbflow.render.failure_groups import group_lines
 from nbflow.render.names import one_line
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from nbflow.engine.events import Event
     from nbflow.engine.run import Run
     from nbflow.panel.part import Json
-
-_MOST_FAILED = 5
 
 
 class TaskTime(NamedTuple):
@@ -97,10 +95,7 @@ class RunProgress:
         ended = self._sort([*keys, *found])
         if self._any_failed:
             self._any_failed = False
-            errors = failures(dict(states))
-            self._failed = [(f"{one_line(one.name, 60)}: {one.text()}", one.place()) for one in errors[:_MOST_FAILED]]
-            if len(errors) > _MOST_FAILED:
-                self._failed.append((f"and {len(errors) - _MOST_FAILED} more", ""))
+            self._failed = group_lines(dict(states))
         running = [self._part(task) for task in self._going]
         running.sort(key=lambda part: -(part.seconds or 0.0))
         return Progress(head, running, ended, self._failed)

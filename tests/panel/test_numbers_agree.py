@@ -69,7 +69,7 @@ def test_after_a_run_every_child_counts_wherever_it_is_told(flow):
         "picture": numbers(summary(run.states)) * 2,
         "store": numbers(stored_json(flow.stored_runs()[-1])["tasks"]),
     }
-    assert told == dict.fromkeys(told, [total, total])
+    assert told == {key: [total, total] for key in told}
     again = run.rerun("all", dry=True)
     runs, opens = numbers(plan_json(again, run)["headline"].partition(", about")[0])
     assert runs + opens * OF_BLOCK == before
