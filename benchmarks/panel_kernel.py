@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow import Flow, task
 from nbflow.core.states import Failed, Mapped, Pending, Running, State, Success
-from nbflow.engine.capture import KEPT_CHARACTERS
+from nbflow.engine.task_log import KEPT_CHARACTERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

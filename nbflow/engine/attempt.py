@@ -12,6 +12,7 @@ from nbflow.core.context import thread, work_of
 from nbflow.core.manager import take_deferred, undo
 from nbflow.core.signals import TaskTimeoutSignal
 from nbflow.engine import forks
+from nbflow.engine.capture import end_turns
 from nbflow.engine.shipped_code import show_users_lines
 
 if TYPE_CHECKING:
@@ -251,6 +252,7 @@ def perform(call: Call) -> Outcome:
             _tidy_up()
         if not call.is_simple and call.task.log_stdout:
             call.context["_lines"].end()
+        end_turns()  # what is written in this thread from now on is not this attempt's; and nothing keeps it alive
         thread.held = before
         work_of.reset(around)
         if call.opened is not None:

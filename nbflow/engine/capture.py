@@ -12,119 +12,21 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from nbflow.core.context import thread
+from nbflow.core.context import thread, work_of
 from nbflow.engine.forks import in_child
 from nbflow.engine.helper_threads import give_start_back, take_start
 from nbflow.engine.shipped_code import show_users_lines
+from nbflow.engine.task_log import Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from nbflow.core.task import Task
-
-KEPT_CHARACTERS = 100_000  # of each task, all its children and attempts together: as many first as last ones
-KEPT_BYTES = 10_000_000  # of pictures, likewise
-_HALF = KEPT_CHARACTERS // 2
-
-
-class LogLine(NamedTuple):
-    """Something a task said: `stream` is ``"stdout"``, ``"stderr"`` (warnings too) or a logging level's name.
-
-    `time` is seconds since the epoch; `map_index` is None for a task that is not mapped. `text` is as it was written,
-    half a line or several.
-    """
-
-    time: float
-    stream: str
-    text: str
-    map_index: int | None
-    attempt: int
-
-
-class Figure(bytes):
-    """A picture that a task showed, as PNG; displays itself in a notebook."""
-
-    def _repr_png_(self) -> bytes:
-        return bytes(self)
-
-    def __repr__(self) -> str:
-        return f"<figure: {len(self)} bytes of PNG>"
-
-
-class TaskLog(list[LogLine]):
-    """The output of one task, in order; of more than `KEPT_CHARACTERS`, what came first and what came last.
-
-    A line in the middle says how much is left out there. Children write from several threads, and others read.
-    Nobody waits for anybody: a finalizer or a handler of signals may speak while this thread keeps a line.
-
-    Attributes:
-        figures: The pictures it showed, in order; no more of them after `KEPT_BYTES`.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._size = 0  # characters, about: threads that count at once may lose a few
-        self._left_out = 0  # characters
-        self._first = 0  # how many lines are kept before those that are left out
-        self._leaving_out = threading.Lock()
-        self.figures: list[Figure] = []
-
-    def keep(self, stream: str, text: str, values: dict[str, Any]) -> None:
-        """Keep `text`, for the time being; called from the thread of the task."""
-        if not text:
-            return
-        self.append(LogLine(time.time(), stream, text, values.get("map_index"), values.get("task_run_count", 1)))
-        self._size += len(text)
-        # Not for each line that comes: it takes time. Who finds it held leaves it to that one, which may be itself.
-        if self._size > KEPT_CHARACTERS + _HALF and self._leaving_out.acquire(blocking=False):
-            try:
-                self._leave_out()
-            finally:
-                self._leaving_out.release()
-
-    def since(self, read: LogLine | None) -> list[LogLine]:
-        """Return what came after the line that was read last (None: all of it); what is left out, its line tells of."""
-        lines = self[:]
-        for place in range(len(lines) - 1, -1, -1):
-            if lines[place] is read:
-                return lines[place + 1 :]
-        return lines[self._first :] if read is not None else lines
-
-    def _leave_out(self) -> None:
-        """Put other lines in place of those there are, at once: others may add some and read them meanwhile."""
-        found = self[:]
-        lines, first = (found, self._first) if self._left_out else _split(found, _HALF)
-        last = lines[first + (self._left_out > 0) :]
-        size = sum(len(line.text) for line in last)
-        if size > _HALF:
-            last, count = _split(last, size - _HALF)
-            left_out = self._left_out + size - _HALF
-            text = f"\n... {left_out:,} characters are left out here ...\n"
-            note = last[count - 1]._replace(text=text, map_index=None)
-            self[: len(found)] = [*lines[:first], note, *last[count:]]
-            self._first, self._left_out = first, left_out
-        self._size = _HALF + min(size, _HALF)
-
-
-def _split(lines: list[LogLine], characters: int) -> tuple[list[LogLine], int]:
-    """Return lines of which the first ones have so many characters, and how many these are: one may be cut in two."""
-    for place, line in enumerate(lines):
-        if len(line.text) > characters:
-            if not characters:
-                return lines, place
-            parts = [line._replace(text=text) for text in (line.text[:characters], line.text[characters:])]
-            return [*lines[:place], *parts, *lines[place + 1 :]], place + 1
-        characters -= len(line.text)
-    return lines, len(lines)
-
-
-class Logs(dict["Task", TaskLog]):
-    """The output of the tasks of a run; a task that said nothing has an empty log."""
-
-    def __missing__(self, task: Task) -> TaskLog:
-        return self.setdefault(task, TaskLog())
+KEPT_BYTES = 10_000_000  # of the pictures of each task, all its children and attempts together
+_NEWLINE, _SPACE = "\n", " "
+_LONG = 1_000  # characters of a piece
+_MANY = 1_000  # pieces of a stretch: it is measured when another one begins, so it must not grow for ever
 
 
 class Lines:
@@ -158,6 +60,7 @@ def keep(stream: str, text: str) -> None:
     values = thread.data
     logs = values.get("_logs")
     if logs is not None and "_task" in values:
+        end_turns()
         logs[values["_task"]].keep(stream, text, values)
 
 
@@ -171,27 +74,116 @@ def keep_figure(png: bytes) -> None:
             figures.append(Figure(png))
 
 
+class _Voice:
+    """Who has the turn on a stream: an attempt, and where the pieces go that it writes."""
+
+    __slots__ = ("attempt", "pieces", "times")  # read at each write: quicker than of a named tuple
+
+    def __init__(self, attempt: object, pieces: list[str], times: list[float]) -> None:
+        self.attempt, self.pieces, self.times = attempt, pieces, times
+
+
+class _Turn:
+    """One of the two streams: `now` is who spoke last on it, if nobody else has spoken since on either."""
+
+    __slots__ = ("now",)
+
+    def __init__(self) -> None:
+        self.now = _NOBODY
+
+
+_NOBODY = _Voice(object(), [], [])
+_OUT, _ERR = _Turn(), _Turn()
+
+
+def end_turns() -> None:
+    """Have whoever writes next be asked for the task that it is busy with; what it writes stands after all before.
+
+    Called when somebody else speaks, when an attempt is over, and when a thread becomes busy with something that its
+    context (`work_of`) does not tell of.
+    """
+    _OUT.now = _ERR.now = _NOBODY
+
+
 class _StandIn:
     """Stands in for a standard stream while runs go on."""
 
     def __init__(self, stream: Any, name: str) -> None:
-        self.stream, self.name_of_stream = stream, name
-
-    def write(self, text: str) -> int:
-        if self.name_of_stream == "stdout":
-            lines = thread.data.get("_lines")
-            if lines is not None:
-                lines.write(text)
-                return len(text)
-        keep(self.name_of_stream, text)
-        return self.stream.write(text)  # type: ignore[no-any-return]
+        self.stream = stream
+        self._turn = _OUT if name == "stdout" else _ERR
+        self.write = _writer(stream, name, self._turn)  # a function of the instance: quicker to find than a method
 
     def writelines(self, lines: Any) -> None:
         for line in lines:
             self.write(line)
 
+    def flush(self) -> None:
+        pieces = self._turn.now.pieces
+        if pieces and pieces[-1][-1:] != _NEWLINE:
+            end_turns()  # half a line: what follows comes later, and has a time of its own
+        self.stream.flush()
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
+
+
+def _writer(stream: Any, name: str, turn: _Turn) -> Callable[[str], int]:
+    """Return what writes to a stream and keeps it with the task; `print("n", n)` calls it four times.
+
+    So it does nothing but what must be done each time. Who has the turn is read once, with all that belongs to it: what
+    a thread writes goes to its own attempt, also if another thread takes the turn meanwhile.
+    """
+    on, clock, attempt_now = stream.write, time.time, work_of.get
+
+    def write(text: str) -> int:
+        voice = turn.now
+        if attempt_now() is not voice.attempt:
+            return begin(text)
+        pieces = voice.pieces
+        if text is _NEWLINE:  # as `print` writes it
+            pieces.append(text)
+            voice.times.append(clock())
+            return on(text)  # type: ignore[no-any-return]
+        if text is _SPACE:  # likewise
+            pieces.append(text)
+            return on(text)  # type: ignore[no-any-return]
+        try:
+            if "\n" in text or len(text) > _LONG or len(pieces) > _MANY:
+                add(voice, text)
+            else:
+                pieces.append(text)
+        except TypeError:  # it is no text, and the stream will say so
+            turn.now = _NOBODY
+        return on(text)  # type: ignore[no-any-return]
+
+    def add(voice: _Voice, text: str) -> None:
+        voice.pieces.append(text)
+        if "\n" in text:
+            voice.times.append(clock())
+        if len(text) > _LONG or len(voice.pieces) > _MANY:
+            turn.now = _NOBODY
+
+    def begin(text: str) -> int:
+        """Write as somebody who does not have the turn, and give it to the attempt that this thread is busy with."""
+        values = thread.data
+        if name == "stdout" and values.get("_lines") is not None:
+            values["_lines"].write(text)
+            return len(text)
+        logs = values.get("_logs")
+        if logs is not None and "_task" in values and isinstance(text, str) and text:
+            end_turns()  # first: what is left out of the log, as soon as it gets another entry, nobody writes to
+            log = logs[values["_task"]]
+            attempt: object = work_of.get()
+            if attempt is not None and getattr(values.get("_cancel_flag"), "__self__", None) is attempt:
+                stretch = log.begin(name, values)
+                voice = _Voice(attempt, stretch.pieces, stretch.times)
+                turn.now = voice
+                add(voice, text)
+            else:  # of a handler, or told by another process: the context does not say whose it is
+                log.keep(name, text, values)
+        return on(text)  # type: ignore[no-any-return]
+
+    return write
 
 
 class _Handler(logging.Handler):
@@ -298,6 +290,7 @@ def _take_streams() -> None:
 
 def _give_streams_back() -> None:
     give_start_back()
+    end_turns()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, _StandIn):  # a stream that somebody else put there stays

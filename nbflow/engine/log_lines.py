@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from nbflow.core.task import Task
-    from nbflow.engine.capture import LogLine
     from nbflow.engine.run import Run
+    from nbflow.engine.task_log import LogLine
 
 STREAMS = {"stdout": logging.INFO, "stderr": logging.WARNING}  # warnings go to stderr, too
 _NUMBERED = re.compile(r"Level (\d+)")
@@ -40,7 +40,7 @@ def said_lines(run: Run, tasks: Iterable[Task] | None = None) -> list[SaidLine]:
     """Return what tasks of a run have said so far, all of them unless some are named, in the order of time."""
     logs = run.logs
     chosen = list(run.graph.tasks) if tasks is None else list(tasks)
-    found = [line for task in chosen if task in logs for line in _whole_lines(task, logs[task][:])]
+    found = [line for task in chosen if task in logs for line in _whole_lines(task, logs[task].lines())]
     return sorted(found, key=lambda line: line.time)  # stable: what one task said at one time stays in its order
 
 

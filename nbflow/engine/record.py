@@ -7,12 +7,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from nbflow.core.states import Finished, Mapped, Paused, Pending, Running, State
-from nbflow.engine.capture import Logs
 from nbflow.engine.compiled_graph import ORDINARY
 from nbflow.engine.events import EventLog, told
 from nbflow.engine.file_record import FileRecord
 from nbflow.engine.open_resources import BlockStatus, OpenResource, OpenResources
 from nbflow.engine.task_changes import ChildrenWork, TaskChanges
+from nbflow.engine.task_log import Logs
 from nbflow.engine.time_spans import (
     SLOT,
     WORK,

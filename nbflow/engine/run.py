@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
     from nbflow.core.resource import Block
     from nbflow.core.task import Task
-    from nbflow.engine.capture import TaskLog
     from nbflow.engine.compiled_graph import CompiledGraph
     from nbflow.engine.files import TaskFiles
     from nbflow.engine.open_resources import BlockStatus
     from nbflow.engine.plan import Plan
     from nbflow.engine.record import Record, Timings
     from nbflow.engine.run_loop import RunLoop
+    from nbflow.engine.task_log import TaskLog
 
 
 class Run(Debuggable, Labelled):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.context import context
 from nbflow.engine import forks
+from nbflow.engine.capture import end_turns
 from nbflow.engine.transitions import state_of_error
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class UserCode:
     ) -> tuple[Any, BaseException | None]:
         """Call a function with `values` as the context and return its value, and what it raised."""
         before, born = context.swap(values), forks.generation
+        end_turns()  # where the run was started by a task, the context is that task's
         self._guard.in_user_code = True
         try:
             found = fn(*args, **kwargs)

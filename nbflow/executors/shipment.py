@@ -15,6 +15,7 @@ from nbflow.core.effects.code_reach import draws_random
 from nbflow.core.effects.mutation import may_change
 from nbflow.engine.attempt import outcome_of
 from nbflow.engine.attempt_contexts import OF_AN_ATTEMPT
+from nbflow.engine.capture import end_turns
 from nbflow.engine.object_versions import ATOMS
 from nbflow.engine.random_state import restore, state_of
 from nbflow.engine.remote_value import Expected, arrived
@@ -183,6 +184,7 @@ def show_of(call: Call | None, stream: str, text: str) -> None:
 
 def show(stream: str, text: str) -> None:
     """Say here what a task has said in another process: this thread is busy with it."""
+    end_turns()  # where the run was started by a task, the context is that task's
     if stream == "log":
         record = logging.makeLogRecord(pickle.loads(bytes.fromhex(text)))
         logger = logging.getLogger(record.name)

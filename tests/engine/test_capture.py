@@ -12,7 +12,7 @@ import pytest
 
 from nbflow import Flow, context, task
 from nbflow.engine import capture
-from nbflow.engine.capture import KEPT_CHARACTERS, TaskLog
+from nbflow.engine.task_log import KEPT_CHARACTERS, TaskLog
 from tests.patience import PATIENCE_S
 
 EXECUTORS = ["inline", "threads"]
@@ -91,10 +91,7 @@ def test_children_and_attempts_are_told_apart():
 
     flow.run()
 
-    assert [(line.map_index, line.text) for line in flow.runs[-1].logs[mapped] if line.text.strip()] == [
-        (0, "1"),
-        (1, "2"),
-    ]
+    assert [(line.map_index, line.text) for line in flow.runs[-1].logs[mapped]] == [(0, "1\n"), (1, "2\n")]
 
 
 def test_of_a_flood_what_came_first_and_what_came_last_is_kept_with_a_note_between(capsys):
@@ -112,7 +109,7 @@ def test_of_a_flood_what_came_first_and_what_came_last_is_kept_with_a_note_betwe
 
     for made in (flooded, huge):
         text = said(flow.runs[-1], made)
-        assert len(text) < KEPT_CHARACTERS * 1.5 + 200
+        assert len(text) < KEPT_CHARACTERS * 2
         assert text.startswith("begin")
         assert text.endswith("end\n")
         assert text.count("characters are left out here") == 1
@@ -128,15 +125,15 @@ def log_of(*texts):
 @pytest.mark.parametrize("size", [1, 300, 3_000])
 @pytest.mark.parametrize("step", [1, 3, 500])
 def test_who_reads_a_log_now_and_then_gets_each_line_once_or_learns_that_some_are_left_out(size, step):
-    log, read, text = TaskLog(), None, ""
+    log, read, text = TaskLog(), 0, ""
     count = 3 * KEPT_CHARACTERS // size if size > 1 else 30_000
     for number in range(count):
         log.keep("stdout", f"{number:06}" + "x" * size + "\n", {})
         if number % step == 0 or number == count - 1:
-            lines = log.since(read)
-            text, read = text + "".join(line.text for line in lines), lines[-1]
+            lines, read = log.since(read)
+            text += "".join(line.text for line in lines)
 
-    assert log.since(read) == []
+    assert log.since(read)[0] == []
     numbers = [int(found) for found in re.findall(r"\d{6}(?=x)", text)]
     assert numbers == sorted(set(numbers))
     assert numbers[-1] == count - 1
@@ -294,3 +291,141 @@ def test_a_run_whose_streams_cannot_be_had_ends_all_the_same(monkeypatch, is_blo
     assert flow.runs[-1].is_finished
     assert flow.runs[-1].state.is_failed()
     assert sys.stdout is before
+
+
+def texts_of(run, what):
+    return [(line.stream, line.text) for line in run.logs[what]]
+
+
+def test_what_one_print_writes_in_pieces_is_one_line(capsys):
+    with Flow("f") as flow:
+        talk = task(lambda: print("n", 1))()
+
+    flow.run()
+
+    assert texts_of(flow.runs[-1], talk) == [("stdout", "n 1\n")]
+
+
+def test_half_a_line_is_there_at_once_whoever_reads(capsys):
+    seen = []
+
+    @task
+    def talk():
+        print("half", end="")
+        seen.extend(line.text for line in flow.runs[-1].logs[talked])
+        print(" a line", end="")
+
+    with Flow("f") as flow:
+        talked = talk()
+
+    flow.run()
+
+    assert seen == ["half"]
+    assert said(flow.runs[-1], talked) == "half a line"
+
+
+def test_what_was_said_before_a_task_fails_in_the_middle_of_a_line_is_kept(capsys):
+    def crash():
+        print("10 %", end="\r")
+        print("20 %", end="\r")
+        raise ValueError("in the middle")
+
+    with Flow("f") as flow:
+        crashed = task(crash)()
+
+    flow.run()
+
+    assert said(flow.runs[-1], crashed) == "10 %\r20 %\r"
+
+
+def test_streams_and_records_stay_in_the_order_in_which_they_came(capsys, monkeypatch):
+    monkeypatch.setattr(logging.root, "handlers", [])
+
+    def talk():
+        print("out", end="")
+        print("err", end="", file=sys.stderr)
+        print("out again")
+        logging.getLogger("theirs").error("record")
+        print("the end")
+
+    with Flow("f") as flow:
+        talked = task(talk)()
+
+    flow.run()
+
+    assert texts_of(flow.runs[-1], talked) == [
+        ("stdout", "out"),
+        ("stderr", "err"),
+        ("stdout", "out again\n"),
+        ("ERROR", "record"),
+        ("stdout", "the end\n"),
+    ]
+
+
+def test_what_a_handler_of_a_flow_in_a_task_prints_is_not_the_tasks(capsys):
+    @task
+    def outer():
+        print("outer")
+        with Flow("inner") as inner:
+            made = task(lambda: 1, state_handlers=[lambda *_: print("handler")])()
+        inner.run()
+        print("outer again")
+        found.append(said(inner.runs[-1], made))
+
+    found = []
+    with Flow("f") as flow:
+        outside = outer()
+
+    flow.run()
+
+    assert said(flow.runs[-1], outside) == "outer\nouter again\n"
+    assert set(found[0].split()) == {"handler"}
+
+
+def test_something_that_is_no_text_is_refused_as_by_the_stream_itself(capsys):
+    def wrong():
+        print("a line")
+        sys.stdout.write(5)
+
+    with Flow("f") as flow:
+        made = task(wrong)()
+
+    state = flow.run()
+
+    assert isinstance(state.result[made].result, TypeError)
+    assert said(flow.runs[-1], made) == "a line\n"
+
+
+def test_a_line_has_the_time_at_which_it_was_printed(capsys, monkeypatch):
+    times = iter(range(1_000, 2_000))
+    monkeypatch.setattr("time.time", lambda: float(next(times)))
+
+    def talk():
+        print("one")
+        print("two")
+
+    with Flow("f") as flow:
+        talked = task(talk)()
+
+    flow.run()
+
+    first, second = flow.runs[-1].logs[talked]
+    assert first.time < second.time
+
+
+def test_a_log_that_is_held_grows_while_the_task_speaks(capsys):
+    lengths = []
+
+    @task
+    def talk():
+        log = flow.runs[-1].logs[talked]
+        for number in range(3):
+            print(number)
+            lengths.append(len(log))
+
+    with Flow("f") as flow:
+        talked = talk()
+
+    flow.run()
+
+    assert lengths == [1, 2, 3]

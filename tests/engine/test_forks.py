@@ -257,4 +257,4 @@ flow.run()
 log(repr([line.text for line in flow.runs[-1].logs[flow.get_tasks("forks")[0]]]))
 """
 
-    assert diary_of(script, tmp_path) == [r"here ['parent', '\n']"]
+    assert diary_of(script, tmp_path) == [r"here ['parent\n']"]

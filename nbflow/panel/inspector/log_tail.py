@@ -8,7 +8,6 @@ from nbflow.panel.sanitize import plain
 
 if TYPE_CHECKING:
     from nbflow.core.task import Task
-    from nbflow.engine.capture import LogLine
     from nbflow.engine.run import Run
     from nbflow.panel.part import Json
 
@@ -23,7 +22,7 @@ class LogTail:
         self._run = run
         self._task = task
         self._index = index
-        self._read: LogLine | None = None  # the last one
+        self._read = 0  # characters of the log
         self._told = 0  # characters told so far
 
     def news(self) -> Json | None:
@@ -33,10 +32,9 @@ class LogTail:
         before, `omitted` how many of these here are too many to be told.
         """
         log = self._run.logs.get(self._task)
-        news = [] if log is None else log.since(self._read)
-        if not news:
+        if log is None:
             return None
-        self._read = news[-1]
+        news, self._read = log.since(self._read)
         found = [line for line in news if self._index is None or line.map_index == self._index]
         if not found:
             return None
@@ -46,28 +44,18 @@ class LogTail:
             first -= 1
             room -= len(found[first].text)
         self._told += sum(len(line.text) for line in found)
-        shown = _joined(found[first:], cut=max(0, -room))[-_PIECES:]
+        shown = found[first:]
+        if room < 0:  # of the first one, the end
+            shown[0] = shown[0]._replace(text=shown[0].text[-room:])
         lines = [
-            [round(line.time - began, 3), plain(line.stream, 40), text, line.map_index, line.attempt]
-            for line, text in shown
+            [
+                round(line.time - began, 3),
+                plain(line.stream, 40),
+                plain(line.text, LIMIT, keeps_returns=True),
+                line.map_index,
+                line.attempt,
+            ]
+            for line in shown[-_PIECES:]
         ]
-        told = sum(len(text) for _, text in shown)
+        told = sum(len(str(line[2])) for line in lines)
         return {"from": start, "omitted": max(0, self._told - start - told), "lines": lines}
-
-
-def _joined(lines: list[LogLine], cut: int) -> list[tuple[LogLine, str]]:
-    """Put pieces together that one `print` wrote in several; of the first, `cut` characters are left out."""
-    whole: list[tuple[LogLine, list[str]]] = []
-    for line in lines:
-        text = line.text[cut:]
-        cut = 0
-        if whole and _goes_on(whole[-1][0], whole[-1][1][-1], line):
-            whole[-1][1].append(text)
-        else:
-            whole.append((line, [text]))
-    return [(line, plain("".join(texts), LIMIT, keeps_returns=True)) for line, texts in whole]
-
-
-def _goes_on(line: LogLine, text: str, new: LogLine) -> bool:
-    same = (line.stream, line.map_index, line.attempt) == (new.stream, new.map_index, new.attempt)
-    return same and line.stream in ("stdout", "stderr") and not text.endswith("\n")
