@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 KEPT_BYTES = 10_000_000  # of the pictures of each task, all its children and attempts together
+SHOWN = "_nbflow_shown"  # of a record of another process: what handlers wrote there
 _NEWLINE, _SPACE = "\n", " "
 _LONG = 1_000  # characters of a piece
 _MANY = 1_000  # pieces of a stretch: it is measured when another one begins, so it must not grow for ever
@@ -186,6 +187,11 @@ def _writer(stream: Any, name: str, turn: _Turn) -> Callable[[str], int]:
     return write
 
 
+def keep_record(record: logging.LogRecord) -> None:
+    """Keep a record of another process, whatever the loggers of this one let pass."""
+    _handler.handle(record)
+
+
 class _Handler(logging.Handler):
     """Keeps the records that a task's thread logs."""
 
@@ -195,13 +201,18 @@ class _Handler(logging.Handler):
             keep(record.levelname, self.format(record))
         except Exception:  # noqa: BLE001 - as every logging handler: report, never break the caller
             self.handleError(record)
-        # Our being there must not silence what Python prints when nobody has set up logging.
-        last = logging.lastResort
-        if last is not None and record.levelno >= last.level and not _is_handled(logging.getLogger(record.name)):
+        # Our being there must not silence what Python prints when nobody has set up logging, nor what handlers have
+        # made of a record in the process where it was logged.
+        last, shown = logging.lastResort, vars(record).get(SHOWN)
+        is_seen = shown or (last is not None and record.levelno >= last.level)
+        if is_seen and not _is_handled(logging.getLogger(record.name)):
             values = thread.data
             logs = values.pop("_logs", None)  # it is kept already, and would be again as a line on stderr
             try:
-                last.handle(record)
+                if shown:
+                    sys.stderr.write(shown)
+                elif last is not None:
+                    last.handle(record)
             finally:
                 if logs is not None:
                     values["_logs"] = logs

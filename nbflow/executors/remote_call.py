@@ -26,6 +26,7 @@ from nbflow.executors.handed_on import HandedOn
 from nbflow.executors.parcel import Raised, Shipped, packed, shipped_from, unpacked
 from nbflow.executors.remote_display import displays_told
 from nbflow.executors.shipment import LEVELS, error_of
+from nbflow.executors.told_records import DIVERTED, Handlers, ToldRecords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -186,10 +187,10 @@ def _trace_of(error: BaseException) -> Any:
 @contextmanager
 def telling(say: Say, is_busy: Callable[[], bool] = lambda: True) -> Iterator[None]:
     """Tell what tasks print and log, for the time of a `with` block: `say(stream, text)`, as long as one `is_busy`."""
-    streams, handler = (sys.stdout, sys.stderr), _Records(say)
+    streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _Stream("stdout", say, is_busy, streams[0]), _Stream("stderr", say, is_busy, streams[1])
     root, ours = logging.getLogger(), logging.getLogger("nbflow")
-    root.addHandler(handler)
+    root.handlers = handlers = Handlers(root.handlers, ToldRecords(say))
     if not ours.level:
         ours.setLevel(logging.INFO)
     file_watch.watch()
@@ -198,7 +199,8 @@ def telling(say: Say, is_busy: Callable[[], bool] = lambda: True) -> Iterator[No
         yield
     finally:
         give_start_back()
-        root.removeHandler(handler)
+        if root.handlers is handlers:
+            root.handlers = handlers.given_back()
         sys.stdout, sys.stderr = streams
 
 
@@ -211,6 +213,8 @@ class _Stream:
 
     def write(self, text: str) -> int:
         if self._is_busy():  # also for a thread that the task has started: there is one task at a time
+            if DIVERTED.takes(text):
+                return len(text)
             self._rest += text
             if "\n" in text or "\r" in text or len(self._rest) > _LONGEST:
                 self.flush()
@@ -227,18 +231,3 @@ class _Stream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
-
-
-class _Records(logging.Handler):
-    """Tells each record, its arguments put into its text."""
-
-    def __init__(self, say: Say) -> None:
-        super().__init__()
-        self._say = say
-
-    def emit(self, record: logging.LogRecord) -> None:
-        facts = {key: value for key, value in vars(record).items() if type(value) in (int, float, str)}
-        facts |= {"msg": record.getMessage(), "args": ()}
-        if record.exc_info:
-            facts["exc_text"] = logging.Formatter().formatException(record.exc_info)
-        self._say("log", pickle.dumps(facts).hex())

@@ -15,7 +15,7 @@ from nbflow.core.effects.code_reach import draws_random
 from nbflow.core.effects.mutation import may_change
 from nbflow.engine.attempt import outcome_of
 from nbflow.engine.attempt_contexts import OF_AN_ATTEMPT
-from nbflow.engine.capture import end_turns
+from nbflow.engine.capture import end_turns, keep_record
 from nbflow.engine.object_versions import ATOMS
 from nbflow.engine.random_state import restore, state_of
 from nbflow.engine.remote_value import Expected, arrived
@@ -190,6 +190,8 @@ def show(stream: str, text: str) -> None:
         logger = logging.getLogger(record.name)
         if logger.isEnabledFor(record.levelno):
             logger.handle(record)
+        else:  # over there it is: a task has set up logging
+            keep_record(record)
     elif stream == "display":
         show_here(text)
     else:

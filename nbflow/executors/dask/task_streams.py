@@ -14,6 +14,7 @@ from nbflow.core.context import work_of
 from nbflow.engine.forks import in_child
 from nbflow.executors.remote_call import telling
 from nbflow.executors.remote_display import displays_told
+from nbflow.executors.told_records import DIVERTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +95,7 @@ class _Stream:
         say = getattr(work_of.get(), "say", None)
         if say is None:
             return self._stream.write(text)  # type: ignore[no-any-return]
-        if text:
+        if text and not DIVERTED.takes(text):
             say(self._name, text)
         return len(text)
 
