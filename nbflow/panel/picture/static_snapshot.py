@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 # State, line, start and seconds (None if it has not run), whether it goes on (0 or 1), note; and where a task worked
 # less than from its start to its end, or is a map, its parts: see `work_parts`.
 Row = list[Any]
+_FEW = 60  # tasks that change within one patch
 # The children of a mapped task that changed; None: whatever there is.
 Changed = dict["Task", list[int] | None]
 
@@ -193,6 +194,9 @@ class Picture:
         states: Mapping[Task, State] = run.states if run is not None else {}
         marks: dict[Task, tuple[Mark, list[int] | None]] = {}
         timings: Timings = run.timings if run is not None else {}
+        # The parts of a task's time are read from all that it went through: not where many change at once, again and
+        # again. Of a failed one, which may be held, they always are.
+        is_calm = len(tasks) <= _FEW or (run is not None and run.is_finished)
         began, now = (run.timings.started_at if run is not None else None), self._clock()
         for task, children in tasks.items():
             state = states.get(task)
@@ -207,7 +211,7 @@ class Picture:
                 note = self._note(task, state) if isinstance(state, (Mapped, _NOTED)) else ""
                 note = " · ".join(filter(None, (known, note)))
                 rows[key] = [*mark, *_times(state, timings.get(task), began, now), note]
-                if run is not None and rows[key][2] is not None:
+                if run is not None and rows[key][2] is not None and (is_calm or isinstance(state, (Mapped, Failed))):
                     self._add_parts(rows[key], run, task)
         if self.shown is None:
             return {}, {}
