@@ -139,6 +139,6 @@ def test_what_a_task_displays_is_in_its_log_as_it_was_shown(notebook):
     assert lines == [
         ("display", "{'a': 1}\n"),
         ("display", "'text'\n"),
-        ("stdout", "printed"),
+        ("stdout", "printed\n"),
         ("display", "[0, 1, 2]\n"),
     ]
