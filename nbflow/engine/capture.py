@@ -15,10 +15,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.context import thread, work_of
+from nbflow.engine import uncounted_handlers
 from nbflow.engine.forks import in_child
 from nbflow.engine.helper_threads import give_start_back, take_start
 from nbflow.engine.shipped_code import show_users_lines
 from nbflow.engine.task_log import Figure
+from nbflow.engine.uncounted_handlers import UncountedHandler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -192,8 +194,19 @@ def keep_record(record: logging.LogRecord) -> None:
     _handler.handle(record)
 
 
-class _Handler(logging.Handler):
+class _Handler(UncountedHandler):
     """Keeps the records that a task's thread logs."""
+
+    @contextmanager
+    def around(self) -> Iterator[None]:
+        """Keep nothing of what others write of a record: it is kept already, and would be again as a line on stderr."""
+        values = thread.data
+        logs = values.pop("_logs", None)
+        try:
+            yield
+        finally:
+            if logs is not None:
+                values["_logs"] = logs
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -206,16 +219,11 @@ class _Handler(logging.Handler):
         last, shown = logging.lastResort, vars(record).get(SHOWN)
         is_seen = shown or (last is not None and record.levelno >= last.level)
         if is_seen and not _is_handled(logging.getLogger(record.name)):
-            values = thread.data
-            logs = values.pop("_logs", None)  # it is kept already, and would be again as a line on stderr
-            try:
+            with self.around():
                 if shown:
                     sys.stderr.write(shown)
                 elif last is not None:
                     last.handle(record)
-            finally:
-                if logs is not None:
-                    values["_logs"] = logs
 
 
 def _show_users_lines(record: logging.LogRecord) -> None:
@@ -228,34 +236,9 @@ def _show_users_lines(record: logging.LogRecord) -> None:
                 record.exc_text = None  # a handler before us has kept it as it was
 
 
-class _Handlers(list[logging.Handler]):
-    """The handlers of the root logger, and before them ours, which is called and not counted.
-
-    So `logging.basicConfig()` in a task finds a logger that nobody has set up, and who removes all leaves ours.
-    """
-
-    def __init__(self, found: list[logging.Handler]) -> None:
-        super().__init__(found)
-        self._found = found
-
-    def __iter__(self) -> Iterator[logging.Handler]:
-        yield _handler
-        values = thread.data
-        logs = values.get("_logs")
-        try:
-            values.pop("_logs", None)  # what they write is kept already, and would be again as a line on stderr
-            yield from super().__iter__()
-        finally:
-            if logs is not None:
-                values["_logs"] = logs
-
-    def given_back(self) -> list[logging.Handler]:
-        """Return the list that was there before, with what there is now."""
-        self._found[:] = self[:]
-        return self._found
-
-
 def _is_handled(logger: logging.Logger | None) -> bool:
+    if uncounted_handlers.are_told():
+        return True
     while logger is not None:
         if len(logger.handlers):  # ours is not counted
             return True
@@ -293,8 +276,7 @@ def _take_streams() -> None:
         stream = getattr(sys, name)
         if stream is not None and not isinstance(stream, _StandIn):
             setattr(sys, name, _StandIn(stream, name))
-    if not isinstance(logging.root.handlers, _Handlers):
-        logging.root.handlers = _Handlers(logging.root.handlers)
+    uncounted_handlers.add(_handler)
     if not _ours.level:  # tasks log to loggers below it, and want their INFO to be kept
         _ours.setLevel(logging.INFO)
 
@@ -306,8 +288,7 @@ def _give_streams_back() -> None:
         stream = getattr(sys, name)
         if isinstance(stream, _StandIn):  # a stream that somebody else put there stays
             setattr(sys, name, stream.stream)
-    if isinstance(logging.root.handlers, _Handlers):
-        logging.root.handlers = logging.root.handlers.given_back()
+    uncounted_handlers.remove(_handler)
 
 
 @in_child

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.data.value_type import identity, type_name
-from nbflow.engine import file_watch
+from nbflow.engine import file_watch, uncounted_handlers
 from nbflow.engine.attempt import Call, Outcome, perform_on_worker
 from nbflow.engine.error_text import error_text
 from nbflow.engine.helper_threads import give_start_back, take_start
@@ -26,7 +26,7 @@ from nbflow.executors.handed_on import HandedOn
 from nbflow.executors.parcel import Raised, Shipped, packed, shipped_from, unpacked
 from nbflow.executors.remote_display import displays_told
 from nbflow.executors.shipment import LEVELS, error_of
-from nbflow.executors.told_records import DIVERTED, Handlers, ToldRecords
+from nbflow.executors.told_records import DIVERTED, ToldRecords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -189,8 +189,8 @@ def telling(say: Say, is_busy: Callable[[], bool] = lambda: True) -> Iterator[No
     """Tell what tasks print and log, for the time of a `with` block: `say(stream, text)`, as long as one `is_busy`."""
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _Stream("stdout", say, is_busy, streams[0]), _Stream("stderr", say, is_busy, streams[1])
-    root, ours = logging.getLogger(), logging.getLogger("nbflow")
-    root.handlers = handlers = Handlers(root.handlers, ToldRecords(say))
+    told, ours = ToldRecords(say), logging.getLogger("nbflow")
+    uncounted_handlers.add(told)
     if not ours.level:
         ours.setLevel(logging.INFO)
     file_watch.watch()
@@ -199,8 +199,7 @@ def telling(say: Say, is_busy: Callable[[], bool] = lambda: True) -> Iterator[No
         yield
     finally:
         give_start_back()
-        if root.handlers is handlers:
-            root.handlers = handlers.given_back()
+        uncounted_handlers.remove(told)
         sys.stdout, sys.stderr = streams
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nbflow.engine.capture import SHOWN
+from nbflow.engine.uncounted_handlers import UncountedHandler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,13 +48,22 @@ class Diverted:
 DIVERTED = Diverted()  # one for all: a handler that a task has set up keeps the stream that there was then
 
 
-class ToldRecords(logging.Handler):
-    """Tells each record, its arguments put into its text."""
+class ToldRecords(UncountedHandler):
+    """Tells each record, its arguments put into its text, with what other handlers have written of it."""
+
+    tells = True
 
     def __init__(self, say: Say) -> None:
         super().__init__()
         self._say = say
-        self.shown = threading.local()
+        self._shown = threading.local()
+
+    @contextmanager
+    def around(self) -> Iterator[None]:
+        """Take what others write of a record."""
+        with DIVERTED.taking() as texts:
+            yield
+        self._shown.text = "".join(texts)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Tell a record, with what other handlers have written of it in this thread."""
@@ -61,29 +71,7 @@ class ToldRecords(logging.Handler):
         facts |= {"msg": record.getMessage(), "args": ()}
         if record.exc_info:
             facts["exc_text"] = logging.Formatter().formatException(record.exc_info)
-        shown = vars(self.shown).pop("text", "")
+        shown = vars(self._shown).pop("text", "")
         if shown:
             facts[SHOWN] = shown
         self._say("log", pickle.dumps(facts).hex())
-
-
-class Handlers(list[logging.Handler]):
-    """The handlers of the root logger, and after them the one that tells, which is called and not counted.
-
-    So `logging.basicConfig()` in a task finds a logger that nobody has set up, and who removes all leaves ours.
-    """
-
-    def __init__(self, found: list[logging.Handler], told: ToldRecords) -> None:
-        super().__init__(found)
-        self._found, self._told = found, told
-
-    def __iter__(self) -> Iterator[logging.Handler]:
-        with DIVERTED.taking() as texts:
-            yield from super().__iter__()
-        self._told.shown.text = "".join(texts)
-        yield self._told
-
-    def given_back(self) -> list[logging.Handler]:
-        """Return the list that was there before, with what there is now."""
-        self._found[:] = self[:]
-        return self._found

@@ -7,6 +7,8 @@ import logging
 import pytest
 
 from nbflow import Flow, task
+from nbflow.engine import uncounted_handlers
+from nbflow.executors.told_records import ToldRecords
 
 
 @task
@@ -75,3 +77,43 @@ def test_the_handlers_of_the_kernel_show_what_a_task_logs_elsewhere(workers_of, 
     assert [record.getMessage() for record in caplog.records if record.name == "theirs"] == ["beware of 1"]
     assert [line.text for line in run.logs[one] if line.stream == "INFO"] == ["number 1"]
     assert "mine: beware of 1" not in capfd.readouterr().err
+
+
+def test_a_flow_in_a_task_leaves_logging_as_it_was(workers_of, monkeypatch):
+    monkeypatch.setattr(logging.root, "handlers", [])
+
+    @task
+    def runs_a_flow():
+        with Flow("inner") as inner:
+            task(lambda: logging.getLogger("theirs").warning("inside"), name="inside")()
+        inner.run()
+        logging.getLogger("theirs").warning("afterwards")
+
+    with Flow("f") as flow:
+        one = runs_a_flow()
+        two = speaks(2, upstream_tasks=[one])
+        tidies_up(upstream_tasks=[two])
+    run = flow.start(executor=workers_of(1))
+
+    assert run.wait().is_successful()
+    said = [(line.stream, line.text) for line in run.logs[one]]
+    assert [one for one in said if one[1] != "inside"] == [("WARNING", "afterwards")]
+    assert said.count(("WARNING", "inside")) <= 1  # a worker of Dask tells of its own calls alone
+    assert [line.text for line in run.logs[two] if line.stream in ("INFO", "WARNING")] == ["number 2", "beware of 2"]
+
+
+def test_what_nbflow_adds_to_logging_is_taken_back_in_whatever_order():
+    run, worker = ToldRecords(lambda stream, text: None), ToldRecords(lambda stream, text: None)
+    before = logging.root.handlers
+    listed = before[:]
+    uncounted_handlers.add(run)
+    uncounted_handlers.add(worker)
+    uncounted_handlers.add(worker)
+
+    uncounted_handlers.remove(run)
+    assert [one for one in logging.root.handlers if isinstance(one, ToldRecords)] == [worker]
+    assert len(logging.root.handlers) == len(listed)
+    uncounted_handlers.remove(worker)
+
+    assert logging.root.handlers is before
+    assert logging.root.handlers == listed
