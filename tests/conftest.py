@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+from contextlib import contextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -100,28 +101,29 @@ def _processes() -> Iterator[ProcessExecutor]:
 @pytest.fixture(scope="session")
 def dask_client() -> Iterator[Any]:
     """A client of a Dask cluster of two worker processes that all tests share."""
-    from distributed import Client, LocalCluster
-
-    with (
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with _client_of(2) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def lone_dask_client() -> Iterator[Any]:
     """A client of a Dask cluster of one worker process, for tests that ask what one process does."""
+    with _client_of(1) as client:
+        yield client
+
+
+@contextmanager
+def _client_of(workers: int) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
-    with (
-        LocalCluster(
-            n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    options = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": logging.CRITICAL}
+    theirs = logging.getLogger("distributed").handlers
+    levels = {one: one.level for one in theirs}
+    with LocalCluster(n_workers=workers, **options) as cluster, Client(cluster, set_as_default=False) as client:
+        # It has silenced all that listen to its logger, pytest's own among them, which listen to every other one too.
+        for one in theirs:
+            if one in logging.root.handlers:
+                one.setLevel(levels.get(one, logging.NOTSET))
         yield client
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class UncountedHandler(logging.Handler):
-    """A handler of ours: called before those of the user, or after them if it `tells` another process of the records."""
+    """A handler of ours: called before those of the user; after them if it `tells` another process of the records."""
 
     tells = False
 
