@@ -218,6 +218,7 @@ class RunLoop:
         self.guard.retire()
         self.helps = None
         self.home.on_change = None
+        self.held_tasks.undo_stack.forget()
         self._deadlines.clear()
 
     def _begin(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 
 import pytest
 
@@ -227,6 +229,28 @@ def test_nothing_is_undone_once_the_run_has_gone_on(story):
         run.undo()
 
     assert run.results[story.work] == 7
+
+
+class Value:
+    """Something whose end can be seen."""
+
+
+def test_a_run_that_forgets_its_values_has_none_that_it_could_have_brought_back():
+    """V6."""
+    with Flow("values") as flow:
+        one = task(Value, name="one")()
+        two = task(lambda value: None, name="two")(one)
+    run = flow.start(paused=True)
+    run.step()
+    seen = weakref.ref(run.results[one])
+    run.set_result(one, Value())
+    run.set_result(two, 1)  # the last one that the run waited for
+    run.wait(LIMIT_S)
+
+    run.forget()
+
+    gc.collect()
+    assert seen() is None
 
 
 def test_nor_when_another_task_was_retried_since():
