@@ -94,9 +94,9 @@ class Recorder:
 
     def _take(self, event: Event, state: State) -> None:
         if event.kind == "task":
-            if isinstance(state, Finished) and not isinstance(state, Looped) and event.task is not None:
+            if _is_kept(state) and event.task is not None:
                 self._keep_end(event, event.task, state)
-            elif type(state) is Pending and isinstance(event.old, Finished) and event.task is not None:
+            elif type(state) is Pending and _is_kept(event.old) and event.task is not None:
                 # Undone, or to be tried again: who goes on from the store is not to find what does not count any more.
                 self._outbox.withdraw(self._run.graph.slugs[event.task], event.map_index)
         elif event.kind == "run":
@@ -342,3 +342,7 @@ class Recorder:
                 f"not all results of run {self._run.number} of {self._run.graph.name!r} are kept ({why}); "
                 "the run goes on"
             )
+
+
+def _is_kept(state: State | None) -> bool:
+    return isinstance(state, Finished) and not isinstance(state, Looped)
