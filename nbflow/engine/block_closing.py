@@ -87,6 +87,12 @@ class BlockClosing:
                     lifetime.grace_until = self.now
                     self.consider(lifetime)
 
+    def consider_all(self) -> None:
+        """Look at each resource again, after the schedule was set back: what it waited for may have come since."""
+        for lifetimes in self._nodes.lifetimes:
+            for lifetime in lifetimes:
+                self.consider(lifetime)
+
     @property
     def next_wake(self) -> float | None:
         """The time at which the first grace is over, or None."""

@@ -101,6 +101,7 @@ class Schedule:
 
         self._closing = closing = BlockClosing(nodes, queue.push, self._consider)
         self.lingers, self.let_go, self.shorten_graces = closing.lingers, closing.let_go, closing.shorten_graces
+        self.consider_cleanups = closing.consider_all
         self._opening = opening = BlockOpening(nodes, Lookahead(nodes), queue, closing, self._consider)
         self.unneeded, self.unmeasured = opening.unneeded, opening.unmeasured
         self.open_lifetimes, self.opened = opening.open_lifetimes, opening.opened

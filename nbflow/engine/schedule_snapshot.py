@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from nbflow.engine.compiled_graph import ORDINARY, CompiledGraph
-from nbflow.engine.nodes import DONE, EXPANDED, HELD, READY, RUNNING, WAITING
+from nbflow.engine.nodes import ASLEEP, DONE, EXPANDED, HELD, READY, RUNNING, WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,23 @@ if TYPE_CHECKING:
 
 _ROOM = "nbflow.engine."
 _PLAIN = frozenset({int, float, bool, str, type(None), range, CompiledGraph})
-_STILL = (WAITING, READY)
+_STILL = (WAITING, READY, ASLEEP)
+# What follows from threads, time and executors, and from the end of no task: it stays as it is now. Above all who is
+# still busy with a resource, without which it would be cleaned up under that one's hands (rule 3).
+_STAYS = frozenset(
+    {
+        "busy",
+        "grace_until",
+        "grace_s",
+        "open",
+        "open_lifetimes",
+        "_open_lifetimes",
+        "now",
+        "_graces",
+        "capacity",
+        "ahead",
+    }
+)
 
 
 class ScheduleSnapshot:
@@ -60,6 +76,7 @@ class ScheduleSnapshot:
                 schedule.hold(other)
             else:
                 schedule.ended(other, verdict)
+        schedule.consider_cleanups()
 
     def _changed(self) -> list[int]:
         return [
@@ -96,7 +113,7 @@ def _copies(root: object) -> Iterator[tuple[Any, Any]]:
         elif isinstance(found, tuple):
             todo += found
         elif type(found).__module__.startswith(_ROOM):
-            fields = {name: getattr(found, name) for name in _fields(found)}
+            fields = {name: getattr(found, name) for name in _fields(found) if name not in _STAYS}
             yield found, fields
             todo += fields.values()
 

@@ -412,8 +412,16 @@ class FakeLoop:
         beside = [other for other in self.running if schedule.role[other] == ORDINARY and self.random.random() < 0.3]
         snapshot = ScheduleSnapshot(schedule, graph)
         schedule.ended(node, self.random.choice((SUCCEEDED, SKIPPED, FAILED)))
+        for lingerer in [one for one in self.lingerers if self.random.random() < 0.5]:
+            self._let_go(lingerer)
+        if schedule.next_wake is not None and self.random.random() < 0.5:
+            self.now = max(self.now, schedule.next_wake)
+            schedule.tick(self.now)
         for other in beside:
             self.running.remove(other)
+            if self.lingering and not self.serial and self.random.random() < 0.5:
+                self.lingerers[other] = (self.now, False)
+                schedule.lingers(other)
             self._finish(other, self.random.choice((SUCCEEDED, FAILED)))
 
         assert snapshot.went_on(node) is None
