@@ -21,6 +21,18 @@ def retrying(start, attempt=1):
     return Retrying(start_time=datetime.fromtimestamp(start, UTC), run_count=attempt)
 
 
+def failing_at_first():
+    calls = []
+
+    def flaky():
+        calls.append(1)
+        if len(calls) == 1:
+            raise ValueError("at first")
+        return 1
+
+    return flaky
+
+
 def test_waiting_for_a_place_is_no_work():
     changes = [Change(5.0, Running(), 1), Change(7.0, Success(), 1)]
     assert spans_of(changes, ready=2.0) == [Span("slot", 2.0, 5.0, 1), Span("work", 5.0, 7.0, 1, "Success")]
@@ -192,14 +204,7 @@ def test_a_failure_that_is_held_waits_for_a_person_for_as_long_as_it_is():
 
 
 def test_a_failure_that_was_held_and_tried_again_keeps_the_begin_of_its_first_attempt():
-    calls = []
-
-    def flaky():
-        calls.append(1)
-        if len(calls) == 1:
-            raise ValueError("at first")
-        return 1
-
+    flaky = failing_at_first()
     with Flow("again") as flow:
         one = task(flaky, name="one")()
     run = flow.start(hold_on_failure=True)
@@ -273,14 +278,7 @@ def test_times_that_were_kept_are_one_attempt():
 
 
 def test_a_plan_and_a_comparison_leave_out_what_was_no_work():
-    calls = []
-
-    def flaky():
-        calls.append(1)
-        if len(calls) == 1:
-            raise ValueError("at first")
-        return 1
-
+    flaky = failing_at_first()
     with Flow("planned") as flow:
         one = task(flaky, name="one", max_retries=1, retry_delay=timedelta(seconds=0.05))()
     run = flow.start()
