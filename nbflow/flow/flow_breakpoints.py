@@ -28,6 +28,18 @@ def breakpoints(flow: Flow) -> BreakpointList:
     )
 
 
+def breakpoints_for(flow: Flow, run: Run | None, task: Task) -> tuple[BreakpointList, Task]:
+    """Return where the breakpoints of a task of a run belong, or of a flow without one, and the task there.
+
+    They are the flow's, so that later runs pause there as well; of a task that the flow has no more, the run's.
+    """
+    if run is None:
+        return flow.breakpoints, task
+    slug = run.graph.slugs[task]
+    now = next((one for one, its in flow.slugs.items() if its == slug), None)
+    return (run.breakpoints, task) if now is None else (flow.breakpoints, now)
+
+
 def set_breakpoints(flow: Flow, run: Run) -> None:
     """Have a run that is to begin pause where its flow says so."""
     for slug, places in flow._breakpoints.items():

@@ -108,6 +108,22 @@ def test_breakpoints_are_listed_and_stay_when_the_cell_is_executed_again(noteboo
     assert newest().is_finished
 
 
+def test_a_breakpoint_is_the_flow_s_also_when_its_cell_was_executed_again_during_the_run(notebook):
+    for cell in (FIXED, FLOW, "%flow start story --paused", FLOW):
+        assert notebook(cell).error is None
+
+    assert notebook("%flow break story work --when 'n > 1'").error is None
+
+    assert [task.name for task in flows["story"].breakpoints] == ["work"]
+    notebook("%flow resume story")
+    notebook("%flow wait story")
+    assert [task.name for task in newest().held] == ["work"]
+    assert notebook("%flow break story work --clear").error is None
+    assert not flows["story"].breakpoints
+    assert not newest().breakpoints
+    newest().cancel()
+
+
 def test_a_breakpoint_of_one_run_alone_is_listed_as_such(held):
     newest().break_at(held.names["doubled"])
 

@@ -11,8 +11,9 @@ from IPython.core.error import UsageError
 from IPython.core.getipython import get_ipython
 
 from nbflow.engine.breakpoint_list import words_of
+from nbflow.engine.breakpoints import argument_names
 from nbflow.engine.refusal import refusal
-from nbflow.flow.flow_breakpoints import argument_names_of
+from nbflow.flow.flow_breakpoints import argument_names_of, breakpoints_for
 from nbflow.notebook.cells.lent_values import give_back, lend
 from nbflow.notebook.magics.magic_arguments import DRY, NO_RAISE, Option
 from nbflow.notebook.magics.magic_command import command, say
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from nbflow.core.task import Task
-    from nbflow.engine.breakpoint_list import BreakpointList
     from nbflow.engine.run import Run
     from nbflow.flow import Flow
     from nbflow.notebook.magics.magic_command import Call
@@ -102,14 +102,16 @@ def break_at(call: Call) -> None:
             going.breakpoints.clear()
         say(f"{flow.name} pauses nowhere any more" if forgotten else f"{flow.name} had no breakpoints")
         return
-    known, task = _breakpoints_of(call)
+    task = call.task()
+    known, there = breakpoints_for(flow, going, task)
     if call.options.clear:
-        known.clear(task)
+        known.clear(there)
         say(f"{flow.name} does not pause at {task.name} any more")
         return
-    when = None if call.options.when is None else _condition(call.options.when, task, call)
-    known.add(task, when, after=call.options.after)
-    place = words_of(known[task][-1], task.name)
+    arguments = argument_names_of(flow, task) if going is None else argument_names(going.graph, task)
+    when = None if call.options.when is None else _condition(call.options.when, task, arguments, call)
+    known.add(there, when, after=call.options.after)
+    place = words_of(known[there][-1], task.name)
     goes_on = f"%flow run {flow.name} goes there"
     if going is not None:
         goes_on = f"%flow resume {flow.name} lets run {going.number} go on to there"
@@ -158,19 +160,10 @@ def _listed(flow: Flow) -> list[str]:
     """Return a line for each breakpoint, those of the going run alone with its number."""
     lines: list[str] = flow.breakpoints.lines()
     run = unfinished_run(flow)
-    own = (
-        []
-        if run is None
-        else [f"{line} (run {run.number} only)" for line in run.breakpoints.lines() if line not in lines]
-    )
-    return lines + own
-
-
-def _breakpoints_of(call: Call) -> tuple[BreakpointList, Task]:
-    """Return the task of the line and the list that its breakpoints belong in: the flow's, if it still has the task."""
-    flow, run = call.flow, unfinished_run(call.flow)
-    task = call.task()
-    return (run.breakpoints if run is not None and task not in flow.tasks else flow.breakpoints), task
+    if run is None:
+        return lines
+    own = [line for line in run.breakpoints.lines() if line not in lines]
+    return lines + [f"{line} (run {run.number} only)" for line in own]
 
 
 def _task_or_held(call: Call, run: Run) -> Task:
@@ -195,13 +188,12 @@ def _value(text: str, call: Call) -> Any:
         ) from None
 
 
-def _condition(text: str, task: Task, call: Call) -> Callable[..., object]:
+def _condition(text: str, task: Task, arguments: set[str], call: Call) -> Callable[..., object]:
     """Make a condition of an expression over the task's arguments and the notebook's names."""
     try:
         code = compile(text, "<breakpoint>", "eval")
     except SyntaxError as error:
         raise UsageError(f"{call.magic}: --when {text!r} is no expression: {error.msg}") from None
-    arguments = argument_names_of(call.flow, task)
     unknown = [name for name in code.co_names if name not in arguments and name not in call.namespace]
     unknown = [name for name in unknown if not hasattr(builtins, name) and f".{name}" not in text]
     if unknown:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nbflow.engine.breakpoint_list import BreakpointList, words_of
+from nbflow.engine.breakpoint_list import words_of
 from nbflow.panel.part import Json, Part
 from nbflow.panel.sanitize import plain
 from nbflow.render.names import one_line, safe_key
@@ -58,18 +58,6 @@ class BreakpointChips(Part):
                 if key is None or _key(flow, run, task) == key:
                     one.clear(task)
         self.panel.cell_ended()
-
-
-def breakpoints_for(flow: Flow, run: Run | None, task: Task) -> tuple[BreakpointList, Task]:
-    """Return where the breakpoints of a task that is shown are, and the task there.
-
-    They are the flow's, so that later runs pause there as well; of a task that the flow has no more, the run's.
-    """
-    if run is None:
-        return flow.breakpoints, task
-    slug = run.graph.slugs[task]
-    now = next((one for one, its in flow.slugs.items() if its == slug), None)
-    return (run.breakpoints, task) if now is None else (flow.breakpoints, now)
 
 
 def _rows(flow: Flow, run: Run | None) -> list[tuple[str, str, str]]:

@@ -13,8 +13,7 @@ from nbflow.engine.refusal import NO_CLEANUP, refusal
 from nbflow.engine.remote_value import looked_at
 from nbflow.engine.state_values import held_by
 from nbflow.errors import OptionError
-from nbflow.flow.flow_breakpoints import argument_names_of
-from nbflow.panel.controls.breakpoint_chips import breakpoints_for
+from nbflow.flow.flow_breakpoints import argument_names_of, breakpoints_for
 from nbflow.panel.inspector.expressions import condition_of, value_of
 from nbflow.panel.inspector.history import state_of
 from nbflow.panel.sanitize import plain
